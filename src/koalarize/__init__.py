@@ -1,0 +1,63 @@
+"""Put colour into black-and-white photos, offline, on an ordinary CPU.
+
+    import koalarize
+
+    koalarize.colorize("photo.jpg")                  # writes photo.color.jpg, returns its path
+    colorizer = koalarize.Colorizer.load("koala")    # load once, colour many
+    colored = colorizer(image, vividness=1.2)        # PIL image or array in, the same out
+
+Nothing slow is imported before it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from koalarize.colorizer import Colorizer, colorize
+    from koalarize.errors import (
+        DataError,
+        DependencyError,
+        KoalarizeError,
+        ModelError,
+        OptionError,
+        OutputError,
+        PhotoError,
+    )
+    from koalarize.hints import Hint
+    from koalarize.photo import Photo
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Colorizer",
+    "DataError",
+    "DependencyError",
+    "Hint",
+    "KoalarizeError",
+    "ModelError",
+    "OptionError",
+    "OutputError",
+    "Photo",
+    "PhotoError",
+    "__version__",
+    "colorize",
+]
+
+_HOMES = {
+    "Colorizer": "colorizer",
+    "colorize": "colorizer",
+    "Hint": "hints",
+    "Photo": "photo",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module `koalarize` has no attribute `{name}`")
+    return getattr(importlib.import_module(f"koalarize.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
