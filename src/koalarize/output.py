@@ -1,0 +1,115 @@
+"""Where results go: the extensions, the names beside the originals, files that appear whole.
+
+Not here: how pixels become bytes (``photo``). Nothing of ours is imported but the errors.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from koalarize.errors import OutputError, did_you_mean
+
+__all__ = ["EXTENSIONS", "FORMATS", "check_output", "output_path", "write_bytes"]
+
+#: Extensions that can be written -> Pillow's name of the format.
+FORMATS: Mapping[str, str] = MappingProxyType(
+    {
+        ".jpg": "JPEG",
+        ".jpeg": "JPEG",
+        ".jpe": "JPEG",
+        ".jfif": "JPEG",
+        ".png": "PNG",
+        ".tif": "TIFF",
+        ".tiff": "TIFF",
+        ".webp": "WEBP",
+        ".bmp": "BMP",
+        ".avif": "AVIF",
+    }
+)
+
+#: Extensions that are taken for pictures in a folder -> Pillow's name of the format.
+EXTENSIONS: Mapping[str, str] = MappingProxyType(
+    {
+        **FORMATS,
+        ".dib": "DIB",
+        ".gif": "GIF",
+        ".jp2": "JPEG2000",
+        ".j2k": "JPEG2000",
+        ".pbm": "PPM",
+        ".pgm": "PPM",
+        ".pnm": "PPM",
+        ".ppm": "PPM",
+        ".tga": "TGA",
+        ".mpo": "MPO",
+    }
+)
+
+
+def output_path(source: str | os.PathLike[str], *, suffix: str = ".color") -> Path:
+    """Return where the colored version of a file goes: ``photo.jpg`` -> ``photo.color.jpg``.
+
+    A format that is read but not written becomes PNG.
+    """
+    path = Path(source)
+    extension = path.suffix if path.suffix.lower() in FORMATS else ".png"
+    return path.with_name(path.stem + suffix + extension)
+
+
+def check_output(
+    path: str | os.PathLike[str], *, source: Path | None = None, overwrite: bool = False
+) -> Path:
+    """Check, before any work is done, that a picture can be written to ``path``; return it.
+
+    Raises:
+        OutputError: as ``Photo.write`` says.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in FORMATS:
+        raise OutputError(
+            f"`{target}` has the extension `{target.suffix}`, which is not written"
+            f"{did_you_mean(target.suffix.lower(), FORMATS)}: use one of {', '.join(FORMATS)}."
+        )
+    if not target.parent.is_dir():
+        raise OutputError(
+            f"the folder `{target.parent}` of `{target.name}` does not exist: make it first."
+        )
+    if target.is_dir():
+        raise OutputError(f"`{target}` is a folder but must be a file: name a file in it.")
+    if target.exists():
+        if source is not None and source.exists() and target.samefile(source):
+            raise OutputError(
+                f"`{target}` is the original and is never written over: choose another name."
+            )
+        if not overwrite:
+            raise OutputError(
+                f"`{target}` exists already: choose another name, or allow overwriting."
+            )
+    return target
+
+
+def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
+    """Write a file whole or not at all: under a temporary name beside it, then renamed.
+
+    Raises:
+        OutputError: if it cannot be written; nothing is left behind.
+    """
+    temporary = path.with_name(f".koalarize-{secrets.token_hex(6)}.part")
+    try:
+        try:
+            with temporary.open("xb") as stream:  # unlike `tempfile`, this honors the umask
+                stream.write(data)
+            if path.exists() and not overwrite:
+                raise OutputError(f"`{path}` has appeared meanwhile: choose another name.")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"`{path}` cannot be written ({error.strerror or error}): "
+            "check the folder's permissions and free space, or choose another folder."
+        ) from error
+    return path
