@@ -1,0 +1,239 @@
+"""Chroma at full size: from the network's grid to every pixel, guided by lightness, and merged.
+
+Not here: networks, files. The lightness of a photo passes through untouched: where a colour leaves
+the sRGB gamut its chroma is reduced at constant L* and hue, never clipped per channel.
+
+The guided filter (He, Sun, Tang 2013; the fast form of He, Sun 2015) says that near each point
+ab = slope * L + offset. Both are found on the working grid and brought to full size bilinearly, so
+colours stop where lightness does at two multiply-adds a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from koalarize import color
+from koalarize.color import DELTA, LINEAR_FROM_XYZ
+
+__all__ = ["Guidance", "guide", "merge", "resize"]
+
+Array = npt.NDArray[Any]
+Float32 = npt.NDArray[np.float32]
+
+_RADIUS = 4  # of the filter's window, working pixels: one cell of a quarter grid
+_EPSILON = 20.0  # variance of L* below which a window counts as flat
+_CHUNK_PIXELS = 1 << 15  # a chunk's temporaries stay in the cache
+_LINEAR_STEPS = 1 << 16  # of linear light: a twentieth of an 8-bit level where the curve is steepest
+_GAMUT_LEVELS = 256  # lightnesses of the gamut table
+_GAMUT_HUES = 360
+_TOLERANCE = 1e-4  # of linear light, as ``color.in_gamut`` has it
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How chroma follows lightness: a = slope_a * L + offset_a, and the same for b.
+
+    Attributes:
+        planes: (4, h, w) float32: slope_a, offset_a, slope_b, offset_b, for L* and Lab units.
+    """
+
+    planes: Float32
+
+    def scaled(self, gain: float) -> Guidance:
+        """Return it with the chroma multiplied; hue stays."""
+        return Guidance(self.planes * np.float32(gain))
+
+
+def guide(ab: Float32, l: Float32) -> Guidance:  # noqa: E741
+    """Fit how chroma follows lightness around each point of a grid.
+
+    Args:
+        ab: (2, h, w), Lab units.
+        l: (h, w), L* of the same grid.
+    """
+    mean_l = _box(l)
+    variance = _box(l * l) - mean_l * mean_l
+    planes = np.empty((4, *l.shape), np.float32)
+    for i in range(2):
+        mean = _box(ab[i])
+        slope = (_box(ab[i] * l) - mean * mean_l) / (variance + _EPSILON)
+        planes[2 * i] = _box(slope)
+        planes[2 * i + 1] = _box(mean - slope * mean_l)
+    return Guidance(planes)
+
+
+def resize(planes: Float32, height: int, width: int) -> Float32:
+    """Resize (C, h, w) float32 bilinearly, with antialiasing where it shrinks."""
+    return np.stack(
+        [
+            np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+            for plane in np.ascontiguousarray(planes, np.float32)
+        ]
+    )
+
+
+def merge(pixels: Array, guidance: Guidance, *, threads: int = 0) -> Array:
+    """Colour a photo: its own lightness, the chroma that follows from it.
+
+    Args:
+        pixels: (H, W) or (H, W, 3), sRGB; uint8, uint16, or float in [0, 1].
+        guidance: of the whole photo, on a grid of any size.
+        threads: how many threads share the work; 0 takes one a core.
+
+    Returns:
+        (H, W, 3) sRGB of the dtype of ``pixels``; float is float32.
+    """
+    height, width = pixels.shape[:2]
+    dtype = pixels.dtype if pixels.dtype.kind == "u" else np.dtype(np.float32)
+    out = np.empty((height, width, 3), dtype)
+    # In the units of CIELAB's curve: fx = fy + a/500, fz = fy - b/200, and L = 116 fy - 16.
+    slope_a, offset_a, slope_b, offset_b = guidance.planes
+    planes = np.stack(
+        [
+            slope_a * (116 / 500) + 1,
+            (offset_a - 16 * slope_a) / 500,
+            1 - slope_b * (116 / 200),
+            (16 * slope_b - offset_b) / 200,
+        ]
+    )
+    # Across first: on the few rows of the grid this costs nothing, and down is then row by row.
+    across = resize(planes, planes.shape[1], width)
+    chunks = list(_row_chunks(height, across.shape[1], max(1, _CHUNK_PIXELS // width)))
+
+    def work(first: int, last: int) -> None:
+        for start, stop, upper, weights in chunks[first:last]:
+            above, below = across[:, upper], across[:, min(upper + 1, across.shape[1] - 1)]
+            local = weights[:, None] * (below - above)[:, None] + above[:, None]
+            _merge_rows(pixels[start:stop], local, out[start:stop])
+
+    color.by_rows(work, len(chunks), 8, threads)
+    return out
+
+
+def _row_chunks(
+    height: int, grid_height: int, most: int
+) -> Iterator[tuple[int, int, int, Float32]]:
+    """Yield (start, stop, upper grid row, weights of the lower one) for rows between two grid rows.
+
+    Pixel centres are half a pixel in, on both grids; rows beyond the outer centres repeat them.
+    """
+    places = (np.arange(height) + 0.5) * grid_height / height - 0.5
+    places = np.clip(places, 0, grid_height - 1)
+    upper = np.minimum(places.astype(np.int64), max(0, grid_height - 2))
+    weights = (places - upper).astype(np.float32)
+    starts = np.flatnonzero(np.diff(upper, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], height], strict=True):
+        for top in range(start, stop, most):
+            bottom = min(top + most, int(stop))
+            yield int(top), bottom, int(upper[start]), weights[top:bottom]
+
+
+def _merge_rows(pixels: Array, local: Float32, out: Array) -> None:
+    """Colour rows (r, W) or (r, W, 3) with ``local`` (4, r, W) into ``out`` (r, W, 3)."""
+    fy = _curve_of(pixels)
+    fx = fy * local[0]
+    fx += local[1]
+    fz = fy * local[2]
+    fz += local[3]
+    xyz = np.empty((3, fy.size), np.float32)
+    for f, target in zip((fx, fy, fz), xyz, strict=True):
+        _light_of(f.ravel(), target)
+    linear = LINEAR_FROM_XYZ @ xyz  # (3, r * W)
+    if linear.min() < -_TOLERANCE or linear.max() > 1 + _TOLERANCE:
+        low, high = linear.min(axis=0), linear.max(axis=0)
+        outside = np.flatnonzero((low < -_TOLERANCE) | (high > 1 + _TOLERANCE))
+        linear[:, outside] = _mapped(*(f.ravel()[outside] for f in (fx, fy, fz)))
+    if out.dtype == np.uint8:
+        linear *= _LINEAR_STEPS
+        np.clip(linear, 0, _LINEAR_STEPS - 1, out=linear)
+        levels = _level_table()[linear.astype(np.uint16)]
+    else:
+        levels = color.linear_to_srgb(linear)
+        if out.dtype == np.uint16:
+            levels = (levels * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+    for channel in range(3):
+        out[..., channel] = levels[channel].reshape(fy.shape)
+
+
+def _mapped(fx: Float32, fy: Float32, fz: Float32) -> Float32:
+    """Return linear sRGB (3, N) of colours outside the gamut, brought in along their chroma."""
+    u, v = fx - fy, fz - fy
+    a, b = 500 * u, -200 * v
+    chroma = np.hypot(a, b)
+    hue = np.arctan2(b, a) * np.float32(_GAMUT_HUES / (2 * np.pi)) + _GAMUT_HUES
+    level = np.clip((116 * fy - 16) * np.float32((_GAMUT_LEVELS - 1) / 100), 0, _GAMUT_LEVELS - 1)
+    row, column = level.astype(np.int32), hue.astype(np.int32) % _GAMUT_HUES
+    scale = np.minimum(1, _chroma_table()[row, column] / np.maximum(chroma, np.float32(1e-6)))
+    xyz = np.empty((3, fx.size), np.float32)
+    for f, target in zip((fy + scale * u, fy, fy + scale * v), xyz, strict=True):
+        _light_of(f, target)
+    return LINEAR_FROM_XYZ @ xyz
+
+
+def _curve_of(pixels: Array) -> Float32:
+    """Return CIELAB's fy = (L* + 16) / 116 of rows of pixels."""
+    if pixels.ndim == 2 and pixels.dtype.kind == "u":
+        return _curve_table(int(np.iinfo(pixels.dtype).max))[pixels]
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], 3, axis=-1)
+    return (color.srgb_to_lab(pixels)[..., 0] + 16) / 116
+
+
+def _light_of(f: Float32, out: Float32) -> None:
+    """Undo CIELAB's curve: a cube, and below DELTA its own tangent."""
+    cube = np.maximum(f, np.float32(DELTA))
+    np.multiply(cube, cube, out=out)
+    out *= cube
+    np.subtract(f, cube, out=cube)
+    cube *= np.float32(3 * DELTA**2)
+    out += cube
+
+
+def _box(plane: Float32) -> Float32:
+    """Mean over a square window, cut off at the borders."""
+    for axis in (0, 1):
+        length = plane.shape[axis]
+        total = np.cumsum(plane, axis=axis, dtype=np.float64)
+        total = np.concatenate([np.zeros_like(total.take([0], axis)), total], axis=axis)
+        places = np.arange(length)
+        low, high = np.maximum(places - _RADIUS, 0), np.minimum(places + _RADIUS + 1, length)
+        count = (high - low).reshape((-1, 1) if axis == 0 else (1, -1))
+        plane = ((total.take(high, axis) - total.take(low, axis)) / count).astype(np.float32)
+    return plane
+
+
+@lru_cache(maxsize=2)
+def _curve_table(levels: int) -> Float32:
+    grey = np.arange(levels + 1, dtype=np.uint8 if levels == 255 else np.uint16)
+    return (color.grey_to_lightness(grey) + 16) / 116
+
+
+@lru_cache(maxsize=1)
+def _level_table() -> npt.NDArray[np.uint8]:
+    """Return the 8-bit sRGB level of each step of linear light, taken at the step's middle."""
+    light = (np.arange(_LINEAR_STEPS) + 0.5) / _LINEAR_STEPS
+    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.rint(srgb * 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _chroma_table() -> Float32:
+    """Return (levels, hues) the largest chroma inside sRGB anywhere in each cell."""
+    lightness = np.linspace(0, 100, _GAMUT_LEVELS, dtype=np.float32)
+    hue = np.arange(_GAMUT_HUES, dtype=np.float32) * np.float32(2 * np.pi / _GAMUT_HUES)
+    lab = np.empty((_GAMUT_LEVELS, _GAMUT_HUES, 3), np.float32)
+    lab[..., 0] = lightness[:, None]
+    lab[..., 1] = 150 * np.cos(hue)
+    lab[..., 2] = 150 * np.sin(hue)
+    most = 150 * color.gamut_scale(lab.reshape(-1, 3)).reshape(lab.shape[:2])
+    # The least of a cell's corners, so that no colour between them is left outside.
+    most = np.minimum(most, np.roll(most, -1, axis=1))
+    most[:-1] = np.minimum(most[:-1], most[1:])
+    return most

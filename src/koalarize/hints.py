@@ -1,0 +1,116 @@
+"""Colour hints from a person, and the planes a network takes them as.
+
+Not here: how a network spreads them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize.color import srgb_to_lab
+from koalarize.errors import OptionError
+
+__all__ = ["Hint", "hint_planes"]
+
+_COLOR = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
+_TEXT = re.compile(r"\s*([^,=\s]+)\s*,\s*([^,=\s]+)\s*(?:,\s*([^,=\s]+)\s*)?=\s*(\S+)\s*")
+_DEFAULT_RADIUS = 0.012  # of the shorter side: two pixels at the usual working sizes
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A colour that a person asks for at a point of the photo.
+
+    Attributes:
+        x: pixels from the left edge of the upright photo.
+        y: pixels from its top edge.
+        color: ``#rrggbb`` or ``#rgb``; its hue and chroma are used, the photo keeps its lightness.
+        radius: of the circle it covers, pixels of the photo; None takes about 1 % of the photo.
+    """
+
+    x: float
+    y: float
+    color: str
+    radius: float | None = None
+
+    def __post_init__(self) -> None:
+        if not _COLOR.fullmatch(self.color):
+            raise OptionError(
+                f"the hint's colour is `{self.color}` but must be #rrggbb, as in `#c03020`"
+            )
+        for name, value in (("x", self.x), ("y", self.y), ("radius", self.radius or 0.0)):
+            if not math.isfinite(value) or value < 0:
+                raise OptionError(f"the hint's {name} is {value:g} but must be 0 or more")
+
+    @classmethod
+    def parse(cls, text: str) -> Hint:
+        """Read ``X,Y=#RRGGBB`` or ``X,Y,RADIUS=#RRGGBB``.
+
+        Raises:
+            OptionError: if the text has another form.
+        """
+        match = _TEXT.fullmatch(text)
+        try:
+            if match is None:
+                raise ValueError(text)
+            x, y, radius, color = match.groups()
+            return cls(float(x), float(y), color, float(radius) if radius else None)
+        except ValueError as error:
+            raise OptionError(
+                f"the hint `{text}` must be X,Y=#RRGGBB or X,Y,RADIUS=#RRGGBB, "
+                "as in `120,300=#c03020`"
+            ) from error
+
+    @property
+    def ab(self) -> tuple[float, float]:
+        """The hint's (a*, b*), Lab units."""
+        digits = self.color.removeprefix("#")
+        if len(digits) == 3:
+            digits = "".join(2 * digit for digit in digits)
+        srgb = np.array([[int(digits[i : i + 2], 16) for i in (0, 2, 4)]], np.uint8)
+        lab = srgb_to_lab(srgb)[0]
+        return float(lab[1]), float(lab[2])
+
+
+def hint_planes(
+    hints: Sequence[Hint], *, width: int, height: int, grid_width: int, grid_height: int
+) -> npt.NDArray[np.float32]:
+    """Draw hints onto the planes (a, b, mask) of a working grid.
+
+    Args:
+        hints: of a photo of ``width`` x ``height`` pixels; a later one covers an earlier one.
+        width: of the photo, pixels.
+        height: of the photo, pixels.
+        grid_width: of the working grid that shows the whole photo.
+        grid_height: of that grid.
+
+    Returns:
+        (3, grid_height, grid_width) float32: a* and b* in Lab units, 0 where there is no hint.
+
+    Raises:
+        OptionError: if a hint lies outside the photo.
+    """
+    planes = np.zeros((3, grid_height, grid_width), np.float32)
+    rows = (np.arange(grid_height) + 0.5) * height / grid_height
+    columns = (np.arange(grid_width) + 0.5) * width / grid_width
+    for hint in hints:
+        if hint.x >= width or hint.y >= height:
+            raise OptionError(
+                f"the hint at {hint.x:g},{hint.y:g} lies outside the photo, "
+                f"which is {width} x {height} pixels"
+            )
+        radius = hint.radius
+        if radius is None:
+            radius = _DEFAULT_RADIUS * min(width, height)
+        near = np.hypot(rows[:, None] - hint.y, columns[None, :] - hint.x) <= radius
+        # However small, a hint covers the cell it lies in.
+        near[int(hint.y * grid_height / height), int(hint.x * grid_width / width)] = True
+        planes[0, near], planes[1, near] = hint.ab
+        planes[2, near] = 1
+    return planes

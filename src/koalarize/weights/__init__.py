@@ -1,0 +1,1 @@
+"""Weights: the catalogue of models, and the store that finds and verifies their files."""

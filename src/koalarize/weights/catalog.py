@@ -1,0 +1,44 @@
+"""The catalogue: every model by name, with all that belongs beside its weights.
+
+Not here: finding or reading the files (``store``). Nothing slow is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["MODELS", "ModelCard"]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a model.
+
+    Attributes:
+        name: what a person types.
+        file: its ONNX file, beside this module.
+        sha256: of that file.
+        licence: of the weights.
+        training_data: what they were trained on.
+        recipe: the file that trained them.
+        summary: one sentence for `koalarize models`.
+        parameters: how many weights.
+        scores: metric -> value, with the protocol in docs/model-card.md.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    licence: str
+    training_data: str
+    recipe: str
+    summary: str
+    parameters: int
+    scores: Mapping[str, float]
+
+
+_CARDS: tuple[ModelCard, ...] = ()
+
+MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})
