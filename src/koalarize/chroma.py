@@ -33,7 +33,8 @@ _CHUNK_PIXELS = 1 << 15  # a chunk's temporaries stay in the cache
 _LINEAR_STEPS = 1 << 16  # of linear light: a twentieth of an 8-bit level where the curve is steepest
 _GAMUT_LEVELS = 256  # lightnesses of the gamut table
 _GAMUT_HUES = 360
-_TOLERANCE = 1e-4  # of linear light, as ``color.in_gamut`` has it
+_TOLERANCE = 1e-4 * _LINEAR_STEPS  # as ``color.in_gamut`` has it
+_LINEAR_FROM_XYZ_STEPS = LINEAR_FROM_XYZ * np.float32(_LINEAR_STEPS)
 
 
 @dataclass(frozen=True)
@@ -105,16 +106,42 @@ def merge(pixels: Array, guidance: Guidance, *, threads: int = 0) -> Array:
     )
     # Across first: on the few rows of the grid this costs nothing, and down is then row by row.
     across = resize(planes, planes.shape[1], width)
-    chunks = list(_row_chunks(height, across.shape[1], max(1, _CHUNK_PIXELS // width)))
+    rows = max(1, _CHUNK_PIXELS // width)
+    chunks = list(_row_chunks(height, across.shape[1], rows))
 
     def work(first: int, last: int) -> None:
+        space = _Workspace(rows, width)
         for start, stop, upper, weights in chunks[first:last]:
             above, below = across[:, upper], across[:, min(upper + 1, across.shape[1] - 1)]
-            local = weights[:, None] * (below - above)[:, None] + above[:, None]
-            _merge_rows(pixels[start:stop], local, out[start:stop])
+            local = space.local[:, : stop - start]
+            np.multiply(weights[:, None], (below - above)[:, None], out=local)
+            local += above[:, None]
+            _merge_rows(pixels[start:stop], space, out[start:stop])
 
-    color.by_rows(work, len(chunks), 8, threads)
+    color.by_rows(work, len(chunks), max(8, len(chunks) // 16), threads)
     return out
+
+
+class _Workspace:
+    """The buffers of one thread: made once, they stay in the cache and cost no page faults."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        pixels = rows * width
+        self.local = np.empty((4, rows, width), np.float32)
+        self._curves = np.empty((3, pixels), np.float32)
+        self._light = np.empty((3, pixels), np.float32)
+        self._cube = np.empty((3, pixels), np.float32)
+        self._steps = np.empty((3, pixels), np.uint16)
+        self._levels = np.empty((3, pixels), np.uint8)
+
+    def part(self, pixels: int) -> tuple[Float32, Float32, Float32, Array, Array]:
+        """Return (3, pixels) of each buffer: curves, light, cube, steps, levels."""
+        buffers = (self._curves, self._light, self._cube, self._steps, self._levels)
+        if pixels == self._curves.shape[1]:
+            return buffers
+        # Fewer rows, as at the end of a chunk; contiguous, so that the lookups stay fast.
+        shorter = [buffer.reshape(-1)[: 3 * pixels].reshape(3, pixels) for buffer in buffers]
+        return shorter[0], shorter[1], shorter[2], shorter[3], shorter[4]
 
 
 def _row_chunks(
@@ -135,60 +162,64 @@ def _row_chunks(
             yield int(top), bottom, int(upper[start]), weights[top:bottom]
 
 
-def _merge_rows(pixels: Array, local: Float32, out: Array) -> None:
-    """Colour rows (r, W) or (r, W, 3) with ``local`` (4, r, W) into ``out`` (r, W, 3)."""
-    fy = _curve_of(pixels)
-    fx = fy * local[0]
-    fx += local[1]
-    fz = fy * local[2]
-    fz += local[3]
-    xyz = np.empty((3, fy.size), np.float32)
-    for f, target in zip((fx, fy, fz), xyz, strict=True):
-        _light_of(f.ravel(), target)
-    linear = LINEAR_FROM_XYZ @ xyz  # (3, r * W)
-    if linear.min() < -_TOLERANCE or linear.max() > 1 + _TOLERANCE:
+def _merge_rows(pixels: Array, space: _Workspace, out: Array) -> None:
+    """Colour rows (r, W) or (r, W, 3) with ``space.local`` into ``out`` (r, W, 3)."""
+    rows, width = pixels.shape[:2]
+    curves, light, cube, steps, levels = space.part(rows * width)
+    slope_x, offset_x, slope_z, offset_z = space.local[:, :rows].reshape(4, -1)
+    fx, fy, fz = curves
+    _curve_of(pixels, fy)
+    np.multiply(fy, slope_x, out=fx)
+    fx += offset_x
+    np.multiply(fy, slope_z, out=fz)
+    fz += offset_z
+    _light_of(curves, light, cube)
+    linear = np.matmul(_LINEAR_FROM_XYZ_STEPS, light, out=cube)  # (3, r * W), 0.._LINEAR_STEPS
+    if linear.min() < -_TOLERANCE or linear.max() > _LINEAR_STEPS + _TOLERANCE:
         low, high = linear.min(axis=0), linear.max(axis=0)
-        outside = np.flatnonzero((low < -_TOLERANCE) | (high > 1 + _TOLERANCE))
-        linear[:, outside] = _mapped(*(f.ravel()[outside] for f in (fx, fy, fz)))
+        outside = np.flatnonzero((low < -_TOLERANCE) | (high > _LINEAR_STEPS + _TOLERANCE))
+        linear[:, outside] = _mapped(curves[:, outside])
     if out.dtype == np.uint8:
-        linear *= _LINEAR_STEPS
         np.clip(linear, 0, _LINEAR_STEPS - 1, out=linear)
-        levels = _level_table()[linear.astype(np.uint16)]
+        np.copyto(steps, linear, casting="unsafe")
+        np.take(_level_table(), steps, out=levels, mode="clip")
     else:
-        levels = color.linear_to_srgb(linear)
+        levels = color.linear_to_srgb(linear / _LINEAR_STEPS)
         if out.dtype == np.uint16:
             levels = (levels * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
     for channel in range(3):
-        out[..., channel] = levels[channel].reshape(fy.shape)
+        out[..., channel] = levels[channel].reshape(rows, width)
 
 
-def _mapped(fx: Float32, fy: Float32, fz: Float32) -> Float32:
-    """Return linear sRGB (3, N) of colours outside the gamut, brought in along their chroma."""
+def _mapped(curves: Float32) -> Float32:
+    """Return linear sRGB steps (3, N) of colours outside the gamut, brought in along their chroma."""
+    fx, fy, fz = curves
     u, v = fx - fy, fz - fy
-    a, b = 500 * u, -200 * v
-    chroma = np.hypot(a, b)
-    hue = np.arctan2(b, a) * np.float32(_GAMUT_HUES / (2 * np.pi)) + _GAMUT_HUES
+    chroma = np.hypot(500 * u, 200 * v)
+    hue = np.arctan2(-200 * v, 500 * u) * np.float32(_GAMUT_HUES / (2 * np.pi)) + _GAMUT_HUES
     level = np.clip((116 * fy - 16) * np.float32((_GAMUT_LEVELS - 1) / 100), 0, _GAMUT_LEVELS - 1)
     row, column = level.astype(np.int32), hue.astype(np.int32) % _GAMUT_HUES
     scale = np.minimum(1, _chroma_table()[row, column] / np.maximum(chroma, np.float32(1e-6)))
-    xyz = np.empty((3, fx.size), np.float32)
-    for f, target in zip((fy + scale * u, fy, fy + scale * v), xyz, strict=True):
-        _light_of(f, target)
-    return LINEAR_FROM_XYZ @ xyz
+    inside = np.stack([fy + scale * u, fy, fy + scale * v])
+    light = np.empty_like(inside)
+    _light_of(inside, light, np.empty_like(inside))
+    return _LINEAR_FROM_XYZ_STEPS @ light
 
 
-def _curve_of(pixels: Array) -> Float32:
-    """Return CIELAB's fy = (L* + 16) / 116 of rows of pixels."""
+def _curve_of(pixels: Array, out: Float32) -> None:
+    """Write CIELAB's fy = (L* + 16) / 116 of rows of pixels into ``out`` (r * W)."""
     if pixels.ndim == 2 and pixels.dtype.kind == "u":
-        return _curve_table(int(np.iinfo(pixels.dtype).max))[pixels]
+        table = _curve_table(int(np.iinfo(pixels.dtype).max))
+        np.take(table, pixels.reshape(-1), out=out, mode="clip")
+        return
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=-1)
-    return (color.srgb_to_lab(pixels)[..., 0] + 16) / 116
+    out[:] = (color.srgb_to_lab(pixels)[..., 0].reshape(-1) + 16) / 116
 
 
-def _light_of(f: Float32, out: Float32) -> None:
-    """Undo CIELAB's curve: a cube, and below DELTA its own tangent."""
-    cube = np.maximum(f, np.float32(DELTA))
+def _light_of(f: Float32, out: Float32, cube: Float32) -> None:
+    """Undo CIELAB's curve: a cube, and below DELTA its own tangent. ``cube`` is overwritten."""
+    np.maximum(f, np.float32(DELTA), out=cube)
     np.multiply(cube, cube, out=out)
     out *= cube
     np.subtract(f, cube, out=cube)

@@ -1,0 +1,172 @@
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from fakes import FakeEngine
+from PIL import Image
+
+import koalarize
+from koalarize import color
+from koalarize.colorizer import Colorizer
+from koalarize.errors import OptionError, OutputError
+from koalarize.hints import Hint
+from koalarize.photo import Photo
+
+
+@pytest.fixture
+def grey():
+    ramp = np.linspace(60, 190, 120 * 90).reshape(90, 120)
+    return ramp.astype(np.uint8)
+
+
+@pytest.fixture
+def colorizer():
+    return Colorizer(FakeEngine())
+
+
+def mean_ab(srgb):
+    return color.srgb_to_lab(np.asarray(srgb))[..., 1:].reshape(-1, 2).mean(0)
+
+
+class TestWhatGoesInComesOut:
+    def test_array(self, colorizer, grey):
+        out = colorizer(grey)
+        assert out.dtype == np.uint8
+        assert out.shape == (90, 120, 3)
+        assert mean_ab(out) == pytest.approx((20, -10), abs=1)
+
+    @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+    def test_array_dtypes(self, colorizer, grey, dtype):
+        given = grey.astype(dtype) * 257 if dtype == np.uint16 else (grey / 255).astype(dtype)
+        out = colorizer(given)
+        assert out.dtype == dtype
+        assert out.shape == (90, 120, 3)
+
+    def test_array_with_alpha(self, colorizer, grey):
+        alpha = np.arange(grey.size).reshape(grey.shape).astype(np.uint8)
+        out = colorizer(np.stack([grey, alpha], -1))
+        assert out.shape == (90, 120, 4)
+        assert np.array_equal(out[..., 3], alpha)
+
+    def test_image(self, colorizer, grey):
+        out = colorizer(Image.fromarray(grey))
+        assert isinstance(out, Image.Image)
+        assert (out.mode, out.size) == ("RGB", (120, 90))
+
+    def test_bytes(self, colorizer, grey):
+        buffer = io.BytesIO()
+        Image.fromarray(grey).save(buffer, "PNG")
+        out = colorizer(buffer.getvalue())
+        assert Image.open(io.BytesIO(out)).format == "PNG"
+
+    def test_photo(self, colorizer, grey):
+        out = colorizer(Photo.read(grey))
+        assert isinstance(out, Photo)
+        assert out.pixels.shape == (90, 120, 3)
+
+    def test_path(self, colorizer, grey, tmp_path):
+        source = tmp_path / "photo.png"
+        Image.fromarray(grey).save(source)
+        before = source.read_bytes()
+        assert colorizer(source) == tmp_path / "photo.color.png"
+        assert colorizer(str(source), output=tmp_path / "new.jpg") == tmp_path / "new.jpg"
+        assert source.read_bytes() == before
+        with pytest.raises(OutputError, match=r"photo\.color\.png"):
+            colorizer(source)
+        assert colorizer(source, overwrite=True) == tmp_path / "photo.color.png"
+
+
+class TestWorkingSize:
+    @pytest.mark.parametrize(
+        "shape", [(1, 1), (1, 20), (20, 1), (7, 5), (40, 800), (800, 40), (64, 64), (333, 100)]
+    )
+    def test_any_shape(self, shape):
+        engine = FakeEngine()
+        grey = np.full(shape, 128, np.uint8)
+        out = Colorizer(engine)(grey)
+        assert out.shape == (*shape, 3)
+        height, width = engine.seen[0][0].shape
+        assert height * width <= (8 * 64**2) * 2.2  # padding of the thinnest side included
+
+    def test_aspect_is_kept(self):
+        engine = FakeEngine(stride=1, grid=1)
+        Colorizer(engine)(np.full((300, 600), 90, np.uint8))
+        assert engine.seen[0][0].shape == (64, 128)
+        Colorizer(engine)(np.full((300, 600), 90, np.uint8), size=50)
+        assert engine.seen[1][0].shape == (50, 100)
+
+    def test_the_padding_is_a_reflection(self):
+        engine = FakeEngine(size=40)
+        ramp = np.tile(np.arange(40, dtype=np.uint8) * 5, (40, 1))
+        Colorizer(engine)(ramp)
+        seen = engine.seen[0][0]
+        assert seen.shape == (64, 64)
+        assert np.allclose(seen[:, 40:], seen[:, 38:14:-1])
+
+    def test_the_network_sees_lightness(self):
+        engine = FakeEngine()
+        Colorizer(engine)(np.full((64, 64), 119, np.uint8))
+        assert engine.seen[0][0] == pytest.approx(50.03, abs=0.05)
+
+    def test_eight_and_sixteen_bits_and_color_agree(self, grey):
+        engine = FakeEngine(size=32)
+        colorizer = Colorizer(engine)
+        for given in (grey, grey.astype(np.uint16) * 257, np.repeat(grey[..., None], 3, -1)):
+            colorizer(given)
+        first, *others = (l for l, _ in engine.seen)  # noqa: E741
+        for other in others:
+            assert np.abs(first - other).max() < 2.5  # different filters, no shift
+
+
+class TestOptions:
+    def test_vividness(self, grey):
+        colorizer = Colorizer(FakeEngine((10.0, 5.0)))
+        assert np.array_equal(colorizer(grey, vividness=0), np.repeat(grey[..., None], 3, -1))
+        assert mean_ab(colorizer(grey, vividness=2)) == pytest.approx((20, 10), abs=1)
+
+    @pytest.mark.parametrize("vividness", [-1, float("nan"), float("inf")])
+    def test_vividness_must_make_sense(self, colorizer, grey, vividness):
+        with pytest.raises(OptionError, match="vividness"):
+            colorizer(grey, vividness=vividness)
+
+    def test_hints_reach_the_network(self, grey):
+        engine = FakeEngine()
+        Colorizer(engine)(grey, hints=[Hint(60, 45, "#ff0000", 4)])
+        hints = engine.seen[0][1]
+        assert hints.shape[0] == 3
+        assert hints[2, 32, 42] == 1
+        assert 0 < hints[2].mean() < 0.05
+
+    def test_no_hints_no_planes(self, grey):
+        engine = FakeEngine()
+        Colorizer(engine)(grey)
+        assert engine.seen[0][1] is None
+
+    def test_a_network_without_hints(self, grey):
+        colorizer = Colorizer(FakeEngine(accepts_hints=False))
+        with pytest.raises(OptionError, match="takes no hints"):
+            colorizer(grey, hints=[Hint(1, 1, "#fff")])
+
+    def test_size(self, colorizer, grey):
+        with pytest.raises(OptionError, match="size"):
+            colorizer(grey, size=0)
+
+
+def test_several_threads(grey):
+    colorizer = Colorizer(FakeEngine())
+    expected = colorizer(grey)
+    with ThreadPoolExecutor(8) as pool:
+        for out in pool.map(colorizer, [grey] * 32):
+            assert np.array_equal(out, expected)
+
+
+class TestPublicAPI:
+    def test_names(self):
+        for name in koalarize.__all__:
+            assert getattr(koalarize, name) is not None
+        assert set(koalarize.__all__) <= set(dir(koalarize))
+
+    def test_unknown(self):
+        with pytest.raises(AttributeError, match="no attribute `colour`"):
+            _ = koalarize.colour
