@@ -1,0 +1,106 @@
+"""What a person or a pipe sees of many pictures: a progress bar, paths, a summary, failures.
+
+Not here: the colouring (``batch``). Data goes to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from koalarize.batch import Outcome
+
+__all__ = ["follow"]
+
+#: Characters of a file name beside the progress bar, so that 80 columns hold both.
+_NAME_WIDTH = 20
+
+
+def follow(outcomes: Generator[Outcome], total: int) -> int:
+    """Go through the outcomes and show each in its place.
+
+    A terminal gets a progress bar on stderr and a summary; a pipe gets the path of each coloured
+    picture, one a line, and nothing else. Failures come last, on stderr.
+
+    Returns:
+        The exit code: 1 if a picture failed, else 0.
+    """
+    counts: Counter[str] = Counter()
+    failed: list[Outcome] = []
+    last: Outcome | None = None
+    quiet = not sys.stdout.isatty()
+    with closing(outcomes), _progress(total) as advance:
+        for outcome in outcomes:
+            advance(outcome.source.name)
+            counts[outcome.status] += 1
+            last = outcome
+            if outcome.status == "failed":
+                failed.append(outcome)
+            elif outcome.status == "colored" and quiet:
+                typer.echo(outcome.output)
+    if not quiet:
+        _summarize(counts, last if total == 1 else None)
+    for outcome in failed:
+        _complain(outcome, alone=total == 1)
+    return 1 if failed else 0
+
+
+def _summarize(counts: Counter[str], only: Outcome | None) -> None:
+    if only is None:
+        words = (("colored", "coloured"), ("skipped", "already there"), ("failed", "failed"))
+        parts = [f"{counts[status]} {word}" for status, word in words if counts[status]]
+        typer.echo(", ".join(parts))
+    elif only.status == "colored":
+        typer.echo(f"{only.output} ({only.seconds:.1f} s)")
+    elif only.status == "skipped":
+        typer.echo(f"{only.output} is already there; --overwrite colours it again")
+
+
+def _complain(outcome: Outcome, *, alone: bool) -> None:
+    reason = " ".join((outcome.error or "failed").split()).removeprefix(f"`{outcome.source}` ")
+    start = "koalarize: error: " if alone else ""
+    typer.echo(f"{start}{outcome.source}: {reason}", err=True)
+
+
+@contextmanager
+def _progress(total: int) -> Generator[Callable[[str], None]]:
+    """Yield what is called after each picture with its name; a bar only where a person looks."""
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda name: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=total)
+
+        def advance(name: str) -> None:
+            bar.update(task, advance=1, description=escape(_short(name)))
+
+        yield advance
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 2]}.."

@@ -1,0 +1,79 @@
+"""Pictures through a pipe: ``-`` is stdin as a picture and stdout as ``--output``.
+
+Not here: files and folders (``batch``).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from koalarize.errors import OptionError, PhotoError
+
+if TYPE_CHECKING:
+    from koalarize.cli.pictures import How
+
+__all__ = ["color_stream"]
+
+
+def color_stream(
+    inputs: Sequence[str], output: str | None, *, model: str, overwrite: bool, how: How
+) -> int:
+    """Colour the one picture of ``inputs`` from stdin or to stdout; return the exit code.
+
+    Raises:
+        OptionError: if a pipe cannot do what is asked.
+        OutputError: if ``output`` exists and may not be replaced.
+        PhotoError: if no picture can be read.
+    """
+    if len(inputs) != 1:
+        raise OptionError(f"`-` goes with one picture but {len(inputs)} are given: name only one")
+    target = None if output in (None, "-") else Path(output or "")
+    if target is not None:
+        _check_target(target, overwrite)
+    elif sys.stdout.isatty():
+        raise OptionError(
+            "stdout is a terminal, which cannot show a picture: add `-o FILE` or `> FILE`"
+        )
+    data = _read(inputs[0])
+
+    from koalarize.colorizer import Colorizer
+
+    colorizer = Colorizer.load(model)
+    if target is None:
+        sys.stdout.buffer.write(colorizer(data, **how))
+        sys.stdout.buffer.flush()
+        return 0
+    from koalarize.photo import Photo
+
+    colored = colorizer(Photo.read(data), **how)
+    typer.echo(colored.write(colored.pixels, target, overwrite=overwrite))
+    return 0
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if target.is_dir() or not target.suffix:
+        raise OptionError(f"`--output` is `{target}` but a picture from stdin needs a file name")
+    from koalarize.output import check_output
+
+    check_output(target, overwrite=overwrite)
+
+
+def _read(source: str) -> bytes:
+    if source == "-":
+        if sys.stdin.isatty():
+            raise OptionError("`-` reads a picture from stdin: add `< photo.jpg` or name the file")
+        data = sys.stdin.buffer.read()
+        if not data:
+            raise PhotoError("stdin held no picture (0 bytes): pipe one in, or name a file")
+        return data
+    if Path(source).is_dir():
+        raise OptionError(f"`{source}` is a folder but stdout takes one picture: name a file")
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise PhotoError(f"`{source}` cannot be read: {error.strerror}") from error
