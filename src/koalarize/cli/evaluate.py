@@ -15,6 +15,7 @@ import typer
 
 from koalarize.cli.extras import needs
 from koalarize.errors import OptionError, OutputError
+from koalarize.output import write_bytes
 
 __all__ = ["evaluate"]
 
@@ -57,11 +58,10 @@ def evaluate(
     """Colour pictures with models and score them beside the grey pictures."""
     sizes = _values(size, int, "--size", "whole numbers, as in `--size 128,160`")
     temperatures = _values(temperature, float, "--temperature", "numbers, as in `0.38,0.5`")
-    if output is not None and output.is_dir():
-        raise OutputError(f"`{output}` is a folder: give a file, as `-o report.json`")
+    if output is not None:
+        _check_file(output)
     with needs("train"):
         from koalarize.evaluation.evaluate import evaluate as run
-        from koalarize.training.checkpoint import replace_file
     with _progress() as advance:
         report = run(
             models,
@@ -75,7 +75,15 @@ def evaluate(
         )
     typer.echo(report.to_markdown())
     if output is not None:
-        replace_file(output, f"{report.to_json()}\n".encode())
+        write_bytes(f"{report.to_json()}\n".encode(), output, overwrite=True)
+
+
+def _check_file(path: Path) -> None:
+    # Before the work, which takes minutes.
+    if path.is_dir():
+        raise OutputError(f"`{path}` is a folder: give a file, as `-o report.json`")
+    if not path.parent.is_dir():
+        raise OutputError(f"the folder `{path.parent}` of `{path.name}` does not exist: make it")
 
 
 def _values(
