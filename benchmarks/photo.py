@@ -139,7 +139,9 @@ def main() -> None:
             for name, runs in results.items():
                 seconds = statistics.median(run["seconds"] for run in runs)
                 grown = statistics.median(run["grown"] for run in runs) / (megapixels * 1e6)
-                print(f"| {megapixels:g} | {name} | {seconds:.3f} | {seconds / base:.2f} | {grown:.1f} |")
+                print(
+                    f"| {megapixels:g} | {name} | {seconds:.3f} | {seconds / base:.2f} | {grown:.1f} |"
+                )
 
 
 if __name__ == "__main__":

@@ -212,15 +212,26 @@ class TestBins:
         assert [0, 0] in bins.tolist()
         assert np.all(bins % color.AB_GRID == 0)
         assert np.array_equal(np.unique(bins, axis=0), bins)  # unique, and ordered by a, then b
-        assert np.abs(bins).max() < 110  # the search range does not cut the gamut off
+        assert not np.signbit(bins[bins == 0]).any()
 
-    def test_each_is_shown_at_some_lightness(self):
-        bins = color.ab_bins()
-        lightness = np.arange(0, 100.5, 0.5, dtype=np.float32)
-        lab = np.empty((len(lightness), len(bins), 3), np.float32)
-        lab[..., 0] = lightness[:, None]
-        lab[..., 1:] = bins
-        assert color.in_gamut(lab).any(axis=0).all()
+    def test_every_color_lies_in_the_cell_of_a_bin(self):
+        ab = color.srgb_to_lab(some_srgb((4000, 3)))[:, 1:]
+        nearest = color.ab_bins()[color.encode_ab(ab)[0][:, 0]]
+        assert np.linalg.norm(nearest - ab, axis=1).max() <= 50**0.5 + 1e-4
+        assert np.abs(nearest - ab).max() <= color.AB_GRID / 2 + 1e-4
+
+    def test_the_corners_of_the_gamut_too(self):
+        corners = np.array(np.meshgrid([0, 255], [0, 255], [0, 255])).reshape(3, -1).T
+        ab = color.srgb_to_lab(corners.astype(np.uint8))[:, 1:]
+        nearest = color.ab_bins()[color.encode_ab(ab)[0][:, 0]]
+        assert np.abs(nearest - ab).max() <= color.AB_GRID / 2 + 1e-4
+
+    def test_every_bin_is_the_nearest_of_some_color(self):
+        levels = np.arange(0, 256, 5, dtype=np.uint8)
+        srgb = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
+        ab = color.srgb_to_lab(srgb)[..., 1:].reshape(-1, 2)
+        for center in color.ab_bins():
+            assert np.abs(ab - center).max(axis=1).min() <= color.AB_GRID / 2 + 1e-4, center
 
     def test_is_read_only(self):
         with pytest.raises(ValueError, match="read-only"):

@@ -136,12 +136,10 @@ def lab_to_srgb(
 
 
 def lab_to_linear(lab: Array) -> Float32:
-    """Convert CIELAB (..., 3) to linear sRGB (..., 3), unclipped: outside [0, 1] is out of gamut."""
+    """Convert CIELAB (..., 3) to linear sRGB (..., 3); outside [0, 1] is out of gamut."""
     lab = np.asarray(lab, np.float32)
     fy = (lab[..., 0] + 16) / 116
-    xyz = [
-        _cie_curve_inverse(f) for f in (fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200)
-    ]
+    xyz = [_cie_curve_inverse(f) for f in (fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200)]
     out = np.empty(lab.shape, np.float32)
     for i, row in enumerate(LINEAR_FROM_XYZ):
         out[..., i] = row[0] * xyz[0] + row[1] * xyz[1] + row[2] * xyz[2]
@@ -298,7 +296,7 @@ def colorfulness(srgb: Array) -> float:
 
 
 def by_rows(work: Callable[[int, int], None], rows: int, step: int, threads: int) -> None:
-    """Call ``work(start, stop)`` for row chunks of ``step``, on ``threads`` threads (0: one a core).
+    """Call ``work(start, stop)`` for chunks of ``step`` rows, on threads (0: one a core).
 
     NumPy gives the interpreter lock back inside its loops, so threads run side by side.
     """

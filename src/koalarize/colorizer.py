@@ -119,10 +119,11 @@ class Colorizer:
     ) -> Array:
         """Return the coloured pixels (H, W, 3) of a photo, of the dtype of its pixels."""
         if not (np.isfinite(vividness) and vividness >= 0):
-            raise OptionError(f"`vividness` is {vividness} but must be 0 or more: 1 is as predicted")
+            raise OptionError(
+                f"`vividness` is {vividness} but must be 0 or more: 1 is as predicted"
+            )
         guidance = self.guidance(photo, hints=hints, size=size)
-        if vividness != 1:
-            guidance = guidance.scaled(vividness)
+        guidance = guidance.scaled(vividness * self.info.chroma_gain)
         return chroma.merge(photo.pixels, guidance, threads=self._threads)
 
     def guidance(

@@ -25,8 +25,22 @@ def export(
             "-o", "--output", metavar="FILE", help="The file to write; by default beside it, .onnx."
         ),
     ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", metavar="PIXELS", help="Its working size, shorter side."),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option("--temperature", metavar="T", help="Of the annealed mean: low is vivid."),
+    ] = None,
+    chroma_gain: Annotated[
+        float | None, typer.Option("--chroma-gain", metavar="GAIN", help="Factor on its chroma.")
+    ] = None,
 ) -> None:
     """Turn a trained checkpoint into an ONNX model."""
     with needs("train"):
         from koalarize.training.export import export as run
-    typer.echo(run(checkpoint, output or checkpoint.with_suffix(".onnx")))
+    target = output or checkpoint.with_suffix(".onnx")
+    typer.echo(
+        run(checkpoint, target, size=size, temperature=temperature, chroma_gain=chroma_gain)
+    )

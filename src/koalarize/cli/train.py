@@ -5,6 +5,7 @@ Not here: the training itself (``training``, which needs the extra ``train``).
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,18 @@ def train(
     overrides = _overrides(settings or [])
     with needs("train"):
         from koalarize.training.train import train as run
+    _show_progress()
     typer.echo(run(recipe, output=output, resume=resume, overrides=overrides))
+
+
+def _show_progress() -> None:
+    """Show the run's own lines on stderr, on a terminal and in a log file alike."""
+    logger = logging.getLogger("koalarize")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
 
 
 def _overrides(settings: list[str]) -> dict[str, str]:

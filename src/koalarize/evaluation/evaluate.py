@@ -138,7 +138,9 @@ def _load(model: str | Path) -> tuple[str, str, Engine]:
     if path.suffix.lower() == ".safetensors":
         checkpoint = load_checkpoint(path)
         recipe = checkpoint.recipe
-        engine = TorchEngine(checkpoint.network, recipe.size, recipe.temperature)
+        engine = TorchEngine(
+            checkpoint.network, recipe.size, recipe.temperature, recipe.chroma_gain
+        )
     else:
         path = find_model(model)
         engine = OnnxEngine(path)

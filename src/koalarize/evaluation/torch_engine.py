@@ -29,9 +29,12 @@ class TorchEngine:
         network: stays the caller's; it is neither moved nor changed.
         size: working size, shorter side in pixels.
         temperature: of the annealed mean; only networks that predict logits use it.
+        chroma_gain: factor on the predicted chroma.
     """
 
-    def __init__(self, network: ColorNetwork, size: int, temperature: float) -> None:
+    def __init__(
+        self, network: ColorNetwork, size: int, temperature: float, chroma_gain: float = 1.0
+    ) -> None:
         self._network = network
         self.info = ModelInfo(
             name=type(network).__name__,
@@ -40,6 +43,7 @@ class TorchEngine:
             size=size,
             temperature=temperature,
             output="logits" if isinstance(network, ClassifyingNetwork) else "ab",
+            chroma_gain=chroma_gain,
         )
 
     def run(self, l: Float32, hints: Float32 | None = None) -> Prediction:  # noqa: E741

@@ -39,6 +39,20 @@ class ModelCard:
     scores: Mapping[str, float]
 
 
-_CARDS: tuple[ModelCard, ...] = ()
+_CARDS = (
+    ModelCard(
+        name="koala",
+        file="koala.onnx",
+        sha256="1772eeb6988532ec73a42b71eab856c14bca741787bd8e5d5c3d93dadf305f5b",
+        licence="Apache-2.0",
+        training_data="40,950 varied colour photographs from public research collections, "
+        "short side at most 160 px; encoder started from ImageNet weights of MobileNetV2",
+        recipe="recipes/koala.yaml",
+        summary="The default: an encoder-decoder with global context that classifies ab; takes "
+        "colour hints.",
+        parameters=5_335_000,
+        scores={},
+    ),
+)
 
 MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})

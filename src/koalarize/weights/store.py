@@ -35,7 +35,9 @@ def find_model(model: str | Path) -> Path:
         )
     path = Path(__file__).parent / card.file
     if not path.is_file():
-        raise ModelError(f"the weights `{card.file}` of `{card.name}` are missing: reinstall koalarize")
+        raise ModelError(
+            f"the weights `{card.file}` of `{card.name}` are missing: reinstall koalarize"
+        )
     found = _sha256(path)
     if found != card.sha256:
         raise ModelError(

@@ -1,0 +1,1 @@
+"""Train and export networks: typed recipes, losses, the Lightning module (extra ``train``)."""

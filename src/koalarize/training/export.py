@@ -1,0 +1,239 @@
+"""Export a checkpoint to one self-describing ONNX file, and prove that it computes the same.
+
+Not here: checkpoints (``checkpoint``), the engine that runs the file (``koalarize.engine``).
+Everything the engine needs to know stands in the file's metadata under the key ``koalarize``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from koalarize import color
+from koalarize.engine import METADATA_FORMAT, METADATA_KEY
+from koalarize.errors import ModelError, OptionError
+from koalarize.models import ClassifyingNetwork, ColorNetwork
+from koalarize.output import write_bytes
+from koalarize.training.checkpoint import Checkpoint, load_checkpoint
+from koalarize.training.recipe import Recipe
+
+__all__ = ["TOLERANCE", "export", "verify"]
+
+#: Largest difference from torch that an exported file may have, in the unit of its output.
+TOLERANCE = 1e-4
+
+_OPSET = 18  # what onnxruntime 1.18 reads, without a conversion by the exporter
+_IR_VERSION = 10  # the same
+#: Two pictures in strides, height and width; odd, and unlike those the graph is traced with.
+_CHECKED = ((1, 3, 5), (3, 7, 1))
+
+
+def export(
+    checkpoint: Path,
+    output: Path | None = None,
+    *,
+    size: int | None = None,
+    temperature: float | None = None,
+    chroma_gain: float | None = None,
+) -> Path:
+    """Export a checkpoint; a model exported before is replaced.
+
+    The graph takes ``l`` (B, 1, H, W), L* in [0, 100], and ``hints`` (B, 3, H, W) where the
+    network accepts them: a and b in Lab units and a mask. It gives ``logits`` (B, Q, H/4, W/4) of
+    the ab bins, or ``ab`` (B, 2, H, W) in Lab units. B is free, H and W are multiples of the
+    stride.
+
+    Args:
+        checkpoint: safetensors file of ``koalarize train``.
+        output: the file to write; by default beside the checkpoint, with the extension ``.onnx``.
+        size: working size, shorter side in pixels; by default the recipe's.
+        temperature: of the annealed mean; by default the recipe's.
+        chroma_gain: factor on the chroma; by default the recipe's.
+
+    Returns:
+        Path of the written file.
+
+    Raises:
+        OptionError: if the size or the temperature is not allowed, or ``output`` the checkpoint.
+        ModelError: if the checkpoint cannot be read, or the graph does not compute what it does.
+        OutputError: if the file cannot be written.
+    """
+    target = output or checkpoint.with_suffix(".onnx")
+    if target.resolve() == checkpoint.resolve():
+        raise OptionError(f"`{target}` is the checkpoint itself: name another file for the export")
+    loaded = load_checkpoint(checkpoint)
+    changes = {"size": size, "temperature": temperature, "chroma_gain": chroma_gain}
+    recipe = dataclasses.replace(
+        loaded.recipe, **{name: value for name, value in changes.items() if value is not None}
+    )
+    model = _graph(loaded.network)
+    _strip(model)
+    entry = model.metadata_props.add()
+    entry.key = METADATA_KEY
+    entry.value = json.dumps(_description(dataclasses.replace(loaded, recipe=recipe)))
+    onnx.checker.check_model(model)
+    data = model.SerializeToString()
+    verify(data, loaded.network)
+    return write_bytes(data, target, overwrite=True)
+
+
+def verify(data: bytes, network: ColorNetwork) -> float:
+    """Compare an exported graph with its network on random pictures of several sizes.
+
+    Returns:
+        The largest difference, in the unit of the output.
+
+    Raises:
+        ModelError: if it is above ``TOLERANCE``.
+    """
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    wrapped = _Wrapped(network).eval()
+    differences: list[float] = []
+    for number, (batch, height, width) in enumerate(_CHECKED):
+        given = _inputs(network, batch, height, width, seed=number)
+        with torch.inference_mode():
+            expected: Tensor = wrapped(*given.values())
+        feed = {name: value.numpy() for name, value in given.items()}
+        found = np.asarray(session.run(None, feed)[0])
+        if found.shape != tuple(expected.shape):
+            raise ModelError(
+                f"the exported graph gives {found.shape} where the network gives "
+                f"{tuple(expected.shape)}: the network cannot be exported as it is"
+            )
+        differences.append(float(np.abs(found - expected.numpy()).max()))
+    worst = float(np.max(differences))  # not `max`, which passes over NaN
+    if not worst <= TOLERANCE:
+        raise ModelError(
+            f"the exported graph differs from the network by {worst:.2g} but must be within "
+            f"{TOLERANCE:g}: the checkpoint's weights may be damaged or far out of range"
+        )
+    return worst
+
+
+class _Wrapped(nn.Module):
+    """What the graph computes: logits where the network has them, else ab."""
+
+    def __init__(self, network: ColorNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+        if isinstance(self.network, ClassifyingNetwork):
+            return self.network.logits(l, hints)
+        return self.network(l, hints)
+
+
+def _graph(network: ColorNetwork) -> onnx.ModelProto:
+    given = _inputs(network, 2, 2, 3, seed=0)
+    sides = {2: network.stride * torch.export.Dim("h"), 3: network.stride * torch.export.Dim("w")}
+    free = {0: torch.export.Dim("B"), **sides}
+    # The exporter reports its stages at these levels; a person has no use for them.
+    exporter_log = logging.getLogger("torch.onnx")
+    level = exporter_log.level
+    exporter_log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                _Wrapped(network).eval(),  # a network may compute otherwise while it is trained
+                tuple(given.values()),
+                input_names=list(given),
+                output_names=[_output_name(network)],
+                dynamic_shapes=dict.fromkeys(given, free),
+                opset_version=_OPSET,
+                external_data=False,
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        exporter_log.setLevel(level)
+    assert program is not None
+    model = program.model_proto
+    model.ir_version = min(model.ir_version, _IR_VERSION)
+    return model
+
+
+def _inputs(
+    network: ColorNetwork, batch: int, height: int, width: int, *, seed: int
+) -> dict[str, Tensor]:
+    """Return random inputs of a graph by name; height and width in strides."""
+    rng = np.random.default_rng(seed)
+    shape = (batch, 1, height * network.stride, width * network.stride)
+    inputs = {"l": rng.uniform(0, 100, shape)}
+    if network.accepts_hints:
+        mask = (rng.random(shape) < 0.05).astype(np.float64)
+        ab = rng.uniform(-80, 80, (batch, 2, *shape[2:])) * mask
+        inputs["hints"] = np.concatenate([ab, mask], axis=1)
+    return {name: torch.tensor(value, dtype=torch.float32) for name, value in inputs.items()}
+
+
+def _output_name(network: ColorNetwork) -> str:
+    return "logits" if isinstance(network, ClassifyingNetwork) else "ab"
+
+
+def _description(checkpoint: Checkpoint) -> dict[str, Any]:
+    network, recipe = checkpoint.network, checkpoint.recipe
+    classifies = isinstance(network, ClassifyingNetwork)
+    description: dict[str, Any] = {
+        "format": METADATA_FORMAT,
+        "name": recipe.name,
+        "network": recipe.network.name,
+        "stride": network.stride,
+        "accepts_hints": network.accepts_hints,
+        "size": recipe.size,
+        "temperature": recipe.temperature,
+        "chroma_gain": recipe.chroma_gain,
+        "output": _output_name(network),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "recipe": dataclasses.asdict(_without_folders(recipe)),
+        "facts": checkpoint.facts,
+    }
+    if classifies:
+        description["bins"] = color.ab_bins().tolist()
+    return description
+
+
+def _without_folders(recipe: Recipe) -> Recipe:
+    """Keep of every path only its last part: a published file tells nothing about a machine."""
+
+    def last(path: str | None) -> str | None:
+        return None if path is None else path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+    return dataclasses.replace(
+        recipe,
+        network=dataclasses.replace(recipe.network, encoder=last(recipe.network.encoder)),
+        data=dataclasses.replace(
+            recipe.data,
+            train=last(recipe.data.train) or "",
+            validation=last(recipe.data.validation),
+        ),
+    )
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Take out what the exporter notes of the source: file paths, stack traces, inner shapes."""
+    graph = model.graph
+    del graph.value_info[:]
+    noted: Iterable[Any] = (
+        *(model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer),
+        *(*model.functions, *(node for function in model.functions for node in function.node)),
+    )
+    for part in noted:
+        part.doc_string = ""
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
+    graph.name = "koalarize"
+    for place, letter in zip(graph.output[0].type.tensor_type.shape.dim[2:], "hw", strict=True):
+        factor = place.dim_param.partition("*")[0]  # the exporter names the symbols as it pleases
+        place.dim_param = f"{factor}*{letter}"

@@ -1,0 +1,212 @@
+import json
+import re
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from koalarize import color
+from koalarize.engine import METADATA_FORMAT, METADATA_KEY, OnnxEngine
+from koalarize.errors import ModelError, OptionError, OutputError
+from koalarize.training import export as room
+from koalarize.training.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.training.export import TOLERANCE, export, verify
+from koalarize.training.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
+
+SMALL = {"widths": [4, 6, 8]}
+FACTS = {"pictures": 5, "steps": 10}
+
+
+def saved(folder, name, **options):
+    torch.manual_seed(3)
+    recipe = Recipe(
+        name=f"my-{name}",
+        network=NetworkOptions(name, options, encoder="/home/somebody/w/start.safetensors"),
+        data=DataOptions(train="/home/somebody/photos/", validation="C:\\Users\\somebody\\val"),
+        loss=LossOptions("rebalanced-cross-entropy" if name == "koala" else "mse"),
+        size=192,
+        temperature=0.4,
+    )
+    path = folder / f"{name}.safetensors"
+    save_checkpoint(path, build_network(recipe.network).state_dict(), recipe, FACTS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Network name -> its checkpoint and the exported file."""
+    folder = tmp_path_factory.mktemp("export")
+    paths = {}
+    for name in ("koala", "unet-mini"):
+        checkpoint = saved(folder, name)
+        paths[name] = (checkpoint, export(checkpoint))
+    return paths
+
+
+@pytest.mark.parametrize("name", ["koala", "unet-mini"])
+@pytest.mark.parametrize(
+    ("batch", "height", "width"), [(1, 1, 1), (1, 3, 5), (3, 5, 1), (1, 7, 9), (2, 4, 4)]
+)
+def test_parity_with_torch(exported, name, batch, height, width):
+    checkpoint, path = exported[name]
+    network = load_checkpoint(checkpoint).network
+    rng = np.random.default_rng(batch + height)
+    shape = (batch, 1, height * network.stride, width * network.stride)
+    feed = {"l": rng.uniform(0, 100, shape).astype(np.float32)}
+    if name == "koala":
+        mask = (rng.random(shape) < 0.1).astype(np.float32)
+        ab = rng.uniform(-90, 90, (batch, 2, *shape[2:])).astype(np.float32) * mask
+        feed["hints"] = np.concatenate([ab, mask], axis=1)
+    session = onnxruntime.InferenceSession(path)
+    (found,) = session.run(None, feed)
+    with torch.inference_mode():
+        given = [torch.from_numpy(value) for value in feed.values()]
+        run = network.logits if name == "koala" else network
+        expected = run(*given).numpy()
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 1e-4
+    assert expected.std() > 1e-3  # the comparison says something
+
+
+def test_a_graph_of_training_mode_would_not_be_taken(exported):
+    """`load_checkpoint` gives eval mode; dropout would otherwise be part of the graph."""
+    graph = onnx.load(exported["unet-mini"][1]).graph
+    assert not {node.op_type for node in graph.node} & {"Dropout", "RandomUniform", "Bernoulli"}
+    strided = [
+        node
+        for node in onnx.load(exported["koala"][1]).graph.node
+        if node.op_type == "Conv"
+        and any(a.name == "strides" and list(a.ints) == [2, 2] for a in node.attribute)
+    ]
+    assert len(strided) == 5  # the encoder's own; its branch for training has one
+
+
+@pytest.mark.parametrize("name", ["koala", "unet-mini"])
+def test_it_describes_itself(exported, name):
+    checkpoint, path = exported[name]
+    model = onnx.load(path)
+    assert [prop.key for prop in model.metadata_props] == [METADATA_KEY]
+    facts = json.loads(model.metadata_props[0].value)
+    classifies = name == "koala"
+    assert facts["format"] == METADATA_FORMAT
+    assert facts["name"] == f"my-{name}"
+    assert facts["network"] == name
+    assert facts["stride"] == (32 if classifies else 4)
+    assert facts["accepts_hints"] is classifies
+    assert facts["size"] == 192
+    assert facts["temperature"] == 0.4
+    assert facts["output"] == ("logits" if classifies else "ab")
+    assert facts["parameters"] == (5_333_764 if classifies else 471_010)
+    assert facts["facts"] == FACTS
+    assert facts["recipe"]["batch"] == load_checkpoint(checkpoint).recipe.batch
+    assert facts["recipe"]["network"]["encoder"] == "start.safetensors"
+    assert facts["recipe"]["data"]["train"] == "photos"
+    assert facts["recipe"]["data"]["validation"] == "val"
+    assert ("bins" in facts) is classifies
+    if classifies:
+        assert facts["bins"] == color.ab_bins().tolist()
+
+
+@pytest.mark.parametrize("name", ["koala", "unet-mini"])
+def test_names_and_free_sides(exported, name):
+    graph = onnx.load(exported[name][1]).graph
+    shapes = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.output)
+    }
+    if name == "koala":
+        assert shapes == {
+            "l": ["B", 1, "32*h", "32*w"],
+            "hints": ["B", 3, "32*h", "32*w"],
+            "logits": ["B", len(color.ab_bins()), "8*h", "8*w"],
+        }
+    else:
+        assert shapes == {"l": ["B", 1, "4*h", "4*w"], "ab": ["B", 2, "4*h", "4*w"]}
+
+
+@pytest.mark.parametrize("name", ["koala", "unet-mini"])
+def test_the_file_is_whole_and_modest_and_tells_nothing_of_the_machine(exported, name):
+    _, path = exported[name]
+    data = path.read_bytes()
+    model = onnx.load_from_string(data)
+    assert {entry.domain: entry.version for entry in model.opset_import}[""] <= 20
+    assert model.ir_version <= 10
+    assert not [tensor for tensor in model.graph.initializer if tensor.external_data]
+    assert len(data) < 1.02 * 4 * json.loads(model.metadata_props[0].value)["parameters"] + 40_000
+    for trace in (
+        rb"/(home|root|usr|work|tmp|Users)/",
+        rb"site-packages",
+        rb"stack_trace",
+        rb"\w{4,}\.py",
+    ):
+        assert not re.search(trace, data)
+    assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+
+
+def test_the_engine_takes_it(exported):
+    for name, (_, path) in exported.items():
+        engine = OnnxEngine(path, threads=1)
+        prediction = engine.run(np.full((64, 96), 50, np.float32), None)
+        assert engine.info.size == 192
+        assert prediction.ab.shape == ((2, 16, 24) if name == "koala" else (2, 64, 96))
+
+
+class TestOptions:
+    @pytest.fixture
+    def checkpoint(self, tmp_path):
+        return saved(tmp_path, "unet-mini", **SMALL)
+
+    def facts(self, path):
+        return json.loads(onnx.load(path).metadata_props[0].value)
+
+    def test_size_and_temperature_win_over_the_recipe(self, checkpoint, tmp_path):
+        path = export(checkpoint, tmp_path / "other.onnx", size=128, temperature=0.9)
+        assert path == tmp_path / "other.onnx"
+        facts = self.facts(path)
+        assert (facts["size"], facts["temperature"]) == (128, 0.9)
+        assert (facts["recipe"]["size"], facts["recipe"]["temperature"]) == (128, 0.9)
+
+    def test_an_earlier_export_is_replaced(self, checkpoint):
+        target = checkpoint.with_suffix(".onnx")
+        target.write_bytes(b"old")
+        assert export(checkpoint) == target
+        assert self.facts(target)["size"] == 192
+        assert sorted(path.suffix for path in target.parent.iterdir()) == [".onnx", ".safetensors"]
+
+    def test_errors(self, checkpoint, tmp_path):
+        with pytest.raises(OptionError, match="`size` is 0"):
+            export(checkpoint, size=0)
+        with pytest.raises(OptionError, match="`temperature` is -1"):
+            export(checkpoint, temperature=-1)
+        with pytest.raises(OptionError, match="is the checkpoint itself"):
+            export(checkpoint, checkpoint)
+        with pytest.raises(ModelError, match="cannot be read as a checkpoint"):
+            export(tmp_path / "no.safetensors")
+        with pytest.raises(OutputError, match="cannot be written"):
+            export(checkpoint, tmp_path / "no" / "a.onnx")
+        assert [path.name for path in tmp_path.iterdir()] == ["unet-mini.safetensors"]
+
+    def test_a_graph_that_differs_is_refused(self, checkpoint):
+        data = export(checkpoint).read_bytes()
+        network = load_checkpoint(checkpoint).network
+        assert verify(data, network) <= TOLERANCE
+        with torch.no_grad():
+            network.head.bias += 1e-3
+        with pytest.raises(ModelError, match=r"differs from the network by 0\.13 but must be"):
+            verify(data, network)
+        with torch.no_grad():
+            network.head.bias.fill_(float("nan"))
+        with pytest.raises(ModelError, match="differs from the network by nan"):
+            verify(data, network)
+
+    def test_weights_that_are_not_finite_are_never_written(self, tmp_path):
+        checkpoint = saved(tmp_path, "unet-mini", **SMALL)
+        loaded = load_checkpoint(checkpoint)
+        state = loaded.network.state_dict()
+        state["head.bias"][0] = float("nan")
+        save_checkpoint(checkpoint, state, loaded.recipe, {})
+        with pytest.raises(ModelError, match="may be damaged"):
+            export(checkpoint)
+        assert not checkpoint.with_suffix(".onnx").exists()

@@ -1,0 +1,98 @@
+"""The models in the package, their catalogue, and the engine that runs them."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+import koalarize
+from koalarize import color
+from koalarize.colorizer import Colorizer
+from koalarize.engine import OnnxEngine
+from koalarize.errors import ModelError
+from koalarize.hints import Hint
+from koalarize.weights import catalog, store
+
+
+@pytest.fixture(scope="module")
+def koala():
+    return Colorizer.load("koala")
+
+
+@pytest.mark.parametrize("name", catalog.MODELS)
+class TestEveryModel:
+    def test_card(self, name):
+        card = catalog.MODELS[name]
+        assert card.name == name
+        assert card.parameters > 0
+        assert all((card.licence, card.training_data, card.recipe, card.summary))
+        assert hashlib.sha256(store.find_model(name).read_bytes()).hexdigest() == card.sha256
+
+    def test_runs_at_odd_multiples(self, name):
+        engine = OnnxEngine(store.find_model(name))
+        stride = engine.info.stride
+        lightness = np.random.default_rng(0).uniform(0, 100, (3 * stride, 5 * stride))
+        ab = engine.run(lightness.astype(np.float32), None).ab
+        assert ab.shape[0] == 2
+        assert np.isfinite(ab).all()
+        assert np.abs(ab).max() < 130
+
+    def test_same_picture_same_colors(self, name):
+        grey = np.random.default_rng(0).integers(0, 256, (70, 50), dtype=np.uint8)
+        assert np.array_equal(
+            koalarize.colorize(grey, model=name), Colorizer.load(name, threads=1)(grey)
+        )
+
+
+class TestKoala:
+    def test_paints(self, koala, astronaut):
+        out = koala(astronaut)
+        assert 8 < color.colorfulness(out) < 80
+
+    def test_a_hint_takes_its_color(self, koala, astronaut):
+        place = (slice(380, 400), slice(360, 380))  # the suit, orange in truth
+        green = [Hint(370, 390, "#208040", 12)]
+        plain = color.srgb_to_lab(koala(astronaut))[place][..., 1].mean()
+        asked = color.srgb_to_lab(koala(astronaut, hints=green))[place][..., 1].mean()
+        assert asked < plain - 5
+
+    def test_blank_pictures_stay_calm(self, koala):
+        for level in (0, 128, 255):
+            out = koala(np.full((100, 140), level, np.uint8))
+            assert color.colorfulness(out) < 40
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    from skimage import data
+
+    lab = color.srgb_to_lab(data.astronaut())
+    lab[..., 1:] = 0
+    return np.ascontiguousarray(color.lab_to_srgb(lab, dtype=np.uint8)[..., 0])
+
+
+class TestMistakes:
+    def test_unknown_name(self):
+        with pytest.raises(ModelError, match="did you mean `koala`"):
+            Colorizer.load("koalla")
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(ModelError, match="does not exist"):
+            Colorizer.load(tmp_path / "none.onnx")
+
+    def test_not_onnx(self, tmp_path):
+        (tmp_path / "bad.onnx").write_bytes(b"not a model")
+        with pytest.raises(ModelError, match="cannot be loaded"):
+            Colorizer.load(tmp_path / "bad.onnx")
+
+    def test_damaged_weights(self, tmp_path, monkeypatch):
+        card = catalog.MODELS["koala"]
+        damaged = bytearray(store.find_model("koala").read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        (tmp_path / card.file).write_bytes(damaged)
+        monkeypatch.setattr(store, "__file__", str(tmp_path / "store.py"))
+        with pytest.raises(ModelError, match=r"damaged.*reinstall"):
+            Colorizer.load("koala")
+        (tmp_path / card.file).unlink()
+        with pytest.raises(ModelError, match=r"missing: reinstall"):
+            Colorizer.load("koala")
