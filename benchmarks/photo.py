@@ -6,12 +6,12 @@ For a JPEG of each size, every contender runs in a process of its own, all in tu
 
 - ``pillow``: decode the file and encode an RGB JPEG with the same settings (quality 95, 4:4:4);
 - ``koalarize``: the Colorizer, path to path, the model loaded before the clock starts;
-- ``skimage``: the same job as papers' scripts do it: scikit-image for Lab, the same network in torch
-  (eager), chroma brought up bilinearly, scikit-image for sRGB. Needs the extra `train` and
+- ``skimage``: the same job as papers' scripts do it: scikit-image for Lab, the same network in
+  eager torch, chroma brought up bilinearly, scikit-image for sRGB. Needs the extra `train` and
   ``--checkpoint``; left out without.
 
-Printed are medians, ratios of medians, and what each process's peak memory grew by, in bytes a pixel,
-over its peak before the picture was opened.
+Printed are medians, ratios of medians, and what each process's peak memory grew by over its peak
+before the picture was opened, in bytes a pixel.
 """
 
 from __future__ import annotations
@@ -139,9 +139,8 @@ def main() -> None:
             for name, runs in results.items():
                 seconds = statistics.median(run["seconds"] for run in runs)
                 grown = statistics.median(run["grown"] for run in runs) / (megapixels * 1e6)
-                print(
-                    f"| {megapixels:g} | {name} | {seconds:.3f} | {seconds / base:.2f} | {grown:.1f} |"
-                )
+                row = (f"{megapixels:g}", name, f"{seconds:.3f}", f"{seconds / base:.2f}")
+                print(f"| {' | '.join(row)} | {grown:.1f} |")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from fakes import FakeEngine
 from PIL import Image
 
 import koalarize
+from fakes import FakeEngine
 from koalarize import color
 from koalarize.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError

@@ -10,7 +10,6 @@ import torch
 from koalarize import color
 from koalarize.engine import METADATA_FORMAT, METADATA_KEY, OnnxEngine
 from koalarize.errors import ModelError, OptionError, OutputError
-from koalarize.training import export as room
 from koalarize.training.checkpoint import build_network, load_checkpoint, save_checkpoint
 from koalarize.training.export import TOLERANCE, export, verify
 from koalarize.training.recipe import DataOptions, LossOptions, NetworkOptions, Recipe

@@ -138,12 +138,18 @@ class _Workspace:
 
     def part(self, pixels: int) -> tuple[Float32, Float32, Float32, Array, Array]:
         """Return (3, pixels) of each buffer: curves, light, cube, steps, levels."""
-        buffers = (self._curves, self._light, self._cube, self._steps, self._levels)
-        if pixels == self._curves.shape[1]:
-            return buffers
-        # Fewer rows, as at the end of a chunk; contiguous, so that the lookups stay fast.
-        shorter = [buffer.reshape(-1)[: 3 * pixels].reshape(3, pixels) for buffer in buffers]
-        return shorter[0], shorter[1], shorter[2], shorter[3], shorter[4]
+        return (
+            _first(self._curves, pixels),
+            _first(self._light, pixels),
+            _first(self._cube, pixels),
+            _first(self._steps, pixels),
+            _first(self._levels, pixels),
+        )
+
+
+def _first(buffer: Array, pixels: int) -> Array:
+    """Return a contiguous (3, pixels) part, so that the lookups stay fast on fewer rows too."""
+    return buffer.reshape(-1)[: 3 * pixels].reshape(3, pixels)
 
 
 def _row_chunks(
@@ -194,7 +200,7 @@ def _merge_rows(pixels: Array, space: _Workspace, out: Array) -> None:
 
 
 def _mapped(curves: Float32) -> Float32:
-    """Return linear sRGB steps (3, N) of colours outside the gamut, brought in along their chroma."""
+    """Return linear sRGB steps (3, N) of colours outside the gamut, their chroma reduced."""
     fx, fy, fz = curves
     u, v = fx - fy, fz - fy
     chroma = np.hypot(500 * u, 200 * v)
@@ -229,7 +235,7 @@ def _light_of(f: Float32, out: Float32, cube: Float32) -> None:
     out += cube
 
 
-def _box(plane: Float32) -> Float32:
+def _box(plane: Array) -> Float32:
     """Mean over a square window, cut off at the borders."""
     for axis in (0, 1):
         length = plane.shape[axis]
@@ -245,7 +251,7 @@ def _box(plane: Float32) -> Float32:
 @lru_cache(maxsize=2)
 def _curve_table(levels: int) -> Float32:
     grey = np.arange(levels + 1, dtype=np.uint8 if levels == 255 else np.uint16)
-    return (color.grey_to_lightness(grey) + 16) / 116
+    return ((color.grey_to_lightness(grey) + 16) / 116).astype(np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -82,7 +82,7 @@ def srgb_to_lab(srgb: Array, *, threads: int = 1) -> Float32:
     pixels = _pixels(srgb, "srgb")
     if pixels.dtype.kind == "f":
         table = None
-    elif pixels.dtype in (np.uint8, np.uint16):
+    elif str(pixels.dtype) in ("uint8", "uint16"):
         table = _linear_table(np.iinfo(pixels.dtype).max)
     else:
         raise ValueError(f"`srgb` has dtype {pixels.dtype} but must be uint8, uint16 or float")
@@ -120,8 +120,8 @@ def lab_to_srgb(
         (..., 3) of the given dtype.
     """
     pixels = _pixels(lab, "lab")
-    out_dtype = np.dtype(dtype)
-    if out_dtype not in (np.float32, np.uint8, np.uint16):
+    out_dtype: np.dtype[Any] = np.dtype(dtype)
+    if str(out_dtype) not in ("float32", "uint8", "uint16"):
         raise ValueError(f"`dtype` is {out_dtype} but must be float32, uint8 or uint16")
 
     def convert(source: Array, target: Array) -> None:
@@ -162,7 +162,7 @@ def linear_to_srgb(linear: Array) -> Float32:
 
 def grey_to_lightness(grey: Array) -> Float32:
     """Return L* in [0, 100] of grey sRGB levels (any shape, uint8 or uint16), by table."""
-    if grey.dtype not in (np.uint8, np.uint16):
+    if str(grey.dtype) not in ("uint8", "uint16"):
         raise ValueError(f"`grey` has dtype {grey.dtype} but must be uint8 or uint16")
     return _lightness_table(int(np.iinfo(grey.dtype).max))[grey]
 
@@ -306,8 +306,12 @@ def by_rows(work: Callable[[int, int], None], rows: int, step: int, threads: int
         for start in starts:
             work(start, min(start + step, rows))
         return
+
+    def one(start: int) -> None:
+        work(start, min(start + step, rows))
+
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda start: work(start, min(start + step, rows)), starts))
+        list(pool.map(one, starts))
 
 
 def _by_chunks(
@@ -338,7 +342,7 @@ def _cie_curve(t: Float32) -> Float32:
     )
 
 
-def _cie_curve_inverse(f: Float32) -> Float32:
+def _cie_curve_inverse(f: Array) -> Float32:
     # Below DELTA the curve goes on as its own tangent, so one clamped cube and a line do for both.
     clamped = np.maximum(f, np.float32(DELTA))
     return clamped * clamped * clamped + np.float32(3 * DELTA**2) * (f - clamped)

@@ -41,6 +41,4 @@ def export(
     with needs("train"):
         from koalarize.training.export import export as run
     target = output or checkpoint.with_suffix(".onnx")
-    typer.echo(
-        run(checkpoint, target, size=size, temperature=temperature, chroma_gain=chroma_gain)
-    )
+    typer.echo(run(checkpoint, target, size=size, temperature=temperature, chroma_gain=chroma_gain))
