@@ -189,10 +189,10 @@ def test_one_picture(here: Path, fake, capsys):
 
 
 def test_options_reach_the_colorizer(here: Path, fake):
-    words = ["--vividness", "1.5", "photo.jpg", "--size", "96", "--model", "unet-mini"]
+    words = ["--vividness", "1.5", "photo.jpg", "--size", "96", "--model", "own.onnx"]
     assert main([*words, "--hint", "1,2=#c03020", "--hint", "3,4,2=#0000ff"]) == 0
     (call,) = fake.calls
-    assert fake.models == ["unet-mini"]
+    assert fake.models == ["own.onnx"]
     assert (call["vividness"], call["size"]) == (1.5, 96)
     assert [(hint.x, hint.y, hint.radius) for hint in call["hints"]] == [(1, 2, None), (3, 4, 2)]
 
@@ -581,7 +581,14 @@ def test_train_hands_over_what_is_asked(monkeypatch, capsys):
 def test_export_writes_beside_the_checkpoint(monkeypatch, capsys):
     import types
 
-    module = types.SimpleNamespace(export=lambda checkpoint, output: output)
+    given = {}
+
+    def export(checkpoint, output, **options):
+        given.update(options)
+        return output
+
+    module = types.SimpleNamespace(export=export)
     monkeypatch.setitem(sys.modules, "koalarize.training.export", module)
-    assert main(["export", "runs/one.safetensors"]) == 0
+    assert main(["export", "runs/one.safetensors", "--size", "96", "--chroma-gain", "1.1"]) == 0
     assert capsys.readouterr().out == f"{Path('runs/one.onnx')}\n"
+    assert given == {"size": 96, "temperature": None, "chroma_gain": 1.1}

@@ -29,6 +29,8 @@ Float32 = npt.NDArray[np.float32]
 
 #: The working grid of a panorama has at most so many squares of the working size.
 _MOST_SQUARES = 8
+#: Standard deviation of L* below which a whole picture counts as flat, and its chroma fades.
+_FLAT = 3.0
 
 
 class Colorizer:
@@ -147,7 +149,10 @@ class Colorizer:
         padded = [side + -side % info.stride for side in (height, width)]
         if ab.shape[1:] != tuple(padded):
             ab = chroma.resize(ab, *padded)
-        return chroma.guide(ab[:, :height, :width], lightness)
+        # A picture of one grey shows nothing that could have a colour; left to itself a network
+        # answers it with whatever it met most.
+        calm = 1.0 if hints else min(1.0, float(lightness.std()) / _FLAT)
+        return chroma.guide(ab[:, :height, :width] * np.float32(calm), lightness)
 
 
 def colorize(picture: Any, *, model: str | Path = "koala", **options: Any) -> Any:
