@@ -5,7 +5,8 @@
 For a JPEG of each size, every contender runs in a process of its own, all in turn, `--runs` times:
 
 - ``pillow``: decode the file and encode an RGB JPEG with the same settings (quality 95, 4:4:4);
-- ``koalarize``: the Colorizer, path to path, the model loaded before the clock starts;
+- ``koalarize``: the Colorizer, path to path; before the clock starts the model is loaded and one
+  small picture coloured;
 - ``skimage``: the same job as papers' scripts do it: scikit-image for Lab, the same network in
   eager torch, chroma brought up bilinearly, scikit-image for sRGB. Needs the extra `train` and
   ``--checkpoint``; left out without.
@@ -58,7 +59,7 @@ def koalarize_job(source: Path, target: Path, _: str) -> Callable[[], object]:
     import koalarize
 
     colorizer = koalarize.Colorizer.load("koala")
-    colorizer(np.zeros((64, 64), np.uint8))  # the tables that every picture shares
+    colorizer(Image.open(EXAMPLE).resize((256, 256)))  # makes the tables that pictures share
     return lambda: colorizer(source, output=target, overwrite=True)
 
 
@@ -91,6 +92,11 @@ JOBS = {"pillow": pillow_job, "koalarize": koalarize_job, "skimage": skimage_job
 
 
 def peak_bytes() -> int:
+    """Return this process's own peak; what `getrusage` says includes the parent's on Linux."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(row for row in status.read_text().splitlines() if row.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
     scale = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 

@@ -29,12 +29,12 @@ Float32 = npt.NDArray[np.float32]
 
 _RADIUS = 4  # of the filter's window, working pixels: one cell of a quarter grid
 _EPSILON = 20.0  # variance of L* below which a window counts as flat
-_CHUNK_PIXELS = 1 << 15  # a chunk's temporaries stay in the cache
+_CHUNK_PIXELS = 1 << 16  # few enough for the cache, enough to be worth a thread's turn
 _LINEAR_STEPS = (
     1 << 16
 )  # of linear light: a twentieth of an 8-bit level where the curve is steepest
-_GAMUT_LEVELS = 256  # lightnesses of the gamut table
-_GAMUT_HUES = 360
+_GAMUT_LEVELS = 128  # lightnesses of the gamut table
+_GAMUT_HUES = 180
 _TOLERANCE = 1e-4 * _LINEAR_STEPS  # as ``color.in_gamut`` has it
 _LINEAR_FROM_XYZ_STEPS = LINEAR_FROM_XYZ * np.float32(_LINEAR_STEPS)
 

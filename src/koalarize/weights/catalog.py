@@ -25,7 +25,7 @@ class ModelCard:
         recipe: the file that trained them.
         summary: one sentence for `koalarize models`.
         parameters: how many weights.
-        scores: metric -> value, with the protocol in docs/model-card.md.
+        scores: metric -> value; shares are of the grey pictures' own; protocol in the model card.
     """
 
     name: str
@@ -51,7 +51,7 @@ _CARDS = (
         summary="The default: an encoder-decoder with global context that classifies ab; takes "
         "colour hints.",
         parameters=5_335_000,
-        scores={},
+        scores={"psnr_gain_db": 0.18, "lpips_share": 0.725, "fid_share": 0.591},
     ),
 )
 
