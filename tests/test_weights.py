@@ -1,6 +1,7 @@
 """The models in the package, their catalogue, and the engine that runs them."""
 
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import koalarize
 from koalarize import color
 from koalarize.colorizer import Colorizer
-from koalarize.engine import OnnxEngine
+from koalarize.engine import METADATA_KEY, OnnxEngine
 from koalarize.errors import ModelError
 from koalarize.hints import Hint
 from koalarize.weights import catalog, store
@@ -27,6 +28,13 @@ class TestEveryModel:
         assert card.parameters > 0
         assert all((card.licence, card.training_data, card.recipe, card.summary))
         assert hashlib.sha256(store.find_model(name).read_bytes()).hexdigest() == card.sha256
+
+    def test_card_and_file_agree(self, name):
+        onnx = pytest.importorskip("onnx")
+        model = onnx.load(store.find_model(name))
+        facts = json.loads({p.key: p.value for p in model.metadata_props}[METADATA_KEY])
+        assert facts["parameters"] == catalog.MODELS[name].parameters
+        assert f"recipes/{facts['name']}.yaml" == catalog.MODELS[name].recipe
 
     def test_runs_at_odd_multiples(self, name):
         engine = OnnxEngine(store.find_model(name))
@@ -86,6 +94,17 @@ class TestMistakes:
         (tmp_path / "bad.onnx").write_bytes(b"not a model")
         with pytest.raises(ModelError, match="cannot be loaded"):
             Colorizer.load(tmp_path / "bad.onnx")
+
+    def test_other_bins(self, tmp_path):
+        onnx = pytest.importorskip("onnx")
+        model = onnx.load(store.find_model("koala"))
+        (entry,) = [p for p in model.metadata_props if p.key == METADATA_KEY]
+        facts = json.loads(entry.value)
+        facts["bins"][0] = [1, 2]
+        entry.value = json.dumps(facts)
+        onnx.save(model, tmp_path / "other.onnx")
+        with pytest.raises(ModelError, match="other ab bins"):
+            Colorizer.load(tmp_path / "other.onnx")
 
     def test_damaged_weights(self, tmp_path, monkeypatch):
         card = catalog.MODELS["koala"]

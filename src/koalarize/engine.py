@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from koalarize.color import decode_ab
+from koalarize.color import ab_bins, decode_ab
 from koalarize.errors import ModelError
 
 __all__ = ["METADATA_FORMAT", "METADATA_KEY", "Engine", "ModelInfo", "OnnxEngine", "Prediction"]
@@ -132,6 +132,11 @@ def _info(model: Path, metadata: dict[str, str]) -> ModelInfo:
         facts: dict[str, Any] = json.loads(metadata[METADATA_KEY])
         if facts["format"] != METADATA_FORMAT:
             raise KeyError(facts["format"])
+        if facts["output"] == "logits" and facts["bins"] != ab_bins().tolist():
+            raise ModelError(
+                f"`{model}` classifies over other ab bins than this koalarize: export its "
+                "checkpoint again with this version"
+            )
         return ModelInfo(
             name=str(facts["name"]),
             stride=int(facts["stride"]),

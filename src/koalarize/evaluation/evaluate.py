@@ -80,6 +80,7 @@ def evaluate(
         DataError: if the data set holds fewer than two usable pictures.
     """
     _check(short_side, limit, metrics, sizes, temperatures)
+    commit = source_commit()  # of the code that is loaded; it may change while this runs
     rivals = [_Rival("grey", None, GreyEngine())]
     for model in models:
         name, sha256, engine = _load(model)
@@ -100,7 +101,7 @@ def evaluate(
         "never enlarged",
         metrics={name: _backend(name) for name in wanted},
         koalarize=koalarize.__version__,
-        commit=source_commit(),
+        commit=commit,
     )
     return _report(protocol, rivals, sums, set_metrics)
 
