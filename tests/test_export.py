@@ -94,10 +94,11 @@ def test_it_describes_itself(exported, name):
     assert facts["network"] == name
     assert facts["stride"] == (32 if classifies else 4)
     assert facts["accepts_hints"] is classifies
+    assert facts["fixed_size"] is None
     assert facts["size"] == 192
     assert facts["temperature"] == 0.4
     assert facts["output"] == ("logits" if classifies else "ab")
-    assert facts["parameters"] == (5_333_764 if classifies else 471_010)
+    assert facts["parameters"] == (5_687_684 if classifies else 471_010)
     assert facts["facts"] == FACTS
     assert facts["recipe"]["batch"] == load_checkpoint(checkpoint).recipe.batch
     assert facts["recipe"]["network"]["encoder"] == "start.safetensors"
@@ -150,6 +151,24 @@ def test_the_engine_takes_it(exported):
         prediction = engine.run(np.full((64, 96), 50, np.float32), None)
         assert engine.info.size == 192
         assert prediction.ab.shape == ((2, 16, 24) if name == "koala" else (2, 64, 96))
+
+
+def test_a_model_of_an_earlier_version_is_taken(exported, tmp_path):
+    """It does not mention that it takes any size."""
+    model = onnx.load(exported["unet-mini"][1])
+    facts = json.loads(model.metadata_props[0].value)
+    for written, expected in ((None, None), (16, 16)):
+        facts.pop("fixed_size", None)
+        if written:
+            facts["fixed_size"] = written
+        model.metadata_props[0].value = json.dumps(facts)
+        onnx.save(model, tmp_path / "a.onnx")
+        assert OnnxEngine(tmp_path / "a.onnx").info.fixed_size == expected
+    facts["fixed_size"] = "any"
+    model.metadata_props[0].value = json.dumps(facts)
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match="does not describe itself"):
+        OnnxEngine(tmp_path / "a.onnx")
 
 
 class TestOptions:

@@ -9,10 +9,33 @@ from koalarize.training.checkpoint import build_network
 from koalarize.training.initialise import load_mobilenetv2
 from koalarize.training.recipe import NetworkOptions
 
-# sum(p.numel() for p in NETWORKS[name][0]().parameters())
-GOLDEN_PARAMETERS = {"koala": 5_333_764, "unet-mini": 471_010}
+# sum(p.numel() for p in fresh(name).parameters()); test_networks.py counts the articles' by layer
+GOLDEN_PARAMETERS = {
+    "cnn": 1_395_650,
+    "koala": 5_687_684,
+    "koala-net": 6_573_794,
+    "unet": 7_762_498,
+    "unet-mini": 471_010,
+}
 MOST_PARAMETERS = 16_000_000
-MOST_FLOPS = 6e9
+MOST_FLOPS = 6.5e9
+
+
+#: Network -> the options it is tested with where the defaults need a download.
+OPTIONS = {
+    "koala-net": {"extractor": "test_efficientnet", "pretrained": False, "extractor_size": 32}
+}
+
+
+def fresh(name):
+    torch.manual_seed(0)
+    return build_network(NetworkOptions(name, OPTIONS.get(name, {})))
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Network name -> the network, in eval mode."""
+    return {name: fresh(name).eval() for name in NETWORKS}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +55,13 @@ def some_input(batch=1, height=64, width=96, seed=0):
     return torch.rand(batch, 1, height, width, generator=generator) * 100
 
 
+def input_of(network, batch, height, width):
+    """Some input; height and width in strides, where the network leaves them free."""
+    if network.fixed_size:
+        return some_input(batch, network.fixed_size, network.fixed_size)
+    return some_input(batch, height * network.stride, width * network.stride)
+
+
 def hint_at(lightness, top=32, left=40, ab=(60.0, 40.0), side=6):
     planes = torch.zeros(len(lightness), 3, *lightness.shape[2:])
     patch = (..., slice(top, top + side), slice(left, left + side))
@@ -42,17 +72,16 @@ def hint_at(lightness, top=32, left=40, ab=(60.0, 40.0), side=6):
 
 class TestEveryNetwork:
     @pytest.mark.parametrize("name", NETWORKS)
-    def test_parameters(self, name):
-        network = NETWORKS[name][0]()
-        count = sum(parameter.numel() for parameter in network.parameters())
+    def test_parameters(self, name, networks):
+        count = sum(parameter.numel() for parameter in networks[name].parameters())
         assert count == GOLDEN_PARAMETERS[name]
         assert count <= MOST_PARAMETERS
 
     @pytest.mark.parametrize("name", NETWORKS)
     @pytest.mark.parametrize(("batch", "height", "width"), [(1, 1, 1), (3, 1, 3), (2, 5, 2)])
-    def test_shapes(self, name, batch, height, width, request):
-        network = request.getfixturevalue(name.replace("-", "_"))
-        lightness = some_input(batch, height * network.stride, width * network.stride)
+    def test_shapes(self, name, batch, height, width, networks):
+        network = networks[name]
+        lightness = input_of(network, batch, height, width)
         with torch.inference_mode():
             ab = network(lightness)
             assert ab.shape == (batch, 2, *lightness.shape[2:])
@@ -63,25 +92,37 @@ class TestEveryNetwork:
         assert torch.isfinite(ab).all()
 
     @pytest.mark.parametrize("name", NETWORKS)
-    def test_the_pictures_of_a_batch_do_not_mix(self, name, request):
-        network = request.getfixturevalue(name.replace("-", "_"))
-        lightness = some_input(3)
+    def test_the_pictures_of_a_batch_do_not_mix(self, name, networks):
+        network = networks[name]
+        lightness = input_of(network, 3, 2, 3)
         with torch.inference_mode():
             together, alone = network(lightness), network(lightness[1:2])
         assert torch.allclose(together[1], alone[0], atol=1e-3)
 
     @pytest.mark.parametrize("name", NETWORKS)
-    def test_groups_hold_every_parameter_once(self, name):
-        network = NETWORKS[name][0]()
+    def test_groups_hold_every_parameter_once(self, name, networks):
+        network = networks[name]
         groups = network.parameter_groups(1e-3)
         held = [id(parameter) for group in groups for parameter in group["params"]]
         assert sorted(held) == sorted(id(parameter) for parameter in network.parameters())
 
     @pytest.mark.parametrize("name", NETWORKS)
-    def test_a_side_below_a_multiple_of_the_stride_is_an_error(self, name, request):
-        network = request.getfixturevalue(name.replace("-", "_"))
+    def test_a_side_that_it_does_not_take_is_an_error(self, name, networks):
+        network = networks[name]
+        side = network.fixed_size or 2 * network.stride
         with pytest.raises(RuntimeError, match="size"):
-            network(some_input(1, network.stride * 2, network.stride * 2 - 3))
+            network(some_input(1, side, side - 3))
+        if network.fixed_size:
+            with pytest.raises(RuntimeError, match=f"must be {side} x {side}"):
+                network(some_input(1, side - 3, side))
+
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_it_declares_what_it_takes(self, name, networks):
+        network = networks[name]
+        strides = {"cnn": 1, "koala": 32, "koala-net": 8, "unet": 16, "unet-mini": 4}
+        assert network.stride == strides[name]
+        assert network.fixed_size == (128 if name == "cnn" else None)
+        assert network.accepts_hints is (name == "koala")
 
 
 class TestKoala:

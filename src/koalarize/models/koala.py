@@ -33,6 +33,7 @@ _STAGES = (
 _TAPS = {1: "H/4", 2: "H/8", 4: "H/16", 6: "H/32"}
 _TAP_CHANNELS = (24, 32, 96, 320)
 _HINT_CHANNELS = 8
+_AGREEING_LEVELS = 2  # the grids 1/16 and 1/8
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ class KoalaConfig:
     Attributes:
         context: channels of the global context and of the deepest decoder grid.
         widths: the two convolutions' channels on the grids 1/16, 1/8 and 1/4.
+        slots: regions that every picture is summarised in, see ``Agreement``; 0 leaves it out.
         encoder_rate: learning rate of the encoder as a share of the decoder's.
     """
 
     context: int = 256
     widths: tuple[tuple[int, int], ...] = ((320, 256), (160, 128), (128, 128))
+    slots: int = 32
     encoder_rate: float = 0.2
 
 
@@ -66,12 +69,16 @@ class Koala(ClassifyingNetwork):
         extra = (0, 0, _HINT_CHANNELS)  # hint planes join the finest grid again
         self.near = nn.Conv2d(3, _HINT_CHANNELS, 1)
         levels: list[DecoderLevel] = []
+        agreements: list[Agreement] = []
         for skip, more, (first, second) in zip(
             _TAP_CHANNELS[-2::-1], extra, config.widths, strict=True
         ):
             levels.append(DecoderLevel(channels + skip + more, first, second))
             channels = second
+            if config.slots and len(agreements) < _AGREEING_LEVELS:
+                agreements.append(Agreement(channels, config.slots))
         self.levels = nn.ModuleList(levels)
+        self.agreements = nn.ModuleList(agreements)
         self.head = nn.Conv2d(channels, len(color.ab_bins()), 1)
         nn.init.normal_(self.head.weight, std=0.01)
 
@@ -83,12 +90,15 @@ class Koala(ClassifyingNetwork):
         taps, pooled = self.encoder(planes)  # 1/4, 1/8, 1/16, 1/32 and (B, 1280)
         grid = self.deepest(taps[3]) + self.context(pooled)[:, :, None, None]  # (B, C, H/32, W/32)
         grid = F.relu(grid)
-        grid = self.levels[0](grid, taps[2])  # (B, 256, H/16, W/16)
-        grid = self.levels[1](grid, taps[1])  # (B, 128, H/8, W/8)
+        grid = self._agree(0, self.levels[0](grid, taps[2]))  # (B, 256, H/16, W/16)
+        grid = self._agree(1, self.levels[1](grid, taps[1]))  # (B, 128, H/8, W/8)
         # (B, 8, H/4, W/4); times 4 so that a hint of a few pixels does not fade away in the mean
         near = F.relu(self.near(F.avg_pool2d(planes[:, 1:], 4) * 4))
         grid = self.levels[2](grid, taps[0], near)  # (B, 128, H/4, W/4)
         return self.head(grid)  # (B, Q, H/4, W/4)
+
+    def _agree(self, level: int, grid: Tensor) -> Tensor:
+        return self.agreements[level](grid) if self.config.slots else grid
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
         """Return the optimizer's groups: the pretrained encoder learns at ``encoder_rate``."""
@@ -117,6 +127,35 @@ class DecoderLevel(nn.Module):
         grid = F.interpolate(grid, scale_factor=2.0, mode="nearest")
         grid = F.relu(self.first(torch.cat([grid, *joined], dim=1)))
         return F.relu(self.second(grid))
+
+
+class Agreement(nn.Module):
+    """Let distant parts of an object agree: gather the grid into slots, give them back to it.
+
+    Double attention (Chen et al., "A^2-Nets", 2018): every slot is a mean of the grid weighted by a
+    softmax over places, every place takes a mean of the slots weighted by a softmax over slots. The
+    work grows with the grid's size, not with its square. Begins as the identity.
+    """
+
+    def __init__(self, channels: int, slots: int) -> None:
+        super().__init__()
+        self.slots = slots
+        self.weights = nn.Conv2d(channels, 2 * slots, 1)
+        self.values = nn.Conv2d(channels, channels, 1)
+        self.first = nn.Linear(channels, channels)
+        self.second = nn.Linear(channels, channels)
+        self.out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Return (B, C, h, w) from (B, C, h, w)."""
+        gather, spread = self.weights(grid).flatten(2).chunk(2, dim=1)  # (B, S, N) each
+        values = self.values(grid).flatten(2)  # (B, C, N)
+        slots = torch.softmax(gather, dim=2) @ values.transpose(1, 2)  # (B, S, C)
+        slots = slots + self.second(F.relu(self.first(slots)))
+        mixed = slots.transpose(1, 2) @ torch.softmax(spread, dim=1)  # (B, C, N)
+        return grid + self.out(mixed.unflatten(2, grid.shape[-2:]))
 
 
 class MobileNetEncoder(nn.Module):

@@ -1,6 +1,6 @@
 """``unet-mini``: the first article's baseline, a small U-Net that regresses ab.
 
-Not here: its training (``recipes/unet-mini.yaml``).
+Not here: its training (``recipes/article-a-unet-mini.yaml``).
 The simplest example of a network: 1-32-64-128-64-32-2 channels, two 3x3 convolutions a block with
 dropout between, max pooling, nearest upsampling, skips joined by concatenation, a linear 1x1 head.
 """
@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from koalarize.models.base import ColorNetwork
+from koalarize.models.init import InitConfig, initialise
 
 __all__ = ["UNetMini", "UNetMiniConfig"]
 
 
 @dataclass(frozen=True)
-class UNetMiniConfig:
+class UNetMiniConfig(InitConfig):
     """Sizes of the network; the defaults are the article's."""
 
     widths: tuple[int, int, int] = (32, 64, 128)
@@ -43,6 +44,7 @@ class UNetMini(ColorNetwork):
         self.up2 = _block(deep + middle, middle, config.dropout)
         self.up1 = _block(middle + fine, fine, config.dropout)
         self.head = nn.Conv2d(fine, 2, 1)
+        initialise(self, config)
 
     def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
         """Predict ab (B, 2, H, W) from L* (B, 1, H, W); hints are not used."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.models import NETWORKS, ClassifyingNetwork, ColorNetwork
+from koalarize.models.extractor import EXTRACTOR_FILE
 from koalarize.output import write_bytes
 from koalarize.training.recipe import NetworkOptions, Recipe, build
 
@@ -73,6 +74,10 @@ def save_checkpoint(
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint and build its network, in eval mode.
 
+    An extractor is no part of a checkpoint. Its weights come from where the recipe says; else from
+    a file of that name, or ``extractor.safetensors``, beside the checkpoint. They must have the
+    sha256 that the network was trained with.
+
     Raises:
         ModelError: if the file is no checkpoint of ours, is damaged, or does not fit its network.
     """
@@ -89,7 +94,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         recipe: Recipe = build(Recipe, json.loads(metadata["recipe"]), "")
-        network = build_network(recipe.network)
+        network = build_network(_with_near_extractor(recipe.network, path.parent))
         facts: dict[str, Any] = json.loads(metadata["facts"])
     except (OptionError, KeyError, ValueError) as error:
         raise ModelError(
@@ -101,6 +106,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if isinstance(network, ClassifyingNetwork):
         network.temperature = recipe.temperature
     return Checkpoint(network.eval(), recipe, facts)
+
+
+def _with_near_extractor(options: NetworkOptions, folder: Path) -> NetworkOptions:
+    """Take the extractor's file from beside the checkpoint, if it is not where it was."""
+    known = NETWORKS.get(options.name, (None, Recipe))[1]
+    if "extractor_file" not in {field.name for field in dataclasses.fields(known)}:
+        return options
+    given = options.options.get("extractor_file")
+    if given is not None and Path(given).is_file():
+        return options
+    last = str(given or EXTRACTOR_FILE).replace("\\", "/").rpartition("/")[2]
+    for near in (folder / last, folder / EXTRACTOR_FILE):
+        if near.is_file():
+            changed = {**options.options, "extractor_file": str(near)}
+            return dataclasses.replace(options, options=changed)
+    return options
 
 
 def _check_weights(

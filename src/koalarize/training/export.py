@@ -52,7 +52,8 @@ def export(
     The graph takes ``l`` (B, 1, H, W), L* in [0, 100], and ``hints`` (B, 3, H, W) where the
     network accepts them: a and b in Lab units and a mask. It gives ``logits`` (B, Q, H/4, W/4) of
     the ab bins, or ``ab`` (B, 2, H, W) in Lab units. B is free, H and W are multiples of the
-    stride.
+    stride, or the one size that the network is bound to. Frozen parts, as an extractor, are in the
+    graph: the file needs nothing beside it.
 
     Args:
         checkpoint: safetensors file of ``koalarize train``.
@@ -66,6 +67,7 @@ def export(
 
     Raises:
         OptionError: if the size or the temperature is not allowed, or ``output`` the checkpoint.
+            A network bound to one size allows no other.
         ModelError: if the checkpoint cannot be read, or the graph does not compute what it does.
         OutputError: if the file cannot be written.
     """
@@ -73,6 +75,7 @@ def export(
     if target.resolve() == checkpoint.resolve():
         raise OptionError(f"`{target}` is the checkpoint itself: name another file for the export")
     loaded = load_checkpoint(checkpoint)
+    size = _allowed_size(loaded, size)
     changes = {"size": size, "temperature": temperature, "chroma_gain": chroma_gain}
     recipe = dataclasses.replace(
         loaded.recipe, **{name: value for name, value in changes.items() if value is not None}
@@ -86,6 +89,17 @@ def export(
     data = model.SerializeToString()
     verify(data, loaded.network)
     return write_bytes(data, target, overwrite=True)
+
+
+def _allowed_size(checkpoint: Checkpoint, size: int | None) -> int | None:
+    """Return the working size to export with, None for the recipe's."""
+    fixed_size = checkpoint.network.fixed_size
+    if fixed_size is not None and size not in (None, fixed_size):
+        raise OptionError(
+            f"`size` is {size} but the network `{checkpoint.recipe.network.name}` only works at "
+            f"{fixed_size}: leave the size out"
+        )
+    return fixed_size or size
 
 
 def verify(data: bytes, network: ColorNetwork) -> float:
@@ -127,6 +141,8 @@ class _Wrapped(nn.Module):
     def __init__(self, network: ColorNetwork) -> None:
         super().__init__()
         self.network = network
+        # Registered here, or the exporter would not know their weights as weights.
+        self.frozen = nn.ModuleList(network.frozen_parts())
 
     def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
         if isinstance(self.network, ClassifyingNetwork):
@@ -136,8 +152,10 @@ class _Wrapped(nn.Module):
 
 def _graph(network: ColorNetwork) -> onnx.ModelProto:
     given = _inputs(network, 2, 2, 3, seed=0)
-    sides = {2: network.stride * torch.export.Dim("h"), 3: network.stride * torch.export.Dim("w")}
-    free = {0: torch.export.Dim("B"), **sides}
+    free: dict[int, Any] = {0: torch.export.Dim("B")}
+    if network.fixed_size is None:
+        free[2] = network.stride * torch.export.Dim("h")
+        free[3] = network.stride * torch.export.Dim("w")
     # The exporter reports its stages at these levels; a person has no use for them.
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
@@ -167,9 +185,11 @@ def _graph(network: ColorNetwork) -> onnx.ModelProto:
 def _inputs(
     network: ColorNetwork, batch: int, height: int, width: int, *, seed: int
 ) -> dict[str, Tensor]:
-    """Return random inputs of a graph by name; height and width in strides."""
+    """Return random inputs of a graph by name; height and width in strides, if they are free."""
     rng = np.random.default_rng(seed)
     shape = (batch, 1, height * network.stride, width * network.stride)
+    if network.fixed_size is not None:
+        shape = (batch, 1, network.fixed_size, network.fixed_size)
     inputs = {"l": rng.uniform(0, 100, shape)}
     if network.accepts_hints:
         mask = (rng.random(shape) < 0.05).astype(np.float64)
@@ -192,12 +212,13 @@ def _description(checkpoint: Checkpoint) -> dict[str, Any]:
         "stride": network.stride,
         "accepts_hints": network.accepts_hints,
         "size": recipe.size,
+        "fixed_size": network.fixed_size,
         "temperature": recipe.temperature,
         "chroma_gain": recipe.chroma_gain,
         "output": _output_name(network),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "recipe": dataclasses.asdict(_without_folders(recipe)),
-        "facts": checkpoint.facts,
+        "facts": checkpoint.facts | network.provenance(),
     }
     if classifies:
         description["bins"] = color.ab_bins().tolist()
@@ -212,7 +233,15 @@ def _without_folders(recipe: Recipe) -> Recipe:
 
     return dataclasses.replace(
         recipe,
-        network=dataclasses.replace(recipe.network, encoder=last(recipe.network.encoder)),
+        network=dataclasses.replace(
+            recipe.network,
+            encoder=last(recipe.network.encoder),
+            start=last(recipe.network.start),
+            options={
+                name: last(value) if name.endswith("_file") else value
+                for name, value in recipe.network.options.items()
+            },
+        ),
         data=dataclasses.replace(
             recipe.data,
             train=last(recipe.data.train) or "",
@@ -235,5 +264,5 @@ def _strip(model: onnx.ModelProto) -> None:
             del part.metadata_props[:]
     graph.name = "koalarize"
     for place, letter in zip(graph.output[0].type.tensor_type.shape.dim[2:], "hw", strict=True):
-        factor = place.dim_param.partition("*")[0]  # the exporter names the symbols as it pleases
-        place.dim_param = f"{factor}*{letter}"
+        if place.dim_param:  # a free size; the exporter names the symbols as it pleases
+            place.dim_param = f"{place.dim_param.partition('*')[0]}*{letter}"

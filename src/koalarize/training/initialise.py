@@ -1,12 +1,13 @@
-"""Start a network's encoder from public ImageNet weights.
+"""Start a network from weights that exist: its encoder from ImageNet's, or all of it from ours.
 
-Not here: our own checkpoints (``training.checkpoint``).
+Not here: writing checkpoints (``training.checkpoint``), resuming a run (``training.resume``).
 Reads timm's layout of MobileNetV2 and folds its batch norms, which our encoder does not have, into
-the convolutions before them.
+the convolutions before them; reads our checkpoints and exported models by parameter name.
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
@@ -15,9 +16,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from koalarize.errors import ModelError
+from koalarize.models import ColorNetwork
 from koalarize.models.koala import MobileNetEncoder
+from koalarize.weights.store import find_model
 
-__all__ = ["load_mobilenetv2"]
+__all__ = ["load_mobilenetv2", "start_from"]
+
+log = logging.getLogger(__name__)
 
 _BLOCK = {"conv_pw": ("expand.conv", "bn1"), "conv_dw": ("filter.conv", "bn2")}
 _LAST = ("project", "bn3")
@@ -71,3 +76,61 @@ def _folded(source: dict[str, Tensor]) -> dict[str, Tensor]:
         part, norm = names.get(layer, _LAST)
         fold(f"{block}.{layer}", f"{block}.{norm}", f"{target}.{part}")
     return state
+
+
+def start_from(network: ColorNetwork, start: str) -> None:
+    """Load weights into ``network`` by name, to train on from.
+
+    Args:
+        network: may have whole parts that the weights do not know; those keep their fresh values,
+            and the log names them.
+        start: ``model.safetensors`` of a run, an exported .onnx file in float32, or a model's name.
+
+    Raises:
+        ModelError: if the weights cannot be read, or hold a parameter that the network lacks or has
+            in another shape, or lack one inside a part that they know.
+    """
+    path = find_model(start) if not start.endswith(".safetensors") else Path(start)
+    found = _exported(path) if path.suffix == ".onnx" else _saved(path)
+    own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    parts = {name.split(".")[0] for name in found}
+    problems = [f"`{name}` is unknown to the network" for name in found.keys() - own.keys()]
+    problems += [
+        f"`{name}` is missing" for name in own.keys() - found.keys() if name.split(".")[0] in parts
+    ]
+    problems += [
+        f"`{name}` has shape {tuple(found[name].shape)} but must have {own[name]}"
+        for name in own.keys() & found.keys()
+        if tuple(found[name].shape) != own[name]
+    ]
+    if problems or not found:
+        listed = ", ".join(sorted(problems)[:3]) or "it holds no parameter"
+        raise ModelError(f"`{path}` does not fit this network: {listed}: give weights of the same")
+    fresh = sorted({name.split(".")[0] for name in own.keys() - found.keys()})
+    network.load_state_dict({**network.state_dict(), **found})
+    log.info("starting from %s; fresh parts: %s", path, ", ".join(fresh) or "none")
+
+
+def _saved(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"`{path}` cannot be read as safetensors: {error}") from error
+
+
+def _exported(path: Path) -> dict[str, Tensor]:
+    """Return the parameters inside an exported model, under the network's own names."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        graph = onnx.load(path).graph
+    except (OSError, DecodeError) as error:
+        raise ModelError(f"`{path}` cannot be read as an ONNX model: {error}") from error
+    return {
+        tensor.name.removeprefix("network."): torch.from_numpy(
+            onnx.numpy_helper.to_array(tensor).copy()
+        )
+        for tensor in graph.initializer
+        if tensor.name.startswith("network.")
+    }
