@@ -1,5 +1,3 @@
-import io
-
 import numpy as np
 import pytest
 import torch
@@ -15,122 +13,14 @@ from koalarize.data.batches import (
     draw_hints,
     random_crop,
 )
-from koalarize.data.sources import Pictures, load_pictures
-from koalarize.errors import DataError, OptionError
+from koalarize.data.sources import Pictures
+from koalarize.errors import OptionError
 
 
 def picture(seed, height=40, width=56):
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def encoded(pixels, kind="PNG", **options):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def contents():
-    """Two pictures to keep, and one of each kind that is left out."""
-    grey = np.repeat(np.arange(40, dtype=np.uint8)[:, None, None], 40, axis=1).repeat(3, axis=2)
-    return {
-        "a.png": encoded(picture(0)),
-        "b.png": encoded(picture(1))[:200],
-        "c.png": encoded(picture(2, height=15)),
-        "d.png": encoded(grey),
-        "deep/e.jpg": encoded(picture(3), "JPEG", quality=95),
-        "f.png": b"",
-    }
-
-
-def folder_of(files, where):
-    for name, data in files.items():
-        (where / name).parent.mkdir(parents=True, exist_ok=True)
-        (where / name).write_bytes(data)
-    return where
-
-
-def parquet_of(files, path):
-    pa = pytest.importorskip("pyarrow")
-    import pyarrow.parquet as pq
-
-    rows = [{"bytes": data, "path": name} for name, data in files.items()]
-    pq.write_table(pa.table({"image": rows, "label": list(range(len(rows)))}), path)
-    return path
-
-
-class TestLoadPictures:
-    @pytest.mark.parametrize("kind", ["folder", "parquet", "folder of parquet"])
-    def test_what_cannot_be_used_is_counted(self, kind, tmp_path):
-        if kind == "folder":
-            source = folder_of(contents(), tmp_path)
-            (tmp_path / "notes.txt").write_text("not a picture, and not taken for one")
-        else:
-            parquet_of(contents(), tmp_path / "part-0.parquet")
-            source = tmp_path / "part-0.parquet" if kind == "parquet" else tmp_path
-        pictures = load_pictures(source, min_chroma=2)
-        assert pictures.left_out == {"broken": 2, "tiny": 1, "grey": 1}
-        assert len(pictures) == 2
-        assert np.array_equal(pictures.arrays[0], picture(0))
-        assert pictures.arrays[1].shape == picture(3).shape
-        assert all(array.dtype == np.uint8 for array in pictures.arrays)
-
-    def test_limit_is_of_usable_pictures_in_order(self, tmp_path):
-        source = folder_of(contents(), tmp_path)
-        assert len(load_pictures(source, limit=1)) == 1
-        two = load_pictures(source, limit=2, min_chroma=2)
-        assert np.array_equal(two.arrays[0], picture(0))
-        assert two.arrays[1].shape == picture(3).shape
-        assert len(load_pictures(source, limit=99, min_chroma=2)) == 2
-
-    def test_grey_is_kept_unless_asked(self, tmp_path):
-        assert load_pictures(folder_of(contents(), tmp_path)).left_out["grey"] == 0
-
-    def test_short_side_is_brought_down(self, tmp_path):
-        source = folder_of({"a.png": encoded(picture(0, 60, 120))}, tmp_path)
-        assert load_pictures(source, max_side=20).arrays[0].shape == (20, 40, 3)
-        assert load_pictures(source, max_side=60).arrays[0].shape == (60, 120, 3)
-        assert load_pictures(source, max_side=500).arrays[0].shape == (60, 120, 3)
-
-    def test_orientation_is_applied(self, tmp_path):
-        exif = Image.Exif()
-        exif[0x0112] = 6
-        source = folder_of({"a.jpg": encoded(picture(0), "JPEG", exif=exif)}, tmp_path)
-        assert load_pictures(source).arrays[0].shape == (56, 40, 3)
-
-    def test_progress_counts_what_was_looked_at(self, tmp_path):
-        seen = []
-        load_pictures(folder_of(contents(), tmp_path), progress=seen.append)
-        assert seen[-1] == len(contents())
-
-    def test_errors(self, tmp_path):
-        with pytest.raises(DataError, match="does not exist: give a folder"):
-            load_pictures(tmp_path / "no")
-        with pytest.raises(DataError, match=r"holds no colour picture \(nothing found\)"):
-            load_pictures(tmp_path)
-        (tmp_path / "a.png").write_bytes(b"text")
-        with pytest.raises(DataError, match=r"holds no colour picture \(1 broken\)"):
-            load_pictures(tmp_path)
-        with pytest.raises(DataError, match=r"is not a folder or a \.parquet file"):
-            load_pictures(tmp_path / "a.png")
-        (tmp_path / "a.parquet").write_bytes(b"text" * 9)
-        with pytest.raises(DataError, match="cannot be read as Parquet"):
-            load_pictures(tmp_path / "a.parquet")
-
-    def test_a_table_of_something_else(self, tmp_path):
-        pa = pytest.importorskip("pyarrow")
-        import pyarrow.parquet as pq
-
-        pq.write_table(pa.table({"text": ["a"]}), tmp_path / "a.parquet")
-        with pytest.raises(DataError, match=r"has the columns \['text'\] but needs `image`"):
-            load_pictures(tmp_path / "a.parquet")
-
-    def test_rows_without_bytes_are_broken(self, tmp_path):
-        files = {"a": encoded(picture(0)), "b": None}
-        pictures = load_pictures(parquet_of(files, tmp_path / "a.parquet"))
-        assert len(pictures) == 1
-        assert pictures.left_out == {"broken": 1}
 
 
 def some_batches(**changes):
@@ -188,6 +78,27 @@ class TestBatches:
         assert np.allclose(sorted(seen[6:]), expected, atol=1e-3)
         assert seen[:6] != seen[6:]  # shuffled anew
 
+    @pytest.mark.parametrize("batch", [1, 4, 5, 7])
+    def test_an_epoch_of_any_batch_size_skips_no_picture(self, batch):
+        flat = [np.full((20, 20, 3), 20 * i, np.uint8) for i in range(10)]
+        batches = some_batches(batch=batch, hints=None)
+        batches.pictures = Pictures(flat)
+        seen = []
+        for number in range(-(-20 // batch)):
+            seen += batches[number][0][:, 0].mean(dim=(1, 2)).tolist()
+        expected = color.grey_to_lightness(np.arange(0, 200, 20, dtype=np.uint8))
+        for epoch in (seen[:10], seen[10:20]):
+            assert np.allclose(sorted(epoch), expected, atol=1e-3)
+
+    @pytest.mark.parametrize("world", [2, 3])
+    def test_the_shares_of_processes_make_up_the_batch(self, world):
+        whole = some_batches(batch=6)
+        shares = [some_batches(batch=6, rank=rank, world=world) for rank in range(world)]
+        for number in range(3):
+            for part in (0, 1):
+                joined = torch.cat([share[number][part] for share in shares])
+                assert torch.equal(joined, whole[number][part])
+
     def test_without_hints_the_planes_are_empty(self):
         assert not some_batches(hints=None)[0][1].any()
 
@@ -208,16 +119,22 @@ class TestSegmentSampler:
             assert list(sampler) == numbers[-1]  # a pass that is not used has no effect
             taken += len(numbers[-1])
         assert numbers == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9], []]
-        assert len(sampler) == 4
 
     def test_a_segment_begun_is_brought_to_its_end(self):
         assert list(SegmentSampler(4, 10, lambda: 5)) == [5, 6, 7]
         assert list(SegmentSampler(4, 6, lambda: 5)) == [5]
 
     def test_a_run_shorter_than_a_segment(self):
-        sampler = SegmentSampler(100, 3, lambda: 0)
-        assert len(sampler) == 3
-        assert list(sampler) == [0, 1, 2]
+        assert list(SegmentSampler(100, 3, lambda: 0)) == [0, 1, 2]
+
+    def test_a_step_may_learn_from_several_batches(self):
+        taken = 0
+        sampler = SegmentSampler(2, 5, lambda: taken, accumulate=3)
+        numbers = []
+        for _ in range(4):
+            numbers.append(list(sampler))
+            taken += len(numbers[-1]) // 3
+        assert numbers == [[*range(6)], [*range(6, 12)], [*range(12, 15)], []]
 
 
 class TestRandomCrop:
@@ -255,6 +172,76 @@ class TestRandomCrop:
         for _ in range(20):
             crop = random_crop(source, 16, CropOptions(flip=False), rng).astype(int)
             assert crop[0, -1, 0] > crop[0, 0, 0]
+
+
+class TestResizeCrop:
+    """Position is written into the colors, so that a crop says where it was cut out."""
+
+    def source(self, height=100, width=200):
+        across, down = np.linspace(20, 220, width), np.linspace(20, 220, height)
+        planes = np.broadcast_arrays(across[None], down[:, None], 99.0)
+        return np.stack(planes, -1).astype(np.uint8)
+
+    def crops(self, source, size, resize, count=60, **options):
+        rng = np.random.default_rng(2)
+        crop = CropOptions(mode="resize-crop", sizes=(size,), resize=resize, **options)
+        return [random_crop(source, size, crop, rng).astype(int) for _ in range(count)]
+
+    def test_the_shorter_side_is_resized_and_the_crop_is_of_one_scale(self):
+        for crop in self.crops(self.source(), 32, 50, flip=False):
+            assert crop.shape == (32, 32, 3)
+            # 50 pixels down show levels 20..220, 100 across: 32 of them span 31 steps of each.
+            assert abs((crop[-1, 0, 1] - crop[0, 0, 1]) - 31 * 200 / 50) <= 6
+            assert abs((crop[0, -1, 0] - crop[0, 0, 0]) - 31 * 200 / 100) <= 6
+
+    def test_crops_reach_every_edge(self):
+        crops = np.stack(self.crops(self.source(), 32, 50, 400, flip=False))
+        for channel in (0, 1):
+            assert crops[:, 0, 0, channel].min() <= 24
+            assert crops[:, -1, -1, channel].max() >= 216
+
+    def test_it_equals_resizing_the_whole_picture(self):
+        source = picture(3, 80, 120)
+        options = CropOptions(mode="resize-crop", sizes=(40,), resize=40, flip=False)
+        whole = Image.fromarray(source).resize((60, 40), Image.Resampling.BICUBIC)
+        crop = random_crop(source, 40, options, np.random.default_rng(0))
+        left = int(np.random.default_rng(0).integers(0, 21))
+        assert np.array_equal(crop, np.asarray(whole)[:, left : left + 40])
+
+    def test_small_pictures_are_enlarged(self):
+        for crop in self.crops(self.source(16, 20), 32, 40, 5):
+            assert crop.shape == (32, 32, 3)
+
+    def test_half_are_mirrored(self):
+        crops = self.crops(self.source(), 32, 50, 200)
+        assert 60 < sum(crop[0, 0, 0] > crop[0, -1, 0] for crop in crops) < 140
+
+
+class TestSquashArea:
+    options = CropOptions(mode="squash-area", sizes=(16,), flip=False)
+
+    def squashed(self, source, size=16):
+        return random_crop(source, size, self.options, np.random.default_rng(0))
+
+    def test_a_pixel_is_the_mean_of_the_area_it_covers(self):
+        source = np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)
+        means = source.reshape(16, 4, 16, 3, 3).mean(axis=(1, 3))
+        assert np.abs(self.squashed(source) - means).max() <= 1  # rounded twice
+
+    def test_the_whole_picture_is_shown_each_time(self):
+        rng = np.random.default_rng(0)
+        crops = [random_crop(picture(1), 16, self.options, rng) for _ in range(5)]
+        assert all(np.array_equal(crop, crops[0]) for crop in crops)
+
+    @pytest.mark.parametrize("shape", [(8, 8), (8, 60), (60, 8), (1, 1), (16, 16)])
+    def test_small_pictures_are_enlarged_smoothly(self, shape):
+        source = np.linspace(0, 255, shape[0] * shape[1] * 3).reshape(*shape, 3).astype(np.uint8)
+        crop = self.squashed(source)
+        assert crop.shape == (16, 16, 3)
+        if shape == (16, 16):
+            assert np.array_equal(crop, source)
+        if shape == (8, 8):
+            assert len(np.unique(crop[:, 0, 0])) > 8  # not its rows repeated
 
 
 class TestHints:

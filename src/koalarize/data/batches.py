@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from koalarize import color
+from koalarize.data.degrade import DegradeOptions, degrade
 from koalarize.data.sources import Pictures
-from koalarize.errors import OptionError
+from koalarize.errors import OptionError, did_you_mean
 
 __all__ = ["Batches", "CropOptions", "HintOptions", "SegmentSampler", "draw_hints", "random_crop"]
 
@@ -33,20 +34,42 @@ class CropOptions:
     """How a picture becomes a training crop.
 
     Attributes:
+        mode: ``random-resized`` cuts a region of random area and shape; ``resize-crop`` brings the
+            shorter side to ``resize`` and cuts a square of ``sizes`` (the first article, which
+            squashes the picture to a square instead); ``squash-area`` brings the whole picture to a
+            square, each pixel the mean of the area it covers (the second article).
         sizes: sides of the square crops; every batch takes the next one.
-        area: smallest and largest share of the picture's area.
-        ratio: smallest and largest aspect ratio of the region.
+        resize: shorter side before the crop, for ``resize-crop``.
+        area: smallest and largest share of the picture's area, for ``random-resized``.
+        ratio: smallest and largest aspect ratio of the region, for ``random-resized``.
         flip: mirror half of the crops.
     """
 
+    mode: str = "random-resized"
     sizes: tuple[int, ...] = (128,)
+    resize: int | None = None
     area: tuple[float, float] = (0.4, 1.0)
     ratio: tuple[float, float] = (0.75, 1.333)
     flip: bool = True
 
     def __post_init__(self) -> None:
+        if self.mode not in _CROPS:
+            raise OptionError(
+                f"`crop.mode` is {self.mode!r} but must be one of {tuple(_CROPS)}"
+                f"{did_you_mean(self.mode, _CROPS)}"
+            )
         if not self.sizes or min(self.sizes) < 1:
             raise OptionError(f"`crop.sizes` is {self.sizes} but must hold sides of at least 1")
+        if self.mode == "resize-crop" and (self.resize or 0) < max(self.sizes):
+            raise OptionError(
+                f"`crop.resize` is {self.resize} but must be at least the largest of `crop.sizes`, "
+                f"{max(self.sizes)}"
+            )
+        if self.mode != "resize-crop" and self.resize is not None:
+            raise OptionError(
+                f"`crop.resize` is {self.resize} but `crop.mode` is {self.mode!r}: leave it out, "
+                "or use the mode 'resize-crop'"
+            )
         if not 0 < self.area[0] <= self.area[1] <= 1:
             raise OptionError(f"`crop.area` is {self.area} but must be two shares in (0, 1]")
         if not 0 < self.ratio[0] <= self.ratio[1]:
@@ -77,7 +100,18 @@ class HintOptions:
 
 
 class Batches(Dataset[tuple[Tensor, Tensor]]):
-    """Batch number -> lab (B, 3, S, S) in Lab units and hint planes (B, 3, S, S)."""
+    """Batch number -> lab (B, 3, S, S) in Lab units and hint planes (B, 3, S, S).
+
+    Args:
+        pictures: to cut from; each is seen once before any is seen again.
+        batch: rows of a batch, over all processes.
+        crop: how a picture becomes a crop.
+        hints: how many colour hints a crop carries; None for none.
+        seed: of every choice.
+        degrading: faults of old photos to put on L; None for none.
+        rank: which share of the rows this process makes.
+        world: how many shares there are, a divisor of ``batch``; B is ``batch / world``.
+    """
 
     def __init__(
         self,
@@ -87,27 +121,35 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         crop: CropOptions,
         hints: HintOptions | None,
         seed: int,
+        degrading: DegradeOptions | None = None,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
+        assert batch % world == 0
         self.pictures = pictures
         self.batch = batch
+        self.rows = range(rank * batch // world, (rank + 1) * batch // world)
         self.crop = crop
         self.hints = hints
+        self.degrading = degrading
         self.seed = seed
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         """Return batch ``number`` of an endless run over the pictures, reshuffled every epoch."""
         size = self.crop.sizes[number % len(self.crop.sizes)]
-        lab = np.empty((self.batch, 3, size, size), np.float32)
-        hints = np.zeros((self.batch, 3, size, size), np.float32)
-        for row in range(self.batch):
-            sample = number * self.batch + row
-            epoch, place = divmod(sample, len(self.pictures))
+        lab = np.empty((len(self.rows), 3, size, size), np.float32)
+        hints = np.zeros((len(self.rows), 3, size, size), np.float32)
+        for row, place in enumerate(self.rows):
+            sample = number * self.batch + place
+            epoch, turn = divmod(sample, len(self.pictures))
             rng = np.random.default_rng((self.seed, sample))
-            picture = self.pictures.arrays[_order(self.seed, epoch, len(self.pictures))[place]]
+            picture = self.pictures.arrays[_order(self.seed, epoch, len(self.pictures))[turn]]
             pixels = random_crop(picture, size, self.crop, rng)
             lab[row] = color.srgb_to_lab(pixels).transpose(2, 0, 1)
             if self.hints is not None:
                 draw_hints(lab[row, 1:], hints[row], self.hints, rng)
+            if self.degrading is not None:
+                degrade(lab[row, 0], self.degrading, rng)
         return torch.from_numpy(lab), torch.from_numpy(hints)
 
 
@@ -115,29 +157,40 @@ class SegmentSampler(Sampler[int]):
     """The numbers of the batches from where a run stands to the end of the segment it is in.
 
     Args:
-        segment: batches between two checkpoints.
-        total: batches of the whole run.
-        position: returns how many batches the run has learnt from; asked at every pass. A trainer's
-            own count of epochs is not asked: after a resume it may be one ahead.
+        segment: steps between two checkpoints.
+        total: steps of the whole run.
+        position: returns how many steps the run has taken; asked at every pass.
+        accumulate: batches a step learns from.
+
+    It has no length, since the last segment may be shorter: a trainer comes to its end to find it.
     """
 
-    def __init__(self, segment: int, total: int, position: Callable[[], int]) -> None:
+    def __init__(
+        self, segment: int, total: int, position: Callable[[], int], *, accumulate: int = 1
+    ) -> None:
         self.segment = segment
         self.total = total
         self.position = position
+        self.accumulate = accumulate
 
     def __iter__(self) -> Iterator[int]:
         start = self.position()
-        end = (start // self.segment + 1) * self.segment
-        return iter(range(start, min(end, self.total)))
-
-    def __len__(self) -> int:
-        return min(self.segment, self.total)
+        end = min((start // self.segment + 1) * self.segment, self.total)
+        return iter(range(start * self.accumulate, end * self.accumulate))
 
 
 def random_crop(picture: UInt8, size: int, options: CropOptions, rng: np.random.Generator) -> UInt8:
-    """Cut a random region out of (H, W, 3), bring it to (size, size, 3), maybe mirrored."""
-    height, width = picture.shape[:2]
+    """Make a square (size, size, 3) of a picture (H, W, 3) as the options say, maybe mirrored."""
+    image = _CROPS[options.mode](Image.fromarray(picture), size, options, rng)
+    if options.flip and rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return np.asarray(image)
+
+
+def _random_resized(
+    image: Image.Image, size: int, options: CropOptions, rng: np.random.Generator
+) -> Image.Image:
+    width, height = image.size
     low, high = (math.log(ratio) for ratio in options.ratio)
     box_width, box_height = float(min(height, width)), float(min(height, width))
     for _ in range(10):
@@ -149,14 +202,49 @@ def random_crop(picture: UInt8, size: int, options: CropOptions, rng: np.random.
             break
     left = rng.uniform(0, width - box_width)
     top = rng.uniform(0, height - box_height)
-    image = Image.fromarray(picture).resize(
+    return image.resize(
         (size, size),
         Image.Resampling.BICUBIC,
         box=(left, top, left + box_width, top + box_height),
     )
-    if options.flip and rng.random() < 0.5:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return np.asarray(image)
+
+
+def _resize_crop(
+    image: Image.Image, size: int, options: CropOptions, rng: np.random.Generator
+) -> Image.Image:
+    width, height = image.size
+    assert options.resize is not None
+    scale = options.resize / min(width, height)
+    wide, high = (
+        max(options.resize, round(width * scale)),
+        max(options.resize, round(height * scale)),
+    )
+    left, top = int(rng.integers(0, wide - size + 1)), int(rng.integers(0, high - size + 1))
+    # Only what the crop shows is resized: the same pixels as of the whole picture, sooner.
+    box = (
+        left * width / wide,
+        top * height / high,
+        (left + size) * width / wide,
+        (top + size) * height / high,
+    )
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+
+
+def _squash_area(
+    image: Image.Image, size: int, options: CropOptions, rng: np.random.Generator
+) -> Image.Image:
+    # Pillow's box filter is the mean of an area when it reduces; enlarging, it would repeat pixels.
+    for side, wanted in ((0, (size, image.height)), (1, (size, size))):
+        reduces = image.size[side] >= size
+        image = image.resize(wanted, Image.Resampling.BOX if reduces else Image.Resampling.BICUBIC)
+    return image
+
+
+_CROPS: dict[str, Callable[[Image.Image, int, CropOptions, np.random.Generator], Image.Image]] = {
+    "random-resized": _random_resized,
+    "resize-crop": _resize_crop,
+    "squash-area": _squash_area,
+}
 
 
 def draw_hints(

@@ -1,12 +1,14 @@
-"""Read a data set of colour pictures into memory: a folder of pictures or Parquet files.
+"""Read a data set of colour pictures: folders, Parquet files and tar shards, alone or mixed.
 
-Not here: crops and hints (``batches``).
+Not here: crops and hints (``batches``), how tar files are read (``shards``), fetching (``coco``).
 Broken, tiny and grey pictures are left out and counted by reason, never a crash.
 """
 
 from __future__ import annotations
 
 import io
+import os
+import stat
 import struct
 import zlib
 from collections import Counter
@@ -22,17 +24,29 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from koalarize import color
+from koalarize.data.shards import PICTURE_SUFFIXES, SHARD_SUFFIXES, expand_braces, is_hidden
+from koalarize.data.shards import shard_pictures as _shard_pictures
 from koalarize.errors import DataError
 
-__all__ = ["Pictures", "encoded_pictures", "load_pictures"]
+__all__ = [
+    "MIN_SIDE",
+    "Pictures",
+    "decode_picture",
+    "encoded_pictures",
+    "load_pictures",
+    "mean_chroma",
+    "named_pictures",
+]
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
+#: Pictures with a shorter side count as tiny.
 MIN_SIDE = 16
+#: Larger files are no pictures anybody learns from; they count as broken and are not read.
+MOST_BYTES = 1 << 28
 _DECODERS = 4
 #: What Pillow's decoders raise for damaged files.
 _DECODE_ERRORS = (
     *(OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, ArithmeticError),
-    *(AttributeError, struct.error, zlib.error, Image.DecompressionBombError),
+    *(AttributeError, struct.error, zlib.error, MemoryError),
 )
 
 
@@ -42,7 +56,7 @@ class Pictures:
 
     Attributes:
         arrays: one (H, W, 3) uint8 sRGB array a picture.
-        left_out: how many were left out, by reason: ``broken``, ``tiny``, ``grey``.
+        left_out: how many were left out, by reason: ``broken``, ``tiny``, ``grey``, ``huge``.
     """
 
     arrays: list[npt.NDArray[np.uint8]] = field(default_factory=list)
@@ -63,8 +77,7 @@ def load_pictures(
     """Load colour pictures.
 
     Args:
-        source: a folder of pictures (searched through), a folder of Parquet files, or one Parquet
-            file in the layout of Hugging Face's image sets.
+        source: as for ``named_pictures``.
         limit: at most so many pictures, the first ones in order.
         max_side: pictures with a longer short side are brought down to it; None keeps them.
         min_chroma: pictures whose mean chroma (Lab units) is below count as grey.
@@ -76,7 +89,7 @@ def load_pictures(
     pictures = Pictures()
 
     def decode(data: bytes) -> npt.NDArray[np.uint8] | str:
-        return _decode(data, max_side, min_chroma)
+        return decode_picture(data, max_side=max_side, min_chroma=min_chroma)
 
     with ThreadPoolExecutor(_DECODERS) as pool:
         stream = encoded_pictures(source)
@@ -98,34 +111,168 @@ def load_pictures(
         reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
         raise DataError(
             f"`{source}` holds no colour picture ({reasons or 'nothing found'}): "
-            "give a folder of pictures or of Parquet files"
+            "give a folder of pictures, of Parquet files or of tar shards"
         )
     return pictures
 
 
 def encoded_pictures(source: Path) -> Iterator[bytes]:
-    """Yield the encoded bytes of every picture of a source, in a fixed order."""
-    if not source.exists():
-        raise DataError(f"`{source}` does not exist: give a folder of pictures or of Parquet files")
-    tables = [source] if source.is_file() else sorted(source.rglob("*.parquet"))
-    if source.is_file() and source.suffix != ".parquet":
-        raise DataError(f"`{source}` is not a folder or a .parquet file")
-    if tables:
-        for table in tables:
-            yield from _parquet_pictures(table)
-        return
-    for path in sorted(source.rglob("*")):
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
-            try:
-                yield path.read_bytes()
-            except OSError:
-                yield b""  # counts as broken, as everything that cannot be read
+    """Yield the encoded bytes of every picture of a source, as ``named_pictures`` does."""
+    for _, data in named_pictures(source):
+        yield data
 
 
-def _parquet_pictures(path: Path) -> Iterator[bytes]:
+def named_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and encoded bytes of every picture of a source, in a fixed order.
+
+    What cannot be read is yielded with empty bytes, which no decoder takes for a picture.
+
+    Args:
+        source: a folder, searched through (also where it links to), for picture files, Parquet
+            files in the layout of Hugging Face's image sets and tar shards in WebDataset's; or one
+            such Parquet file or shard; or shards by a pattern, as ``photos-{000..015}.tar``.
+            Hidden files and ``__MACOSX`` are passed over.
+
+    Raises:
+        DataError: if the source is missing, of another kind, or a Parquet file is damaged or of
+            another layout.
+    """
+    for path in _files(source):
+        name = path.relative_to(source).as_posix() if source in path.parents else path.name
+        suffix = path.suffix.lower()
+        if suffix == ".parquet":
+            yield from _parquet_pictures(path, name)
+        elif path.name.lower().endswith(SHARD_SUFFIXES):
+            for member, data in _shard_pictures(path, MOST_BYTES):
+                yield f"{name}/{member}", data
+        else:
+            yield name, _read(path)
+
+
+def decode_picture(
+    data: bytes, *, max_side: int | None = None, min_chroma: float = 0.0
+) -> npt.NDArray[np.uint8] | str:
+    """Decode a picture for learning, or say why it cannot be used.
+
+    Turned upright by its EXIF orientation; the first frame of an animation; transparent parts
+    over white; 16-bit grey scaled to 8 bits; CMYK by Pillow's plain conversion.
+
+    Args:
+        data: the encoded picture.
+        max_side: a longer short side is brought down to it.
+        min_chroma: the least mean chroma (Lab units); 0 takes grey pictures too.
+
+    Returns:
+        (H, W, 3) uint8 sRGB, or ``"broken"``, ``"huge"`` (above Pillow's limit against
+        decompression bombs), ``"tiny"`` (a side under ``MIN_SIDE``) or ``"grey"``.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            upright = _opaque_srgb(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError:
+        return "huge"
+    except _DECODE_ERRORS:
+        return "broken"
+    short = min(upright.size)
+    if short < MIN_SIDE:
+        return "tiny"
+    if max_side is not None and short > max_side:
+        size = [max(1, round(side * max_side / short)) for side in upright.size]
+        upright = upright.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+    pixels = np.asarray(upright)
+    if min_chroma > 0 and mean_chroma(pixels) < min_chroma:
+        return "grey"
+    return pixels
+
+
+def mean_chroma(pixels: npt.NDArray[np.uint8]) -> float:
+    """Return the mean chroma (Lab units) of (H, W, 3) sRGB, on a grid of some 24 × 24 points.
+
+    A picture with three equal channels has 0; a toned or slightly tinted one a few units.
+    """
+    step = max(1, min(pixels.shape[:2]) // 24)
+    ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
+    return float(np.hypot(ab[..., 0], ab[..., 1]).mean())
+
+
+def _opaque_srgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # Pillow would clip 16 bits at 255
+        deep = np.asarray(image).astype(np.int64).clip(0, 65535)
+        return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layered = image.convert("RGBA")
+    flat = Image.new("RGB", layered.size, "white")
+    flat.paste(layered, mask=layered.getchannel("A"))
+    return flat
+
+
+def _files(source: Path) -> list[Path]:
+    """Return the files of a source, sorted by path."""
+    if source.is_dir():
+        return sorted(_walk(source))
+    if source.exists():
+        _check_kind(source)
+        return [source]
+    shards = [Path(name) for name in expand_braces(str(source))]
+    for shard in shards:
+        if not shard.exists():
+            raise DataError(
+                f"`{shard}` does not exist: give a folder of pictures, of Parquet files or of tar "
+                "shards"
+            )
+        _check_kind(shard)
+    return shards
+
+
+def _check_kind(path: Path) -> None:
+    if not path.is_file() or not path.name.lower().endswith((".parquet", *SHARD_SUFFIXES)):
+        raise DataError(f"`{path}` is not a folder, a .parquet file or a .tar shard")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    wanted = (*PICTURE_SUFFIXES, ".parquet", *SHARD_SUFFIXES)
+    seen: set[tuple[int, int]] = set()
+    _is_new(folder, seen)
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        kept: list[str] = []
+        for name in sorted(folders):
+            if not is_hidden(name) and _is_new(Path(parent, name), seen):
+                kept.append(name)
+        folders[:] = kept
+        for name in files:
+            if not is_hidden(name) and name.lower().endswith(wanted):
+                yield Path(parent, name)
+
+
+def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    """Tell whether a folder has not been met yet: links may lead round in a circle."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return False
+    key = (facts.st_dev, facts.st_ino)
+    if key in seen:
+        return False
+    seen.add(key)
+    return True
+
+
+def _read(path: Path) -> bytes:
+    try:
+        facts = path.stat()  # a dead link fails; a pipe or a device would never end
+        if stat.S_ISREG(facts.st_mode) and facts.st_size <= MOST_BYTES:
+            return path.read_bytes()
+    except OSError:
+        pass
+    return b""
+
+
+def _parquet_pictures(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    number = 0
     try:
         table = pq.ParquetFile(path)
         if "image" not in table.schema_arrow.names:
@@ -137,30 +284,9 @@ def _parquet_pictures(path: Path) -> Iterator[bytes]:
             rows: list[Any] = batch.column("image").to_pylist()
             for row in rows:
                 content = row.get("bytes") if isinstance(row, dict) else row
-                yield content if isinstance(content, bytes) else b""
+                own_name = row.get("path") if isinstance(row, dict) else None
+                number += 1
+                label = f"{name}/{own_name or f'row {number}'}"
+                yield label, content if isinstance(content, bytes) else b""
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"`{path}` cannot be read as Parquet: {error}") from error
-
-
-def _decode(data: bytes, max_side: int | None, min_chroma: float) -> npt.NDArray[np.uint8] | str:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except _DECODE_ERRORS:
-        return "broken"
-    short = min(upright.size)
-    if short < MIN_SIDE:
-        return "tiny"
-    if max_side is not None and short > max_side:
-        size = [max(1, round(side * max_side / short)) for side in upright.size]
-        upright = upright.resize((size[0], size[1]), Image.Resampling.LANCZOS)
-    pixels = np.asarray(upright)
-    if min_chroma > 0 and _mean_chroma(pixels) < min_chroma:
-        return "grey"
-    return pixels
-
-
-def _mean_chroma(pixels: npt.NDArray[np.uint8]) -> float:
-    step = max(1, min(pixels.shape[:2]) // 24)
-    ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
-    return float(np.hypot(ab[..., 0], ab[..., 1]).mean())

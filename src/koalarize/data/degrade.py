@@ -1,0 +1,109 @@
+"""Make the lightness of a training crop look like that of an old photo.
+
+Not here: colours, which stay those of the original: the network learns what it would have seen.
+Each fault is drawn for itself, so that most degraded crops show one or two of them.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFilter
+
+from koalarize.errors import OptionError
+
+__all__ = ["DegradeOptions", "degrade"]
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DegradeOptions:
+    """How often which fault of old photos is drawn; each is a share in [0, 1].
+
+    Attributes:
+        share: of the crops that are degraded at all; the others are chances among those.
+        fade: range and middle of the tones change (blacks to L* 25, whites down to 70).
+        blur: Gaussian, up to 1.2 pixels.
+        grain: Gaussian noise, up to 5 L*, fine or coarse.
+        compress: JPEG, quality 20 to 70.
+        scratch: up to four thin, nearly upright lines, light or dark.
+    """
+
+    share: float = 0.25
+    fade: float = 0.6
+    blur: float = 0.3
+    grain: float = 0.4
+    compress: float = 0.2
+    scratch: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= 1:
+                raise OptionError(f"`degrade.{name}` is {value} but must be a share in [0, 1]")
+
+
+def degrade(l: Float32, options: DegradeOptions, rng: np.random.Generator) -> None:  # noqa: E741
+    """Degrade L* (H, W) in [0, 100] in place, or leave it."""
+    if rng.random() >= options.share:
+        return
+    drawn = rng.random(5)
+    if drawn[0] < options.fade:
+        _fade(l, rng)
+    if drawn[1] < options.blur:
+        radius = rng.uniform(0.3, 1.2)
+        _through_image(l, lambda image: image.filter(ImageFilter.GaussianBlur(radius)))
+    if drawn[2] < options.scratch:
+        _through_image(l, lambda image: _scratched(image, rng))
+    if drawn[3] < options.grain:
+        np.add(l, _grain(l.shape, rng), out=l)
+    if drawn[4] < options.compress:
+        quality = int(rng.integers(20, 71))
+        _through_image(l, lambda image: _compressed(image, quality))
+    np.clip(l, 0, 100, out=l)
+
+
+def _fade(l: Float32, rng: np.random.Generator) -> None:  # noqa: E741
+    low, high = rng.uniform(0, 25), rng.uniform(70, 100)
+    gamma = math.exp(rng.uniform(-0.35, 0.35))
+    l[...] = low + (high - low) * (np.clip(l, 0, 100) / 100) ** np.float32(gamma)
+
+
+def _grain(shape: tuple[int, ...], rng: np.random.Generator) -> Float32:
+    strength = np.float32(rng.uniform(1, 5))
+    noise = rng.standard_normal(shape, np.float32)
+    if rng.random() < 0.5:  # coarse: the mean of four neighbours, at the same strength
+        noise = (noise + np.roll(noise, 1, 0)) * np.float32(math.sqrt(0.5))
+        noise = (noise + np.roll(noise, 1, 1)) * np.float32(math.sqrt(0.5))
+    return (noise * strength).astype(np.float32, copy=False)
+
+
+def _scratched(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    draw = ImageDraw.Draw(image)
+    width, height = image.size
+    for _ in range(int(rng.integers(1, 5))):
+        left = rng.uniform(0, width)
+        top, length = rng.uniform(-0.5, 0.8) * height, rng.uniform(0.2, 1.5) * height
+        lean = rng.uniform(-0.05, 0.05) * length
+        shade = int(rng.choice((rng.integers(200, 256), rng.integers(0, 60))))
+        draw.line((left, top, left + lean, top + length), fill=shade, width=1)
+    return image
+
+
+def _compressed(image: Image.Image, quality: int) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer)
+
+
+def _through_image(
+    l: Float32,  # noqa: E741
+    change: Callable[[Image.Image], Image.Image],
+) -> None:
+    image = Image.fromarray(np.clip(l * 2.55 + 0.5, 0, 255).astype(np.uint8))
+    l[...] = np.asarray(change(image), np.float32) / 2.55
