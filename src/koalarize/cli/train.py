@@ -26,23 +26,59 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an earlier run stopped.")
     ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="Learn from at most N pictures.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", metavar="N", help="Passes over the pictures.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", metavar="N", help="Largest crop; the recipe's other sides follow."),
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option("--accumulate", metavar="N", help="Batches to one step.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", metavar="P", help="auto, bf16 or fp32.")
+    ] = None,
+    accelerator: Annotated[
+        str | None, typer.Option("--accelerator", metavar="A", help="auto, cpu or gpu.")
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option("--devices", metavar="N", help="GPUs or processes of one node.")
+    ] = None,
+    nodes: Annotated[int | None, typer.Option("--nodes", metavar="N", help="Machines.")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe; again."),
     ] = None,
 ) -> None:
     """Train a network from a recipe, or go on with it."""
-    overrides = _overrides(settings or [])
+    options = {
+        "epochs": epochs,
+        "optimizer.accumulate": accumulate,
+        "precision": precision,
+        "accelerator": accelerator,
+        "devices": devices,
+        "nodes": nodes,
+    }
+    overrides = _overrides(settings or []) | {
+        key: str(value) for key, value in options.items() if value is not None
+    }
     with needs("train"):
+        from koalarize.training.devices import is_first_process
         from koalarize.training.train import train as run
-    _show_progress()
-    typer.echo(run(recipe, output=output, resume=resume, overrides=overrides))
+    _show_progress(logging.INFO if is_first_process() else logging.WARNING)
+    path = run(recipe, output=output, resume=resume, overrides=overrides, limit=limit, size=size)
+    if is_first_process():
+        typer.echo(path)
 
 
-def _show_progress() -> None:
+def _show_progress(level: int) -> None:
     """Show the run's own lines on stderr, on a terminal and in a log file alike."""
     logger = logging.getLogger("koalarize")
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
     logger.propagate = False
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -1,6 +1,6 @@
-"""What happens beside the steps of a training: the exported weights, the log lines.
+"""What happens beside the steps of a training: the exported weights, the log lines, the history.
 
-Not here: the steps (``module``), how the trainer is put together (``train``).
+Not here: the steps (``module``), the trainer (``train``), going on after a stop (``resume``).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from koalarize.training.checkpoint import save_checkpoint
+from koalarize.training.history import History
+from koalarize.training.module import ColorizationModule
 from koalarize.training.recipe import Recipe
+from koalarize.training.resume import PICTURES_KEY, RECIPE_KEY
 
-__all__ = ["RECIPE_KEY", "Progress", "SaveWeights"]
+__all__ = ["Progress", "SaveWeights"]
 
 log = logging.getLogger(__name__)
-
-#: Where the resolved recipe stands in Lightning's checkpoint, as JSON.
-RECIPE_KEY = "koalarize_recipe"
 
 
 class SaveWeights(Callback):
@@ -41,6 +41,7 @@ class SaveWeights(Callback):
         if not trainer.is_global_zero:
             return
         checkpoint[RECIPE_KEY] = json.dumps(dataclasses.asdict(self.recipe))
+        checkpoint[PICTURES_KEY] = self.facts["pictures"]
         weights = {
             name.removeprefix("network."): tensor
             for name, tensor in checkpoint["state_dict"].items()
@@ -48,22 +49,36 @@ class SaveWeights(Callback):
         }
         facts = self.facts | {
             "steps": trainer.global_step,
-            "samples": trainer.global_step * self.recipe.batch,
+            "samples": trainer.global_step * _samples_a_step(self.recipe),
         }
         save_checkpoint(self.path, weights, self.recipe, facts)
 
 
 class Progress(Callback):
-    """Log speed, loss and the share of time spent waiting for data, once a segment."""
+    """Log speed, loss and the share of time spent waiting for data, once a segment.
 
-    def __init__(self, recipe: Recipe) -> None:
+    Args:
+        recipe: of the run.
+        table: where the run's history is written, see ``history``.
+        pictures: how many there are to learn from.
+    """
+
+    def __init__(self, recipe: Recipe, table: Path, pictures: int) -> None:
         self.recipe = recipe
+        self.table = table
+        self.pictures = pictures
+        self.history: History | None = None
         self._begin()
 
     def _begin(self) -> None:
         self._started = self._ended = time.perf_counter()
         self._waited = 0.0
         self._losses: list[torch.Tensor] = []
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Read the history up to where the run stands."""
+        if trainer.is_global_zero:
+            self.history = History(self.table, trainer.global_step)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
@@ -88,15 +103,27 @@ class Progress(Callback):
         self._losses.append(outputs["loss"].detach())
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the segment."""
-        if not self._losses:  # a run that goes on ends its last segment once more
-            return
-        loss = float(torch.stack(self._losses).mean())
+        """Log the segment; its loss is the mean over all processes."""
+        assert isinstance(pl_module, ColorizationModule)
+        assert self._losses
+        mean = trainer.strategy.reduce(torch.stack(self._losses).float().mean(), reduce_op="mean")
+        loss = float(mean) * self.recipe.optimizer.accumulate  # Lightning has divided it
         seconds = max(self._ended - self._started, 1e-9)
         speed = len(self._losses) * self.recipe.batch / seconds
         pl_module.log_dict(
             {"train/pictures_per_second": speed, "train/wait_share": self._waited / seconds}
         )
+        if self.history is not None:
+            samples = trainer.global_step * _samples_a_step(self.recipe)
+            course = {
+                "step": trainer.global_step,
+                "samples": samples,
+                "epoch": samples / self.pictures,
+                "loss": loss,
+                "seconds": self.history.seconds + seconds,
+            }
+            self.history.add(course | pl_module.mean_scores)
+        pl_module.mean_scores = {}
         log.info(
             "step %d of %d: loss %.4f, %.1f pictures/s, %.1f %% of the time waiting for data",
             trainer.global_step,
@@ -106,3 +133,7 @@ class Progress(Callback):
             100 * self._waited / seconds,
         )
         self._begin()
+
+
+def _samples_a_step(recipe: Recipe) -> int:
+    return recipe.batch * recipe.optimizer.accumulate

@@ -1,7 +1,8 @@
 """Losses as pure functions of a network's output and the true ab.
 
-Not here: networks, the optimizer.
-``rebalanced_cross_entropy`` follows Zhang, Isola, Efros 2016 (section 2.2), with a softer weight.
+Not here: networks, the optimizer, the scores of an evaluation.
+``rebalanced_cross_entropy`` follows Zhang, Isola, Efros 2016 (section 2.2), with a softer weight;
+the others are the articles', over ab on their scale from -1 to 1, so that weights mean the same.
 """
 
 from __future__ import annotations
@@ -16,15 +17,83 @@ from torch.nn import functional as F
 
 from koalarize import color
 
-__all__ = ["bin_weights", "mean_squared_error", "rebalanced_cross_entropy", "soft_bins"]
+__all__ = [
+    "SSIM_WINDOW",
+    "bin_weights",
+    "combined_loss",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "rebalanced_cross_entropy",
+    "soft_bins",
+    "structural_similarity_loss",
+]
 
 _CPU_ROWS = 2048
 _REACH = 128  # ab of 8-bit sRGB lies within -108..99
+#: Lab units in one unit of the articles' scale: 127.5 in the first; the second's 128 is 0.4 % more.
+_SCALE = 127.5
+#: Side of the window of ``structural_similarity_loss``; no crop may be smaller.
+SSIM_WINDOW = 11
+_SSIM_SIGMA = 1.5
 
 
 def mean_squared_error(ab: Tensor, target: Tensor) -> Tensor:
     """Mean squared error of ab (B, 2, H, W), in units of the articles' [-1, 1] scale."""
-    return F.mse_loss(ab.float() / 127.5, target / 127.5)
+    return F.mse_loss(ab.float() / _SCALE, target / _SCALE)
+
+
+def mean_absolute_error(ab: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error of ab (B, 2, H, W), in units of the articles' [-1, 1] scale."""
+    return F.l1_loss(ab.float() / _SCALE, target / _SCALE)
+
+
+def structural_similarity_loss(ab: Tensor, target: Tensor) -> Tensor:
+    """1 - SSIM of the planes a and b, each compared as a picture of its own.
+
+    SSIM is that of Wang et al. 2004 with a Gaussian window of 11 pixels (sigma 1.5) and a data
+    range of 2 on the articles' scale from -1 to 1 (255 Lab units); windows that reach beyond the
+    edge do not count. Not the similarity of colour pictures that ``evaluation`` reports.
+
+    Args:
+        ab: (B, 2, H, W) in Lab units, H and W at least 11.
+        target: the same.
+
+    Returns:
+        A scalar in [0, 2], 0 where both agree.
+    """
+    window = torch.arange(SSIM_WINDOW, device=ab.device, dtype=torch.float32) - SSIM_WINDOW // 2
+    window = torch.exp(-((window / _SSIM_SIGMA) ** 2) / 2)
+    window = window / window.sum()
+
+    def local_mean(planes: Tensor) -> Tensor:
+        planes = F.conv2d(planes.flatten(0, 1)[:, None], window[None, None, :, None])
+        return F.conv2d(planes, window[None, None, None, :])
+
+    # Variances are small differences of large squares: bfloat16 would leave nothing of them.
+    with torch.autocast(ab.device.type, enabled=False):
+        one, two = ab.float() / _SCALE, target.float() / _SCALE
+        mean, mean_target = local_mean(one), local_mean(two)
+        variance = local_mean(one * one) - mean * mean
+        variance_target = local_mean(two * two) - mean_target * mean_target
+        covariance = local_mean(one * two) - mean * mean_target
+        low, high = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+        agreement = (2 * mean * mean_target + low) * (2 * covariance + high)
+        size = (mean * mean + mean_target * mean_target + low) * (variance + variance_target + high)
+        return 1 - (agreement / size).mean()
+
+
+def combined_loss(ab: Tensor, target: Tensor, *, alpha: float, beta: float, gamma: float) -> Tensor:
+    """The second article's sum: alpha L1 + beta L2 + gamma (1 - SSIM).
+
+    Args:
+        ab: (B, 2, H, W) in Lab units.
+        target: the same.
+        alpha: weight of ``mean_absolute_error``.
+        beta: weight of ``mean_squared_error``.
+        gamma: weight of ``structural_similarity_loss``; 0 does without it.
+    """
+    loss = alpha * mean_absolute_error(ab, target) + beta * mean_squared_error(ab, target)
+    return loss + gamma * structural_similarity_loss(ab, target) if gamma else loss
 
 
 def rebalanced_cross_entropy(logits: Tensor, ab: Tensor, weights: Tensor) -> Tensor:

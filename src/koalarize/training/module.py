@@ -17,8 +17,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from koalarize.models import ClassifyingNetwork, ColorNetwork
-from koalarize.training.losses import mean_squared_error, rebalanced_cross_entropy
-from koalarize.training.recipe import Recipe
+from koalarize.training import losses
+from koalarize.training.recipe import LossOptions, Recipe
 
 __all__ = ["ColorizationModule"]
 
@@ -37,28 +37,35 @@ class ColorizationModule(L.LightningModule):
         self.network = network
         self.recipe = recipe
         self.register_buffer("bin_weights", bin_weights, persistent=False)
+        self.mean_scores: dict[str, float] = {}
         self._scores: list[dict[str, float]] = []
+        self._place = (-1, 0)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Seed dropout by the step alone, so that a stopped run goes on with what it would have."""
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
+        """Seed dropout by batch and process alone, so that a stopped run goes on as it would."""
+        step, turn = self._place
+        self._place = (self.global_step, turn + 1 if step == self.global_step else 0)
+        number = self.global_step * self.recipe.optimizer.accumulate + self._place[1]
+        torch.manual_seed(self.recipe.seed * 1_000_003 + number + self.global_rank * 7_919_000_003)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of one batch of lab (B, 3, S, S) and hints (B, 3, S, S)."""
         lab, hints = (part.to(memory_format=torch.channels_last) for part in batch)
         lightness, ab = lab[:, :1], lab[:, 1:]
         given = hints if self.network.accepts_hints else None
-        if self.recipe.loss.name == "mse":
-            loss = mean_squared_error(self.network(lightness, given), ab)
-        else:
+        if self.recipe.loss.name == "rebalanced-cross-entropy":
             assert isinstance(self.network, ClassifyingNetwork)
             logits = self.network.logits(lightness, given)
-            loss = rebalanced_cross_entropy(logits, ab, self.bin_weights)
+            loss = losses.rebalanced_cross_entropy(logits, ab, self.bin_weights)
+        else:
+            loss = _regression_loss(self.network(lightness, given), ab, self.recipe.loss)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(lab))
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Colour one picture (H, W, 3) through the Colorizer and score it."""
+        """Colour one picture (H, W, 3) through the Colorizer and score it; None passes by."""
+        if batch is None:  # the pictures have run out for this process, not for all
+            return
         from koalarize.colorizer import Colorizer
         from koalarize.evaluation.metrics import picture_scores
         from koalarize.evaluation.torch_engine import TorchEngine
@@ -78,22 +85,27 @@ class ColorizationModule(L.LightningModule):
             )
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean scores of the validation pictures."""
-        if not self._scores:
-            return
-        means = {
-            name: sum(score[name] for score in self._scores) / len(self._scores)
-            for name in self._scores[0]
-        }
+        """Log the mean scores of the validation pictures of all processes."""
+        scores = list(self._scores)
         self._scores.clear()
-        self.log_dict({f"validation/{name}": mean for name, mean in means.items()}, prog_bar=True)
+        world = self.trainer.world_size
+        if world > 1:
+            parts: list[Any] = [None] * world
+            torch.distributed.all_gather_object(parts, scores)
+            scores = [score for part in parts for score in part]
+        if not scores:
+            return
+        means = {name: sum(score[name] for score in scores) / len(scores) for name in scores[0]}
+        self.mean_scores = {f"validation/{name}": mean for name, mean in means.items()}
+        self.log_dict(self.mean_scores, prog_bar=True, sync_dist=world > 1)
         words = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
         log.info("validation after step %d: %s", self.global_step, words)
 
     def configure_optimizers(self) -> Any:
-        """AdamW over the network's groups, warmed up linearly, then down a cosine."""
+        """Adam or AdamW over the network's groups; the rate is warmed up, then as scheduled."""
         options = self.recipe.optimizer
-        optimizer = torch.optim.AdamW(
+        kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+        optimizer = kind(
             self.network.parameter_groups(options.learning_rate),
             weight_decay=options.weight_decay,
             fused=True,
@@ -101,6 +113,8 @@ class ColorizationModule(L.LightningModule):
 
         def rate(step: int) -> float:
             warm = min(1.0, (step + 1) / max(1, options.warmup))
+            if options.schedule == "constant":
+                return warm
             return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.recipe.steps)))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
@@ -108,3 +122,16 @@ class ColorizationModule(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def _regression_loss(ab: Tensor, target: Tensor, options: LossOptions) -> Tensor:
+    if options.name == "mse":
+        return losses.mean_squared_error(ab, target)
+    if options.name == "l1":
+        return losses.mean_absolute_error(ab, target)
+    if options.name == "ssim":
+        return losses.structural_similarity_loss(ab, target)
+    assert options.name == "combined"
+    return losses.combined_loss(
+        ab, target, alpha=options.alpha, beta=options.beta, gamma=options.gamma
+    )

@@ -2,18 +2,19 @@
 
 Not here: the step itself (``module``), the losses, ONNX (``export``).
 A run's folder holds ``last.ckpt`` (to go on from), ``model.safetensors`` (the averaged weights, to
-export) and TensorBoard's files.
+export), ``history.csv`` (the loss curve) and TensorBoard's files.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-import os
+import math
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,24 +24,25 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader
 
 import koalarize
 from koalarize import color
-from koalarize.data.batches import Batches, SegmentSampler
 from koalarize.data.sources import Pictures, load_pictures
 from koalarize.errors import OptionError, OutputError
 from koalarize.models import ClassifyingNetwork, ColorNetwork
 from koalarize.models.koala import Koala
 from koalarize.training.callbacks import Progress, SaveWeights
 from koalarize.training.checkpoint import build_network
-from koalarize.training.initialise import load_mobilenetv2
-from koalarize.training.losses import bin_weights
+from koalarize.training.devices import check_devices, choose_precision, trainer_devices
+from koalarize.training.initialise import load_mobilenetv2, start_from
+from koalarize.training.loaders import Loaders
+from koalarize.training.losses import SSIM_WINDOW, bin_weights
 from koalarize.training.module import ColorizationModule
 from koalarize.training.recipe import Recipe, load_recipe
-from koalarize.training.resume import steps_taken
+from koalarize.training.resume import EarlierRun, GoOn, WholeFiles, earlier_run
+from koalarize.training.shrink import shrink
 
-__all__ = ["bin_shares", "choose_precision", "train", "train_recipe"]
+__all__ = ["bin_shares", "train", "train_recipe"]
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +54,7 @@ _EXPECTED_NOTES = (
     r".*You defined a `validation_step` but have no `val_dataloader`",
     r".*isinstance\(treespec, LeafSpec\)` is deprecated",
     r".*does not have many workers which may be a bottleneck",
-    r".*The number of training batches .* is smaller than the logging interval",
-    r".*You're resuming from a checkpoint that ended before the epoch ended",
+    r".*It is recommended to use `self\.log\('train/.*, sync_dist=True\)`",  # speeds are its own
 )
 
 
@@ -63,6 +64,8 @@ def train(
     output: Path | None = None,
     resume: bool = False,
     overrides: dict[str, str] | None = None,
+    limit: int | None = None,
+    size: int | None = None,
 ) -> Path:
     """Train as a recipe file says; see ``train_recipe``.
 
@@ -71,11 +74,13 @@ def train(
         output: the run's folder; by default ``runs/NAME``.
         resume: go on from the run's ``last.ckpt`` if there is one.
         overrides: dotted keys that win over the file.
+        limit: at most so many pictures, see ``shrink``.
+        size: of the largest crop; the recipe's other sides follow, see ``shrink``.
 
     Returns:
         Path of the run's ``model.safetensors``.
     """
-    loaded = load_recipe(recipe, overrides)
+    loaded = shrink(load_recipe(recipe, overrides), limit=limit, size=size)
     return train_recipe(loaded, output or Path("runs") / loaded.name, resume=resume)
 
 
@@ -83,36 +88,29 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
     """Train a network and return the path of its checkpoint.
 
     Raises:
-        OptionError: if the recipe does not fit its network, or the folder holds another run.
+        OptionError: if the recipe does not fit its network or this machine, or the folder holds
+            another run.
         DataError: if there is nothing to learn from.
         ModelError: if the state to go on from is damaged or of another network.
         OutputError: if the folder cannot be written; what was written before stays.
     """
-    L.seed_everything(recipe.seed, verbose=False)
-    network = build_network(recipe.network)
-    _check_fit(recipe, network)
-    if recipe.network.encoder is not None:
-        if not isinstance(network, Koala):
-            raise OptionError(f"`network.encoder` does not fit the network `{recipe.network.name}`")
-        load_mobilenetv2(network.encoder, Path(recipe.network.encoder))
+    check_devices(recipe)
+    network = _network(recipe)
     checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
+    earlier: EarlierRun | None = None
     if last.exists():
         if not resume:
             raise OptionError(f"`{folder}` holds a run already: add --resume, or choose another -o")
-        taken = steps_taken(last, recipe, network)
-        if taken >= recipe.steps and checkpoint.exists():
-            log.info("the run is finished: %d of %d steps", taken, recipe.steps)
+        earlier = earlier_run(last, recipe, network)
+        if earlier.is_finished(recipe) and checkpoint.exists():
+            log.info("the run is finished: %d steps", earlier.taken)
             return checkpoint
-        log.info("going on after step %d of %d", taken, recipe.steps)
     _make_folder(folder)
-    pictures = load_pictures(
-        Path(recipe.data.train),
-        limit=recipe.data.limit,
-        max_side=recipe.data.max_side,
-        min_chroma=recipe.data.min_chroma,
-    )
-    reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
-    log.info("%d pictures to learn from; left out: %s", len(pictures), reasons or "none")
+    pictures, validation = _pictures(recipe)
+    recipe = _with_steps(recipe, len(pictures))
+    if earlier is not None:
+        earlier.check_pictures(len(pictures))
+        log.info("going on after step %d of %d", earlier.taken, recipe.steps)
     shares = bin_shares(pictures)
     weights = bin_weights(shares, uniform=recipe.loss.uniform, power=recipe.loss.power)
     module = ColorizationModule(network.to(memory_format=torch.channels_last), recipe, weights)
@@ -125,25 +123,50 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
         trainer = _trainer(recipe, folder, SaveWeights(checkpoint, recipe, facts))
         trainer.fit(
             module,
-            _training_loader(recipe, pictures, lambda: trainer.global_step),
-            _validation_loader(recipe),
-            ckpt_path=last if last.exists() else None,
+            datamodule=Loaders(recipe, pictures, validation),
+            ckpt_path=last if earlier is not None else None,
             weights_only=True,
         )
     return checkpoint
 
 
-def choose_precision(wanted: str) -> tuple[Any, str]:
-    """Choose Lightning's precision for this machine, and say why."""
-    if wanted == "fp32":
-        return "32-true", "the recipe asks for fp32"
-    if wanted == "bf16":
-        return "bf16-mixed", "the recipe asks for bf16"
-    if torch.cuda.is_available():
-        return "bf16-mixed", "GPUs multiply bfloat16 several times faster"
-    if torch.cpu._is_avx512_bf16_supported():  # type: ignore[attr-defined]
-        return "bf16-mixed", "this CPU multiplies bfloat16"
-    return "32-true", "this CPU has no bfloat16 instructions"
+def _network(recipe: Recipe) -> ColorNetwork:
+    """Build the recipe's network with the weights it begins with, the same in every process."""
+    L.seed_everything(recipe.seed, verbose=False)
+    network = build_network(recipe.network)
+    _check_fit(recipe, network)
+    if isinstance(network, ClassifyingNetwork):
+        network.temperature = recipe.temperature  # of what it predicts while a loss compares ab
+    if recipe.network.encoder is not None:
+        if not isinstance(network, Koala):
+            raise OptionError(f"`network.encoder` does not fit the network `{recipe.network.name}`")
+        load_mobilenetv2(network.encoder, Path(recipe.network.encoder))
+    if recipe.network.start is not None:
+        start_from(network, recipe.network.start)
+    return network
+
+
+def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
+    """Read the pictures to learn from, and those to validate with."""
+    data = recipe.data
+    pictures = load_pictures(
+        Path(data.train), limit=data.limit, max_side=data.max_side, min_chroma=data.min_chroma
+    )
+    reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
+    log.info("%d pictures to learn from; left out: %s", len(pictures), reasons or "none")
+    if data.validation is None or not recipe.validate_every:
+        return pictures, None
+    return pictures, load_pictures(
+        Path(data.validation), limit=data.validation_pictures, max_side=256
+    )
+
+
+def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
+    """Resolve ``epochs`` into ``steps``, now that the data are known."""
+    if recipe.epochs is None:
+        return recipe
+    steps = math.ceil(pictures * recipe.epochs / (recipe.batch * recipe.optimizer.accumulate))
+    return dataclasses.replace(recipe, steps=steps)
 
 
 def bin_shares(pictures: Pictures) -> np.ndarray[Any, Any]:
@@ -164,9 +187,20 @@ def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
     if recipe.loss.name == "rebalanced-cross-entropy" and not classifies:
         raise OptionError(
             f"`loss.name` is {recipe.loss.name!r} but the network `{name}` predicts ab itself: "
-            "use 'mse'"
+            "use 'mse', 'l1', 'ssim' or 'combined'"
         )
+    compares = recipe.loss.name == "ssim" or (recipe.loss.name == "combined" and recipe.loss.gamma)
     for size in recipe.crop.sizes:
+        if network.fixed_size is not None and size != network.fixed_size:
+            raise OptionError(
+                f"`crop.sizes` holds {size} but the network `{name}` takes pictures of "
+                f"{network.fixed_size} x {network.fixed_size} only: use {network.fixed_size}"
+            )
+        if compares and size < SSIM_WINDOW:
+            raise OptionError(
+                f"`crop.sizes` holds {size} but the loss {recipe.loss.name!r} compares windows of "
+                f"{SSIM_WINDOW} pixels: use larger crops, or the loss 'mse'"
+            )
         if size % network.stride:
             below = size // network.stride * network.stride
             raise OptionError(
@@ -176,14 +210,16 @@ def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
 
 
 def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Trainer:
-    precision, reason = choose_precision(recipe.precision)
+    precision, reason = choose_precision(recipe.precision, recipe.accelerator)
     log.info("precision %s: %s", precision, reason)
     return L.Trainer(
         max_steps=recipe.steps,
         precision=precision,
-        devices=1,  # a batch is a function of its number, so every device would make the same
+        accumulate_grad_batches=recipe.optimizer.accumulate,
+        plugins=[WholeFiles()],
         logger=TensorBoardLogger(folder, name=None, version="tensorboard"),
         callbacks=[
+            GoOn(),
             EMAWeightAveraging(decay=recipe.ema),
             save_weights,
             ModelCheckpoint(
@@ -194,7 +230,7 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Train
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,
             ),
-            Progress(recipe),
+            Progress(recipe, folder / "history.csv", save_weights.facts["pictures"]),
         ],
         check_val_every_n_epoch=max(1, recipe.validate_every),
         limit_val_batches=1.0 if recipe.validate_every and recipe.data.validation else 0,
@@ -202,51 +238,8 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Train
         log_every_n_steps=20,
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
-        use_distributed_sampler=False,
+        **trainer_devices(recipe),
     )
-
-
-def _training_loader(
-    recipe: Recipe, pictures: Pictures, position: Callable[[], int]
-) -> DataLoader[Any]:
-    batches = Batches(
-        pictures, batch=recipe.batch, crop=recipe.crop, hints=recipe.hints, seed=recipe.seed
-    )
-    workers = recipe.data.workers if os.name == "posix" else 0  # elsewhere each would copy the data
-    return DataLoader(
-        batches,
-        batch_size=None,
-        sampler=SegmentSampler(recipe.segment, recipe.steps, position),
-        num_workers=workers,
-        multiprocessing_context="fork" if workers else None,
-        persistent_workers=workers > 0,
-        prefetch_factor=4 if workers else None,
-        pin_memory=torch.cuda.is_available(),
-    )
-
-
-def _validation_loader(recipe: Recipe) -> DataLoader[Any] | None:
-    if recipe.data.validation is None or not recipe.validate_every:
-        return None
-    pictures = load_pictures(
-        Path(recipe.data.validation), limit=recipe.data.validation_pictures, max_side=256
-    )
-    return DataLoader(_Arrays(pictures.arrays), batch_size=None, collate_fn=_as_it_is)
-
-
-def _as_it_is(array: Any) -> Any:
-    return array
-
-
-class _Arrays(torch.utils.data.Dataset[Any]):
-    def __init__(self, arrays: list[Any]) -> None:
-        self.arrays = arrays
-
-    def __len__(self) -> int:
-        return len(self.arrays)
-
-    def __getitem__(self, number: int) -> Any:
-        return self.arrays[number]
 
 
 def _make_folder(folder: Path) -> None:

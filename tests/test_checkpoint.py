@@ -1,0 +1,84 @@
+"""Checkpoints that describe themselves, and what is no checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from koalarize.errors import ModelError, OutputError
+from koalarize.models import UNetMini
+from koalarize.training.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.training.recipe import NetworkOptions, Recipe, build
+from runs import TINY, differing
+
+
+class TestCheckpoint:
+    @pytest.fixture
+    def recipe(self):
+        return Recipe(network=build(NetworkOptions, TINY, ""), size=99, temperature=0.7)
+
+    def test_it_describes_itself(self, recipe, tmp_path):
+        network = build_network(recipe.network)
+        save_checkpoint(tmp_path / "a.safetensors", network.state_dict(), recipe, {"steps": 3})
+        loaded = load_checkpoint(tmp_path / "a.safetensors")
+        assert isinstance(loaded.network, UNetMini)
+        assert not loaded.network.training
+        assert loaded.recipe == recipe
+        assert loaded.facts == {"steps": 3}
+        assert differing(loaded.network.state_dict(), network.state_dict()) == []
+
+    def test_the_temperature_is_the_recipe_s(self, tmp_path):
+        recipe = Recipe(temperature=0.7)
+        state = build_network(recipe.network).state_dict()
+        save_checkpoint(tmp_path / "a.safetensors", state, recipe, {})
+        assert load_checkpoint(tmp_path / "a.safetensors").network.temperature == 0.7
+
+    def test_weights_that_do_not_fit(self, recipe, tmp_path):
+        path = tmp_path / "a.safetensors"
+        state = build_network(recipe.network).state_dict()
+        other = {name: value for name, value in state.items() if name != "head.bias"}
+        save_checkpoint(path, other | {"tail": torch.zeros(1)}, recipe, {})
+        with pytest.raises(ModelError, match=r"`head\.bias` is missing, `tail` is unknown"):
+            load_checkpoint(path)
+        save_checkpoint(path, state | {"head.bias": torch.zeros(3)}, recipe, {})
+        with pytest.raises(ModelError, match=r"`head\.bias` has shape \(3,\) but must have \(2,\)"):
+            load_checkpoint(path)
+        wider = dataclasses.replace(recipe, network=NetworkOptions("unet-mini"))
+        save_checkpoint(path, state, wider, {})
+        with pytest.raises(ModelError, match=r"does not fit the network `unet-mini`: .* more"):
+            load_checkpoint(path)
+
+    def test_files_of_another_kind(self, recipe, tmp_path):
+        path = tmp_path / "a.safetensors"
+        with pytest.raises(ModelError, match="cannot be read as a checkpoint"):
+            load_checkpoint(path)
+        path.write_bytes(b"text of some length")
+        with pytest.raises(ModelError, match="cannot be read as a checkpoint"):
+            load_checkpoint(path)
+        save_file({"a": torch.zeros(1)}, path)
+        with pytest.raises(ModelError, match="is not a checkpoint of koalarize"):
+            load_checkpoint(path)
+        metadata = {"format": "koalarize-checkpoint-1", "recipe": '{"later": 1}', "facts": "{}"}
+        save_file({"a": torch.zeros(1)}, path, metadata)
+        with pytest.raises(ModelError, match=r"`later` is not a key .* use the version that wrote"):
+            load_checkpoint(path)
+
+    def test_a_full_disk_leaves_the_earlier_one(self, recipe, tmp_path, monkeypatch):
+        path = tmp_path / "a.safetensors"
+        state = build_network(recipe.network).state_dict()
+        save_checkpoint(path, state, recipe, {"steps": 1})
+        monkeypatch.setattr(Path, "replace", no_space)
+        with pytest.raises(OutputError, match="No space left"):
+            save_checkpoint(path, state, recipe, {"steps": 2})
+        monkeypatch.undo()
+        assert load_checkpoint(path).facts == {"steps": 1}
+        assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def no_space(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")

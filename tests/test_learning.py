@@ -1,0 +1,197 @@
+"""What runs learn, and what they tell of it: history, validation, losses, precision."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from koalarize import color
+from koalarize.errors import OutputError
+from koalarize.training import devices
+from koalarize.training import train as room
+from koalarize.training.checkpoint import load_checkpoint
+from koalarize.training.train import train_recipe
+from runs import (
+    KilledError,
+    differing,
+    history_of,
+    kill_run_after,
+    make_photos,
+    tiny_recipe,
+)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return make_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture
+def tiny(photos):
+    return lambda **changes: tiny_recipe(photos, **changes)
+
+
+@pytest.fixture
+def kill_after():
+    with pytest.MonkeyPatch.context() as patch:
+        yield lambda *limits: kill_run_after(patch, *limits)
+
+
+class TestHistory:
+    def test_one_row_a_segment(self, tiny, photos, tmp_path):
+        data = {"train": str(photos), "validation": str(photos), "workers": 0}
+        recipe = tiny(data=data | {"validation_pictures": 2}, validate_every=2)
+        train_recipe(recipe, tmp_path)
+        rows = history_of(tmp_path)
+        assert list(rows[0])[:5] == ["step", "samples", "epoch", "loss", "seconds"]
+        assert [(row["step"], row["samples"]) for row in rows] == [
+            ("4", "8"),
+            ("8", "16"),
+            ("10", "20"),
+        ]
+        assert [bool(row["validation/psnr"]) for row in rows] == [False, True, False]
+        assert float(rows[1]["epoch"]) == pytest.approx(16 / 7)
+        assert 0 < float(rows[0]["seconds"]) < float(rows[1]["seconds"])
+        assert all(math.isfinite(float(row["loss"])) for row in rows)
+
+    def test_the_last_and_shorter_segment_is_validated(self, tiny, photos, tmp_path):
+        data = {"train": str(photos), "validation": str(photos), "workers": 0}
+        recipe = tiny(data=data | {"validation_pictures": 1}, validate_every=1, steps=6)
+        train_recipe(recipe, tmp_path)
+        assert [bool(row["validation/psnr"]) for row in history_of(tmp_path)] == [True, True]
+
+    def test_a_run_that_goes_on_writes_no_step_twice(self, tiny, tmp_path, kill_after):
+        train_recipe(tiny(), tmp_path / "straight")
+        kill_after(9)
+        with pytest.raises(KilledError):
+            train_recipe(tiny(), tmp_path / "stopped")
+        path = tmp_path / "stopped" / "history.csv"
+        with path.open("a") as file:  # as if killed between this file and the state
+            file.write("10,20,2.857,0.5,99\n")
+        kill_after(None)
+        train_recipe(tiny(), tmp_path / "stopped", resume=True)
+        first, second = (history_of(tmp_path / name) for name in ("straight", "stopped"))
+        for name in ("step", "samples", "epoch", "loss"):
+            assert [row[name] for row in first] == [row[name] for row in second]
+        assert float(second[-1]["seconds"]) < 99
+
+    def test_what_is_no_history_is_not_written_over(self, tiny, tmp_path):
+        (tmp_path / "history.csv").write_text("of,something,else\n1,2,3\n")
+        with pytest.raises(OutputError, match="it is not the history of a run"):
+            train_recipe(tiny(), tmp_path)
+        assert (tmp_path / "history.csv").read_text() == "of,something,else\n1,2,3\n"
+
+
+class TestLosses:
+    @pytest.mark.parametrize("name", ["l1", "ssim", "combined"])
+    def test_each_is_learnt_by(self, tiny, tmp_path, name):
+        recipe = tiny(loss={"name": name}, crop={"sizes": [32]}, steps=24, segment=8)
+        train_recipe(recipe, tmp_path)
+        losses = [float(row["loss"]) for row in history_of(tmp_path)]
+        assert losses[-1] < losses[0]
+
+    def test_koala_may_learn_by_its_colors(self, tiny, tmp_path):
+        """A network that classifies compares what it will predict, at the recipe's temperature."""
+        recipe = tiny(
+            network={"name": "koala", "options": {"context": 16, "widths": [[16, 8]] * 3}},
+            crop={"sizes": [32]},
+            loss={"name": "l1"},
+            temperature=0.3,
+            steps=2,
+        )
+        assert room._network(recipe).temperature == 0.3
+        loaded = load_checkpoint(train_recipe(recipe, tmp_path))
+        assert loaded.network.temperature == 0.3
+
+
+class TestLearning:
+    @pytest.mark.parametrize("name", ["unet-mini", pytest.param("koala", marks=pytest.mark.slow)])
+    def test_one_picture_overfits(self, tiny, tmp_path, caplog, name):
+        caplog.set_level(logging.INFO, "koalarize")
+        one = tmp_path / "one"
+        one.mkdir()
+        pixels = np.zeros((32, 32, 3), np.uint8)
+        pixels[:, :16] = (200, 40, 40)
+        pixels[:, 16:] = (40, 60, 190)
+        Image.fromarray(pixels).save(one / "a.png")
+        networks = {
+            "unet-mini": {"name": name, "options": {"widths": [8, 12, 16], "dropout": 0.0}},
+            "koala": {"name": name, "options": {"context": 32, "widths": [[32, 16]] * 3}},
+        }
+        recipe = tiny(
+            network=networks[name],
+            data={"train": str(one), "workers": 0},
+            crop={"sizes": [32], "area": [1.0, 1.0], "ratio": [1.0, 1.0], "flip": False},
+            loss={"name": "mse" if name == "unet-mini" else "rebalanced-cross-entropy"},
+            steps=120,
+            segment=40,
+            ema=0.8,
+        )
+        path = train_recipe(recipe, tmp_path / "run")
+        found = [
+            float(record.getMessage().partition("loss ")[2].partition(",")[0])
+            for record in caplog.records
+            if record.getMessage().startswith("step ")
+        ]
+        assert len(found) == 3
+        # Soft targets have an entropy of their own, which no prediction comes below.
+        assert found[2] < (0.5 if name == "unet-mini" else 0.7) * found[0]
+        lab = color.srgb_to_lab(pixels).transpose(2, 0, 1)
+        with torch.inference_mode():
+            ab = load_checkpoint(path).network(torch.from_numpy(lab[None, :1]))[0].numpy()
+        off = np.hypot(*(ab - lab[1:]))[:, [4, 27]].mean()
+        assert off < 15, off  # two reds and blues 160 apart
+
+
+class TestValidation:
+    def test_it_goes_through_the_colorizer(self, tiny, photos, tmp_path, caplog):
+        caplog.set_level(logging.INFO, "koalarize")
+        data = {"train": str(photos), "validation": str(photos), "workers": 0}
+        data["validation_pictures"] = 3
+        recipe = tiny(data=data, validate_every=1, steps=8)
+        train_recipe(recipe, tmp_path / "validated")
+        lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("validation")]
+        assert [line.partition(":")[0] for line in lines] == [
+            "validation after step 4",
+            "validation after step 8",
+        ]
+        assert "psnr" in lines[0]
+        assert "colorfulness" in lines[0]
+        # Looking at pictures changes nothing of the training.
+        train_recipe(tiny(steps=8), tmp_path / "plain")
+        weights = [
+            load_file(tmp_path / name / "model.safetensors") for name in ("validated", "plain")
+        ]
+        assert differing(*weights) == []
+
+    def test_scores_and_pictures_stand_in_tensorboard(self, tiny, photos, tmp_path):
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        data = {"train": str(photos), "validation": str(photos), "workers": 0}
+        recipe = tiny(data=data, validate_every=1, steps=4)
+        train_recipe(recipe, tmp_path)
+        events = EventAccumulator(str(tmp_path / "tensorboard"))
+        events.Reload()
+        scalars, images = events.Tags()["scalars"], events.Tags()["images"]
+        assert {"validation/psnr", "validation/colorfulness", "train/wait_share"} <= set(scalars)
+        assert "validation/0" in images
+        (psnr,) = events.Scalars("validation/psnr")
+        assert psnr.step == 3  # Lightning counts a segment's scores to its last step, from 0
+        assert math.isfinite(psnr.value)
+        shown = events.Images("validation/0")[0]
+        assert (shown.width, shown.height) == (2 * 56, 40)
+
+
+class TestPrecision:
+    def test_what_the_recipe_asks_for_is_done_and_said(self):
+        assert devices.choose_precision("fp32") == ("32-true", "the recipe asks for fp32")
+        assert devices.choose_precision("bf16") == ("bf16-mixed", "the recipe asks for bf16")
+        precision, reason = devices.choose_precision("auto")
+        assert precision in ("32-true", "bf16-mixed")
+        assert "CPU" in reason or "GPU" in reason

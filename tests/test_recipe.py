@@ -1,0 +1,226 @@
+"""Recipes: what is read, what is rejected, and that each of ours runs when it is shrunk."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from koalarize.errors import OptionError
+from koalarize.models import NETWORKS
+from koalarize.training import train as room
+from koalarize.training.checkpoint import build_network, load_checkpoint
+from koalarize.training.recipe import NetworkOptions, Recipe, build, load_recipe
+from koalarize.training.shrink import shrink
+from koalarize.training.train import train
+from runs import RECIPES, make_photos
+
+#: An extractor that is small and needs no download.
+LIGHT = {"network.options.extractor": "test_efficientnet", "network.options.pretrained": "false"}
+EVERY_RECIPE = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+
+
+def without_download(path):
+    return LIGHT if load_recipe(path).network.name == "koala-net" else {}
+
+
+def written(folder, text):
+    path = folder / "recipe.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+class TestRecipe:
+    @EVERY_RECIPE
+    def test_ours_load_and_fit_their_networks(self, path):
+        recipe = load_recipe(path, without_download(path))
+        assert recipe.name == path.stem
+        room._check_fit(recipe, build_network(recipe.network))
+        assert not Path(recipe.data.train).is_absolute()
+
+    def test_there_is_one_for_each_network(self):
+        assert {load_recipe(path).network.name for path in RECIPES} == set(NETWORKS)
+
+    @EVERY_RECIPE
+    def test_round_trip(self, path):
+        recipe = load_recipe(path)
+        assert build(Recipe, dataclasses.asdict(recipe), "") == recipe
+
+    def test_an_empty_one_is_all_defaults(self, tmp_path):
+        assert load_recipe(written(tmp_path, "")) == Recipe()
+
+    def test_overrides_win(self, tmp_path):
+        path = written(tmp_path, "steps: 5\ndata: {limit: 3}\n")
+        overrides = {"data.limit": "9", "optimizer.learning_rate": "2e-4", "hints": "null"}
+        recipe = load_recipe(path, overrides | {"crop.sizes": "[64, 96]", "network.name": "koala"})
+        assert recipe.steps == 5
+        assert recipe.data.limit == 9
+        assert recipe.optimizer.learning_rate == 2e-4
+        assert recipe.hints is None
+        assert recipe.crop.sizes == (64, 96)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("stepz: 3", r"`stepz` is not a key of a recipe, did you mean `steps`\?"),
+            ("data: {trian: a}", r"`data\.trian` is not a key .*did you mean `train`\?"),
+            ("steps: many", "`steps` is 'many' but must be of type int"),
+            ("steps: 2.5", r"`steps` is 2\.5 but must be of type int"),
+            ("steps: true", "`steps` is True but must be of type int"),
+            ("steps: 0", "`steps` is 0 but must be at least 1"),
+            ("ema: 1", r"`ema` is 1\.0 but must be in \[0, 1\)"),
+            ("ema: often", "`ema` is 'often' but must be of type float"),
+            ("validate_every: -1", "`validate_every` is -1"),
+            ("crop: {flip: 1}", r"`crop\.flip` is 1 but must be of type bool"),
+            ("crop: {sizes: 128}", r"`crop\.sizes` is 128 but must be a list"),
+            ("crop: {sizes: [a]}", r"`crop\.sizes\[0\]` is 'a' but must be of type int"),
+            ("crop: {area: [0.5]}", r"`crop\.area` has 1 values but must have 2"),
+            ("crop: [1]", r"`crop` is \[1\] but must hold keys and values"),
+            ("crop: {sizes: [8]}", r"`hints\.patch` is \(1, 9\) but must fit into .* 8"),
+            ("network: {options: 3}", r"`network\.options` is 3 but must hold keys"),
+            ("loss: {name: l3}", r"`loss\.name` is 'l3' but must be one of"),
+            ("loss: {name: combinde}", r"did you mean `combined`"),
+            ("loss: {alpha: -1}", r"`loss\.alpha` is -1\.0 but must be 0 or more"),
+            ("loss: {gamma: .nan}", r"`loss\.gamma` is nan but must be 0 or more"),
+            ("loss: {alpha: 0, beta: 0, gamma: 0}", "are all 0: give one of them a weight"),
+            ("optimizer: {name: sgd}", r"`optimizer\.name` is 'sgd' but must be one of"),
+            ("optimizer: {schedule: step}", r"`optimizer\.schedule` is 'step' but must be"),
+            ("optimizer: {accumulate: 0}", r"`optimizer\.accumulate` is 0 but must be at least 1"),
+            ("optimizer: {learning_rate: 0}", r"`optimizer\.learning_rate` is 0\.0 but must be"),
+            ("optimizer: {warmup: -1}", r"`optimizer\.warmup` is -1 but must be 0 or more"),
+            ("crop: {mode: squash}", r"`crop\.mode` is 'squash' .* did you mean `squash-area`"),
+            ("crop: {mode: resize-crop}", r"`crop\.resize` is None but must be at least .* 128"),
+            (
+                "crop: {mode: resize-crop, resize: 9}",
+                r"`crop\.resize` is 9 but must be at least",
+            ),
+            ("crop: {resize: 268}", r"`crop\.resize` is 268 but `crop\.mode` is 'random-resized'"),
+            ("epochs: 0", "`epochs` is 0 but must be at least 1"),
+            ("epochs: 2.5", r"`epochs` is 2\.5 but must be of type int"),
+            ("steps: 5\nepochs: 2", r"gives both `steps` \(5\) and `epochs` \(2\): give one"),
+            ("devices: 0", "`devices` is 0 but must be at least 1"),
+            ("{devices: 3, nodes: 2}", r"`batch` is 32 but must be a multiple of .* 6, .* try 30"),
+            ("{devices: 64}", r"`batch` is 32 but must be a multiple of .* 64, .* try 64"),
+            ("accelerator: tpu", "`accelerator` is 'tpu': use auto, cpu or gpu"),
+            ("temperature: 0", r"`temperature` is 0\.0 but must be above 0"),
+            ("precision: fp16", "`precision` is 'fp16': use auto, bf16 or fp32"),
+            ("- 1", "must hold keys and values, as recipes/koala.yaml does"),
+            ("a: [", "is not YAML"),
+        ],
+    )
+    def test_errors(self, tmp_path, text, message):
+        with pytest.raises(OptionError, match=message):
+            load_recipe(written(tmp_path, text))
+
+    def test_errors_of_overrides(self, tmp_path):
+        path = written(tmp_path, "steps: 5")
+        with pytest.raises(
+            OptionError, match=r"`steps\.many` cannot be set: `steps` holds a value"
+        ):
+            load_recipe(path, {"steps.many": "1"})
+        with pytest.raises(OptionError, match=r"`steps` is '\[', which is not a YAML value"):
+            load_recipe(path, {"steps": "["})
+        with pytest.raises(OptionError, match="cannot be read as a recipe"):
+            load_recipe(tmp_path / "no.yaml")
+
+    def test_networks(self):
+        with pytest.raises(OptionError, match=r"`network\.name` is 'koalla', did you mean `koala`"):
+            build_network(NetworkOptions("koalla"))
+        with pytest.raises(OptionError, match=r"`network\.options\.width` is not a key"):
+            build_network(NetworkOptions("unet-mini", {"width": [1, 2, 3]}))
+        with pytest.raises(OptionError, match=r"widths` has 2 values but must have 3"):
+            build_network(NetworkOptions("unet-mini", {"widths": [1, 2]}))
+
+
+class TestEpochs:
+    def test_the_last_one_asked_for_counts(self, tmp_path):
+        path = written(tmp_path, "steps: 5\n")
+        assert load_recipe(path, {"epochs": "3"}).epochs == 3
+        path = written(tmp_path, "epochs: 5\n")
+        recipe = load_recipe(path, {"steps": "3"})
+        assert (recipe.steps, recipe.epochs) == (3, None)
+        with pytest.raises(OptionError, match=r"the command line gives both `steps` \(3\) and"):
+            load_recipe(path, {"steps": "3", "epochs": "2"})
+
+    @pytest.mark.parametrize(
+        ("pictures", "epochs", "batch", "accumulate", "steps"),
+        [(7, 2, 2, 1, 7), (7, 1, 2, 1, 4), (7, 1, 2, 2, 2), (1, 1, 32, 1, 1), (6, 500, 4, 1, 750)],
+    )
+    def test_steps_follow_from_the_data(self, pictures, epochs, batch, accumulate, steps):
+        values = {"epochs": epochs, "batch": batch, "optimizer": {"accumulate": accumulate}}
+        recipe = build(Recipe, values, "")
+        assert room._with_steps(recipe, pictures).steps == steps
+        assert steps == math.ceil(pictures * epochs / (batch * accumulate))
+
+
+class TestShrink:
+    def recipe(self, **changes):
+        values = {
+            "network": {"name": "unet"},
+            "crop": {"mode": "resize-crop", "resize": 268, "sizes": [224, 112]},
+            "hints": None,
+            "size": 224,
+        }
+        return build(Recipe, values | changes, "")
+
+    def test_sides_keep_their_proportion(self):
+        small = shrink(self.recipe(), size=64)
+        assert small.crop.sizes == (64, 32)
+        assert small.crop.resize == round(268 * 64 / 224)
+        assert small.size == 64
+        assert shrink(self.recipe(), size=224) == self.recipe()
+        assert shrink(small, size=448).crop.sizes == (448, 224)
+
+    def test_the_picture_limit_is_of_both_sets(self):
+        small = shrink(self.recipe(data={"validation_pictures": 1000}), limit=64)
+        assert (small.data.limit, small.data.validation_pictures) == (64, 64)
+        assert small.crop.sizes == (224, 112)
+        few = shrink(self.recipe(data={"validation_pictures": 10}), limit=64)
+        assert few.data.validation_pictures == 10
+
+    def test_the_width_of_cnn_follows(self):
+        values = {"network": {"name": "cnn"}, "loss": {"name": "l1"}, "crop": {"sizes": [128]}}
+        recipe = self.recipe(**values, size=128)
+        small = shrink(recipe, size=32)
+        assert small.network.options == {"width": 32}
+        network = build_network(small.network)
+        assert network.fixed_size == small.size == 32
+        room._check_fit(small, network)
+        with pytest.raises(OptionError, match=r"holds 32 but the network `cnn` takes .* 128 x 128"):
+            room._check_fit(small, build_network(recipe.network))
+
+    def test_bad_values(self):
+        with pytest.raises(OptionError, match=r"`size` is 60 .* multiple of 16 .* try 48 or 64"):
+            shrink(self.recipe(), size=60)
+        with pytest.raises(OptionError, match=r"`size` is 8 .* try 16"):
+            shrink(self.recipe(), size=8)
+        with pytest.raises(OptionError, match="`size` is 0"):
+            shrink(self.recipe(), size=0)
+        with pytest.raises(OptionError, match="`limit` is 0 but must be at least 1"):
+            shrink(self.recipe(), limit=0)
+
+
+@pytest.mark.slow
+@EVERY_RECIPE
+def test_ours_run_shrunk(path, tmp_path):
+    """As `koalarize train RECIPE --limit 8 --epochs 1 --size 64` does, on drawn pictures."""
+    photos = make_photos(tmp_path / "photos", 9)
+    overrides = without_download(path) | {
+        "data.train": str(photos),
+        "data.workers": "0",
+        "epochs": "1",
+        "batch": "4",
+        "precision": "fp32",
+        "accelerator": "cpu",
+    }
+    if load_recipe(path).data.validation is not None:
+        overrides["data.validation"] = str(photos)
+    overrides["validate_every"] = "1"
+    result = train(path, output=tmp_path / "run", overrides=overrides, limit=8, size=64)
+    loaded = load_checkpoint(result)
+    assert loaded.recipe.steps == loaded.facts["steps"] == 2
+    assert loaded.facts["samples"] == loaded.facts["pictures"] == 8
+    assert max(loaded.recipe.crop.sizes) == 64
+    assert loaded.recipe.name == path.stem
