@@ -1,54 +1,35 @@
-"""Scores, the torch engine, the report and ``koalarize evaluate``; nothing is downloaded."""
+"""Engines of an evaluation, the report and ``koalarize evaluate``; nothing is downloaded."""
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-import torchvision
 from PIL import Image
-from torch import nn
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from koalarize import color
 from koalarize.cli import main
+from koalarize.cli.evaluate import evaluate as command
 from koalarize.colorizer import Colorizer
 from koalarize.engine import ModelInfo, Prediction
-from koalarize.errors import DataError, DependencyError, KoalarizeError, ModelError, OptionError
-from koalarize.evaluation import metrics
-from koalarize.evaluation.evaluate import METRICS, evaluate
-from koalarize.evaluation.metrics import FID, LPIPS, picture_scores
+from koalarize.errors import DataError, ModelError, OptionError
+from koalarize.evaluation.definitions import ALL_METRICS, DEFAULT_METRICS
+from koalarize.evaluation.evaluate import evaluate
+from koalarize.evaluation.metrics import picture_scores
+from koalarize.evaluation.report import at_commit
 from koalarize.evaluation.torch_engine import TorchEngine
 from koalarize.evaluation.variants import GreyEngine, variants
 from koalarize.models.koala import Koala, KoalaConfig
 from koalarize.models.unet_mini import UNetMini, UNetMiniConfig
-from koalarize.training.checkpoint import build_network, save_checkpoint
-from koalarize.training.recipe import NetworkOptions, Recipe
+from lab import KOALA, UNET, checkpoint, empty_hub, photo, picture_folder
 
 CHEAP = ("psnr", "colorfulness")
-KOALA = {"context": 8, "widths": ((8, 8), (8, 8), (8, 8))}
-UNET = {"widths": (4, 4, 4)}
-
-
-def photo(seed: int = 0, size: tuple[int, int] = (48, 40)) -> np.ndarray:
-    """A smooth colourful picture (H, W, 3) uint8 of ``size`` (W, H)."""
-    coarse = np.random.default_rng(seed).integers(20, 236, (4, 4, 3), dtype=np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
-
-
-def checkpoint(path: Path, name: str, options: dict, **recipe) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    torch.manual_seed(0)
-    made = Recipe(network=NetworkOptions(name=name, options=options), **recipe)
-    save_checkpoint(path, build_network(made.network).state_dict(), made, {})
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -65,141 +46,12 @@ def unet(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("set") / "pictures"
-    folder.mkdir()
-    for i, size in enumerate([(48, 40), (40, 64), (90, 72)]):
-        Image.fromarray(photo(i, size)).save(folder / f"{i}.png")
-    return folder
+    return picture_folder(tmp_path_factory.mktemp("set") / "pictures")
 
 
 @pytest.fixture
-def no_weights(tmp_path: Path, monkeypatch) -> Iterator[Path]:
-    """A torch hub folder without any file, where a download would be an error."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("download"))
-    folder = tmp_path / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    return folder
-
-
-# -- one picture ------------------------------------------------------------------------------
-
-
-def test_psnr_of_a_known_error():
-    original = np.full((8, 8, 3), 100, np.uint8)
-    assert picture_scores(original + 5, original)["psnr"] == pytest.approx(
-        20 * math.log10(255 / 5), abs=1e-6
-    )
-
-
-def test_psnr_of_known_noise_and_sign():
-    original = np.full((200, 200, 3), 128, np.uint8)
-    noise = np.random.default_rng(0).normal(0, 10, original.shape)
-    noisy = np.clip(np.rint(original + noise), 0, 255).astype(np.uint8)
-    # Rounding adds 1/12 to the variance.
-    wanted = 10 * math.log10(255**2 / (100 + 1 / 12))
-    assert picture_scores(noisy, original)["psnr"] == pytest.approx(wanted, abs=0.05)
-    assert picture_scores(original, noisy)["psnr"] == picture_scores(noisy, original)["psnr"]
-
-
-def test_equal_pictures_have_infinite_psnr_and_the_same_colorfulness():
-    scores = picture_scores(photo(), photo())
-    assert scores["psnr"] == math.inf
-    assert scores["colorfulness"] == scores["colorfulness_original"] == color.colorfulness(photo())
-
-
-def test_pictures_of_different_shape_are_refused():
-    with pytest.raises(ValueError, match="`original` is"):
-        picture_scores(photo(), photo()[:-1])
-
-
-# -- sets -------------------------------------------------------------------------------------
-
-
-def test_lpips_of_several_rivals_equals_the_library_one_by_one(no_weights: Path):
-    torch.manual_seed(0)
-    random = torchvision.models.squeezenet1_1(weights=None).state_dict()
-    torch.save(random, no_weights / LPIPS.weights.file)
-    rivals = 11  # more than one batch
-    ours = LPIPS(rivals)
-    theirs = [
-        LearnedPerceptualImagePatchSimilarity(net_type="squeeze", normalize=True)
-        for _ in range(rivals)
-    ]
-    for number, size in enumerate([(48, 40), (64, 64)]):
-        original = photo(number, size)
-        colored = [original, *(photo(100 + number + i, size) for i in range(rivals - 1))]
-        ours.update(original, colored)
-        for metric, picture in zip(theirs, colored, strict=True):
-            metric.update(unit(picture), unit(original))
-    scores = ours.compute()
-    assert scores[0] == pytest.approx(0, abs=1e-9)
-    assert scores == pytest.approx(
-        [float(metric.compute()) for metric in theirs], rel=1e-3, abs=1e-9
-    )
-    assert min(scores[1:]) > 1e-5
-
-
-def unit(picture: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
-
-
-class TinyInception(nn.Module):
-    """768 features of a picture: random projections of its 2 x 2 means."""
-
-    num_features = 768
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen = 0
-        generator = torch.Generator().manual_seed(0)
-        self.register_buffer("mix", torch.randn(12, 768, generator=generator))
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        assert pictures.dtype == torch.uint8
-        self.seen += len(pictures)
-        pooled = nn.functional.adaptive_avg_pool2d(pictures.float() / 255, 2)
-        return pooled.flatten(1) @ self.mix
-
-
-def test_fid_of_several_rivals_equals_the_library_one_by_one(monkeypatch):
-    network = TinyInception()
-    monkeypatch.setattr(metrics.Weights, "load", lambda *_: SimpleNamespace(inception=network))
-    ours = FID(2)
-    theirs = [FrechetInceptionDistance(feature=TinyInception()) for _ in range(2)]
-    for number in range(5):
-        original, other = photo(number), photo(50 + number)
-        ours.update(original, [original, other])
-        for metric, picture in zip(theirs, (original, other), strict=True):
-            metric.update(byte(original), real=True)
-            metric.update(byte(picture), real=False)
-    scores = ours.compute()
-    assert network.seen == 5 * 3  # the originals once, not once a rival
-    assert scores == pytest.approx([float(metric.compute()) for metric in theirs], abs=1e-3)
-    assert scores[0] == pytest.approx(0, abs=1e-3)
-    assert scores[1] > 0.01
-
-
-def byte(picture: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None]
-
-
-@pytest.mark.parametrize("metric", [LPIPS, FID])
-def test_missing_weights_say_what_to_do(metric, no_weights: Path):
-    with pytest.raises(DependencyError) as caught:
-        metric(1)
-    text = str(caught.value)
-    for part in (metric.weights.metric, metric.weights.url, "TORCH_HOME", str(no_weights)):
-        assert part in text
-    assert isinstance(caught.value, KoalarizeError)
-
-
-@pytest.mark.parametrize("metric", [LPIPS, FID])
-@pytest.mark.parametrize("content", [b"", b"not weights at all"])
-def test_damaged_weights_say_what_to_do(metric, content: bytes, no_weights: Path):
-    (no_weights / metric.weights.file).write_bytes(content)
-    with pytest.raises(ModelError, match=r"download .* again"):
-        metric(1)
+def no_weights(tmp_path: Path, monkeypatch) -> Path:
+    return empty_hub(tmp_path, monkeypatch)
 
 
 # -- engines ----------------------------------------------------------------------------------
@@ -283,6 +135,12 @@ def test_variants_default_to_the_models_own_setting():
     assert (row.info.size, row.info.temperature) == (32, 0.5)
 
 
+def test_a_network_bound_to_one_size_has_one_variant():
+    engine = Counting("ab")
+    engine.info = dataclasses.replace(engine.info, fixed_size=32)
+    assert [row.info.size for row in variants(engine, [48, 64], None)] == [32]
+
+
 def test_grey_engine_leaves_the_picture_grey():
     grey = Colorizer(GreyEngine())(photo())
     assert color.colorfulness(grey) < 0.3  # single 8-bit levels of rounding
@@ -341,6 +199,37 @@ def test_report_carries_its_protocol(koala: Path, data: Path, tmp_path: Path):
     assert again == report
     other = evaluate([koala], data, short_side=40, metrics=CHEAP)
     assert other.protocol.data_sha256 != facts.data_sha256
+    psnr = parsed["protocol"]["metrics"]["psnr"]
+    assert (psnr["unit"], psnr["better"]) == ("dB", "higher")
+
+
+def test_report_of_every_metric_without_a_network(koala: Path, data: Path):
+    names = [name for name in ALL_METRICS if name not in ("lpips", "fid")]
+    report = evaluate([koala], data, metrics=names)
+    grey, row = report.rows
+    assert list(row.scores) == names
+    assert None not in {**row.scores, **row.relative}.values()
+    assert set(report.original) == {"colorfulness", "colorfulness-abs", "variety"}
+    assert grey.scores["variety"] == pytest.approx(0, abs=0.05)
+    assert row.relative["inverse_ssim_sum"] == pytest.approx(
+        3 * row.scores["inverse-ssim"], abs=1e-5
+    )
+    assert row.relative["ssim_minus_grey"] == pytest.approx(
+        row.scores["ssim"] - grey.scores["ssim"], abs=2e-6
+    )
+    assert grey.relative["delta_e_of_grey"] == 1
+    backends = {name: used.backend for name, used in report.protocol.metrics.items()}
+    assert "scikit-image" in backends["delta-e"]
+    text = report.to_markdown()
+    assert "| inverse SSIM (of grey) |" in text
+    assert f"(sum {row.relative['inverse_ssim_sum']:.2f}; " in text
+    assert "better: as the originals" in text
+
+
+def test_a_commit_in_short_keeps_its_dirt():
+    assert at_commit("0123456789abcdef" + "0" * 24 + "-dirty") == " at 0123456789ab-dirty"
+    assert at_commit("0123456789abcdef") == " at 0123456789ab"
+    assert at_commit(None) == ""
 
 
 def test_markdown_has_a_row_a_rival(koala: Path, data: Path):
@@ -407,11 +296,11 @@ def test_unknown_models_and_too_few_pictures(koala: Path, data: Path, tmp_path: 
         evaluate([koala], tmp_path, metrics=CHEAP)
 
 
-def test_every_metric_is_a_default_of_the_command(koala: Path, data: Path, no_weights, capsys):
+def test_the_defaults_of_the_command(koala: Path, data: Path, no_weights, capsys):
     assert main(["evaluate", str(koala), "--data", str(data)]) == 1
     assert "the metric `lpips` needs" in capsys.readouterr().err
-    assert main(["evaluate", "--help"]) == 0
-    assert ",".join(METRICS) in capsys.readouterr().out
+    written = inspect.signature(command).parameters["metrics"].default
+    assert written == ",".join(DEFAULT_METRICS)
 
 
 def test_command_prints_a_table_and_writes_json(koala: Path, data: Path, tmp_path: Path, capsys):
@@ -432,7 +321,7 @@ def test_command_prints_a_table_and_writes_json(koala: Path, data: Path, tmp_pat
     [
         (["--size", "128,big"], 2, "--size"),
         (["--temperature", "0,5,x"], 2, "--temperature"),
-        (["--metrics", "ssim"], 2, "unknown"),
+        (["--metrics", "ssmi"], 2, "did you mean `ssim`"),
         (["-o", "."], 1, "is a folder"),
         (["-o", "nowhere/report.json"], 1, "does not exist"),
     ],

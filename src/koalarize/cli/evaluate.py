@@ -17,7 +17,7 @@ from koalarize.cli.extras import needs
 from koalarize.errors import OptionError, OutputError
 from koalarize.output import write_bytes
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "progress_bar"]
 
 _Value = TypeVar("_Value")
 
@@ -48,8 +48,8 @@ def evaluate(
         typer.Option("--temperature", metavar="T,...", help="Temperatures, one row each."),
     ] = None,
     metrics: Annotated[
-        str, typer.Option("--metrics", metavar="NAME,...", help="Which metrics.")
-    ] = "psnr,colorfulness,lpips,fid",
+        str, typer.Option("--metrics", metavar="NAME,...", help="Which metrics, or `all`.")
+    ] = "psnr,ssim,delta-e,colorfulness,delta-colorfulness,variety,lpips,fid",
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON."),
@@ -59,10 +59,10 @@ def evaluate(
     sizes = _values(size, int, "--size", "whole numbers, as in `--size 128,160`")
     temperatures = _values(temperature, float, "--temperature", "numbers, as in `0.38,0.5`")
     if output is not None:
-        _check_file(output)
+        check_file(output)
     with needs("train"):
         from koalarize.evaluation.evaluate import evaluate as run
-    with _progress() as advance:
+    with progress_bar() as advance:
         report = run(
             models,
             data,
@@ -78,8 +78,12 @@ def evaluate(
         write_bytes(f"{report.to_json()}\n".encode(), output, overwrite=True)
 
 
-def _check_file(path: Path) -> None:
-    # Before the work, which takes minutes.
+def check_file(path: Path) -> None:
+    """Check, before work that takes minutes, that a report can be written.
+
+    Raises:
+        OutputError: if not.
+    """
     if path.is_dir():
         raise OutputError(f"`{path}` is a folder: give a file, as `-o report.json`")
     if not path.parent.is_dir():
@@ -98,7 +102,7 @@ def _values(
 
 
 @contextmanager
-def _progress() -> Generator[Callable[[int, int], None] | None]:
+def progress_bar() -> Generator[Callable[[int, int], None] | None]:
     """Yield what is called after each picture; a bar only where a person looks."""
     if not sys.stderr.isatty():
         yield None

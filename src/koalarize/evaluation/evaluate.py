@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import shlex
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -21,18 +23,17 @@ import numpy.typing as npt
 import koalarize
 from koalarize.colorizer import Colorizer
 from koalarize.data.sources import Pictures, encoded_pictures, load_pictures
-from koalarize.engine import Engine, OnnxEngine
-from koalarize.errors import DataError, OptionError, did_you_mean
-from koalarize.evaluation.metrics import FID, LPIPS, SetMetric, picture_scores
+from koalarize.engine import Engine
+from koalarize.errors import DataError, OptionError
+from koalarize.evaluation.definitions import ALL_METRICS, DEFAULT_METRICS, choose_metrics
+from koalarize.evaluation.metrics import Measured
+from koalarize.evaluation.models import load_model, short_name
+from koalarize.evaluation.perceptual import FID, LPIPS, SetMetric
 from koalarize.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
-from koalarize.evaluation.torch_engine import TorchEngine
+from koalarize.evaluation.tally import Tally
 from koalarize.evaluation.variants import GreyEngine, variants
-from koalarize.training.checkpoint import load_checkpoint
-from koalarize.weights.store import find_model
 
-__all__ = ["METRICS", "evaluate"]
-
-METRICS = ("psnr", "colorfulness", "lpips", "fid")
+__all__ = ["evaluate", "hash_pictures", "resize_rule", "usable_pictures"]
 
 _SET_METRICS: dict[str, type[LPIPS] | type[FID]] = {"lpips": LPIPS, "fid": FID}
 _MIN_SIDE = 32  # below, the metrics' networks have no pixel left after pooling
@@ -52,7 +53,7 @@ def evaluate(
     *,
     short_side: int = 256,
     limit: int | None = None,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     sizes: Sequence[int] | None = None,
     temperatures: Sequence[float] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -65,7 +66,7 @@ def evaluate(
         short_side: pictures with a longer short side are brought down to it before anything else,
             pixels; smaller ones are never enlarged.
         limit: at most so many pictures, the first ones in order.
-        metrics: names of ``METRICS``.
+        metrics: names of ``definitions.ALL_METRICS``, or ``all``.
         sizes: working sizes, one row each; None takes each model's own.
         temperatures: of the annealed mean, one row each; None takes each model's own.
         progress: called with the pictures done and their number.
@@ -79,48 +80,54 @@ def evaluate(
         DependencyError: if a metric's weights are missing.
         DataError: if the data set holds fewer than two usable pictures.
     """
-    _check(short_side, limit, metrics, sizes, temperatures)
+    wanted = choose_metrics(list(metrics))
+    _check(short_side, limit, sizes, temperatures)
     commit = source_commit()  # of the code that is loaded; it may change while this runs
-    rivals = [_Rival("grey", None, GreyEngine())]
-    for model in models:
-        name, sha256, engine = _load(model)
-        rivals += [_Rival(name, sha256, each) for each in variants(engine, sizes, temperatures)]
-    wanted = [name for name in METRICS if name in metrics]
+    rivals = _rivals(models, sizes, temperatures)
     set_metrics: dict[str, SetMetric] = {
         name: _SET_METRICS[name](len(rivals)) for name in wanted if name in _SET_METRICS
     }
-    pictures = _pictures(data, short_side, limit)
-    sums = _measure(rivals, pictures.arrays, set_metrics, progress)
+    pictures = usable_pictures(data, short_side, limit)
+    tallies = [Tally(wanted) for _ in rivals]
+    _measure(rivals, pictures.arrays, tallies, set_metrics, progress)
     protocol = Protocol(
         command=_command(models, data, short_side, limit, wanted, sizes, temperatures),
         data=data.resolve().name,
-        data_sha256=_sha256(data, len(pictures) + sum(pictures.left_out.values())),
+        data_sha256=hash_pictures(data, len(pictures) + sum(pictures.left_out.values())),
         pictures=len(pictures),
         left_out=dict(pictures.left_out),
-        resize=f"short side at most {short_side} px, Pillow {version('pillow')} Lanczos, "
-        "never enlarged",
+        resize=resize_rule(short_side),
         metrics={name: _backend(name) for name in wanted},
         koalarize=koalarize.__version__,
         commit=commit,
     )
-    return _report(protocol, rivals, sums, set_metrics)
+    return _report(protocol, rivals, tallies, set_metrics)
+
+
+def _rivals(
+    models: Sequence[str | Path], sizes: Sequence[int] | None, temperatures: Sequence[float] | None
+) -> list[_Rival]:
+    rivals = [_Rival("grey", None, GreyEngine())]
+    for model in models:
+        loaded = load_model(model)
+        rivals += [
+            _Rival(loaded.name, loaded.sha256, each)
+            for each in variants(loaded.engine, sizes, temperatures)
+        ]
+    return rivals
+
+
+def resize_rule(short_side: int) -> str:
+    """Say how ``usable_pictures`` brings pictures to their size."""
+    return f"short side at most {short_side} px, Pillow {version('pillow')} Lanczos, never enlarged"
 
 
 def _check(
     short_side: int,
     limit: int | None,
-    metrics: Sequence[str],
     sizes: Sequence[int] | None,
     temperatures: Sequence[float] | None,
 ) -> None:
-    for metric in metrics:
-        if metric not in METRICS:
-            raise OptionError(
-                f"the metric `{metric}` is unknown{did_you_mean(metric, METRICS)} "
-                f"(known: {', '.join(METRICS)})"
-            )
-    if not metrics:
-        raise OptionError(f"there is no metric: choose among {', '.join(METRICS)}")
     if short_side < _MIN_SIDE:
         raise OptionError(f"`short_side` is {short_side} but must be at least {_MIN_SIDE}")
     if limit is not None and limit < _MIN_PICTURES:
@@ -133,27 +140,12 @@ def _check(
             raise OptionError(f"`temperature` is {temperature:g} but must be above 0")
 
 
-def _load(model: str | Path) -> tuple[str, str, Engine]:
-    path = Path(model)
-    engine: Engine
-    if path.suffix.lower() == ".safetensors":
-        checkpoint = load_checkpoint(path)
-        recipe = checkpoint.recipe
-        engine = TorchEngine(
-            checkpoint.network, recipe.size, recipe.temperature, recipe.chroma_gain
-        )
-    else:
-        path = find_model(model)
-        engine = OnnxEngine(path)
-    return _name(model), hashlib.sha256(path.read_bytes()).hexdigest(), engine
+def usable_pictures(data: Path, short_side: int, limit: int | None) -> Pictures:
+    """Load the pictures that every metric can look at, by ``evaluate``'s resize rule.
 
-
-def _name(model: str | Path) -> str:
-    # Every run's checkpoint is called model.safetensors: only the folder tells them apart.
-    return "/".join(part for part in Path(model).parts[-2:] if part not in ("/", "..", "."))
-
-
-def _pictures(data: Path, short_side: int, limit: int | None) -> Pictures:
+    Raises:
+        DataError: if fewer than two are left.
+    """
     pictures = load_pictures(data, limit=limit, max_side=short_side)
     large = [array for array in pictures.arrays if min(array.shape[:2]) >= _MIN_SIDE]
     if len(large) < len(pictures):
@@ -170,46 +162,39 @@ def _pictures(data: Path, short_side: int, limit: int | None) -> Pictures:
 def _measure(
     rivals: Sequence[_Rival],
     originals: Sequence[npt.NDArray[np.uint8]],
+    tallies: Sequence[Tally],
     set_metrics: dict[str, SetMetric],
     progress: Callable[[int, int], None] | None,
-) -> list[dict[str, float]]:
-    """Return the mean scores of each rival; the set metrics keep theirs."""
+) -> None:
+    """Let every rival colour every picture; tallies and set metrics keep the scores."""
     colorizers = [Colorizer(rival.engine) for rival in rivals]
-    scores: list[list[dict[str, float]]] = [[] for _ in rivals]
-    for done, original in enumerate(originals, start=1):
-        colored = [colorizer(original) for colorizer in colorizers]
-        for rival, picture in zip(scores, colored, strict=True):
-            rival.append(picture_scores(picture, original))
-        for metric in set_metrics.values():
-            metric.update(original, colored)
-        if progress is not None:
-            progress(done, len(originals))
-    return [{name: _mean([one[name] for one in rival]) for name in rival[0]} for rival in scores]
-
-
-def _mean(values: Sequence[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]  # equal pictures: infinite psnr
-    return sum(finite) / len(finite) if finite else math.inf
+    with ThreadPoolExecutor(max(1, min(len(rivals), os.cpu_count() or 1))) as pool:
+        for done, pixels in enumerate(originals, start=1):
+            colored = [colorizer(pixels) for colorizer in colorizers]
+            original = Measured(pixels)
+            scored = [
+                pool.submit(tally.add, picture, original)
+                for tally, picture in zip(tallies, colored, strict=True)
+            ]
+            for metric in set_metrics.values():
+                metric.update(pixels, colored)
+            for one in scored:
+                one.result()
+            if progress is not None:
+                progress(done, len(originals))
 
 
 def _report(
     protocol: Protocol,
     rivals: Sequence[_Rival],
-    means: Sequence[dict[str, float]],
+    tallies: Sequence[Tally],
     set_metrics: dict[str, SetMetric],
 ) -> Report:
-    over_set = {name: metric.compute() for name, metric in set_metrics.items()}
-    table = [
-        {
-            name: over_set[name][i] if name in over_set else means[i][name]
-            for name in METRICS
-            if name in protocol.metrics
-        }
-        for i in range(len(rivals))
-    ]
-    original = {}
-    if "colorfulness" in protocol.metrics:
-        original = {"colorfulness": means[0]["colorfulness_original"]}
+    table = [tally.scores() for tally in tallies]
+    for name, metric in set_metrics.items():
+        for scores, score in zip(table, metric.compute(), strict=True):
+            scores[name] = score
+    original = tallies[0].originals()
     rows = [
         Row(
             model=rival.model,
@@ -218,8 +203,9 @@ def _report(
             temperature=rival.engine.info.temperature
             if rival.engine.info.output == "logits"
             else None,
-            scores={name: _finite(score) for name, score in table[i].items()},
-            relative=_relative(table[i], table[0], original),
+            scores={name: _finite(table[i][name]) for name in protocol.metrics},
+            relative=_relative(protocol, table[i], table[0], original)
+            | {name: _finite(value) for name, value in tallies[i].beside().items()},
         )
         for i, rival in enumerate(rivals)
     ]
@@ -227,16 +213,16 @@ def _report(
 
 
 def _relative(
-    scores: dict[str, float], grey: dict[str, float], original: dict[str, float]
+    protocol: Protocol, scores: dict[str, float], grey: dict[str, float], original: dict[str, float]
 ) -> dict[str, float | None]:
     relative: dict[str, float | None] = {}
-    for name, score in scores.items():
-        if name == "psnr":
-            relative["psnr_minus_grey"] = _finite(score - grey[name])
-        elif name == "colorfulness":
-            relative["colorfulness_of_original"] = _share(score, original[name])
+    for name in protocol.metrics:
+        metric = ALL_METRICS[name]
+        if metric.beside == "minus grey":
+            relative[metric.relative] = _finite(scores[name] - grey[name])
         else:
-            relative[f"{name}_of_grey"] = _share(score, grey[name])
+            reference = grey if metric.beside == "of grey" else original
+            relative[metric.relative] = _share(scores[name], reference[name])
     return relative
 
 
@@ -248,16 +234,20 @@ def _finite(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 
-def _backend(metric: str) -> MetricBackend:
-    kind = _SET_METRICS.get(metric)
-    if kind is not None:
-        return MetricBackend(kind.backend, kind.weights.file, kind.weights.sha256)
-    if metric == "psnr":
-        return MetricBackend("mean over pictures, three sRGB channels, 8 bits")
-    return MetricBackend("mean over pictures, Hasler & Süsstrunk 2003")
+def _backend(name: str) -> MetricBackend:
+    metric = ALL_METRICS[name]
+    kind = _SET_METRICS.get(name)
+    return MetricBackend(
+        metric.backend,
+        None if kind is None else kind.weights.file,
+        None if kind is None else kind.weights.sha256,
+        unit=metric.unit,
+        better=metric.better,
+    )
 
 
-def _sha256(data: Path, count: int) -> str:
+def hash_pictures(data: Path, count: int) -> str:
+    """Return the sha256 over the encoded bytes of a source's first pictures, in order."""
     digest = hashlib.sha256()
     for encoded in islice(encoded_pictures(data), count):
         digest.update(encoded)
@@ -273,7 +263,7 @@ def _command(
     sizes: Sequence[int] | None,
     temperatures: Sequence[float] | None,
 ) -> str:
-    words = ["koalarize", "evaluate", *map(_name, models), "--data", data.resolve().name]
+    words = ["koalarize", "evaluate", *map(short_name, models), "--data", data.resolve().name]
     words += ["--short-side", str(short_side)]
     words += ["--limit", str(limit)] if limit is not None else []
     words += ["--size", ",".join(map(str, sizes))] if sizes else []

@@ -1,213 +1,194 @@
-"""How near coloured pictures are to their originals: one picture's scores, a set's LPIPS and FID.
+"""How near one coloured picture is to its original: PSNR, SSIM, colour difference, colorfulness.
 
-Not here: which pictures and models are compared (``evaluate``).
-Pictures are uint8 sRGB (H, W, 3). Nothing is downloaded: missing weights are an error that says
-where they belong.
+Not here: LPIPS and FID (``perceptual``), scores over a set (``tally``), what a metric's name means
+(``definitions``). Pictures are uint8 sRGB (H, W, 3).
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import pickle
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import ClassVar, Protocol, TypeVar
+from collections.abc import Collection
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+from skimage.color import deltaE_ciede2000
+from skimage.metrics import structural_similarity
 
 from koalarize import color
-from koalarize.errors import DependencyError, ModelError
 
-__all__ = ["FID", "LPIPS", "SetMetric", "Weights", "picture_scores"]
+__all__ = ["Measured", "colorfulness_abs", "picture_scores", "ssim"]
 
 Picture = npt.NDArray[np.uint8]
-_Loaded = TypeVar("_Loaded")
+Float32 = npt.NDArray[np.float32]
 
-_FID_FEATURES = 768
-_BATCH = 8  # pictures that pass a metric's network at once; bounds the memory of long sweeps
+_LEVELS = 255.0
+#: The articles' 8-bit Lab: a and b from -128..127 to 0..1.
+_AB_OFFSET, _AB_RANGE = 128.0, 255.0
+_SIGMA = 1.5  # Wang et al. 2004: a Gaussian of 1.5, 11 x 11 pixels
+_SSIM_WINDOW = 11
+_CHUNK_PIXELS = 1 << 14  # the two dozen temporaries of a chunk stay in the cache
 
 
-def picture_scores(colored: Picture, original: Picture) -> dict[str, float]:
+class Measured:
+    """A picture and what several metrics need of it, each computed once.
+
+    Args:
+        pixels: (H, W, 3) uint8 sRGB.
+    """
+
+    def __init__(self, pixels: Picture) -> None:
+        self.pixels = pixels
+
+    @cached_property
+    def lab(self) -> Float32:
+        """CIELAB (H, W, 3)."""
+        return color.srgb_to_lab(self.pixels)
+
+    @cached_property
+    def colorfulness(self) -> float:
+        """Hasler & Süsstrunk 2003."""
+        return color.colorfulness(self.pixels)
+
+    @cached_property
+    def colorfulness_abs(self) -> float:
+        """``colorfulness_abs`` of the pixels."""
+        return colorfulness_abs(self.pixels)
+
+    @cached_property
+    def mean_ab(self) -> npt.NDArray[np.float64]:
+        """(2,) the mean a and b, Lab units."""
+        return self.lab[..., 1:].reshape(-1, 2).mean(axis=0, dtype=np.float64)
+
+
+def picture_scores(
+    colored: Picture | Measured,
+    original: Picture | Measured,
+    metrics: Collection[str] = ("psnr", "colorfulness"),
+) -> dict[str, float]:
     """Score one coloured picture against its original.
 
     Args:
         colored: (H, W, 3) uint8 sRGB.
         original: (H, W, 3) uint8 sRGB.
+        metrics: names of ``definitions.ALL_METRICS``; those over a set are passed over.
 
     Returns:
-        ``psnr``: peak signal-to-noise ratio over all three channels in dB, infinite if the pictures
-        are equal; ``colorfulness`` and ``colorfulness_original``: Hasler & Süsstrunk 2003.
+        One score a metric. ``psnr`` and ``ab-psnr`` are infinite if the pictures are equal. With
+        ``colorfulness`` comes ``colorfulness_original``.
+
+    Raises:
+        ValueError: if the shapes differ, or for SSIM if a side is below 11 pixels.
     """
-    return {
-        "psnr": _psnr(colored, original),
-        "colorfulness": color.colorfulness(colored),
-        "colorfulness_original": color.colorfulness(original),
-    }
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A file of weights that a metric needs, under the name its library looks for."""
-
-    metric: str
-    file: str
-    url: str
-
-    @property
-    def path(self) -> Path:
-        """Where the library looks: the ``checkpoints`` of torch's hub folder (``TORCH_HOME``)."""
-        return Path(torch.hub.get_dir()) / "checkpoints" / self.file
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the file, in hexadecimal."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
-
-    def load(self, build: Callable[[], _Loaded]) -> _Loaded:
-        """Build the metric from the file.
-
-        Raises:
-            DependencyError: if the file is missing; the library would start a download.
-            ModelError: if the file is damaged.
-        """
-        if not self.path.is_file():
-            raise DependencyError(
-                f"the metric `{self.metric}` needs `{self.path}`, which is missing: download "
-                f"{self.url} to that place, set TORCH_HOME to the folder whose hub/checkpoints "
-                f"holds it, or leave `{self.metric}` out of the metrics"
-            )
-        try:
-            return build()
-        except (RuntimeError, ValueError, EOFError, OSError, KeyError, pickle.PickleError) as error:
-            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-            raise ModelError(
-                f"`{self.path}` cannot be read as the weights of `{self.metric}` ({reason}): "
-                f"download {self.url} again"
-            ) from error
-
-
-class SetMetric(Protocol):
-    """A metric over a set of pictures, of several rivals at once."""
-
-    backend: ClassVar[str]
-    weights: ClassVar[Weights]
-
-    def update(self, original: Picture, colored: Sequence[Picture]) -> None:
-        """Add one original (H, W, 3) and what each rival made of it, in the rivals' order."""
-        ...
-
-    def compute(self) -> list[float]:
-        """Return the score of each rival."""
-        ...
-
-
-class LPIPS:
-    """Learned perceptual distance (Zhang et al. 2018) on SqueezeNet 1.1: mean over the pictures.
-
-    Args:
-        rivals: how many pictures are compared with each original.
-    """
-
-    backend: ClassVar[str] = (
-        f"torchmetrics {version('torchmetrics')} LearnedPerceptualImagePatchSimilarity"
-        "(net_type='squeeze', normalize=True)"
-    )
-    weights: ClassVar[Weights] = Weights(
-        "lpips",
-        "squeezenet1_1-b8a52dc0.pth",
-        "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
-    )
-
-    def __init__(self, rivals: int) -> None:
-        self._metric = self.weights.load(
-            lambda: LearnedPerceptualImagePatchSimilarity(
-                net_type="squeeze", reduction="none", normalize=True
-            )
+    made = colored if isinstance(colored, Measured) else Measured(colored)
+    real = original if isinstance(original, Measured) else Measured(original)
+    if made.pixels.shape != real.pixels.shape:
+        raise ValueError(
+            f"`colored` is {made.pixels.shape} but `original` is {real.pixels.shape}: "
+            "compare pictures of one shape"
         )
-        self._total = np.zeros(rivals)
-        self._pictures = 0
+    scores: dict[str, float] = {}
+    if "psnr" in metrics:
+        scores["psnr"] = _psnr(made.pixels, real.pixels)
+    if "ab-psnr" in metrics:
+        scores["ab-psnr"] = _psnr(made.lab[..., 1:], real.lab[..., 1:])
+    if "ssim" in metrics:
+        scores["ssim"] = ssim(made.pixels, real.pixels, data_range=_LEVELS)
+    scores |= _ab_ssim(made, real, metrics)
+    if "delta-e" in metrics:
+        scores["delta-e"] = _mean_delta_e(made.lab, real.lab)
+    if "colorfulness" in metrics:
+        scores["colorfulness"] = made.colorfulness
+        scores["colorfulness_original"] = real.colorfulness
+    if "colorfulness-abs" in metrics:
+        scores["colorfulness-abs"] = made.colorfulness_abs
+    return scores
 
-    @torch.no_grad()
-    def update(self, original: Picture, colored: Sequence[Picture]) -> None:
-        """Add one original (H, W, 3) and what each rival made of it, in the rivals' order."""
-        reference = _batch([original]).float() / 255
-        for part in _batch(colored).split(_BATCH):
-            # A batch of one against many: the distance broadcasts, the original is seen once.
-            self._metric.update(reference, part.float() / 255)
-        self._total += np.atleast_1d(self._metric.compute().numpy())
-        self._metric.reset()
-        self._pictures += 1
 
-    def compute(self) -> list[float]:
-        """Return the score of each rival: 0 for the originals themselves, lower is nearer."""
-        return (self._total / max(1, self._pictures)).tolist()
+def ssim(colored: npt.NDArray[Any], original: npt.NDArray[Any], *, data_range: float) -> float:
+    """Return the structural similarity (Wang et al. 2004), mean over pixels and channels.
 
-
-class FID:
-    """Fréchet distance of the 768 Inception features before the last block (Mixed_6e).
-
-    Not comparable with published values, which use 2,048 features, nor between sets of unequal
-    size; it ranks rivals on one set.
+    Gaussian window of sigma 1.5 cut at 11 x 11 pixels, K1 = 0.01, K2 = 0.03, population covariance;
+    a border of 5 pixels does not count. Computed in float32.
 
     Args:
-        rivals: how many pictures are compared with each original.
+        colored: (H, W) or (H, W, C).
+        original: of the same shape.
+        data_range: distance between the least and the greatest value there can be.
+
+    Returns:
+        At most 1, which only equal pictures reach.
+
+    Raises:
+        ValueError: if a side is below 11 pixels.
     """
-
-    backend: ClassVar[str] = (
-        f"torchmetrics {version('torchmetrics')} FrechetInceptionDistance"
-        f"(feature={_FID_FEATURES}, antialias=False)"
+    height, width = original.shape[:2]
+    if min(height, width) < _SSIM_WINDOW:
+        raise ValueError(
+            f"the picture is {width} x {height} but SSIM needs at least {_SSIM_WINDOW} pixels a "
+            "side: leave it out"
+        )
+    score: Any = structural_similarity(
+        np.asarray(original, np.float32),
+        np.asarray(colored, np.float32),
+        data_range=data_range,
+        channel_axis=-1 if original.ndim == 3 else None,
+        gaussian_weights=True,
+        sigma=_SIGMA,
+        use_sample_covariance=False,
     )
-    weights: ClassVar[Weights] = Weights(
-        "fid",
-        "weights-inception-2015-12-05-6726825d.pth",
-        "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-        "weights-inception-2015-12-05-6726825d.pth",
-    )
-
-    def __init__(self, rivals: int) -> None:
-        self._inception = self.weights.load(
-            lambda: FrechetInceptionDistance(feature=_FID_FEATURES, antialias=False)
-        ).inception
-        self._distances = [FrechetInceptionDistance(feature=_Features()) for _ in range(rivals)]
-
-    @torch.no_grad()
-    def update(self, original: Picture, colored: Sequence[Picture]) -> None:
-        """Add one original (H, W, 3) and what each rival made of it, in the rivals' order."""
-        pictures = _batch([original, *colored])
-        features = torch.cat([self._inception(part) for part in pictures.split(_BATCH)])
-        for distance, made in zip(self._distances, features[1:], strict=True):
-            distance.update(features[:1], real=True)
-            distance.update(made[None], real=False)
-
-    def compute(self) -> list[float]:
-        """Return the score of each rival; it takes at least two pictures."""
-        return [float(distance.compute()) for distance in self._distances]
+    return float(score)
 
 
-class _Features(nn.Module):
-    """Stands in for Inception where the features are already known."""
+def colorfulness_abs(srgb: Picture) -> float:
+    """Measure colorfulness with the opponent channels made absolute before mean and deviation.
 
-    num_features = _FID_FEATURES
+    A well-known repository (DDColor, ``basicsr/metrics/colorfulness.py``, ``calculate_cf``)
+    computes this under the name of Hasler & Süsstrunk's metric, whose channels are signed: the
+    mean is then larger and the deviation smaller. It bears another name here on purpose.
 
-    def forward(self, features: Tensor) -> Tensor:
-        return features
+    Args:
+        srgb: (H, W, 3) uint8.
+
+    Returns:
+        sigma + 0.3 mu of |R - G| and |(R + G) / 2 - B| on the 0..255 scale.
+    """
+    r, g, b = (srgb[..., i].astype(np.float32) for i in range(3))
+    rg = np.abs(r - g)
+    yb = np.abs((r + g) / 2 - b)
+    spread = np.hypot(rg.std(dtype=np.float64), yb.std(dtype=np.float64))
+    return float(spread + 0.3 * np.hypot(rg.mean(dtype=np.float64), yb.mean(dtype=np.float64)))
 
 
-def _psnr(colored: Picture, original: Picture) -> float:
-    if colored.shape != original.shape:
-        raise ValueError(f"`colored` is {colored.shape} but `original` is {original.shape}")
+def _ab_ssim(made: Measured, real: Measured, metrics: Collection[str]) -> dict[str, float]:
+    """Score a and b as planes of [0, 1] on their own, as article A does."""
+    both = "inverse-ssim" in metrics
+    scores: dict[str, float] = {}
+    for channel, name in enumerate(("ssim-a", "ssim-b"), start=1):
+        if both or name in metrics:
+            planes = (
+                (picture.lab[..., channel] + np.float32(_AB_OFFSET)) / np.float32(_AB_RANGE)
+                for picture in (made, real)
+            )
+            scores[name] = ssim(*planes, data_range=1.0)
+    if both:
+        inverse = 2 - scores["ssim-a"] - scores["ssim-b"]
+        scores = {name: score for name, score in scores.items() if name in metrics}
+        scores["inverse-ssim"] = inverse
+    return scores
+
+
+def _psnr(colored: npt.NDArray[Any], original: npt.NDArray[Any]) -> float:
     difference = colored.astype(np.float32) - original.astype(np.float32)
     error = float(np.mean(difference**2, dtype=np.float64))
-    return 10 * math.log10(255**2 / error) if error > 0 else math.inf
+    return 10 * math.log10(_LEVELS**2 / error) if error > 0 else math.inf
 
 
-def _batch(pictures: Sequence[Picture]) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()  # (B, 3, H, W)
+def _mean_delta_e(colored: Float32, original: Float32) -> float:
+    made, real = colored.reshape(-1, 3), original.reshape(-1, 3)
+    total = 0.0
+    for start in range(0, len(real), _CHUNK_PIXELS):
+        part = slice(start, start + _CHUNK_PIXELS)
+        total += float(np.sum(deltaE_ciede2000(real[part], made[part]), dtype=np.float64))
+    return total / len(real)

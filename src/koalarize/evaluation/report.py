@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import koalarize
+from koalarize.evaluation.definitions import ALL_METRICS
 
-__all__ = ["MetricBackend", "Protocol", "Report", "Row", "source_commit"]
+__all__ = ["MetricBackend", "Protocol", "Report", "Row", "at_commit", "source_commit"]
 
 FORMAT = "koalarize-evaluation-1"
 _GIT_SECONDS = 10
@@ -27,11 +28,15 @@ class MetricBackend:
         backend: the library, its version and the options.
         weights: name of the file of weights, if there is one.
         sha256: of that file; scores of other weights are not comparable.
+        unit: of the scores.
+        better: which way is better: ``higher``, ``lower``, ``as the originals``.
     """
 
     backend: str
     weights: str | None = None
     sha256: str | None = None
+    unit: str = "1"
+    better: str = "lower"
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,11 @@ class Row:
         sha256: of the model's file; None for ``grey``.
         size: working size, shorter side in pixels; None for ``grey``.
         temperature: of the annealed mean; None where there is nothing to decode.
-        scores: metric -> mean over the pictures (``fid``: over the set); None where it is not
-            finite. ``psnr`` leaves out pictures that equal their original.
-        relative: the same beside the references: ``psnr_minus_grey`` in dB,
-            ``colorfulness_of_original``, ``lpips_of_grey`` and ``fid_of_grey`` as shares.
+        scores: metric -> score, as ``definitions`` says of each; None where it is not finite.
+            ``psnr`` and ``ab-psnr`` leave out pictures that equal their original.
+        relative: the same beside the references, as ``psnr_minus_grey`` (a difference),
+            ``lpips_of_grey`` or ``variety_of_original`` (shares), and what others define otherwise:
+            ``inverse_ssim_sum``, ``delta_colorfulness_per_picture``.
     """
 
     model: str
@@ -86,7 +92,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """An evaluation: its protocol, the originals' own colorfulness, one row a rival, grey first."""
+    """An evaluation: its protocol, the originals' own values, one row a rival, grey first."""
 
     protocol: Protocol
     original: dict[str, float]
@@ -99,7 +105,7 @@ class Report:
     def to_markdown(self) -> str:
         """Return the table of the scores, and under it how they came about."""
         metrics = list(self.protocol.metrics)
-        header = ["model", "size", "temperature", *(_HEADERS[name] for name in metrics)]
+        header = ["model", "size", "temperature", *map(_header, metrics)]
         lines = [header, ["---", *["---:"] * (len(header) - 1)]]
         lines += [
             [row.model, _text(row.size), _text(row.temperature), *(_cell(row, m) for m in metrics)]
@@ -114,13 +120,13 @@ class Report:
         sentences = [
             f"{facts.pictures} pictures of `{facts.data}` (sha256 {facts.data_sha256[:12]}"
             f"{f'; left out: {left_out}' if left_out else ''}), {facts.resize}.",
-            f"koalarize {facts.koalarize}{f' at {facts.commit[:12]}' if facts.commit else ''}.",
+            f"koalarize {facts.koalarize}{at_commit(facts.commit)}.",
         ]
-        if "colorfulness" in self.original:
-            value = self.original["colorfulness"]
-            sentences.append(f"The originals' colorfulness is {value:.2f}.")
+        sentences += [
+            f"The originals' {name} is {value:.2f}." for name, value in self.original.items()
+        ]
         backends = [
-            f"- {name}: {used.backend}"
+            f"- {name} ({used.unit}; better: {used.better}): {used.backend}"
             + (f", {used.weights} (sha256 {(used.sha256 or '')[:12]})" if used.weights else "")
             for name, used in facts.metrics.items()
         ]
@@ -134,6 +140,14 @@ def source_commit() -> str | None:
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None
     return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def at_commit(commit: str | None) -> str:
+    """Return `` at `` and a commit in short, with ``-dirty`` where it is so, or nothing."""
+    if commit is None:
+        return ""
+    number, _, dirty = commit.partition("-")
+    return f" at {number[:12]}{'-' if dirty else ''}{dirty}"
 
 
 def _git(folder: Path, *words: str) -> str | None:
@@ -150,24 +164,25 @@ def _git(folder: Path, *words: str) -> str | None:
     return done.stdout.strip() or None
 
 
-_HEADERS = {
-    "psnr": "PSNR dB (− grey)",
-    "colorfulness": "colorfulness (of originals)",
-    "lpips": "LPIPS (of grey)",
-    "fid": "FID (of grey)",
-}
+def _header(name: str) -> str:
+    metric = ALL_METRICS[name]
+    beside = {"minus grey": "− grey", "of grey": "of grey", "of original": "of originals"}
+    return f"{metric.header} ({beside[metric.beside]})"
 
 
-def _cell(row: Row, metric: str) -> str:
-    score = row.scores[metric]
-    digits = 2 if metric in ("psnr", "colorfulness") else 4
-    text = "–" if score is None else f"{score:.{digits}f}"
-    if metric == "psnr":
-        beside = row.relative.get("psnr_minus_grey")
-        return text if beside is None else f"{text} ({beside:+.2f})"
-    reference = "original" if metric == "colorfulness" else "grey"
-    beside = row.relative.get(f"{metric}_of_{reference}")
-    return text if beside is None else f"{text} ({beside:.1%})"
+def _cell(row: Row, name: str) -> str:
+    metric = ALL_METRICS[name]
+    score, beside = row.scores[name], row.relative.get(metric.relative)
+    text = "–" if score is None else f"{score:.{metric.digits}f}"
+    notes: list[str] = []
+    if name == "inverse-ssim" and row.relative.get("inverse_ssim_sum") is not None:
+        notes.append(f"sum {row.relative['inverse_ssim_sum']:.2f}")
+    if name == "delta-colorfulness":
+        notes.append(f"per picture {row.relative['delta_colorfulness_per_picture']:.2f}")
+    if beside is not None:
+        shown = f"{beside:+.{metric.digits}f}" if metric.beside == "minus grey" else f"{beside:.1%}"
+        notes.append(shown)
+    return f"{text} ({'; '.join(notes)})" if notes else text
 
 
 def _text(value: float | None) -> str:

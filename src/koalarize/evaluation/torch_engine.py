@@ -27,7 +27,7 @@ class TorchEngine:
 
     Args:
         network: stays the caller's; it is neither moved nor changed.
-        size: working size, shorter side in pixels.
+        size: working size, shorter side in pixels; a network bound to one size keeps its own.
         temperature: of the annealed mean; only networks that predict logits use it.
         chroma_gain: factor on the predicted chroma.
     """
@@ -40,10 +40,11 @@ class TorchEngine:
             name=type(network).__name__,
             stride=network.stride,
             accepts_hints=network.accepts_hints,
-            size=size,
+            size=network.fixed_size or size,
             temperature=temperature,
             output="logits" if isinstance(network, ClassifyingNetwork) else "ab",
             chroma_gain=chroma_gain,
+            fixed_size=network.fixed_size,
         )
 
     def run(self, l: Float32, hints: Float32 | None = None) -> Prediction:  # noqa: E741

@@ -40,10 +40,12 @@ def variants(
 
     Args:
         engine: left as it is.
-        sizes: shorter sides in pixels; None takes the engine's own.
+        sizes: shorter sides in pixels; None takes the engine's own, as does a network that is
+            bound to one size.
         temperatures: None takes the engine's own; without logits there is nothing to vary.
     """
-    for size in sizes or (engine.info.size,):
+    bound = engine.info.fixed_size is not None
+    for size in (engine.info.size,) if bound or not sizes else sizes:
         shared = _Remember(engine)
         for temperature in temperatures or (engine.info.temperature,):
             yield _Variant(shared, size, temperature)

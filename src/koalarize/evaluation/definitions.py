@@ -1,0 +1,146 @@
+"""Every metric by name: what it measures, its unit, which way is better, which library computes it.
+
+Not here: the computing (``metrics``, ``perceptual``). A literal table; nothing slow is imported.
+The formulas and the traps of each stand in ``docs/evaluation.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import Literal
+
+from koalarize.errors import OptionError, did_you_mean
+
+__all__ = ["ALL_METRICS", "DEFAULT_METRICS", "Metric", "choose_metrics"]
+
+_SSIM = "structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What there is to know of a metric before it runs.
+
+    Attributes:
+        name: what a person types.
+        header: its column in a table.
+        unit: of the score; ``1`` for a pure number.
+        better: ``higher``, ``lower``, or ``as the originals`` where the originals have a value.
+        beside: the reference a score is quoted beside, and how: the difference to the grey
+            pictures, the share of theirs, or the share of the originals'.
+        digits: after the point, in a table.
+        how: the definition in a few words, with its data range.
+        library: the distribution that computes it; None for koalarize's own code.
+    """
+
+    name: str
+    header: str
+    unit: str
+    better: Literal["higher", "lower", "as the originals"]
+    beside: Literal["minus grey", "of grey", "of original"]
+    digits: int
+    how: str
+    library: str | None = None
+
+    @property
+    def backend(self) -> str:
+        """What computed it: library, version, definition."""
+        used = "koalarize" if self.library is None else f"{self.library} {version(self.library)}"
+        return f"{used}: {self.how}"
+
+    @property
+    def relative(self) -> str:
+        """The key under which a report keeps the score beside its reference."""
+        return f"{self.name}_{self.beside}".replace("-", "_").replace(" ", "_")
+
+
+_METRICS = (
+    Metric(
+        "psnr", "PSNR dB", "dB", "higher", "minus grey", 2,
+        "mean over pictures, three sRGB channels, range 255",
+    ),
+    Metric(
+        "ab-psnr", "ab PSNR dB", "dB", "higher", "minus grey", 2,
+        "mean over pictures, planes a and b, range 255 (-128 to 127)",
+    ),
+    Metric(
+        "ssim", "SSIM", "1", "higher", "minus grey", 4,
+        f"{_SSIM}, three sRGB channels, data range 255", "scikit-image",
+    ),
+    Metric(
+        "ssim-a", "SSIM of a", "1", "higher", "minus grey", 4,
+        f"{_SSIM}, a from -128..127 to 0..1, data range 1", "scikit-image",
+    ),
+    Metric(
+        "ssim-b", "SSIM of b", "1", "higher", "minus grey", 4,
+        f"{_SSIM}, b from -128..127 to 0..1, data range 1", "scikit-image",
+    ),
+    Metric(
+        "inverse-ssim", "inverse SSIM", "1", "lower", "of grey", 4,
+        f"mean (and sum) over pictures of 2 - SSIM(a) - SSIM(b); {_SSIM}, "
+        "a and b from -128..127 to 0..1, data range 1", "scikit-image",
+    ),
+    Metric(
+        "delta-e", "ΔE2000", "CIEDE2000", "lower", "of grey", 3,
+        "mean over pictures of the mean deltaE_ciede2000 of the pixels", "scikit-image",
+    ),
+    Metric(
+        "colorfulness", "colorfulness", "Hasler-Süsstrunk", "as the originals", "of original", 2,
+        "mean over pictures, Hasler & Süsstrunk 2003 (signed opponent channels)",
+    ),
+    Metric(
+        "colorfulness-abs", "colorfulness, absolute", "its own", "as the originals",
+        "of original", 2,
+        "mean over pictures, opponent channels made absolute first (DDColor's calculate_cf); "
+        "not Hasler & Süsstrunk's",
+    ),
+    Metric(
+        "delta-colorfulness", "Δ colorfulness", "Hasler-Süsstrunk", "lower", "of grey", 2,
+        "|mean over the coloured - mean over the originals| of the signed colorfulness",
+    ),
+    Metric(
+        "variety", "variety", "Lab units", "as the originals", "of original", 2,
+        "root mean square distance of the pictures' mean (a, b) from the mean of them all",
+    ),
+    Metric(
+        "lpips", "LPIPS", "1", "lower", "of grey", 4,
+        "LearnedPerceptualImagePatchSimilarity(net_type='squeeze', normalize=True)",
+        "torchmetrics",
+    ),
+    Metric(
+        "fid", "FID", "1", "lower", "of grey", 4,
+        "FrechetInceptionDistance(feature=768, antialias=False); not comparable with published "
+        "values of 2,048 features", "torchmetrics",
+    ),
+)  # fmt: skip
+
+#: Every metric by name, in the order of a report's columns.
+ALL_METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _METRICS})
+
+#: What is measured unless a person asks otherwise.
+DEFAULT_METRICS = (
+    *("psnr", "ssim", "delta-e", "colorfulness", "delta-colorfulness", "variety"),
+    *("lpips", "fid"),
+)
+
+
+def choose_metrics(names: tuple[str, ...] | list[str]) -> list[str]:
+    """Return the metrics meant by some names, without repeats, in the order of a report.
+
+    Args:
+        names: of ``ALL_METRICS``; ``all`` stands for every one.
+
+    Raises:
+        OptionError: if a name is unknown or there is none.
+    """
+    for name in names:
+        if name != "all" and name not in ALL_METRICS:
+            raise OptionError(
+                f"the metric `{name}` is unknown{did_you_mean(name, ALL_METRICS)} "
+                f"(known: {', '.join(ALL_METRICS)}; or `all`)"
+            )
+    if not names:
+        raise OptionError(f"there is no metric: choose among {', '.join(ALL_METRICS)}")
+    return [name for name in ALL_METRICS if "all" in names or name in names]

@@ -1,0 +1,51 @@
+"""What the tests of the laboratory share: pictures, checkpoints, a hub folder without files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+KOALA = {"context": 8, "widths": ((8, 8), (8, 8), (8, 8))}
+UNET = {"widths": (4, 4, 4)}
+
+
+def photo(seed: int = 0, size: tuple[int, int] = (48, 40)) -> np.ndarray:
+    """A smooth colourful picture (H, W, 3) uint8 of ``size`` (W, H)."""
+    coarse = np.random.default_rng(seed).integers(20, 236, (4, 4, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
+
+
+def picture_folder(folder: Path) -> Path:
+    """Three pictures of unlike shapes in a new folder."""
+    folder.mkdir()
+    for i, size in enumerate([(48, 40), (40, 64), (90, 72)]):
+        Image.fromarray(photo(i, size)).save(folder / f"{i}.png")
+    return folder
+
+
+def checkpoint(path: Path, name: str, options: dict, **recipe) -> Path:
+    """A checkpoint of an untrained network."""
+    import torch
+
+    from koalarize.training.checkpoint import build_network, save_checkpoint
+    from koalarize.training.recipe import NetworkOptions, Recipe
+
+    path.parent.mkdir(exist_ok=True)
+    torch.manual_seed(0)
+    made = Recipe(network=NetworkOptions(name=name, options=options), **recipe)
+    save_checkpoint(path, build_network(made.network).state_dict(), made, {})
+    return path
+
+
+def empty_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A torch hub folder without any file, where a download would be an error."""
+    import torch
+
+    monkeypatch.setenv("TORCH_HOME", str(folder))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("download"))
+    checkpoints = folder / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    return checkpoints

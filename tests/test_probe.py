@@ -1,0 +1,108 @@
+"""``koalarize probe``: the gain of true hints, and how steady colours are."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import koalarize.evaluation.probe as room
+from fakes import FakeEngine
+from koalarize.cli import main
+from koalarize.engine import Prediction
+from koalarize.errors import OptionError
+from koalarize.evaluation.models import Loaded
+from koalarize.evaluation.probe import CHANGES, probe
+from koalarize.evaluation.reveal import revealed_hints
+
+
+class Obedient(FakeEngine):
+    """Paints every pixel as the nearest hint says, else nothing."""
+
+    def run(self, l, hints):  # noqa: E741
+        if hints is None:
+            return Prediction(np.zeros((2, *l.shape), np.float32))
+        rows, columns = np.nonzero(hints[2])
+        grid = np.indices(l.shape)
+        far = (grid[0][..., None] - rows) ** 2 + (grid[1][..., None] - columns) ** 2
+        nearest = far.argmin(-1)
+        return Prediction(hints[:2, rows[nearest], columns[nearest]])
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, (left, right) in enumerate([("#c04030", "#3050c0"), ("#30a040", "#a0a020")]):
+        picture = Image.new("RGB", (64, 48), left)
+        picture.paste(right, (32, 0, 64, 48))
+        picture.save(folder / f"{number}.png")
+    return folder
+
+
+def use(monkeypatch, engine):
+    monkeypatch.setattr(room, "load_model", lambda model: Loaded("fake", "0" * 64, engine))
+
+
+def test_true_hints_help_a_model_that_listens(monkeypatch, pictures):
+    use(monkeypatch, Obedient(size=32, stride=1))
+    found = probe("fake", pictures, hints=(0, 1, 10))
+    assert list(found.hints) == [0, 1, 10]
+    assert found.hints[0] < found.hints[1] < found.hints[10]
+    assert found.count == 2
+    assert "| 10 |" in found.to_markdown()
+    assert json.loads(found.to_json())["data"] == "pictures"
+
+
+def test_one_colour_everywhere_is_perfectly_steady(monkeypatch, pictures):
+    use(monkeypatch, FakeEngine((6.0, 6.0), size=32, accepts_hints=False))
+    found = probe("fake", pictures)
+    assert found.hints == {}
+    assert set(found.steadiness) == set(CHANGES)
+    assert max(found.steadiness.values()) < 1.5  # rounding to 8 bits, and the edge between colours
+
+
+def test_a_model_that_follows_noise_is_not_steady(monkeypatch, pictures):
+    class Nervous(FakeEngine):
+        def run(self, l, hints):  # noqa: E741
+            return Prediction(np.stack([np.sin(3 * l), np.cos(3 * l)]) * np.float32(40))
+
+    use(monkeypatch, Nervous(size=48, accepts_hints=False))
+    found = probe("fake", pictures)
+    assert found.steadiness["noise, 4 grey levels"] > 5
+
+
+def test_more_hints_begin_with_those_of_fewer():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    assert revealed_hints(pixels, 9, seed=4)[:3] == revealed_hints(pixels, 3, seed=4)
+    assert revealed_hints(pixels, 3, seed=4) != revealed_hints(pixels, 3, seed=5)
+
+
+def test_a_revealed_hint_tells_the_colour_of_its_place():
+    pixels = np.zeros((20, 20, 3), np.uint8)
+    pixels[...] = (10, 120, 200)
+    assert {hint.color for hint in revealed_hints(pixels, 5, seed=0)} == {"#0a78c8"}
+
+
+def test_negative_numbers_are_refused(pictures):
+    with pytest.raises(OptionError, match="`hints` holds -1"):
+        probe("koala", pictures, hints=(-1,))
+
+
+def test_the_command(pictures, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    line = ["probe", "koala", "--data", str(pictures), "--hints", "0,2", "--limit", "2"]
+    assert main([*line, "-o", str(report)]) == 0
+    assert json.loads(report.read_text())["hints"].keys() == {"0", "2"}
+    assert "one pixel cut off" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["--hints", "0,some"], "whole numbers"), (["-o", "absent/report.json"], "does not exist")],
+)
+def test_bad_options_end_in_one_line(pictures, words, message, capsys):
+    assert main(["probe", "koala", "--data", str(pictures), *words]) != 0
+    assert message in capsys.readouterr().err
