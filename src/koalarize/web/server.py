@@ -1,0 +1,285 @@
+"""What every local page shares: choosing a port, starting and stopping the server, guarding it.
+
+Not here: any page. Stands below ``web``'s applications, which hand their ASGI app to ``serve``.
+Nothing leaves the machine: the default address is 127.0.0.1 and no page may load from elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import ipaddress
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+from koalarize.errors import OptionError
+
+__all__ = ["CONTENT_POLICY", "DEFAULT_PORT", "Guard", "new_token", "open_socket", "serve"]
+
+DEFAULT_PORT = 8765
+#: How long open requests may take to end after Ctrl-C, seconds.
+_PATIENCE = 3
+_COOKIE = "koalarize"
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+#: Scripts, styles and pictures from this server only; blobs are what a page makes of its answers.
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    b"content-security-policy": CONTENT_POLICY.encode(),
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
+}
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+#: An ASGI application, such as FastAPI's.
+App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
+
+
+def new_token() -> str:
+    """Return 128 random bits as 22 letters that fit in an address."""
+    return secrets.token_urlsafe(16)
+
+
+class Guard:
+    """An ASGI application in front of another that lets in only those who may come in.
+
+    - A request must name this machine in its Host header: a foreign page whose name was pointed at
+      127.0.0.1 (DNS rebinding) is refused with 421.
+    - A request that changes something must not come from another origin: 403.
+    - With a token, the first visit must carry it (``/?token=...``), a cookie remembers it, and a
+      program sends it as ``Authorization: Bearer ...``; all others are refused with 401.
+    - Every answer carries a content security policy and, unless it says otherwise, ``no-store``.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        hosts: Sequence[str] = (),
+        token: str | None = None,
+        public: Collection[str] = (),
+        refusal: Callable[[int, str], tuple[str, bytes]] | None = None,
+    ) -> None:
+        """Guard an application.
+
+        Args:
+            app: the application behind.
+            hosts: names in a Host header to accept besides ``localhost`` and 127.0.0.1, without
+                port. With 0.0.0.0 or :: in it, which mean every network card, any plain IP address
+                is accepted, since a rebound name never is one. With ``*`` every name is.
+            token: a secret that a visitor must bring; None asks for none.
+            public: paths that need no token.
+            refusal: makes content type and body of a refusal from its status and sentence; plain
+                text by default.
+        """
+        self._app = app
+        self._hosts = _LOCAL_NAMES | {host.lower().strip("[]") for host in hosts}
+        self._any_address = bool({"0.0.0.0", "::"} & self._hosts)
+        self._token = token
+        self._public = frozenset(public)
+        self._body_of = refusal or _plain_text
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        """Answer one connection."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        refused = self._refusal(scope, headers)
+        if refused is not None and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif refused is not None:
+            kind, body = self._body_of(*refused)
+            challenge = [(b"www-authenticate", b"Bearer")] if refused[0] == 401 else []
+            await _answer(send, refused[0], body, challenge, kind=kind)
+        elif self._brings_token(scope):
+            cookie = f"{_COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict"
+            back = "/" + quote(scope["path"].lstrip("/"))  # never to another server
+            extra = [(b"set-cookie", cookie.encode()), (b"location", back.encode())]
+            await _answer(send, 303, b"", extra)
+        else:
+            await self._app(scope, receive, _with_headers(send))
+
+    def _refusal(self, scope: _Message, headers: dict[bytes, str]) -> tuple[int, str] | None:
+        host = headers.get(b"host", "")
+        if not self._is_ours(host):
+            return 421, "this server answers only under its own address; open the one it printed"
+        method = scope.get("method", "GET")
+        origin = headers.get(b"origin")
+        changes = method not in _READING or scope["type"] == "websocket"
+        if changes and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return 403, "requests from other pages are refused"
+        known = scope["path"] in self._public or self._brings_token(scope)
+        if self._token is not None and not known:
+            scheme, _, bearer = headers.get(b"authorization", "").partition(" ")
+            if scheme.lower() == "bearer" and _equal(bearer.strip(), self._token):
+                return None
+            cookies: SimpleCookie = SimpleCookie()
+            with contextlib.suppress(CookieError):
+                cookies.load(headers.get(b"cookie", ""))
+            found = cookies.get(_COOKIE)
+            if found is None or not _equal(found.value, self._token):
+                return 401, "open the whole address that was printed, with its token"
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        known = bool({name, "*"} & self._hosts)
+        return known or (self._any_address and _is_address(name))
+
+    def _brings_token(self, scope: _Message) -> bool:
+        if self._token is None or scope["type"] != "http" or scope["method"] != "GET":
+            return False
+        given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])
+        return any(_equal(text, self._token) for text in given)
+
+
+def _equal(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(), secret.encode())
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_headers(send: _Send) -> _Send:
+    async def sender(message: _Message) -> None:
+        if message["type"] == "http.response.start":
+            present = {name.lower() for name, _ in message.get("headers", [])}
+            added = [(name, value) for name, value in _HEADERS.items() if name not in present]
+            message["headers"] = [*message.get("headers", []), *added]
+        await send(message)
+
+    return sender
+
+
+def _plain_text(status: int, text: str) -> tuple[str, bytes]:
+    return "text/plain; charset=utf-8", text.encode()
+
+
+async def _answer(
+    send: _Send,
+    status: int,
+    body: bytes,
+    extra: Sequence[tuple[bytes, bytes]] = (),
+    *,
+    kind: str = "text/plain; charset=utf-8",
+) -> None:
+    headers = [(b"content-type", kind.encode()), *_HEADERS.items(), *extra]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def open_socket(host: str, port: int | None) -> socket.socket:
+    """Open the socket to listen on.
+
+    Args:
+        host: address of a network card; 127.0.0.1 is this machine only.
+        port: 0 takes any free one; None takes ``DEFAULT_PORT``, or any free one if that is taken.
+
+    Raises:
+        OptionError: if the port is no port or is taken, or the address is not of this machine.
+    """
+    if port is not None and not 0 <= port <= 65535:
+        raise OptionError(f"`--port` is {port} but must be 0 to 65535; 0 takes any free one")
+    for number in (DEFAULT_PORT, 0) if port is None else (port,):
+        try:
+            family, *_, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+        except OSError as error:
+            raise OptionError(f"`{host}` is no address of this machine: use 127.0.0.1") from error
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            # On Windows this option would let two servers share one port.
+            if hasattr(socket, "AF_UNIX"):
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind(address)
+            opened.listen(128)
+        except OSError as error:
+            opened.close()
+            if port is None and number:
+                continue
+            raise OptionError(
+                f"port {number} of {host} cannot be used ({error.strerror or error}): "
+                "choose another `--port`, or leave it out"
+            ) from error
+        return opened
+    raise AssertionError("a free port is always tried last")
+
+
+def serve(
+    app: App,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    open_browser: bool = True,
+    *,
+    announce: Callable[[str], None] = lambda address: None,
+    path: str = "/",
+    patience: int = _PATIENCE,
+) -> None:
+    """Serve an application until Ctrl-C or SIGTERM; open requests are let finish.
+
+    Args:
+        app: the application, best behind a ``Guard``.
+        host: address of a network card.
+        port: as ``open_socket`` takes it.
+        open_browser: open the page in the person's browser once the server answers.
+        announce: called with the page's address once the server answers.
+        path: of the first page, such as ``/?token=...``.
+        patience: how long open requests may take to end after Ctrl-C, seconds.
+
+    Raises:
+        OptionError: as ``open_socket`` says.
+    """
+    import uvicorn
+
+    listening = open_socket(host, port)
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    shown = f"[{shown}]" if ":" in shown else shown
+    address = f"http://{shown}:{listening.getsockname()[1]}{path}"
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if not self.should_exit:
+                announce(address)
+                if open_browser:
+                    # Some browsers, those of a text terminal, return only when they are left.
+                    threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=patience,
+    )
+    try:
+        Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass  # uvicorn has shut down in order and passes the signal on; it was how to stop us
+    finally:
+        listening.close()

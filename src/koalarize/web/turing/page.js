@@ -1,0 +1,405 @@
+// The test as a person sees it. It knows no answer before one is given: pictures come under random
+// names, one request each, and their truth stays with the server.
+"use strict";
+
+const CROSS_MS = 500;
+const RETRY_MS = 150;
+const byId = (id) => document.getElementById(id);
+const sections = ["instructions", "trial", "between", "results", "trouble"];
+
+let state = null;
+let practising = 0; // practice trials left
+let wantsPause = false;
+let waiting = null; // what a key or a button answers at this moment
+
+// -- talking to the server --------------------------------------------------------------------
+
+class Refused extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function ask(path, body) {
+  const options = body === undefined ? {} : {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  };
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Refused("The program that serves this page does not answer. Start it again with the "
+      + "same command, then try again: no answer is lost.", 0);
+  }
+  if (response.status === 202) return null;
+  const content = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(content.error || "The request failed.", response.status);
+  return content;
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+
+// -- screens ----------------------------------------------------------------------------------
+
+function show(id, focus) {
+  for (const name of sections) byId(name).hidden = name !== id;
+  document.body.classList.toggle("grey", id === "trial");
+  if (focus) byId(focus).focus();
+}
+
+function fill(id, text) {
+  byId(id).textContent = text;
+}
+
+function trouble(error, again) {
+  fill("trouble-text", error.message);
+  byId("again").onclick = again;
+  show("trouble", "trouble-title");
+}
+
+function pressed(...choices) {
+  // Resolves with the value of the button clicked or the key pressed.
+  return new Promise((resolve) => {
+    const finish = (value, at) => {
+      waiting = null;
+      for (const { button } of choices) if (button) byId(button).onclick = null;
+      resolve({ value, at });
+    };
+    for (const { button, value } of choices) {
+      if (button) byId(button).onclick = (event) => finish(value, event.timeStamp);
+    }
+    waiting = (event) => {
+      const chosen = choices.find(({ keys }) => keys && keys.includes(event.key));
+      if (!chosen) return;
+      event.preventDefault();
+      finish(chosen.value, event.timeStamp);
+    };
+  });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+  // Enter and Space on a focused button are a click on it.
+  const onButton = event.target instanceof HTMLButtonElement && ["Enter", " "].includes(event.key);
+  if (waiting && !onButton) waiting(event);
+});
+
+// -- one trial --------------------------------------------------------------------------------
+
+const stacked = () => matchMedia("(orientation: portrait) and (max-width: 45rem)").matches;
+
+function choices() {
+  const first = ["ArrowLeft"];
+  const second = ["ArrowRight"];
+  if (state.mode === "single") {
+    return [
+      { button: "first", keys: first, value: "real", label: "Real", key: "←" },
+      { button: "second", keys: second, value: "recoloured", label: "Recoloured", key: "→" },
+    ];
+  }
+  const upright = stacked();
+  return [
+    { button: "first", keys: [...first, "ArrowUp"], value: "left",
+      label: upright ? "The upper one" : "The left one", key: upright ? "↑" : "←" },
+    { button: "second", keys: [...second, "ArrowDown"], value: "right",
+      label: upright ? "The lower one" : "The right one", key: upright ? "↓" : "→" },
+  ];
+}
+
+function labelled(id, text, key) {
+  const cap = document.createElement("kbd");
+  cap.textContent = key;
+  byId(id).replaceChildren(text, " ", cap);
+}
+
+async function load(token) {
+  const response = await fetch(`/picture/${token}`).catch(() => null);
+  if (!response || !response.ok) throw new Refused("A picture could not be loaded.", 0);
+  const image = new Image();
+  image.alt = "";
+  image.src = URL.createObjectURL(await response.blob());
+  await image.decode();
+  return image;
+}
+
+async function display(images) {
+  // Shows the pictures for the asked time, whole frames only, and says how long they stood there
+  // and when they went: both are times of the frames, not of timers.
+  const stage = byId("pictures");
+  let hiddenMeanwhile = document.hidden;
+  const note = () => { if (document.hidden) hiddenMeanwhile = true; };
+  document.addEventListener("visibilitychange", note);
+  stage.replaceChildren(...images);
+  byId("cross").classList.add("on");
+  await pause(CROSS_MS);
+  const before = await frame();
+  const start = await frame();
+  const step = Math.min(start - before, 50);
+  byId("cross").classList.remove("on");
+  stage.classList.add("on");
+  const wanted = state.seconds * 1000;
+  let now = start;
+  while (now - start < wanted - step / 2) now = await frame();
+  stage.classList.remove("on");
+  stage.replaceChildren();
+  document.removeEventListener("visibilitychange", note);
+  for (const image of images) URL.revokeObjectURL(image.src);
+  return { shown: now - start, hiddenAt: now, interrupted: hiddenMeanwhile };
+}
+
+async function oneTrial(practice) {
+  const total = practice ? state.practice : state.total;
+  const number = (practice ? state.practice - practising : state.answered) + 1;
+  fill("count", `${practice ? "Practice " : ""}${number} of ${total}`);
+  byId("progress").max = total;
+  byId("progress").value = number - 1;
+  byId("question").hidden = true;
+  byId("feedback").hidden = true;
+  byId("pause").hidden = practice;
+  byId("trial").classList.add("showing");
+  byId("pictures").classList.toggle("pair", state.mode === "pair");
+  show("trial");
+  let opened = null;
+  while (!(opened = await ask("/api/next", { practice }))) await pause(RETRY_MS);
+  const images = await Promise.all(opened.pictures.map(load));
+  const { shown, hiddenAt, interrupted } = await display(images);
+  const reply = await question(hiddenAt);
+  const body = {
+    trial: opened.trial,
+    answer: reply.answer,
+    shown_ms: shown,
+    reaction_ms: reply.reaction,
+    interrupted,
+  };
+  for (;;) {
+    try {
+      return await ask("/api/answer", body);
+    } catch (error) {
+      if (error.status === 409) throw error;
+      await new Promise((resolve) => trouble(error, resolve));
+      show("trial");
+    }
+  }
+}
+
+async function question(since) {
+  const options = choices();
+  fill("asked", state.mode === "single" ? "Real or recoloured?" : "Which one was real?");
+  for (const { button, label, key } of options) labelled(button, label, key);
+  document.querySelector(".choices").classList.toggle("upright", state.mode === "pair");
+  byId("trial").classList.remove("showing");
+  byId("question").hidden = false;
+  byId("asked").focus();
+  for (;;) {
+    const { value, at } = await pressed(
+      ...options, { button: "pause", keys: ["p", "P", "Escape"], value: "pause" });
+    if (value !== "pause") {
+      byId("question").hidden = true;
+      return { answer: value, reaction: Math.max(0, at - since) };
+    }
+    wantsPause = !wantsPause && !byId("pause").hidden;
+    fill("live", wantsPause ? "The test pauses after this answer." : "The test goes on.");
+    byId("pause").setAttribute("aria-pressed", String(wantsPause));
+    labelled("pause", wantsPause ? "Pausing" : "Pause", "P");
+  }
+}
+
+async function feedback({ correct, truth }, last) {
+  const where = stacked() ? { left: "upper", right: "lower" } : { left: "left", right: "right" };
+  const fact = state.mode === "single" ? `it was ${truth}` : `the ${where[truth]} one was real`;
+  fill("verdict", `${correct ? "Right" : "Wrong"}: ${fact}.`);
+  labelled("go-on", last ? "Go on" : "Next", "Space");
+  byId("feedback").hidden = false;
+  byId("verdict").focus();
+  await pressed({ button: "go-on", keys: [" ", "Enter"], value: true });
+  byId("feedback").hidden = true;
+}
+
+// -- the whole test ---------------------------------------------------------------------------
+
+async function between(title, text, button) {
+  fill("between-title", title);
+  fill("between-text", text);
+  labelled("continue", button, "Space");
+  show("between", "between-title");
+  await pressed({ button: "continue", keys: [" ", "Enter"], value: true });
+}
+
+async function run(practice) {
+  try {
+    practising = practice ? state.practice : 0;
+    while (practising > 0) {
+      const answered = await oneTrial(true);
+      practising -= 1;
+      await feedback(answered, practising === 0);
+      if (practising === 0) {
+        await between("That was the practice",
+          `Now ${state.total - state.answered} trials count. You will not be told whether you were `
+          + "right until the end.", "Begin");
+      }
+    }
+    while (!state.finished) {
+      state = await oneTrial(false);
+      if (wantsPause && !state.finished) {
+        wantsPause = false;
+        byId("pause").setAttribute("aria-pressed", "false");
+        labelled("pause", "Pause", "P");
+        await between("Pause", `${state.answered} of ${state.total} done. Every answer is kept: `
+          + "you can also close the page and go on another day.", "Go on");
+      }
+    }
+    await results();
+  } catch (error) {
+    trouble(error, begin);
+  }
+}
+
+function welcome() {
+  const pair = state.mode === "pair";
+  const seconds = `${state.seconds} second${state.seconds === 1 ? "" : "s"}`;
+  byId("greeting").hidden = !state.person;
+  fill("greeting", `Hello ${state.person}.`);
+  fill("what", pair
+    ? "You will see two pictures of the same thing. One is a photo as it was taken. The other has "
+      + "lost its colours, and a computer has put new ones in."
+    : "You will see pictures one after the other. Some are photos as they were taken. Others have "
+      + "lost their colours, and a computer has put new ones in.");
+  const steps = [
+    "Look at the cross in the middle.",
+    `${pair ? "Two pictures appear" : "A picture appears"} for ${seconds}.`,
+    pair ? "Say which one was real." : "Say whether its colours were real.",
+  ];
+  byId("steps").replaceChildren(...steps.map((text) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    return item;
+  }));
+  const [first, second] = choices();
+  const cap = (text) => {
+    const key = document.createElement("kbd");
+    key.textContent = text;
+    return key;
+  };
+  byId("keys").replaceChildren("Answer with the keys ", cap(first.key),
+    ` (${first.label.toLowerCase()}) and `, cap(second.key),
+    ` (${second.label.toLowerCase()}), or tap the buttons.`);
+  const begun = state.answered > 0;
+  byId("resume").hidden = !begun;
+  fill("resume", `${state.answered} of ${state.total} are done already; the test goes on there.`);
+  fill("file", state.file);
+  fill("practise", `Practise ${state.practice} times first`);
+  fill("start", begun ? "Go on with the test" : `Begin with the ${state.total} trials`);
+  byId("practise").classList.toggle("main", !begun);
+  byId("start").classList.toggle("main", begun);
+  show("instructions", "instructions-title");
+  pressed({ button: "practise", value: true }, { button: "start", value: false })
+    .then(({ value }) => run(value));
+}
+
+async function begin() {
+  try {
+    state = await ask("/api/state");
+    if (state.finished) await results();
+    else welcome();
+  } catch (error) {
+    trouble(error, begin);
+  }
+}
+
+// -- results ----------------------------------------------------------------------------------
+
+const percent = (rate) => (rate === null ? "–" : `${(100 * rate).toFixed(1)}\u00a0%`);
+const range = (bounds) => (bounds ? `${percent(bounds[0])} to ${percent(bounds[1])}` : "–");
+
+async function results() {
+  const report = await ask("/api/results");
+  const single = report.mode === "single";
+  fill("summary", single
+    ? "How often you took a recoloured picture for a real one:"
+    : "How often you took the recoloured picture for the real one:");
+  const titles = ["Model", "Fooled", "Rate", "95 % interval",
+    single ? "d′" : "p against chance"];
+  const rows = report.models.map((row) => [
+    row.name,
+    `${row.fooled.count} of ${row.fooled.n}`,
+    percent(row.fooled.rate),
+    range(row.fooled.interval),
+    single
+      ? (row.d_prime === null ? "–" : row.d_prime.toFixed(2))
+      : (row.p_value === null ? "–" : row.p_value.toPrecision(2)),
+  ]);
+  byId("models").replaceChildren(line("th", titles), ...rows.map((row) => line("td", row)));
+  const facts = [];
+  if (single) {
+    const { rate, interval, count, n } = report.real_judged_real;
+    facts.push(`Real pictures judged real: ${percent(rate)} (${count} of ${n}; ${range(interval)}).`);
+  }
+  if (report.catch.n) {
+    facts.push(`Attention checks right: ${report.catch.count} of ${report.catch.n}.`);
+  }
+  const excluded = Object.entries(report.excluded).map(([why, count]) => `${count} ${why}`);
+  facts.push(`Excluded answers: ${excluded.join(", ") || "none"}.`, ...report.notes);
+  byId("facts").replaceChildren(...facts.map((text) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    return item;
+  }));
+  fill("results-file", state.file);
+  show("results", "results-title");
+  draw(report);
+  onresize = () => draw(report);
+}
+
+function line(kind, cells) {
+  const row = document.createElement("tr");
+  for (const text of cells) {
+    const cell = document.createElement(kind);
+    if (kind === "th") cell.scope = "col";
+    cell.textContent = text;
+    row.append(cell);
+  }
+  return row;
+}
+
+function draw(report) {
+  // Each model's rate with its interval on a line from 0 to 100 %; half is marked.
+  const rows = report.models.filter((row) => row.fooled.n);
+  if (report.real_judged_real && report.real_judged_real.n) {
+    rows.push({ name: "real photos", fooled: report.real_judged_real });
+  }
+  const [left, step] = [110, 34];
+  const width = Math.max(240, byId("chart").clientWidth);
+  const height = rows.length * step;
+  const at = (rate) => left + rate * (width - left - 24);
+  const svg = node("svg", { width, height: height + 26, viewBox: `0 0 ${width} ${height + 26}` });
+  for (const rate of [0, 0.5, 1]) {
+    const kind = rate === 0.5 ? "half" : "axis";
+    svg.append(node("line", { x1: at(rate), x2: at(rate), y1: 0, y2: height, class: kind }));
+    svg.append(node("text", { x: at(rate), y: height + 18, "text-anchor": "middle" },
+      `${100 * rate} %`));
+  }
+  rows.forEach(({ name, fooled }, index) => {
+    const y = (index + 0.5) * step;
+    const [low, high] = fooled.interval;
+    const short = name.length > 14 ? `${name.slice(0, 13)}…` : name;
+    svg.append(node("text", { x: left - 14, y: y + 4, "text-anchor": "end" }, short));
+    svg.append(node("line", { x1: at(low), x2: at(high), y1: y, y2: y, class: "range" }));
+    svg.append(node("circle", { cx: at(fooled.rate), cy: y, r: 6, class: "point" }));
+  });
+  byId("chart").replaceChildren(svg);
+  byId("chart").setAttribute("aria-label", rows.map(({ name, fooled }) =>
+    `${name}: ${percent(fooled.rate)} judged real, ${range(fooled.interval)}`).join("; "));
+}
+
+function node(name, attributes, text) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text) made.textContent = text;
+  return made;
+}
+
+begin();
