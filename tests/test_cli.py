@@ -572,8 +572,11 @@ def test_train_hands_over_what_is_asked(monkeypatch, capsys):
     module = types.SimpleNamespace(train=train)
     monkeypatch.setitem(sys.modules, "koalarize.training.train", module)
     words = ["train", "r.yaml", "-o", "runs", "--resume", "--set", "steps=10", "--set", "a.b=x=y"]
+    words += ["--limit", "64", "--size", "32", "--devices", "2", "--accumulate", "3"]
     assert main(words) == 0
-    options = {"output": Path("runs"), "resume": True, "overrides": {"steps": "10", "a.b": "x=y"}}
+    overrides = {"steps": "10", "a.b": "x=y", "devices": "2", "optimizer.accumulate": "3"}
+    options = {"output": Path("runs"), "resume": True, "overrides": overrides}
+    options |= {"limit": 64, "size": 32}
     assert asked == [(Path("r.yaml"), options)]
     assert capsys.readouterr().out == f"{Path('runs/one.safetensors')}\n"
 

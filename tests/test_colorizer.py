@@ -1,3 +1,4 @@
+import dataclasses
 import io
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,6 +24,13 @@ def grey():
 @pytest.fixture
 def colorizer():
     return Colorizer(FakeEngine())
+
+
+def bound_to(size):
+    """Return an engine that takes pictures of one size only, and says so."""
+    engine = FakeEngine(stride=1, grid=1, size=size, accepts_hints=False)
+    engine.info = dataclasses.replace(engine.info, fixed_size=size)
+    return engine
 
 
 def mean_ab(srgb):
@@ -103,6 +111,57 @@ class TestWorkingSize:
         seen = engine.seen[0][0]
         assert seen.shape == (64, 64)
         assert np.allclose(seen[:, 40:], seen[:, 38:14:-1])
+
+    @pytest.mark.parametrize(
+        ("shape", "seen_height", "seen_width"),
+        [((200, 300), 85, 128), ((300, 200), 128, 85), ((64, 64), 128, 128), ((40, 2000), 3, 128)],
+    )
+    def test_a_fixed_size_holds_the_whole_photo_unsquashed(self, shape, seen_height, seen_width):
+        engine = bound_to(128)
+        height, width = shape
+        # lightness rises along the width by the same step a pixel, whatever the height
+        ramp = np.tile(np.linspace(20, 230, width), (height, 1)).astype(np.float32) / 255
+        out = Colorizer(engine)(ramp)
+        assert out.shape == (height, width, 3)
+        (seen, _), *more = engine.seen
+        assert not more
+        assert seen.shape == (128, 128)
+        expected = color.srgb_to_lab(
+            np.repeat(np.linspace(20, 230, seen_width)[:, None], 3, 1).astype(np.float32) / 255
+        )[:, 0]
+        photo = seen[:seen_height, :seen_width]
+        assert np.abs(photo - expected).max() < 2.5  # the photo at one scale, from end to end
+        rows = np.pad(np.arange(seen_height), (0, 128 - seen_height), mode="reflect")
+        columns = np.pad(np.arange(seen_width), (0, 128 - seen_width), mode="reflect")
+        assert np.array_equal(seen, photo[rows][:, columns])
+
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 3), (5, 128), (128, 128)])
+    def test_a_fixed_size_takes_any_shape(self, shape):
+        engine = bound_to(128)
+        out = Colorizer(engine)(np.full(shape, 128, np.uint8))
+        assert out.shape == (*shape, 3)
+        assert engine.seen[0][0].shape == (128, 128)
+
+    def test_a_fixed_size_is_cropped_before_it_is_brought_back(self):
+        """Only what the padding covers is painted: none of it may reach the photo."""
+        engine = bound_to(128)
+        run = engine.run
+
+        def painted(l, hints):  # noqa: E741
+            prediction = run(l, hints)
+            prediction.ab[:, 64:] = 90  # the photo is the upper half of the square
+            return prediction
+
+        engine.run = painted
+        ramp = np.tile(np.linspace(60, 190, 200).astype(np.uint8), (100, 1))
+        assert mean_ab(Colorizer(engine)(ramp)[:90]) == pytest.approx((20, -10), abs=1.5)
+
+    def test_a_fixed_size_allows_no_other(self, grey):
+        colorizer = Colorizer(bound_to(128))
+        assert colorizer(grey, size=128).shape == (90, 120, 3)
+        for size in (64, 129, 256):
+            with pytest.raises(OptionError, match=f"`size` is {size} but .* only works at 128"):
+                colorizer(grey, size=size)
 
     def test_the_network_sees_lightness(self):
         engine = FakeEngine()

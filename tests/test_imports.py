@@ -15,12 +15,19 @@ SOURCE = Path(koalarize.__file__).parent
 #: Rooms that need the extra `train`.
 LEARNING = {"models", "data", "training", "evaluation"}
 TORCH = {"torch", "torchvision", "lightning", "timm", "torchmetrics", "kornia"}
-HEAVY = {*TORCH, "onnxruntime", "onnx", "pyarrow", "safetensors", "skimage"}
+#: What local pages need; no other room does.
+SERVING = {"fastapi", "starlette", "uvicorn"}
+HEAVY = {*TORCH, *SERVING, "onnxruntime", "onnx", "pyarrow", "safetensors", "skimage"}
 #: Room -> rooms of ours it may import anywhere; rooms not named here may import every other one.
 ALLOWED = {
     "errors": set(),
     "color": set(),
     "output": {"errors"},
+    "likely": {"color"},
+    "palette": {"color", "errors", "photo"},
+    "steer": {"errors", "hints", "likely", "palette"},
+    "session": {"errors", "hints", "palette", "steer"},
+    "view": {"chroma", "color", "engine", "errors", "hints", "likely", "steer"},
     "models": {"color", "errors"},
     "data": {"color", "errors"},
 }
@@ -105,7 +112,9 @@ def test_rooms_call_only_those_below(path):
     if here in ALLOWED:
         assert called <= ALLOWED[here]
     if here == "web":
-        assert "training" not in called
+        assert not called & {"training", "cli"}
+    else:
+        assert "web" not in called or here == "cli"
 
 
 @EVERY
@@ -124,6 +133,14 @@ def test_onnxruntime_only_when_it_is_needed(path):
     if room(module_name(path)) in LEARNING:
         return
     assert not [name for name, at_once in imports(path) if at_once and name == "onnxruntime"]
+
+
+@EVERY
+def test_serving_only_where_a_page_is_served(path):
+    if room(module_name(path)) in {"web", *LEARNING}:
+        return
+    assert not [name for name, _ in imports(path) if name.split(".")[0] in SERVING]
+    assert not [name for name, at_once in imports(path) if at_once and room(name) == "web"]
 
 
 @pytest.mark.parametrize(

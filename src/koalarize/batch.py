@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from koalarize.photo import EXTENSIONS, Photo, output_path
 if TYPE_CHECKING:
     from koalarize.colorizer import Colorizer
     from koalarize.hints import Hint
+    from koalarize.steer import Steering
 
 __all__ = ["Job", "Outcome", "colorize_many", "compare_path", "find_pictures"]
 
@@ -211,6 +212,7 @@ def colorize_many(
     vividness: float = 1.0,
     hints: Sequence[Hint] = (),
     size: int | None = None,
+    steering: Steering | None = None,
     workers: int | None = None,
 ) -> Generator[Outcome]:
     """Colour pictures; decoding and encoding one overlaps with colouring another.
@@ -229,6 +231,7 @@ def colorize_many(
         vividness: gain of the chroma.
         hints: colours that a person gives.
         size: shorter side at which the network works; None takes the model's own.
+        steering: these three and more, instead of them.
         workers: pictures in work at once, which bounds the memory; by default 2 to 4.
 
     Yields:
@@ -238,16 +241,13 @@ def colorize_many(
     Raises:
         OptionError: if an option is wrong, which no other picture would change.
     """
+    how: dict[str, Any] = {"vividness": vividness, "hints": hints, "size": size}
+    if steering is not None:
+        how = {"steering": steering}
 
     def color(task: _Task) -> Path:
-        return colorizer(
-            task.source,
-            output=task.target,
-            overwrite=task.ours or task.overwrite,
-            vividness=vividness,
-            hints=hints,
-            size=size,
-        )
+        overwrite = task.ours or task.overwrite
+        return colorizer(task.source, output=task.target, overwrite=overwrite, **how)
 
     planner = _Planner(output, overwrite, compare)
     if len(jobs) == 1:  # no pool: an interrupt then reaches the work at once

@@ -82,17 +82,28 @@ def resize(planes: Float32, height: int, width: int) -> Float32:
     )
 
 
-def merge(pixels: Array, guidance: Guidance, *, threads: int = 0) -> Array:
+def merge(
+    pixels: Array,
+    guidance: Guidance,
+    *,
+    threads: int = 0,
+    area: tuple[int, int, int, int] | None = None,
+) -> Array:
     """Colour a photo: its own lightness, the chroma that follows from it.
 
     Args:
         pixels: (H, W) or (H, W, 3), sRGB; uint8, uint16, or float in [0, 1].
         guidance: of the whole photo, on a grid of any size.
         threads: how many threads share the work; 0 takes one a core.
+        area: left, top, right and bottom of the part that is wanted, pixels inside the photo; it
+            comes out as it would in the whole. Everything by default.
 
     Returns:
-        (H, W, 3) sRGB of the dtype of ``pixels``; float is float32.
+        (H, W, 3) sRGB of the dtype of ``pixels``, of the area's size; float is float32.
     """
+    full_height, full_width = pixels.shape[:2]
+    left, top, right, bottom = area or (0, 0, full_width, full_height)
+    pixels = pixels[top:bottom, left:right]
     height, width = pixels.shape[:2]
     dtype = pixels.dtype if pixels.dtype.kind == "u" else np.dtype(np.float32)
     out = np.empty((height, width, 3), dtype)
@@ -107,9 +118,9 @@ def merge(pixels: Array, guidance: Guidance, *, threads: int = 0) -> Array:
         ]
     )
     # Across first: on the few rows of the grid this costs nothing, and down is then row by row.
-    across = resize(planes, planes.shape[1], width)
+    across = resize(planes, planes.shape[1], full_width)[..., left:right]
     rows = max(1, _CHUNK_PIXELS // width)
-    chunks = list(_row_chunks(height, across.shape[1], rows))
+    chunks = list(_row_chunks(full_height, across.shape[1], rows, (top, bottom)))
 
     def work(first: int, last: int) -> None:
         space = _Workspace(rows, width)
@@ -118,7 +129,8 @@ def merge(pixels: Array, guidance: Guidance, *, threads: int = 0) -> Array:
             local = space.local[:, : stop - start]
             np.multiply(weights[:, None], (below - above)[:, None], out=local)
             local += above[:, None]
-            _merge_rows(pixels[start:stop], space, out[start:stop])
+            part = slice(start - top, stop - top)
+            _merge_rows(pixels[part], space, out[part])
 
     color.by_rows(work, len(chunks), max(8, len(chunks) // 16), threads)
     return out
@@ -153,9 +165,11 @@ def _first(buffer: Array, pixels: int) -> Array:
 
 
 def _row_chunks(
-    height: int, grid_height: int, most: int
+    height: int, grid_height: int, most: int, wanted: tuple[int, int]
 ) -> Iterator[tuple[int, int, int, Float32]]:
     """Yield (start, stop, upper grid row, weights of the lower one) for rows between two grid rows.
+
+    Only the wanted rows, from the first to before the second, are in what comes.
 
     Pixel centres are half a pixel in, on both grids; rows beyond the outer centres repeat them.
     """
@@ -165,8 +179,9 @@ def _row_chunks(
     weights = (places - upper).astype(np.float32)
     starts = np.flatnonzero(np.diff(upper, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], height], strict=True):
-        for top in range(start, stop, most):
-            bottom = min(top + most, int(stop))
+        last = min(int(stop), wanted[1])
+        for top in range(max(int(start), wanted[0]), last, most):
+            bottom = min(top + most, last)
             yield int(top), bottom, int(upper[start]), weights[top:bottom]
 
 

@@ -7,6 +7,7 @@ Not here: reading and writing files (``photo``), running networks (``engine``), 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,18 +20,21 @@ from PIL import Image
 from koalarize import chroma, color
 from koalarize.engine import Engine, ModelInfo, OnnxEngine
 from koalarize.errors import OptionError
-from koalarize.hints import Hint, hint_planes
+from koalarize.hints import Hint
+from koalarize.palette import Palette
 from koalarize.photo import Photo, check_output, output_path
+from koalarize.steer import Steering
+from koalarize.view import View
 
-__all__ = ["Colorizer", "colorize"]
+__all__ = ["Colorizer", "View", "colorize", "palette_of"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
+#: What a palette can be taken from.
+Reference = str | os.PathLike[str] | bytes | Image.Image | Array | Photo | Palette
 
 #: The working grid of a panorama has at most so many squares of the working size.
 _MOST_SQUARES = 8
-#: Standard deviation of L* below which a whole picture counts as flat, and its chroma fades.
-_FLAT = 3.0
 
 
 class Colorizer:
@@ -74,6 +78,10 @@ class Colorizer:
         vividness: float = 1.0,
         hints: Sequence[Hint] = (),
         size: int | None = None,
+        warmth: float = 0.0,
+        alternative: int = 0,
+        reference: Reference | None = None,
+        steering: Steering | None = None,
     ) -> Any:
         """Colour a picture.
 
@@ -83,7 +91,12 @@ class Colorizer:
             overwrite: replace ``output`` if it exists; an original is never replaced.
             vividness: factor on the chroma; hue stays. 0 gives grey.
             hints: colours asked for at points of the upright photo.
-            size: shorter side at which the network looks, pixels; the model's own by default.
+            size: shorter side at which the network looks, pixels; the model's own by default. A
+                model bound to one size sees the whole photo in a square of it, and takes no other.
+            warmth: -1 (cold) to 1 (warm); grey stays nearly grey.
+            alternative: number of another plausible colouring; 0 is the network's own.
+            reference: a picture (or its ``Palette``) whose colours to take.
+            steering: all six in one, instead of them.
 
         Returns:
             A path if ``output`` is given or ``picture`` is a path; otherwise the kind given.
@@ -97,8 +110,11 @@ class Colorizer:
         if target is not None:
             source = Path(picture) if isinstance(picture, (str, os.PathLike)) else None
             check_output(target, source=source, overwrite=overwrite)
+        if steering is None:
+            palette = palette_of(reference)
+            steering = Steering(vividness, warmth, tuple(hints), size, alternative, palette)
         photo = picture if isinstance(picture, Photo) else Photo.read(picture)
-        srgb = self.pixels(photo, vividness=vividness, hints=hints, size=size)
+        srgb = self.pixels(photo, steering=steering)
         if target is not None:
             return photo.write(srgb, target, overwrite=overwrite)
         if isinstance(picture, Photo):
@@ -118,41 +134,43 @@ class Colorizer:
         vividness: float = 1.0,
         hints: Sequence[Hint] = (),
         size: int | None = None,
+        steering: Steering | None = None,
     ) -> Array:
         """Return the coloured pixels (H, W, 3) of a photo, of the dtype of its pixels."""
-        if not (np.isfinite(vividness) and vividness >= 0):
-            raise OptionError(
-                f"`vividness` is {vividness} but must be 0 or more: 1 is as predicted"
-            )
-        guidance = self.guidance(photo, hints=hints, size=size)
-        guidance = guidance.scaled(vividness * self.info.chroma_gain)
+        steering = steering or Steering(vividness, hints=tuple(hints), size=size)
+        guidance = self.steered(self.view(photo, size=steering.size), steering)
         return chroma.merge(photo.pixels, guidance, threads=self._threads)
 
     def guidance(
         self, photo: Photo, *, hints: Sequence[Hint] = (), size: int | None = None
     ) -> chroma.Guidance:
-        """Predict a photo's chroma, as it follows from lightness on the working grid."""
-        info = self.info
+        """Predict a photo's chroma, before the model's gain, as it follows from lightness."""
+        steering = Steering(hints=tuple(hints), size=size)
+        return self.view(photo, size=size).guidance(steering)
+
+    def view(self, photo: Photo, *, size: int | None = None) -> View:
+        """Look at a photo at the working size, to steer it often.
+
+        Args:
+            photo: the photo.
+            size: shorter side at which the network looks, pixels; the model's own by default.
+
+        Raises:
+            OptionError: if the size is not allowed.
+        """
         if size is not None and size < 1:
-            raise OptionError(f"`size` is {size} but must be at least 1, and best {info.size}")
-        if hints and not info.accepts_hints:
-            raise OptionError(f"the model `{info.name}` takes no hints: use another, as `koala`")
-        height, width = _working_size(photo.height, photo.width, size or info.size)
+            raise OptionError(f"`size` is {size} but must be at least 1, and best {self.info.size}")
+        height, width = _working_size(photo.height, photo.width, size, self.info)
         lightness = _shrunk_lightness(photo, height, width)
-        planes = None
-        if hints:
-            planes = hint_planes(
-                hints, width=photo.width, height=photo.height, grid_width=width, grid_height=height
-            )
-            planes = _padded(planes, info.stride)
-        ab = self._engine.run(_padded(lightness, info.stride), planes).ab
-        padded = [side + -side % info.stride for side in (height, width)]
-        if ab.shape[1:] != tuple(padded):
-            ab = chroma.resize(ab, *padded)
-        # A picture of one grey shows nothing that could have a colour; left to itself a network
-        # answers it with whatever it met most.
-        calm = 1.0 if hints else min(1.0, float(lightness.std()) / _FLAT)
-        return chroma.guide(ab[:, :height, :width] * np.float32(calm), lightness)
+        return View(self._engine, lightness, width=photo.width, height=photo.height, size=size)
+
+    def steered(self, view: View, steering: Steering) -> chroma.Guidance:
+        """Return how the photo of a view is coloured when steered so; ``chroma.merge`` takes it.
+
+        Raises:
+            OptionError: if the model cannot do what is asked, or a hint lies outside the photo.
+        """
+        return view.guidance(steering).scaled(steering.vividness * self.info.chroma_gain)
 
 
 def colorize(picture: Any, *, model: str | Path = "koala", **options: Any) -> Any:
@@ -169,6 +187,23 @@ def colorize(picture: Any, *, model: str | Path = "koala", **options: Any) -> An
     return Colorizer.load(model)(picture, **options)
 
 
+def palette_of(reference: Reference | None) -> Palette | None:
+    """Return the palette of a reference: a picture, or a ``Palette`` as it is.
+
+    Raises:
+        PhotoError: if the picture cannot be read.
+    """
+    if reference is None or isinstance(reference, Palette):
+        return reference
+    if isinstance(reference, (str, os.PathLike)):
+        path = Path(reference)
+        photo = Photo.read(path)
+        return Palette.of(
+            photo, name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
+        )
+    return Palette.of(reference if isinstance(reference, Photo) else Photo.read(reference))
+
+
 def _target(picture: Any, output: str | os.PathLike[str] | None) -> Path | None:
     if output is not None:
         return Path(output)
@@ -177,8 +212,23 @@ def _target(picture: Any, output: str | os.PathLike[str] | None) -> Path | None:
     return None
 
 
-def _working_size(height: int, width: int, size: int) -> tuple[int, int]:
-    """Bring the shorter side to ``size``, less for long panoramas; the aspect ratio is kept."""
+def _working_size(height: int, width: int, size: int | None, info: ModelInfo) -> tuple[int, int]:
+    """Bring the shorter side to ``size``, less for long panoramas; the aspect ratio is kept.
+
+    A model bound to one size gets the longer side: its square must hold the whole photo.
+
+    Raises:
+        OptionError: if the model is bound to another size.
+    """
+    if info.fixed_size is not None:
+        if size not in (None, info.fixed_size):
+            raise OptionError(
+                f"`size` is {size} but the model `{info.name}` only works at {info.fixed_size}: "
+                "leave the size out, or use a model that takes any, as `koala`"
+            )
+        scale = info.fixed_size / max(height, width)
+        return max(1, round(height * scale)), max(1, round(width * scale))
+    size = size or info.size
     scale = size / min(height, width)
     squares = (height * scale) * (width * scale) / size**2
     if squares > _MOST_SQUARES:
@@ -197,10 +247,3 @@ def _shrunk_lightness(photo: Photo, height: int, width: int) -> Float32:
             return color.grey_to_lightness(small)
         return np.ascontiguousarray(color.srgb_to_lab(small)[..., 0])
     return chroma.resize(photo.lightness()[None], height, width)[0]
-
-
-def _padded(planes: Float32, stride: int) -> Float32:
-    """Pad the last two axes to multiples of the stride, by reflection at the lower right."""
-    *_, height, width = planes.shape
-    before = [(0, 0)] * (planes.ndim - 2)
-    return np.pad(planes, [*before, (0, -height % stride), (0, -width % stride)], mode="reflect")

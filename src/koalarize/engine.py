@@ -39,6 +39,7 @@ class ModelInfo:
         temperature: of the annealed mean, where the network classifies.
         output: ``logits`` over the ab bins, or ``ab`` itself.
         chroma_gain: factor that brings its chroma to that of real photos, found by measurement.
+        fixed_size: side of the only pictures it takes, which are square; None where it takes any.
     """
 
     name: str
@@ -48,6 +49,13 @@ class ModelInfo:
     temperature: float = 1.0
     output: str = "ab"
     chroma_gain: float = 1.0
+    fixed_size: int | None = None
+
+    def padded(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width that a working grid is padded to before the network."""
+        if self.fixed_size is not None:
+            return self.fixed_size, self.fixed_size
+        return height + -height % self.stride, width + -width % self.stride
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,7 @@ def _info(model: Path, metadata: dict[str, str]) -> ModelInfo:
                 f"`{model}` classifies over other ab bins than this koalarize: export its "
                 "checkpoint again with this version"
             )
+        fixed_size = facts.get("fixed_size")  # models of earlier versions do not mention it
         return ModelInfo(
             name=str(facts["name"]),
             stride=int(facts["stride"]),
@@ -145,6 +154,7 @@ def _info(model: Path, metadata: dict[str, str]) -> ModelInfo:
             temperature=float(facts["temperature"]),
             output=str(facts["output"]),
             chroma_gain=float(facts["chroma_gain"]),
+            fixed_size=None if fixed_size is None else int(fixed_size),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ModelError(

@@ -15,11 +15,18 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from koalarize.cli.data import data
 from koalarize.cli.evaluate import evaluate
 from koalarize.cli.export import export
+from koalarize.cli.fade import fade
 from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
+from koalarize.cli.plot import plot
+from koalarize.cli.probe import probe
+from koalarize.cli.serve import serve
+from koalarize.cli.showcase import showcase
 from koalarize.cli.train import train
+from koalarize.cli.turing import turing
 from koalarize.errors import KoalarizeError
 
 __all__ = ["main"]
@@ -53,10 +60,17 @@ def _app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
+    app.command("serve")(serve)
     app.command("models")(models)
     app.command("train")(train)
     app.command("export")(export)
     app.command("evaluate")(evaluate)
+    app.command("fade")(fade)
+    app.command("plot")(plot)
+    app.command("probe")(probe)
+    app.command("showcase")(showcase)
+    app.add_typer(data, name="data")
+    app.command("turing")(turing)
     return app
 
 

@@ -22,8 +22,10 @@ from koalarize.errors import OptionError, OutputError, did_you_mean
 if TYPE_CHECKING:
     from koalarize.batch import Job
     from koalarize.hints import Hint
+    from koalarize.session import Session
+    from koalarize.steer import Steering
 
-__all__ = ["How", "PicturesCommand", "pictures"]
+__all__ = ["How", "PicturesCommand", "pictures", "warn_of_weights"]
 
 _ABOUT = """\
 Put colour into black-and-white photos, offline, on an ordinary CPU.
@@ -48,6 +50,7 @@ class How(TypedDict):
     vividness: float
     hints: Sequence[Hint]
     size: int | None
+    steering: Steering | None
 
 
 class PicturesCommand(TyperCommand):
@@ -109,6 +112,24 @@ _Size = Annotated[
         metavar="PIXELS", help="Shorter side at which the network looks. [the model's own]"
     ),
 ]
+_Warmth = Annotated[
+    float,
+    typer.Option(
+        metavar="SHIFT", help="-1 is cold, 1 is warm; grey stays grey. [0.0]", show_default=False
+    ),
+]
+_Alternative = Annotated[
+    int,
+    typer.Option(metavar="N", help="Another plausible colouring, 1 to 12. [0]", show_default=False),
+]
+_Reference = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A colour picture whose palette to take over."),
+]
+_Session = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Replay what was saved in `koalarize serve`."),
+]
 _Compare = Annotated[
     bool, typer.Option("--compare", help="Also write photo.compare.jpg: grey | coloured.")
 ]
@@ -131,6 +152,10 @@ def pictures(
     vividness: _Vividness = 1.0,
     hints: _Hints = None,
     size: _Size = None,
+    warmth: _Warmth = 0.0,
+    alternative: _Alternative = 0,
+    reference: _Reference = None,
+    session: _Session = None,
     compare: _Compare = False,
     overwrite: _Overwrite = False,
     version: _Version = False,
@@ -139,14 +164,28 @@ def pictures(
     if not inputs:
         typer.echo(ctx.get_help(), err=True)
         return 2
+    replayed = _replayed(ctx, session)
+    if replayed is not None:
+        model = replayed.model
     _check(inputs, output, model, vividness, size)
-    how: How = {"vividness": vividness, "hints": _parse_hints(hints or []), "size": size}
+    how: How = {
+        "vividness": vividness,
+        "hints": _parse_hints(hints or []),
+        "size": size,
+        "steering": None,
+    }
+    if replayed is not None:
+        how["steering"] = replayed.steering
+    elif warmth or alternative or reference is not None:
+        how["steering"] = _steering(how, warmth, alternative, reference)
     if "-" in inputs or output == "-":
         if compare:
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
         from koalarize.cli.stream import color_stream
 
-        return color_stream(inputs, output, model=model, overwrite=overwrite, how=how)
+        return color_stream(
+            inputs, output, model=model, overwrite=overwrite, how=how, session=replayed
+        )
     from koalarize.batch import colorize_many, find_pictures
     from koalarize.cli.report import follow
     from koalarize.colorizer import Colorizer
@@ -154,6 +193,8 @@ def pictures(
     jobs = find_pictures(inputs)
     if hints and len(jobs) != 1:
         raise OptionError(f"`--hint` is for one picture but {len(jobs)} are given: name only one")
+    if replayed is not None:
+        _check_photo(replayed, jobs)
     colorizer = Colorizer.load(model)
     jobs, folder = _place(jobs, output)
     outcomes = colorize_many(
@@ -179,6 +220,55 @@ def _check(
     if model not in MODELS and not model.lower().endswith(".onnx"):
         near = did_you_mean(model, MODELS) or f": known are {', '.join(MODELS)}"
         raise OptionError(f"`--model` is `{model}` but must be of `koalarize models`{near}")
+
+
+def _replayed(ctx: typer.Context, session: Path | None) -> Session | None:
+    """Read a session; nothing else may say how to colour."""
+    if session is None:
+        return None
+    for name in ("model", "vividness", "hints", "size", "warmth", "alternative", "reference"):
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            option = "hint" if name == "hints" else name
+            raise OptionError(
+                f"`--session` holds every setting, so `--{option}` has no place beside it: "
+                "leave one of them out"
+            )
+    from koalarize.session import Session
+
+    return Session.read(session)
+
+
+def _check_photo(session: Session, jobs: Sequence[Job]) -> None:
+    """Check that the one picture is that of the session, and say so if the weights are others."""
+    if len(jobs) != 1:
+        raise OptionError(
+            f"`--session` is for one picture but {len(jobs)} are given: name only one"
+        )
+    if jobs[0].problem is None and jobs[0].source.is_file():
+        session.check(jobs[0].source.read_bytes(), jobs[0].source.name)
+    warn_of_weights(session)
+
+
+def warn_of_weights(session: Session) -> None:
+    """Say so if the model has other weights than when the session was saved."""
+    from koalarize.weights.catalog import MODELS
+
+    card = MODELS.get(session.model)
+    if card is not None and session.weights not in (None, card.sha256):
+        typer.echo(
+            f"koalarize: warning: the session was saved with other weights of `{card.name}` "
+            f"({str(session.weights)[:12]}… instead of {card.sha256[:12]}…); colours may differ",
+            err=True,
+        )
+
+
+def _steering(how: How, warmth: float, alternative: int, reference: Path | None) -> Steering:
+    from koalarize.colorizer import palette_of
+    from koalarize.steer import Steering
+
+    steering = Steering(how["vividness"], warmth, tuple(how["hints"]), how["size"], alternative)
+    return dataclasses.replace(steering, reference=palette_of(reference))
 
 
 def _parse_hints(texts: Sequence[str]) -> list[Hint]:

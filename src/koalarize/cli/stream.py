@@ -16,12 +16,19 @@ from koalarize.errors import OptionError, PhotoError
 
 if TYPE_CHECKING:
     from koalarize.cli.pictures import How
+    from koalarize.session import Session
 
 __all__ = ["color_stream"]
 
 
 def color_stream(
-    inputs: Sequence[str], output: str | None, *, model: str, overwrite: bool, how: How
+    inputs: Sequence[str],
+    output: str | None,
+    *,
+    model: str,
+    overwrite: bool,
+    how: How,
+    session: Session | None = None,
 ) -> int:
     """Colour the one picture of ``inputs`` from stdin or to stdout; return the exit code.
 
@@ -40,6 +47,11 @@ def color_stream(
             "stdout is a terminal, which cannot show a picture: add `-o FILE` or `> FILE`"
         )
     data = _read(inputs[0])
+    if session is not None:
+        from koalarize.cli.pictures import warn_of_weights
+
+        session.check(data, "stdin" if inputs[0] == "-" else inputs[0])
+        warn_of_weights(session)
 
     from koalarize.colorizer import Colorizer
 

@@ -1,0 +1,108 @@
+"""``koalarize serve``: the studio in a browser, and its REST service.
+
+Not here: the page and the service (``web.studio``), listening (``web.server``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import Annotated
+
+import typer
+
+from koalarize.cli.extras import needs
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Of a network card; others than this machine need a token."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="[8765, or a free one]", show_default=False),
+    ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address only.")
+    ] = False,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECRET",
+            envvar="KOALARIZE_TOKEN",
+            help="That visitors must bring. [drawn where other machines can reach it]",
+            show_default=False,
+            show_envvar=True,
+        ),
+    ] = None,
+    max_pixels: Annotated[
+        int, typer.Option("--max-pixels", metavar="N", help="Of one picture.")
+    ] = 150_000_000,
+    max_bytes: Annotated[int, typer.Option("--max-bytes", metavar="N", help="Of one upload.")] = 256
+    << 20,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", help="Requests computed at once.")
+    ] = 2,
+    queue: Annotated[
+        int, typer.Option("--queue", metavar="N", help="Requests that may wait.")
+    ] = 16,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="S", help="Seconds a request may take.")
+    ] = 60.0,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Log a line for each request.")
+    ] = False,
+) -> None:
+    """Open the studio: a page to steer the colours, and a REST service."""
+    with needs("serve"):
+        from koalarize.web.server import new_token
+        from koalarize.web.server import serve as listen
+        from koalarize.web.studio.app import create_app
+        from koalarize.web.studio.settings import Settings
+
+    open_to_others = not _is_this_machine(host)
+    if open_to_others and not token:
+        token = new_token()
+    settings = Settings(
+        hosts=(host,),
+        token=token or None,
+        max_pixels=max_pixels,
+        max_bytes=max_bytes,
+        workers=workers,
+        queue=queue,
+        timeout=timeout,
+    )
+    if verbose:
+        logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+        logging.getLogger("koalarize").setLevel(logging.INFO)
+
+    def announce(address: str) -> None:
+        if open_to_others:
+            typer.echo(
+                f"listening on {host}, so other machines can reach this one; "
+                "they need the token in this address, sent without encryption",
+                err=True,
+            )
+        typer.echo(f"{address}  (Ctrl-C stops)", err=True)
+
+    listen(
+        create_app(settings),
+        host,
+        port,
+        not no_browser,
+        announce=announce,
+        path=f"/?token={token}" if token else "/",
+        patience=round(timeout) + 5,
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -1,0 +1,282 @@
+"""The album: uploaded photos, kept a while under their hash; decoded ones in a bounded cache.
+
+Not here: HTTP, colours. Bytes lie in the service's own temporary folder under names of its own;
+nothing of a path ever comes from a client. Called from worker threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from koalarize.decode import DECODE_ERRORS
+from koalarize.errors import PhotoError
+from koalarize.photo import Photo
+from koalarize.web.studio.problems import Problem
+from koalarize.web.studio.settings import Settings
+
+__all__ = ["Album", "Entry", "Opened", "read_photo"]
+
+_T = TypeVar("_T")
+_PREVIEWS = 3
+_VIEWS = 3
+_GUIDANCES = 12
+
+
+def read_photo(data: bytes, settings: Settings) -> Photo:
+    """Decode an upload.
+
+    Raises:
+        PhotoError: if it is no picture.
+        Problem: 413 if it has too many pixels, which is asked before it is decoded.
+    """
+    if not data:
+        raise PhotoError("the upload is empty: send the bytes of a picture")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = image.width * image.height
+    except DECODE_ERRORS:
+        pixels = 0  # the reader below says better what is wrong
+    if pixels > settings.max_pixels:
+        raise Problem(
+            413, f"the picture has {pixels:,} pixels but at most {settings.max_pixels:,} are taken"
+        )
+    return Photo.read(data, max_pixels=settings.max_pixels)
+
+
+class _Cache(Generic[_T]):
+    """The few things used last; safe from several threads, made once each."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._things: OrderedDict[Hashable, _T] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        with self._lock:
+            if key in self._things:
+                self._things.move_to_end(key)
+                return self._things[key]
+        made = make()  # outside the lock: two may make the same, which is only slower
+        with self._lock:
+            self._things[key] = made
+            self._things.move_to_end(key)
+            while len(self._things) > self._most:
+                self._things.popitem(last=False)
+        return made
+
+
+class Opened:
+    """A decoded photo and what was made of it: small versions, views, colourings."""
+
+    def __init__(self, photo: Photo) -> None:
+        """Keep a photo."""
+        self.photo = photo
+        self.views: _Cache[Any] = _Cache(_VIEWS)
+        self.guidances: _Cache[Any] = _Cache(_GUIDANCES)
+        self._small: _Cache[Photo] = _Cache(_PREVIEWS)
+
+    @property
+    def bytes(self) -> int:
+        """What it holds in memory, roughly."""
+        alpha = 0 if self.photo.alpha is None else self.photo.alpha.nbytes
+        return int(self.photo.pixels.nbytes + alpha) + (24 << 20)
+
+    def small(self, side: int) -> Photo:
+        """Return the photo with its longer side at most ``side`` pixels, 8 bits."""
+        photo = self.photo
+        scale = side / max(photo.width, photo.height)
+        if scale >= 1:
+            size = (photo.width, photo.height)
+        else:
+            size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+
+        def make() -> Photo:
+            alpha = None if photo.alpha is None else _shrunk(photo.alpha, size)
+            return Photo(_shrunk(photo.pixels, size), alpha)
+
+        return self._small.get(size, make)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One uploaded photo.
+
+    Attributes:
+        id: sha256 of its bytes.
+        name: the client's file name.
+        file: where its bytes lie.
+        bytes: how many.
+        width: of the upright photo, pixels.
+        height: of it.
+        format: Pillow's name of its format.
+        grey: whether it holds no colour of its own.
+        deep: whether it has 16 bits.
+        exif: whether it has EXIF data.
+        used: when it was used last, seconds of the monotonic clock.
+    """
+
+    id: str
+    name: str
+    file: Path
+    bytes: int
+    width: int
+    height: int
+    format: str
+    grey: bool
+    deep: bool
+    exif: bool
+    used: float
+
+
+class Album:
+    """Photos by their id, the least recently used leaving first; safe from several threads."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        """Open an album in an empty folder of its own."""
+        self._folder = folder
+        self._settings = settings
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._opened: OrderedDict[str, Opened] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, data: bytes, name: str) -> tuple[Entry, bool]:
+        """Keep a photo; return its entry and whether it is new.
+
+        Raises:
+            PhotoError: if it is no picture.
+            Problem: 413 if it is too large.
+        """
+        photo = read_photo(data, self._settings)
+        key = hashlib.sha256(data).hexdigest()
+        with self._lock:
+            self._sweep()
+            known = self._entries.get(key)
+            if known is not None:
+                entry = replace(known, name=name or known.name, used=time.monotonic())
+                self._entries[key] = entry
+                self._entries.move_to_end(key)
+                return entry, False
+        file = self._folder / key
+        partial = self._folder / f"{key}.{threading.get_ident()}.part"
+        partial.write_bytes(data)
+        partial.replace(file)
+        entry = Entry(
+            id=key,
+            name=name or f"photo.{photo.format.lower()}",
+            file=file,
+            bytes=len(data),
+            width=photo.width,
+            height=photo.height,
+            format=photo.format,
+            grey=photo.is_grey,
+            deep=photo.pixels.dtype == np.uint16,
+            exif=photo.exif is not None,
+            used=time.monotonic(),
+        )
+        with self._lock:
+            new = key not in self._entries
+            self._entries[key] = entry
+            self._keep_open(key, Opened(photo))
+            self._sweep()
+        return entry, new
+
+    def get(self, key: str) -> Entry:
+        """Return an entry, which counts as use.
+
+        Raises:
+            Problem: 404 if there is none, or no longer.
+        """
+        with self._lock:
+            self._sweep()
+            entry = self._entries.get(key)
+            if entry is None:
+                raise Problem(404, "this photo is not here, or no longer: upload it again")
+            entry = replace(entry, used=time.monotonic())
+            self._entries[key] = entry
+            self._entries.move_to_end(key)
+            return entry
+
+    def open(self, entry: Entry) -> Opened:
+        """Return the decoded photo, decoding it again if it was let go.
+
+        Raises:
+            Problem: 404 if it was deleted meanwhile.
+        """
+        with self._lock:
+            opened = self._opened.get(entry.id)
+            if opened is not None:
+                self._opened.move_to_end(entry.id)
+                return opened
+        try:
+            data = entry.file.read_bytes()
+        except OSError as error:
+            raise Problem(404, "this photo is no longer here: upload it again") from error
+        opened = Opened(Photo.read(data, max_pixels=self._settings.max_pixels))
+        with self._lock:
+            if entry.id in self._entries:
+                opened = self._keep_open(entry.id, opened)
+        return opened
+
+    def delete(self, key: str) -> None:
+        """Let a photo go.
+
+        Raises:
+            Problem: 404 if there is none.
+        """
+        with self._lock:
+            if key not in self._entries:
+                raise Problem(404, "this photo is not here, or no longer")
+            self._drop(key)
+
+    def _keep_open(self, key: str, opened: Opened) -> Opened:
+        opened = self._opened.setdefault(key, opened)
+        self._opened.move_to_end(key)
+        total = sum(one.bytes for one in self._opened.values())
+        while total > self._settings.memory and len(self._opened) > 1:
+            total -= self._opened.popitem(last=False)[1].bytes
+        return opened
+
+    def _sweep(self) -> None:
+        """Let go what is too old or too much; called with the lock held."""
+        now, settings = time.monotonic(), self._settings
+        old = [key for key, one in self._entries.items() if now - one.used > settings.expiry]
+        for key in old:
+            self._drop(key)
+        total = sum(one.bytes for one in self._entries.values())
+        while len(self._entries) > settings.photos or (
+            total > settings.disk and len(self._entries) > 1
+        ):
+            key, entry = next(iter(self._entries.items()))
+            total -= entry.bytes
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        entry = self._entries.pop(key)
+        self._opened.pop(key, None)
+        entry.file.unlink(missing_ok=True)
+
+
+def _shrunk(pixels: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return 8-bit levels (h, w) or (h, w, 3) at a size no larger than the given one."""
+    if pixels.dtype == np.uint16:
+        step = max(1, min(pixels.shape[0] // (2 * size[1]), pixels.shape[1] // (2 * size[0])))
+        pixels = ((pixels[::step, ::step].astype(np.uint32) + 128) // 257).astype(np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return np.asarray(image)

@@ -1,0 +1,169 @@
+"""The studio's application: the REST API, the page's files, and what stands guard before both.
+
+Not here: each endpoint (``routes``), the server that listens (``web.server``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+import koalarize
+from koalarize.colorizer import Colorizer
+from koalarize.web.server import App, Guard
+from koalarize.web.studio import problems
+from koalarize.web.studio.album import Album
+from koalarize.web.studio.desk import Desk
+from koalarize.web.studio.settings import Settings
+from koalarize.web.studio.uploads import Intake
+from koalarize.web.studio.work import Models
+from koalarize.weights.catalog import MODELS
+
+__all__ = ["PREFIX", "Studio", "create_app"]
+
+_LOG = logging.getLogger(__name__)
+
+PREFIX = "/api/v1"
+_STATIC = Path(__file__).parent / "static"
+_ABOUT = """\
+Puts colour into black-and-white photos, and lets a person steer the colours.
+
+`POST /colorize` takes a picture and gives the coloured one. The other addresses serve a page that
+steers a photo step by step: upload it once, then ask for previews, suggestions and the file.
+Coordinates are pixels of the upright, full-size photo. Errors are problem details (RFC 9457).
+"""
+#: Seconds a client may take to accept one piece of an answer.
+_SLOWEST_READER = 60.0
+
+_Message = MutableMapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What the endpoints share.
+
+    Attributes:
+        settings: the limits.
+        models: by name.
+        desk: where work is done.
+        album: the uploaded photos.
+        intake: reads uploads.
+    """
+
+    settings: Settings
+    models: Models
+    desk: Desk
+    album: Album
+    intake: Intake
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    models: Mapping[str, Callable[[], Colorizer]] | None = None,
+) -> App:
+    """Return the application, to be served by ``web.server.serve`` or any ASGI server.
+
+    Args:
+        settings: the limits; those of ``Settings`` by default.
+        models: what loads each model that may be asked for; the catalogue by default.
+    """
+    from koalarize.web.studio.routes import add_routes
+
+    settings = settings or Settings()
+    loaders = models or {name: _loader(name) for name in MODELS}
+    # Removed when the service stops, or with the application if it was never served.
+    folder = tempfile.TemporaryDirectory(prefix="koalarize-studio-", ignore_cleanup_errors=True)
+    studio = Studio(
+        settings,
+        Models(loaders),
+        Desk(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
+        Album(Path(folder.name), settings),
+        Intake(settings),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(studio.desk.close)
+            await asyncio.to_thread(folder.cleanup)
+
+    app = FastAPI(
+        title="Koalarize",
+        version=koalarize.__version__,
+        description=_ABOUT,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # their page loads scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.studio = studio
+    problems.install(app)
+    add_routes(app, studio)
+    if _STATIC.is_dir():
+        app.mount("/static", _Static(directory=_STATIC), name="static")
+    public = (f"{PREFIX}/health",)
+    # A rebound name brings no token, and behind a token any name may be this machine's.
+    hosts = ("*",) if settings.token is not None else settings.hosts
+    guard = Guard(app, hosts=hosts, token=settings.token, public=public, refusal=problems.refusal)
+    return _Journal(guard)
+
+
+def _loader(name: str) -> Callable[[], Colorizer]:
+    return lambda: Colorizer.load(name)
+
+
+class _Static(StaticFiles):
+    """The page's files, which a browser asks about each time: they change with the version."""
+
+    async def get_response(self, path: str, scope: _Message) -> Any:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+class _Journal:
+    """Logs one line a request, without addresses' contents, and gives up on stalled readers."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: _Message, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, sent, start = 0, 0, time.perf_counter()
+
+        async def counted(message: _Message) -> None:
+            nonlocal status, sent
+            status = message.get("status", status)
+            sent += len(message.get("body", b""))
+            await asyncio.wait_for(send(message), _SLOWEST_READER)
+
+        try:
+            await self._app(scope, receive, counted)
+        except (TimeoutError, asyncio.TimeoutError):
+            _LOG.warning("a reader stalled and was given up")
+        finally:
+            route = getattr(scope.get("route"), "path", "-")
+            _LOG.info(
+                "request method=%s route=%s status=%d bytes=%d ms=%.0f",
+                scope["method"],
+                route,
+                status,
+                sent,
+                1000 * (time.perf_counter() - start),
+            )

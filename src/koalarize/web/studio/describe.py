@@ -1,0 +1,134 @@
+"""How endpoints describe themselves in OpenAPI, and how they send files.
+
+Not here: the endpoints (``routes``, ``open_routes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Query
+from fastapi import Path as PathPart
+from starlette.responses import Response, StreamingResponse
+
+from koalarize.photo import FORMATS
+from koalarize.web.studio import schemas
+from koalarize.web.studio.problems import MEDIA_TYPE, SLUGS
+from koalarize.web.studio.uploads import safe_name
+
+__all__ = [
+    "FULL",
+    "SHOWN",
+    "UPLOADED",
+    "WORKED",
+    "Id",
+    "Name",
+    "attachment",
+    "describe_errors",
+    "kind_of",
+    "pictures",
+    "problems",
+    "send_file",
+    "upload_body",
+    "used",
+]
+
+_CHUNK = 1 << 16
+_MEDIA = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "TIFF": "image/tiff",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "BMP": "image/bmp",
+}
+_ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "WEBP": ".webp"}
+_PICTURE = {"type": "string", "format": "binary", "description": "a JPEG, PNG, TIFF, WebP …"}
+
+Id = Annotated[str, PathPart(pattern="^[0-9a-f]{64}$", description="of `PhotoInfo`")]
+Name = Annotated[str, Query(max_length=1000, description="the file's name, for the result's")]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of an endpoint."""
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    return {
+        status: {"description": SLUGS[status][1], "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in (*statuses, 401, 403, 421)
+    }
+
+
+def pictures(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is a picture of one of these media types."""
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    return {200: {"description": "the picture", "content": content}}
+
+
+def upload_body(*, reference: bool = False) -> dict[str, Any]:
+    """Describe a raw body or a form that holds a picture."""
+    parts = {"picture": _PICTURE, **({"reference": _PICTURE} if reference else {})}
+    form = {"type": "object", "properties": parts, "required": ["picture"]}
+    content = {
+        "application/octet-stream": {"schema": _PICTURE},
+        "multipart/form-data": {"schema": {**form, "additionalProperties": False}},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+WORKED = (400, 404, 422, 429, 503)
+UPLOADED = (400, 408, 413, 415, 422, 429, 503)
+SHOWN = pictures("image/jpeg", "image/webp", "image/png")
+FULL = pictures(*_MEDIA.values())
+
+
+def used(*functions: Callable[..., Any]) -> None:
+    """Tell type checkers that what a decorator has taken is used."""
+
+
+def describe_errors(app: FastAPI) -> None:
+    """Put problem details in the place of FastAPI's own 422, which is never sent."""
+    original = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = original()
+        found = document["components"]["schemas"]
+        found.pop("HTTPValidationError", None)
+        found.pop("ValidationError", None)
+        found["ProblemDetails"] = schemas.ProblemDetails.model_json_schema()
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def kind_of(asked: str | None, own: str) -> str:
+    """Return Pillow's name of the format that a result has."""
+    if asked is not None:
+        return FORMATS["." + asked]
+    own = "JPEG" if own == "MPO" else own
+    return own if own in _MEDIA else "PNG"
+
+
+def send_file(data: bytes, kind: str, name: str) -> Response:
+    """Send a file piece by piece, so that a slow reader holds only what is not sent yet."""
+    own = PurePosixPath(safe_name(name) or "photo")
+    ending = own.suffix if FORMATS.get(own.suffix.lower()) == kind else _ENDINGS.get(kind, ".png")
+    headers = {
+        "content-length": str(len(data)),
+        "content-disposition": attachment(f"{own.stem}.color{ending}"),
+    }
+
+    async def pieces() -> AsyncGenerator[memoryview, None]:
+        view = memoryview(data)
+        for start in range(0, len(view), _CHUNK):
+            yield view[start : start + _CHUNK]
+
+    return StreamingResponse(pieces(), headers=headers, media_type=_MEDIA[kind])
+
+
+def attachment(name: str) -> str:
+    """Return a Content-Disposition that every browser reads (RFC 6266)."""
+    plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

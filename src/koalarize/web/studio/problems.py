@@ -1,0 +1,138 @@
+"""Errors as problem details (RFC 9457): ``application/problem+json`` with a sentence for people.
+
+Not here: what raises them. Every answer of the service that is an error is made here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from koalarize.errors import KoalarizeError, PhotoError
+from koalarize.session import OtherPhotoError
+
+__all__ = ["MEDIA_TYPE", "SLUGS", "Problem", "install", "refusal"]
+
+_LOG = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+#: Status -> (last part of the type, title).
+SLUGS: Mapping[int, tuple[str, str]] = {
+    400: ("bad-request", "Bad request"),
+    401: ("token-needed", "A token is needed"),
+    403: ("other-origin", "Asked by another site's page"),
+    404: ("not-found", "Not found"),
+    405: ("method-not-allowed", "Method not allowed"),
+    408: ("too-slow", "The upload was too slow"),
+    409: ("other-photo", "The session belongs to another photo"),
+    413: ("too-large", "Too large"),
+    415: ("not-a-picture", "Not a picture"),
+    421: ("other-host", "Another host's name"),
+    422: ("not-allowed", "A value is not allowed"),
+    429: ("busy", "Too many requests at once"),
+    500: ("bug", "A bug in koalarize"),
+    503: ("timed-out", "Took too long"),
+}
+_RETRY_AFTER = {429: "1", 503: "5"}
+_MOST_ERRORS = 20
+
+
+class Problem(Exception):  # noqa: N818 (a problem is what RFC 9457 calls it)
+    """An answer that is an error.
+
+    Attributes:
+        status: of HTTP.
+        detail: one sentence for a person.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        """Make one; the rest follows from the status."""
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+def refusal(status: int, detail: str) -> tuple[str, bytes]:
+    """Return content type and body of an error."""
+    return MEDIA_TYPE, _body(status, detail)
+
+
+def _body(status: int, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> bytes:
+    slug, title = SLUGS.get(status, ("error", "Error"))
+    problem: dict[str, Any] = {
+        "type": f"urn:koalarize:problem:{slug}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        problem["errors"] = list(errors)
+    return json.dumps(problem, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _answer(
+    status: int,
+    detail: str,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    kept = dict(headers or {})
+    if status in _RETRY_AFTER:
+        kept["retry-after"] = _RETRY_AFTER[status]
+    return Response(_body(status, detail, errors), status, kept, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make an application answer every error as a problem."""
+    app.add_exception_handler(Problem, _of_problem)
+    app.add_exception_handler(KoalarizeError, _of_person)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(MemoryError, _of_memory)
+    app.add_exception_handler(Exception, _of_bug)
+
+
+def _of_problem(request: Request, error: Exception) -> Response:
+    problem = cast("Problem", error)
+    return _answer(problem.status, problem.detail)
+
+
+def _of_person(request: Request, error: Exception) -> Response:
+    status = 415 if isinstance(error, PhotoError) else 422
+    return _answer(409 if isinstance(error, OtherPhotoError) else status, str(error))
+
+
+def _of_validation(request: Request, error: Exception) -> Response:
+    found = cast("RequestValidationError", error).errors()
+    if any(one["type"] == "json_invalid" for one in found):
+        return _answer(400, "the body is not JSON: send the object that the description shows")
+    errors = [
+        {"where": ".".join(str(part) for part in one["loc"]), "message": str(one["msg"])}
+        for one in found[:_MOST_ERRORS]
+    ]
+    first = errors[0]
+    return _answer(422, f"`{first['where']}` is not allowed: {first['message']}", errors)
+
+
+def _of_http(request: Request, error: Exception) -> Response:
+    http = cast("HTTPException", error)
+    detail = str(http.detail)
+    if http.status_code == 404:
+        detail = "there is nothing at this address: see /api/v1/openapi.json"
+    return _answer(http.status_code, detail, headers=http.headers)
+
+
+def _of_memory(request: Request, error: Exception) -> Response:
+    return _answer(503, "not enough memory for this picture now: try again, or a smaller one")
+
+
+def _of_bug(request: Request, error: Exception) -> Response:
+    return _answer(500, "something went wrong that should not: please report it")

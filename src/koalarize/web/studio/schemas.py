@@ -1,0 +1,271 @@
+"""What goes over the wire, as models that the OpenAPI description is made of.
+
+Not here: what becomes of it. Ranges that need the photo (a hint's place) are checked with it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from koalarize.likely import MOST_ALTERNATIVES
+from koalarize.session import MOST_HINTS, steering_from_json
+from koalarize.steer import Steering
+
+__all__ = [
+    "AlternativesAsked",
+    "AlternativesFound",
+    "Gamut",
+    "Health",
+    "Limits",
+    "ModelList",
+    "Output",
+    "PhotoInfo",
+    "PreviewAsked",
+    "ProblemDetails",
+    "ReferencePalette",
+    "RegionAsked",
+    "RenderAsked",
+    "SessionAsked",
+    "SessionFile",
+    "SteeringAsked",
+    "SuggestionsAsked",
+    "SuggestionsFound",
+]
+
+Output = Literal["png", "jpeg", "tiff", "webp"]
+Shown = Literal["jpeg", "webp", "png"]
+_Coordinate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=True)]
+_Whole = Annotated[int, Field(ge=0, le=10**6, strict=True)]
+_COLOR = r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{3})$"
+
+
+class _Strict(BaseModel):
+    """Refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class HintAsked(_Strict):
+    """A colour asked for at a point."""
+
+    x: _Coordinate = Field(description="pixels from the left of the upright photo", examples=[120])
+    y: _Coordinate = Field(description="pixels from its top", examples=[300])
+    color: str = Field(pattern=_COLOR, examples=["#c03020"])
+    radius: _Coordinate | None = Field(
+        None, description="of the circle, pixels; null is about 1 % of the shorter side"
+    )
+
+
+class ReferencePalette(_Strict):
+    """The palette of a reference picture, as `POST /references` gives it."""
+
+    name: str = Field(max_length=300)
+    sha256: str = Field(max_length=64)
+    bands: list[list[tuple[int, int]]] = Field(
+        min_length=3, max_length=3, description="pairs of an ab bin and its weight, by lightness"
+    )
+    swatches: list[str] = Field(default_factory=list, max_length=16)
+
+
+class SteeringAsked(_Strict):
+    """Everything that may be asked of a colouring."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"vividness": 1.2, "warmth": 0.1, "hints": [{"x": 12, "y": 30, "color": "#c03020"}]}
+            ]
+        },
+    )
+
+    model: str = Field("koala", min_length=1, max_length=100, description="of `GET /models`")
+    size: Annotated[int, Field(ge=32, le=1024, strict=True)] | None = Field(
+        None, description="shorter side at which the network looks; null is the model's own"
+    )
+    vividness: float = Field(1.0, ge=0, le=3, allow_inf_nan=False, strict=True)
+    warmth: float = Field(0.0, ge=-1, le=1, allow_inf_nan=False, strict=True)
+    alternative: int = Field(0, ge=0, le=MOST_ALTERNATIVES, strict=True)
+    hints: list[HintAsked] = Field(default_factory=list, max_length=MOST_HINTS)
+    reference: ReferencePalette | None = None
+
+    def parse(self) -> tuple[str, Steering]:
+        """Return the model's name and the steering.
+
+        Raises:
+            OptionError: if a value is not allowed.
+        """
+        return steering_from_json(self.model_dump(mode="json"))
+
+
+class _Steered(_Strict):
+    steering: SteeringAsked = Field(
+        default_factory=lambda: SteeringAsked.model_validate({}), validate_default=False
+    )
+
+
+class PreviewAsked(_Steered):
+    """Asks for a small version."""
+
+    side: int = Field(1024, ge=16, le=2048, strict=True, description="longer side, pixels")
+    format: Shown = "jpeg"
+    grey: bool = Field(False, strict=True, description="the untouched original instead")
+
+
+class RegionAsked(_Steered):
+    """Asks for a part of the full-size result."""
+
+    x: _Whole = 0
+    y: _Whole = 0
+    width: int = Field(512, ge=1, le=10**6, strict=True)
+    height: int = Field(512, ge=1, le=10**6, strict=True)
+    scale: float = Field(1.0, ge=0.05, le=1, allow_inf_nan=False, strict=True)
+    format: Shown = "jpeg"
+    grey: bool = Field(False, strict=True, description="the untouched original instead")
+
+
+class SuggestionsAsked(_Steered):
+    """Asks what the network holds likely at a point."""
+
+    x: _Coordinate
+    y: _Coordinate
+    count: int = Field(6, ge=1, le=12, strict=True)
+
+
+class AlternativesAsked(_Steered):
+    """Asks for other plausible colourings."""
+
+    count: int = Field(4, ge=1, le=5, strict=True)
+    side: int = Field(256, ge=16, le=512, strict=True, description="longer side of the previews")
+
+
+class RenderAsked(_Steered):
+    """Asks for the full-size file."""
+
+    format: Output | None = Field(None, description="null is the photo's own")
+
+
+class SessionAsked(_Steered):
+    """Asks for the session as a file."""
+
+
+class SuggestionFound(BaseModel):
+    """One likely colour, as it looks at the spot."""
+
+    color: str
+    a: float
+    b: float
+    probability: float
+
+
+class SuggestionsFound(BaseModel):
+    """Likely colours at a point, most likely first."""
+
+    lightness: float
+    color: str = Field(description="what is there now")
+    suggestions: list[SuggestionFound]
+
+
+class AlternativeFound(BaseModel):
+    """One plausible colouring."""
+
+    alternative: int = Field(description="what goes into `steering.alternative`")
+    difference: float = Field(description="mean distance from number 0, Lab units")
+    preview: str = Field(description="a JPEG as a data URL")
+
+
+class AlternativesFound(BaseModel):
+    """Plausible colourings; number 0, the network's own, is first."""
+
+    alternatives: list[AlternativeFound]
+
+
+class PhotoInfo(BaseModel):
+    """An uploaded photo."""
+
+    id: str = Field(description="the sha256 of its bytes")
+    name: str
+    sha256: str
+    width: int
+    height: int
+    format: str
+    bytes: int
+    grey: bool = Field(description="it holds no colour of its own")
+    deep: bool = Field(description="it has 16 bits a channel")
+    exif: bool
+    expires_in: int = Field(description="seconds without use after which it leaves")
+
+
+class SessionPhoto(_Strict):
+    """Which photo a session belongs to."""
+
+    name: str
+    sha256: str
+
+
+class SessionFile(_Strict):
+    """A session, as `koalarize photo.jpg --session file.json` takes it."""
+
+    format: str = Field(examples=["koalarize-session-1"])
+    photo: SessionPhoto
+    weights: str | None = None
+    steering: SteeringAsked
+
+
+class ModelFacts(BaseModel):
+    """A model that can be asked for."""
+
+    name: str
+    summary: str
+    licence: str
+    parameters: int
+    size: int = Field(description="its working size, pixels")
+    accepts_hints: bool
+    suggests: bool = Field(description="it has suggestions, alternatives and references")
+    default: bool
+
+
+class ModelList(BaseModel):
+    """The models."""
+
+    models: list[ModelFacts]
+
+
+class Gamut(BaseModel):
+    """Which a* and b* exist at a lightness."""
+
+    lightness: float
+    extent: float = Field(description="no a* or b* lies further from 0")
+    boundary: list[tuple[float, float]] = Field(description="72 points, by hue from 0 degrees")
+
+
+class Limits(BaseModel):
+    """What the service takes at most."""
+
+    max_bytes: int
+    max_pixels: int
+    workers: int
+    queue: int
+    timeout: float
+
+
+class Health(BaseModel):
+    """How the service is."""
+
+    status: Literal["ok"]
+    version: str
+    busy: int
+    waiting: int
+    photos: int
+
+
+class ProblemDetails(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None

@@ -1,0 +1,64 @@
+"""The limits of the service, in one place.
+
+Not here: what they limit. ``koalarize serve`` sets a few of them; the rest are what one computer
+can bear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from koalarize.errors import OptionError
+
+__all__ = ["Settings"]
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits of the service.
+
+    Attributes:
+        model: name of the model used where none is asked for.
+        hosts: addresses it listens on, besides this machine's own names.
+        token: a secret that visitors must bring; None asks for none.
+        max_bytes: of one upload.
+        max_pixels: of one picture.
+        workers: requests that compute at once.
+        queue: requests that may wait for them.
+        timeout: seconds one request may wait and compute.
+        upload_idle: seconds an upload may stall.
+        upload_seconds: seconds an upload may take.
+        upload_memory: bytes that uploads under way may hold together.
+        photos: photos kept.
+        disk: bytes of photos kept in the temporary folder.
+        memory: bytes of decoded photos kept in memory.
+        expiry: seconds after which an unused photo leaves.
+    """
+
+    model: str = "koala"
+    hosts: tuple[str, ...] = ()
+    token: str | None = None
+    max_bytes: int = 256 * _MIB
+    max_pixels: int = 150_000_000
+    workers: int = 2
+    queue: int = 16
+    timeout: float = 60.0
+    upload_idle: float = 20.0
+    upload_seconds: float = 300.0
+    upload_memory: int = 1024 * _MIB
+    photos: int = 500
+    disk: int = 8192 * _MIB
+    memory: int = 768 * _MIB
+    expiry: float = 12 * 3600.0
+
+    def __post_init__(self) -> None:
+        for name in ("max_bytes", "max_pixels", "workers", "photos", "disk", "memory"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"`{name}` is {getattr(self, name)} but must be at least 1")
+        if self.queue < 0:
+            raise OptionError(f"`queue` is {self.queue} but must be 0 or more")
+        for name in ("timeout", "upload_idle", "upload_seconds", "expiry"):
+            if not getattr(self, name) > 0:
+                raise OptionError(f"`{name}` is {getattr(self, name)} but must be above 0 seconds")

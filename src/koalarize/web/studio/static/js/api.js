@@ -1,0 +1,174 @@
+/**
+ * The service behind the page: requests, errors in words, waiting when it is busy.
+ *
+ * Not here: what the answers are for. Every failure is a `Problem` with a title and a sentence; an
+ * aborted request is the browser's AbortError. The service's own description is at
+ * `api/v1/openapi.json`.
+ */
+
+const BASE = new URL("api/v1/", document.baseURI);
+const MOST_TRIES = 12; // of a request that finds the server busy
+const LONGEST_WAIT = 8; // seconds between two tries
+
+/** What went wrong, in words for a person. */
+export class Problem extends Error {
+  constructor(title, detail, { status = 0, slug = "" } = {}) {
+    super(detail || title);
+    Object.assign(this, { name: "Problem", title, detail, status, slug });
+  }
+
+  /** The server does not know this photo any more: it was restarted, or the photo was unused. */
+  get forgotten() {
+    return this.status === 404;
+  }
+
+  /** The server did not answer at all. */
+  get offline() {
+    return this.slug === "offline";
+  }
+}
+
+/** Tells of "busy" {waiting}, "offline" and "online". */
+export const connection = new EventTarget();
+let online = true;
+let waiting = 0;
+
+async function request(path, { signal, ...options } = {}) {
+  for (let tries = 1; ; tries += 1) {
+    const response = await send(path, { signal, ...options });
+    if (response.ok) return response;
+    const problem = await problemOf(response);
+    const again = response.status === 429 || response.status === 503;
+    if (!again || tries >= MOST_TRIES) throw problem;
+    const seconds = Number(response.headers.get("Retry-After")) || 1;
+    await pause(Math.min(LONGEST_WAIT, seconds * (1 + Math.random() * 0.5)), signal);
+  }
+}
+
+async function send(path, options) {
+  try {
+    const response = await fetch(new URL(path, BASE), options);
+    setOnline(true);
+    return response;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    setOnline(false);
+    throw new Problem("No answer from koalarize", "The program behind this page does not answer. Is “koalarize serve” still running?", { slug: "offline" });
+  }
+}
+
+async function problemOf(response) {
+  const { status } = response;
+  try {
+    const { title, detail, type = "" } = await response.json();
+    return new Problem(title || `Error ${status}`, typeof detail === "string" ? detail : "", { status, slug: type.split(":").pop() });
+  } catch {
+    return new Problem(`Error ${status}`, response.statusText || "The server gave no reason.", { status });
+  }
+}
+
+async function pause(seconds, signal) {
+  waiting += 1;
+  connection.dispatchEvent(new CustomEvent("busy", { detail: { waiting } }));
+  try {
+    await new Promise((resolve, reject) => {
+      const timer = setTimeout(resolve, 1000 * seconds);
+      signal?.addEventListener("abort", () => {
+        clearTimeout(timer);
+        reject(new DOMException("no longer wanted", "AbortError"));
+      }, { once: true });
+    });
+  } finally {
+    waiting -= 1;
+    connection.dispatchEvent(new CustomEvent("busy", { detail: { waiting } }));
+  }
+}
+
+function setOnline(now) {
+  if (now === online) return;
+  online = now;
+  connection.dispatchEvent(new Event(now ? "online" : "offline"));
+  if (!now) setTimeout(poll, 1500);
+}
+
+async function poll() {
+  if (online) return;
+  try {
+    await send("health", { cache: "no-store" });
+  } catch {
+    setTimeout(poll, 1500);
+  }
+}
+
+function asJson(values, signal) {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(values), signal };
+}
+
+const at = (id, what) => `photos/${encodeURIComponent(id)}/${what}`;
+const bitmapOf = async (response) => createImageBitmap(await response.blob());
+
+/** The models: [{name, summary, accepts_hints, suggests, default, …}]. */
+export async function models() {
+  return (await (await request("models")).json()).models;
+}
+
+/** Give a photo to the server; resolves to {id, name, sha256, width, height, format, …}. */
+export async function upload(file, name, signal) {
+  const body = { method: "POST", body: file, signal, headers: { "Content-Type": "application/octet-stream" } };
+  return (await request(`photos?name=${encodeURIComponent(name)}`, body)).json();
+}
+
+/** Let the server forget a photo; it does not matter if that fails. */
+export function forget(id) {
+  request(`photos/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true }).catch(() => {});
+}
+
+/** The whole photo as a bitmap, small: {steering, side, grey}. */
+export async function preview(id, values, signal) {
+  return bitmapOf(await request(at(id, "preview"), asJson(values, signal)));
+}
+
+/** A part of the photo as a bitmap: {steering, x, y, width, height, scale, grey}. */
+export async function region(id, values, signal) {
+  return bitmapOf(await request(at(id, "region"), asJson(values, signal)));
+}
+
+/** Likely colours at a point: {lightness, color, suggestions: [{color, probability}]}. */
+export async function suggestions(id, values, signal) {
+  return (await request(at(id, "suggestions"), asJson(values, signal))).json();
+}
+
+/** Other plausible colourings: [{alternative, preview}], the network's own first. */
+export async function alternatives(id, values, signal) {
+  return (await (await request(at(id, "alternatives"), asJson(values, signal))).json()).alternatives;
+}
+
+/** The full-size file: {blob, name}. */
+export async function render(id, values, signal) {
+  return fileOf(await request(at(id, "render"), asJson(values, signal)));
+}
+
+/** The session file: {blob, name}. */
+export async function session(id, steering) {
+  return fileOf(await request(at(id, "session"), asJson({ steering })));
+}
+
+/** The steering in a session file of this photo. */
+export async function openSession(id, text) {
+  const body = { method: "POST", body: text, headers: { "Content-Type": "application/json" } };
+  return (await request(at(id, "session/open"), body)).json();
+}
+
+/** The palette of a colour picture, for `steering.reference`. */
+export async function palette(file, name) {
+  const body = { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } };
+  return (await request(`references?name=${encodeURIComponent(name)}`, body)).json();
+}
+
+async function fileOf(response) {
+  const header = response.headers.get("Content-Disposition") ?? "";
+  const encoded = /filename\*=UTF-8''([^;]+)/i.exec(header);
+  const plain = /filename="([^"]+)"/i.exec(header);
+  const name = encoded ? decodeURIComponent(encoded[1]) : (plain?.[1] ?? "photo.color.png");
+  return { blob: await response.blob(), name };
+}

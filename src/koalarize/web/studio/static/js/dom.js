@@ -1,0 +1,90 @@
+/**
+ * Small helpers for the page: elements, icons, announcements, files.
+ *
+ * Not here: anything that knows of photos or colours.
+ */
+
+/** Make an element: `h("button", {class: "quiet", onclick}, "Save")`; children may be null. */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
+    else if (name === "class") element.className = value;
+    else if (name in element && typeof value !== "string") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** An icon of `icons.svg`. */
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", new URL("../icons.svg", import.meta.url).pathname + `#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** Put every `<i data-icon="name">` of the page's HTML into its icon. */
+export function fillIcons(root = document) {
+  for (const place of root.querySelectorAll("i[data-icon]")) place.replaceWith(icon(place.dataset.icon));
+}
+
+/** The first element of a selector, which must exist. */
+export function $(selector, root = document) {
+  const element = root.querySelector(selector);
+  if (!element) throw new Error(`the page has no ${selector}`);
+  return element;
+}
+
+/** Say something to screen readers, and nothing else. */
+export function announce(text) {
+  $("#announcer").textContent = text;
+}
+
+/** Give a blob to the person as a file. */
+export function download(blob, name) {
+  const url = URL.createObjectURL(blob);
+  const link = h("a", { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/** Ask for files; resolves to a list, empty if none was chosen. */
+export function chooseFiles({ accept = "image/*", multiple = false } = {}) {
+  return new Promise((resolve) => {
+    const input = h("input", { type: "file", accept, multiple });
+    input.addEventListener("change", () => resolve([...input.files]));
+    input.addEventListener("cancel", () => resolve([]));
+    input.click();
+  });
+}
+
+/** Call `work` once calls have stopped for `wait` milliseconds. */
+export function debounce(work, wait) {
+  let timer = 0;
+  const later = (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => work(...values), wait);
+  };
+  later.cancel = () => clearTimeout(timer);
+  return later;
+}
+
+/** A number within limits. */
+export function clamp(value, least, most) {
+  return Math.min(most, Math.max(least, value));
+}
+
+/** Fill a slider's track from `origin` to its value. */
+export function fillTrack(input, origin = Number(input.min)) {
+  const share = (value) => (100 * (value - Number(input.min))) / (Number(input.max) - Number(input.min));
+  const ends = [share(origin), share(Number(input.value))];
+  input.style.setProperty("--from", `${Math.min(...ends)}%`);
+  input.style.setProperty("--to", `${Math.max(...ends)}%`);
+}

@@ -1,0 +1,87 @@
+/**
+ * The film strip: every photo as a small picture, with what it waits for.
+ *
+ * Not here: the photo on the table. Photos that are not on the table get a small coloured picture
+ * as well, one after another.
+ */
+
+import * as api from "./api.js";
+import { h, icon } from "./dom.js";
+
+const SIDE = 192; // of a small picture, pixels
+
+export class Film {
+  #tiles = new Map();
+  #working = false;
+
+  /** `add()` asks for more photos. */
+  constructor(element, studio, { add }) {
+    Object.assign(this, { element, studio });
+    this.more = h("button", { class: "tile add", type: "button", title: "Add photos", "aria-label": "Add photos", onclick: add }, icon("plus"));
+    this.element.append(this.more);
+    studio.addEventListener("photos", () => this.show());
+  }
+
+  show() {
+    const { photos, active } = this.studio;
+    this.element.classList.toggle("single", photos.length < 2);
+    for (const [photo, tile] of this.#tiles) {
+      if (!photos.includes(photo)) {
+        tile.remove();
+        this.#tiles.delete(photo);
+      }
+    }
+    for (const photo of photos) {
+      if (!this.#tiles.has(photo)) this.#add(photo);
+      const tile = this.#tiles.get(photo);
+      const button = tile.firstChild;
+      button.setAttribute("aria-current", String(photo === active));
+      tile.classList.toggle("waiting", !photo.info && !photo.failure);
+      tile.classList.toggle("failed", Boolean(photo.failure));
+      tile.classList.toggle("unsaved", photo.unsaved);
+      const state = photo.failure ? ", cannot be used" : photo.unsaved ? ", unsaved changes" : "";
+      button.setAttribute("aria-label", photo.name + state);
+      if (photo === active) tile.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
+    this.#colourOthers();
+  }
+
+  /** Show this bitmap as the small picture of a photo. */
+  picture(photo, bitmap) {
+    const canvas = this.#tiles.get(photo)?.querySelector("canvas");
+    if (!canvas || !bitmap) return;
+    const scale = SIDE / Math.min(bitmap.width, bitmap.height);
+    const [width, height] = [bitmap.width * scale, bitmap.height * scale];
+    canvas.getContext("2d").drawImage(bitmap, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+    photo.hasTile = true;
+  }
+
+  #add(photo) {
+    const remove = h("button", { class: "remove", type: "button", "aria-label": `Remove ${photo.name}`, title: "Remove", onclick: () => this.#remove(photo) }, icon("close"));
+    const button = h("button", { class: "tile", type: "button", title: photo.name, onclick: () => this.studio.select(photo) }, h("canvas", { width: SIDE, height: SIDE }));
+    const tile = h("div", { class: "tile-place" }, button, remove);
+    this.#tiles.set(photo, tile);
+    this.more.before(tile);
+  }
+
+  #remove(photo) {
+    const sure = !photo.unsaved || confirm(`${photo.name} has unsaved changes. Remove it from the page?`);
+    if (sure) this.studio.remove(photo);
+  }
+
+  async #colourOthers() {
+    if (this.#working) return;
+    this.#working = true;
+    try {
+      for (;;) {
+        const photo = this.studio.photos.find((other) => other.info && !other.hasTile && other !== this.studio.active);
+        if (!photo) break;
+        photo.hasTile = true; // one try: a failure shows when the photo is on the table
+        const values = { steering: this.studio.steering(photo), side: 320 };
+        this.picture(photo, await api.preview(photo.info.id, values).catch(() => null));
+      }
+    } finally {
+      this.#working = false;
+    }
+  }
+}

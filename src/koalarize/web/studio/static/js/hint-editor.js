@@ -1,0 +1,210 @@
+/**
+ * `<hint-editor>`: what opens at a hint: likely colours, a picker, a name to type, brush, delete.
+ *
+ * Not here: what the colour does to the photo. Fires "hintchange" {id, values, live}, "hintdelete"
+ * {id}, "picture" with a file to take colours from,, "resize" and "close".
+ */
+
+import { atLightness, labToHex } from "./color.js";
+import { clamp, fillTrack, h, icon } from "./dom.js";
+import { NAMES, nameOf, parseColor } from "./names.js";
+import "./ab-picker.js";
+import "./eyedropper.js";
+
+const GREY = "#808080";
+const GAP = 20; // CSS pixels between a hint and its editor
+const BRUSH = [0.004, 0.15]; // of the photo's shorter side
+const STEPS = 100;
+
+export class HintEditor extends HTMLElement {
+  #hint = null;
+  #l = 60;
+
+  connectedCallback() {
+    if (this.heading) return;
+    this.setAttribute("role", "dialog");
+    this.setAttribute("aria-label", "Colour of this hint");
+    this.hidden = true;
+    this.append(this.#header(), this.#likely(), this.#pick(), this.#more());
+    this.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.close();
+    });
+  }
+
+  #header() {
+    this.chip = h("span", { class: "chip big" });
+    this.heading = h("strong", {});
+    this.note = h("small", {});
+    return h("header", {}, this.chip, h("div", { class: "grow" }, this.heading, this.note),
+      h("button", { class: "icon-button", type: "button", title: "Delete this hint (Delete)", "aria-label": "Delete this hint", onclick: () => this.#remove() }, icon("trash")),
+      h("button", { class: "icon-button", type: "button", title: "Close (Esc)", "aria-label": "Close", onclick: () => this.close() }, icon("close")));
+  }
+
+  #likely() {
+    this.swatches = h("div", { class: "swatches", role: "group", "aria-label": "Likely colours here" });
+    this.problem = h("p", { class: "problem", role: "alert", hidden: true });
+    return h("section", {}, h("h2", {}, "Likely here"), this.swatches, this.problem);
+  }
+
+  #pick() {
+    this.picker = document.createElement("ab-picker");
+    this.picker.setAttribute("aria-label", "Colour");
+    this.picker.addEventListener("input", () => this.#colour(this.picker.value, true));
+    this.picker.addEventListener("change", () => this.#colour(this.picker.value));
+    this.text = h("input", { type: "text", list: "colour-names", placeholder: "dark green, #1f4a27", "aria-label": "Colour name or #rrggbb", autocomplete: "off", spellcheck: "false" });
+    this.text.addEventListener("change", () => this.#typed());
+    this.text.addEventListener("keydown", (event) => event.key === "Enter" && this.#typed());
+    this.text.addEventListener("input", () => this.text.setCustomValidity(""));
+    this.grey = h("button", { class: "quiet wide", type: "button", title: "This place has no colour", onclick: () => this.#colour(GREY) }, h("span", { class: "chip grey" }), "Keep grey");
+    this.radius = h("input", { type: "range", min: "0", max: String(STEPS), step: "1", "aria-label": "Brush radius" });
+    this.radius.addEventListener("input", () => this.#brush(true));
+    this.radius.addEventListener("change", () => this.#brush(false));
+    return h("section", { class: "pick" }, this.picker, h("div", { class: "pick-side" },
+      h("label", { class: "field" }, h("span", {}, "Name"), this.text), this.grey,
+      h("label", { class: "field" }, h("span", {}, "Brush"), this.radius)),
+      h("datalist", { id: "colour-names" }, NAMES.map((name) => h("option", { value: name }))));
+  }
+
+  #more() {
+    this.dropper = document.createElement("eye-dropper");
+    this.dropper.addEventListener("pick", (event) => this.#colour(event.detail));
+    this.dropper.addEventListener("picture", (event) => this.dispatchEvent(new CustomEvent("picture", { detail: event.detail })));
+    return h("details", { ontoggle: () => this.dispatchEvent(new Event("resize")) }, h("summary", {}, "From another picture"), this.dropper);
+  }
+
+  get hintId() {
+    return this.#hint?.id ?? null;
+  }
+
+  /** Open for a hint of a photo whose shorter side is `side` pixels, where it has lightness `l`. */
+  open(hint, { side, l = 60, picture = null }) {
+    this.#hint = hint;
+    this.side = side;
+    this.hidden = false;
+    this.problem.hidden = true;
+    this.swatches.replaceChildren(...Array.from({ length: 6 }, () => h("span", { class: "swatch loading" })));
+    this.dropper.show(picture);
+    this.setLightness(l);
+    this.text.value = hint.color ? nameOf(hint.color) : "";
+    this.update(hint);
+  }
+
+  /** The photo has this L* at the hint. */
+  setLightness(l) {
+    this.#l = clamp(l, 4, 96);
+    this.picker.lightness = this.#l;
+    if (this.#hint) this.picker.value = this.#hint.color ?? labToHex([this.#l, 0, 0]);
+    this.#label();
+  }
+
+  /** Show the likely colours: [{color, probability}], the likeliest first. */
+  suggest(colours) {
+    const seen = new Set();
+    const named = colours.map((colour) => ({ ...colour, name: nameOf(colour.color) })).filter(({ name }) => !seen.has(name) && seen.add(name));
+    this.swatches.replaceChildren(...named.slice(0, 6).map(({ color, name }) => {
+      const button = h("button", { class: "swatch", type: "button", "aria-pressed": "false", "data-color": color, onclick: () => this.#colour(color) },
+        h("span", { class: "paint" }), h("span", { class: "swatch-name" }, name));
+      button.firstChild.style.setProperty("background", color);
+      return button;
+    }));
+    this.#label();
+  }
+
+  /** Say why there are no likely colours. */
+  fail(text) {
+    this.swatches.replaceChildren();
+    this.problem.textContent = text;
+    this.problem.hidden = false;
+  }
+
+  /** The hint has changed, here or elsewhere. */
+  update(hint) {
+    this.#hint = hint;
+    const share = Math.log(clamp(hint.radius / this.side, ...BRUSH) / BRUSH[0]) / Math.log(BRUSH[1] / BRUSH[0]);
+    this.radius.value = String(Math.round(STEPS * share));
+    fillTrack(this.radius);
+    this.radius.setAttribute("aria-valuetext", `${Math.round(hint.radius)} pixels`);
+    this.#label();
+  }
+
+  /**
+   * Stand beside the hint, inside of `room` ({width, height}), on the side that covers less of the
+   * picture after (`after` is [left, right]); at the bottom of narrow screens.
+   */
+  place([across, down], room, after) {
+    const narrow = matchMedia("(max-width: 720px)").matches;
+    this.classList.toggle("sheet", narrow);
+    if (narrow) {
+      for (const side of ["left", "top"]) this.style.removeProperty(side);
+      return;
+    }
+    const { offsetWidth: width, offsetHeight: height } = this;
+    const covered = (left) => Math.max(0, Math.min(left + width, after[1]) - Math.max(left, after[0]));
+    const fits = (left) => left >= 8 && left + width <= room.width - 8;
+    const [right, other] = [across + GAP, across - GAP - width];
+    const left = fits(right) && (!fits(other) || covered(right) <= covered(other)) ? right : other;
+    this.style.setProperty("left", `${clamp(left, 8, Math.max(8, room.width - width - 8))}px`);
+    this.style.setProperty("top", `${clamp(down - 72, 8, Math.max(8, room.height - height - 8))}px`);
+  }
+
+  close() {
+    if (this.hidden) return;
+    const id = this.#hint.id;
+    this.hidden = true;
+    this.#hint = null;
+    this.dispatchEvent(new CustomEvent("close", { detail: { id } }));
+  }
+
+  #label() {
+    const color = this.#hint?.color;
+    const shown = color ? atLightness(color, this.#l) : null;
+    this.heading.textContent = color ? capital(nameOf(color)) : "Which colour is this?";
+    const darker = color && nameOf(shown) !== nameOf(color);
+    this.note.textContent = darker ? `${nameOf(shown)} in this light` : "Light and shade stay";
+    this.chip.classList.toggle("empty", !color);
+    this.chip.style.setProperty("background", shown ?? "transparent");
+    for (const swatch of this.swatches.querySelectorAll("button")) {
+      swatch.setAttribute("aria-pressed", String(swatch.dataset.color === color));
+    }
+    this.grey.setAttribute("aria-pressed", String(color === GREY));
+  }
+
+  #colour(color, live = false) {
+    if (!live) {
+      this.picker.value = color;
+      this.text.value = nameOf(color);
+    }
+    this.dispatchEvent(new CustomEvent("hintchange", { detail: { id: this.#hint.id, values: { color }, live } }));
+  }
+
+  #typed() {
+    const text = this.text.value;
+    if (!text.trim() || (this.#hint.color && text === nameOf(this.#hint.color))) return;
+    const color = parseColor(text);
+    this.text.setCustomValidity(color ? "" : `“${text}” is no colour name known here: try “dark green” or #1f4a27.`);
+    if (!color) this.text.reportValidity();
+    else if (color !== this.#hint.color) {
+      this.#colour(color);
+      this.text.value = text;
+    }
+  }
+
+  #brush(live) {
+    const share = Number(this.radius.value) / STEPS;
+    const radius = this.side * BRUSH[0] * (BRUSH[1] / BRUSH[0]) ** share;
+    this.dispatchEvent(new CustomEvent("hintchange", { detail: { id: this.#hint.id, values: { radius }, live } }));
+  }
+
+  #remove() {
+    const { id } = this.#hint;
+    this.dispatchEvent(new CustomEvent("hintdelete", { detail: { id } }));
+  }
+}
+
+function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+customElements.define("hint-editor", HintEditor);

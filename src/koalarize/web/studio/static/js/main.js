@@ -1,0 +1,167 @@
+/**
+ * The page: makes its parts and ties them together.
+ *
+ * Not here: any part's own work.
+ */
+
+import * as api from "./api.js";
+import { $, announce, chooseFiles, fillIcons, h, icon } from "./dom.js";
+import { Film } from "./film.js";
+import { listenToKeys } from "./keys.js";
+import { Panel } from "./panel.js";
+import { Previews } from "./previews.js";
+import { Saving } from "./saving.js";
+import { Studio } from "./studio.js";
+import { Table } from "./table.js";
+import { takeFiles } from "./taking.js";
+
+const STATUS_SECONDS = 4;
+
+fillIcons();
+const studio = new Studio();
+const table = new Table(studio);
+const { viewer } = table;
+const panel = new Panel(studio, { open: (id) => table.openHint(id), add: () => table.addHint() });
+const film = new Film($("#film"), studio, { add: choose });
+const previews = new Previews(viewer, studio.steering, studio.ready);
+const saving = new Saving(studio, { say });
+
+let statusTimer = 0;
+
+/** Say something in passing, below the photo and to screen readers. */
+function say(text) {
+  const status = $("#status");
+  status.textContent = text;
+  status.hidden = false;
+  announce(text);
+  clearTimeout(statusTimer);
+  statusTimer = setTimeout(() => { status.hidden = true; }, 1000 * STATUS_SECONDS);
+}
+
+/** Say what went wrong, until it is put right or put away. */
+function complain(problem, actions = []) {
+  const notice = $("#notice");
+  const close = h("button", { class: "icon-button small", type: "button", "aria-label": "Put away", onclick: () => { notice.hidden = true; } }, icon("close"));
+  const text = h("div", { class: "grow" }, h("strong", {}, problem.title ?? "Something went wrong"), h("p", {}, problem.detail || problem.message));
+  notice.replaceChildren(icon("warning"), text, ...actions.map(([label, act]) => h("button", { class: "quiet", type: "button", onclick: act }, label)), close);
+  notice.hidden = false;
+}
+
+function showPhoto() {
+  const photo = studio.active;
+  document.body.dataset.state = photo ? (photo.info ? "ready" : photo.failure ? "failed" : "waiting") : "empty";
+  $("#empty").hidden = Boolean(photo);
+  $("#notice").hidden = true;
+  const own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
+  const size = photo?.info ? `${photo.width} × ${photo.height}${own}` : "";
+  $("#photo-title").replaceChildren(...(photo ? [h("strong", {}, photo.name), h("span", {}, size)] : []));
+  document.title = photo ? `${photo.name} – Koalarize studio` : "Koalarize studio";
+  $("#progress").hidden = !photo || Boolean(photo.failure) || Boolean(photo.info);
+  if (photo?.failure) {
+    viewer.setPhoto(1, 1);
+    complain(photo.failure, [["Try again", () => studio.retry(photo)], ["Remove", () => studio.remove(photo)]]);
+  }
+  previews.show(photo);
+  showHistory();
+}
+
+function showHistory() {
+  $("#undo").disabled = !studio.active?.canUndo;
+  $("#redo").disabled = !studio.active?.canRedo;
+}
+
+function toggleFullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else $("#stage").requestFullscreen?.().catch(() => {});
+}
+
+const commands = {
+  undo: () => studio.active?.undo(),
+  redo: () => studio.active?.redo(),
+  "zoom-in": () => viewer.zoomBy(1.25),
+  "zoom-out": () => viewer.zoomBy(0.8),
+  actual: () => viewer.actualSize(),
+  fit: () => viewer.fit(),
+  compare: () => { viewer.compare = !viewer.compare; $("#compare").setAttribute("aria-pressed", String(viewer.compare)); },
+  "full-screen": toggleFullScreen,
+  theme: () => {
+    const root = document.documentElement;
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    try {
+      localStorage.setItem("koalarize-theme", root.dataset.theme);
+    } catch {
+      // The choice then lasts as long as the page.
+    }
+  },
+  "help-button": () => $("#help").showModal(),
+  open: () => choose(),
+  choose: () => choose(),
+};
+for (const [id, act] of Object.entries(commands)) $(`#${id}`).addEventListener("click", act);
+listenToKeys({ ...commands, peek: (on) => { viewer.peek = on; }, "new-hint": () => table.addHint(), save: () => studio.active?.info && saving.open(), step: (by) => studio.step(by) });
+
+async function choose() {
+  const files = await chooseFiles({ multiple: true, accept: "image/*,.json,.tif,.tiff" });
+  if (files.length) take(files);
+}
+
+/** Take files however they came: photos go on the table, a session goes on. */
+async function take(files) {
+  const sessions = files.filter((file) => file.name?.toLowerCase().endsWith(".json") || file.type === "application/json");
+  studio.add(files.filter((file) => !sessions.includes(file)));
+  for (const file of sessions) {
+    try {
+      await studio.active?.arrival;
+      await saving.openSession(file);
+    } catch (problem) {
+      complain(problem);
+    }
+  }
+}
+takeFiles({ take, over: (on) => { $("#drop-here").hidden = !on; } });
+
+studio.addEventListener("photo", showPhoto);
+studio.addEventListener("edit", ({ detail }) => {
+  previews.changed(detail);
+  showHistory();
+  if (!detail.live) film.show();
+});
+studio.addEventListener("problem", ({ detail }) => complain(detail.problem));
+viewer.addEventListener("view", () => {
+  const percent = 100 * viewer.view.scale * devicePixelRatio;
+  $("#actual").textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+});
+
+previews.addEventListener("state", ({ detail: { photo, busy, seconds, problem } }) => {
+  if (photo !== studio.active) return;
+  $("#progress").hidden = !busy;
+  if (problem) complain(problem, problem.offline ? [] : [["Try again", () => { $("#notice").hidden = true; previews.retry(); }]]);
+  if (seconds === undefined) return;
+  $("#notice").hidden = true;
+  say(`Coloured in ${seconds < 0.1 ? "under 0.1" : seconds.toFixed(1)} s`);
+  document.body.dataset.coloured = String(Number(document.body.dataset.coloured ?? 0) + 1);
+  film.picture(photo, photo.pictures.after);
+  panel.settled();
+});
+
+api.connection.addEventListener("online", () => {
+  $("#notice").hidden = true;
+  for (const photo of studio.photos) if (photo.failure?.offline) studio.retry(photo);
+  previews.retry();
+});
+api.connection.addEventListener("offline", () => {
+  complain({ title: "No answer from koalarize", detail: "The program behind this page does not answer. Nothing is lost: the page goes on as soon as “koalarize serve” runs again." });
+});
+api.connection.addEventListener("busy", ({ detail }) => detail.waiting && say("The server is busy; waiting for a turn…"));
+
+async function start() {
+  const examples = await (await fetch(new URL("../examples/examples.json", import.meta.url))).json();
+  const at = (name) => new URL(`../examples/${name}`, import.meta.url).href;
+  $("#examples").replaceChildren(...examples.map(({ file, thumb, title }) =>
+    h("button", { type: "button", class: "example", onclick: async () => studio.add([new File([await (await fetch(at(file))).blob()], file, { type: "image/jpeg" })]) },
+      h("img", { src: at(thumb), alt: "", width: "96", height: "96", draggable: "false" }), h("span", {}, title))));
+  studio.models = await api.models();
+  panel.show();
+}
+start().catch(complain);

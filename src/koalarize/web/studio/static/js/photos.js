@@ -1,0 +1,137 @@
+/**
+ * A photo on the page: its file, what a person asked of it, and the way back.
+ *
+ * Not here: pictures of it (`previews.js`), the service (`api.js`). An edit is never changed in
+ * place: each is a new frozen object, which makes undo a list of them.
+ */
+
+let count = 0;
+
+/** What a photo starts with. */
+export const FIRST_EDIT = Object.freeze({
+  model: null, // the service's default
+  vividness: 1,
+  warmth: 0,
+  alternative: 0,
+  reference: null, // {id, name, sha256}
+  hints: Object.freeze([]), // {id, x, y, radius, color: "#rrggbb"}
+});
+
+/** A number for a new hint. */
+export function newId() {
+  count += 1;
+  return count;
+}
+
+export class Photo extends EventTarget {
+  #past = [];
+  #future = [];
+  #before = null; // the edit before a drag that still goes on
+  #saved = FIRST_EDIT;
+
+  constructor(file, name = file.name || "pasted.png") {
+    super();
+    Object.assign(this, { key: newId(), file, name, info: null, view: null, failure: null });
+    this.edit = FIRST_EDIT;
+    this.pending = null; // a hint that was placed and has no colour yet
+    this.pictures = {}; // bitmaps that `previews.js` keeps
+  }
+
+  get width() {
+    return this.info.width;
+  }
+
+  get height() {
+    return this.info.height;
+  }
+
+  get canUndo() {
+    return this.#past.length > 0;
+  }
+
+  get canRedo() {
+    return this.#future.length > 0;
+  }
+
+  /** Whether there are changes that neither a picture nor a session file holds yet. */
+  get unsaved() {
+    return this.edit !== this.#saved;
+  }
+
+  markSaved(edit = this.edit) {
+    this.#saved = edit;
+    this.#tell(false);
+  }
+
+  /** Change some of the edit; while `live`, a drag goes on and is one step together. */
+  change(values, { live = false } = {}) {
+    const previous = this.#before ?? this.edit;
+    this.edit = Object.freeze({ ...this.edit, ...values });
+    if (live) this.#before = previous;
+    else {
+      this.#before = null;
+      if (JSON.stringify(this.edit) === JSON.stringify(previous)) this.edit = previous;
+      else {
+        this.#past.push(previous);
+        this.#future = [];
+      }
+    }
+    this.#tell(live);
+  }
+
+  /** A drag is over, though it ended where it began. */
+  settle() {
+    if (this.#before) this.change({});
+  }
+
+  /** Every hint to show: those with a colour and the one that waits for its colour. */
+  get hints() {
+    return this.pending ? [...this.edit.hints, this.pending] : this.edit.hints;
+  }
+
+  /** Set or forget the hint that waits for its colour. */
+  setPending(hint) {
+    this.pending = hint;
+    this.dispatchEvent(new CustomEvent("pending"));
+  }
+
+  /** Change one hint; the waiting one counts from when it has a colour. */
+  changeHint(id, values, options) {
+    if (this.pending?.id === id) {
+      const hint = { ...this.pending, ...values };
+      if (!hint.color) this.setPending(hint);
+      else {
+        this.pending = null;
+        this.change({ hints: [...this.edit.hints, hint] }, options);
+      }
+      return;
+    }
+    const hints = this.edit.hints.map((hint) => (hint.id === id ? { ...hint, ...values } : hint));
+    this.change({ hints }, options);
+  }
+
+  removeHint(id) {
+    if (this.pending?.id === id) return this.setPending(null);
+    return this.change({ hints: this.edit.hints.filter((hint) => hint.id !== id) });
+  }
+
+  undo() {
+    this.#step(this.#past, this.#future);
+  }
+
+  redo() {
+    this.#step(this.#future, this.#past);
+  }
+
+  #step(from, to) {
+    if (!from.length) return;
+    this.#before = null;
+    to.push(this.edit);
+    this.edit = from.pop();
+    this.#tell(false);
+  }
+
+  #tell(live) {
+    this.dispatchEvent(new CustomEvent("edit", { detail: { live } }));
+  }
+}

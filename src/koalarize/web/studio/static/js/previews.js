@@ -1,0 +1,198 @@
+/**
+ * Pictures for the viewer: a small one of the whole photo, and the part in sight at full detail.
+ *
+ * Not here: drawing (`viewer.js`). Each change asks anew and drops what was asked before; while a
+ * drag goes on, small pictures follow one another instead, so that something moves. Fires "state"
+ * {busy, seconds, problem}.
+ */
+
+import * as api from "./api.js";
+import { debounce } from "./dom.js";
+
+const PREVIEW = 1600; // longest side of a preview, pixels
+const DRAG = 480; // and while something is dragged
+const SETTLE = 140; // milliseconds the view rests before detail is fetched
+const AROUND = 0.15; // how much more than what is in sight is fetched, each way
+const KEPT = 8; // photos whose pictures are kept
+const SHARPER = 1.15; // detail is fetched where it has so many times the preview's pixels
+
+export class Previews extends EventTarget {
+  #photo = null;
+  #request = null; // the AbortController of the newest picture after
+  #dragging = false;
+  #again = false;
+  #detail = null;
+  #recent = [];
+  #later = debounce(() => this.#fetchDetail(), SETTLE);
+  #soon = debounce(() => this.#refresh(), 40);
+
+  /** `ready(photo)` uploads a photo that the server has forgotten; resolves when it is there. */
+  constructor(viewer, steering, ready) {
+    super();
+    Object.assign(this, { viewer, steering, ready });
+    viewer.addEventListener("view", () => this.#later());
+  }
+
+  /** Show a photo; what is known of it at once, the rest as it comes. */
+  show(photo) {
+    this.#request?.abort();
+    this.#detail?.abort();
+    this.#photo = photo;
+    if (!photo?.info) return;
+    this.#forgetOthers(photo);
+    this.#draw();
+    if (!photo.pictures.before) this.#fetchBefore(photo);
+    if (photo.pictures.edit !== photo.edit) this.#refresh();
+    else this.#later();
+  }
+
+  /** The edit has changed; `live` while a drag goes on. */
+  changed({ live }) {
+    if (!this.#photo?.info) return;
+    if (live) this.#drag();
+    else {
+      this.#again = false;
+      this.#soon();
+    }
+  }
+
+  /** Ask again for what is missing, after the server came back. */
+  retry() {
+    const photo = this.#photo;
+    if (!photo?.info) return;
+    if (!photo.pictures.before) this.#fetchBefore(photo);
+    if (photo.pictures.edit !== photo.edit) this.#refresh();
+  }
+
+  /** Keep the pictures of the photos shown last, not of hundreds. */
+  #forgetOthers(photo) {
+    this.#recent = [photo, ...this.#recent.filter((other) => other !== photo)];
+    for (const other of this.#recent.splice(KEPT)) other.pictures = {};
+  }
+
+  #draw() {
+    const { before, after, detailBefore, detailAfter } = this.#photo.pictures;
+    const whole = { x: 0, y: 0, width: this.#photo.width, height: this.#photo.height };
+    const layers = (bitmap, detail) => [bitmap && { bitmap, ...whole }, detail].filter(Boolean);
+    this.viewer.setLayer("before", layers(before, detailBefore));
+    this.viewer.setLayer("after", layers(after, detailAfter));
+  }
+
+  #side() {
+    const { view } = this.viewer;
+    const longest = Math.max(this.#photo.width, this.#photo.height) * view.fitScale * Math.min(2, devicePixelRatio);
+    return Math.min(PREVIEW, 256 * Math.ceil(Math.max(640, longest) / 256));
+  }
+
+  async #fetchBefore(photo) {
+    try {
+      photo.pictures.before = await this.#tried(photo, (id) => api.preview(id, { side: this.#side(), grey: true }));
+      if (photo === this.#photo) this.#draw();
+    } catch (problem) {
+      this.#state(photo, { problem });
+    }
+  }
+
+  async #refresh() {
+    const photo = this.#photo;
+    const { edit, pictures } = photo;
+    this.#request?.abort();
+    const controller = (this.#request = new AbortController());
+    const started = performance.now();
+    this.#state(photo, { busy: true });
+    try {
+      const values = { steering: this.steering(photo), side: this.#side() };
+      if (pictures.after && this.#wantsDetail()) await this.#fetchDetail(controller);
+      const after = await this.#tried(photo, (id) => api.preview(id, values, controller.signal));
+      if (controller.signal.aborted) return;
+      Object.assign(pictures, { after, edit });
+      if (pictures.detailAfter?.edit !== edit) pictures.detailAfter = null;
+      this.#draw();
+      this.#state(photo, { seconds: (performance.now() - started) / 1000 });
+      this.#later();
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.#state(photo, { problem });
+    }
+  }
+
+  /** Small pictures while something is dragged: one at a time, always of the newest edit. */
+  async #drag() {
+    this.#again = true;
+    if (this.#dragging) return;
+    this.#dragging = true;
+    this.#soon.cancel();
+    const photo = this.#photo;
+    try {
+      while (this.#again && photo === this.#photo) {
+        this.#again = false;
+        this.#request?.abort();
+        const after = await this.#tried(photo, (id) => api.preview(id, { steering: this.steering(photo), side: DRAG }));
+        if (photo.pictures.edit === photo.edit) break; // the full one was faster
+        Object.assign(photo.pictures, { after, edit: null, detailAfter: null });
+        if (photo === this.#photo) this.#draw();
+      }
+    } catch (problem) {
+      this.#state(photo, { problem });
+    } finally {
+      this.#dragging = false;
+    }
+  }
+
+  #wantsDetail() {
+    const { view } = this.viewer;
+    const { before } = this.#photo.pictures;
+    const have = before ? before.width / this.#photo.width : 0;
+    return have > 0 && have < 0.999 && view.scale * devicePixelRatio > SHARPER * have;
+  }
+
+  #covered(detail) {
+    const sight = this.viewer.view.visible();
+    return detail && detail.x <= sight.x && detail.y <= sight.y && detail.x + detail.width >= sight.x + sight.width
+      && detail.y + detail.height >= sight.y + sight.height && detail.scale >= 0.87 * this.#detailScale();
+  }
+
+  #detailScale() {
+    return Math.min(1, this.viewer.view.scale * Math.min(2, devicePixelRatio));
+  }
+
+  /** Fetch the part in sight as sharp as the screen shows it, before and after. */
+  async #fetchDetail(outer = null) {
+    const photo = this.#photo;
+    if (!photo?.info || !photo.pictures.after || !this.#wantsDetail()) return;
+    const { edit, pictures } = photo;
+    const freshAfter = pictures.detailAfter?.edit === edit && this.#covered(pictures.detailAfter);
+    const freshBefore = this.#covered(pictures.detailBefore);
+    if (freshAfter && freshBefore) return;
+    this.#detail?.abort();
+    const controller = (this.#detail = new AbortController());
+    outer?.signal.addEventListener("abort", () => controller.abort(), { once: true });
+    const scale = this.#detailScale();
+    const values = { ...this.viewer.view.visible(AROUND), scale };
+    const fetchOne = async (key, extra) => {
+      const bitmap = await this.#tried(photo, (id) => api.region(id, { ...values, ...extra }, controller.signal));
+      pictures[key] = { bitmap, ...values, edit };
+      if (photo === this.#photo) this.#draw();
+    };
+    try {
+      if (!freshAfter) await fetchOne("detailAfter", { steering: this.steering(photo) });
+      if (!freshBefore) await fetchOne("detailBefore", { grey: true });
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.#state(photo, { problem });
+    }
+  }
+
+  /** Do it; if the server has forgotten the photo, upload it again and do it once more. */
+  async #tried(photo, work) {
+    try {
+      return await work(photo.info.id);
+    } catch (problem) {
+      if (!problem.forgotten) throw problem;
+      await this.ready(photo);
+      return work(photo.info.id);
+    }
+  }
+
+  #state(photo, state) {
+    this.dispatchEvent(new CustomEvent("state", { detail: { photo, busy: false, ...state } }));
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The studio: which photos there are, which one is on the table, and what is asked of it.
+ *
+ * Not here: elements of the page. Parts of the page listen: "photos" (the list or its states
+ * changed), "photo" (another one is on the table), "edit" {live}, "pending", "problem" {problem}.
+ */
+
+import * as api from "./api.js";
+import { clamp } from "./dom.js";
+import { newId, Photo } from "./photos.js";
+
+const BRUSH = 0.02; // of the shorter side: the radius of a new hint
+
+export class Studio extends EventTarget {
+  photos = [];
+  active = null;
+  models = [];
+  pictures = new Map(); // reference pictures as bitmaps, by the palette's sha256
+  #uploads = Promise.resolve();
+  #session = null; // the text of a session that waits for its photo
+
+  /** What the service is asked for: the steering object of its description. */
+  steering = (photo, { without = null } = {}) => {
+    const { vividness, warmth, alternative, reference, hints } = photo.edit;
+    const named = photo.edit.model ? { model: photo.edit.model } : {};
+    const asked = hints.filter(({ id }) => id !== without);
+    return { ...named, vividness, warmth, alternative, reference, hints: asked.map(({ x, y, radius, color }) => ({ x, y, radius, color })) };
+  };
+
+  modelOf(photo) {
+    return this.models.find(({ name }) => name === photo?.edit.model) ?? this.models.find((model) => model.default) ?? this.models[0];
+  }
+
+  /** Put photos on the film strip, the first of them on the table. */
+  add(files) {
+    const added = files.map((file) => new Photo(file));
+    for (const photo of added) {
+      photo.addEventListener("edit", (event) => photo === this.active && this.#tell("edit", event.detail));
+      photo.addEventListener("pending", () => photo === this.active && this.#tell("pending"));
+      photo.arrival = this.#enqueue(photo);
+    }
+    this.photos = [...this.photos, ...added];
+    if (added.length) this.select(added[0]);
+    return added;
+  }
+
+  /** Put a photo on the table. */
+  select(photo) {
+    if (this.active) this.active.pending = null;
+    this.active = photo;
+    this.#tell("photo");
+    this.#tell("photos");
+  }
+
+  step(by) {
+    const index = clamp(this.photos.indexOf(this.active) + by, 0, this.photos.length - 1);
+    if (this.photos[index] && this.photos[index] !== this.active) this.select(this.photos[index]);
+  }
+
+  remove(photo) {
+    const index = this.photos.indexOf(photo);
+    this.photos = this.photos.filter((other) => other !== photo);
+    if (photo.info) api.forget(photo.info.id);
+    if (photo === this.active) this.select(this.photos[Math.min(index, this.photos.length - 1)] ?? null);
+    else this.#tell("photos");
+  }
+
+  /** Upload again what failed or what the server has forgotten. */
+  ready = (photo) => {
+    photo.failure = null;
+    photo.arrival = this.#upload(photo);
+    return photo.arrival.then(() => {
+      if (photo.failure) throw photo.failure;
+    });
+  };
+
+  retry(photo) {
+    photo.failure = null;
+    photo.arrival = this.#enqueue(photo);
+    this.#tell("photos");
+    if (photo === this.active) this.#tell("photo");
+  }
+
+  /** A hint without a colour, where a person pointed. */
+  newHint(x, y) {
+    const photo = this.active;
+    const last = photo.edit.hints.at(-1);
+    const radius = last?.radius ?? Math.max(1, BRUSH * Math.min(photo.width, photo.height));
+    const inside = { x: clamp(x, 0, photo.width - 1), y: clamp(y, 0, photo.height - 1) };
+    const hint = { id: newId(), ...inside, radius, color: null };
+    photo.setPending(hint);
+    return hint;
+  }
+
+  /** Take a colour picture as the source of colours; with `palette` also for the whole photo. */
+  async setReference(file) {
+    const photo = this.active;
+    const [palette, bitmap] = await Promise.all([
+      api.palette(file, file.name || "reference"),
+      createImageBitmap(file).catch(() => null), // the service reads kinds that a browser cannot
+    ]);
+    if (bitmap) this.pictures.set(palette.sha256, bitmap);
+    photo.palette = palette;
+    photo.change({ reference: palette });
+  }
+
+  /** The reference picture of a photo as a bitmap, if the browser has it. */
+  pictureOf(photo) {
+    return photo?.eyePicture ?? this.pictures.get((photo?.edit.reference ?? photo?.palette)?.sha256) ?? null;
+  }
+
+  /** Go on with a session: now if its photo is here, else as soon as it comes. */
+  async openSession(text) {
+    const owner = this.photos.find(({ info }) => info && text.includes(info.sha256)) ?? null;
+    if (!owner && !this.active?.info) {
+      this.#session = text;
+      return "waiting";
+    }
+    await this.#applySession(owner ?? this.active, text);
+    if (owner && owner !== this.active) this.select(owner);
+    return "opened";
+  }
+
+  async #applySession(photo, text) {
+    const steering = await api.openSession(photo.info.id, text);
+    const least = 0.012 * Math.min(photo.width, photo.height);
+    const hints = steering.hints.map((hint) => ({ ...hint, id: newId(), radius: hint.radius ?? least }));
+    const { model, vividness, warmth, alternative, reference } = steering;
+    photo.palette = reference;
+    photo.change({ model, vividness, warmth, alternative, reference, hints });
+    photo.markSaved();
+  }
+
+  /** One upload after the other, in the order given; the one on the table goes first. */
+  #enqueue(photo) {
+    const first = photo === this.active || this.photos.length === 0;
+    const turn = first ? Promise.resolve() : this.#uploads;
+    const done = turn.then(() => this.photos.includes(photo) && !photo.info && this.#upload(photo));
+    this.#uploads = Promise.allSettled([this.#uploads, done]);
+    return done;
+  }
+
+  async #upload(photo) {
+    try {
+      photo.info = await api.upload(photo.file, photo.name);
+    } catch (problem) {
+      photo.failure = problem;
+    }
+    this.#tell("photos");
+    if (photo === this.active) this.#tell("photo");
+    if (photo.info && this.#session?.includes(photo.info.sha256)) {
+      const text = this.#session;
+      this.#session = null;
+      await this.#applySession(photo, text).catch((problem) => this.#tell("problem", { problem }));
+    }
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

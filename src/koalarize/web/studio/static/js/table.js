@@ -1,0 +1,181 @@
+/**
+ * The table: the photo, its hints and the editor at a hint, working together.
+ *
+ * Not here: the panel beside it and the film strip.
+ */
+
+import * as api from "./api.js";
+import { $, announce } from "./dom.js";
+import "./hint-editor.js";
+import "./hint-layer.js";
+import "./viewer.js";
+
+export class Table {
+  #asked = null; // the AbortController of the newest suggestions
+  #early = null; // suggestions asked for before it was known that a click is no double click
+
+  constructor(studio) {
+    this.studio = studio;
+    Object.assign(this, { viewer: $("#viewer"), layer: $("#hints"), editor: $("#editor"), stage: $("#stage") });
+    this.#viewerEvents();
+    this.#hintEvents();
+    studio.addEventListener("photo", () => this.show());
+    addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) this.editor.close();
+    });
+    for (const name of ["edit", "pending"]) studio.addEventListener(name, () => this.#showHints());
+  }
+
+  show() {
+    const photo = this.studio.active;
+    this.editor.close();
+    if (!photo?.info) return this.layer.show([], this.viewer.view);
+    this.viewer.setPhoto(photo.width, photo.height, photo.view);
+    photo.view = this.viewer.view;
+    return this.#showHints();
+  }
+
+  /** Put a hint in the middle of what is in sight, to be moved and opened by keyboard. */
+  addHint() {
+    const photo = this.studio.active;
+    if (!photo?.info || !this.#accepts()) return;
+    const { x, y, width, height } = this.viewer.view.visible();
+    const hint = this.studio.newHint(x + width / 2, y + height / 2);
+    this.layer.focusHint(hint.id);
+    announce("New hint in the middle. Arrow keys move it, Enter chooses its colour.");
+  }
+
+  /** Open the editor of a hint. */
+  async openHint(id) {
+    const photo = this.studio.active;
+    const hint = photo.hints.find((other) => other.id === id);
+    if (!hint || this.editor.hintId === id) return;
+    if (photo.pending && photo.pending.id !== id) photo.setPending(null);
+    this.editor.open(hint, { side: Math.min(photo.width, photo.height), picture: this.studio.pictureOf(photo) });
+    this.layer.open = id;
+    this.#placeEditor();
+    const sheet = this.editor.classList.contains("sheet") ? this.editor.getBoundingClientRect().top : Infinity;
+    this.viewer.reveal(hint.x, hint.y, Math.max(0, this.viewer.getBoundingClientRect().bottom - sheet));
+    this.#focusEditor();
+    await this.#suggest(hint);
+  }
+
+  #accepts() {
+    return this.studio.modelOf(this.studio.active)?.accepts_hints !== false;
+  }
+
+  #focusEditor() {
+    if (!matchMedia("(pointer: coarse)").matches) this.editor.querySelector("header button:last-child").focus({ preventScroll: true });
+  }
+
+  /** Ask for the likely colours; those asked for early at the same place are taken. */
+  async #suggest(hint) {
+    const early = this.#early?.x === hint.x && this.#early?.y === hint.y ? this.#early.answer : null;
+    this.#early = null;
+    try {
+      const found = await (early ?? this.#fetchSuggestions(hint));
+      if (this.editor.hintId !== hint.id) return;
+      this.editor.setLightness(found.lightness);
+      this.editor.suggest(found.suggestions);
+      this.#placeEditor();
+    } catch (problem) {
+      if (problem.name === "AbortError" || this.editor.hintId !== hint.id) return;
+      this.editor.fail(problem.detail || problem.message);
+    }
+  }
+
+  #fetchSuggestions({ id = null, x, y }) {
+    const photo = this.studio.active;
+    this.#asked?.abort();
+    this.#asked = new AbortController();
+    const values = { steering: this.studio.steering(photo, { without: id }), x, y, count: 6 };
+    const { signal } = this.#asked;
+    return api.suggestions(photo.info.id, values, signal).catch(async (problem) => {
+      if (!problem.forgotten) throw problem;
+      await this.studio.ready(photo);
+      return api.suggestions(photo.info.id, values, signal);
+    });
+  }
+
+  #viewerEvents() {
+    const { viewer } = this;
+    viewer.addEventListener("view", () => {
+      this.layer.place();
+      this.#placeEditor();
+    });
+    viewer.addEventListener("aim", ({ detail }) => {
+      const open = !this.editor.hidden;
+      this.layer.aim(open || !this.#accepts() ? null : detail);
+      if (!detail || open || !this.studio.active?.info || !this.#accepts()) return;
+      const answer = this.#fetchSuggestions(detail);
+      answer.catch(() => {}); // whoever opens the editor hears of it
+      this.#early = { ...detail, answer };
+    });
+    viewer.addEventListener("place", ({ detail }) => {
+      this.layer.aim(null);
+      if (!this.studio.active?.info || !this.#accepts()) return;
+      // A click beside an open editor only closes it.
+      if (!this.editor.hidden) return this.editor.close();
+      const hint = this.studio.newHint(detail.x, detail.y);
+      return this.openHint(hint.id);
+    });
+  }
+
+  #hintEvents() {
+    const { editor, layer, studio } = this;
+    layer.addEventListener("hintopen", ({ detail }) => this.openHint(detail.id));
+    layer.addEventListener("hintmove", ({ detail: { id, x, y, done } }) => {
+      studio.active.changeHint(id, { x, y }, { live: !done });
+      const hint = studio.active.hints.find((other) => other.id === id);
+      if (done && editor.hintId === id) this.#suggest(hint);
+    });
+    for (const part of [layer, editor]) {
+      part.addEventListener("hintdelete", ({ detail }) => {
+        const pending = studio.active.pending?.id === detail.id;
+        editor.close();
+        if (!pending) studio.active.removeHint(detail.id);
+        else if (studio.active.pending) studio.active.setPending(null);
+        this.viewer.focus({ preventScroll: true });
+        announce("Hint deleted");
+      });
+    }
+    editor.addEventListener("hintchange", ({ detail: { id, values, live } }) => studio.active.changeHint(id, values, { live }));
+    editor.addEventListener("resize", () => this.#placeEditor());
+    editor.addEventListener("close", ({ detail }) => {
+      layer.open = null;
+      this.viewer.unreveal();
+      this.#asked?.abort();
+      const { pending } = studio.active ?? {};
+      if (pending?.id === detail.id) {
+        studio.active.setPending(null);
+        this.viewer.focus({ preventScroll: true });
+      } else layer.focusHint(detail.id);
+    });
+    editor.addEventListener("picture", async ({ detail: file }) => {
+      try {
+        studio.active.eyePicture = await createImageBitmap(file);
+        editor.dropper.show(studio.active.eyePicture);
+      } catch {
+        editor.fail(`${file.name} is no picture that this browser reads: take a JPEG, PNG or WebP.`);
+      }
+    });
+  }
+
+  #showHints() {
+    const photo = this.studio.active;
+    if (!photo?.info) return;
+    this.layer.show(photo.hints, this.viewer.view);
+    const open = photo.hints.find(({ id }) => id === this.editor.hintId);
+    if (open) {
+      this.editor.update(open);
+      this.#placeEditor();
+    } else if (!this.editor.hidden) this.editor.close();
+  }
+
+  #placeEditor() {
+    const hint = this.studio.active?.hints.find(({ id }) => id === this.editor.hintId);
+    if (!hint) return;
+    const { view } = this.viewer;
+    this.editor.place(view.toScreen(hint.x, hint.y), { width: this.stage.clientWidth, height: this.stage.clientHeight }, this.viewer.afterSpan);
+  }
+}

@@ -1,0 +1,244 @@
+"""What the service computes: previews, parts, files, suggestions; plain functions for threads.
+
+Not here: HTTP. Every colour comes from the ``Colorizer`` by the one path that all others take.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from koalarize import chroma, color
+from koalarize.colorizer import Colorizer
+from koalarize.errors import OptionError, did_you_mean
+from koalarize.likely import Suggestion
+from koalarize.photo import Photo
+from koalarize.steer import Steering
+from koalarize.view import View
+from koalarize.web.studio.album import Opened
+
+__all__ = [
+    "EXTENT",
+    "Models",
+    "alternatives",
+    "encode",
+    "gamut_boundary",
+    "gamut_picture",
+    "hex_of",
+    "preview",
+    "region",
+    "render",
+    "suggestions",
+]
+
+#: No a* or b* of sRGB lies further from 0 than this.
+EXTENT = 110.0
+_MOST_OUTPUT = 4096
+_SAVE: Mapping[str, Mapping[str, Any]] = {
+    "JPEG": {"quality": 90, "subsampling": 0},
+    "WEBP": {"quality": 88, "method": 1},
+    "PNG": {"compress_level": 1},
+}
+
+
+class Models:
+    """The models of one service, each loaded when it is first asked for."""
+
+    def __init__(self, loaders: Mapping[str, Callable[[], Colorizer]]) -> None:
+        """Make it of what loads each name; a client can ask for nothing else."""
+        self._loaders = dict(loaders)
+        self._loaded: dict[str, Colorizer] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def names(self) -> list[str]:
+        """What can be asked for."""
+        return list(self._loaders)
+
+    def get(self, name: str) -> Colorizer:
+        """Return a model.
+
+        Raises:
+            OptionError: if there is none of this name.
+        """
+        if name not in self._loaders:
+            known = f"{did_you_mean(name, self._loaders)}: known are {', '.join(self._loaders)}"
+            raise OptionError(f"the model `{name}` is unknown{known}")
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = self._loaders[name]()
+            return self._loaded[name]
+
+
+def _guidance(opened: Opened, model: str, colorizer: Colorizer, steering: Steering) -> Any:
+    """Return how the photo is coloured, from the cache if it was asked for before."""
+
+    def make() -> chroma.Guidance:
+        return colorizer.steered(_view(opened, model, colorizer, steering), steering)
+
+    return opened.guidances.get((model, steering), make)
+
+
+def _view(opened: Opened, model: str, colorizer: Colorizer, steering: Steering) -> View:
+    size = steering.size
+    return opened.views.get((model, size), lambda: colorizer.view(opened.photo, size=size))
+
+
+def preview(
+    opened: Opened,
+    models: Models,
+    asked: tuple[str, Steering] | None,
+    *,
+    side: int,
+    format: str,
+) -> bytes:
+    """Return a small version of the coloured photo, or of the original where nothing is asked."""
+    small = opened.small(side)
+    if asked is None:
+        return encode(small.pixels, small.alpha, format)
+    model, steering = asked
+    guidance = _guidance(opened, model, models.get(model), steering)
+    return encode(chroma.merge(small.pixels, guidance), small.alpha, format)
+
+
+def region(
+    opened: Opened,
+    models: Models,
+    asked: tuple[str, Steering] | None,
+    box: tuple[int, int, int, int],
+    *,
+    scale: float,
+    format: str,
+) -> bytes:
+    """Return a part of the full-size result.
+
+    Args:
+        opened: the photo.
+        models: those of the service.
+        asked: model and steering; None is the original.
+        box: left, top, width and height, pixels of the photo; cut to it.
+        scale: 0.05 to 1.
+        format: ``jpeg``, ``webp`` or ``png``.
+
+    Raises:
+        OptionError: if nothing of the photo is inside, or the result were too large.
+    """
+    photo = opened.photo
+    left, top, width, height = box
+    right, bottom = min(left + width, photo.width), min(top + height, photo.height)
+    if left >= photo.width or top >= photo.height:
+        raise OptionError(
+            f"the part at {left},{top} lies outside the photo, "
+            f"which is {photo.width} x {photo.height} pixels"
+        )
+    size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
+    if max(size) > _MOST_OUTPUT:
+        raise OptionError(
+            f"the part would be {size[0]} x {size[1]} pixels but at most {_MOST_OUTPUT} a side are "
+            "sent: ask for less, or lower `scale`"
+        )
+    if asked is None:
+        pixels = photo.pixels[top:bottom, left:right]
+    else:
+        model, steering = asked
+        guidance = _guidance(opened, model, models.get(model), steering)
+        pixels = chroma.merge(photo.pixels, guidance, area=(left, top, right, bottom))
+    alpha = None if photo.alpha is None else photo.alpha[top:bottom, left:right]
+    part = Opened(Photo(np.ascontiguousarray(pixels), alpha)).small(max(size))
+    return encode(part.pixels, part.alpha, format)
+
+
+def render(photo: Photo, colorizer: Colorizer, steering: Steering, format: str | None) -> bytes:
+    """Return the full-size file, exactly as the command line would write it."""
+    return photo.encode(colorizer.pixels(photo, steering=steering), format=format)
+
+
+def suggestions(
+    opened: Opened, models: Models, asked: tuple[str, Steering], x: float, y: float, count: int
+) -> tuple[float, str, list[Suggestion]]:
+    """Return L* at a point, the colour that is there now, and what else is likely."""
+    model, steering = asked
+    colorizer = models.get(model)
+    view = _view(opened, model, colorizer, steering)
+    lightness = view.lightness_at(x, y)
+    found = view.suggestions(steering, x, y, count)
+    guidance = _guidance(opened, model, colorizer, steering)
+    rows, columns = guidance.planes.shape[1:]
+    row, column = int(y * rows / view.height), int(x * columns / view.width)
+    slope_a, offset_a, slope_b, offset_b = guidance.planes[:, row, column]
+    now = [lightness, slope_a * lightness + offset_a, slope_b * lightness + offset_b]
+    return lightness, hex_of(np.array(now, np.float32)), found
+
+
+def alternatives(
+    opened: Opened, models: Models, asked: tuple[str, Steering], *, count: int, side: int
+) -> list[tuple[int, float, str]]:
+    """Return number, difference from number 0 and preview (a data URL) of each colouring."""
+    model, steering = asked
+    colorizer = models.get(model)
+    view = _view(opened, model, colorizer, steering)
+    small = opened.small(side)
+    found: list[tuple[int, float, str]] = []
+    first: npt.NDArray[np.float32] | None = None
+    for number in range(min(count, len(view.alternatives())) + 1):
+        other = replace(steering, alternative=number)
+        guidance = _guidance(opened, model, colorizer, other)
+        srgb = chroma.merge(small.pixels, guidance)
+        ab = color.srgb_to_lab(srgb)[..., 1:]
+        first = ab if first is None else first
+        difference = float(np.linalg.norm(ab - first, axis=-1).mean())
+        data = base64.b64encode(encode(srgb, small.alpha, "jpeg")).decode("ascii")
+        found.append((number, difference, f"data:image/jpeg;base64,{data}"))
+    return found
+
+
+def encode(pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None, format: str) -> bytes:
+    """Encode 8-bit levels for showing: no metadata; without alpha over white."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    kind = format.upper()
+    if alpha is not None:
+        opacity = Image.fromarray(np.ascontiguousarray(alpha))
+        if kind == "JPEG":
+            white = Image.new("RGB", image.size, "white")
+            white.paste(image.convert("RGB"), mask=opacity)
+            image = white
+        else:
+            image = image.convert("RGB")
+            image.putalpha(opacity)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **_SAVE[kind])
+    return buffer.getvalue()
+
+
+def gamut_boundary(lightness: float) -> list[tuple[float, float]]:
+    """Return the outermost (a*, b*) at a lightness, one each 5 degrees of hue."""
+    hue = np.radians(np.arange(0, 360, 5))
+    lab = np.stack([np.full(72, lightness), 150 * np.cos(hue), 150 * np.sin(hue)], 1)
+    edge = color.map_to_gamut(lab.astype(np.float32))[:, 1:]
+    return [(round(float(a), 2), round(float(b), 2)) for a, b in edge]
+
+
+def gamut_picture(lightness: float, side: int) -> bytes:
+    """Return a PNG of the plane of a* (right) and b* (up) at a lightness; clear outside sRGB."""
+    axis = (np.arange(side, dtype=np.float32) + np.float32(0.5)) * np.float32(2 * EXTENT / side)
+    axis -= np.float32(EXTENT)
+    lab = np.empty((side, side, 3), np.float32)
+    lab[..., 0], lab[..., 1], lab[..., 2] = lightness, axis[None, :], -axis[:, None]
+    inside = color.in_gamut(lab, tolerance=2e-3)
+    srgb = color.lab_to_srgb(lab, dtype=np.uint8)
+    srgb[~inside] = 0
+    return encode(srgb, (inside * np.uint8(255)).astype(np.uint8), "png")
+
+
+def hex_of(lab: npt.NDArray[np.float32]) -> str:
+    """Return ``#rrggbb`` of a Lab colour, brought into sRGB."""
+    levels = color.lab_to_srgb(color.map_to_gamut(lab[None]), dtype=np.uint8)[0]
+    return "#" + "".join(f"{level:02x}" for level in levels)

@@ -1,0 +1,642 @@
+"""The REST service: every endpoint, every error, its limits; with a stand-in for the network."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from fakes import FakeEngine
+from koalarize import color
+from koalarize.colorizer import Colorizer
+from koalarize.errors import OptionError
+from koalarize.photo import Photo
+from koalarize.web.studio.app import create_app
+from koalarize.web.studio.settings import Settings
+from koalarize.web.studio.uploads import safe_name
+from test_steer import ClassifyingEngine
+
+API = "/api/v1"
+HOST = "http://127.0.0.1:8765"
+MODELS = {
+    "koala": lambda: Colorizer(ClassifyingEngine()),
+    "plain": lambda: Colorizer(FakeEngine()),
+}
+
+
+def client(**limits):
+    models = limits.pop("models", MODELS)
+    raising = limits.pop("raising", True)
+    app = create_app(Settings(**limits), models=models)
+    return TestClient(app, base_url=HOST, raise_server_exceptions=raising)
+
+
+@pytest.fixture(scope="module")
+def service():
+    with client() as opened:
+        yield opened
+
+
+def picture(width=70, height=50, kind="JPEG", **options):
+    grain = np.random.default_rng(0).integers(60, 200, (height, width)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grain).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def exif():
+    tags = Image.Exif()
+    tags[0x010F] = "Box camera"
+    return picture(exif=tags.tobytes(), dpi=(300, 300))
+
+
+@pytest.fixture
+def photo(service, exif):
+    return f"{API}/photos/" + service.post(f"{API}/photos?name=oma.jpg", content=exif).json()["id"]
+
+
+def image_of(answer):
+    assert answer.status_code == 200, answer.text
+    return Image.open(io.BytesIO(answer.content))
+
+
+def problem(answer, status, slug, word=""):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    said = answer.json()
+    assert said["type"] == f"urn:koalarize:problem:{slug}"
+    assert said["status"] == status
+    assert said["title"]
+    assert word in said["detail"]
+    assert "Traceback" not in answer.text
+    return said
+
+
+HINTED = {"hints": [{"x": 20, "y": 25, "color": "#3050c0"}]}
+
+
+class TestPhotos:
+    def test_upload(self, service, exif):
+        first = service.post(f"{API}/photos?name=a/b/oma.jpg", content=exif)
+        info = first.json()
+        assert info["name"] == "oma.jpg"
+        assert (info["width"], info["height"], info["format"]) == (70, 50, "JPEG")
+        assert (info["grey"], info["deep"], info["exif"]) == (True, False, True)
+        assert info["bytes"] == len(exif)
+        again = service.post(f"{API}/photos", files={"picture": ("neu.jpg", exif)})
+        assert again.status_code == 200
+        assert (again.json()["id"], again.json()["name"]) == (info["id"], "neu.jpg")
+        assert service.get(again.headers["location"]).json() == again.json()
+
+    def test_delete(self, service):
+        answer = service.post(f"{API}/photos", content=picture(9, 9))
+        assert answer.status_code == 201
+        assert service.delete(answer.headers["location"]).status_code == 204
+        problem(service.get(answer.headers["location"]), 404, "not-found", "upload it again")
+        problem(service.delete(answer.headers["location"]), 404, "not-found")
+
+    @pytest.mark.parametrize("data", [b"", b"hello", picture()[:300], b"%!PS-Adobe"])
+    def test_no_picture(self, service, data):
+        problem(service.post(f"{API}/photos", content=data), 415, "not-a-picture")
+        problem(service.post(f"{API}/colorize", content=data), 415, "not-a-picture")
+        problem(service.post(f"{API}/references", content=data), 415, "not-a-picture")
+
+    @pytest.mark.parametrize("path", ["0" * 64, "..%2f..%2fetc%2fpasswd", "x"])
+    def test_unknown(self, service, path):
+        answer = service.post(f"{API}/photos/{path}/preview", json={})
+        assert answer.status_code in (404, 422)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+    def test_the_oldest_leave(self):
+        with client(photos=2) as opened:
+            places = [
+                opened.post(f"{API}/photos", content=picture(9, 9 + i)).headers["location"]
+                for i in range(3)
+            ]
+            assert [opened.get(place).status_code for place in places] == [404, 200, 200]
+
+    def test_the_unused_leave(self):
+        with client(expiry=0.05) as opened:
+            place = opened.post(f"{API}/photos", content=picture(9, 9)).headers["location"]
+            time.sleep(0.1)
+            problem(opened.get(place), 404, "not-found")
+
+    def test_decoded_again_when_memory_is_short(self):
+        with client(memory=1) as opened:
+            places = [
+                opened.post(f"{API}/photos", content=picture(20, 20 + i)).headers["location"]
+                for i in range(3)
+            ]
+            for place in places:
+                assert opened.post(f"{place}/preview", json={}).status_code == 200
+
+    def test_nothing_stays_on_disk(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        with client() as opened:
+            opened.post(f"{API}/photos", content=picture())
+            opened.post(f"{API}/photos", files={"picture": ("a.png", picture(600, 600, "PNG"))})
+            (folder,) = tmp_path.iterdir()
+            assert len(list(folder.iterdir())) == 2
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestSteering:
+    @pytest.mark.parametrize("kind", ["jpeg", "webp", "png"])
+    def test_preview(self, service, photo, kind):
+        answer = service.post(f"{photo}/preview", json={"side": 35, "format": kind})
+        shown = image_of(answer)
+        assert (shown.format.lower(), shown.size) == (kind, (35, 25))
+        assert answer.headers["content-type"] == f"image/{kind}"
+
+    def test_never_enlarged(self, service, photo):
+        assert image_of(service.post(f"{photo}/preview", json={})).size == (70, 50)
+
+    def test_grey_is_the_original(self, service, photo, exif):
+        shown = image_of(service.post(f"{photo}/preview", json={"grey": True, "format": "png"}))
+        assert np.array_equal(np.asarray(shown), np.asarray(Image.open(io.BytesIO(exif))))
+
+    def test_a_hint_shows(self, service, photo):
+        asked = {"format": "png", "steering": HINTED}
+        srgb = np.asarray(image_of(service.post(f"{photo}/preview", json=asked)))
+        assert color.srgb_to_lab(srgb)[25, 20, 2] < -20
+        plain = np.asarray(image_of(service.post(f"{photo}/preview", json={"format": "png"})))
+        assert color.srgb_to_lab(plain)[25, 20, 2] > 0
+
+    def test_a_region_is_what_saving_gives(self, service, photo):
+        whole = np.asarray(image_of(service.post(f"{photo}/render", json={"format": "png"})))
+        asked = {"x": 11, "y": 7, "width": 500, "height": 20, "format": "png"}
+        part = np.asarray(image_of(service.post(f"{photo}/region", json=asked)))
+        assert np.array_equal(part, whole[7:27, 11:])
+
+    def test_a_smaller_region(self, service, photo):
+        asked = {"width": 60, "height": 40, "scale": 0.5, "grey": True}
+        assert image_of(service.post(f"{photo}/region", json=asked)).size == (30, 20)
+
+    def test_a_region_outside(self, service, photo):
+        said = service.post(f"{photo}/region", json={"x": 70, "y": 0})
+        problem(said, 422, "not-allowed", "outside the photo")
+
+    def test_a_region_too_large(self):
+        with client() as opened:
+            wide = opened.post(f"{API}/photos", content=picture(5000, 4, "PNG"))
+            said = opened.post(f"{wide.headers['location']}/region", json={"width": 5000})
+            problem(said, 422, "not-allowed", "lower `scale`")
+
+    def test_suggestions(self, service, photo):
+        said = service.post(f"{photo}/suggestions", json={"x": 10, "y": 20, "count": 3}).json()
+        assert 0 < said["lightness"] < 100
+        assert said["color"].startswith("#")
+        shares = [one["probability"] for one in said["suggestions"]]
+        assert shares == sorted(shares, reverse=True)
+        assert len(shares) == 3
+
+    def test_alternatives(self, service, photo):
+        said = service.post(f"{photo}/alternatives", json={"count": 2, "side": 32}).json()
+        found = said["alternatives"]
+        assert [one["alternative"] for one in found] == [0, 1, 2]
+        assert found[0]["difference"] == 0
+        assert min(one["difference"] for one in found[1:]) > 1
+        head, data = found[1]["preview"].split(",")
+        assert head == "data:image/jpeg;base64"
+        assert Image.open(io.BytesIO(base64.b64decode(data))).size == (32, 23)
+
+    @pytest.mark.parametrize("path", ["suggestions", "alternatives"])
+    def test_a_model_without_distributions(self, service, photo, path):
+        asked = {"steering": {"model": "plain"}}
+        asked |= {"x": 1, "y": 1} if path == "suggestions" else {}
+        said = service.post(f"{photo}/{path}", json=asked)
+        problem(said, 422, "not-allowed", "not how likely")
+
+    @pytest.mark.parametrize(
+        ("steering", "word"),
+        [
+            ({"model": "koalo"}, "koala"),
+            ({"model": "/etc/passwd.onnx"}, "unknown"),
+            ({"warmth": 2}, "warmth"),
+            ({"warmth": "1"}, "warmth"),
+            ({"vividness": -1}, "vividness"),
+            ({"size": 8}, "size"),
+            ({"alternative": 13}, "alternative"),
+            ({"colour": 1}, "colour"),
+            ({"hints": [{"x": 1, "y": 1, "color": "red"}]}, "color"),
+            ({"hints": [{"x": 99, "y": 1, "color": "#fff"}]}, "outside the photo"),
+            ({"hints": [{"x": 1, "y": 1, "color": "#fff"}] * 201}, "hints"),
+            ({"reference": {"name": "", "sha256": "", "bands": [[], [], []]}}, ""),
+            (None, "steering"),
+        ],
+    )
+    def test_wrong_values(self, service, photo, steering, word):
+        said = service.post(f"{photo}/preview", json={"steering": steering})
+        problem(said, 422, "not-allowed", word)
+
+    def test_where_it_is_wrong(self, service, photo):
+        hints = [{"x": 1, "y": 1, "color": "red"}]
+        said = service.post(f"{photo}/preview", json={"steering": {"hints": hints}}).json()
+        assert said["errors"][0]["where"] == "body.steering.hints.0.color"
+
+    @pytest.mark.parametrize("body", [b"{", b"\xff", b'{"side": NaN}', b"[" * 99_999])
+    def test_no_json(self, service, photo, body):
+        headers = {"content-type": "application/json"}
+        answer = service.post(f"{photo}/preview", content=body, headers=headers)
+        assert answer.status_code in (400, 422)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+class TestFiles:
+    def test_render_keeps_everything(self, service, photo, exif):
+        answer = service.post(f"{photo}/render", json={"steering": HINTED})
+        saved = image_of(answer)
+        assert saved.format == "JPEG"
+        assert saved.getexif()[0x010F] == "Box camera"
+        assert saved.info["dpi"] == pytest.approx((300, 300))
+        assert 'filename="oma.color.jpg"' in answer.headers["content-disposition"]
+        before = Photo.read(exif).lightness()
+        after = color.srgb_to_lab(np.asarray(saved))[..., 0]
+        assert np.abs(after - before).mean() < 1.5  # what JPEG does to it
+
+    @pytest.mark.parametrize(
+        ("asked", "kind", "ending"),
+        [("png", "PNG", "png"), ("tiff", "TIFF", "tif"), ("webp", "WEBP", "webp")],
+    )
+    def test_formats(self, service, photo, asked, kind, ending):
+        answer = service.post(f"{photo}/render", json={"format": asked})
+        assert image_of(answer).format == kind
+        assert f'oma.color.{ending}"' in answer.headers["content-disposition"]
+        assert int(answer.headers["content-length"]) == len(answer.content)
+
+    def test_a_session_there_and_back(self, service, photo, exif):
+        palette = service.post(f"{API}/references?name=sun.jpg", content=exif).json()
+        steering = {**HINTED, "warmth": 0.25, "alternative": 1, "reference": palette}
+        answer = service.post(f"{photo}/session", json={"steering": steering})
+        assert 'filename="oma.koalarize.json"' in answer.headers["content-disposition"]
+        opened = service.post(f"{photo}/session/open", content=answer.content).json()
+        assert opened["reference"] == palette
+        assert (opened["warmth"], opened["alternative"]) == (0.25, 1)
+        assert opened["hints"] == [{"x": 20, "y": 25, "color": "#3050c0", "radius": None}]
+
+    def test_rendering_is_what_the_colorizer_does(self, service, photo, exif):
+        from koalarize.session import Session
+
+        asked = {"steering": {**HINTED, "vividness": 1.3}}
+        session = Session.loads(service.post(f"{photo}/session", json=asked).content)
+        expected = Colorizer(ClassifyingEngine())(exif, steering=session.steering)
+        assert service.post(f"{photo}/render", json=asked).content == expected
+
+    def test_another_photos_session(self, service, photo):
+        other = service.post(f"{API}/photos", content=picture(30, 30)).headers["location"]
+        session = service.post(f"{other}/session", json={}).content
+        said = service.post(f"{photo}/session/open", content=session)
+        problem(said, 409, "other-photo", "belongs to")
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"\xff"])
+    def test_no_session(self, service, photo, body):
+        problem(service.post(f"{photo}/session/open", content=body), 422, "not-allowed")
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("../../etc/passwd", "passwd"),
+            ("C:\\Fotos\\oma.jpg", "oma.jpg"),
+            ('a"b\r\nX: y.jpg', "abX y.jpg"),
+            ("...", ""),
+            ("größe.jpg", "größe.jpg"),
+            ("x" * 500 + ".jpg", "x" * 116 + ".jpg"),
+        ],
+    )
+    def test_names_do_no_harm(self, name, expected):
+        assert safe_name(name) == expected
+
+
+class TestColorize:
+    def test_raw(self, service, exif):
+        answer = service.post(f"{API}/colorize", content=exif)
+        assert answer.content == Colorizer(ClassifyingEngine())(exif)
+        assert answer.headers["content-type"] == "image/jpeg"
+
+    def test_form_with_everything(self, service, exif):
+        sun = io.BytesIO()
+        Image.new("RGB", (9, 9), (240, 130, 40)).save(sun, "PNG")
+        query = "format=png&vividness=0.9&warmth=0.2&size=64&alternative=1&hint=20,25=%233050c0"
+        files = {"picture": ("oma.jpg", exif), "reference": ("sun.png", sun.getvalue())}
+        answer = service.post(f"{API}/colorize?{query}", files=files)
+        assert image_of(answer).format == "PNG"
+        assert 'filename="oma.color.png"' in answer.headers["content-disposition"]
+        without = service.post(f"{API}/colorize?{query}", files={"picture": ("o.jpg", exif)})
+        assert without.content != answer.content
+
+    @pytest.mark.parametrize(
+        "query",
+        ["format=gif", "vividness=nan", "size=1", "hint=1", "hint=999,1=%23fff", "model=koalo"],
+    )
+    def test_wrong_values(self, service, exif, query):
+        problem(service.post(f"{API}/colorize?{query}", content=exif), 422, "not-allowed")
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {"image": ("a.jpg", b"x")},
+            [("picture", ("a.jpg", b"x")), ("picture", ("b.jpg", b"x"))],
+            {"reference": ("a.jpg", b"x")},
+        ],
+    )
+    def test_wrong_forms(self, service, files):
+        problem(service.post(f"{API}/colorize", files=files), 400, "bad-request", "picture")
+
+    @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=x"])
+    def test_broken_forms(self, service, kind):
+        answer = service.post(f"{API}/colorize", content=b"abc", headers={"content-type": kind})
+        problem(answer, 400, "bad-request")
+
+    def test_what_cannot_be_written_becomes_png(self, service):
+        answer = service.post(f"{API}/colorize", content=picture(kind="GIF"))
+        assert image_of(answer).format == "PNG"
+
+
+class TestColours:
+    def test_gamut(self, service):
+        said = service.get(f"{API}/gamut?lightness=50").json()
+        assert len(said["boundary"]) == 72
+        lab = np.array([[50, a, b] for a, b in said["boundary"]], np.float32)
+        assert color.in_gamut(lab, tolerance=1e-2).all()
+        lab[:, 1:] *= 1.03
+        assert not color.in_gamut(lab).any()
+        assert np.abs(lab[:, 1:]).max() < said["extent"]
+
+    def test_gamut_picture(self, service):
+        shown = image_of(service.get(f"{API}/gamut.png?lightness=50&side=64"))
+        levels = np.asarray(shown)
+        assert levels.shape == (64, 64, 4)
+        assert levels[32, 32, 3] == 255
+        assert levels[0, 0, 3] == 0
+        up = color.srgb_to_lab(levels[20:21, 32:33, :3])[0, 0]
+        assert up == pytest.approx((50, 1.7, 39.5), abs=1.5)
+
+    @pytest.mark.parametrize("query", ["", "?lightness=101", "?lightness=x", "?lightness=nan"])
+    def test_wrong_lightness(self, service, query):
+        problem(service.get(f"{API}/gamut{query}"), 422, "not-allowed", "lightness")
+        problem(service.get(f"{API}/gamut.png{query}"), 422, "not-allowed", "lightness")
+
+    def test_reference(self, service):
+        sun = io.BytesIO()
+        Image.new("RGB", (9, 9), (240, 130, 40)).save(sun, "PNG")
+        said = service.post(f"{API}/references?name=sun.png", content=sun.getvalue()).json()
+        assert said["name"] == "sun.png"
+        assert len(said["bands"]) == 3
+        assert said["swatches"]
+
+
+class TestFacts:
+    def test_models(self, service):
+        found = service.get(f"{API}/models").json()["models"]
+        assert [(one["name"], one["suggests"], one["default"]) for one in found] == [
+            ("koala", True, True),
+            ("plain", False, False),
+        ]
+
+    def test_limits_and_health(self, service):
+        assert service.get(f"{API}/limits").json()["workers"] == Settings().workers
+        assert service.get(f"{API}/health").json()["status"] == "ok"
+
+    def test_description(self, service):
+        document = service.get(f"{API}/openapi.json").json()
+        operations = [one for path in document["paths"].values() for one in path.values()]
+        names = [one["operationId"] for one in operations]
+        assert len(set(names)) == len(names) == 17
+        assert "HTTPValidationError" not in json.dumps(document)
+        for one in operations:
+            kinds = [list(answer.get("content", {})) for answer in one["responses"].values()]
+            assert ["application/problem+json"] in kinds
+
+    def test_nothing_there(self, service):
+        problem(service.get(f"{API}/nothing"), 404, "not-found")
+        problem(service.get(f"{API}/colorize"), 405, "method-not-allowed")
+        problem(service.get("/static/../app.py"), 404, "not-found")
+
+
+class TestGuard:
+    @pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", ""])
+    def test_other_hosts(self, service, host):
+        answer = service.get(f"{API}/models", headers={"host": host})
+        problem(answer, 421, "other-host")
+
+    def test_other_origins(self, service, exif):
+        headers = {"origin": "http://evil.example"}
+        answer = service.post(f"{API}/photos", content=exif, headers=headers)
+        problem(answer, 403, "other-origin")
+        assert service.post(f"{API}/photos", content=exif, headers={"origin": HOST}).is_success
+
+    def test_headers(self, service):
+        headers = service.get(f"{API}/health").headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+
+    def test_a_token(self):
+        with client(token="geheim") as opened:
+            said = opened.get(f"{API}/models", headers={"host": "studio.lan"})
+            problem(said, 401, "token-needed")
+            assert said.headers["www-authenticate"] == "Bearer"
+            wrong = {"authorization": "Bearer falsch"}
+            problem(opened.get(f"{API}/models", headers=wrong), 401, "token-needed")
+            right = {"authorization": "Bearer geheim", "host": "studio.lan"}
+            assert opened.get(f"{API}/models", headers=right).status_code == 200
+            assert opened.get(f"{API}/health").status_code == 200
+            first = opened.get("/?token=geheim", follow_redirects=False)
+            assert (first.status_code, first.headers["location"]) == (303, "/")
+            assert "HttpOnly" in first.headers["set-cookie"]
+            assert opened.get(f"{API}/models").status_code == 200
+
+
+class SlowEngine(ClassifyingEngine):
+    """Waits until it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.go = threading.Event()
+        self.began = threading.Event()
+
+    def run(self, l, hints):  # noqa: E741
+        self.began.set()
+        assert self.go.wait(10)
+        return super().run(l, hints)
+
+
+class TestLimits:
+    def test_too_many_bytes(self):
+        with client(max_bytes=1000) as opened:
+            big = bytes(70_000)
+            problem(opened.post(f"{API}/photos", content=big), 413, "too-large", "1,000")
+            answer = opened.post(f"{API}/photos", content=iter([big]))
+            problem(answer, 413, "too-large")
+            answer = opened.post(f"{API}/colorize", files={"picture": ("a.jpg", big)})
+            problem(answer, 413, "too-large")
+
+    def test_too_many_pixels(self):
+        with client(max_pixels=3000) as opened:
+            for path in ("photos", "colorize", "references"):
+                answer = opened.post(f"{API}/{path}", content=picture())
+                problem(answer, 413, "too-large", "3,500 pixels")
+
+    def test_uploads_hold_too_much(self):
+        with client(upload_memory=100) as opened:
+            problem(opened.post(f"{API}/photos", content=bytes(101)), 429, "busy")
+            answer = opened.post(f"{API}/photos", content=iter([bytes(60), bytes(60)]))
+            problem(answer, 429, "busy")
+            problem(opened.post(f"{API}/photos", content=bytes(99)), 415, "not-a-picture")
+
+    def test_a_full_queue(self, exif):
+        engine = SlowEngine()
+        models = {"koala": lambda: Colorizer(engine)}
+        with client(workers=1, queue=1, models=models) as opened:
+            answers = []
+            threads = [
+                threading.Thread(
+                    target=lambda: answers.append(opened.post(f"{API}/colorize", content=exif))
+                )
+                for _ in range(2)
+            ]
+            for thread in threads:
+                thread.start()
+            assert engine.began.wait(10)
+            for _ in range(200):
+                if opened.get(f"{API}/health").json()["waiting"] == 1:
+                    break
+                time.sleep(0.02)
+            full = opened.post(f"{API}/colorize", content=exif)
+            engine.go.set()
+            for thread in threads:
+                thread.join(20)
+        problem(full, 429, "busy")
+        assert full.headers["retry-after"] == "1"
+        assert [answer.status_code for answer in answers] == [200, 200]
+
+    def test_a_request_that_takes_too_long(self, exif):
+        engine = SlowEngine()
+        with client(timeout=0.2, models={"koala": lambda: Colorizer(engine)}) as opened:
+            answer = opened.post(f"{API}/colorize", content=exif)
+            engine.go.set()
+        problem(answer, 503, "timed-out", "0.2 seconds")
+        assert "retry-after" in answer.headers
+
+    def test_a_bug_says_nothing_of_the_inside(self, exif):
+        class Broken(ClassifyingEngine):
+            def run(self, l, hints):  # noqa: E741
+                raise RuntimeError("secret")
+
+        with client(models={"koala": lambda: Colorizer(Broken())}, raising=False) as opened:
+            answer = opened.post(f"{API}/colorize", content=exif)
+        assert "secret" not in answer.text
+        problem(answer, 500, "bug")
+
+    @pytest.mark.parametrize(
+        "limits", [{"workers": 0}, {"queue": -1}, {"timeout": 0}, {"max_pixels": 0}]
+    )
+    def test_limits_must_make_sense(self, limits):
+        with pytest.raises(OptionError, match=next(iter(limits))):
+            Settings(**limits)
+
+
+def talk(app, messages, *, path=f"{API}/photos", stall=False):
+    """Send a body piece by piece, as no client library would; return the answer's messages."""
+    sent = []
+
+    async def receive():
+        if messages:
+            return messages.pop(0)
+        if stall:
+            await asyncio.sleep(30)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("localhost", 80),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+    }
+    asyncio.run(app(scope, receive, send))
+    return sent
+
+
+PIECE = {"type": "http.request", "body": picture()[:100], "more_body": True}
+
+
+def test_an_upload_that_stalls():
+    app = create_app(Settings(upload_idle=0.1), models=MODELS)
+    sent = talk(app, [PIECE], stall=True)
+    assert sent[0]["status"] == 408
+    assert b"stalled" in sent[1]["body"]
+
+
+def test_an_upload_that_is_cut_off():
+    app = create_app(Settings(), models=MODELS)
+    sent = talk(app, [PIECE])
+    assert sent[0]["status"] == 400
+    assert app._app._app.state.studio.intake._held == 0
+
+
+def test_a_client_that_leaves_frees_its_place(exif):
+    engine = SlowEngine()
+    app = create_app(Settings(workers=1), models={"koala": lambda: Colorizer(engine)})
+    whole = {"type": "http.request", "body": exif, "more_body": False}
+    sent = talk(app, [whole], path=f"{API}/colorize")
+    assert sent[0]["status"] == 499
+    engine.go.set()
+
+
+def test_the_page_or_the_description(service):
+    answer = service.get("/", follow_redirects=False)
+    page = Path(__file__).parent.parent / "src/koalarize/web/studio/static/index.html"
+    assert answer.status_code == (200 if page.is_file() else 307)
+
+
+@pytest.mark.slow
+def test_the_description_holds():
+    schemathesis = pytest.importorskip("schemathesis")
+    from hypothesis import HealthCheck, given, settings
+
+    app = create_app(Settings(), models=MODELS)
+    with TestClient(app, base_url=HOST) as opened:
+        document = opened.get(f"{API}/openapi.json").json()
+        place = opened.post(f"{API}/photos", content=picture()).json()["id"]
+        schema = schemathesis.openapi.from_dict(document)
+        for operation in schema.get_all_operations():
+
+            @given(case=operation.ok().as_strategy())
+            @settings(
+                max_examples=15,
+                deadline=None,
+                derandomize=True,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            )
+            def check(case):
+                if "id" in (case.path_parameters or {}) and case.method != "DELETE":
+                    case.path_parameters["id"] = place
+                sent = case.as_transport_kwargs(base_url=HOST)
+                sent.pop("cookies", None)
+                answer = opened.request(**sent)
+                assert answer.status_code < 500, (case.method, case.path, answer.text)
+                described = case.operation.definition.raw["responses"]
+                assert str(answer.status_code) in described, (case.path, answer.text)
+
+            check()

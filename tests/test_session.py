@@ -1,0 +1,193 @@
+"""Sessions: saved, read back strictly, and replayed by the command line to the same pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from koalarize.cli import main
+from koalarize.colorizer import Colorizer
+from koalarize.errors import OptionError
+from koalarize.hints import Hint
+from koalarize.palette import Palette
+from koalarize.photo import Photo
+from koalarize.session import OtherPhotoError, Session, steering_from_json
+from koalarize.steer import Steering
+from test_steer import ClassifyingEngine
+
+
+@pytest.fixture
+def steering():
+    reference = Palette.of(Photo.read(np.full((9, 9, 3), (240, 130, 40), np.uint8)), name="sun.jpg")
+    hints = (Hint(30.5, 20, "#3050c0"), Hint(3, 4, "#808080", 7.25))
+    return Steering(1.25, -0.3, hints, 96, 1, reference)
+
+
+@pytest.fixture
+def session(steering):
+    return Session("photo.png", "ab" * 32, "koala", steering, "cd" * 32)
+
+
+def test_there_and_back(session):
+    assert Session.loads(session.dumps()) == session
+    assert Session.loads(session.dumps().encode()) == session
+
+
+def test_defaults():
+    assert steering_from_json({}) == ("koala", Steering())
+
+
+def test_the_layout_stays(session):
+    document = json.loads(session.dumps())
+    assert document["format"] == "koalarize-session-1"
+    assert list(document) == ["format", "photo", "weights", "steering"]
+    assert document["steering"]["hints"][0] == {
+        "x": 30.5,
+        "y": 20,
+        "color": "#3050c0",
+        "radius": None,
+    }
+
+
+def broken(session, *path, value):
+    document = json.loads(session.dumps())
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "match"),
+    [
+        (("format",), "koalarize-session-2", "format"),
+        (("colour",), 1, "unknown key `colour`"),
+        (("photo", "sha256"), 5, "sha256"),
+        (("photo",), None, "photo"),
+        (("weights",), 5, "weights"),
+        (("steering",), [], "steering"),
+        (("steering", "warmht"), 0.1, "did you mean `warmth`"),
+        (("steering", "warmth"), 2, "warmth"),
+        (("steering", "warmth"), True, "number"),
+        (("steering", "size"), 96.5, "whole number"),
+        (("steering", "alternative"), "1", "whole number"),
+        (("steering", "hints"), {}, "list"),
+        (("steering", "hints"), [{}] * 201, "at most 200"),
+        (("steering", "hints", 0, "color"), "red", "#rrggbb"),
+        (("steering", "hints", 0, "x"), -1, "hint's x"),
+        (("steering", "hints", 0, "z"), 1, "unknown key `z`"),
+        (("steering", "reference"), "sun.jpg", "palette"),
+        (("steering", "model"), "", "model"),
+    ],
+)
+def test_anything_wrong_is_an_error(session, path, value, match):
+    with pytest.raises(OptionError, match=match):
+        Session.loads(broken(session, *path, value=value))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, b"\xff\xfe"])
+def test_no_json(text):
+    with pytest.raises(OptionError, match="session"):
+        Session.loads(text)
+
+
+def test_a_file(session, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(session.dumps(), encoding="utf-8")
+    assert Session.read(path) == session
+    with pytest.raises(OptionError, match=r"none\.json"):
+        Session.read(tmp_path / "none.json")
+
+
+def test_another_photo(session):
+    data = b"the photo"
+    own = Session("a.png", hashlib.sha256(data).hexdigest(), "koala", Steering())
+    own.check(data, "a.png")
+    with pytest.raises(OtherPhotoError, match=r"belongs to `a\.png`.*`b\.png` is another"):
+        own.check(b"another", "b.png")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    def load(model="koala", **_):
+        return Colorizer(ClassifyingEngine())
+
+    monkeypatch.setattr("koalarize.colorizer.Colorizer.load", load)
+    grain = np.random.default_rng(0).integers(60, 200, (50, 70)).astype(np.uint8)
+    Image.fromarray(grain).save(tmp_path / "photo.png")
+    return tmp_path
+
+
+def save(folder, steering, **change):
+    data = (folder / "photo.png").read_bytes()
+    facts = {"weights": None, "sha256": hashlib.sha256(data).hexdigest(), **change}
+    session = Session("photo.png", facts["sha256"], "koala", steering, facts["weights"])
+    (folder / "a.json").write_text(session.dumps())
+    return Colorizer(ClassifyingEngine())(data, steering=steering)
+
+
+def test_the_command_line_replays_it(folder, steering, capsys):
+    expected = save(folder, steering)
+    assert main([str(folder / "photo.png"), "--session", str(folder / "a.json")]) == 0
+    assert (folder / "photo.color.png").read_bytes() == expected
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_other_weights_are_said(folder, steering, capsys):
+    save(folder, steering, weights="00" * 32)
+    assert main([str(folder / "photo.png"), "--session", str(folder / "a.json")]) == 0
+    assert "other weights" in capsys.readouterr().err
+
+
+def test_the_command_line_refuses_another_photo(folder, steering, capsys):
+    save(folder, steering, sha256="00" * 32)
+    assert main([str(folder / "photo.png"), "--session", str(folder / "a.json")]) == 2
+    assert "another picture" in capsys.readouterr().err
+    assert not (folder / "photo.color.png").exists()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [["--warmth", "0"], ["--model", "koala"], ["--hint", "1,1=#fff"], ["--vividness", "1"]],
+)
+def test_nothing_beside_a_session(folder, steering, capsys, extra):
+    save(folder, steering)
+    assert main([str(folder / "photo.png"), "--session", str(folder / "a.json"), *extra]) == 2
+    assert f"`{extra[0]}` has no place" in capsys.readouterr().err
+
+
+def test_one_picture_only(folder, steering, capsys):
+    save(folder, steering)
+    Image.new("L", (9, 9)).save(folder / "other.png")
+    words = [str(folder / "photo.png"), str(folder / "other.png")]
+    assert main([*words, "--session", str(folder / "a.json")]) == 2
+    assert "one picture" in capsys.readouterr().err
+
+
+def test_warmth_and_reference_on_the_command_line(folder):
+    Image.new("RGB", (9, 9), (240, 130, 40)).save(folder / "sun.png")
+    photo, out = str(folder / "photo.png"), folder / "new.png"
+    words = ["--warmth", "0.5", "--reference", str(folder / "sun.png"), "--alternative", "1"]
+    assert main([photo, "-o", str(out), *words]) == 0
+    expected = Colorizer(ClassifyingEngine())(
+        (folder / "photo.png").read_bytes(),
+        warmth=0.5,
+        reference=folder / "sun.png",
+        alternative=1,
+    )
+    assert out.read_bytes() == expected
+
+
+def test_a_reference_that_is_none(folder, capsys):
+    assert main([str(folder / "photo.png"), "--reference", str(folder / "no.png")]) == 1
+    assert "no.png" in capsys.readouterr().err
+
+
+def test_warmth_out_of_range(folder, capsys):
+    assert main([str(folder / "photo.png"), "--warmth", "2"]) == 2
+    assert "warmth" in capsys.readouterr().err

@@ -1,0 +1,347 @@
+"""Steering: hints that hold, warmth, references, likely colours, other colourings."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from koalarize import chroma, color
+from koalarize.colorizer import Colorizer, palette_of
+from koalarize.engine import ModelInfo, Prediction
+from koalarize.errors import OptionError, PhotoError
+from koalarize.hints import Hint
+from koalarize.likely import alternative_anchors, modes, probabilities, suggest
+from koalarize.palette import Palette
+from koalarize.photo import Photo
+from koalarize.steer import Steering, honoured, warmed
+
+BINS = color.ab_bins()
+
+
+def bin_of(a, b):
+    return int(((BINS - np.float32([a, b])) ** 2).sum(1).argmin())
+
+
+def logits_of(shares, height=8, width=8):
+    """Return logits of one distribution everywhere, {(a, b): share}."""
+    table = np.full(len(BINS), 1e-5)
+    for (a, b), share in shares.items():
+        table[bin_of(a, b)] = share
+    return np.tile(np.log(table / table.sum())[:, None, None], (1, height, width)).astype(
+        np.float32
+    )
+
+
+class ClassifyingEngine:
+    """Left half: red or blue; right half: nearly surely green. Hints are answered roughly."""
+
+    info = ModelInfo("fake", 16, True, 112, temperature=0.4, output="logits", chroma_gain=1.2)
+
+    def __init__(self):
+        self.runs = 0
+
+    def run(self, l, hints):  # noqa: E741
+        self.runs += 1
+        height, width = l.shape[0] // 4, l.shape[1] // 4
+        logits = logits_of({(50, 30): 0.6, (10, -40): 0.3, (0, 0): 0.1}, height, width)
+        right = logits_of({(-30, 30): 0.97, (0, 0): 0.03}, height, width)
+        logits[:, :, width // 2 :] = right[:, :, width // 2 :]
+        if hints is not None:
+            for row, column in np.argwhere(hints[2] > 0):
+                a, b = hints[:2, row, column]
+                half = slice(None, width // 2) if column < width * 2 else slice(width // 2, None)
+                logits[bin_of(0.7 * a, 0.7 * b), :, half] += 6
+        return Prediction(color.decode_ab(logits, temperature=0.4), logits)
+
+
+@pytest.fixture
+def engine():
+    return ClassifyingEngine()
+
+
+@pytest.fixture
+def colorizer(engine):
+    return Colorizer(engine)
+
+
+@pytest.fixture
+def photo():
+    """Dark on the left, light on the right, with a little grain."""
+    grain = np.random.default_rng(0).integers(0, 12, (120, 160))
+    return Photo.read((np.where(np.arange(160) < 80, 90, 140) + grain).astype(np.uint8))
+
+
+def ab_of(srgb):
+    return color.srgb_to_lab(srgb)[..., 1:]
+
+
+class TestSteering:
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("vividness", -0.1),
+            ("vividness", float("nan")),
+            ("warmth", 1.01),
+            ("warmth", float("nan")),
+            ("size", 0),
+            ("alternative", -1),
+            ("alternative", 13),
+        ],
+    )
+    def test_values_must_make_sense(self, field, value):
+        with pytest.raises(OptionError, match=field):
+            Steering(**{field: value})
+
+    def test_one_path_for_keywords_and_steering(self, colorizer, photo):
+        hints = (Hint(40, 60, "#3050c0"),)
+        one = colorizer(photo, vividness=0.8, hints=hints, size=48, warmth=0.5, alternative=1)
+        two = colorizer(photo, steering=Steering(0.8, 0.5, hints, 48, 1))
+        assert np.array_equal(one.pixels, two.pixels)
+        assert not np.array_equal(one.pixels, colorizer(photo).pixels)
+
+    def test_a_part_is_as_in_the_whole(self, colorizer, photo):
+        guidance = colorizer.steered(colorizer.view(photo), Steering())
+        whole = chroma.merge(photo.pixels, guidance)
+        for left, top, right, bottom in ((0, 0, 160, 120), (13, 7, 90, 120), (159, 119, 160, 120)):
+            part = chroma.merge(photo.pixels, guidance, area=(left, top, right, bottom))
+            assert np.array_equal(part, whole[top:bottom, left:right])
+
+    def test_a_view_asks_the_network_once(self, colorizer, engine, photo):
+        view = colorizer.view(photo)
+        for warmth in (0, 0.5, 1):
+            colorizer.steered(view, Steering(warmth=warmth))
+        view.suggestions(Steering(), 10, 10, 4)
+        view.alternatives()
+        assert engine.runs == 1
+
+    def test_lightness_stays(self, colorizer, photo):
+        reference = Palette.of(Photo.read(np.full((8, 8, 3), (250, 90, 0), np.uint8)))
+        hints = (Hint(20, 20, "#00ff00"),)
+        out = colorizer.pixels(
+            photo, steering=Steering(2.0, 1.0, hints, alternative=1, reference=reference)
+        )
+        difference = color.srgb_to_lab(out)[..., 0] - photo.lightness()
+        assert np.abs(difference).max() < 1
+
+
+class TestHints:
+    @pytest.mark.parametrize("asked", ["#3050c0", "#808080", "#a06030"])
+    def test_the_place_gets_the_colour(self, colorizer, photo, asked):
+        hint = Hint(40, 60, asked)
+        ab = ab_of(colorizer.pixels(photo, hints=[hint]))
+        lightness = photo.lightness()[60, 40]
+        wanted = color.map_to_gamut(np.float32([[lightness, *hint.ab]]))[0, 1:]
+        assert ab[58:63, 38:43].reshape(-1, 2).mean(0) == pytest.approx(wanted, abs=4)
+
+    def test_unlike_places_keep_theirs(self):
+        ab = np.zeros((2, 40, 40), np.float32)
+        ab[0, :, 20:] = 40
+        lightness = np.where(np.arange(40) < 20, 30, 70).astype(np.float32) * np.ones((40, 1))
+        hint = Hint(18, 20, "#3050c0")
+        out = honoured(ab, lightness.astype(np.float32), [hint], width=40, height=40)
+        assert out[:, 20, 18] == pytest.approx(hint.ab, abs=0.01)
+        assert np.abs(out - ab)[:, 20, 21].max() < 1
+        assert np.abs(out - ab)[:, 0, 0].max() < 0.2
+
+    def test_neighbours_do_not_add_up(self):
+        ab, lightness = np.zeros((2, 30, 30), np.float32), np.full((30, 30), 50, np.float32)
+        hints = [Hint(10, 15, "#3050c0"), Hint(11, 15, "#3050c0"), Hint(10, 16, "#3050c0")]
+        out = honoured(ab, lightness, hints, width=30, height=30)
+        assert np.hypot(*out).max() <= np.hypot(*hints[0].ab) * 1.001
+
+    def test_the_gain_does_not_touch_them(self):
+        ab, lightness = np.zeros((2, 30, 30), np.float32), np.full((30, 30), 50, np.float32)
+        hint = Hint(10, 15, "#3050c0")
+        out = honoured(ab, lightness, [hint], width=30, height=30, gain=1.5)
+        assert out[:, 15, 10] * 1.5 == pytest.approx(hint.ab, abs=0.01)
+
+
+class TestWarmth:
+    def test_neutral_is_nothing(self):
+        ab = np.random.default_rng(0).normal(0, 20, (2, 5, 5)).astype(np.float32)
+        assert warmed(ab, 0.0) is ab
+
+    def test_warm_is_yellow_and_cold_is_blue(self, colorizer, photo):
+        cold, neutral, warm = (
+            ab_of(colorizer.pixels(photo, steering=Steering(warmth=warmth))).mean((0, 1))
+            for warmth in (-1, 0, 1)
+        )
+        assert cold[1] < neutral[1] - 5 < neutral[1] + 5 < warm[1]
+
+    def test_grey_moves_least(self):
+        ab = np.zeros((2, 1, 2), np.float32)
+        ab[0, 0, 1] = 40
+        shift = np.linalg.norm(warmed(ab, 1.0) - ab, axis=0)[0]
+        assert shift[0] < 5 < 15 < shift[1]
+
+    def test_no_vividness_is_grey(self, colorizer, photo):
+        out = colorizer.pixels(photo, steering=Steering(0.0, 1.0))
+        assert np.array_equal(out, np.repeat(photo.pixels[..., None], 3, -1))
+
+
+class TestSuggestions:
+    def test_modes_are_found_in_order(self):
+        likely = probabilities(logits_of({(50, 30): 0.6, (10, -40): 0.3, (0, 0): 0.1}, 1, 1))
+        found = modes(likely[:, 0, 0], 5)
+        assert [(round(m.a), round(m.b)) for m in found[:3]] == [(50, 30), (10, -40), (0, 0)]
+        assert found[0].probability == pytest.approx(0.6, abs=0.01)
+
+    def test_neighbouring_bins_are_one_colour(self):
+        shares = {(30, 30): 0.3, (40, 30): 0.25, (30, 40): 0.2, (-40, 40): 0.25}
+        found = modes(probabilities(logits_of(shares, 1, 1))[:, 0, 0], 5, least=0.05)
+        assert len(found) == 2
+        assert found[0].probability == pytest.approx(0.75, abs=0.02)
+
+    def test_colours_have_the_lightness_of_the_spot(self):
+        likely = probabilities(logits_of({(50, 30): 0.6, (10, -40): 0.4}, 1, 1))[:, 0, 0]
+        for lightness in (20.0, 60.0, 90.0):
+            for one in suggest(likely, lightness, 4):
+                srgb = np.uint8([[int(one.color[i : i + 2], 16) for i in (1, 3, 5)]])
+                lab = color.srgb_to_lab(srgb)[0]
+                assert lab[0] == pytest.approx(lightness, abs=0.6)
+                assert lab[1:] == pytest.approx((one.a, one.b), abs=1.5)
+
+    def test_what_looks_the_same_is_said_once(self):
+        likely = probabilities(logits_of({(50, 30): 0.6, (10, -40): 0.4}, 1, 1))[:, 0, 0]
+        assert len(suggest(likely, 0.0, 4)) == 1
+
+    def test_they_follow_the_place_and_the_hints(self, colorizer, photo):
+        view = colorizer.view(photo)
+        left = view.suggestions(Steering(), 20, 60, 4)
+        right = view.suggestions(Steering(), 140, 60, 4)
+        assert left[0].a > 30
+        assert right[0].a < -20
+        hinted = view.suggestions(Steering(hints=(Hint(20, 60, "#2040ff"),)), 30, 60, 4)
+        assert hinted[0].b < -30
+
+    @pytest.mark.parametrize("point", [(160, 0), (0, 120), (-1, 5)])
+    def test_outside(self, colorizer, photo, point):
+        with pytest.raises(OptionError, match="outside"):
+            colorizer.view(photo).suggestions(Steering(), *point, 4)
+
+    def test_a_model_without_distributions(self, photo):
+        from fakes import FakeEngine
+
+        view = Colorizer(FakeEngine()).view(photo)
+        with pytest.raises(OptionError, match="not how likely"):
+            view.suggestions(Steering(), 1, 1, 4)
+        with pytest.raises(OptionError, match="not how likely"):
+            view.alternatives()
+        with pytest.raises(OptionError, match="not how likely"):
+            view.guidance(Steering(reference=Palette.of(photo)))
+
+
+class TestAlternatives:
+    def test_they_differ_and_stay_plausible(self, colorizer, photo):
+        view = colorizer.view(photo)
+        count = len(view.alternatives())
+        assert count >= 2
+        pictures = [
+            ab_of(colorizer.pixels(photo, steering=Steering(alternative=k)))
+            for k in range(count + 1)
+        ]
+        for one, other in itertools.combinations(pictures[:3], 2):
+            assert np.linalg.norm(one - other, axis=-1).mean() > 2
+        for picture in pictures:  # the network is sure of the right half
+            assert picture[:, 110:].mean((0, 1))[0] < -10
+
+    def test_each_is_of_one_piece(self, colorizer, photo):
+        ab = ab_of(colorizer.pixels(photo, steering=Steering(alternative=1)))
+        assert ab[10:110, 10:60].std((0, 1)).max() < 6
+
+    def test_the_same_again(self, photo):
+        logits = ClassifyingEngine().run(np.zeros((64, 96), np.float32), None).logits
+        lightness = np.random.default_rng(1).uniform(0, 100, (16, 24)).astype(np.float32)
+        first, second = (alternative_anchors(logits, lightness, 4) for _ in range(2))
+        assert first == second
+        for anchors in first:
+            assert anchors
+            assert all(0 <= one.row < 16 and 0 <= one.column < 24 for one in anchors)
+
+    def test_a_hint_wins(self, colorizer, photo):
+        hint = Hint(40, 60, "#808080")
+        ab = ab_of(colorizer.pixels(photo, steering=Steering(hints=(hint,), alternative=1)))
+        assert np.abs(ab[58:63, 38:43]).mean() < 5
+
+    def test_a_number_too_high(self, colorizer, photo):
+        with pytest.raises(OptionError, match="this photo has"):
+            colorizer(photo, alternative=12)
+
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 7)])
+    def test_any_shape(self, colorizer, shape):
+        view = colorizer.view(Photo.read(np.full(shape, 100, np.uint8)))
+        for number in range(len(view.alternatives()) + 1):
+            colorizer.steered(view, Steering(alternative=number))
+
+
+class TestReference:
+    @pytest.mark.parametrize(
+        ("srgb", "check"),
+        [
+            ((240, 130, 40), lambda ab: ab[0] > 5 and ab[1] > 10),
+            ((80, 120, 190), lambda ab: ab[1] < -10),
+            ((128, 128, 128), lambda ab: np.hypot(*ab) < 6),
+        ],
+    )
+    def test_the_picture_follows(self, colorizer, photo, srgb, check):
+        reference = Photo.read(np.full((20, 30, 3), srgb, np.uint8))
+        out = colorizer(photo, reference=reference)
+        assert check(ab_of(out.pixels)[:, :70].mean((0, 1)))
+
+    def test_by_lightness(self):
+        pixels = np.full((40, 40, 3), (20, 40, 110), np.uint8)
+        pixels[20:] = (250, 210, 120)
+        histogram = Palette.of(Photo.read(pixels)).histogram
+        means = histogram @ BINS
+        assert means[0, 1] < -20
+        assert means[2, 1] > 20
+
+    def test_a_hint_is_not_led(self, colorizer, photo):
+        reference = Photo.read(np.full((20, 30, 3), (240, 130, 40), np.uint8))
+        hint = Hint(40, 60, "#3050c0")
+        ab = ab_of(colorizer(photo, reference=reference, hints=[hint]).pixels)
+        assert ab[60, 40] == pytest.approx(hint.ab, abs=6)
+
+    def test_of_a_file(self, tmp_path):
+        Image.new("RGB", (9, 9), (200, 30, 30)).save(tmp_path / "red.png")
+        palette = palette_of(tmp_path / "red.png")
+        assert palette.name == "red.png"
+        assert len(palette.sha256) == 64
+        assert palette_of(palette) is palette
+        assert palette_of(None) is None
+        with pytest.raises(PhotoError, match=r"none\.png"):
+            palette_of(tmp_path / "none.png")
+
+    def test_json_and_back(self):
+        pixels = np.random.default_rng(0).integers(0, 256, (30, 30, 3)).astype(np.uint8)
+        palette = Palette.of(Photo.read(pixels), name="bunt.jpg")
+        assert Palette.from_json(json.loads(json.dumps(palette.to_json()))) == palette
+        assert 1 <= len(palette.swatches) <= 8
+
+    def test_what_is_clear_does_not_count(self):
+        pixels = np.full((10, 10, 4), (200, 30, 30, 255), np.uint8)
+        pixels[:5] = (0, 0, 255, 0)
+        assert (Palette.of(Photo.read(pixels)).histogram @ BINS)[1, 1] > 0
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"bands": [[[1, 1]], [[1, 1]]]},
+            {"bands": [[[1, 1]], [[1, 1]], []]},
+            {"bands": [[[1, 1]], [[1, 1]], [[260, 1]]]},
+            {"bands": [[[1, 1]], [[1, 1]], [[1, 0]]]},
+            {"bands": [[[1, 1]], [[1, 1]], [[1, 1], [1, 2]]]},
+            {"bands": [[[1, 1]], [[1, 1]], [[1, 1.5]]]},
+            {"bands": 5},
+            {"name": 5},
+            {"colour": 1},
+        ],
+    )
+    def test_wrong_json(self, change):
+        palette = Palette.of(Photo.read(np.full((4, 4, 3), (9, 200, 9), np.uint8)), name="x")
+        with pytest.raises(OptionError, match="palette"):
+            Palette.from_json({**palette.to_json(), **change})

@@ -1,0 +1,537 @@
+"""The studio's page in a real browser: what a person does with mouse, touch and keyboard."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from koalarize import Hint, Photo
+from koalarize.color import lab_to_srgb, map_to_gamut, srgb_to_lab
+
+pytest.importorskip("fastapi", reason="the studio needs fastapi")
+pytest.importorskip("playwright", reason="driving the page needs playwright")
+data = pytest.importorskip("skimage.data", reason="the photo comes from scikit-image")
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+WAIT = 30_000  # milliseconds
+ARTIST = "Koalarize's grandmother"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, "-m", "koalarize", "serve", "--no-browser", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(address + "api/v1/health", timeout=5).close()
+                break
+            except OSError:
+                assert server.poll() is None, server.stdout and server.stdout.read().decode()
+                time.sleep(0.2)
+        yield address
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page with everything it said and asked for."""
+
+    def __init__(self, browser: Browser, address: str, **options: Any) -> None:
+        self.context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 800}, **options}
+        )
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(WAIT)
+        self.errors: list[str] = []
+        self.elsewhere: list[str] = []
+        own = (address, "blob:" + address, "data:")
+        self.page.on("console", lambda told: told.type == "error" and self.errors.append(told.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on(
+            "request",
+            lambda asked: asked.url.startswith(own) or self.elsewhere.append(asked.url),
+        )
+        self.page.goto(address)
+        self.page.wait_for_selector(".example")
+
+    def leave(self) -> None:
+        self.page.on("dialog", lambda dialog: dialog.accept())
+        self.context.close()
+        assert self.errors == []
+        assert self.elsewhere == []
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    visit = Visit(browser, address)
+    yield visit
+    visit.leave()
+
+
+@pytest.fixture
+def phone(browser: Browser, address: str) -> Iterator[Visit]:
+    size = {"width": 390, "height": 844}
+    visit = Visit(browser, address, viewport=size, has_touch=True, is_mobile=True)
+    yield visit
+    visit.leave()
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grey photo of a cup of coffee, 600 x 400, with EXIF."""
+    exif = Image.Exif()
+    exif[0x013B] = ARTIST
+    exif.get_ifd(0x8769)[0x9003] = "1931:05:17 12:00:00"
+    path = tmp_path_factory.mktemp("photos") / "grandma's cup.jpg"
+    Image.fromarray(data.coffee()).convert("L").save(path, quality=92, exif=exif)
+    return path
+
+
+def drop(page: Page, *files: tuple[str, bytes], onto: str = "#stage") -> None:
+    listed = [[name, base64.b64encode(content).decode()] for name, content in files]
+    transfer = page.evaluate_handle(
+        """(files) => {
+          const transfer = new DataTransfer();
+          for (const [name, text] of files) {
+            const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+            const type = name.endsWith("json") ? "application/json" : "";
+            transfer.items.add(new File([bytes], name, {type}));
+          }
+          return transfer;
+        }""",
+        listed,
+    )
+    page.dispatch_event(onto, "drop", {"dataTransfer": transfer})
+
+
+def colourings(page: Page) -> int:
+    return int(page.locator("body").get_attribute("data-coloured") or 0)
+
+
+def wait_for_colour(page: Page, since: int = 0) -> None:
+    page.wait_for_selector(f'body[data-coloured]:not([data-coloured="{since}"])', timeout=WAIT)
+
+
+def spot(
+    page: Page, x: float, y: float, width: int = 600, height: int = 400
+) -> tuple[float, float]:
+    """Where a pixel of a fitted photo is in the window."""
+    box = page.locator("#viewer").bounding_box()
+    assert box is not None
+    margin = min(24, box["width"] / 24)
+    scale = min((box["width"] - 2 * margin) / width, (box["height"] - 2 * margin) / height, 4)
+    return (
+        box["x"] + box["width"] / 2 + (x - width / 2) * scale,
+        box["y"] + box["height"] / 2 + (y - height / 2) * scale,
+    )
+
+
+def name_colour(page: Page, text: str) -> None:
+    before = colourings(page)
+    page.wait_for_selector("#editor .swatch .paint")
+    page.get_by_label("Colour name or #rrggbb").fill(text)
+    page.keyboard.press("Enter")
+    wait_for_colour(page, before)
+
+
+def save(page: Page, choose: str, path: Path) -> Path:
+    page.click("#save")
+    with page.expect_download(timeout=WAIT) as download:
+        page.click(choose)
+    download.value.save_as(path)
+    expect(page.locator("#status")).to_contain_text("Saved")
+    return path
+
+
+def check_hint(path: Path, x: int, y: int, color: str) -> None:
+    """The saved picture has the hue that was asked for, as strong as its lightness allows."""
+    saved = np.asarray(Image.open(path).convert("RGB"))[y - 1 : y + 2, x - 1 : x + 2]
+    lightness, *ab = srgb_to_lab(saved).reshape(-1, 3).mean(axis=0)
+    wanted = np.array([[lightness, *Hint(x=x, y=y, color=color).ab]], np.float32)
+    wanted = srgb_to_lab(lab_to_srgb(map_to_gamut(wanted)))[0, 1:]
+    assert np.hypot(*(np.array(ab) - wanted)) < 0.45 * np.hypot(*wanted)
+
+
+def check_lightness(path: Path, original: Path) -> None:
+    grey = np.asarray(Image.open(original).convert("L"))
+    lightness = srgb_to_lab(np.asarray(Image.open(path).convert("RGB")))[..., 0]
+    levels = srgb_to_lab(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1))[:, 0]
+    as_grey = np.interp(lightness, levels, np.arange(256))
+    off = np.abs(as_grey - grey)
+    assert np.mean(off <= 1.0) >= 0.999
+    assert off.max() <= 2.0
+
+
+def check_exif(path: Path) -> None:
+    exif = Image.open(path).getexif()
+    assert exif[0x013B] == ARTIST
+    assert exif.get_ifd(0x8769)[0x9003] == "1931:05:17 12:00:00"
+
+
+def test_a_photo_is_dropped_steered_and_saved(visit: Visit, photo: Path, tmp_path: Path) -> None:
+    page = visit.page
+    drop(page, (photo.name, photo.read_bytes()))
+    wait_for_colour(page)
+    expect(page.locator("#status")).to_contain_text("Coloured in")
+
+    divider = page.get_by_role("slider", name="Divider")
+    expect(divider).to_have_attribute("aria-valuenow", "50")
+    box = divider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 200, box["y"] + 100, steps=4)
+    page.mouse.up()
+    share = int(divider.get_attribute("aria-valuenow") or 50)
+    assert 20 < share < 40
+
+    page.mouse.click(*spot(page, 480, 330))
+    name_colour(page, "dark green")
+    page.keyboard.press("Escape")
+    page.mouse.click(*spot(page, 60, 60))
+    name_colour(page, "#3040c0")
+    page.keyboard.press("Escape")
+    expect(page.locator("#hint-list li")).to_have_count(2)
+    expect(page.locator(".hint")).to_have_count(2)
+
+    before = colourings(page)
+    page.keyboard.press("Control+z")
+    wait_for_colour(page, before)
+    expect(page.locator("#hint-list li")).to_have_count(1)
+
+    saved = save(page, "[data-format=png]", tmp_path / "saved.png")
+    assert Image.open(saved).size == (600, 400)
+    check_hint(saved, 480, 330, "#1f4a27")
+    check_lightness(saved, photo)
+    check_exif(saved)
+    check_exif(save(page, "[data-format=jpeg]", tmp_path / "saved.jpg"))
+    assert Image.open(save(page, "[data-format=tiff]", tmp_path / "saved.tif")).format == "TIFF"
+
+
+def test_a_phone_does_the_same_by_touch(phone: Visit, photo: Path, tmp_path: Path) -> None:
+    page = phone.page
+    drop(page, (photo.name, photo.read_bytes()))
+    wait_for_colour(page)
+    page.touchscreen.tap(*spot(page, 480, 330))
+    name_colour(page, "dark green")
+    page.get_by_role("button", name="Close", exact=True).tap()
+    page.touchscreen.tap(*spot(page, 60, 60))
+    name_colour(page, "navy")
+    page.get_by_role("button", name="Close", exact=True).tap()
+    expect(page.locator(".hint")).to_have_count(2)
+    before = colourings(page)
+    page.get_by_role("button", name="Undo").tap()
+    wait_for_colour(page, before)
+    expect(page.locator(".hint")).to_have_count(1)
+    page.locator("#sheet-handle").tap()
+    expect(page.locator("#vividness")).to_be_visible()
+    wider = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert not wider
+    saved = save(page, "[data-format=png]", tmp_path / "saved.png")
+    check_hint(saved, 480, 330, "#1f4a27")
+    check_lightness(saved, photo)
+
+
+def tab_to(page: Page, selector: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
+            return
+    raise AssertionError(f"Tab never comes to {selector}")
+
+
+def test_the_keyboard_is_enough(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    tab_to(page, ".example:nth-of-type(3)")
+    page.keyboard.press("Enter")
+    wait_for_colour(page)
+    tab_to(page, "#viewer")
+    page.keyboard.press("n")
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector("#editor .swatch .paint")
+    tab_to(page, ".swatch:nth-of-type(2)")
+    before = colourings(page)
+    page.keyboard.press("Enter")
+    wait_for_colour(page, before)
+    tab_to(page, "ab-picker")
+    name = page.locator("ab-picker").get_attribute("aria-valuetext")
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Shift+ArrowUp")
+    assert page.locator("ab-picker").get_attribute("aria-valuetext") != name
+    page.keyboard.press("Escape")
+    expect(page.locator(".hint")).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(page.locator(".hint")).to_have_count(0)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".hint")).to_have_count(1)
+    for key in ("Control+z", "Control+Shift+z"):
+        page.keyboard.press(key)
+    expect(page.locator(".hint")).to_have_count(1)
+    tab_to(page, ".divider")
+    page.keyboard.press("End")
+    expect(page.locator(".divider")).to_have_attribute("aria-valuenow", "100")
+    page.keyboard.press("Control+s")
+    page.keyboard.press("Tab")
+    with page.expect_download(timeout=WAIT) as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "coffee.color.png"
+
+
+def test_the_command_line_replays_a_session(visit: Visit, photo: Path, tmp_path: Path) -> None:
+    page = visit.page
+    drop(page, (photo.name, photo.read_bytes()))
+    wait_for_colour(page)
+    page.mouse.click(*spot(page, 400, 60))
+    name_colour(page, "brick red")
+    page.keyboard.press("Escape")
+    before = colourings(page)
+    page.locator("#vividness").fill("1.2")
+    page.locator("#warmth").fill("0.3")
+    wait_for_colour(page, before)
+    session = save(page, "#save-session", tmp_path / "session.json")
+    saved = save(page, "[data-format=png]", tmp_path / "saved.png")
+    assert json.loads(session.read_text())
+
+    replayed = tmp_path / "replayed.png"
+    command = [sys.executable, "-m", "koalarize", photo, "--session", session, "-o", replayed]
+    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    assert np.array_equal(np.asarray(Image.open(replayed)), np.asarray(Image.open(saved)))
+
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    drop(page, (session.name, session.read_bytes()))
+    expect(page.locator("#status")).to_contain_text("drop the photo")
+    drop(page, (photo.name, photo.read_bytes()))
+    expect(page.locator(".hint")).to_have_count(1)
+    assert page.locator("#vividness").input_value() == "1.2"
+    wait_for_colour(page)
+    again = save(page, "[data-format=png]", tmp_path / "again.png")
+    assert again.read_bytes() == saved.read_bytes()
+
+
+def test_several_photos_keep_their_own_state(visit: Visit, photo: Path) -> None:
+    page = visit.page
+    small = io.BytesIO()
+    Image.fromarray(data.camera()).resize((200, 150)).save(small, "PNG")
+    drop(page, (photo.name, photo.read_bytes()), ("camera.png", small.getvalue()), ("a.txt", b"no"))
+    wait_for_colour(page)
+    page.mouse.click(*spot(page, 480, 330))
+    name_colour(page, "dark green")
+    page.keyboard.press("Escape")
+    tiles = page.locator("#film .tile-place .tile")
+    expect(tiles).to_have_count(3)
+    tiles.nth(1).click()
+    expect(page.locator("#photo-title")).to_contain_text("200 × 150")
+    expect(page.locator(".hint")).to_have_count(0)
+    tiles.nth(2).click()
+    expect(page.locator("#notice")).to_contain_text("picture")
+    page.get_by_role("button", name="Remove", exact=True).click()
+    tiles.nth(0).click()
+    expect(page.locator(".hint")).to_have_count(1)
+    told: list[str] = []
+    page.on("dialog", lambda dialog: (told.append(dialog.type), dialog.accept()))
+    page.reload()
+    assert told == ["beforeunload"]  # the hint was not saved
+    assert visit.errors  # the browser reports the refused upload by itself
+    visit.errors = [text for text in visit.errors if "415" not in text]
+
+
+def test_a_hint_is_dragged_brushed_and_deleted(visit: Visit, photo: Path) -> None:
+    page = visit.page
+    drop(page, (photo.name, photo.read_bytes()))
+    wait_for_colour(page)
+    page.mouse.click(*spot(page, 360, 200))
+    name_colour(page, "teal")
+    page.keyboard.press("Escape")
+    hint = page.locator(".hint")
+    expect(hint).to_have_attribute("aria-label", "Hint 1: teal, 60 % across, 50 % down")
+    before = colourings(page)
+    page.mouse.move(*spot(page, 360, 200))
+    page.mouse.down()
+    page.mouse.move(*spot(page, 450, 100), steps=8)
+    page.mouse.up()
+    wait_for_colour(page, before)
+    expect(hint).to_have_attribute("aria-label", "Hint 1: teal, 75 % across, 25 % down")
+    expect(page.locator("#editor")).to_be_hidden()
+    page.get_by_role("button", name="Undo").click()  # the whole drag is one step
+    expect(hint).to_have_attribute("aria-label", "Hint 1: teal, 60 % across, 50 % down")
+
+    hint.click()
+    expect(page.locator("#editor")).to_be_visible()
+    before = colourings(page)
+    page.get_by_label("Brush radius").fill("80")
+    wait_for_colour(page, before)
+    page.get_by_label("Colour name or #rrggbb").fill("no such colour")
+    page.keyboard.press("Enter")
+    assert page.locator("#editor :invalid").count() == 1
+    expect(page.locator("#hint-list li")).to_have_count(1)
+    page.get_by_role("button", name="Delete this hint").click()
+    expect(hint).to_have_count(0)
+
+
+def test_colours_reference_and_other_colourings(visit: Visit, photo: Path) -> None:
+    page = visit.page
+    drop(page, (photo.name, photo.read_bytes()))
+    wait_for_colour(page)
+    page.wait_for_selector("#alternatives button:nth-of-type(2)")
+    before = colourings(page)
+    page.click("#alternatives button:nth-of-type(2)")
+    wait_for_colour(page, before)
+    expect(page.locator("#alternatives button:nth-of-type(2)")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+
+    colourful = io.BytesIO()
+    Image.fromarray(data.astronaut()).save(colourful, "PNG")
+    before = colourings(page)
+    drop(page, ("astronaut.png", colourful.getvalue()), onto="#reference")
+    wait_for_colour(page, before)
+    expect(page.locator(".file-name")).to_have_text("astronaut.png")
+    page.mouse.click(*spot(page, 480, 330))
+    page.wait_for_selector("#editor .swatch .paint")
+    page.click("#editor summary")
+    before = colourings(page)
+    page.locator("eye-dropper canvas").click(position={"x": 10, "y": 10})
+    wait_for_colour(page, before)
+    before = colourings(page)
+    page.get_by_role("button", name="Keep grey").click()
+    wait_for_colour(page, before)
+    expect(page.locator("#hint-list li")).to_contain_text("grey")
+
+
+def test_nothing_is_lost_when_the_server_is_away_or_busy(visit: Visit, photo: Path) -> None:
+    page = visit.page
+    drop(page, (photo.name, photo.read_bytes()))
+    wait_for_colour(page)
+    page.route("**/api/**", lambda route: route.abort())
+    page.locator("#vividness").fill("1.5")
+    expect(page.locator("#notice")).to_contain_text("No answer from koalarize")
+    before = colourings(page)
+    page.unroute("**/api/**")
+    wait_for_colour(page, before)
+    expect(page.locator("#notice")).to_be_hidden()
+
+    problem = {"title": "Busy", "status": 429, "detail": "try again"}
+    page.route(
+        "**/preview",
+        lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json=problem),
+        times=1,
+    )
+    before = colourings(page)
+    page.locator("#vividness").fill("0.5")
+    expect(page.locator("#status")).to_contain_text("waiting for a turn")
+    wait_for_colour(page, before)
+
+    # The server forgets photos after a while, or when it is started again.
+    page.evaluate(
+        """async () => {
+          const entries = performance.getEntriesByType("resource");
+          const asked = entries.map(({name}) => /photos\\/([^/?]+)\\/preview/.exec(name));
+          const [, id] = asked.find(Boolean);
+          await fetch(`api/v1/photos/${id}`, {method: "DELETE"});
+        }"""
+    )
+    before = colourings(page)
+    page.locator("#warmth").fill("0.5")
+    wait_for_colour(page, before)
+    expected = re.compile(r"Failed to load resource.*(429|404|ERR_FAILED)")
+    visit.errors = [text for text in visit.errors if not expected.search(text)]
+
+
+def test_zooming_in_shows_the_pixels_that_are_saved(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    large = Image.fromarray(data.coffee()).convert("L").resize((3000, 2000))
+    content = io.BytesIO()
+    large.save(content, "JPEG", quality=92)
+    drop(page, ("large.jpg", content.getvalue()))
+    wait_for_colour(page)
+    page.keyboard.press("c")
+    with page.expect_response(re.compile("/region$")) as answer:
+        page.keyboard.press("1")
+    assert answer.value.ok
+    asked = json.loads(answer.value.request.post_data or "{}")
+    assert asked["scale"] == 1
+    assert asked["width"] < 2000
+    expect(page.locator("#actual")).to_have_text("100 %")
+    page.wait_for_timeout(500)
+    middle = page.evaluate(
+        """() => {
+          const canvas = document.querySelector("koala-viewer canvas");
+          const [left, top] = [canvas.width / 2 - 20, canvas.height / 2 - 20];
+          return Array.from(canvas.getContext("2d").getImageData(left, top, 40, 40).data);
+        }"""
+    )
+    shown = np.array(middle, np.uint8).reshape(40, 40, 4)[..., :3].astype(int)
+    saved = Image.open(save(page, "[data-format=png]", tmp_path / "large.png"))
+    wanted = np.asarray(saved)[980:1020, 1480:1520].astype(int)
+    assert np.abs(shown - wanted).mean() < 4
+    page.keyboard.press("0")
+    expect(page.locator("#actual")).not_to_have_text("100 %")
+    page.mouse.dblclick(*spot(page, 700, 700, 3000, 2000))
+    expect(page.locator("#actual")).to_have_text("100 %")
+    page.wait_for_timeout(400)
+    expect(page.locator(".hint")).to_have_count(0)
+
+
+def test_the_pages_colour_science_is_the_packages(visit: Visit) -> None:
+    names = visit.page.evaluate(
+        "import('/static/js/names.js').then((module) => module.NAMES.length)"
+    )
+    assert names > 80
+    hexes = ["#000000", "#ffffff", "#1f4a27", "#c03020", "#0000ff", "#7fb4e0", "#010203"]
+    found = visit.page.evaluate(
+        "(hexes) => import('/static/js/color.js').then((module) => hexes.map(module.hexToLab))",
+        hexes,
+    )
+    srgb = np.array([[int(text[at : at + 2], 16) for at in (1, 3, 5)] for text in hexes], np.uint8)
+    assert np.allclose(found, srgb_to_lab(srgb), atol=2e-3)
+    labs = [[30.0, 60.0, -80.0], [50.0, -90.0, 10.0], [70.0, 5.0, 9.0]]
+    fitted = visit.page.evaluate(
+        "(labs) => import('/static/js/color.js').then((module) => labs.map(module.fitToGamut))",
+        labs,
+    )
+    assert np.allclose(fitted, map_to_gamut(np.array(labs, np.float32)), atol=0.3)
+
+
+def test_photo_fixture_is_grey_with_exif(photo: Path) -> None:
+    assert Photo.read(photo).pixels.ndim == 2
+    check_exif(photo)
