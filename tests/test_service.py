@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from fakes import FakeEngine
+from fakes import ClassifyingEngine, FakeEngine
 from koalarize import color
 from koalarize.colorizer import Colorizer
 from koalarize.errors import OptionError
@@ -23,7 +23,6 @@ from koalarize.photo import Photo
 from koalarize.web.studio.app import create_app
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.uploads import safe_name
-from test_steer import ClassifyingEngine
 
 API = "/api/v1"
 HOST = "http://127.0.0.1:8765"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes import ClassifyingEngine
 from koalarize.cli import main
 from koalarize.colorizer import Colorizer
 from koalarize.errors import OptionError
@@ -17,7 +18,6 @@ from koalarize.palette import Palette
 from koalarize.photo import Photo
 from koalarize.session import OtherPhotoError, Session, steering_from_json
 from koalarize.steer import Steering
-from test_steer import ClassifyingEngine
 
 
 @pytest.fixture

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     )
     from koalarize.hints import Hint
     from koalarize.photo import Photo
+    from koalarize.session import Session
+    from koalarize.steer import Steering
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Colorizer",
@@ -41,6 +43,8 @@ __all__ = [
     "OutputError",
     "Photo",
     "PhotoError",
+    "Session",
+    "Steering",
     "__version__",
     "colorize",
 ]
@@ -50,6 +54,8 @@ _HOMES = {
     "colorize": "colorizer",
     "Hint": "hints",
     "Photo": "photo",
+    "Session": "session",
+    "Steering": "steer",
 }
 
 

@@ -11,8 +11,6 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.extras import needs
-
 __all__ = ["serve"]
 
 
@@ -59,11 +57,10 @@ def serve(
     ] = False,
 ) -> None:
     """Open the studio: a page to steer the colours, and a REST service."""
-    with needs("serve"):
-        from koalarize.web.server import new_token
-        from koalarize.web.server import serve as listen
-        from koalarize.web.studio.app import create_app
-        from koalarize.web.studio.settings import Settings
+    from koalarize.web.server import new_token
+    from koalarize.web.server import serve as listen
+    from koalarize.web.studio.app import create_app
+    from koalarize.web.studio.settings import Settings
 
     open_to_others = not _is_this_machine(host)
     if open_to_others and not token:
