@@ -27,7 +27,12 @@ ALLOWED = {
     "palette": {"color", "errors", "photo"},
     "steer": {"errors", "hints", "likely", "palette"},
     "session": {"errors", "hints", "palette", "steer"},
-    "view": {"chroma", "color", "engine", "errors", "hints", "likely", "steer"},
+    "tint": {"color"},
+    "chroma": {"color", "tint"},
+    "calm": {"chroma"},
+    "view": {
+        *("calm", "chroma", "color", "engine", "errors", "hints", "likely", "steer", "tint"),
+    },
     "models": {"color", "errors"},
     "data": {"color", "errors"},
 }

@@ -23,6 +23,7 @@ import numpy as np
 from koalarize.color import lab_to_srgb, srgb_to_lab
 from koalarize.errors import KoalarizeError, OptionError, OutputError
 from koalarize.photo import EXTENSIONS, Photo, output_path
+from koalarize.view import noting_colors
 
 if TYPE_CHECKING:
     from koalarize.colorizer import Colorizer
@@ -38,7 +39,7 @@ Status = Literal["colored", "skipped", "failed"]
 #: Pictures in work at once, at most: more would only hold more pixels in memory, since the network
 #: itself already uses every core.
 MOST_WORKERS = 4
-#: Tasks handed to the threads ahead of the outcome that is next in turn; each is a few paths.
+#: Tasks handed to the threads ahead of the next outcome; each is a few paths.
 _WINDOW = 16
 #: What stands before the ending of a file that an earlier run has written.
 _OWN_SUFFIXES = (".color", ".compare")
@@ -75,6 +76,7 @@ class Outcome:
         status: ``colored``, ``skipped`` (a newer result was already there) or ``failed``.
         error: one sentence if it failed.
         seconds: wall time of decoding, colouring and encoding.
+        had_color: whether it clearly had colours of its own, which new ones have replaced.
     """
 
     source: Path
@@ -82,6 +84,7 @@ class Outcome:
     status: Status
     error: str | None = None
     seconds: float = 0.0
+    had_color: bool = False
 
 
 @dataclass(frozen=True)
@@ -245,9 +248,14 @@ def colorize_many(
     if steering is not None:
         how = {"steering": steering}
 
-    def color(task: _Task) -> Path:
+    def color(task: _Task) -> tuple[Path, bool]:
         overwrite = task.ours or task.overwrite
-        return colorizer(task.source, output=task.target, overwrite=overwrite, **how)
+        clear: list[bool] = []
+        watched: dict[str, Any] = {"seen": noting_colors(clear)}
+        if steering is not None and steering.keep_color:
+            watched = {}
+        written = colorizer(task.source, output=task.target, overwrite=overwrite, **watched, **how)
+        return written, any(clear)
 
     planner = _Planner(output, overwrite, compare)
     if len(jobs) == 1:  # no pool: an interrupt then reaches the work at once
@@ -265,7 +273,7 @@ def colorize_many(
 
 def _in_order(
     pool: ThreadPoolExecutor,
-    color: Callable[[_Task], Path],
+    color: Callable[[_Task], tuple[Path, bool]],
     decisions: Iterable[_Task | Outcome],
 ) -> Generator[Outcome]:
     """Work on a few tasks at once and yield the outcomes in the order of the decisions."""
@@ -322,14 +330,14 @@ class _Planner:
             return False
 
 
-def _run(color: Callable[[_Task], Path], task: _Task) -> Outcome:
+def _run(color: Callable[[_Task], tuple[Path, bool]], task: _Task) -> Outcome:
     start = time.perf_counter()
     try:
         if task.compare:
             _check_free(compare_path(task.target), task)
         if task.ours:
             task.target.parent.mkdir(parents=True, exist_ok=True)
-        written = color(task)
+        written, had_color = color(task)
         if task.compare:
             _write_comparison(written, compare_path(task.target))
     except OptionError:
@@ -347,7 +355,8 @@ def _run(color: Callable[[_Task], Path], task: _Task) -> Outcome:
         log.exception("a bug in koalarize met %s", task.source)
         problem = f"met a bug in koalarize ({type(error).__name__}: {error}); please report it"
     else:
-        return Outcome(task.source, written, "colored", seconds=time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return Outcome(task.source, written, "colored", None, seconds, had_color)
     return Outcome(task.source, None, "failed", problem, time.perf_counter() - start)
 
 
@@ -371,10 +380,7 @@ def _check_free(target: Path, task: _Task) -> None:
 
 
 def _write_comparison(result: Path, target: Path) -> None:
-    """Write the grey picture and the coloured one side by side, in the format of the result.
-
-    Grey is the lightness of the result, which is that of the original.
-    """
+    """Write the result's own lightness and the result side by side, in the result's format."""
     photo = Photo.read(result)
     pixels = photo.pixels if photo.pixels.ndim == 3 else np.dstack([photo.pixels] * 3)
     width = photo.width

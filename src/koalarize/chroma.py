@@ -11,7 +11,7 @@ colours stop where lightness does at two multiply-adds a pixel.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,8 +21,9 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.color import DELTA, LINEAR_FROM_XYZ
+from koalarize.tint import Kept
 
-__all__ = ["Guidance", "guide", "merge", "resize"]
+__all__ = ["Guidance", "box_mean", "guide", "merge", "resize"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -45,13 +46,15 @@ class Guidance:
 
     Attributes:
         planes: (4, h, w) float32: slope_a, offset_a, slope_b, offset_b, for L* and Lab units.
+        kept: which colours of the picture's own stay as they are; None replaces them all.
     """
 
     planes: Float32
+    kept: Kept | None = None
 
     def scaled(self, gain: float) -> Guidance:
-        """Return it with the chroma multiplied; hue stays."""
-        return Guidance(self.planes * np.float32(gain))
+        """Return it with the chroma multiplied; hue stays, and what is kept too."""
+        return replace(self, planes=self.planes * np.float32(gain))
 
 
 def guide(ab: Float32, l: Float32) -> Guidance:  # noqa: E741
@@ -61,14 +64,14 @@ def guide(ab: Float32, l: Float32) -> Guidance:  # noqa: E741
         ab: (2, h, w), Lab units.
         l: (h, w), L* of the same grid.
     """
-    mean_l = _box(l)
-    variance = _box(l * l) - mean_l * mean_l
+    mean_l = box_mean(l)
+    variance = box_mean(l * l) - mean_l * mean_l
     planes = np.empty((4, *l.shape), np.float32)
     for i in range(2):
-        mean = _box(ab[i])
-        slope = (_box(ab[i] * l) - mean * mean_l) / (variance + _EPSILON)
-        planes[2 * i] = _box(slope)
-        planes[2 * i + 1] = _box(mean - slope * mean_l)
+        mean = box_mean(ab[i])
+        slope = (box_mean(ab[i] * l) - mean * mean_l) / (variance + _EPSILON)
+        planes[2 * i] = box_mean(slope)
+        planes[2 * i + 1] = box_mean(mean - slope * mean_l)
     return Guidance(planes)
 
 
@@ -133,6 +136,9 @@ def merge(
             _merge_rows(pixels[part], space, out[part])
 
     color.by_rows(work, len(chunks), max(8, len(chunks) // 16), threads)
+    if guidance.kept is not None and pixels.ndim == 3:
+        place = (left, top, full_width, full_height)
+        guidance.kept.restore(pixels, out, place=place, threads=threads)
     return out
 
 
@@ -250,8 +256,8 @@ def _light_of(f: Float32, out: Float32, cube: Float32) -> None:
     out += cube
 
 
-def _box(plane: Array) -> Float32:
-    """Mean over a square window, cut off at the borders."""
+def box_mean(plane: Array) -> Float32:
+    """Return (h, w) the mean over a square window of 9 x 9, cut off at the borders."""
     for axis in (0, 1):
         length = plane.shape[axis]
         total = np.cumsum(plane, axis=axis, dtype=np.float64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -81,7 +81,10 @@ class Colorizer:
         warmth: float = 0.0,
         alternative: int = 0,
         reference: Reference | None = None,
+        best: bool = False,
+        keep_color: bool = False,
         steering: Steering | None = None,
+        seen: Callable[[View], None] | None = None,
     ) -> Any:
         """Colour a picture.
 
@@ -96,7 +99,10 @@ class Colorizer:
             warmth: -1 (cold) to 1 (warm); grey stays nearly grey.
             alternative: number of another plausible colouring; 0 is the network's own.
             reference: a picture (or its ``Palette``) whose colours to take.
-            steering: all six in one, instead of them.
+            best: let the network see the mirrored photo too and average; twice its time.
+            keep_color: places that have a colour of their own keep it; for hand-tinted pictures.
+            steering: all eight in one, instead of them.
+            seen: called with the ``View`` of the photo, once it has been looked at.
 
         Returns:
             A path if ``output`` is given or ``picture`` is a path; otherwise the kind given.
@@ -112,9 +118,11 @@ class Colorizer:
             check_output(target, source=source, overwrite=overwrite)
         if steering is None:
             palette = palette_of(reference)
-            steering = Steering(vividness, warmth, tuple(hints), size, alternative, palette)
+            steering = Steering(
+                vividness, warmth, tuple(hints), size, alternative, palette, best, keep_color
+            )
         photo = picture if isinstance(picture, Photo) else Photo.read(picture)
-        srgb = self.pixels(photo, steering=steering)
+        srgb = self._colored(photo, steering, seen)
         if target is not None:
             return photo.write(srgb, target, overwrite=overwrite)
         if isinstance(picture, Photo):
@@ -138,8 +146,15 @@ class Colorizer:
     ) -> Array:
         """Return the coloured pixels (H, W, 3) of a photo, of the dtype of its pixels."""
         steering = steering or Steering(vividness, hints=tuple(hints), size=size)
-        guidance = self.steered(self.view(photo, size=steering.size), steering)
-        return chroma.merge(photo.pixels, guidance, threads=self._threads)
+        return self._colored(photo, steering, None)
+
+    def _colored(
+        self, photo: Photo, steering: Steering, seen: Callable[[View], None] | None
+    ) -> Array:
+        view = self.view(photo, size=steering.size)
+        if seen is not None:
+            seen(view)
+        return chroma.merge(photo.pixels, self.steered(view, steering), threads=self._threads)
 
     def guidance(
         self, photo: Photo, *, hints: Sequence[Hint] = (), size: int | None = None
@@ -161,8 +176,15 @@ class Colorizer:
         if size is not None and size < 1:
             raise OptionError(f"`size` is {size} but must be at least 1, and best {self.info.size}")
         height, width = _working_size(photo.height, photo.width, size, self.info)
-        lightness = _shrunk_lightness(photo, height, width)
-        return View(self._engine, lightness, width=photo.width, height=photo.height, size=size)
+        lightness, own_ab = _shrunk(photo, height, width)
+        return View(
+            self._engine,
+            lightness,
+            width=photo.width,
+            height=photo.height,
+            size=size,
+            own_ab=own_ab,
+        )
 
     def steered(self, view: View, steering: Steering) -> chroma.Guidance:
         """Return how the photo of a view is coloured when steered so; ``chroma.merge`` takes it.
@@ -236,14 +258,25 @@ def _working_size(height: int, width: int, size: int | None, info: ModelInfo) ->
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _shrunk_lightness(photo: Photo, height: int, width: int) -> Float32:
-    """Return L* (height, width) of a photo brought to its working size."""
+def _shrunk(photo: Photo, height: int, width: int) -> tuple[Float32, Float32 | None]:
+    """Return L* (height, width) of a photo brought to its working size, and ab if it is not grey.
+
+    Of deep colour the ab is that of a part of the pixels: it only serves to find where colours are.
+    """
     if photo.pixels.dtype == np.uint8:
         image = Image.fromarray(photo.pixels).resize(
             (width, height), Image.Resampling.BICUBIC, reducing_gap=2.0
         )
         small = np.asarray(image)
         if small.ndim == 2:
-            return color.grey_to_lightness(small)
-        return np.ascontiguousarray(color.srgb_to_lab(small)[..., 0])
-    return chroma.resize(photo.lightness()[None], height, width)[0]
+            return color.grey_to_lightness(small), None
+        lab = color.srgb_to_lab(small)
+        return np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(
+            np.moveaxis(lab[..., 1:], -1, 0)
+        )
+    lightness = chroma.resize(photo.lightness()[None], height, width)[0]
+    if photo.is_grey:
+        return lightness, None
+    step = max(1, min(photo.height // height, photo.width // width) // 2)
+    lab = color.srgb_to_lab(photo.pixels[::step, ::step])
+    return lightness, chroma.resize(np.moveaxis(lab[..., 1:], -1, 0), height, width)

@@ -32,7 +32,17 @@ FORMAT = "koalarize-session-1"
 #: More hints than anybody sets by hand.
 MOST_HINTS = 200
 _MOST_BYTES = 4 << 20
-_STEERING = ("model", "size", "vividness", "warmth", "alternative", "hints", "reference")
+_STEERING = (
+    "model",
+    "size",
+    "vividness",
+    "warmth",
+    "alternative",
+    "best",
+    "keep_color",
+    "hints",
+    "reference",
+)
 _HINT = ("x", "y", "color", "radius")
 
 
@@ -147,6 +157,8 @@ def steering_to_json(steering: Steering, model: str) -> dict[str, Any]:
         "vividness": steering.vividness,
         "warmth": steering.warmth,
         "alternative": steering.alternative,
+        "best": steering.best,
+        "keep_color": steering.keep_color,
         "hints": hints,
         "reference": None if reference is None else reference.to_json(),
     }
@@ -174,6 +186,8 @@ def steering_from_json(data: object) -> tuple[str, Steering]:
         size=None if size is None else _whole(size, "size"),
         alternative=_whole(facts.get("alternative", default.alternative), "alternative"),
         reference=None if reference is None else Palette.from_json(reference),
+        best=_switch(facts.get("best", default.best), "best"),
+        keep_color=_switch(facts.get("keep_color", default.keep_color), "keep_color"),
     )
 
 
@@ -208,6 +222,12 @@ def _number(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise OptionError(f"`{name}` is {json.dumps(value)} but must be a number")
     return float(value)
+
+
+def _switch(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise OptionError(f"`{name}` is {json.dumps(value)} but must be true or false")
+    return value
 
 
 def _whole(value: object, name: str) -> int:

@@ -45,6 +45,11 @@ class Steering:
         size: shorter side at which the network looks, pixels; the model's own by default.
         alternative: number of another plausible colouring; 0 is the network's own.
         reference: the palette of a picture whose colours to take.
+        best: whether the network also sees the mirrored photo and the two answers are averaged;
+            calmer and steadier, for twice the network's time.
+        keep_color: whether places of the photo that have a colour keep it, and the network colours
+            the rest to go with them; vividness and warmth then leave them alone too. The even tone
+            of a sepia print is no colour in this sense.
     """
 
     vividness: float = 1.0
@@ -53,6 +58,8 @@ class Steering:
     size: int | None = None
     alternative: int = 0
     reference: Palette | None = None
+    best: bool = False
+    keep_color: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.vividness) and self.vividness >= 0):

@@ -44,6 +44,20 @@ _EXAMPLES = (
 )
 
 
+#: Parameters that a session holds.
+_SETTINGS = (
+    "model",
+    "vividness",
+    "hints",
+    "size",
+    "warmth",
+    "alternative",
+    "reference",
+    "best",
+    "keep_color",
+)
+
+
 class How(TypedDict):
     """How each picture is coloured: what the Colorizer takes besides the picture."""
 
@@ -126,6 +140,14 @@ _Reference = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="A colour picture whose palette to take over."),
 ]
+_Best = Annotated[
+    bool,
+    typer.Option("--best", help="Look at the mirrored picture too: calmer, a little slower."),
+]
+_KeepColor = Annotated[
+    bool,
+    typer.Option("--keep-color", help="Hand-tinted: what has a colour keeps it."),
+]
 _Session = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Replay what was saved in `koalarize serve`."),
@@ -155,6 +177,8 @@ def pictures(
     warmth: _Warmth = 0.0,
     alternative: _Alternative = 0,
     reference: _Reference = None,
+    best: _Best = False,
+    keep_color: _KeepColor = False,
     session: _Session = None,
     compare: _Compare = False,
     overwrite: _Overwrite = False,
@@ -176,8 +200,10 @@ def pictures(
     }
     if replayed is not None:
         how["steering"] = replayed.steering
-    elif warmth or alternative or reference is not None:
-        how["steering"] = _steering(how, warmth, alternative, reference)
+    elif warmth or alternative or best or keep_color or reference is not None:
+        how["steering"] = dataclasses.replace(
+            _steering(how, warmth, alternative, reference), best=best, keep_color=keep_color
+        )
     if "-" in inputs or output == "-":
         if compare:
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
@@ -226,10 +252,10 @@ def _replayed(ctx: typer.Context, session: Path | None) -> Session | None:
     """Read a session; nothing else may say how to colour."""
     if session is None:
         return None
-    for name in ("model", "vividness", "hints", "size", "warmth", "alternative", "reference"):
+    for name in _SETTINGS:
         source = ctx.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
-            option = "hint" if name == "hints" else name
+            option = "hint" if name == "hints" else name.replace("_", "-")
             raise OptionError(
                 f"`--session` holds every setting, so `--{option}` has no place beside it: "
                 "leave one of them out"

@@ -16,7 +16,7 @@ import typer
 if TYPE_CHECKING:
     from koalarize.batch import Outcome
 
-__all__ = ["follow"]
+__all__ = ["follow", "note_of_colors"]
 
 #: Characters of a file name beside the progress bar, so that 80 columns hold both.
 _NAME_WIDTH = 20
@@ -32,6 +32,7 @@ def follow(outcomes: Generator[Outcome], total: int) -> int:
         The exit code: 1 if a picture failed, else 0.
     """
     counts: Counter[str] = Counter()
+    tinted = 0
     failed: list[Outcome] = []
     last: Outcome | None = None
     quiet = not sys.stdout.isatty()
@@ -39,22 +40,37 @@ def follow(outcomes: Generator[Outcome], total: int) -> int:
         for outcome in outcomes:
             advance(outcome.source.name)
             counts[outcome.status] += 1
+            tinted += outcome.had_color
             last = outcome
             if outcome.status == "failed":
                 failed.append(outcome)
             elif outcome.status == "colored" and quiet:
                 typer.echo(outcome.output)
     if not quiet:
-        _summarize(counts, last if total == 1 else None)
+        _summarize(counts, tinted, last if total == 1 else None)
+    if tinted:
+        note_of_colors(tinted)
     for outcome in failed:
         _complain(outcome, alone=total == 1)
     return 1 if failed else 0
 
 
-def _summarize(counts: Counter[str], only: Outcome | None) -> None:
+def note_of_colors(pictures: int) -> None:
+    """Say on stderr that pictures had colours of their own, and how to keep them."""
+    what = "the picture has" if pictures == 1 else f"{pictures} pictures have"
+    typer.echo(
+        f"koalarize: note: {what} colours already, which new ones replaced; "
+        "--keep-color keeps them",
+        err=True,
+    )
+
+
+def _summarize(counts: Counter[str], tinted: int, only: Outcome | None) -> None:
     if only is None:
         words = (("colored", "coloured"), ("skipped", "already there"), ("failed", "failed"))
         parts = [f"{counts[status]} {word}" for status, word in words if counts[status]]
+        if tinted:
+            parts[0] += f" ({tinted} had colours)"
         typer.echo(", ".join(parts))
     elif only.status == "colored":
         typer.echo(f"{only.output} ({only.seconds:.1f} s)")

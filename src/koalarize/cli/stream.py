@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -54,16 +54,26 @@ def color_stream(
         warn_of_weights(session)
 
     from koalarize.colorizer import Colorizer
+    from koalarize.view import noting_colors
 
     colorizer = Colorizer.load(model)
+    clear: list[bool] = []
+    watched: dict[str, Any] = {"seen": noting_colors(clear)}
+    steering = how["steering"]
+    if steering is not None and steering.keep_color:
+        watched = {}
     if target is None:
-        sys.stdout.buffer.write(colorizer(data, **how))
+        sys.stdout.buffer.write(colorizer(data, **watched, **how))
         sys.stdout.buffer.flush()
-        return 0
-    from koalarize.photo import Photo
+    else:
+        from koalarize.photo import Photo
 
-    colored = colorizer(Photo.read(data), **how)
-    typer.echo(colored.write(colored.pixels, target, overwrite=overwrite))
+        colored = colorizer(Photo.read(data), **watched, **how)
+        typer.echo(colored.write(colored.pixels, target, overwrite=overwrite))
+    if any(clear):
+        from koalarize.cli.report import note_of_colors
+
+        note_of_colors(1)
     return 0
 
 

@@ -161,6 +161,8 @@ def add_colorize(router: APIRouter, studio: Studio) -> None:
         warmth: Annotated[float, Query(ge=-1, le=1, allow_inf_nan=False)] = 0.0,
         size: Annotated[int | None, Query(ge=32, le=1024)] = None,
         alternative: Annotated[int, Query(ge=0, le=MOST_ALTERNATIVES)] = 0,
+        best: bool = False,
+        keep_color: bool = False,
         hint: Annotated[
             list[str] | None,
             Query(
@@ -182,7 +184,9 @@ def add_colorize(router: APIRouter, studio: Studio) -> None:
             palette = None
             if sent.reference is not None:
                 palette = _palette(studio, sent.reference, "reference")
-            steering = Steering(vividness, warmth, hints, size, alternative, palette)
+            steering = Steering(
+                vividness, warmth, hints, size, alternative, palette, best, keep_color
+            )
             colored = work.render(photo, studio.models.get(model), steering, format)
             return colored, photo.format
 

@@ -88,6 +88,12 @@ class SteeringAsked(_Strict):
     vividness: float = Field(1.0, ge=0, le=3, allow_inf_nan=False, strict=True)
     warmth: float = Field(0.0, ge=-1, le=1, allow_inf_nan=False, strict=True)
     alternative: int = Field(0, ge=0, le=MOST_ALTERNATIVES, strict=True)
+    best: bool = Field(
+        False, strict=True, description="average with the mirrored photo's: calmer, twice the time"
+    )
+    keep_color: bool = Field(
+        False, strict=True, description="places that have a colour keep it, for hand-tinted photos"
+    )
     hints: list[HintAsked] = Field(default_factory=list, max_length=MOST_HINTS)
     reference: ReferencePalette | None = None
 

@@ -36,6 +36,7 @@ export class Panel {
   show() {
     const photo = this.studio.active;
     if (!photo) return;
+    for (const name of ["best", "keep_color"]) $(`#${name}`).checked = photo.edit[name];
     this.#showSlider("vividness", photo.edit.vividness, (value) => `${Math.round(100 * value)} %`);
     this.#showSlider("warmth", photo.edit.warmth, (value) => (value ? `${value > 0 ? "+" : "−"}${Math.round(100 * Math.abs(value))}` : "0"));
     this.#showHints(photo);
@@ -52,6 +53,9 @@ export class Panel {
   }
 
   #sliders() {
+    for (const name of ["best", "keep_color"]) {
+      $(`#${name}`).addEventListener("change", (event) => this.studio.active?.change({ [name]: event.target.checked }));
+    }
     for (const name of ["vividness", "warmth"]) {
       const input = $(`#${name}`);
       const change = (live) => {

@@ -13,6 +13,9 @@ export const FIRST_EDIT = Object.freeze({
   vividness: 1,
   warmth: 0,
   alternative: 0,
+  size: null, // the model's own
+  best: false,
+  keep_color: false,
   reference: null, // {id, name, sha256}
   hints: Object.freeze([]), // {id, x, y, radius, color: "#rrggbb"}
 });

@@ -21,10 +21,10 @@ export class Studio extends EventTarget {
 
   /** What the service is asked for: the steering object of its description. */
   steering = (photo, { without = null } = {}) => {
-    const { vividness, warmth, alternative, reference, hints } = photo.edit;
+    const { vividness, warmth, alternative, size, best, keep_color, reference, hints } = photo.edit;
     const named = photo.edit.model ? { model: photo.edit.model } : {};
     const asked = hints.filter(({ id }) => id !== without);
-    return { ...named, vividness, warmth, alternative, reference, hints: asked.map(({ x, y, radius, color }) => ({ x, y, radius, color })) };
+    return { ...named, vividness, warmth, alternative, size, best, keep_color, reference, hints: asked.map(({ x, y, radius, color }) => ({ x, y, radius, color })) };
   };
 
   modelOf(photo) {
@@ -125,9 +125,9 @@ export class Studio extends EventTarget {
     const steering = await api.openSession(photo.info.id, text);
     const least = 0.012 * Math.min(photo.width, photo.height);
     const hints = steering.hints.map((hint) => ({ ...hint, id: newId(), radius: hint.radius ?? least }));
-    const { model, vividness, warmth, alternative, reference } = steering;
+    const { model, vividness, warmth, alternative, size, best, keep_color, reference } = steering;
     photo.palette = reference;
-    photo.change({ model, vividness, warmth, alternative, reference, hints });
+    photo.change({ model, vividness, warmth, alternative, size, best, keep_color, reference, hints });
     photo.markSaved();
   }
 
