@@ -35,7 +35,8 @@ for name in "${networks[@]}"; do
       --set network.options.extractor_file="$mobilenet" \
       --set "network.options.extractor_kwargs={pad_type: same}" \
       --set "network.options.mean=[0.5, 0.5, 0.5]" --set "network.options.std=[0.5, 0.5, 0.5]" ;;
-    koala) fit koala koala 32 --set network.encoder="$mobilenet" --set "crop.sizes=[128]" \
+    koala) fit koala koala 32 --set network.encoder="$mobilenet" \
+      --set network.options.slots=32 --set "crop.sizes=[128]" \
       --set optimizer.warmup=20 --set size=192 ;;
     *) echo "unknown network $name" >&2; exit 2 ;;
   esac
