@@ -223,4 +223,4 @@ def test_ours_run_shrunk(path, tmp_path):
     assert loaded.recipe.steps == loaded.facts["steps"] == 2
     assert loaded.facts["samples"] == loaded.facts["pictures"] == 8
     assert max(loaded.recipe.crop.sizes) == 64
-    assert loaded.recipe.name == path.stem
+    assert loaded.recipe.name == load_recipe(path).name

@@ -153,7 +153,10 @@ class Agreement(nn.Module):
         gather, spread = self.weights(grid).flatten(2).chunk(2, dim=1)  # (B, S, N) each
         values = self.values(grid).flatten(2)  # (B, C, N)
         slots = torch.softmax(gather, dim=2) @ values.transpose(1, 2)  # (B, S, C)
-        slots = slots + self.second(F.relu(self.first(slots)))
+        # As rows: the exporter keeps the name of a weight that multiplies a matrix, not a stack.
+        rows = slots.flatten(0, 1)  # (B S, C)
+        rows = rows + self.second(F.relu(self.first(rows)))
+        slots = rows.unflatten(0, (-1, self.slots))  # (B, S, C)
         mixed = slots.transpose(1, 2) @ torch.softmax(spread, dim=1)  # (B, C, N)
         return grid + self.out(mixed.unflatten(2, grid.shape[-2:]))
 

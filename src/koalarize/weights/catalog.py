@@ -43,11 +43,11 @@ _CARDS = (
     ModelCard(
         name="koala",
         file="koala.onnx",
-        sha256="a42fe3db39916993d50b94af8f2d91a558f126e92a7c2a7b215b54cf44ba60b5",
+        sha256="a355641a20af354ec4e2f2a7a07c26cfa7afc72e7e4e0ebe1139b825ea924c53",
         licence="Apache-2.0",
         training_data="40,950 varied colour photographs from public research collections, "
         "short side at most 160 px; encoder started from ImageNet weights of MobileNetV2",
-        recipe="recipes/koala-further.yaml",
+        recipe="recipes/koala.yaml",
         summary="The default: an encoder-decoder with global context that classifies ab; takes "
         "colour hints.",
         parameters=5_687_684,
