@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from koalarize import color
 from koalarize.colorizer import Colorizer
 from koalarize.errors import OptionError
 from koalarize.evaluation.evaluate import hash_pictures, usable_pictures
+from koalarize.evaluation.metrics import Measured, picture_scores
 from koalarize.evaluation.models import load_model
 from koalarize.evaluation.report import at_commit, source_commit
 from koalarize.evaluation.reveal import revealed_hints
@@ -119,10 +119,12 @@ def probe(
     drifts: dict[str, list[float]] = {name: [] for name in CHANGES}
     for row, original in enumerate(pictures):
         places = np.random.default_rng((seed, row))
+        real = Measured(original)
         asked = revealed_hints(original, max(counts, default=0), seed=seed + row)
         for number in counts:
-            colored = colorizer(original, hints=asked[:number])
-            gains[number].append(_ab_psnr(colored, original))
+            made = Measured(colorizer(original, hints=asked[:number]))
+            scores = picture_scores(made, real, {"ab-psnr"})
+            gains[number].append(scores["ab-psnr"])
         plain = _ab(colorizer(original))
         for name, change in CHANGES.items():
             drifts[name].append(_distance(change(colorizer, original, places), plain))
@@ -201,8 +203,3 @@ def _ab(srgb: npt.NDArray[np.uint8]) -> Float32:
 
 def _distance(one: Float32, other: Float32) -> float:
     return float(np.hypot(*np.moveaxis(one - other, -1, 0)).mean())
-
-
-def _ab_psnr(colored: Picture, original: Picture) -> float:
-    error = float(((_ab(colored) - _ab(original)).astype(np.float64) ** 2).mean())
-    return 10 * math.log10(255**2 / error) if error else math.inf
