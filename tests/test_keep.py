@@ -342,6 +342,8 @@ class TestCalm:
             "blackboard": page(20, 230),
             "drawing": drawing(),
             "night": night(),
+            "ramp": np.tile(np.arange(256, dtype=np.uint8), (200, 1)),
+            "gentle ramp": np.tile(np.linspace(80, 160, 900).astype(np.uint8), (700, 1)),
         }
         for name, picture in pictures.items():
             assert color.colorfulness(koala(picture)) < 12, name

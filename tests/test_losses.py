@@ -120,6 +120,29 @@ class TestRebalancedCrossEntropy:
         assert loss.item() == pytest.approx(expected.item(), rel=0.01)
 
 
+class TestDistillation:
+    def example(self):
+        rng = np.random.default_rng(3)
+        return (torch.tensor(rng.normal(0, 2, (2, 9, 3, 5)), dtype=torch.float32) for _ in "ab")
+
+    def test_equals_torchs_divergence_and_so_does_its_gradient(self, monkeypatch):
+        monkeypatch.setattr(losses, "_CPU_ROWS", 7)  # so that there are several pieces
+        logits, teacher = self.example()
+        logits.requires_grad_()
+        found = losses.distillation(logits, teacher)
+        rows = [torch.log_softmax(part, 1).permute(0, 2, 3, 1) for part in (logits, teacher)]
+        expected = torch.nn.functional.kl_div(
+            *(part.reshape(-1, 9) for part in rows), reduction="batchmean", log_target=True
+        )
+        assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+        ours, theirs = (torch.autograd.grad(loss, logits)[0] for loss in (found, expected))
+        torch.testing.assert_close(ours, theirs)
+
+    def test_who_agrees_loses_nothing(self):
+        logits, _ = self.example()
+        assert losses.distillation(logits, logits + 5).item() == pytest.approx(0, abs=1e-6)
+
+
 def planes(seed=0, shape=(2, 2, 24, 31)):
     rng = np.random.default_rng(seed)
     ab = torch.tensor(rng.normal(0, 30, shape), dtype=torch.float32)

@@ -95,6 +95,7 @@ def test_a_lighter_model_is_small_near_and_says_so(made, tmp_path, precision):
         "pictures": 5,
     }
     assert (before.pop("precision"), facts.pop("precision")) == ("fp32", precision)
+    assert facts.pop("name") == f"{before.pop('name')}-{precision}"
     assert facts == before
     weights = onnx.load(path).graph.initializer
     stored = {TensorProto.DataType.Name(tensor.data_type) for tensor in weights}

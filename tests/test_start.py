@@ -9,15 +9,25 @@ import numpy as np
 import pytest
 import torch
 
+from koalarize.data.batches import Batches, CropOptions, HintOptions
 from koalarize.data.degrade import DegradeOptions, degrade
+from koalarize.data.sources import Pictures
 from koalarize.errors import ModelError, OptionError
 from koalarize.models.koala import Agreement, Koala, KoalaConfig
 from koalarize.models.unet_mini import UNetMini
 from koalarize.training.checkpoint import load_checkpoint, save_checkpoint
 from koalarize.training.initialise import start_from
-from koalarize.training.recipe import NetworkOptions, Recipe
+from koalarize.training.recipe import LossOptions, NetworkOptions, Recipe
+from koalarize.training.train import _with_steps, train_recipe
+from runs import history_of, make_photos, tiny_recipe
 
-FAULTS = [field.name for field in dataclasses.fields(DegradeOptions) if field.name != "share"]
+FAULTS = [
+    field.name
+    for field in dataclasses.fields(DegradeOptions)
+    if field.name not in ("share", "paired")
+]
+NO_FAULTS = dict.fromkeys(FAULTS, 0.0)
+ALL_FAULTS = dict.fromkeys(FAULTS, 1.0)
 SMALL = {"context": 8, "widths": [[8, 8], [8, 8], [8, 8]], "slots": 0}
 
 
@@ -25,6 +35,12 @@ def lightness(seed=0, size=48):
     rows, columns = np.mgrid[:size, :size] / size
     picture = 50 + 40 * np.sin(7 * rows) * np.cos(5 * columns)
     return (picture + np.random.default_rng(seed).normal(0, 1, picture.shape)).astype(np.float32)
+
+
+def batches(degrading, **changes):
+    noise = np.random.default_rng(5).integers(0, 256, (12, 20, 24, 3), dtype=np.uint8)
+    options = {"batch": 8, "crop": CropOptions(sizes=(32,)), "hints": HintOptions(0), "seed": 1}
+    return Batches(Pictures(list(noise)), degrading=degrading, **(options | changes))
 
 
 class TestDegrade:
@@ -40,29 +56,81 @@ class TestDegrade:
             assert after.max() <= 100
             assert np.corrcoef(after.ravel(), before.ravel())[0, 1] > 0.8  # still the same picture
 
-    @pytest.mark.parametrize("options", [DegradeOptions(0), DegradeOptions(1, 0, 0, 0, 0, 0)])
-    def test_without_a_share_or_a_fault_nothing_changes(self, options):
+    def test_without_a_fault_nothing_changes(self):
         after = lightness()
-        degrade(after, options, np.random.default_rng(0))
+        degrade(after, DegradeOptions(1, **NO_FAULTS), np.random.default_rng(0))
         np.testing.assert_array_equal(after, lightness())
 
     def test_the_share_is_kept(self):
-        options, changed = DegradeOptions(0.25, 1, 0, 0, 0, 0), 0
-        for seed in range(400):
-            crop = lightness(size=8)
-            degrade(crop, options, np.random.default_rng(seed))
-            changed += not np.array_equal(crop, lightness(size=8))
-        assert 70 < changed < 130
+        plain = batches(None, batch=100)[0][0]
+        some = batches(DegradeOptions(0.25, **ALL_FAULTS), batch=100)[0][0]
+        changed = (plain != some).any(dim=(2, 3))  # (B, 3)
+        assert 14 < int(changed[:, 0].sum()) < 38
+        assert not changed[:, 1:].any()  # colours stay those of the original
 
     def test_the_same_seed_gives_the_same(self):
         first, second = lightness(), lightness()
         for crop in (first, second):
-            degrade(crop, DegradeOptions(1, 1, 1, 1, 1, 1), np.random.default_rng(3))
+            degrade(crop, DegradeOptions(1, **ALL_FAULTS), np.random.default_rng(3))
         np.testing.assert_array_equal(first, second)
 
     def test_a_share_above_one_is_refused(self):
         with pytest.raises(OptionError, match=r"`degrade\.blur` is 1\.5 but must be a share"):
             DegradeOptions(blur=1.5)
+
+
+class TestPairs:
+    OPTIONS = DegradeOptions(0.25, paired=True, **ALL_FAULTS)
+
+    def test_the_last_rows_are_those_before_them_with_faults_on_l_alone(self):
+        lab, hints = batches(self.OPTIONS, batch=8)[3]
+        np.testing.assert_array_equal(lab[6:, 1:], lab[4:6, 1:])
+        np.testing.assert_array_equal(hints[6:], hints[4:6])
+        assert (lab[6:, 0] - lab[4:6, 0]).abs().mean(dim=(1, 2)).min() > 0.5
+
+    def test_the_other_rows_have_no_fault(self):
+        plain, paired = batches(None, batch=6)[0][0], batches(self.OPTIONS, batch=8)[0][0]
+        np.testing.assert_array_equal(paired[:6], plain)
+
+    def test_every_picture_is_seen_once_before_any_is_seen_again(self):
+        drawn = batches(self.OPTIONS, batch=8, crop=CropOptions(area=(1, 1), ratio=(1, 1)))
+        seen = [row.tobytes() for number in range(2) for row in drawn[number][0][:6].numpy()]
+        assert len(set(seen)) == 12
+
+    def test_processes_share_the_batch(self):
+        whole = {row.numpy().tobytes() for row in batches(self.OPTIONS, batch=16)[1][0]}
+        parts = [batches(self.OPTIONS, batch=16, rank=rank, world=2)[1][0] for rank in range(2)]
+        assert len(parts[0]) == len(parts[1]) == 8
+        fresh = {row.numpy().tobytes() for part in parts for row in part[:6]}
+        assert len(fresh) == 12
+        assert fresh <= whole
+
+    @pytest.mark.parametrize(("rows", "copies"), [(32, 8), (2, 1), (1, 0)])
+    def test_at_most_half_of_a_batch_is_copies(self, rows, copies):
+        assert DegradeOptions(0.25 if rows > 2 else 1.0, paired=True).copies(rows) == copies
+        assert DegradeOptions(0.25).copies(rows) == 0
+
+    def test_epochs_count_the_pictures_not_the_copies(self):
+        recipe = Recipe(epochs=1, batch=8, degrade=self.OPTIONS)
+        assert _with_steps(recipe, 60).steps == 10
+
+    @pytest.mark.parametrize(
+        "network_and_loss",
+        [
+            (NetworkOptions("koala", SMALL), LossOptions("rebalanced-cross-entropy")),
+            (NetworkOptions("unet-mini", {"widths": [4, 6, 8]}), LossOptions("mse")),
+        ],
+    )
+    def test_a_run_learns_from_both(self, tmp_path, network_and_loss):
+        network, loss = network_and_loss
+        recipe = tiny_recipe(make_photos(tmp_path / "photos"), batch=4, steps=4)
+        recipe = dataclasses.replace(
+            recipe, network=network, loss=loss, degrade=self.OPTIONS, crop=CropOptions(sizes=(32,))
+        )
+        train_recipe(recipe, tmp_path / "run")
+        last = history_of(tmp_path / "run")[-1]
+        assert float(last["loss"]) > 0
+        assert float(last["samples"]) == 4 * 3
 
 
 class TestAgreement:

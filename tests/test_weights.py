@@ -34,7 +34,8 @@ class TestEveryModel:
         model = onnx.load(store.find_model(name))
         facts = json.loads({p.key: p.value for p in model.metadata_props}[METADATA_KEY])
         assert facts["parameters"] == catalog.MODELS[name].parameters
-        assert f"recipes/{facts['name']}.yaml" == catalog.MODELS[name].recipe
+        assert facts["name"] == name
+        assert f"recipes/{facts['recipe']['name']}.yaml" == catalog.MODELS[name].recipe
 
     def test_runs_at_odd_multiples(self, name):
         engine = OnnxEngine(store.find_model(name))

@@ -1,8 +1,8 @@
 """Calm: how far a picture shows anything that could have a colour, judged by its lightness alone.
 
 Not here: what is done about it (``view`` fades the chroma). A network answers blank paper, text,
-noise and thin strips with whatever it met most; these are told from photos by plain statistics,
-far from where photos lie (what photos have stands beside each bound).
+shading, noise and thin strips with whatever it met most; these are told from photos by plain
+statistics, far from where photos lie (what photos have stands beside each bound).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Float32 = npt.NDArray[np.float32]
 #: Standard deviation of L* below which a whole picture counts as flat.
 _FLAT = 3.0
 _NOISE = (0.15, 0.30)  # share of the variance that the coarse picture keeps; photos: 0.55 and more
+_SMOOTH = (0.5, 1.0)  # L* by which the sharpest places leave their neighbours' mean; photos: 1.3
 _STRIP = (16.0, 40.0)  # times as long as wide; panoramas: 10
 _LEAST_OF_STRIPS = 0.25  # a strip keeps so much
 _PAPER = (0.65, 0.80)  # share of places of one lightness; photos: 0.7, but then with solid things
@@ -36,8 +37,9 @@ def calmness(l: Float32) -> float:  # noqa: E741
         l: (h, w), L* on the working grid.
 
     Returns:
-        1 for photos; towards 0 for pictures of one grey, pure noise, pages of text and line
-        drawings; less than 1 for strips in which no thing can be seen whole.
+        1 for photos; towards 0 for pictures of one grey, smooth shading without any edge, pure
+        noise, pages of text and line drawings; less than 1 for strips in which no thing can be
+        seen whole.
     """
     deviation = float(l.std())
     if deviation < 1e-3:
@@ -47,9 +49,17 @@ def calmness(l: Float32) -> float:  # noqa: E741
     return (
         min(1.0, deviation / _FLAT)
         * _ramp(kept, *_NOISE)
+        * _ramp(_sharpest(l), *_SMOOTH)
         * (1.0 - _on_paper(l))
         * (1.0 - (1.0 - _LEAST_OF_STRIPS) * strip)
     )
+
+
+def _sharpest(l: Float32) -> float:  # noqa: E741
+    """Return how far the sharpest thousandth of places is from the mean of its four neighbours."""
+    edges = np.pad(l, 1, mode="edge")
+    mean = (edges[:-2, 1:-1] + edges[2:, 1:-1] + edges[1:-1, :-2] + edges[1:-1, 2:]) / 4
+    return float(np.quantile(np.abs(l - mean), 0.999))
 
 
 def _on_paper(l: Float32) -> float:  # noqa: E741

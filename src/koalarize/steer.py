@@ -26,12 +26,13 @@ Float32 = npt.NDArray[np.float32]
 _WARM = (5.0, 18.0)
 _GREY_SHARE = 0.2  # of that shift, for a place without colour
 _COLOURED = 14.0  # chroma from which a place takes nearly the whole shift
-_SPREAD = 0.05  # of the shorter side: how far a hint's own correction reaches, at least
+_SPREAD = 0.25  # of the shorter side: how far what a hint lacks is added to what looks like it
 _LEAST_REACH = 7.0  # working pixels: less would be smoothed away where chroma is fitted to L*
-_ALIKE_AB = 14.0  # Lab units: places within it of the hinted one share its correction
-_ALIKE_L = 15.0
+_ALIKE_AB = 10.0  # Lab units: places within it of the hinted one share its correction
+_ALIKE_L = 12.0
+_SURE = 0.4  # of the shorter side: how far a hint makes the network's colours sure,
+_SURE_AB = 20.0  # at places coloured like it
 _BELONGS = 0.3  # of the shorter side: how far from a hint its thing reaches
-_FAR = 3.0  # spreads beyond which a correction is nothing
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def honoured(
     """Make hinted places exactly the colour asked for, and what belongs to them nearly so.
 
     A network answers a hint only roughly. What is still missing at a hint is added there and, less
-    and less, to places near it that look alike and were coloured alike.
+    and less, to places near it that look alike and were coloured alike. Around hints the model's
+    gain is taken back, too.
 
     Args:
         ab: (2, h, w) as the network answered the hints, Lab units.
@@ -120,34 +122,36 @@ def honoured(
         gain: by what the chroma will be multiplied later.
     """
     rows, columns = l.shape
+    side = min(rows, columns)
+    down = np.arange(rows, dtype=np.float32)[:, None]
+    across = np.arange(columns, dtype=np.float32)[None]
     places = [
         (min(int(h.y * rows / height), rows - 1), min(int(h.x * columns / width), columns - 1))
         for h in hints
     ]
+    likeness: list[Float32] = []
+    unsure = np.ones((rows, columns), np.float32)
+    for hint, (row, column) in zip(hints, places, strict=True):
+        reach = max(_SPREAD * side, _LEAST_REACH, (hint.radius or 0.0) * rows / height)
+        squared = (down - row) ** 2 + (across - column) ** 2
+        unlike = ((ab - ab[:, row, column, None, None]) ** 2).sum(0)
+        away = squared / np.float32(2 * reach**2) + unlike / np.float32(2 * _ALIKE_AB**2)
+        away += (l - l[row, column]) ** 2 / np.float32(2 * _ALIKE_L**2)
+        likeness.append(np.exp(-away))
+        away = squared / np.float32(2 * (_SURE * side) ** 2) + unlike / np.float32(2 * _SURE_AB**2)
+        unsure *= 1 - np.exp(-away)
+    # The gain makes up for colours that are a mean of many likely ones; a hint has left few.
+    ab = ab * (1 - (1 - unsure) * np.float32(1 - 1 / gain))
     total = np.zeros((2, rows, columns), np.float32)
     weight = np.zeros((rows, columns), np.float32)
     near = np.zeros((rows, columns), np.float32)
-    for hint, (row, column) in zip(hints, places, strict=True):
-        reach = max(
-            _SPREAD * min(rows, columns), _LEAST_REACH, (hint.radius or 0.0) * rows / height
-        )
-        margin = math.ceil(_FAR * reach)
-        part = (
-            slice(max(0, row - margin), row + margin + 1),
-            slice(max(0, column - margin), column + margin + 1),
-        )
-        down = np.arange(rows, dtype=np.float32)[part[0], None] - row
-        across = np.arange(columns, dtype=np.float32)[None, part[1]] - column
-        squared = (down**2 + across**2) / np.float32(2 * reach**2)
-        here = ab[(slice(None), *part)]
-        unlike = ((here - ab[:, row, column, None, None]) ** 2).sum(0) / (2 * _ALIKE_AB**2)
-        unlike += (l[part] - l[row, column]) ** 2 / np.float32(2 * _ALIKE_L**2)
-        alike = np.exp(-squared - unlike)
+    for hint, (row, column), alike in zip(hints, places, likeness, strict=True):
         missing = np.array(hint.ab, np.float32) / np.float32(gain) - ab[:, row, column]
         # Squared, a hint rules alone where it is the nearest one.
-        total[(slice(None), *part)] += missing[:, None, None] * alike**2
-        weight[part] += alike**2
-        near[part] = np.maximum(near[part], alike)
+        squared = alike * alike
+        total += missing[:, None, None] * squared
+        weight += squared
+        np.maximum(near, alike, out=near)
     return (ab + total / np.maximum(weight, np.float32(1e-6)) * near).astype(np.float32)
 
 

@@ -111,6 +111,9 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         degrading: faults of old photos to put on L; None for none.
         rank: which share of the rows this process makes.
         world: how many shares there are, a divisor of ``batch``; B is ``batch / world``.
+
+    With paired degrading the last ``degrading.copies(B)`` rows are the rows just before them, hints
+    and all, with faults on L; the others have none.
     """
 
     def __init__(
@@ -127,8 +130,11 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         assert batch % world == 0
         self.pictures = pictures
-        self.batch = batch
-        self.rows = range(rank * batch // world, (rank + 1) * batch // world)
+        self.rows = batch // world
+        self.copies = 0 if degrading is None else degrading.copies(self.rows)
+        self.fresh = self.rows - self.copies  # rows with a picture of their own
+        self.rank = rank
+        self.world = world
         self.crop = crop
         self.hints = hints
         self.degrading = degrading
@@ -137,10 +143,10 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         """Return batch ``number`` of an endless run over the pictures, reshuffled every epoch."""
         size = self.crop.sizes[number % len(self.crop.sizes)]
-        lab = np.empty((len(self.rows), 3, size, size), np.float32)
-        hints = np.zeros((len(self.rows), 3, size, size), np.float32)
-        for row, place in enumerate(self.rows):
-            sample = number * self.batch + place
+        lab = np.empty((self.rows, 3, size, size), np.float32)
+        hints = np.zeros((self.rows, 3, size, size), np.float32)
+        for row in range(self.fresh):
+            sample = (number * self.world + self.rank) * self.fresh + row
             epoch, turn = divmod(sample, len(self.pictures))
             rng = np.random.default_rng((self.seed, sample))
             picture = self.pictures.arrays[_order(self.seed, epoch, len(self.pictures))[turn]]
@@ -148,7 +154,12 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
             lab[row] = color.srgb_to_lab(pixels).transpose(2, 0, 1)
             if self.hints is not None:
                 draw_hints(lab[row, 1:], hints[row], self.hints, rng)
-            if self.degrading is not None:
+            if self.degrading is None:
+                continue
+            if self.copies and row >= self.fresh - self.copies:
+                lab[row + self.copies], hints[row + self.copies] = lab[row], hints[row]
+                degrade(lab[row + self.copies, 0], self.degrading, rng)
+            elif not self.copies and rng.random() < self.degrading.share:
                 degrade(lab[row, 0], self.degrading, rng)
         return torch.from_numpy(lab), torch.from_numpy(hints)
 

@@ -1,7 +1,8 @@
 """Make the lightness of a training crop look like that of an old photo.
 
 Not here: colours, which stay those of the original: the network learns what it would have seen.
-Each fault is drawn for itself, so that most degraded crops show one or two of them.
+Each fault is drawn for itself, so that most degraded crops show one or two of them. Whether a
+degraded crop stands for itself or beside its undegraded self is up to ``batches``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ class DegradeOptions:
 
     Attributes:
         share: of the crops that are degraded at all; the others are chances among those.
+        paired: whether the degraded crops are second looks at other crops of their batch, to learn
+            from what the network says of those (Zheng et al. 2016, "stability training") instead of
+            from the true colours. Exactly ``share`` of a batch, rounded, at most half of it.
+        shrink: lost detail: brought down to a third or more of its size and up again.
         fade: range and middle of the tones change (blacks to L* 25, whites down to 70).
         blur: Gaussian, up to 1.2 pixels.
         grain: Gaussian noise, up to 5 L*, fine or coarse.
@@ -36,6 +41,8 @@ class DegradeOptions:
     """
 
     share: float = 0.25
+    paired: bool = False
+    shrink: float = 0.0
     fade: float = 0.6
     blur: float = 0.3
     grain: float = 0.4
@@ -47,11 +54,16 @@ class DegradeOptions:
             if not 0 <= value <= 1:
                 raise OptionError(f"`degrade.{name}` is {value} but must be a share in [0, 1]")
 
+    def copies(self, rows: int) -> int:
+        """Return how many of the rows of a batch are degraded copies of the rows before them."""
+        return min(round(self.share * rows), rows // 2) if self.paired else 0
+
 
 def degrade(l: Float32, options: DegradeOptions, rng: np.random.Generator) -> None:  # noqa: E741
-    """Degrade L* (H, W) in [0, 100] in place, or leave it."""
-    if rng.random() >= options.share:
-        return
+    """Put faults on L* (H, W) in [0, 100], in place; ``options.share`` is the caller's to draw."""
+    if options.shrink and rng.random() < options.shrink:
+        factor = rng.uniform(0.33, 0.8)
+        _through_image(l, lambda image: _shrunk(image, factor))
     drawn = rng.random(5)
     if drawn[0] < options.fade:
         _fade(l, rng)
@@ -81,6 +93,14 @@ def _grain(shape: tuple[int, ...], rng: np.random.Generator) -> Float32:
         noise = (noise + np.roll(noise, 1, 0)) * np.float32(math.sqrt(0.5))
         noise = (noise + np.roll(noise, 1, 1)) * np.float32(math.sqrt(0.5))
     return (noise * strength).astype(np.float32, copy=False)
+
+
+def _shrunk(image: Image.Image, factor: float) -> Image.Image:
+    small = image.resize(
+        (max(1, round(image.width * factor)), max(1, round(image.height * factor))),
+        Image.Resampling.LANCZOS,
+    )
+    return small.resize(image.size, Image.Resampling.BICUBIC)
 
 
 def _scratched(image: Image.Image, rng: np.random.Generator) -> Image.Image:

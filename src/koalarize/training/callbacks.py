@@ -49,7 +49,7 @@ class SaveWeights(Callback):
         }
         facts = self.facts | {
             "steps": trainer.global_step,
-            "samples": trainer.global_step * _samples_a_step(self.recipe),
+            "samples": trainer.global_step * self.recipe.samples_a_step,
         }
         save_checkpoint(self.path, weights, self.recipe, facts)
 
@@ -114,7 +114,7 @@ class Progress(Callback):
             {"train/pictures_per_second": speed, "train/wait_share": self._waited / seconds}
         )
         if self.history is not None:
-            samples = trainer.global_step * _samples_a_step(self.recipe)
+            samples = trainer.global_step * self.recipe.samples_a_step
             course = {
                 "step": trainer.global_step,
                 "samples": samples,
@@ -133,7 +133,3 @@ class Progress(Callback):
             100 * self._waited / seconds,
         )
         self._begin()
-
-
-def _samples_a_step(recipe: Recipe) -> int:
-    return recipe.batch * recipe.optimizer.accumulate

@@ -21,6 +21,7 @@ __all__ = [
     "SSIM_WINDOW",
     "bin_weights",
     "combined_loss",
+    "distillation",
     "mean_absolute_error",
     "mean_squared_error",
     "rebalanced_cross_entropy",
@@ -110,6 +111,22 @@ def rebalanced_cross_entropy(logits: Tensor, ab: Tensor, weights: Tensor) -> Ten
     return _SoftCrossEntropy.apply(rows, numbers, shares, weights[numbers[:, 0]])  # type: ignore
 
 
+def distillation(logits: Tensor, teacher: Tensor) -> Tensor:
+    """Kullback-Leibler divergence from a teacher's distributions (Hinton et al. 2015).
+
+    Args:
+        logits: (B, Q, h, w).
+        teacher: the same, without a gradient.
+
+    Returns:
+        A scalar in nats, at least 0, the mean over the cells; 0 where both agree.
+    """
+    rows, wanted = (
+        part.permute(0, 2, 3, 1).reshape(-1, part.shape[1]) for part in (logits, teacher)
+    )
+    return _Divergence.apply(rows, wanted)  # type: ignore
+
+
 def bin_weights(share: np.ndarray[Any, Any], *, uniform: float, power: float) -> Tensor:
     """Turn the bins' shares of a data set into loss weights whose mean over the data is 1.
 
@@ -157,6 +174,30 @@ class _SoftCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * grads[0].to(gradient.dtype), None, None, None
+
+
+class _Divergence(torch.autograd.Function):
+    """In pieces, with the gradient at once, as ``_SoftCrossEntropy`` and for the same reason."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, teacher: Tensor) -> Tensor:
+        step = len(rows) if rows.is_cuda else _CPU_ROWS
+        gradient = torch.empty_like(rows)
+        loss = rows.new_zeros((), dtype=torch.float32)
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            found = torch.log_softmax(rows[part].float(), dim=1)
+            wanted = torch.log_softmax(teacher[part].float(), dim=1)
+            chance = wanted.exp()
+            loss += (chance * (wanted - found)).sum() / len(rows)
+            gradient[part] = found.exp_().sub_(chance).div_(len(rows))
+        ctx.save_for_backward(gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grads[0].to(gradient.dtype), None
 
 
 @lru_cache(maxsize=4)

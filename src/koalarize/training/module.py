@@ -53,14 +53,28 @@ class ColorizationModule(L.LightningModule):
         lab, hints = (part.to(memory_format=torch.channels_last) for part in batch)
         lightness, ab = lab[:, :1], lab[:, 1:]
         given = hints if self.network.accepts_hints else None
+        degrading = self.recipe.degrade
+        copies = 0 if degrading is None else degrading.copies(len(lab))
+        fresh = len(lab) - copies
+        steady: Tensor | None = None
         if self.recipe.loss.name == "rebalanced-cross-entropy":
             assert isinstance(self.network, ClassifyingNetwork)
-            logits = self.network.logits(lightness, given)
-            loss = losses.rebalanced_cross_entropy(logits, ab, self.bin_weights)
+            logits, of_copies = self.network.logits(lightness, given).split([fresh, copies])
+            loss = losses.rebalanced_cross_entropy(logits, ab[:fresh], self.bin_weights)
+            if copies:
+                steady = losses.distillation(of_copies, logits[-copies:].detach())
         else:
-            loss = _regression_loss(self.network(lightness, given), ab, self.recipe.loss)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(lab))
-        return loss
+            found, of_copies = self.network(lightness, given).split([fresh, copies])
+            loss = _regression_loss(found, ab[:fresh], self.recipe.loss)
+            if copies:
+                steady = _regression_loss(
+                    of_copies, found[-copies:].detach().float(), self.recipe.loss
+                )
+        self.log("train/loss", loss, prog_bar=True, batch_size=fresh)
+        if steady is None:
+            return loss
+        self.log("train/steadiness", steady, batch_size=copies)
+        return (loss * fresh + steady * copies) / len(lab)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Colour one picture (H, W, 3) through the Colorizer and score it; None passes by."""

@@ -123,6 +123,7 @@ def export_lighter(
             f"mean of {drift.pictures} pictures, but must be within {most_delta_e:g}: export fp16, "
             "calibrate on more pictures, or allow more"
         )
+    description["name"] = f"{description['name']}-{precision}"
     description |= {"precision": precision, "drift": asdict(drift)}
     _describe(lighter, description)
     return write_bytes(lighter.SerializeToString(), target, overwrite=True), drift

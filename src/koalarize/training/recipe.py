@@ -225,6 +225,13 @@ class Recipe:
                 f"which share it: try {near}"
             )
 
+    @property
+    def samples_a_step(self) -> int:
+        """Crops of pictures that a step learns from; degraded copies of them do not count."""
+        world = self.devices * self.nodes
+        copies = 0 if self.degrade is None else world * self.degrade.copies(self.batch // world)
+        return (self.batch - copies) * self.optimizer.accumulate
+
 
 def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
     """Read a recipe from YAML.

@@ -165,7 +165,7 @@ def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
     """Resolve ``epochs`` into ``steps``, now that the data are known."""
     if recipe.epochs is None:
         return recipe
-    steps = math.ceil(pictures * recipe.epochs / (recipe.batch * recipe.optimizer.accumulate))
+    steps = math.ceil(pictures * recipe.epochs / recipe.samples_a_step)
     return dataclasses.replace(recipe, steps=steps)
 
 
