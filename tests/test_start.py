@@ -180,7 +180,7 @@ class TestStart:
         assert not torch.equal(network.head.weight, before)
 
     def test_another_networks_weights_are_refused(self, saved):
-        with pytest.raises(ModelError, match=r"does not fit this network: .*unknown to the net"):
+        with pytest.raises(ModelError, match=r"does not fit this network: .*is unknown"):
             start_from(UNetMini(), str(saved))
 
     def test_another_size_is_refused(self, saved):

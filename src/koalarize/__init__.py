@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from koalarize.session import Session
     from koalarize.steer import Steering
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "Colorizer",

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from koalarize.color import DELTA
 from koalarize.errors import DependencyError, ModelError, OptionError, did_you_mean
+from koalarize.models.fit import misfits
 
 __all__ = [
     "EXTRACTOR_FILE",
@@ -254,20 +255,9 @@ def _load(model: nn.Module, path: Path, name: str) -> None:
             f"`{path}` cannot be read as the extractor's weights ({reason}): "
             "give a .safetensors or .pth file in timm's layout as `extractor_file`"
         ) from error
-    wanted = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-    problems = [f"`{key}` is unknown" for key in weights.keys() - wanted.keys()]
-    problems += [
-        f"`{key}` is missing" for key in wanted.keys() - weights.keys() if _COUNTER not in key
-    ]
-    problems += [
-        f"`{key}` has another shape than {wanted[key]}"
-        for key in wanted.keys() & weights.keys()
-        if wanted[key] != tuple(weights[key].shape)
-    ]
-    if problems:
+    if problems := misfits(weights, model, may_lack=lambda key: _COUNTER in key):
         raise ModelError(
-            f"`{path}` does not fit timm's {name}: {', '.join(sorted(problems)[:3])}"
-            f"{f' and {len(problems) - 3} more' if len(problems) > 3 else ''}: "
+            f"`{path}` does not fit timm's {name}: {problems}: "
             "give the weights of that model in timm's layout"
         )
     model.load_state_dict(weights, strict=False)

@@ -18,6 +18,7 @@ from torch import Tensor
 from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.models import NETWORKS, ClassifyingNetwork, ColorNetwork
 from koalarize.models.extractor import EXTRACTOR_FILE
+from koalarize.models.fit import misfits
 from koalarize.output import write_bytes
 from koalarize.training.recipe import NetworkOptions, Recipe, build
 
@@ -101,7 +102,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"`{path}` describes itself in a way this version does not know ({error}): "
             "use the version that wrote it"
         ) from error
-    _check_weights(path, weights, network, recipe.network.name)
+    if problems := misfits(weights, network):
+        raise ModelError(f"`{path}` does not fit the network `{recipe.network.name}`: {problems}")
     network.load_state_dict(weights)
     if isinstance(network, ClassifyingNetwork):
         network.temperature = recipe.temperature
@@ -122,22 +124,3 @@ def _with_near_extractor(options: NetworkOptions, folder: Path) -> NetworkOption
             changed = {**options.options, "extractor_file": str(near)}
             return dataclasses.replace(options, options=changed)
     return options
-
-
-def _check_weights(
-    path: Path, weights: dict[str, Tensor], network: ColorNetwork, name: str
-) -> None:
-    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in weights.items()}
-    problems = [f"`{key}` is missing" for key in wanted.keys() - found.keys()]
-    problems += [f"`{key}` is unknown" for key in found.keys() - wanted.keys()]
-    problems += [
-        f"`{key}` has shape {found[key]} but must have {wanted[key]}"
-        for key in wanted.keys() & found.keys()
-        if wanted[key] != found[key]
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise ModelError(
-            f"`{path}` does not fit the network `{name}`: {', '.join(sorted(problems)[:3])}{more}"
-        )

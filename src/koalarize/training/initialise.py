@@ -17,6 +17,7 @@ from torch import Tensor
 
 from koalarize.errors import ModelError
 from koalarize.models import ColorNetwork
+from koalarize.models.fit import misfits
 from koalarize.models.koala import MobileNetEncoder
 from koalarize.weights.store import find_model
 
@@ -92,22 +93,14 @@ def start_from(network: ColorNetwork, start: str) -> None:
     """
     path = find_model(start) if not start.endswith(".safetensors") else Path(start)
     found = _exported(path) if path.suffix == ".onnx" else _saved(path)
-    own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     parts = {name.split(".")[0] for name in found}
-    problems = [f"`{name}` is unknown to the network" for name in found.keys() - own.keys()]
-    problems += [
-        f"`{name}` is missing" for name in own.keys() - found.keys() if name.split(".")[0] in parts
-    ]
-    problems += [
-        f"`{name}` has shape {tuple(found[name].shape)} but must have {own[name]}"
-        for name in own.keys() & found.keys()
-        if tuple(found[name].shape) != own[name]
-    ]
+    problems = misfits(found, network, may_lack=lambda name: name.split(".")[0] not in parts)
     if problems or not found:
-        listed = ", ".join(sorted(problems)[:3]) or "it holds no parameter"
-        raise ModelError(f"`{path}` does not fit this network: {listed}: give weights of the same")
+        reason = problems or "it holds no parameter"
+        raise ModelError(f"`{path}` does not fit this network: {reason}: give weights of the same")
+    own = network.state_dict()
     fresh = sorted({name.split(".")[0] for name in own.keys() - found.keys()})
-    network.load_state_dict({**network.state_dict(), **found})
+    network.load_state_dict({**own, **found})
     log.info("starting from %s; fresh parts: %s", path, ", ".join(fresh) or "none")
 
 
