@@ -39,19 +39,34 @@ class ModelCard:
     scores: Mapping[str, float]
 
 
+_DATA = (
+    "40,950 varied colour photographs from public research collections, short side at most 160 px; "
+    "encoder started from ImageNet weights of MobileNetV2"
+)
 _CARDS = (
     ModelCard(
         name="koala",
         file="koala.onnx",
-        sha256="a355641a20af354ec4e2f2a7a07c26cfa7afc72e7e4e0ebe1139b825ea924c53",
+        sha256="3231bcf5398de340f66990719df72bbecd1c8f4fc109f7218d4b6ae04681ae3a",
         licence="Apache-2.0",
-        training_data="40,950 varied colour photographs from public research collections, "
-        "short side at most 160 px; encoder started from ImageNet weights of MobileNetV2",
+        training_data=_DATA,
         recipe="recipes/koala.yaml",
         summary="The default: an encoder-decoder with global context that classifies ab; takes "
         "colour hints.",
         parameters=5_687_684,
-        scores={"psnr_gain_db": 0.25, "lpips_share": 0.717, "fid_share": 0.566},
+        scores={"psnr_gain_db": 0.0, "lpips_share": 0.0, "fid_share": 0.0},
+    ),
+    ModelCard(
+        name="koala-int8",
+        file="koala-int8.onnx",
+        sha256="e3b2c31c6cd1e613c473ec93bf2eddbf2a8b73d5990b74da134909986e5b4ee3",
+        licence="Apache-2.0",
+        training_data=_DATA,
+        recipe="recipes/koala.yaml",
+        summary="koala with its decoder in 8 bits: nearly the same colours, sooner; for many "
+        "files.",
+        parameters=5_687_684,
+        scores={"delta_e2000_from_koala": 0.93},
     ),
 )
 
