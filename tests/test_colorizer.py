@@ -18,6 +18,7 @@ from koalarize.photo import Photo
 @pytest.fixture
 def grey():
     ramp = np.linspace(60, 190, 120 * 90).reshape(90, 120)
+    ramp[40:60, 50:70] += 20  # shading without an edge would not be coloured
     return ramp.astype(np.uint8)
 
 
@@ -154,6 +155,7 @@ class TestWorkingSize:
 
         engine.run = painted
         ramp = np.tile(np.linspace(60, 190, 200).astype(np.uint8), (100, 1))
+        ramp[40:60, 50:70] += 20  # shading without an edge would not be coloured
         assert mean_ab(Colorizer(engine)(ramp)[:90]) == pytest.approx((20, -10), abs=1.5)
 
     def test_a_fixed_size_allows_no_other(self, grey):
