@@ -148,7 +148,17 @@ def soft_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
     return numbers[row], shares[row]
 
 
-class _SoftCrossEntropy(torch.autograd.Function):
+class _WithGradient(torch.autograd.Function):
+    """A loss of its first input whose gradient was made and saved together with it."""
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        others = (None,) * (len(ctx.needs_input_grad) - 1)
+        return gradient * grads[0].to(gradient.dtype), *others
+
+
+class _SoftCrossEntropy(_WithGradient):
     """Written out since it is a fifth of a training step on CPUs otherwise.
 
     The gradient is made together with the loss, in pieces whose temporaries stay in the cache.
@@ -170,13 +180,8 @@ class _SoftCrossEntropy(torch.autograd.Function):
         ctx.save_for_backward(gradient)
         return loss
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grads[0].to(gradient.dtype), None, None, None
 
-
-class _Divergence(torch.autograd.Function):
+class _Divergence(_WithGradient):
     """In pieces, with the gradient at once, as ``_SoftCrossEntropy`` and for the same reason."""
 
     @staticmethod
@@ -193,11 +198,6 @@ class _Divergence(torch.autograd.Function):
             gradient[part] = found.exp_().sub_(chance).div_(len(rows))
         ctx.save_for_backward(gradient)
         return loss
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grads[0].to(gradient.dtype), None
 
 
 @lru_cache(maxsize=4)
