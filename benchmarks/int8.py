@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from koalarize.data.sources import load_pictures
-from koalarize.engine import OnnxEngine
-from koalarize.training.drift import colored, drift_between
-from koalarize.training.quantize import PICTURES, export_lighter
-from koalarize.weights.store import find_model
+from koalarize.engines.engine import OnnxEngine
+from koalarize.lab.datasets.sources import load_pictures
+from koalarize.lab.export.drift import colored, drift_between
+from koalarize.lab.export.quantize import PICTURES, export_lighter
+from koalarize.models.store import find_model
 
 LIGHTER = ("fp16", "int8")
 

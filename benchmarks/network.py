@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from koalarize.weights.store import find_model
+from koalarize.models.store import find_model
 
 
 def block(channels: int, *widths: int, dilation: int = 1) -> nn.Sequential:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from koalarize import color
-from koalarize.engine import ModelInfo, Prediction
+from koalarize.engines.engine import ModelInfo, Prediction
 
 
 class FakeEngine:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from koalarize.batch import Job, Outcome, colorize_many, compare_path, find_pictures
+from koalarize.batch.run import Job, Outcome, colorize_many, compare_path, find_pictures
 from koalarize.errors import OptionError
-from koalarize.photo import Photo, output_path
+from koalarize.photo.photo import Photo, output_path
 
 
 class FakeColorizer:

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from koalarize.errors import ModelError, OutputError
-from koalarize.models import UNetMini
-from koalarize.training.checkpoint import build_network, load_checkpoint, save_checkpoint
-from koalarize.training.recipe import NetworkOptions, Recipe, build
+from koalarize.lab.networks import UNetMini
+from koalarize.lab.training.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.lab.training.recipe import NetworkOptions, Recipe, build
 from runs import TINY, differing
 
 

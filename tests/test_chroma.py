@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from koalarize import chroma, color
+from koalarize import color
+from koalarize.colorizer import merge as chroma
 
 GREYS = color.grey_to_lightness(np.arange(256, dtype=np.uint8))
 
@@ -19,7 +20,7 @@ def random_photo(seed, height=60, width=80):
 def random_guidance(seed, height, width, strength):
     rng = np.random.default_rng(seed)
     coarse = rng.normal(0, strength, (2, 3, 4)).astype(np.float32)
-    ab = chroma.resize(coarse, height, width)
+    ab = color.resize(coarse, height, width)
     lightness = rng.uniform(0, 100, (height, width)).astype(np.float32)
     return chroma.guide(ab, lightness)
 
@@ -117,7 +118,7 @@ class TestGuide:
         lightness = np.full((24, 48), 30, np.float32)
         lightness[:, 24:] = 80
         true = np.where(lightness > 50, 40, -10).astype(np.float32)
-        blurred = chroma.resize(chroma.resize(true[None], 6, 12), 24, 48)[0]
+        blurred = color.resize(color.resize(true[None], 6, 12), 24, 48)[0]
         slope, offset, *_ = chroma.guide(np.stack([blurred, blurred]), lightness).planes
         sharp = slope * lightness + offset
         assert np.abs(sharp - true)[:, 22:26].mean() < 0.7 * np.abs(blurred - true)[:, 22:26].mean()

@@ -20,7 +20,7 @@ from koalarize import __version__
 from koalarize.cli import main
 from koalarize.cli.extras import needs
 from koalarize.errors import DependencyError, ModelError, OptionError
-from koalarize.photo import Photo, output_path
+from koalarize.photo.photo import Photo, output_path
 
 
 class FakeColorizer:
@@ -54,7 +54,7 @@ class FakeColorizer:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeColorizer:
     colorizer = FakeColorizer()
-    monkeypatch.setattr("koalarize.colorizer.Colorizer.load", colorizer.load)
+    monkeypatch.setattr("koalarize.colorizer.colorizer.Colorizer.load", colorizer.load)
     return colorizer
 
 
@@ -531,7 +531,7 @@ def test_whole_program_refuses_a_damaged_model(here: Path):
 
 
 def test_models(capsys):
-    from koalarize.weights import catalog
+    from koalarize.models import catalog
 
     assert main(["models"]) == 0
     text = capsys.readouterr().out
@@ -550,11 +550,11 @@ def test_needs_names_the_extra(monkeypatch):
 
 @pytest.mark.parametrize("command", [["train", "recipe.yaml"], ["export", "best.safetensors"]])
 def test_missing_extra_says_how_to_install_it(command, monkeypatch, capsys):
-    name = f"koalarize.training.{command[0]}"
+    name = f"koalarize.lab.training.{command[0]}"
     monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
     monkeypatch.setitem(sys.modules, "lightning", None)
-    for module in [key for key in sys.modules if key.startswith("koalarize.training")]:
+    for module in [key for key in sys.modules if key.startswith("koalarize.lab.")]:
         monkeypatch.delitem(sys.modules, module)
     assert main(command) == 1
     assert 'pip install "koalarize[train]"' in one_line_error(capsys.readouterr().err)
@@ -570,7 +570,7 @@ def test_train_hands_over_what_is_asked(monkeypatch, capsys):
         return Path("runs/one.safetensors")
 
     module = types.SimpleNamespace(train=train)
-    monkeypatch.setitem(sys.modules, "koalarize.training.train", module)
+    monkeypatch.setitem(sys.modules, "koalarize.lab.training.train", module)
     words = ["train", "r.yaml", "-o", "runs", "--resume", "--set", "steps=10", "--set", "a.b=x=y"]
     words += ["--limit", "64", "--size", "32", "--devices", "2", "--accumulate", "3"]
     assert main(words) == 0
@@ -591,7 +591,7 @@ def test_export_writes_beside_the_checkpoint(monkeypatch, capsys):
         return output
 
     module = types.SimpleNamespace(export=export)
-    monkeypatch.setitem(sys.modules, "koalarize.training.export", module)
+    monkeypatch.setitem(sys.modules, "koalarize.lab.export.export", module)
     assert main(["export", "runs/one.safetensors", "--size", "96", "--chroma-gain", "1.1"]) == 0
     assert capsys.readouterr().out == f"{Path('runs/one.onnx')}\n"
     assert given == {"size": 96, "temperature": None, "chroma_gain": 1.1}

@@ -18,11 +18,11 @@ import pytest
 from PIL import Image
 
 from koalarize.cli import main
-from koalarize.data import coco, download
-from koalarize.data.coco import ARCHIVES, Archive, prepare_coco
-from koalarize.data.download import Patience, fetch
-from koalarize.data.sources import load_pictures
 from koalarize.errors import DataError, OptionError, OutputError
+from koalarize.lab.datasets import coco, download
+from koalarize.lab.datasets.coco import ARCHIVES, Archive, prepare_coco
+from koalarize.lab.datasets.download import Patience, fetch
+from koalarize.lab.datasets.sources import load_pictures
 
 SETS = (Archive("test2017", "train"), Archive("test2014", "train"), Archive("val2017", "test"))
 QUICK = Patience(timeout=5, attempts=3, pause=0)
@@ -560,7 +560,7 @@ class TestArchives:
         assert path.with_name("val2017.zip.damaged").stat().st_size == 9000
 
     def test_an_unpacking_interrupted_goes_on(self, server, dest, monkeypatch):
-        from koalarize.data import unpack
+        from koalarize.lab.datasets import unpack
 
         written = []
 
@@ -782,7 +782,7 @@ class TestCommand:
 
     def test_fetching_needs_no_torch(self):
         check = (
-            "import koalarize.data.coco, koalarize.data.check, sys;"
+            "import koalarize.lab.datasets.coco, koalarize.lab.datasets.check, sys;"
             "sys.exit(bool({'torch', 'pyarrow', 'lightning'} & set(sys.modules)))"
         )
         assert subprocess.run([sys.executable, "-c", check], timeout=60).returncode == 0

@@ -9,10 +9,10 @@ from PIL import Image
 import koalarize
 from fakes import FakeEngine
 from koalarize import color
-from koalarize.colorizer import Colorizer
+from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
-from koalarize.hints import Hint
-from koalarize.photo import Photo
+from koalarize.photo.photo import Photo
+from koalarize.steering.hints import Hint
 
 
 @pytest.fixture

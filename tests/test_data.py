@@ -5,7 +5,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from koalarize import color
-from koalarize.data.batches import (
+from koalarize.errors import OptionError
+from koalarize.lab.datasets.batches import (
     Batches,
     CropOptions,
     HintOptions,
@@ -13,8 +14,7 @@ from koalarize.data.batches import (
     draw_hints,
     random_crop,
 )
-from koalarize.data.sources import Pictures
-from koalarize.errors import OptionError
+from koalarize.lab.datasets.sources import Pictures
 
 
 def picture(seed, height=40, width=56):

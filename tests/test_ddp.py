@@ -14,8 +14,8 @@ import yaml
 from safetensors.torch import load_file
 
 from koalarize.errors import OptionError
-from koalarize.training import devices
-from koalarize.training.checkpoint import load_checkpoint
+from koalarize.lab.training import devices
+from koalarize.lab.training.checkpoint import load_checkpoint
 from runs import make_photos, state_of, tiny_recipe, tiny_values
 
 LAUNCHERS = (

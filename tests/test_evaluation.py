@@ -15,18 +15,18 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.cli import main
-from koalarize.cli.evaluate import evaluate as command
-from koalarize.colorizer import Colorizer
-from koalarize.engine import ModelInfo, Prediction
+from koalarize.cli.lab.evaluate import evaluate as command
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import DataError, ModelError, OptionError
-from koalarize.evaluation.definitions import ALL_METRICS, DEFAULT_METRICS
-from koalarize.evaluation.evaluate import evaluate
-from koalarize.evaluation.metrics import picture_scores
-from koalarize.evaluation.report import at_commit
-from koalarize.evaluation.torch_engine import TorchEngine
-from koalarize.evaluation.variants import GreyEngine, variants
-from koalarize.models.koala import Koala, KoalaConfig
-from koalarize.models.unet_mini import UNetMini, UNetMiniConfig
+from koalarize.lab.evaluation.evaluate import evaluate
+from koalarize.lab.evaluation.report import at_commit
+from koalarize.lab.evaluation.torch_engine import TorchEngine
+from koalarize.lab.evaluation.variants import GreyEngine, variants
+from koalarize.lab.metrics.definitions import ALL_METRICS, DEFAULT_METRICS
+from koalarize.lab.metrics.metrics import picture_scores
+from koalarize.lab.networks.koala import Koala, KoalaConfig
+from koalarize.lab.networks.unet_mini import UNetMini, UNetMiniConfig
 from lab import KOALA, UNET, checkpoint, empty_hub, photo, picture_folder
 
 CHEAP = ("psnr", "colorfulness")

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from koalarize import color
-from koalarize.engine import METADATA_FORMAT, METADATA_KEY, OnnxEngine
+from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY, OnnxEngine
 from koalarize.errors import ModelError, OptionError, OutputError
-from koalarize.training.checkpoint import build_network, load_checkpoint, save_checkpoint
-from koalarize.training.export import TOLERANCE, export, verify
-from koalarize.training.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
+from koalarize.lab.export.export import TOLERANCE, export, verify
+from koalarize.lab.training.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.lab.training.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
 
 SMALL = {"widths": [4, 6, 8]}
 FACTS = {"pictures": 5, "steps": 10}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from koalarize.errors import OptionError
-from koalarize.hints import Hint, hint_planes
+from koalarize.steering.hints import Hint, hint_planes
 
 
 def planes(*hints, width=200, height=100, grid_width=40, grid_height=20):

@@ -87,7 +87,7 @@ def test_the_reader_sees_what_there_is():
     assert rooms >= LEARNING | {"color", "errors", "photo", "cli", "engine", "colorizer"}
     found = dict(imports(SOURCE / "cli" / "train.py"))
     assert found["typer"] is True
-    assert found["koalarize.training.train"] is False
+    assert found["koalarize.lab.training.train"] is False
     assert ("torch", True) in imports(SOURCE / "models" / "base.py")
 
 
@@ -102,11 +102,11 @@ def test_the_reader_knows_every_way_to_import(tmp_path, monkeypatch):
     )
     found = dict(imports(path))
     assert found["torch.nn"] is True
-    assert found["koalarize.models.base"] is True
+    assert found["koalarize.lab.networks.base"] is True
     assert found["koalarize.web.other"] is True
     assert found["timm"] is True
     assert found["lightning"] is True
-    assert found["koalarize.data"] is False
+    assert found["koalarize.lab.datasets"] is False
     assert "kornia" not in found
 
 
@@ -152,7 +152,7 @@ def test_serving_only_where_a_page_is_served(path):
     "code",
     [
         "import koalarize",
-        "import koalarize.colorizer, koalarize.batch, koalarize.cli",
+        "import koalarize.colorizer.colorizer, koalarize.batch.run, koalarize.cli",
         "from koalarize.cli import main; main(['--help'])",
         "import koalarize; [getattr(koalarize, name) for name in koalarize.__all__]",
     ],

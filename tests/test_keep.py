@@ -11,17 +11,18 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from fakes import ClassifyingEngine, FakeEngine
-from koalarize import chroma, color
-from koalarize.calm import calmness
+from koalarize import color
 from koalarize.cli import main
-from koalarize.colorizer import Colorizer
-from koalarize.engine import ModelInfo, Prediction
+from koalarize.colorizer import merge as chroma
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OptionError
-from koalarize.hints import Hint
-from koalarize.photo import Photo
-from koalarize.session import Session, steering_from_json, steering_to_json
-from koalarize.steer import Steering
-from koalarize.tint import MOST_PATCHES, find_tint
+from koalarize.photo.photo import Photo
+from koalarize.steering.blank import calmness
+from koalarize.steering.hints import Hint
+from koalarize.steering.own_colors import MOST_PATCHES, find_tint
+from koalarize.steering.session import Session, steering_from_json, steering_to_json
+from koalarize.steering.steering import Steering
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 BEST = Steering(best=True)
@@ -74,11 +75,11 @@ class LeaningEngine:
     def run(self, l, hints):  # noqa: E741
         self.shapes.append(l.shape)
         height, width = l.shape[0] // 4, l.shape[1] // 4
-        small = chroma.resize(l[None], height, width)[0] / 100
+        small = color.resize(l[None], height, width)[0] / 100
         across = np.linspace(0, 1, width, dtype=np.float32)[None]
         a, b = 60 * small * across, 40 * (small - across)
         if hints is not None:
-            drawn = chroma.resize(hints, height, width)
+            drawn = color.resize(hints, height, width)
             a, b = a + 2 * drawn[0], b + 2 * drawn[1]
         if self.info.output == "ab":
             return Prediction(np.stack([a, b]).astype(np.float32))
@@ -227,7 +228,7 @@ class TestKeepColor:
         tint = Colorizer(FakeEngine(size=128)).view(Photo.read(pixels)).tint
         assert tint is not None
         assert tint.clear
-        small = chroma.resize(inside[None].astype(np.float32), *tint.share.shape)[0]
+        small = color.resize(inside[None].astype(np.float32), *tint.share.shape)[0]
         assert tint.share[small < 0.01].mean() < 0.05
         assert tint.share[small > 0.99].mean() > 0.7
         out = Colorizer(FakeEngine())(pixels, keep_color=True)
@@ -305,7 +306,7 @@ class TestWhereItIsAsked:
 
     def test_the_command_line_notes_colours_once(self, tmp_path, monkeypatch, capsys, cup):
         fake = Colorizer(FakeEngine())
-        monkeypatch.setattr("koalarize.colorizer.Colorizer.load", lambda *_, **__: fake)
+        monkeypatch.setattr("koalarize.colorizer.colorizer.Colorizer.load", lambda *_, **__: fake)
         for name in ("a.png", "b.png"):
             Image.fromarray(cup[0]).save(tmp_path / name)
         Image.fromarray(scene()).save(tmp_path / "grey.png")

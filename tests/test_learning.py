@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from koalarize import color
 from koalarize.errors import OutputError
-from koalarize.training import devices
-from koalarize.training import train as room
-from koalarize.training.checkpoint import load_checkpoint
-from koalarize.training.train import train_recipe
+from koalarize.lab.training import devices
+from koalarize.lab.training import train as room
+from koalarize.lab.training.checkpoint import load_checkpoint
+from koalarize.lab.training.train import train_recipe
 from runs import (
     KilledError,
     differing,

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from koalarize import color
-from koalarize.training import losses
-from koalarize.training.train import bin_shares
+from koalarize.lab.training import losses
+from koalarize.lab.training.train import bin_shares
 
 
 class TestBinWeights:
@@ -25,7 +25,7 @@ class TestBinWeights:
             assert weights[share.argmin()] == weights.max() > 1
 
     def test_shares_of_pictures(self):
-        from koalarize.data.sources import Pictures
+        from koalarize.lab.datasets.sources import Pictures
 
         flat = np.full((30, 30, 3), (200, 30, 30), np.uint8)
         shares = bin_shares(Pictures([flat, np.full((30, 30, 3), 90, np.uint8)]))

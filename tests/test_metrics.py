@@ -18,11 +18,11 @@ from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from koalarize import color
 from koalarize.errors import DependencyError, KoalarizeError, ModelError, OptionError
-from koalarize.evaluation import perceptual
-from koalarize.evaluation.definitions import ALL_METRICS, DEFAULT_METRICS, choose_metrics
-from koalarize.evaluation.metrics import Measured, colorfulness_abs, picture_scores, ssim
-from koalarize.evaluation.perceptual import FID, LPIPS
-from koalarize.evaluation.tally import Tally, variety
+from koalarize.lab.metrics import perceptual
+from koalarize.lab.metrics.definitions import ALL_METRICS, DEFAULT_METRICS, choose_metrics
+from koalarize.lab.metrics.metrics import Measured, colorfulness_abs, picture_scores, ssim
+from koalarize.lab.metrics.perceptual import FID, LPIPS
+from koalarize.lab.metrics.tally import Tally, variety
 from lab import empty_hub, photo
 
 SINGLE = [name for name in ALL_METRICS if name not in ("lpips", "fid")]

@@ -4,10 +4,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from koalarize import color
-from koalarize.models import NETWORKS, ClassifyingNetwork, Koala, UNetMini
-from koalarize.training.checkpoint import build_network
-from koalarize.training.initialise import load_mobilenetv2
-from koalarize.training.recipe import NetworkOptions
+from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, Koala, UNetMini
+from koalarize.lab.training.checkpoint import build_network
+from koalarize.lab.training.initialise import load_mobilenetv2
+from koalarize.lab.training.recipe import NetworkOptions
 
 # sum(p.numel() for p in fresh(name).parameters()); test_networks.py counts the articles' by layer
 GOLDEN_PARAMETERS = {

@@ -14,19 +14,19 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from koalarize import color
-from koalarize.colorizer import Colorizer
-from koalarize.engine import METADATA_KEY
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.engines.engine import METADATA_KEY
 from koalarize.errors import DependencyError, ModelError, OptionError
-from koalarize.models import CNN, KoalaNet, UNet, UNetMini
-from koalarize.models.cnn import CNNConfig
-from koalarize.models.extractor import ExtractorConfig, build_extractor, grey_of_lightness
-from koalarize.models.init import InitConfig, initialise
-from koalarize.models.koala_net import KoalaNetConfig
-from koalarize.models.unet import UNetConfig
-from koalarize.models.unet_mini import UNetMiniConfig
-from koalarize.training.checkpoint import build_network, load_checkpoint, save_checkpoint
-from koalarize.training.export import export
-from koalarize.training.recipe import LossOptions, NetworkOptions, Recipe, build
+from koalarize.lab.export.export import export
+from koalarize.lab.networks import CNN, KoalaNet, UNet, UNetMini
+from koalarize.lab.networks.cnn import CNNConfig
+from koalarize.lab.networks.extractor import ExtractorConfig, build_extractor, grey_of_lightness
+from koalarize.lab.networks.init import InitConfig, initialise
+from koalarize.lab.networks.koala_net import KoalaNetConfig
+from koalarize.lab.networks.unet import UNetConfig
+from koalarize.lab.networks.unet_mini import UNetMiniConfig
+from koalarize.lab.training.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.lab.training.recipe import LossOptions, NetworkOptions, Recipe, build
 
 TINY = {"extractor": "test_efficientnet", "pretrained": False, "extractor_size": 32}
 
@@ -603,7 +603,7 @@ class TestCheckpoint:
 )
 def test_export_and_colour(name, options, tmp_path):
     """`export` itself proves parity to 1e-4; here the whole way to a picture that is not square."""
-    from koalarize.evaluation.torch_engine import TorchEngine
+    from koalarize.lab.evaluation.torch_engine import TorchEngine
 
     size = options.get("width", 64)
     checkpoint = saved(tmp_path / "a.safetensors", name, options, size)

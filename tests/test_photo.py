@@ -16,10 +16,11 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms, ImageOps
 from skimage import data
 
-from koalarize import color, photo
+from koalarize import color
 from koalarize.errors import OutputError, PhotoError
-from koalarize.photo import EXTENSIONS, FORMATS, Photo, output_path
-from koalarize.profiles import srgb_profile
+from koalarize.photo import photo
+from koalarize.photo.photo import EXTENSIONS, FORMATS, Photo, output_path
+from koalarize.photo.profiles import srgb_profile
 
 WRITTEN = sorted(set(FORMATS.values()))
 LOSSLESS = ["PNG", "TIFF", "BMP"]

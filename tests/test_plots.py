@@ -14,9 +14,9 @@ from PIL import Image
 from koalarize import color
 from koalarize.cli import main
 from koalarize.errors import DataError, DependencyError, OptionError
-from koalarize.evaluation.fading import NOISES, SCALES, add_noise, fade, measure_fading
-from koalarize.evaluation.history import History, Series, read_history
-from koalarize.evaluation.plots import plot_fading, plot_histories, smoothed
+from koalarize.lab.evaluation.fading import NOISES, SCALES, add_noise, fade, measure_fading
+from koalarize.lab.evaluation.history import History, Series, read_history
+from koalarize.lab.evaluation.plots import plot_fading, plot_histories, smoothed
 from lab import empty_hub, photo, picture_folder
 
 METRICS = ["ssim", "ssim-a", "ssim-b", "inverse-ssim", "psnr", "delta-e", "colorfulness"]

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import koalarize.evaluation.probe as room
+import koalarize.lab.evaluation.probe as room
 from fakes import FakeEngine
 from koalarize.cli import main
-from koalarize.engine import Prediction
+from koalarize.engines.engine import Prediction
 from koalarize.errors import OptionError
-from koalarize.evaluation.models import Loaded
-from koalarize.evaluation.probe import CHANGES, probe
-from koalarize.evaluation.reveal import revealed_hints
+from koalarize.lab.evaluation.models import Loaded
+from koalarize.lab.evaluation.probe import CHANGES, probe
+from koalarize.lab.evaluation.reveal import revealed_hints
 
 
 class Obedient(FakeEngine):

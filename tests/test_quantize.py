@@ -13,13 +13,13 @@ from PIL import Image
 
 from koalarize import Colorizer, color
 from koalarize.cli import main
-from koalarize.engine import METADATA_KEY
+from koalarize.engines.engine import METADATA_KEY
 from koalarize.errors import DataError, ModelError, OptionError
-from koalarize.training.checkpoint import build_network, save_checkpoint
-from koalarize.training.drift import Drift, colored, drift_between
-from koalarize.training.export import export
-from koalarize.training.quantize import eight_bit, export_lighter, half
-from koalarize.training.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
+from koalarize.lab.export.drift import Drift, colored, drift_between
+from koalarize.lab.export.export import export
+from koalarize.lab.export.quantize import eight_bit, export_lighter, half
+from koalarize.lab.training.checkpoint import build_network, save_checkpoint
+from koalarize.lab.training.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
 from runs import make_photos
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from koalarize.errors import OptionError
-from koalarize.models import NETWORKS
-from koalarize.training import train as room
-from koalarize.training.checkpoint import build_network, load_checkpoint
-from koalarize.training.recipe import NetworkOptions, Recipe, build, load_recipe
-from koalarize.training.shrink import shrink
-from koalarize.training.train import train
+from koalarize.lab.networks import NETWORKS
+from koalarize.lab.training import train as room
+from koalarize.lab.training.checkpoint import build_network, load_checkpoint
+from koalarize.lab.training.recipe import NetworkOptions, Recipe, build, load_recipe
+from koalarize.lab.training.shrink import shrink
+from koalarize.lab.training.train import train
 from runs import RECIPES, make_photos
 
 #: An extractor that is small and needs no download.

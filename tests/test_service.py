@@ -17,9 +17,9 @@ from starlette.testclient import TestClient
 
 from fakes import ClassifyingEngine, FakeEngine
 from koalarize import color
-from koalarize.colorizer import Colorizer
+from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
-from koalarize.photo import Photo
+from koalarize.photo.photo import Photo
 from koalarize.web.studio.app import create_app
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.uploads import safe_name
@@ -284,7 +284,7 @@ class TestFiles:
         assert opened["hints"] == [{"x": 20, "y": 25, "color": "#3050c0", "radius": None}]
 
     def test_rendering_is_what_the_colorizer_does(self, service, photo, exif):
-        from koalarize.session import Session
+        from koalarize.steering.session import Session
 
         asked = {"steering": {**HINTED, "vividness": 1.3}}
         session = Session.loads(service.post(f"{photo}/session", json=asked).content)

@@ -11,13 +11,13 @@ from PIL import Image
 
 from fakes import ClassifyingEngine
 from koalarize.cli import main
-from koalarize.colorizer import Colorizer
+from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
-from koalarize.hints import Hint
-from koalarize.palette import Palette
-from koalarize.photo import Photo
-from koalarize.session import OtherPhotoError, Session, steering_from_json
-from koalarize.steer import Steering
+from koalarize.photo.photo import Photo
+from koalarize.steering.hints import Hint
+from koalarize.steering.palette import Palette
+from koalarize.steering.session import OtherPhotoError, Session, steering_from_json
+from koalarize.steering.steering import Steering
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def folder(tmp_path, monkeypatch):
     def load(model="koala", **_):
         return Colorizer(ClassifyingEngine())
 
-    monkeypatch.setattr("koalarize.colorizer.Colorizer.load", load)
+    monkeypatch.setattr("koalarize.colorizer.colorizer.Colorizer.load", load)
     grain = np.random.default_rng(0).integers(60, 200, (50, 70)).astype(np.uint8)
     Image.fromarray(grain).save(tmp_path / "photo.png")
     return tmp_path

@@ -16,14 +16,14 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.cli import main
-from koalarize.colorizer import Colorizer
+from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import DataError, ModelError, OptionError
-from koalarize.evaluation import page, sheet
-from koalarize.evaluation.models import load_model
-from koalarize.evaluation.page import to_html
-from koalarize.evaluation.reveal import revealed_hints
-from koalarize.evaluation.sheet import to_png
-from koalarize.evaluation.showcase import Showcase, ShowcaseRow, make_showcase
+from koalarize.lab.evaluation import page, sheet
+from koalarize.lab.evaluation.models import load_model
+from koalarize.lab.evaluation.page import to_html
+from koalarize.lab.evaluation.reveal import revealed_hints
+from koalarize.lab.evaluation.sheet import to_png
+from koalarize.lab.evaluation.showcase import Showcase, ShowcaseRow, make_showcase
 from lab import KOALA, UNET, checkpoint, photo, picture_folder
 
 

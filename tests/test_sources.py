@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from koalarize.cli import main
-from koalarize.data.check import check_pictures
-from koalarize.data.shards import expand_braces
-from koalarize.data.sources import (
+from koalarize.errors import DataError
+from koalarize.lab.datasets.check import check_pictures
+from koalarize.lab.datasets.shards import expand_braces
+from koalarize.lab.datasets.sources import (
     decode_picture,
     encoded_pictures,
     load_pictures,
     mean_chroma,
     named_pictures,
 )
-from koalarize.errors import DataError
 
 
 def picture(seed, height=40, width=56):

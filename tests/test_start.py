@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from koalarize.data.batches import Batches, CropOptions, HintOptions
-from koalarize.data.degrade import DegradeOptions, degrade
-from koalarize.data.sources import Pictures
 from koalarize.errors import ModelError, OptionError
-from koalarize.models.koala import Agreement, Koala, KoalaConfig
-from koalarize.models.unet_mini import UNetMini
-from koalarize.training.checkpoint import load_checkpoint, save_checkpoint
-from koalarize.training.initialise import start_from
-from koalarize.training.recipe import LossOptions, NetworkOptions, Recipe
-from koalarize.training.train import _with_steps, train_recipe
+from koalarize.lab.datasets.batches import Batches, CropOptions, HintOptions
+from koalarize.lab.datasets.degrade import DegradeOptions, degrade
+from koalarize.lab.datasets.sources import Pictures
+from koalarize.lab.networks.koala import Agreement, Koala, KoalaConfig
+from koalarize.lab.networks.unet_mini import UNetMini
+from koalarize.lab.training.checkpoint import load_checkpoint, save_checkpoint
+from koalarize.lab.training.initialise import start_from
+from koalarize.lab.training.recipe import LossOptions, NetworkOptions, Recipe
+from koalarize.lab.training.train import _with_steps, train_recipe
 from runs import history_of, make_photos, tiny_recipe
 
 FAULTS = [

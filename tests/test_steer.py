@@ -10,14 +10,15 @@ import pytest
 from PIL import Image
 
 from fakes import BINS, ClassifyingEngine, logits_of
-from koalarize import chroma, color
-from koalarize.colorizer import Colorizer, palette_of
+from koalarize import color
+from koalarize.colorizer import merge as chroma
+from koalarize.colorizer.colorizer import Colorizer, palette_of
 from koalarize.errors import OptionError, PhotoError
-from koalarize.hints import Hint
-from koalarize.likely import alternative_anchors, modes, probabilities, suggest
-from koalarize.palette import Palette
-from koalarize.photo import Photo
-from koalarize.steer import Steering, honoured, warmed
+from koalarize.photo.photo import Photo
+from koalarize.steering.alternatives import alternative_anchors, modes, probabilities, suggest
+from koalarize.steering.hints import Hint
+from koalarize.steering.palette import Palette
+from koalarize.steering.steering import Steering, honoured, warmed
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from koalarize.data.batches import Batches
 from koalarize.errors import DataError, ModelError, OptionError, OutputError
-from koalarize.training import resume
-from koalarize.training import train as room
-from koalarize.training.checkpoint import load_checkpoint
-from koalarize.training.train import train, train_recipe
+from koalarize.lab.datasets.batches import Batches
+from koalarize.lab.training import resume
+from koalarize.lab.training import train as room
+from koalarize.lab.training.checkpoint import load_checkpoint
+from koalarize.lab.training.train import train, train_recipe
 from runs import (
     TINY,
     KilledError,
@@ -352,8 +352,8 @@ class TestRun:
 
 def fill_the_disk(patch, file, after):
     """Let the writing of one of a run's files fail after it has succeeded so often."""
-    from koalarize import output
-    from koalarize.training import checkpoint
+    from koalarize.lab.training import checkpoint
+    from koalarize.photo import files as output
 
     left = [after]
 

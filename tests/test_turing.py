@@ -28,23 +28,23 @@ from PIL import Image
 from fakes import FakeEngine
 from koalarize import color
 from koalarize.cli import main
-from koalarize.colorizer import Colorizer
+from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import DataError, OptionError, OutputError
-from koalarize.web import server
-from koalarize.web.turing import session as sessions
-from koalarize.web.turing.app import create_app
-from koalarize.web.turing.pictures import choose, fingerprint, images_of
-from koalarize.web.turing.plan import PRACTICE, Trial, make_plan, make_practice
-from koalarize.web.turing.pool import exclusion, make_report
-from koalarize.web.turing.session import Answer, ModelUsed, Record, Settings, read_record
-from koalarize.web.turing.statistics import (
+from koalarize.lab.study import session as sessions
+from koalarize.lab.study.pictures import choose, fingerprint, images_of
+from koalarize.lab.study.plan import PRACTICE, Trial, make_plan, make_practice
+from koalarize.lab.study.pool import exclusion, make_report
+from koalarize.lab.study.session import Answer, ModelUsed, Record, Settings, read_record
+from koalarize.lab.study.statistics import (
     Share,
     binomial_p,
     bootstrap_people,
     sensitivity,
     wilson,
 )
-from koalarize.web.turing.study import Options, Study, begin_or_resume
+from koalarize.lab.study.study import Options, Study, begin_or_resume
+from koalarize.web import server
+from koalarize.web.study_page.app import create_app
 
 MODELS = (ModelUsed(name="fake", sha256="ab" * 32),)
 HOST = "http://127.0.0.1:8765"
@@ -1052,7 +1052,7 @@ def test_few_photos_come_again_and_the_command_says_so(here, capsys):
     ],
 )
 def test_wrong_commands(here, monkeypatch, capsys, words, code, text):
-    monkeypatch.setattr("koalarize.weights.store.find_model", lambda _: Path("photos/00.png"))
+    monkeypatch.setattr("koalarize.models.store.find_model", lambda _: Path("photos/00.png"))
     assert main(["turing", *words]) == code
     error = capsys.readouterr().err
     assert text in error.lower() if text == "missing" else text in error

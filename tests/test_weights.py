@@ -8,11 +8,11 @@ import pytest
 
 import koalarize
 from koalarize import color
-from koalarize.colorizer import Colorizer
-from koalarize.engine import METADATA_KEY, OnnxEngine
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.engines.engine import METADATA_KEY, OnnxEngine
 from koalarize.errors import ModelError
-from koalarize.hints import Hint
-from koalarize.weights import catalog, store
+from koalarize.models import catalog, store
+from koalarize.steering.hints import Hint
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from koalarize.colorizer import Colorizer, colorize
+    from koalarize.colorizer.colorizer import Colorizer, colorize
     from koalarize.errors import (
         DataError,
         DependencyError,
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
         OutputError,
         PhotoError,
     )
-    from koalarize.hints import Hint
-    from koalarize.photo import Photo
-    from koalarize.session import Session
-    from koalarize.steer import Steering
+    from koalarize.photo.photo import Photo
+    from koalarize.steering.hints import Hint
+    from koalarize.steering.session import Session
+    from koalarize.steering.steering import Steering
 
 __version__ = "0.3.0"
 
@@ -50,12 +50,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Colorizer": "colorizer",
-    "colorize": "colorizer",
-    "Hint": "hints",
-    "Photo": "photo",
-    "Session": "session",
-    "Steering": "steer",
+    "Colorizer": "colorizer.colorizer",
+    "colorize": "colorizer.colorizer",
+    "Hint": "steering.hints",
+    "Photo": "photo.photo",
+    "Session": "steering.session",
+    "Steering": "steering.steering",
 }
 
 

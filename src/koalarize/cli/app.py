@@ -15,18 +15,18 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from koalarize.cli.data import data
-from koalarize.cli.evaluate import evaluate
-from koalarize.cli.export import export
-from koalarize.cli.fade import fade
+from koalarize.cli.lab.data import data
+from koalarize.cli.lab.evaluate import evaluate
+from koalarize.cli.lab.export import export
+from koalarize.cli.lab.fade import fade
+from koalarize.cli.lab.plot import plot
+from koalarize.cli.lab.probe import probe
+from koalarize.cli.lab.showcase import showcase
+from koalarize.cli.lab.train import train
+from koalarize.cli.lab.turing import turing
 from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
-from koalarize.cli.plot import plot
-from koalarize.cli.probe import probe
 from koalarize.cli.serve import serve
-from koalarize.cli.showcase import showcase
-from koalarize.cli.train import train
-from koalarize.cli.turing import turing
 from koalarize.errors import KoalarizeError
 
 __all__ = ["main"]

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from koalarize.weights.catalog import ModelCard
+    from koalarize.models.catalog import ModelCard
 
 __all__ = ["models"]
 
 
 def models() -> None:
     """List the models: size, licence, training data."""
-    from koalarize.weights import catalog
+    from koalarize.models import catalog
 
     for index, card in enumerate(catalog.MODELS.values()):
         if index:

@@ -20,10 +20,10 @@ from koalarize import __version__
 from koalarize.errors import OptionError, OutputError, did_you_mean
 
 if TYPE_CHECKING:
-    from koalarize.batch import Job
-    from koalarize.hints import Hint
-    from koalarize.session import Session
-    from koalarize.steer import Steering
+    from koalarize.batch.run import Job
+    from koalarize.steering.hints import Hint
+    from koalarize.steering.session import Session
+    from koalarize.steering.steering import Steering
 
 __all__ = ["How", "PicturesCommand", "pictures", "warn_of_weights"]
 
@@ -212,9 +212,9 @@ def pictures(
         return color_stream(
             inputs, output, model=model, overwrite=overwrite, how=how, session=replayed
         )
-    from koalarize.batch import colorize_many, find_pictures
+    from koalarize.batch.run import colorize_many, find_pictures
     from koalarize.cli.report import follow
-    from koalarize.colorizer import Colorizer
+    from koalarize.colorizer.colorizer import Colorizer
 
     jobs = find_pictures(inputs)
     if hints and len(jobs) != 1:
@@ -241,7 +241,7 @@ def _check(
         )
     if size is not None and size < 1:
         raise OptionError(f"`--size` is {size} but must be at least 1, and best 128 or more")
-    from koalarize.weights.catalog import MODELS
+    from koalarize.models.catalog import MODELS
 
     if model not in MODELS and not model.lower().endswith(".onnx"):
         near = did_you_mean(model, MODELS) or f": known are {', '.join(MODELS)}"
@@ -260,7 +260,7 @@ def _replayed(ctx: typer.Context, session: Path | None) -> Session | None:
                 f"`--session` holds every setting, so `--{option}` has no place beside it: "
                 "leave one of them out"
             )
-    from koalarize.session import Session
+    from koalarize.steering.session import Session
 
     return Session.read(session)
 
@@ -278,7 +278,7 @@ def _check_photo(session: Session, jobs: Sequence[Job]) -> None:
 
 def warn_of_weights(session: Session) -> None:
     """Say so if the model has other weights than when the session was saved."""
-    from koalarize.weights.catalog import MODELS
+    from koalarize.models.catalog import MODELS
 
     card = MODELS.get(session.model)
     if card is not None and session.weights not in (None, card.sha256):
@@ -290,8 +290,8 @@ def warn_of_weights(session: Session) -> None:
 
 
 def _steering(how: How, warmth: float, alternative: int, reference: Path | None) -> Steering:
-    from koalarize.colorizer import palette_of
-    from koalarize.steer import Steering
+    from koalarize.colorizer.colorizer import palette_of
+    from koalarize.steering.steering import Steering
 
     steering = Steering(how["vividness"], warmth, tuple(how["hints"]), how["size"], alternative)
     return dataclasses.replace(steering, reference=palette_of(reference))
@@ -300,7 +300,7 @@ def _steering(how: How, warmth: float, alternative: int, reference: Path | None)
 def _parse_hints(texts: Sequence[str]) -> list[Hint]:
     if not texts:
         return []
-    from koalarize.hints import Hint
+    from koalarize.steering.hints import Hint
 
     return [Hint.parse(text) for text in texts]
 
@@ -313,7 +313,7 @@ def _place(jobs: list[Job], output: str | None) -> tuple[list[Job], Path | None]
     """
     if output is None:
         return jobs, None
-    from koalarize.photo import EXTENSIONS
+    from koalarize.photo.photo import EXTENSIONS
 
     path = Path(output)
     separators = tuple(filter(None, (os.sep, os.altsep)))

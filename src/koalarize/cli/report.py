@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from koalarize.batch import Outcome
+    from koalarize.batch.run import Outcome
 
 __all__ = ["follow", "note_of_colors"]
 

@@ -16,7 +16,7 @@ from koalarize.errors import OptionError, PhotoError
 
 if TYPE_CHECKING:
     from koalarize.cli.pictures import How
-    from koalarize.session import Session
+    from koalarize.steering.session import Session
 
 __all__ = ["color_stream"]
 
@@ -53,8 +53,8 @@ def color_stream(
         session.check(data, "stdin" if inputs[0] == "-" else inputs[0])
         warn_of_weights(session)
 
-    from koalarize.colorizer import Colorizer
-    from koalarize.view import noting_colors
+    from koalarize.colorizer.colorizer import Colorizer
+    from koalarize.colorizer.look import noting_colors
 
     colorizer = Colorizer.load(model)
     clear: list[bool] = []
@@ -66,7 +66,7 @@ def color_stream(
         sys.stdout.buffer.write(colorizer(data, **watched, **how))
         sys.stdout.buffer.flush()
     else:
-        from koalarize.photo import Photo
+        from koalarize.photo.photo import Photo
 
         colored = colorizer(Photo.read(data), **watched, **how)
         typer.echo(colored.write(colored.pixels, target, overwrite=overwrite))
@@ -80,7 +80,7 @@ def color_stream(
 def _check_target(target: Path, overwrite: bool) -> None:
     if target.is_dir() or not target.suffix:
         raise OptionError(f"`--output` is `{target}` but a picture from stdin needs a file name")
-    from koalarize.output import check_output
+    from koalarize.photo.files import check_output
 
     check_output(target, overwrite=overwrite)
 

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from koalarize.decode import DECODE_ERRORS
 from koalarize.errors import PhotoError
-from koalarize.photo import Photo
+from koalarize.photo.photo import Photo
+from koalarize.photo.read import DECODE_ERRORS
 from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
 

@@ -19,7 +19,8 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 import koalarize
-from koalarize.colorizer import Colorizer
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.models.catalog import MODELS
 from koalarize.web.server import App, Guard
 from koalarize.web.studio import problems
 from koalarize.web.studio.album import Album
@@ -27,7 +28,6 @@ from koalarize.web.studio.desk import Desk
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.uploads import Intake
 from koalarize.web.studio.work import Models
-from koalarize.weights.catalog import MODELS
 
 __all__ = ["PREFIX", "Studio", "create_app"]
 

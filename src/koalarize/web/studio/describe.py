@@ -14,7 +14,7 @@ from fastapi import FastAPI, Query
 from fastapi import Path as PathPart
 from starlette.responses import Response, StreamingResponse
 
-from koalarize.photo import FORMATS
+from koalarize.photo.photo import FORMATS
 from koalarize.web.studio import schemas
 from koalarize.web.studio.problems import MEDIA_TYPE, SLUGS
 from koalarize.web.studio.uploads import safe_name

@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import koalarize
-from koalarize.hints import Hint
-from koalarize.likely import MOST_ALTERNATIVES
-from koalarize.palette import Palette
-from koalarize.session import MOST_HINTS
-from koalarize.steer import Steering
+from koalarize.models.catalog import MODELS
+from koalarize.steering.alternatives import MOST_ALTERNATIVES
+from koalarize.steering.hints import Hint
+from koalarize.steering.palette import Palette
+from koalarize.steering.session import MOST_HINTS
+from koalarize.steering.steering import Steering
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.album import read_photo
 from koalarize.web.studio.describe import (
@@ -31,7 +32,6 @@ from koalarize.web.studio.describe import (
     upload_body,
     used,
 )
-from koalarize.weights.catalog import MODELS
 
 if TYPE_CHECKING:
     from koalarize.web.studio.app import Studio

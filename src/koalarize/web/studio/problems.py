@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from koalarize.errors import KoalarizeError, PhotoError
-from koalarize.session import OtherPhotoError
+from koalarize.steering.session import OtherPhotoError
 
 __all__ = ["MEDIA_TYPE", "SLUGS", "Problem", "install", "refusal"]
 

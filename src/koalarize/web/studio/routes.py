@@ -13,7 +13,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from koalarize.session import Session, steering_to_json
+from koalarize.models.catalog import MODELS
+from koalarize.steering.session import Session, steering_to_json
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.album import Entry
 from koalarize.web.studio.describe import (
@@ -32,7 +33,6 @@ from koalarize.web.studio.describe import (
     used,
 )
 from koalarize.web.studio.open_routes import add_colorize, add_colours, add_facts
-from koalarize.weights.catalog import MODELS
 
 if TYPE_CHECKING:
     from koalarize.web.studio.app import Studio

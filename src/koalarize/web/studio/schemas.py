@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from koalarize.likely import MOST_ALTERNATIVES
-from koalarize.session import MOST_HINTS, steering_from_json
-from koalarize.steer import Steering
+from koalarize.steering.alternatives import MOST_ALTERNATIVES
+from koalarize.steering.session import MOST_HINTS, steering_from_json
+from koalarize.steering.steering import Steering
 
 __all__ = [
     "AlternativesAsked",

@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from koalarize import chroma, color
-from koalarize.colorizer import Colorizer
+from koalarize import color
+from koalarize.colorizer import merge as chroma
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.look import View
 from koalarize.errors import OptionError, did_you_mean
-from koalarize.likely import Suggestion
-from koalarize.photo import Photo
-from koalarize.steer import Steering
-from koalarize.view import View
+from koalarize.photo.photo import Photo
+from koalarize.steering.alternatives import Suggestion
+from koalarize.steering.steering import Steering
 from koalarize.web.studio.album import Opened
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""Many files: find them, colour them, one outcome a file."""

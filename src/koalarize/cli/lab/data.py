@@ -1,0 +1,241 @@
+"""``koalarize data``: fetch COCO's pictures, or look at what a data set holds.
+
+Not here: the fetching and reading (``data``, which needs no more than koalarize itself; Parquet
+needs the extra ``train``).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from koalarize.cli.extras import needs
+from koalarize.errors import OptionError
+
+if TYPE_CHECKING:
+    from koalarize.lab.datasets.check import Findings
+    from koalarize.lab.datasets.coco import SetReport
+
+__all__ = ["data"]
+
+#: Seconds between two lines about one stage where no bar is shown.
+_LINE_EVERY = 30.0
+
+data = typer.Typer(
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@data.callback(invoke_without_command=True)
+def group(ctx: typer.Context) -> None:
+    """Fetch COCO's pictures, or look at what a data set holds."""
+    if ctx.invoked_subcommand is None:
+        raise OptionError(
+            "`koalarize data` must be followed by coco or check: see `koalarize data --help`; to "
+            "colour a folder of this name write ./data"
+        )
+
+
+@data.command("coco")
+def coco(
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="The folder to fill.")],
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="test2017, test2014 or val2017; again."),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option("--mirror", metavar="URL", help="Where else the archives NAME.zip are."),
+    ] = None,
+    keep_archives: Annotated[
+        bool, typer.Option("--keep-archives", help="Do not delete what was unpacked.")
+    ] = False,
+    min_chroma: Annotated[
+        float,
+        typer.Option("--min-chroma", metavar="C", help="Below this mean chroma one is grey."),
+    ] = 2.0,
+    sha256: Annotated[
+        list[str] | None,
+        typer.Option("--sha256", metavar="NAME=HEX", help="The hash of an archive; again."),
+    ] = None,
+) -> None:
+    """Fetch COCO's pictures to train and test on, 14 GB.
+
+    Those of test2017 and test2014 go to DEST/train, those of val2017 to DEST/test. An interrupted
+    run goes on where it stopped; pictures that are grey or broken are moved aside.
+    """
+    from koalarize.lab.datasets.coco import OFFICIAL, prepare_coco
+
+    hashes = _hashes(sha256 or [])
+    with _lines(), _stages() as show:
+        reports = prepare_coco(
+            dest,
+            only=only or [],
+            mirror=mirror or OFFICIAL,
+            keep_archives=keep_archives,
+            min_chroma=min_chroma,
+            hashes=hashes,
+            progress=show,
+        )
+    for report in reports:
+        typer.echo(_describe(report))
+    if not any(report.changed for report in reports):
+        typer.echo("nothing to do: all of it was there")
+
+
+@data.command("check")
+def check(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="Pictures, Parquet files or tar shards."),
+    ],
+    min_chroma: Annotated[
+        float,
+        typer.Option("--min-chroma", metavar="C", help="Below this mean chroma one is grey."),
+    ] = 2.0,
+) -> int:
+    """Count what training could use of a data set.
+
+    What it would leave out is counted by reason, with the first names of each.
+    """
+    if not min_chroma >= 0:
+        raise OptionError(f"`--min-chroma` is {min_chroma} but must be 0 or more: try 2")
+    with needs("train"), _stages() as show:
+        from koalarize.lab.datasets.check import check_pictures
+
+        findings = check_pictures(
+            folder,
+            min_chroma=min_chroma,
+            progress=lambda seen: show("looking at pictures", seen, None),
+        )
+    typer.echo(_summary(folder, findings))
+    return 0 if findings.usable else 1
+
+
+def _hashes(settings: list[str]) -> dict[str, str]:
+    hashes: dict[str, str] = {}
+    for setting in settings:
+        name, equals, digest = setting.partition("=")
+        if not equals:
+            raise OptionError(
+                f"`--sha256` is `{setting}` but must be NAME=HEX, as in `--sha256 val2017=4f7e…`"
+            )
+        hashes[name.strip().removesuffix(".zip")] = digest.strip()
+    return hashes
+
+
+def _describe(report: SetReport) -> str:
+    counts = report.counts
+    aside = ", ".join(
+        f"{counts[reason]:,} {reason}"
+        for reason in ("grey", "broken", "huge")
+        if counts.get(reason)
+    )
+    text = f"{report.folder}: {_pictures(counts['usable'] + counts.get('tiny', 0))}"
+    text += f"; moved aside: {aside}" if aside else ""
+    text += f"; too small to use: {counts['tiny']:,}" if counts.get("tiny") else ""
+    return text + (f"; passed over: {report.passed_over:,}" if report.passed_over else "")
+
+
+def _summary(folder: Path, findings: Findings) -> str:
+    size = f"{findings.bytes / 1e6:,.1f} MB"
+    lines = [f"{folder}: {findings.usable:,} usable of {_pictures(findings.seen)} ({size})"]
+    if findings.sizes:
+        low, high = (pick(findings.sizes, key=_area) for pick in (min, max))
+        lines.append(
+            f"sizes: {low[0]} × {low[1]} to {high[0]} × {high[1]}, "
+            f"median short side {findings.median_short_side}"
+        )
+    for reason, count in findings.left_out.most_common():
+        names = findings.names[reason]
+        more = ", …" if count > len(names) else ""
+        lines.append(f"{reason}: {count:,} ({', '.join(names)}{more})")
+    return "\n".join(lines)
+
+
+def _area(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'' if count == 1 else 's'}"
+
+
+@contextmanager
+def _lines() -> Generator[None]:
+    """Show the library's own lines on stderr while a command runs."""
+    logger = logging.getLogger("koalarize.lab.datasets")
+    handler = logging.Handler()
+    handler.emit = lambda record: typer.echo(record.getMessage(), err=True)  # past a bar, too
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
+
+@contextmanager
+def _stages() -> Generator[Callable[[str, int, int | None], None]]:
+    """Yield what is called with a stage, how much is done and how much there is.
+
+    A bar a stage where a person looks; elsewhere a line now and then.
+    """
+    if not sys.stderr.isatty():
+        yield _line_writer()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+
+        def show(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                for other in tasks.values():
+                    bar.remove_task(other)
+                tasks.clear()
+                tasks[stage] = bar.add_task(stage, total=total, amount="")
+            bar.update(
+                tasks[stage], completed=done, total=total, amount=_amount(stage, done, total)
+            )
+
+        yield show
+
+
+def _line_writer() -> Callable[[str, int, int | None], None]:
+    last: dict[str, float] = {}
+
+    def show(stage: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if done == total or now - last.setdefault(stage, now) >= _LINE_EVERY:
+            last[stage] = now
+            typer.echo(f"{stage}: {_amount(stage, done, total)}", err=True)
+
+    return show
+
+
+def _amount(stage: str, done: int, total: int | None) -> str:
+    """Say how far a stage is: fetching and checking count bytes, the others pictures."""
+    if stage.startswith(("fetching", "checking")):
+        whole = f" of {total / 1e6:,.1f} MB" if total is not None else " MB"
+        return f"{done / 1e6:,.1f}{whole}"
+    return f"{done:,}" + (f" of {total:,}" if total is not None else "")

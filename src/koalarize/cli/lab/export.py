@@ -1,0 +1,103 @@
+"""``koalarize export``: from a checkpoint to the ONNX file that colours pictures.
+
+Not here: the export itself (``training``, which needs the extra ``train``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from koalarize.cli.extras import needs
+from koalarize.cli.lab.evaluate import progress_bar
+from koalarize.errors import OptionError
+
+__all__ = ["export"]
+
+
+def export(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="A safetensors file of `koalarize train`; for fp16 and int8 also an exported "
+            "model, or its name.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="The file to write; by default beside it, .onnx."
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", metavar="PIXELS", help="Its working size, shorter side."),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option("--temperature", metavar="T", help="Of the annealed mean: low is vivid."),
+    ] = None,
+    chroma_gain: Annotated[
+        float | None, typer.Option("--chroma-gain", metavar="GAIN", help="Factor on its chroma.")
+    ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision", metavar="BITS", help="fp32; fp16, half the file; int8, also faster."
+        ),
+    ] = "fp32",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate", metavar="FOLDER", help="Photos to fit and to check fp16 and int8 on."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", help="At most so many of them, 96 by default."),
+    ] = None,
+    max_delta_e: Annotated[
+        float | None,
+        typer.Option(
+            "--max-delta-e",
+            metavar="E",
+            help="Mean ΔE2000 from fp32 above which nothing is written, 1.0 by default.",
+        ),
+    ] = None,
+) -> None:
+    """Turn a trained checkpoint into an ONNX model."""
+    if precision == "fp32":
+        if (calibrate, limit, max_delta_e) != (None, None, None):
+            raise OptionError(
+                "`--calibrate`, `--limit` and `--max-delta-e` check a lighter model but "
+                "`--precision` is fp32: add `--precision fp16` or `--precision int8`"
+            )
+        with needs("train"):
+            from koalarize.lab.export.export import export as run
+        target = output or source.with_suffix(".onnx")
+        typer.echo(run(source, target, size=size, temperature=temperature, chroma_gain=chroma_gain))
+        return
+    with needs("train"):
+        from koalarize.lab.export.quantize import export_lighter
+    with progress_bar() as advance:
+        path, drift = export_lighter(
+            source,
+            output,
+            precision=precision,
+            calibrate=calibrate,
+            limit=limit,
+            most_delta_e=max_delta_e,
+            size=size,
+            temperature=temperature,
+            chroma_gain=chroma_gain,
+            progress=advance,
+        )
+    typer.echo(
+        f"mean ΔE2000 from fp32 {drift.mean:.2f} over {drift.pictures} pictures "
+        f"(95 % of pixels within {drift.p95:.2f}, worst picture {drift.worst:.2f})",
+        err=True,
+    )
+    typer.echo(path)

@@ -1,0 +1,57 @@
+"""``koalarize fade``: what metrics say as the originals lose their colour.
+
+Not here: the experiment and its figure (``evaluation``, which needs the extra ``train``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from koalarize.cli.extras import needs
+from koalarize.cli.lab.evaluate import progress_bar
+from koalarize.cli.lab.plot import check_figure
+from koalarize.photo.files import write_bytes
+
+__all__ = ["fade"]
+
+
+def fade(
+    data: Annotated[
+        Path, typer.Option("--data", metavar="FOLDER", help="Colour pictures, or Parquet files.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The figure: .png, .svg or .pdf."),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", help="Only the first N pictures.")
+    ] = 100,
+    short_side: Annotated[
+        int,
+        typer.Option("--short-side", metavar="PIXELS", help="Larger pictures are brought down."),
+    ] = 256,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="NAME,...", help="Which; by default all there are."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Fade the chroma of pictures, add noise to it, and see what each metric notices."""
+    if output is not None:
+        check_figure(output)
+    with needs("train"):
+        from koalarize.lab.evaluation.fading import measure_fading
+        from koalarize.lab.evaluation.plots import plot_fading
+    names = None if metrics is None else [name.strip() for name in metrics.split(",")]
+    with progress_bar() as advance:
+        found = measure_fading(
+            data, short_side=short_side, limit=limit, metrics=names, progress=advance
+        )
+    if output is not None:
+        with needs("train"):
+            figure = plot_fading(found, suffix=output.suffix)
+        write_bytes(figure, output, overwrite=True)
+    typer.echo(found.to_json() if json else found.to_markdown())

@@ -1,0 +1,57 @@
+"""``koalarize probe``: do true hints help, and are the colours steady?
+
+Not here: the measuring (``evaluation.probe``, which needs the extra ``train``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from koalarize.cli.extras import needs
+from koalarize.cli.lab.evaluate import check_file, progress_bar
+from koalarize.errors import OptionError
+from koalarize.photo.files import write_bytes
+
+__all__ = ["probe"]
+
+
+def probe(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name, .onnx or .safetensors.")],
+    data: Annotated[
+        Path, typer.Option("--data", metavar="FOLDER", help="Colour pictures, or Parquet files.")
+    ],
+    hints: Annotated[
+        str, typer.Option("--hints", metavar="N,...", help="Numbers of true hints.")
+    ] = "0,1,2,5,10,50",
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", help="Only the first N pictures.")
+    ] = 50,
+    short_side: Annotated[
+        int,
+        typer.Option("--short-side", metavar="PIXELS", help="Larger pictures are brought down."),
+    ] = 256,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write it as JSON.")
+    ] = None,
+) -> None:
+    """Measure what true hints gain, and how far colours move when the picture changes a little."""
+    try:
+        numbers = [int(part) for part in hints.split(",")]
+    except ValueError as error:
+        raise OptionError(
+            f"`--hints` is `{hints}` but must be whole numbers with commas between, as 0,1,10"
+        ) from error
+    if output is not None:
+        check_file(output)
+    with needs("train"):
+        from koalarize.lab.evaluation.probe import probe as run
+    with progress_bar() as advance:
+        found = run(
+            model, data, hints=numbers, limit=limit, short_side=short_side, progress=advance
+        )
+    if output is not None:
+        write_bytes(found.to_json().encode(), output, overwrite=True)
+    typer.echo(found.to_markdown())

@@ -1,0 +1,102 @@
+"""``koalarize showcase``: grey, original and models side by side, as a PNG or a page with sliders.
+
+Not here: the colouring and the drawing (``evaluation``). Exported models need no extra.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from koalarize.cli.extras import needs
+from koalarize.cli.lab.evaluate import progress_bar
+from koalarize.errors import OptionError, OutputError
+from koalarize.photo.files import write_bytes
+
+__all__ = ["showcase"]
+
+_PAGES = (".html", ".htm")
+
+
+def showcase(
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(metavar="PICTURES...", help="Pictures, folders or Parquet files."),
+    ],
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="A name, an .onnx file or a .safetensors checkpoint. Repeatable. [koala]",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="A .png or .html file.")
+    ] = Path("showcase.png"),
+    count: Annotated[
+        int, typer.Option("--count", metavar="N", help="Only the first N pictures.")
+    ] = 12,
+    size: Annotated[
+        int, typer.Option("--size", metavar="PIXELS", help="Longer side of an image, at most.")
+    ] = 256,
+    columns: Annotated[
+        str, typer.Option("--columns", metavar="NAME,...", help="Which columns.")
+    ] = "grey,original,models",
+    hints: Annotated[
+        str,
+        typer.Option(
+            "--hints", metavar="no|N", help="How many of its own colours each picture reveals."
+        ),
+    ] = "no",
+) -> int:
+    """Colour pictures with models and set them side by side."""
+    _check(output)
+    with needs("train"):
+        from koalarize.lab.evaluation.showcase import make_showcase
+
+        with progress_bar() as advance:
+            made = make_showcase(
+                pictures,
+                models or ["koala"],
+                count=count,
+                size=size,
+                columns=[name.strip() for name in columns.split(",") if name.strip()],
+                hints=_number(hints),
+                progress=advance,
+            )
+    if output.suffix.lower() in _PAGES:
+        from koalarize.lab.evaluation.page import to_html
+
+        content = to_html(made)
+    else:
+        from koalarize.lab.evaluation.sheet import to_png
+
+        content = to_png(made)
+    typer.echo(write_bytes(content, output, overwrite=True))
+    for name, reason in made.failed:
+        typer.echo(f"{name}: {reason}", err=True)
+    return 1 if made.failed else 0
+
+
+def _check(path: Path) -> None:
+    if path.suffix.lower() not in (".png", *_PAGES):
+        raise OutputError(
+            f"`{path}` has the extension `{path.suffix}` but a showcase is written as .png or .html"
+        )
+    if path.is_dir():
+        raise OutputError(f"`{path}` is a folder: give a file, as `-o showcase.png`")
+    if not path.parent.is_dir():
+        raise OutputError(f"the folder `{path.parent}` of `{path.name}` does not exist: make it")
+
+
+def _number(hints: str) -> int:
+    if hints == "no":
+        return 0
+    try:
+        return int(hints)
+    except ValueError as error:
+        raise OptionError(f"`--hints` is `{hints}` but must be `no` or a whole number") from error

@@ -1,0 +1,97 @@
+"""``koalarize train``: from a recipe to a checkpoint.
+
+Not here: the training itself (``training``, which needs the extra ``train``).
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from koalarize.cli.extras import needs
+from koalarize.errors import OptionError
+
+__all__ = ["train"]
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FOLDER", help="Where the run is written."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier run stopped.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="Learn from at most N pictures.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", metavar="N", help="Passes over the pictures.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", metavar="N", help="Largest crop; the recipe's other sides follow."),
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option("--accumulate", metavar="N", help="Batches to one step.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", metavar="P", help="auto, bf16 or fp32.")
+    ] = None,
+    accelerator: Annotated[
+        str | None, typer.Option("--accelerator", metavar="A", help="auto, cpu or gpu.")
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option("--devices", metavar="N", help="GPUs or processes of one node.")
+    ] = None,
+    nodes: Annotated[int | None, typer.Option("--nodes", metavar="N", help="Machines.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe; again."),
+    ] = None,
+) -> None:
+    """Train a network from a recipe, or go on with it."""
+    options = {
+        "epochs": epochs,
+        "optimizer.accumulate": accumulate,
+        "precision": precision,
+        "accelerator": accelerator,
+        "devices": devices,
+        "nodes": nodes,
+    }
+    overrides = _overrides(settings or []) | {
+        key: str(value) for key, value in options.items() if value is not None
+    }
+    with needs("train"):
+        from koalarize.lab.training.devices import is_first_process
+        from koalarize.lab.training.train import train as run
+    _show_progress(logging.INFO if is_first_process() else logging.WARNING)
+    path = run(recipe, output=output, resume=resume, overrides=overrides, limit=limit, size=size)
+    if is_first_process():
+        typer.echo(path)
+
+
+def _show_progress(level: int) -> None:
+    """Show the run's own lines on stderr, on a terminal and in a log file alike."""
+    logger = logging.getLogger("koalarize")
+    logger.setLevel(level)
+    logger.propagate = False
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
+
+
+def _overrides(settings: list[str]) -> dict[str, str]:
+    overrides: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise OptionError(
+                f"`--set` is `{setting}` but must be KEY=VALUE, as in `--set steps=1000`"
+            )
+        overrides[key.strip()] = value.strip()
+    return overrides

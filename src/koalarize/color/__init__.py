@@ -1,0 +1,49 @@
+"""Colour science, NumPy only: conversions, the ab bins, planes on a grid, work by rows.
+
+Everything that needs sRGB <-> Lab, at training, inference or evaluation, calls this room.
+"""
+
+from koalarize.color.bins import AB_GRID, ab_bins, decode_ab, encode_ab
+from koalarize.color.convert import (
+    DELTA,
+    DELTA_OFFSET,
+    LINEAR_FROM_XYZ,
+    XYZ_FROM_LINEAR,
+    colorfulness,
+    gamut_scale,
+    grey_to_lightness,
+    in_gamut,
+    lab_to_linear,
+    lab_to_srgb,
+    linear_to_srgb,
+    map_to_gamut,
+    srgb_to_lab,
+    srgb_to_linear,
+)
+from koalarize.color.planes import Float32, box_mean, resize
+from koalarize.color.rows import by_rows
+
+__all__ = [
+    "AB_GRID",
+    "DELTA",
+    "DELTA_OFFSET",
+    "LINEAR_FROM_XYZ",
+    "XYZ_FROM_LINEAR",
+    "Float32",
+    "ab_bins",
+    "box_mean",
+    "by_rows",
+    "colorfulness",
+    "decode_ab",
+    "encode_ab",
+    "gamut_scale",
+    "grey_to_lightness",
+    "in_gamut",
+    "lab_to_linear",
+    "lab_to_srgb",
+    "linear_to_srgb",
+    "map_to_gamut",
+    "resize",
+    "srgb_to_lab",
+    "srgb_to_linear",
+]

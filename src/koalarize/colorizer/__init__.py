@@ -1,0 +1,1 @@
+"""The only way from a grey picture to a coloured one."""

@@ -1,0 +1,1 @@
+"""Run a network: lightness and hint planes in, ab out."""

@@ -1,0 +1,292 @@
+"""Read a data set of colour pictures: folders, Parquet files and tar shards, alone or mixed.
+
+Not here: crops and hints (``batches``), how tar files are read (``shards``), fetching (``coco``).
+Broken, tiny and grey pictures are left out and counted by reason, never a crash.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from koalarize import color
+from koalarize.errors import DataError
+from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, SHARD_SUFFIXES, expand_braces, is_hidden
+from koalarize.lab.datasets.shards import shard_pictures as _shard_pictures
+
+__all__ = [
+    "MIN_SIDE",
+    "Pictures",
+    "decode_picture",
+    "encoded_pictures",
+    "load_pictures",
+    "mean_chroma",
+    "named_pictures",
+]
+
+#: Pictures with a shorter side count as tiny.
+MIN_SIDE = 16
+#: Larger files are no pictures anybody learns from; they count as broken and are not read.
+MOST_BYTES = 1 << 28
+_DECODERS = 4
+#: What Pillow's decoders raise for damaged files.
+_DECODE_ERRORS = (
+    *(OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, ArithmeticError),
+    *(AttributeError, struct.error, zlib.error, MemoryError),
+)
+
+
+@dataclass
+class Pictures:
+    """Colour pictures in memory.
+
+    Attributes:
+        arrays: one (H, W, 3) uint8 sRGB array a picture.
+        left_out: how many were left out, by reason: ``broken``, ``tiny``, ``grey``, ``huge``.
+    """
+
+    arrays: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+
+def load_pictures(
+    source: Path,
+    *,
+    limit: int | None = None,
+    max_side: int | None = None,
+    min_chroma: float = 0.0,
+    progress: Callable[[int], None] | None = None,
+) -> Pictures:
+    """Load colour pictures.
+
+    Args:
+        source: as for ``named_pictures``.
+        limit: at most so many pictures, the first ones in order.
+        max_side: pictures with a longer short side are brought down to it; None keeps them.
+        min_chroma: pictures whose mean chroma (Lab units) is below count as grey.
+        progress: called with the number of pictures looked at.
+
+    Raises:
+        DataError: if the source is missing or holds no usable picture.
+    """
+    pictures = Pictures()
+
+    def decode(data: bytes) -> npt.NDArray[np.uint8] | str:
+        return decode_picture(data, max_side=max_side, min_chroma=min_chroma)
+
+    with ThreadPoolExecutor(_DECODERS) as pool:
+        stream = encoded_pictures(source)
+        seen = 0
+        while limit is None or len(pictures) < limit:
+            wanted = 256 if limit is None else min(256, limit - len(pictures))
+            chunk = list(islice(stream, wanted))
+            if not chunk:
+                break
+            for result in pool.map(decode, chunk):
+                if isinstance(result, str):
+                    pictures.left_out[result] += 1
+                else:
+                    pictures.arrays.append(result)
+            seen += len(chunk)
+            if progress is not None:
+                progress(seen)
+    if not pictures.arrays:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
+        raise DataError(
+            f"`{source}` holds no colour picture ({reasons or 'nothing found'}): "
+            "give a folder of pictures, of Parquet files or of tar shards"
+        )
+    return pictures
+
+
+def encoded_pictures(source: Path) -> Iterator[bytes]:
+    """Yield the encoded bytes of every picture of a source, as ``named_pictures`` does."""
+    for _, data in named_pictures(source):
+        yield data
+
+
+def named_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and encoded bytes of every picture of a source, in a fixed order.
+
+    What cannot be read is yielded with empty bytes, which no decoder takes for a picture.
+
+    Args:
+        source: a folder, searched through (also where it links to), for picture files, Parquet
+            files in the layout of Hugging Face's image sets and tar shards in WebDataset's; or one
+            such Parquet file or shard; or shards by a pattern, as ``photos-{000..015}.tar``.
+            Hidden files and ``__MACOSX`` are passed over.
+
+    Raises:
+        DataError: if the source is missing, of another kind, or a Parquet file is damaged or of
+            another layout.
+    """
+    for path in _files(source):
+        name = path.relative_to(source).as_posix() if source in path.parents else path.name
+        suffix = path.suffix.lower()
+        if suffix == ".parquet":
+            yield from _parquet_pictures(path, name)
+        elif path.name.lower().endswith(SHARD_SUFFIXES):
+            for member, data in _shard_pictures(path, MOST_BYTES):
+                yield f"{name}/{member}", data
+        else:
+            yield name, _read(path)
+
+
+def decode_picture(
+    data: bytes, *, max_side: int | None = None, min_chroma: float = 0.0
+) -> npt.NDArray[np.uint8] | str:
+    """Decode a picture for learning, or say why it cannot be used.
+
+    Turned upright by its EXIF orientation; the first frame of an animation; transparent parts
+    over white; 16-bit grey scaled to 8 bits; CMYK by Pillow's plain conversion.
+
+    Args:
+        data: the encoded picture.
+        max_side: a longer short side is brought down to it.
+        min_chroma: the least mean chroma (Lab units); 0 takes grey pictures too.
+
+    Returns:
+        (H, W, 3) uint8 sRGB, or ``"broken"``, ``"huge"`` (above Pillow's limit against
+        decompression bombs), ``"tiny"`` (a side under ``MIN_SIDE``) or ``"grey"``.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            upright = _opaque_srgb(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError:
+        return "huge"
+    except _DECODE_ERRORS:
+        return "broken"
+    short = min(upright.size)
+    if short < MIN_SIDE:
+        return "tiny"
+    if max_side is not None and short > max_side:
+        size = [max(1, round(side * max_side / short)) for side in upright.size]
+        upright = upright.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+    pixels = np.asarray(upright)
+    if min_chroma > 0 and mean_chroma(pixels) < min_chroma:
+        return "grey"
+    return pixels
+
+
+def mean_chroma(pixels: npt.NDArray[np.uint8]) -> float:
+    """Return the mean chroma (Lab units) of (H, W, 3) sRGB, on a grid of some 24 × 24 points.
+
+    A picture with three equal channels has 0; a toned or slightly tinted one a few units.
+    """
+    step = max(1, min(pixels.shape[:2]) // 24)
+    ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
+    return float(np.hypot(ab[..., 0], ab[..., 1]).mean())
+
+
+def _opaque_srgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # Pillow would clip 16 bits at 255
+        deep = np.asarray(image).astype(np.int64).clip(0, 65535)
+        return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layered = image.convert("RGBA")
+    flat = Image.new("RGB", layered.size, "white")
+    flat.paste(layered, mask=layered.getchannel("A"))
+    return flat
+
+
+def _files(source: Path) -> list[Path]:
+    """Return the files of a source, sorted by path."""
+    if source.is_dir():
+        return sorted(_walk(source))
+    if source.exists():
+        _check_kind(source)
+        return [source]
+    shards = [Path(name) for name in expand_braces(str(source))]
+    for shard in shards:
+        if not shard.exists():
+            raise DataError(
+                f"`{shard}` does not exist: give a folder of pictures, of Parquet files or of tar "
+                "shards"
+            )
+        _check_kind(shard)
+    return shards
+
+
+def _check_kind(path: Path) -> None:
+    if not path.is_file() or not path.name.lower().endswith((".parquet", *SHARD_SUFFIXES)):
+        raise DataError(f"`{path}` is not a folder, a .parquet file or a .tar shard")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    wanted = (*PICTURE_SUFFIXES, ".parquet", *SHARD_SUFFIXES)
+    seen: set[tuple[int, int]] = set()
+    _is_new(folder, seen)
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        kept: list[str] = []
+        for name in sorted(folders):
+            if not is_hidden(name) and _is_new(Path(parent, name), seen):
+                kept.append(name)
+        folders[:] = kept
+        for name in files:
+            if not is_hidden(name) and name.lower().endswith(wanted):
+                yield Path(parent, name)
+
+
+def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    """Tell whether a folder has not been met yet: links may lead round in a circle."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return False
+    key = (facts.st_dev, facts.st_ino)
+    if key in seen:
+        return False
+    seen.add(key)
+    return True
+
+
+def _read(path: Path) -> bytes:
+    try:
+        facts = path.stat()  # a dead link fails; a pipe or a device would never end
+        if stat.S_ISREG(facts.st_mode) and facts.st_size <= MOST_BYTES:
+            return path.read_bytes()
+    except OSError:
+        pass
+    return b""
+
+
+def _parquet_pictures(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        table = pq.ParquetFile(path)
+        if "image" not in table.schema_arrow.names:
+            raise DataError(
+                f"`{path}` has the columns {table.schema_arrow.names} but needs `image`: "
+                "a struct of `bytes` and `path`"
+            )
+        for batch in table.iter_batches(batch_size=256, columns=["image"]):
+            rows: list[Any] = batch.column("image").to_pylist()
+            for row in rows:
+                content = row.get("bytes") if isinstance(row, dict) else row
+                own_name = row.get("path") if isinstance(row, dict) else None
+                number += 1
+                label = f"{name}/{own_name or f'row {number}'}"
+                yield label, content if isinstance(content, bytes) else b""
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"`{path}` cannot be read as Parquet: {error}") from error

@@ -1,0 +1,272 @@
+"""Compare models on one set of pictures: every picture through the Colorizer, scores side by side.
+
+Not here: the metrics themselves (``metrics``), the report's form (``report``).
+The first rival is always ``grey``, the pictures without chroma: results are quoted beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import koalarize
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.engines.engine import Engine
+from koalarize.errors import DataError, OptionError
+from koalarize.lab.datasets.sources import Pictures, encoded_pictures, load_pictures
+from koalarize.lab.evaluation.models import load_model, short_name
+from koalarize.lab.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
+from koalarize.lab.evaluation.variants import GreyEngine, variants
+from koalarize.lab.metrics.definitions import ALL_METRICS, DEFAULT_METRICS, choose_metrics
+from koalarize.lab.metrics.metrics import Measured
+from koalarize.lab.metrics.perceptual import FID, LPIPS, SetMetric
+from koalarize.lab.metrics.tally import Tally
+
+__all__ = ["evaluate", "hash_pictures", "resize_rule", "usable_pictures"]
+
+_SET_METRICS: dict[str, type[LPIPS] | type[FID]] = {"lpips": LPIPS, "fid": FID}
+_MIN_SIDE = 32  # below, the metrics' networks have no pixel left after pooling
+_MIN_PICTURES = 2  # FID needs a covariance
+
+
+@dataclass(frozen=True)
+class _Rival:
+    model: str
+    sha256: str | None
+    engine: Engine
+
+
+def evaluate(
+    models: Sequence[str | Path],
+    data: Path,
+    *,
+    short_side: int = 256,
+    limit: int | None = None,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    sizes: Sequence[int] | None = None,
+    temperatures: Sequence[float] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Colour the pictures of a data set with every model and score the results.
+
+    Args:
+        models: names of the catalogue, .onnx files, or .safetensors checkpoints of a training.
+        data: a folder of pictures or of Parquet files, or one Parquet file.
+        short_side: pictures with a longer short side are brought down to it before anything else,
+            pixels; smaller ones are never enlarged.
+        limit: at most so many pictures, the first ones in order.
+        metrics: names of ``definitions.ALL_METRICS``, or ``all``.
+        sizes: working sizes, one row each; None takes each model's own.
+        temperatures: of the annealed mean, one row each; None takes each model's own.
+        progress: called with the pictures done and their number.
+
+    Returns:
+        One row for ``grey``, then for each model one row a size and temperature.
+
+    Raises:
+        OptionError: if a value is not allowed.
+        ModelError: if a model or a metric's weights cannot be read.
+        DependencyError: if a metric's weights are missing.
+        DataError: if the data set holds fewer than two usable pictures.
+    """
+    wanted = choose_metrics(list(metrics))
+    _check(short_side, limit, sizes, temperatures)
+    commit = source_commit()  # of the code that is loaded; it may change while this runs
+    rivals = _rivals(models, sizes, temperatures)
+    set_metrics: dict[str, SetMetric] = {
+        name: _SET_METRICS[name](len(rivals)) for name in wanted if name in _SET_METRICS
+    }
+    pictures = usable_pictures(data, short_side, limit)
+    tallies = [Tally(wanted) for _ in rivals]
+    _measure(rivals, pictures.arrays, tallies, set_metrics, progress)
+    protocol = Protocol(
+        command=_command(models, data, short_side, limit, wanted, sizes, temperatures),
+        data=data.resolve().name,
+        data_sha256=hash_pictures(data, len(pictures) + sum(pictures.left_out.values())),
+        pictures=len(pictures),
+        left_out=dict(pictures.left_out),
+        resize=resize_rule(short_side),
+        metrics={name: _backend(name) for name in wanted},
+        koalarize=koalarize.__version__,
+        commit=commit,
+    )
+    return _report(protocol, rivals, tallies, set_metrics)
+
+
+def _rivals(
+    models: Sequence[str | Path], sizes: Sequence[int] | None, temperatures: Sequence[float] | None
+) -> list[_Rival]:
+    rivals = [_Rival("grey", None, GreyEngine())]
+    for model in models:
+        loaded = load_model(model)
+        rivals += [
+            _Rival(loaded.name, loaded.sha256, each)
+            for each in variants(loaded.engine, sizes, temperatures)
+        ]
+    return rivals
+
+
+def resize_rule(short_side: int) -> str:
+    """Say how ``usable_pictures`` brings pictures to their size."""
+    return f"short side at most {short_side} px, Pillow {version('pillow')} Lanczos, never enlarged"
+
+
+def _check(
+    short_side: int,
+    limit: int | None,
+    sizes: Sequence[int] | None,
+    temperatures: Sequence[float] | None,
+) -> None:
+    if short_side < _MIN_SIDE:
+        raise OptionError(f"`short_side` is {short_side} but must be at least {_MIN_SIDE}")
+    if limit is not None and limit < _MIN_PICTURES:
+        raise OptionError(f"`limit` is {limit} but must be at least {_MIN_PICTURES}")
+    for size in sizes or ():
+        if size < 1:
+            raise OptionError(f"`size` is {size} but must be at least 1")
+    for temperature in temperatures or ():
+        if not (temperature > 0 and math.isfinite(temperature)):
+            raise OptionError(f"`temperature` is {temperature:g} but must be above 0")
+
+
+def usable_pictures(data: Path, short_side: int, limit: int | None) -> Pictures:
+    """Load the pictures that every metric can look at, by ``evaluate``'s resize rule.
+
+    Raises:
+        DataError: if fewer than two are left.
+    """
+    pictures = load_pictures(data, limit=limit, max_side=short_side)
+    large = [array for array in pictures.arrays if min(array.shape[:2]) >= _MIN_SIDE]
+    if len(large) < len(pictures):
+        pictures.left_out["tiny"] += len(pictures) - len(large)
+    pictures.arrays = large
+    if len(pictures) < _MIN_PICTURES:
+        raise DataError(
+            f"`{data}` holds {len(pictures)} pictures of at least {_MIN_SIDE} px, "
+            f"but an evaluation needs at least {_MIN_PICTURES}"
+        )
+    return pictures
+
+
+def _measure(
+    rivals: Sequence[_Rival],
+    originals: Sequence[npt.NDArray[np.uint8]],
+    tallies: Sequence[Tally],
+    set_metrics: dict[str, SetMetric],
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Let every rival colour every picture; tallies and set metrics keep the scores."""
+    colorizers = [Colorizer(rival.engine) for rival in rivals]
+    with ThreadPoolExecutor(max(1, min(len(rivals), os.cpu_count() or 1))) as pool:
+        for done, pixels in enumerate(originals, start=1):
+            colored = [colorizer(pixels) for colorizer in colorizers]
+            original = Measured(pixels)
+            scored = [
+                pool.submit(tally.add, picture, original)
+                for tally, picture in zip(tallies, colored, strict=True)
+            ]
+            for metric in set_metrics.values():
+                metric.update(pixels, colored)
+            for one in scored:
+                one.result()
+            if progress is not None:
+                progress(done, len(originals))
+
+
+def _report(
+    protocol: Protocol,
+    rivals: Sequence[_Rival],
+    tallies: Sequence[Tally],
+    set_metrics: dict[str, SetMetric],
+) -> Report:
+    table = [tally.scores() for tally in tallies]
+    for name, metric in set_metrics.items():
+        for scores, score in zip(table, metric.compute(), strict=True):
+            scores[name] = score
+    original = tallies[0].originals()
+    rows = [
+        Row(
+            model=rival.model,
+            sha256=rival.sha256,
+            size=rival.engine.info.size if i else None,
+            temperature=rival.engine.info.temperature
+            if rival.engine.info.output == "logits"
+            else None,
+            scores={name: _finite(table[i][name]) for name in protocol.metrics},
+            relative=_relative(protocol, table[i], table[0], original)
+            | {name: _finite(value) for name, value in tallies[i].beside().items()},
+        )
+        for i, rival in enumerate(rivals)
+    ]
+    return Report(protocol, original, rows)
+
+
+def _relative(
+    protocol: Protocol, scores: dict[str, float], grey: dict[str, float], original: dict[str, float]
+) -> dict[str, float | None]:
+    relative: dict[str, float | None] = {}
+    for name in protocol.metrics:
+        metric = ALL_METRICS[name]
+        if metric.beside == "minus grey":
+            relative[metric.relative] = _finite(scores[name] - grey[name])
+        else:
+            reference = grey if metric.beside == "of grey" else original
+            relative[metric.relative] = _share(scores[name], reference[name])
+    return relative
+
+
+def _share(score: float, reference: float) -> float | None:
+    return _finite(score / reference) if reference else None
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def _backend(name: str) -> MetricBackend:
+    metric = ALL_METRICS[name]
+    kind = _SET_METRICS.get(name)
+    return MetricBackend(
+        metric.backend,
+        None if kind is None else kind.weights.file,
+        None if kind is None else kind.weights.sha256,
+        unit=metric.unit,
+        better=metric.better,
+    )
+
+
+def hash_pictures(data: Path, count: int) -> str:
+    """Return the sha256 over the encoded bytes of a source's first pictures, in order."""
+    digest = hashlib.sha256()
+    for encoded in islice(encoded_pictures(data), count):
+        digest.update(encoded)
+    return digest.hexdigest()
+
+
+def _command(
+    models: Sequence[str | Path],
+    data: Path,
+    short_side: int,
+    limit: int | None,
+    metrics: Sequence[str],
+    sizes: Sequence[int] | None,
+    temperatures: Sequence[float] | None,
+) -> str:
+    words = ["koalarize", "evaluate", *map(short_name, models), "--data", data.resolve().name]
+    words += ["--short-side", str(short_side)]
+    words += ["--limit", str(limit)] if limit is not None else []
+    words += ["--size", ",".join(map(str, sizes))] if sizes else []
+    words += ["--temperature", ",".join(f"{t:g}" for t in temperatures)] if temperatures else []
+    words += ["--metrics", ",".join(metrics)]
+    return shlex.join(words)

@@ -1,0 +1,65 @@
+"""A model by its name or file, as an engine of the Colorizer.
+
+Not here: finding the catalogue's files (``weights``), running networks (``engine``).
+torch is loaded only for the checkpoints of a training: a showcase of exported models does without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from koalarize.engines.engine import Engine, OnnxEngine
+from koalarize.models.store import find_model
+
+__all__ = ["Loaded", "load_model", "short_name"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to run.
+
+    Attributes:
+        name: for tables and headings, without the folders of this machine.
+        sha256: of its file.
+        engine: what the Colorizer runs.
+    """
+
+    name: str
+    sha256: str
+    engine: Engine
+
+
+def load_model(model: str | Path) -> Loaded:
+    """Load a model.
+
+    Args:
+        model: a name of the catalogue, an .onnx file, or a .safetensors checkpoint of a training.
+
+    Raises:
+        ModelError: if the model is unknown, or its file is missing or damaged.
+    """
+    path = Path(model)
+    engine: Engine
+    if path.suffix.lower() == ".safetensors":
+        engine = _checkpoint_engine(path)
+    else:
+        path = find_model(model)
+        engine = OnnxEngine(path)
+    return Loaded(short_name(model), hashlib.sha256(path.read_bytes()).hexdigest(), engine)
+
+
+def short_name(model: str | Path) -> str:
+    """Return the last two parts of a model's path, or its name."""
+    # Every run's checkpoint is called model.safetensors: only the folder tells them apart.
+    return "/".join(part for part in Path(model).parts[-2:] if part not in ("/", "..", "."))
+
+
+def _checkpoint_engine(path: Path) -> Engine:
+    from koalarize.lab.evaluation.torch_engine import TorchEngine
+    from koalarize.lab.training.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(path)
+    recipe = checkpoint.recipe
+    return TorchEngine(checkpoint.network, recipe.size, recipe.temperature, recipe.chroma_gain)

@@ -1,0 +1,90 @@
+"""A torch network as an engine of the Colorizer, for validation and scores before an export.
+
+Not here: ONNX Runtime (``engine``), checkpoints (``training.checkpoint``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from koalarize import color
+from koalarize.engines.engine import ModelInfo, Prediction
+from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
+
+__all__ = ["TorchEngine"]
+
+Float32 = npt.NDArray[np.float32]
+
+
+class TorchEngine:
+    """Runs a network where its weights are, in eval mode and without gradients.
+
+    Args:
+        network: stays the caller's; it is neither moved nor changed.
+        size: working size, shorter side in pixels; a network bound to one size keeps its own.
+        temperature: of the annealed mean; only networks that predict logits use it.
+        chroma_gain: factor on the predicted chroma.
+    """
+
+    def __init__(
+        self, network: ColorNetwork, size: int, temperature: float, chroma_gain: float = 1.0
+    ) -> None:
+        self._network = network
+        self.info = ModelInfo(
+            name=type(network).__name__,
+            stride=network.stride,
+            accepts_hints=network.accepts_hints,
+            size=network.fixed_size or size,
+            temperature=temperature,
+            output="logits" if isinstance(network, ClassifyingNetwork) else "ab",
+            chroma_gain=chroma_gain,
+            fixed_size=network.fixed_size,
+        )
+
+    def run(self, l: Float32, hints: Float32 | None = None) -> Prediction:  # noqa: E741
+        """Predict the chroma of one picture.
+
+        Args:
+            l: (H, W) L* in [0, 100]; H and W are multiples of the network's stride.
+            hints: (3, H, W) planes a, b (Lab units) and mask, or None.
+
+        Returns:
+            ab (2, h, w) in Lab units, and the logits (Q, h, w) where the network predicts them.
+        """
+        lightness = self._tensor(l[None])  # (1, 1, H, W)
+        given = None if hints is None else self._tensor(hints)  # (1, 3, H, W)
+        with _eval_mode(self._network), torch.no_grad():
+            if not isinstance(self._network, ClassifyingNetwork):
+                return Prediction(ab=_array(self._network(lightness, given)), logits=None)
+            logits = _array(self._network.logits(lightness, given))
+        return Prediction(
+            ab=color.decode_ab(logits, temperature=self.info.temperature), logits=logits
+        )
+
+    def _tensor(self, planes: Float32) -> Tensor:
+        weight = next(self._network.parameters(), None)
+        device = torch.device("cpu") if weight is None else weight.device
+        return torch.from_numpy(np.array(planes[None], np.float32)).to(device)
+
+
+@contextmanager
+def _eval_mode(network: nn.Module) -> Generator[None]:
+    # Flag by flag: `network.train()` would also wake parts that are frozen in eval mode on purpose.
+    awake = [part for part in network.modules() if part.training]
+    try:
+        for part in awake:
+            part.training = False
+        yield
+    finally:
+        for part in awake:
+            part.training = True
+
+
+def _array(batch: Tensor) -> Float32:
+    return batch[0].float().cpu().numpy()

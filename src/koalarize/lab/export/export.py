@@ -1,0 +1,274 @@
+"""Export a checkpoint to one self-describing ONNX file, and prove that it computes the same.
+
+Not here: checkpoints (``checkpoint``), fewer bits (``quantize``), the engine that runs the file.
+Everything the engine needs to know stands in the file's metadata under the key ``koalarize``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from koalarize import color
+from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
+from koalarize.errors import ModelError, OptionError
+from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
+from koalarize.lab.training.checkpoint import Checkpoint, load_checkpoint
+from koalarize.lab.training.recipe import Recipe
+from koalarize.photo.files import write_bytes
+
+__all__ = ["TOLERANCE", "export", "strip", "verify"]
+
+#: Largest difference from torch that an exported file may have, in the unit of its output; or this
+#: share of the largest output, which is where rounding alone ends up with large logits.
+TOLERANCE = 1e-4
+_SHARE = 1e-5
+
+_OPSET = 18  # what onnxruntime 1.18 reads, without a conversion by the exporter
+_IR_VERSION = 10  # the same
+#: Two pictures in strides, height and width; odd, and unlike those the graph is traced with.
+_CHECKED = ((1, 3, 5), (3, 7, 1))
+
+
+def export(
+    checkpoint: Path,
+    output: Path | None = None,
+    *,
+    size: int | None = None,
+    temperature: float | None = None,
+    chroma_gain: float | None = None,
+) -> Path:
+    """Export a checkpoint; a model exported before is replaced.
+
+    The graph takes ``l`` (B, 1, H, W), L* in [0, 100], and ``hints`` (B, 3, H, W) where the
+    network accepts them: a and b in Lab units and a mask. It gives ``logits`` (B, Q, H/4, W/4) of
+    the ab bins, or ``ab`` (B, 2, H, W) in Lab units. B is free, H and W are multiples of the
+    stride, or the one size that the network is bound to. Frozen parts, as an extractor, are in the
+    graph: the file needs nothing beside it.
+
+    Args:
+        checkpoint: safetensors file of ``koalarize train``.
+        output: the file to write; by default beside the checkpoint, with the extension ``.onnx``.
+        size: working size, shorter side in pixels; by default the recipe's.
+        temperature: of the annealed mean; by default the recipe's.
+        chroma_gain: factor on the chroma; by default the recipe's.
+
+    Returns:
+        Path of the written file.
+
+    Raises:
+        OptionError: if the size or the temperature is not allowed, or ``output`` the checkpoint.
+            A network bound to one size allows no other.
+        ModelError: if the checkpoint cannot be read, or the graph does not compute what it does.
+        OutputError: if the file cannot be written.
+    """
+    target = output or checkpoint.with_suffix(".onnx")
+    if target.resolve() == checkpoint.resolve():
+        raise OptionError(f"`{target}` is the checkpoint itself: name another file for the export")
+    loaded = load_checkpoint(checkpoint)
+    size = _allowed_size(loaded, size)
+    changes = {"size": size, "temperature": temperature, "chroma_gain": chroma_gain}
+    recipe = dataclasses.replace(
+        loaded.recipe, **{name: value for name, value in changes.items() if value is not None}
+    )
+    model = _graph(loaded.network)
+    strip(model)
+    entry = model.metadata_props.add()
+    entry.key = METADATA_KEY
+    entry.value = json.dumps(_description(dataclasses.replace(loaded, recipe=recipe)))
+    onnx.checker.check_model(model)
+    data = model.SerializeToString()
+    verify(data, loaded.network)
+    return write_bytes(data, target, overwrite=True)
+
+
+def _allowed_size(checkpoint: Checkpoint, size: int | None) -> int | None:
+    """Return the working size to export with, None for the recipe's."""
+    fixed_size = checkpoint.network.fixed_size
+    if fixed_size is not None and size not in (None, fixed_size):
+        raise OptionError(
+            f"`size` is {size} but the network `{checkpoint.recipe.network.name}` only works at "
+            f"{fixed_size}: leave the size out"
+        )
+    return fixed_size or size
+
+
+def verify(data: bytes, network: ColorNetwork) -> float:
+    """Compare an exported graph with its network on random pictures of several sizes.
+
+    Returns:
+        The largest difference, in the unit of the output.
+
+    Raises:
+        ModelError: if it is above ``TOLERANCE``.
+    """
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    wrapped = _Wrapped(network).eval()
+    differences: list[float] = []
+    largest = 0.0
+    for number, (batch, height, width) in enumerate(_CHECKED):
+        given = _inputs(network, batch, height, width, seed=number)
+        with torch.inference_mode():
+            expected: Tensor = wrapped(*given.values())
+        feed = {name: value.numpy() for name, value in given.items()}
+        found = np.asarray(session.run(None, feed)[0])
+        if found.shape != tuple(expected.shape):
+            raise ModelError(
+                f"the exported graph gives {found.shape} where the network gives "
+                f"{tuple(expected.shape)}: the network cannot be exported as it is"
+            )
+        differences.append(float(np.abs(found - expected.numpy()).max()))
+        largest = max(largest, float(expected.abs().max()))
+    worst = float(np.max(differences))  # not `max`, which passes over NaN
+    allowed = max(TOLERANCE, _SHARE * largest) if np.isfinite(largest) else TOLERANCE
+    if not worst <= allowed:
+        raise ModelError(
+            f"the exported graph differs from the network by {worst:.2g} but must be within "
+            f"{allowed:.2g}: the checkpoint's weights may be damaged or far out of range"
+        )
+    return worst
+
+
+class _Wrapped(nn.Module):
+    """What the graph computes: logits where the network has them, else ab."""
+
+    def __init__(self, network: ColorNetwork) -> None:
+        super().__init__()
+        self.network = network
+        # Registered here, or the exporter would not know their weights as weights.
+        self.frozen = nn.ModuleList(network.frozen_parts())
+
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+        if isinstance(self.network, ClassifyingNetwork):
+            return self.network.logits(l, hints)
+        return self.network(l, hints)
+
+
+def _graph(network: ColorNetwork) -> onnx.ModelProto:
+    given = _inputs(network, 2, 2, 3, seed=0)
+    free: dict[int, Any] = {0: torch.export.Dim("B")}
+    if network.fixed_size is None:
+        free[2] = network.stride * torch.export.Dim("h")
+        free[3] = network.stride * torch.export.Dim("w")
+    # The exporter reports its stages at these levels; a person has no use for them.
+    exporter_log = logging.getLogger("torch.onnx")
+    level = exporter_log.level
+    exporter_log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                _Wrapped(network).eval(),  # a network may compute otherwise while it is trained
+                tuple(given.values()),
+                input_names=list(given),
+                output_names=[_output_name(network)],
+                dynamic_shapes=dict.fromkeys(given, free),
+                opset_version=_OPSET,
+                external_data=False,
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        exporter_log.setLevel(level)
+    assert program is not None
+    model = program.model_proto
+    model.ir_version = min(model.ir_version, _IR_VERSION)
+    return model
+
+
+def _inputs(
+    network: ColorNetwork, batch: int, height: int, width: int, *, seed: int
+) -> dict[str, Tensor]:
+    """Return random inputs of a graph by name; height and width in strides, if they are free."""
+    rng = np.random.default_rng(seed)
+    shape = (batch, 1, height * network.stride, width * network.stride)
+    if network.fixed_size is not None:
+        shape = (batch, 1, network.fixed_size, network.fixed_size)
+    inputs = {"l": rng.uniform(0, 100, shape)}
+    if network.accepts_hints:
+        mask = (rng.random(shape) < 0.05).astype(np.float64)
+        ab = rng.uniform(-80, 80, (batch, 2, *shape[2:])) * mask
+        inputs["hints"] = np.concatenate([ab, mask], axis=1)
+    return {name: torch.tensor(value, dtype=torch.float32) for name, value in inputs.items()}
+
+
+def _output_name(network: ColorNetwork) -> str:
+    return "logits" if isinstance(network, ClassifyingNetwork) else "ab"
+
+
+def _description(checkpoint: Checkpoint) -> dict[str, Any]:
+    network, recipe = checkpoint.network, checkpoint.recipe
+    classifies = isinstance(network, ClassifyingNetwork)
+    description: dict[str, Any] = {
+        "format": METADATA_FORMAT,
+        "name": recipe.name,
+        "precision": "fp32",
+        "network": recipe.network.name,
+        "stride": network.stride,
+        "accepts_hints": network.accepts_hints,
+        "size": recipe.size,
+        "fixed_size": network.fixed_size,
+        "temperature": recipe.temperature,
+        "chroma_gain": recipe.chroma_gain,
+        "output": _output_name(network),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "recipe": dataclasses.asdict(_without_folders(recipe)),
+        "facts": checkpoint.facts | network.provenance(),
+    }
+    if classifies:
+        description["bins"] = color.ab_bins().tolist()
+    return description
+
+
+def _without_folders(recipe: Recipe) -> Recipe:
+    """Keep of every path only its last part: a published file tells nothing about a machine."""
+
+    def last(path: str | None) -> str | None:
+        return None if path is None else path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+    return dataclasses.replace(
+        recipe,
+        network=dataclasses.replace(
+            recipe.network,
+            encoder=last(recipe.network.encoder),
+            start=last(recipe.network.start),
+            options={
+                name: last(value) if name.endswith("_file") else value
+                for name, value in recipe.network.options.items()
+            },
+        ),
+        data=dataclasses.replace(
+            recipe.data,
+            train=last(recipe.data.train) or "",
+            validation=last(recipe.data.validation),
+        ),
+    )
+
+
+def strip(model: onnx.ModelProto) -> None:
+    """Take out what tools note of a graph: file paths, stack traces, inner shapes, metadata."""
+    graph = model.graph
+    del graph.value_info[:]
+    noted: Iterable[Any] = (
+        *(model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer),
+        *(*model.functions, *(node for function in model.functions for node in function.node)),
+    )
+    for part in noted:
+        part.doc_string = ""
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
+    graph.name = "koalarize"
+    for place, letter in zip(graph.output[0].type.tensor_type.shape.dim[2:], "hw", strict=True):
+        if place.dim_param:  # a free size; the exporter names the symbols as it pleases
+            place.dim_param = f"{place.dim_param.partition('*')[0]}*{letter}"

@@ -1,0 +1,103 @@
+"""The scores of one rival over a set of pictures, added picture by picture.
+
+Not here: one picture's scores (``metrics``), the networks of LPIPS and FID (``perceptual``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize.lab.metrics.metrics import Measured, Picture, picture_scores
+
+__all__ = ["Tally", "variety"]
+
+
+class Tally:
+    """Adds up what metrics say of one rival's pictures.
+
+    Args:
+        metrics: names of ``definitions.ALL_METRICS``; LPIPS and FID are passed over.
+    """
+
+    def __init__(self, metrics: Collection[str]) -> None:
+        self._metrics = frozenset(metrics)
+        self._single: dict[str, list[float]] = {}
+        self._colorfulness: list[tuple[float, float]] = []
+        self._mean_ab: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
+
+    def add(self, colored: Picture, original: Measured) -> None:
+        """Add what the rival made (H, W, 3) of an original."""
+        made = Measured(colored)
+        for name, score in picture_scores(made, original, self._metrics).items():
+            self._single.setdefault(name, []).append(score)
+        if "delta-colorfulness" in self._metrics:
+            self._colorfulness.append((made.colorfulness, original.colorfulness))
+        if "colorfulness-abs" in self._metrics:
+            self._single.setdefault("colorfulness-abs_original", []).append(
+                original.colorfulness_abs
+            )
+        if "variety" in self._metrics:
+            self._mean_ab.append((made.mean_ab, original.mean_ab))
+
+    def scores(self) -> dict[str, float]:
+        """Return metric -> score; infinite where every picture equals its original."""
+        scores = {
+            name: _mean(values)
+            for name, values in self._single.items()
+            if not name.endswith("_original")
+        }
+        if self._colorfulness:
+            made, real = np.mean(self._colorfulness, axis=0)
+            scores["delta-colorfulness"] = abs(float(made - real))
+        if self._mean_ab:
+            scores["variety"] = variety([made for made, _ in self._mean_ab])
+        return scores
+
+    def originals(self) -> dict[str, float]:
+        """Return the originals' own values of those metrics that they have one of."""
+        values = {
+            name.removesuffix("_original"): _mean(scores)
+            for name, scores in self._single.items()
+            if name.endswith("_original")
+        }
+        if self._mean_ab:
+            values["variety"] = variety([real for _, real in self._mean_ab])
+        return values
+
+    def beside(self) -> dict[str, float]:
+        """Return what is quoted beside a score because others define it so.
+
+        ``inverse_ssim_sum``: article A's sum over the set. ``delta_colorfulness_per_picture``: the
+        mean of each picture's own absolute difference, which is never below the score.
+        """
+        extras: dict[str, float] = {}
+        if "inverse-ssim" in self._single:
+            extras["inverse_ssim_sum"] = math.fsum(self._single["inverse-ssim"])
+        if self._colorfulness:
+            gaps = [abs(made - real) for made, real in self._colorfulness]
+            extras["delta_colorfulness_per_picture"] = _mean(gaps)
+        return extras
+
+
+def variety(mean_ab: Sequence[npt.NDArray[np.float64]]) -> float:
+    """Measure how far pictures differ in their overall colour.
+
+    A model that has learned one colour for everything scores near 0, however vivid it is.
+
+    Args:
+        mean_ab: (2,) the mean a and b of each picture, Lab units.
+
+    Returns:
+        The root mean square distance of the means from their own mean, Lab units.
+    """
+    means = np.asarray(mean_ab, np.float64)
+    return float(np.sqrt(((means - means.mean(axis=0)) ** 2).sum(axis=1).mean()))
+
+
+def _mean(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]  # equal pictures: infinite psnr
+    return math.fsum(finite) / len(finite) if finite else math.inf

@@ -1,0 +1,93 @@
+"""The contract of every colorizing network.
+
+Not here: any particular network (one file each), pictures, losses.
+The Colorizer, the exporter and the training step know networks only by what stands here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from koalarize import color
+
+__all__ = ["ClassifyingNetwork", "ColorNetwork"]
+
+
+class ColorNetwork(nn.Module):
+    """A network that predicts ab from L.
+
+    Lightness is CIELAB L* in [0, 100] and ab is in Lab units, outside: a network normalises inside
+    itself. H and W must be multiples of ``stride``; the caller pads by reflection.
+
+    Attributes:
+        stride: what H and W must be multiples of.
+        accepts_hints: whether hint planes mean anything to the network.
+        fixed_size: side of the square pictures that a network is bound to, H = W = ``fixed_size``;
+            None for the networks that take any size.
+    """
+
+    stride: ClassVar[int]
+    accepts_hints: ClassVar[bool]
+    fixed_size: int | None = None
+
+    @abstractmethod
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+        """Predict ab (B, 2, H, W) from lightness (B, 1, H, W) and hint planes (a, b, mask)."""
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+        """Return the optimizer's groups; a network with a pretrained part slows that part down."""
+        return [{"params": list(self.parameters()), "lr": learning_rate}]
+
+    def check_size(self, l: Tensor) -> None:  # noqa: E741
+        """Check the size of lightness (B, 1, H, W), for networks whose layers would not notice.
+
+        Raises:
+            RuntimeError: as torch's own layers do, if H or W is not what the network takes.
+        """
+        height, width = l.shape[-2:]
+        if self.fixed_size is not None and (height, width) != (self.fixed_size, self.fixed_size):
+            raise RuntimeError(
+                f"the size is {height} x {width} but must be {self.fixed_size} x {self.fixed_size}"
+            )
+        if height % self.stride or width % self.stride:
+            raise RuntimeError(
+                f"the size is {height} x {width} but both must be multiples of {self.stride}"
+            )
+
+    def frozen_parts(self) -> list[nn.Module]:
+        """Return modules that compute but belong to others: no part of parameters and state."""
+        return []
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what identifies the frozen parts, as plain values for a model's description."""
+        return {}
+
+
+class ClassifyingNetwork(ColorNetwork):
+    """A network that predicts a distribution over the ab bins of ``koalarize.color.convert``."""
+
+    bins: Tensor
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.register_buffer("bins", torch.tensor(color.ab_bins()), persistent=False)
+
+    @abstractmethod
+    def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+        """Predict bin logits (B, Q, H/4, W/4)."""
+
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+        """Predict ab (B, 2, H, W): the annealed mean of the logits, brought up bilinearly."""
+        ab = self.decode(self.logits(l, hints))  # (B, 2, H/4, W/4)
+        return F.interpolate(ab, size=l.shape[-2:], mode="bilinear", align_corners=False)
+
+    def decode(self, logits: Tensor) -> Tensor:
+        """Decode logits (B, Q, h, w) into ab (B, 2, h, w); differentiable ``color.decode_ab``."""
+        chance = torch.softmax(logits.float() / self.temperature, dim=1)
+        return torch.einsum("bqhw,qc->bchw", chance, self.bins)

@@ -1,0 +1,234 @@
+"""``koala``: the default network, an encoder-decoder with global context that classifies ab.
+
+Not here: weights and their initialisation (``training.initialise``), decoding (``color``).
+The idea of Deep Koalarization (Baldassarre et al. 2017), that what the picture is should inform
+every pixel, with one encoder for both: MobileNetV2 (Sandler et al. 2018) without batch norm, whose
+pooled features join the deepest grid. The decoder is dense 3x3 convolutions, which CPUs run best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from koalarize import color
+from koalarize.lab.networks.base import ClassifyingNetwork
+
+__all__ = ["Koala", "KoalaConfig", "MobileNetEncoder"]
+
+#: MobileNetV2's stages: expansion, channels, blocks, stride.
+_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+_TAPS = {1: "H/4", 2: "H/8", 4: "H/16", 6: "H/32"}
+_TAP_CHANNELS = (24, 32, 96, 320)
+_HINT_CHANNELS = 8
+_AGREEING_LEVELS = 2  # the grids 1/16 and 1/8
+
+
+@dataclass(frozen=True)
+class KoalaConfig:
+    """Sizes of the network; the defaults are those of the shipped weights.
+
+    Attributes:
+        context: channels of the global context and of the deepest decoder grid.
+        widths: the two convolutions' channels on the grids 1/16, 1/8 and 1/4.
+        slots: regions that every picture is summarised in, see ``Agreement``; 0 leaves it out.
+        encoder_rate: learning rate of the encoder as a share of the decoder's.
+    """
+
+    context: int = 256
+    widths: tuple[tuple[int, int], ...] = ((320, 256), (160, 128), (128, 128))
+    slots: int = 32
+    encoder_rate: float = 0.2
+
+
+class Koala(ClassifyingNetwork):
+    """Predict bin logits on the quarter grid from L and hint planes."""
+
+    stride: ClassVar[int] = 32
+    accepts_hints: ClassVar[bool] = True
+
+    def __init__(self, config: KoalaConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or KoalaConfig()
+        self.encoder = MobileNetEncoder(in_channels=4)
+        self.context = nn.Linear(MobileNetEncoder.features, config.context)
+        self.deepest = nn.Conv2d(_TAP_CHANNELS[-1], config.context, 1)
+        channels = config.context
+        extra = (0, 0, _HINT_CHANNELS)  # hint planes join the finest grid again
+        self.near = nn.Conv2d(3, _HINT_CHANNELS, 1)
+        levels: list[DecoderLevel] = []
+        agreements: list[Agreement] = []
+        for skip, more, (first, second) in zip(
+            _TAP_CHANNELS[-2::-1], extra, config.widths, strict=True
+        ):
+            levels.append(DecoderLevel(channels + skip + more, first, second))
+            channels = second
+            if config.slots and len(agreements) < _AGREEING_LEVELS:
+                agreements.append(Agreement(channels, config.slots))
+        self.levels = nn.ModuleList(levels)
+        self.agreements = nn.ModuleList(agreements)
+        self.head = nn.Conv2d(channels, len(color.ab_bins()), 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+
+    def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+        """Predict bin logits (B, Q, H/4, W/4) from L* (B, 1, H, W) and hints (B, 3, H, W)."""
+        if hints is None:
+            hints = l.new_zeros(l.shape[0], 3, *l.shape[-2:])
+        planes = torch.cat([l / 50 - 1, hints[:, :2] / 110, hints[:, 2:]], dim=1)
+        taps, pooled = self.encoder(planes)  # 1/4, 1/8, 1/16, 1/32 and (B, 1280)
+        grid = self.deepest(taps[3]) + self.context(pooled)[:, :, None, None]  # (B, C, H/32, W/32)
+        grid = F.relu(grid)
+        grid = self._agree(0, self.levels[0](grid, taps[2]))  # (B, 256, H/16, W/16)
+        grid = self._agree(1, self.levels[1](grid, taps[1]))  # (B, 128, H/8, W/8)
+        # (B, 8, H/4, W/4); times 4 so that a hint of a few pixels does not fade away in the mean
+        near = F.relu(self.near(F.avg_pool2d(planes[:, 1:], 4) * 4))
+        grid = self.levels[2](grid, taps[0], near)  # (B, 128, H/4, W/4)
+        return self.head(grid)  # (B, Q, H/4, W/4)
+
+    def _agree(self, level: int, grid: Tensor) -> Tensor:
+        return self.agreements[level](grid) if self.config.slots else grid
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+        """Return the optimizer's groups: the pretrained encoder learns at ``encoder_rate``."""
+        encoder = list(self.encoder.parameters())
+        known = {id(parameter) for parameter in encoder}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in known]
+        return [
+            {"params": rest, "lr": learning_rate},
+            {"params": encoder, "lr": learning_rate * self.config.encoder_rate},
+        ]
+
+
+class DecoderLevel(nn.Module):
+    """Double the grid, join the encoder's features of that size, convolve twice."""
+
+    def __init__(self, in_channels: int, first: int, second: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(in_channels, first, 3, padding=1)
+        self.second = nn.Conv2d(first, second, 3, padding=1)
+        for convolution in (self.first, self.second):
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+
+    def forward(self, grid: Tensor, *joined: Tensor) -> Tensor:
+        """Return (B, second, 2h, 2w) from a grid (B, C, h, w) and features (B, ..., 2h, 2w)."""
+        grid = F.interpolate(grid, scale_factor=2.0, mode="nearest")
+        grid = F.relu(self.first(torch.cat([grid, *joined], dim=1)))
+        return F.relu(self.second(grid))
+
+
+class Agreement(nn.Module):
+    """Let distant parts of an object agree: gather the grid into slots, give them back to it.
+
+    Double attention (Chen et al., "A^2-Nets", 2018): every slot is a mean of the grid weighted by a
+    softmax over places, every place takes a mean of the slots weighted by a softmax over slots. The
+    work grows with the grid's size, not with its square. Begins as the identity.
+    """
+
+    def __init__(self, channels: int, slots: int) -> None:
+        super().__init__()
+        self.slots = slots
+        self.weights = nn.Conv2d(channels, 2 * slots, 1)
+        self.values = nn.Conv2d(channels, channels, 1)
+        self.first = nn.Linear(channels, channels)
+        self.second = nn.Linear(channels, channels)
+        self.out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Return (B, C, h, w) from (B, C, h, w)."""
+        gather, spread = self.weights(grid).flatten(2).chunk(2, dim=1)  # (B, S, N) each
+        values = self.values(grid).flatten(2)  # (B, C, N)
+        slots = torch.softmax(gather, dim=2) @ values.transpose(1, 2)  # (B, S, C)
+        # As rows: the exporter keeps the name of a weight that multiplies a matrix, not a stack.
+        rows = slots.flatten(0, 1)  # (B S, C)
+        rows = rows + self.second(F.relu(self.first(rows)))
+        slots = rows.unflatten(0, (-1, self.slots))  # (B, S, C)
+        mixed = slots.transpose(1, 2) @ torch.softmax(spread, dim=1)  # (B, C, N)
+        return grid + self.out(mixed.unflatten(2, grid.shape[-2:]))
+
+
+class MobileNetEncoder(nn.Module):
+    """MobileNetV2 without batch norm and classifier; returns four grids and the pooled features."""
+
+    features: ClassVar[int] = 1280
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.stem = Convolution(in_channels, 32, 3, stride=2)
+        stages: list[nn.Module] = []
+        channels = 32
+        for expansion, out, blocks, stride in _STAGES:
+            stage = [InvertedResidual(channels, out, expansion, stride)]
+            stage += [InvertedResidual(out, out, expansion, 1) for _ in range(blocks - 1)]
+            stages.append(nn.Sequential(*stage))
+            channels = out
+        self.stages = nn.ModuleList(stages)
+        self.top = Convolution(channels, self.features, 1)
+
+    def forward(self, planes: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the grids at 1/4, 1/8, 1/16, 1/32 and the pooled features (B, 1280)."""
+        grid = self.stem(planes)  # (B, 32, H/2, W/2)
+        taps: list[Tensor] = []
+        for number, stage in enumerate(self.stages):
+            grid = stage(grid)
+            if number in _TAPS:
+                taps.append(grid)
+        return taps, self.top(grid).mean(dim=(2, 3))
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter each channel, project; the input is added where the shapes agree."""
+
+    def __init__(self, in_channels: int, out_channels: int, expansion: int, stride: int) -> None:
+        super().__init__()
+        hidden = in_channels * expansion
+        self.residual = stride == 1 and in_channels == out_channels
+        self.expand = Convolution(in_channels, hidden, 1) if expansion > 1 else nn.Identity()
+        self.filter = Convolution(hidden, hidden, 3, stride=stride, groups=hidden)
+        self.project = nn.Conv2d(hidden, out_channels, 1)
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Return (B, out_channels, h/stride, w/stride)."""
+        out = self.project(self.filter(self.expand(grid)))
+        return grid + out if self.residual else out
+
+
+class Convolution(nn.Module):
+    """A convolution and ReLU6, padded as TensorFlow does ("same"), as the public weights expect."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        padding = kernel // 2 if stride == 1 else 0
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel, stride=stride, padding=padding, groups=groups
+        )
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Return (B, out_channels, h/stride, w/stride); h and w must be multiples of the stride."""
+        if self.stride == 1:
+            return F.relu6(self.conv(grid))
+        if self.training and self.conv.groups > 1:
+            # The same numbers: CPUs find the gradient of a dense depthwise filter far sooner than
+            # that of a strided one, even at four times the work.
+            dense = F.conv2d(
+                grid, self.conv.weight, self.conv.bias, padding=1, groups=self.conv.groups
+            )
+            return F.relu6(dense[:, :, 1::2, 1::2])
+        return F.relu6(self.conv(F.pad(grid, (0, 1, 0, 1))))

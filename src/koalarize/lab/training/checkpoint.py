@@ -1,0 +1,126 @@
+"""Self-describing checkpoints: one safetensors file that knows its network, recipe and history.
+
+Not here: the state that resumes a run (Lightning's own ``last.ckpt``), ONNX (``export``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from koalarize.errors import ModelError, OptionError, did_you_mean
+from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, ColorNetwork
+from koalarize.lab.networks.extractor import EXTRACTOR_FILE
+from koalarize.lab.networks.fit import misfits
+from koalarize.lab.training.recipe import NetworkOptions, Recipe, build
+from koalarize.photo.files import write_bytes
+
+__all__ = ["Checkpoint", "build_network", "load_checkpoint", "save_checkpoint"]
+
+FORMAT = "koalarize-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with its weights, the recipe that made it, and what happened in the training.
+
+    Attributes:
+        facts: samples seen, version, the bins' shares in the training data.
+    """
+
+    network: ColorNetwork
+    recipe: Recipe
+    facts: dict[str, Any]
+
+
+def build_network(options: NetworkOptions) -> ColorNetwork:
+    """Build a network by name with fresh weights.
+
+    Raises:
+        OptionError: if the name or one of its options is unknown.
+    """
+    if options.name not in NETWORKS:
+        raise OptionError(
+            f"`network.name` is {options.name!r}{did_you_mean(options.name, NETWORKS)} "
+            f"(known: {', '.join(NETWORKS)})"
+        )
+    network, config = NETWORKS[options.name]
+    return network(build(config, options.options, "network.options"))
+
+
+def save_checkpoint(
+    path: Path, weights: dict[str, Tensor], recipe: Recipe, facts: dict[str, Any]
+) -> None:
+    """Write a checkpoint; the file appears whole or not at all, and an earlier one is replaced.
+
+    Raises:
+        OutputError: if it cannot be written; an earlier one stays.
+    """
+    metadata = {
+        "format": FORMAT,
+        "recipe": json.dumps(dataclasses.asdict(recipe)),
+        "facts": json.dumps(facts),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_bytes(save(tensors, metadata), path, overwrite=True)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint and build its network, in eval mode.
+
+    An extractor is no part of a checkpoint. Its weights come from where the recipe says; else from
+    a file of that name, or ``extractor.safetensors``, beside the checkpoint. They must have the
+    sha256 that the network was trained with.
+
+    Raises:
+        ModelError: if the file is no checkpoint of ours, is damaged, or does not fit its network.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"`{path}` cannot be read as a checkpoint: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"`{path}` is not a checkpoint of koalarize ({FORMAT}): "
+            "give the model.safetensors that `koalarize train` writes"
+        )
+    try:
+        recipe: Recipe = build(Recipe, json.loads(metadata["recipe"]), "")
+        network = build_network(_with_near_extractor(recipe.network, path.parent))
+        facts: dict[str, Any] = json.loads(metadata["facts"])
+    except (OptionError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"`{path}` describes itself in a way this version does not know ({error}): "
+            "use the version that wrote it"
+        ) from error
+    if problems := misfits(weights, network):
+        raise ModelError(f"`{path}` does not fit the network `{recipe.network.name}`: {problems}")
+    network.load_state_dict(weights)
+    if isinstance(network, ClassifyingNetwork):
+        network.temperature = recipe.temperature
+    return Checkpoint(network.eval(), recipe, facts)
+
+
+def _with_near_extractor(options: NetworkOptions, folder: Path) -> NetworkOptions:
+    """Take the extractor's file from beside the checkpoint, if it is not where it was."""
+    known = NETWORKS.get(options.name, (None, Recipe))[1]
+    if "extractor_file" not in {field.name for field in dataclasses.fields(known)}:
+        return options
+    given = options.options.get("extractor_file")
+    if given is not None and Path(given).is_file():
+        return options
+    last = str(given or EXTRACTOR_FILE).replace("\\", "/").rpartition("/")[2]
+    for near in (folder / last, folder / EXTRACTOR_FILE):
+        if near.is_file():
+            changed = {**options.options, "extractor_file": str(near)}
+            return dataclasses.replace(options, options=changed)
+    return options

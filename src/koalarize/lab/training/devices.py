@@ -1,0 +1,86 @@
+"""Which devices a run uses, how precise its numbers are there, and which process this one is.
+
+Not here: the launching of processes, which is Lightning's, torchrun's or SLURM's.
+A recipe's batch is that of all devices together, so their number changes the speed and no result.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+from koalarize.errors import OptionError
+from koalarize.lab.training.recipe import Recipe
+
+__all__ = ["check_devices", "choose_precision", "is_first_process", "trainer_devices"]
+
+#: Variables by which launchers number their processes; the first one has 0 in all of them.
+_NUMBERS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+
+
+def choose_precision(wanted: str, accelerator: str = "auto") -> tuple[Any, str]:
+    """Choose Lightning's precision for this machine, and say why."""
+    if wanted == "fp32":
+        return "32-true", "the recipe asks for fp32"
+    if wanted == "bf16":
+        return "bf16-mixed", "the recipe asks for bf16"
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed", "GPUs multiply bfloat16 several times faster"
+    if torch.cpu._is_avx512_bf16_supported():  # type: ignore[attr-defined]
+        return "bf16-mixed", "this CPU multiplies bfloat16"
+    return "32-true", "this CPU has no bfloat16 instructions"
+
+
+def check_devices(recipe: Recipe) -> None:
+    """Check that this machine has the devices, and that a launcher started as many processes.
+
+    Raises:
+        OptionError: if not.
+    """
+    gpus = torch.cuda.device_count() or int(torch.backends.mps.is_available())
+    if recipe.accelerator == "gpu" and gpus == 0:
+        raise OptionError(
+            "`accelerator` is 'gpu' but torch finds none on this machine: use 'cpu', or install "
+            "the torch that fits the GPU"
+        )
+    if recipe.accelerator != "cpu" and 0 < gpus < recipe.devices:
+        raise OptionError(
+            f"`devices` is {recipe.devices} but this machine has {gpus} that torch finds: "
+            f"use {gpus}, or `accelerator: cpu`"
+        )
+    world = recipe.devices * recipe.nodes
+    started = _started_processes()
+    if started is not None and started != world:
+        raise OptionError(
+            f"{started} processes were started but `devices` x `nodes` is {recipe.devices} x "
+            f"{recipe.nodes}: give --devices (of one node) and --nodes that multiply to {started}"
+        )
+
+
+def trainer_devices(recipe: Recipe) -> dict[str, Any]:
+    """Return the arguments of Lightning's trainer that concern devices."""
+    several = recipe.devices * recipe.nodes > 1
+    on_gpu = recipe.accelerator != "cpu" and torch.cuda.is_available()
+    return {
+        "accelerator": recipe.accelerator,
+        "devices": recipe.devices,
+        "num_nodes": recipe.nodes,
+        "strategy": "ddp" if several else "auto",
+        # torch has it for GPUs only; on CPUs every process normalises by its own share of the batch
+        "sync_batchnorm": several and on_gpu,
+        "use_distributed_sampler": False,  # the batches know their share themselves
+    }
+
+
+def is_first_process() -> bool:
+    """Tell whether this process is the one that speaks; asked before a trainer exists."""
+    return all(os.environ.get(name, "0") == "0" for name in _NUMBERS)
+
+
+def _started_processes() -> int | None:
+    """Return how many processes torchrun or srun started, None if neither started several."""
+    name = "WORLD_SIZE" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_STEP_NUM_TASKS"
+    count = os.environ.get(name, "")
+    return int(count) if count.isdecimal() and int(count) > 1 else None

@@ -1,0 +1,129 @@
+"""Start a network from weights that exist: its encoder from ImageNet's, or all of it from ours.
+
+Not here: writing checkpoints (``training.checkpoint``), resuming a run (``training.resume``).
+Reads timm's layout of MobileNetV2 and folds its batch norms, which our encoder does not have, into
+the convolutions before them; reads our checkpoints and exported models by parameter name.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from koalarize.errors import ModelError
+from koalarize.lab.networks import ColorNetwork
+from koalarize.lab.networks.fit import misfits
+from koalarize.lab.networks.koala import MobileNetEncoder
+from koalarize.models.store import find_model
+
+__all__ = ["load_mobilenetv2", "start_from"]
+
+log = logging.getLogger(__name__)
+
+_BLOCK = {"conv_pw": ("expand.conv", "bn1"), "conv_dw": ("filter.conv", "bn2")}
+_LAST = ("project", "bn3")
+_FIRST_BLOCK = {"conv_dw": ("filter.conv", "bn1"), "conv_pw": ("project", "bn2")}
+_EPSILON = 1e-5  # timm's MobileNetV2
+
+
+def load_mobilenetv2(encoder: MobileNetEncoder, path: Path) -> None:
+    """Load timm's ``mobilenetv2_100`` from safetensors into ``encoder``.
+
+    The three input channels of the stem are summed for grey: they take x/127.5-1, which is close to
+    our L/50-1 at every grey level. Channels beyond the first (hints) start at zero.
+
+    Raises:
+        ModelError: if the file cannot be read or is not a MobileNetV2 in timm's layout.
+    """
+    try:
+        source = {name: tensor.float() for name, tensor in load_file(path).items()}
+        state = _folded(source)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"`{path}` cannot be read as safetensors: {error}") from error
+    except KeyError as error:
+        raise ModelError(
+            f"`{path}` lacks `{error.args[0]}`: give timm's mobilenetv2_100 as safetensors"
+        ) from error
+    stem = torch.zeros_like(encoder.stem.conv.weight)
+    stem[:, 0] = state["stem.conv.weight"].sum(1)
+    state["stem.conv.weight"] = stem
+    wanted = {name: tensor.shape for name, tensor in encoder.state_dict().items()}
+    if {name: tensor.shape for name, tensor in state.items()} != wanted:
+        raise ModelError(f"`{path}` is of another size: give timm's mobilenetv2_100")
+    encoder.load_state_dict(state)
+
+
+def _folded(source: dict[str, Tensor]) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = {}
+
+    def fold(convolution: str, norm: str, target: str) -> None:
+        scale = source[f"{norm}.weight"] / torch.sqrt(source[f"{norm}.running_var"] + _EPSILON)
+        state[f"{target}.weight"] = source[f"{convolution}.weight"] * scale[:, None, None, None]
+        state[f"{target}.bias"] = source[f"{norm}.bias"] - source[f"{norm}.running_mean"] * scale
+
+    fold("conv_stem", "bn1", "stem.conv")
+    fold("conv_head", "bn2", "top.conv")
+    for name in list(source):
+        if not (name.startswith("blocks.") and ".conv_" in name):
+            continue
+        block, layer = name.removesuffix(".weight").rsplit(".", 1)
+        target = block.replace("blocks.", "stages.")
+        names = _FIRST_BLOCK if block == "blocks.0.0" else _BLOCK
+        part, norm = names.get(layer, _LAST)
+        fold(f"{block}.{layer}", f"{block}.{norm}", f"{target}.{part}")
+    return state
+
+
+def start_from(network: ColorNetwork, start: str) -> None:
+    """Load weights into ``network`` by name, to train on from.
+
+    Args:
+        network: may have whole parts that the weights do not know; those keep their fresh values,
+            and the log names them.
+        start: ``model.safetensors`` of a run, an exported .onnx file in float32, or a model's name.
+
+    Raises:
+        ModelError: if the weights cannot be read, or hold a parameter that the network lacks or has
+            in another shape, or lack one inside a part that they know.
+    """
+    path = find_model(start) if not start.endswith(".safetensors") else Path(start)
+    found = _exported(path) if path.suffix == ".onnx" else _saved(path)
+    parts = {name.split(".")[0] for name in found}
+    problems = misfits(found, network, may_lack=lambda name: name.split(".")[0] not in parts)
+    if problems or not found:
+        reason = problems or "it holds no parameter"
+        raise ModelError(f"`{path}` does not fit this network: {reason}: give weights of the same")
+    own = network.state_dict()
+    fresh = sorted({name.split(".")[0] for name in own.keys() - found.keys()})
+    network.load_state_dict({**own, **found})
+    log.info("starting from %s; fresh parts: %s", path, ", ".join(fresh) or "none")
+
+
+def _saved(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"`{path}` cannot be read as safetensors: {error}") from error
+
+
+def _exported(path: Path) -> dict[str, Tensor]:
+    """Return the parameters inside an exported model, under the network's own names."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        graph = onnx.load(path).graph
+    except (OSError, DecodeError) as error:
+        raise ModelError(f"`{path}` cannot be read as an ONNX model: {error}") from error
+    return {
+        tensor.name.removeprefix("network."): torch.from_numpy(
+            onnx.numpy_helper.to_array(tensor).copy()
+        )
+        for tensor in graph.initializer
+        if tensor.name.startswith("network.")
+    }

@@ -1,0 +1,151 @@
+"""The Lightning module: one training step, one validation picture, the optimizer.
+
+Not here: losses (``losses``), the trainer and its callbacks (``train``).
+A validation picture goes through the Colorizer, the same code that colours a person's photo.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
+from koalarize.lab.training import losses
+from koalarize.lab.training.recipe import LossOptions, Recipe
+
+__all__ = ["ColorizationModule"]
+
+log = logging.getLogger(__name__)
+
+_SAMPLE_PICTURES = 8
+
+
+class ColorizationModule(L.LightningModule):
+    """Trains a network as its recipe says."""
+
+    bin_weights: Tensor
+
+    def __init__(self, network: ColorNetwork, recipe: Recipe, bin_weights: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.recipe = recipe
+        self.register_buffer("bin_weights", bin_weights, persistent=False)
+        self.mean_scores: dict[str, float] = {}
+        self._scores: list[dict[str, float]] = []
+        self._place = (-1, 0)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Seed dropout by batch and process alone, so that a stopped run goes on as it would."""
+        step, turn = self._place
+        self._place = (self.global_step, turn + 1 if step == self.global_step else 0)
+        number = self.global_step * self.recipe.optimizer.accumulate + self._place[1]
+        torch.manual_seed(self.recipe.seed * 1_000_003 + number + self.global_rank * 7_919_000_003)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of one batch of lab (B, 3, S, S) and hints (B, 3, S, S)."""
+        lab, hints = (part.to(memory_format=torch.channels_last) for part in batch)
+        lightness, ab = lab[:, :1], lab[:, 1:]
+        given = hints if self.network.accepts_hints else None
+        degrading = self.recipe.degrade
+        copies = 0 if degrading is None else degrading.copies(len(lab))
+        fresh = len(lab) - copies
+        steady: Tensor | None = None
+        if self.recipe.loss.name == "rebalanced-cross-entropy":
+            assert isinstance(self.network, ClassifyingNetwork)
+            logits, of_copies = self.network.logits(lightness, given).split([fresh, copies])
+            loss = losses.rebalanced_cross_entropy(logits, ab[:fresh], self.bin_weights)
+            if copies:
+                steady = losses.distillation(of_copies, logits[-copies:].detach())
+        else:
+            found, of_copies = self.network(lightness, given).split([fresh, copies])
+            loss = _regression_loss(found, ab[:fresh], self.recipe.loss)
+            if copies:
+                steady = _regression_loss(
+                    of_copies, found[-copies:].detach().float(), self.recipe.loss
+                )
+        self.log("train/loss", loss, prog_bar=True, batch_size=fresh)
+        if steady is None:
+            return loss
+        self.log("train/steadiness", steady, batch_size=copies)
+        return (loss * fresh + steady * copies) / len(lab)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Colour one picture (H, W, 3) through the Colorizer and score it; None passes by."""
+        if batch is None:  # the pictures have run out for this process, not for all
+            return
+        from koalarize.colorizer.colorizer import Colorizer
+        from koalarize.lab.evaluation.torch_engine import TorchEngine
+        from koalarize.lab.metrics.metrics import picture_scores
+
+        original: np.ndarray[Any, Any] = batch
+        engine = TorchEngine(
+            self.network, self.recipe.size, self.recipe.temperature, self.recipe.chroma_gain
+        )
+        colored = Colorizer(engine)(original)
+        self._scores.append(picture_scores(colored, original))
+        if batch_idx < _SAMPLE_PICTURES and isinstance(self.logger, TensorBoardLogger):
+            self.logger.experiment.add_image(
+                f"validation/{batch_idx}",
+                np.concatenate([original, colored], axis=1),
+                self.global_step,
+                dataformats="HWC",
+            )
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean scores of the validation pictures of all processes."""
+        scores = list(self._scores)
+        self._scores.clear()
+        world = self.trainer.world_size
+        if world > 1:
+            parts: list[Any] = [None] * world
+            torch.distributed.all_gather_object(parts, scores)
+            scores = [score for part in parts for score in part]
+        if not scores:
+            return
+        means = {name: sum(score[name] for score in scores) / len(scores) for name in scores[0]}
+        self.mean_scores = {f"validation/{name}": mean for name, mean in means.items()}
+        self.log_dict(self.mean_scores, prog_bar=True, sync_dist=world > 1)
+        words = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+        log.info("validation after step %d: %s", self.global_step, words)
+
+    def configure_optimizers(self) -> Any:
+        """Adam or AdamW over the network's groups; the rate is warmed up, then as scheduled."""
+        options = self.recipe.optimizer
+        kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+        optimizer = kind(
+            self.network.parameter_groups(options.learning_rate),
+            weight_decay=options.weight_decay,
+            fused=True,
+        )
+
+        def rate(step: int) -> float:
+            warm = min(1.0, (step + 1) / max(1, options.warmup))
+            if options.schedule == "constant":
+                return warm
+            return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.recipe.steps)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def _regression_loss(ab: Tensor, target: Tensor, options: LossOptions) -> Tensor:
+    if options.name == "mse":
+        return losses.mean_squared_error(ab, target)
+    if options.name == "l1":
+        return losses.mean_absolute_error(ab, target)
+    if options.name == "ssim":
+        return losses.structural_similarity_loss(ab, target)
+    assert options.name == "combined"
+    return losses.combined_loss(
+        ab, target, alpha=options.alpha, beta=options.beta, gamma=options.gamma
+    )

@@ -1,0 +1,332 @@
+"""The typed recipe of a training: a frozen dataclass read from YAML, unknown keys rejected.
+
+Not here: what a recipe does (``train``). A field, its YAML key and its ``--set`` name are one word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from koalarize.errors import OptionError, did_you_mean
+from koalarize.lab.datasets.batches import CropOptions, HintOptions
+from koalarize.lab.datasets.degrade import DegradeOptions
+
+__all__ = [
+    "DataOptions",
+    "LossOptions",
+    "NetworkOptions",
+    "OptimizerOptions",
+    "Recipe",
+    "build",
+    "load_recipe",
+]
+
+LOSSES = ("rebalanced-cross-entropy", "mse", "l1", "ssim", "combined")
+OPTIMIZERS = ("adamw", "adam")
+SCHEDULES = ("cosine", "constant")
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Which network (a name of ``koalarize.lab.networks.NETWORKS``), its own options, its start.
+
+    Attributes:
+        name: the network.
+        options: fields of the network's configuration.
+        encoder: timm's mobilenetv2_100 as safetensors, to start the encoder of ``koala`` from.
+        start: weights to go on from: a checkpoint of ours, an exported model, or a model's name.
+    """
+
+    name: str = "koala"
+    options: dict[str, Any] = field(default_factory=dict)
+    encoder: str | None = None
+    start: str | None = None
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which pictures.
+
+    Attributes:
+        train: folder of pictures or Parquet files to learn from.
+        validation: the same for validation; None trains without.
+        limit: at most so many training pictures.
+        max_side: longest short side kept in memory, pixels.
+        min_chroma: pictures of a lower mean chroma (Lab units) count as grey and are left out.
+        validation_pictures: how many pictures a validation colours.
+        workers: processes that make batches.
+    """
+
+    train: str = "data/photos"
+    validation: str | None = None
+    limit: int | None = None
+    max_side: int | None = 256
+    min_chroma: float = 2.0
+    validation_pictures: int = 100
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """Which loss.
+
+    Attributes:
+        name: ``rebalanced-cross-entropy`` for networks that classify; ``mse``, ``l1``, ``ssim`` or
+            ``combined`` of predicted ab, on the articles' scale from -1 to 1.
+        uniform: share of a uniform distribution mixed into the bins' frequencies.
+        power: strength of the rebalancing: 0 none, 1 that of Zhang et al. 2016.
+        alpha: weight of L1 in ``combined``.
+        beta: weight of the squared error in ``combined``.
+        gamma: weight of 1 - SSIM in ``combined``.
+    """
+
+    name: str = "rebalanced-cross-entropy"
+    uniform: float = 0.5
+    power: float = 0.5
+    alpha: float = 1.0
+    beta: float = 1.0
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.name not in LOSSES:
+            raise OptionError(
+                f"`loss.name` is {self.name!r} but must be one of {LOSSES}"
+                f"{did_you_mean(self.name, LOSSES)}"
+            )
+        for name in ("uniform", "alpha", "beta", "gamma"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise OptionError(f"`loss.{name}` is {getattr(self, name)} but must be 0 or more")
+        if self.alpha + self.beta + self.gamma == 0:
+            raise OptionError(
+                "`loss.alpha`, `loss.beta` and `loss.gamma` are all 0: give one of them a weight"
+            )
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """Adam in one of its two forms, and how its learning rate goes.
+
+    Attributes:
+        name: ``adamw`` shrinks the weights by ``learning_rate * weight_decay`` a step; ``adam``
+            adds ``weight_decay`` times the weights to the gradient, as L2 regularisation does.
+        learning_rate: after the warm-up.
+        weight_decay: 0 for none.
+        warmup: steps over which the rate rises linearly; 0 for none.
+        schedule: ``cosine`` to zero over the run, or ``constant``.
+        accumulate: batches whose gradients make one step.
+    """
+
+    name: str = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: int = 300
+    schedule: str = "cosine"
+    accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("name", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in allowed:
+                raise OptionError(
+                    f"`optimizer.{name}` is {getattr(self, name)!r} but must be one of {allowed}"
+                )
+        if not 0 < self.learning_rate < math.inf:
+            raise OptionError(
+                f"`optimizer.learning_rate` is {self.learning_rate} but must be above 0"
+            )
+        for name in ("weight_decay", "warmup"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise OptionError(
+                    f"`optimizer.{name}` is {getattr(self, name)} but must be 0 or more"
+                )
+        if self.accumulate < 1:
+            raise OptionError(f"`optimizer.accumulate` is {self.accumulate} but must be at least 1")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a training depends on.
+
+    Attributes:
+        name: of the model; also of the run's folder.
+        batch: crops whose gradients are averaged, over all devices together.
+        steps: optimizer steps.
+        epochs: passes over the pictures, instead of ``steps``, which then follow from the data; the
+            last step is filled up with pictures of the next pass.
+        segment: steps between two checkpoints.
+        validate_every: segments between two validations; 0 never validates.
+        ema: decay of the moving average of the weights that is validated and exported.
+        precision: ``auto``, ``bf16`` or ``fp32``.
+        accelerator: ``auto`` takes a GPU where there is one; ``cpu`` or ``gpu``.
+        devices: GPUs, or processes on CPUs, of one node.
+        nodes: machines.
+        seed: of the weights, the order of the pictures, crops, hints and dropout.
+        size: working size of the trained model, shorter side in pixels.
+        temperature: of the annealed mean.
+        chroma_gain: factor on the trained model's chroma; chosen by measurement.
+    """
+
+    name: str = "koala"
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    data: DataOptions = field(default_factory=DataOptions)
+    crop: CropOptions = field(default_factory=CropOptions)
+    hints: HintOptions | None = field(default_factory=HintOptions)
+    degrade: DegradeOptions | None = None
+    loss: LossOptions = field(default_factory=LossOptions)
+    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    batch: int = 32
+    steps: int = 10_000
+    epochs: int | None = None
+    segment: int = 500
+    validate_every: int = 2
+    ema: float = 0.999
+    precision: str = "auto"
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    seed: int = 0
+    size: int = 160
+    temperature: float = 0.5
+    chroma_gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "steps", "epochs", "segment", "size", "devices", "nodes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"`{name}` is {value} but must be at least 1")
+        if self.validate_every < 0:
+            raise OptionError(f"`validate_every` is {self.validate_every} but must be 0 or more")
+        if not 0 <= self.ema < 1:
+            raise OptionError(f"`ema` is {self.ema} but must be in [0, 1): 0 does not average")
+        if self.hints is not None and self.hints.patch[1] > min(self.crop.sizes):
+            raise OptionError(
+                f"`hints.patch` is {self.hints.patch} but must fit into the smallest crop, "
+                f"{min(self.crop.sizes)}"
+            )
+        for name in ("temperature", "chroma_gain"):
+            if not getattr(self, name) > 0:
+                raise OptionError(f"`{name}` is {getattr(self, name)} but must be above 0")
+        if self.precision not in ("auto", "bf16", "fp32"):
+            raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16 or fp32")
+        if self.accelerator not in ("auto", "cpu", "gpu"):
+            raise OptionError(f"`accelerator` is {self.accelerator!r}: use auto, cpu or gpu")
+        world = self.devices * self.nodes
+        if self.batch % world:
+            near = max(1, round(self.batch / world)) * world
+            raise OptionError(
+                f"`batch` is {self.batch} but must be a multiple of `devices` x `nodes`, {world}, "
+                f"which share it: try {near}"
+            )
+
+    @property
+    def samples_a_step(self) -> int:
+        """Crops of pictures that a step learns from; degraded copies of them do not count."""
+        world = self.devices * self.nodes
+        copies = 0 if self.degrade is None else world * self.degrade.copies(self.batch // world)
+        return (self.batch - copies) * self.optimizer.accumulate
+
+
+def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
+    """Read a recipe from YAML.
+
+    Args:
+        path: the YAML file.
+        overrides: dotted keys and YAML values that win over the file, as ``--set data.limit=64``.
+
+    Raises:
+        OptionError: if the file cannot be read, has an unknown key, or a value of a wrong type.
+    """
+    try:
+        values: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"`{path}` cannot be read as a recipe: {error}") from error
+    except yaml.YAMLError as error:
+        raise OptionError(f"`{path}` is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise OptionError(f"`{path}` must hold keys and values, as recipes/koala.yaml does")
+    _keep_one_length(values, path, overrides or {})
+    for key, text in (overrides or {}).items():
+        *parents, last = key.split(".")
+        place: Any = values
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise OptionError(f"`{key}` cannot be set: `{parent}` holds a value, not keys")
+        try:
+            place[last] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise OptionError(f"`{key}` is {text!r}, which is not a YAML value") from error
+    return build(Recipe, values, "")
+
+
+def _keep_one_length(values: dict[Any, Any], path: Path, overrides: dict[str, str]) -> None:
+    """Let `steps` or `epochs` count, whichever was asked for last; together they are an error."""
+    lengths = ("steps", "epochs")
+    for where, given in ((f"`{path}`", values), ("the command line", overrides)):
+        if all(given.get(name) is not None for name in lengths):
+            raise OptionError(
+                f"{where} gives both `steps` ({given['steps']}) and `epochs` ({given['epochs']}): "
+                "give one of them"
+            )
+    for name, other in (lengths, lengths[::-1]):
+        if name in overrides:
+            values.pop(other, None)
+
+
+def build(kind: type[Any], values: Any, where: str) -> Any:
+    """Build a frozen dataclass from plain values; every key and type is checked.
+
+    Raises:
+        OptionError: naming the key, its value, and what it must be.
+    """
+    if not isinstance(values, dict):
+        raise OptionError(f"`{where}` is {values!r} but must hold keys and values")
+    hints = typing.get_type_hints(kind)
+    known = [f.name for f in dataclasses.fields(kind)]
+    built: dict[str, Any] = {}
+    for key, value in values.items():
+        dotted = f"{where}.{key}" if where else str(key)
+        if key not in known:
+            raise OptionError(
+                f"`{dotted}` is not a key of a recipe{did_you_mean(str(key), known)} "
+                f"(known here: {', '.join(known)})"
+            )
+        built[key] = _checked(hints[key], value, dotted)
+    return kind(**built)
+
+
+def _checked(hint: Any, value: Any, key: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        return _checked(next(a for a in arguments if a is not type(None)), value, key)
+    if dataclasses.is_dataclass(hint):
+        return build(typing.cast(type[Any], hint), value, key)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise OptionError(f"`{key}` is {value!r} but must be a list")
+        kinds = arguments[:1] * len(value) if arguments[-1] is ... else arguments
+        if len(kinds) != len(value):
+            raise OptionError(f"`{key}` has {len(value)} values but must have {len(kinds)}")
+        pairs = zip(kinds, value, strict=True)
+        return tuple(_checked(k, v, f"{key}[{i}]") for i, (k, v) in enumerate(pairs))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise OptionError(f"`{key}` is {value!r} but must hold keys and values")
+        return value
+    if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 1e-3 as text
+        except ValueError:
+            pass
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise OptionError(f"`{key}` is {value!r} but must be of type {hint.__name__}")
+    return value

@@ -1,0 +1,148 @@
+"""Whether, and from where, a run that was stopped can go on; its state as a whole file.
+
+Not here: the restoring of the state, which is Lightning's.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback
+
+from koalarize.errors import ModelError, OptionError
+from koalarize.lab.networks import ColorNetwork
+from koalarize.lab.training.recipe import Recipe
+from koalarize.photo.files import write_bytes
+
+__all__ = ["PICTURES_KEY", "RECIPE_KEY", "EarlierRun", "GoOn", "WholeFiles", "earlier_run"]
+
+#: Where the resolved recipe stands in Lightning's checkpoint, as JSON.
+RECIPE_KEY = "koalarize_recipe"
+#: Where the number of pictures that the run learns from stands in it.
+PICTURES_KEY = "koalarize_pictures"
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """What the state of a run says of it.
+
+    Attributes:
+        taken: steps taken.
+        epochs: passes over the data that were asked for, if the length was given so.
+        steps: what the run was to take.
+        pictures: how many pictures it learns from; None in the states of older versions.
+    """
+
+    taken: int
+    epochs: int | None
+    steps: int
+    pictures: int | None
+
+    def is_finished(self, recipe: Recipe) -> bool:
+        """Tell whether the recipe asks for no step more; epochs need not be counted anew."""
+        if recipe.epochs is None:
+            return self.taken >= recipe.steps
+        return recipe.epochs == self.epochs and self.taken >= self.steps
+
+    def check_pictures(self, found: int) -> None:
+        """Check that the data are as many as before: the order of the batches hangs on that.
+
+        Raises:
+            OptionError: if they are not.
+        """
+        if self.pictures is not None and self.pictures != found:
+            raise OptionError(
+                f"`data.train` gives {found} pictures but the run began with {self.pictures}: "
+                "go on with the same, or choose another -o"
+            )
+
+
+def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun:
+    """Read the state of a run, if it can go on by this recipe.
+
+    Args:
+        last: Lightning's checkpoint of the run.
+        recipe: what the run is to go on by.
+        network: built by that recipe.
+
+    Raises:
+        ModelError: if the file is damaged or of another network.
+        OptionError: if the recipe differs from the run's in what cannot change on the way.
+    """
+    try:
+        state: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True, mmap=True)
+        shapes = {
+            name.removeprefix("network."): tuple(tensor.shape)
+            for name, tensor in state["state_dict"].items()
+            if name.startswith("network.")
+        }
+        taken = int(state["global_step"])
+        earlier: dict[str, Any] = json.loads(state.get(RECIPE_KEY, "{}"))
+        pictures = state.get(PICTURES_KEY)
+    except (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.PickleError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise ModelError(
+            f"`{last}` cannot be read as the state of a run ({reason}): start anew with another -o"
+        ) from error
+    if shapes != {name: tuple(value.shape) for name, value in network.state_dict().items()}:
+        raise ModelError(
+            f"`{last}` is the state of another network than `{recipe.network.name}` with these "
+            "options: go on with the recipe that began it, or choose another -o"
+        )
+    _check_unchanged(earlier, recipe)
+    steps = int(earlier.get("steps", recipe.steps))
+    return EarlierRun(taken, earlier.get("epochs"), steps, pictures)
+
+
+def _check_unchanged(earlier: dict[str, Any], recipe: Recipe) -> None:
+    """Check what the order of the batches hangs on; the rest may be changed on the way."""
+    if not earlier:
+        return
+    optimizer: dict[str, Any] = earlier["optimizer"]
+    for name, before, now in (
+        ("batch", earlier["batch"], recipe.batch),
+        ("seed", earlier["seed"], recipe.seed),
+        ("optimizer.accumulate", optimizer.get("accumulate", 1), recipe.optimizer.accumulate),
+        ("optimizer.name", optimizer.get("name", "adamw"), recipe.optimizer.name),
+    ):
+        if before != now:
+            raise OptionError(
+                f"`{name}` is {now} but the run began with {before}: go on with {before}, "
+                "or choose another -o"
+            )
+
+
+class GoOn(Callback):
+    """Let a run that goes on begin a segment, where Lightning would end the last one once more."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Count the segment that was saved as completed; its checkpoint was made just before."""
+        loop = trainer.fit_loop
+        if loop.restarted_on_epoch_end:
+            loop.epoch_progress.increment_completed()
+            loop.reset_restart_stage()
+        loop.epoch_loop.restarting = False
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Write Lightning's checkpoints beside their place and rename them: a killed run leaves one."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            OutputError: if it cannot be written; an earlier one stays.
+        """
+        data = io.BytesIO()
+        torch.save(checkpoint, data)
+        write_bytes(data.getvalue(), Path(path), overwrite=True)

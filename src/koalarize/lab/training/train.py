@@ -1,0 +1,284 @@
+"""Train a network from a recipe: data, trainer, callbacks, checkpoint.
+
+Not here: the step itself (``module``), the losses, ONNX (``export``).
+A run's folder holds ``last.ckpt`` (to go on from), ``model.safetensors`` (the averaged weights, to
+export), ``history.csv`` (the loss curve) and TensorBoard's files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+
+import koalarize
+from koalarize import color
+from koalarize.errors import OptionError, OutputError
+from koalarize.lab.datasets.sources import Pictures, load_pictures
+from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
+from koalarize.lab.networks.koala import Koala
+from koalarize.lab.training.callbacks import Progress, SaveWeights
+from koalarize.lab.training.checkpoint import build_network
+from koalarize.lab.training.devices import check_devices, choose_precision, trainer_devices
+from koalarize.lab.training.initialise import load_mobilenetv2, start_from
+from koalarize.lab.training.loaders import Loaders
+from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
+from koalarize.lab.training.module import ColorizationModule
+from koalarize.lab.training.recipe import Recipe, load_recipe
+from koalarize.lab.training.resume import EarlierRun, GoOn, WholeFiles, earlier_run
+from koalarize.lab.training.shrink import shrink
+
+__all__ = ["bin_shares", "train", "train_recipe"]
+
+log = logging.getLogger(__name__)
+
+_SHARE_PICTURES = 4000
+
+#: Notes of Lightning and torch on what is meant to be so here.
+_EXPECTED_NOTES = (
+    r".*Checkpoint directory .* exists and is not empty",
+    r".*You defined a `validation_step` but have no `val_dataloader`",
+    r".*isinstance\(treespec, LeafSpec\)` is deprecated",
+    r".*does not have many workers which may be a bottleneck",
+    r".*It is recommended to use `self\.log\('train/.*, sync_dist=True\)`",  # speeds are its own
+)
+
+
+def train(
+    recipe: Path,
+    *,
+    output: Path | None = None,
+    resume: bool = False,
+    overrides: dict[str, str] | None = None,
+    limit: int | None = None,
+    size: int | None = None,
+) -> Path:
+    """Train as a recipe file says; see ``train_recipe``.
+
+    Args:
+        recipe: YAML file.
+        output: the run's folder; by default ``runs/NAME``.
+        resume: go on from the run's ``last.ckpt`` if there is one.
+        overrides: dotted keys that win over the file.
+        limit: at most so many pictures, see ``shrink``.
+        size: of the largest crop; the recipe's other sides follow, see ``shrink``.
+
+    Returns:
+        Path of the run's ``model.safetensors``.
+    """
+    loaded = shrink(load_recipe(recipe, overrides), limit=limit, size=size)
+    return train_recipe(loaded, output or Path("runs") / loaded.name, resume=resume)
+
+
+def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
+    """Train a network and return the path of its checkpoint.
+
+    Raises:
+        OptionError: if the recipe does not fit its network or this machine, or the folder holds
+            another run.
+        DataError: if there is nothing to learn from.
+        ModelError: if the state to go on from is damaged or of another network.
+        OutputError: if the folder cannot be written; what was written before stays.
+    """
+    check_devices(recipe)
+    network = _network(recipe)
+    checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
+    earlier: EarlierRun | None = None
+    if last.exists():
+        if not resume:
+            raise OptionError(f"`{folder}` holds a run already: add --resume, or choose another -o")
+        earlier = earlier_run(last, recipe, network)
+        if earlier.is_finished(recipe) and checkpoint.exists():
+            log.info("the run is finished: %d steps", earlier.taken)
+            return checkpoint
+    _make_folder(folder)
+    pictures, validation = _pictures(recipe)
+    recipe = _with_steps(recipe, len(pictures))
+    if earlier is not None:
+        earlier.check_pictures(len(pictures))
+        log.info("going on after step %d of %d", earlier.taken, recipe.steps)
+    shares = bin_shares(pictures)
+    weights = bin_weights(shares, uniform=recipe.loss.uniform, power=recipe.loss.power)
+    module = ColorizationModule(network.to(memory_format=torch.channels_last), recipe, weights)
+    facts = {
+        "koalarize": koalarize.__version__,
+        "pictures": len(pictures),
+        "bin_shares": [round(float(share), 8) for share in shares],
+    }
+    with _quiet(), _own_endings(last):
+        trainer = _trainer(recipe, folder, SaveWeights(checkpoint, recipe, facts))
+        trainer.fit(
+            module,
+            datamodule=Loaders(recipe, pictures, validation),
+            ckpt_path=last if earlier is not None else None,
+            weights_only=True,
+        )
+    return checkpoint
+
+
+def _network(recipe: Recipe) -> ColorNetwork:
+    """Build the recipe's network with the weights it begins with, the same in every process."""
+    L.seed_everything(recipe.seed, verbose=False)
+    network = build_network(recipe.network)
+    _check_fit(recipe, network)
+    if isinstance(network, ClassifyingNetwork):
+        network.temperature = recipe.temperature  # of what it predicts while a loss compares ab
+    if recipe.network.encoder is not None:
+        if not isinstance(network, Koala):
+            raise OptionError(f"`network.encoder` does not fit the network `{recipe.network.name}`")
+        load_mobilenetv2(network.encoder, Path(recipe.network.encoder))
+    if recipe.network.start is not None:
+        start_from(network, recipe.network.start)
+    return network
+
+
+def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
+    """Read the pictures to learn from, and those to validate with."""
+    data = recipe.data
+    pictures = load_pictures(
+        Path(data.train), limit=data.limit, max_side=data.max_side, min_chroma=data.min_chroma
+    )
+    reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
+    log.info("%d pictures to learn from; left out: %s", len(pictures), reasons or "none")
+    if data.validation is None or not recipe.validate_every:
+        return pictures, None
+    return pictures, load_pictures(
+        Path(data.validation), limit=data.validation_pictures, max_side=256
+    )
+
+
+def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
+    """Resolve ``epochs`` into ``steps``, now that the data are known."""
+    if recipe.epochs is None:
+        return recipe
+    steps = math.ceil(pictures * recipe.epochs / recipe.samples_a_step)
+    return dataclasses.replace(recipe, steps=steps)
+
+
+def bin_shares(pictures: Pictures) -> np.ndarray[Any, Any]:
+    """Return (Q,) how often each ab bin occurs in the first pictures, softly encoded; sums to 1."""
+    total = np.zeros(len(color.ab_bins()))
+    for pixels in pictures.arrays[:_SHARE_PICTURES]:
+        step = max(1, min(pixels.shape[:2]) // 10)
+        ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
+        numbers, shares = color.encode_ab(ab.reshape(-1, 2))
+        np.add.at(total, numbers.ravel(), shares.ravel() / len(shares))
+    return total / total.sum()
+
+
+def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
+    """Check what recipe and network must agree on."""
+    name = recipe.network.name
+    classifies = isinstance(network, ClassifyingNetwork)
+    if recipe.loss.name == "rebalanced-cross-entropy" and not classifies:
+        raise OptionError(
+            f"`loss.name` is {recipe.loss.name!r} but the network `{name}` predicts ab itself: "
+            "use 'mse', 'l1', 'ssim' or 'combined'"
+        )
+    compares = recipe.loss.name == "ssim" or (recipe.loss.name == "combined" and recipe.loss.gamma)
+    for size in recipe.crop.sizes:
+        if network.fixed_size is not None and size != network.fixed_size:
+            raise OptionError(
+                f"`crop.sizes` holds {size} but the network `{name}` takes pictures of "
+                f"{network.fixed_size} x {network.fixed_size} only: use {network.fixed_size}"
+            )
+        if compares and size < SSIM_WINDOW:
+            raise OptionError(
+                f"`crop.sizes` holds {size} but the loss {recipe.loss.name!r} compares windows of "
+                f"{SSIM_WINDOW} pixels: use larger crops, or the loss 'mse'"
+            )
+        if size % network.stride:
+            below = size // network.stride * network.stride
+            raise OptionError(
+                f"`crop.sizes` holds {size} but each must be a multiple of {network.stride} for "
+                f"the network `{name}`: try {below or below + network.stride}"
+            )
+
+
+def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Trainer:
+    precision, reason = choose_precision(recipe.precision, recipe.accelerator)
+    log.info("precision %s: %s", precision, reason)
+    return L.Trainer(
+        max_steps=recipe.steps,
+        precision=precision,
+        accumulate_grad_batches=recipe.optimizer.accumulate,
+        plugins=[WholeFiles()],
+        logger=TensorBoardLogger(folder, name=None, version="tensorboard"),
+        callbacks=[
+            GoOn(),
+            EMAWeightAveraging(decay=recipe.ema),
+            save_weights,
+            ModelCheckpoint(
+                dirpath=folder,
+                filename="last",
+                every_n_epochs=1,
+                save_top_k=1,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+            ),
+            Progress(recipe, folder / "history.csv", save_weights.facts["pictures"]),
+        ],
+        check_val_every_n_epoch=max(1, recipe.validate_every),
+        limit_val_batches=1.0 if recipe.validate_every and recipe.data.validation else 0,
+        num_sanity_val_steps=0,
+        log_every_n_steps=20,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        **trainer_devices(recipe),
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"`{folder}` cannot be made: {error.strerror}") from error
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep Lightning's notes on its own setup away from a person; real warnings pass."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for note in _EXPECTED_NOTES:
+                warnings.filterwarnings("ignore", message=note)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _own_endings(last: Path) -> Generator[None]:
+    """Turn Lightning's ways to end early into ours: an interrupt, or a disk that is full."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if main else None
+    try:
+        yield
+    except SystemExit as error:  # Lightning's answer to an interrupt, after which it ignores more
+        if main:
+            signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from error
+    except OSError as error:
+        raise OutputError(
+            f"the run could not be saved ({error.strerror or error}): make room, then go on from "
+            f"`{last}` with --resume"
+        ) from error

@@ -1,0 +1,55 @@
+"""Find a model's file and verify it.
+
+Not here: what models there are (``catalog``), running them (``engine``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from koalarize.errors import ModelError, did_you_mean
+from koalarize.models.catalog import MODELS
+
+__all__ = ["find_model"]
+
+_BLOCK = 1 << 20
+
+
+def find_model(model: str | Path) -> Path:
+    """Return the file of a model by its name, or of an .onnx file by its path.
+
+    The file of a model of the catalogue is verified by its hash, every time.
+
+    Raises:
+        ModelError: if the name is unknown, or the file is missing or damaged.
+    """
+    card = MODELS.get(str(model))
+    if card is None:
+        path = Path(model)
+        if path.suffix.lower() == ".onnx":
+            return path
+        raise ModelError(
+            f"the model `{model}` is unknown{did_you_mean(str(model), MODELS)} "
+            f"(known: {', '.join(MODELS)}; or give an .onnx file)"
+        )
+    path = Path(__file__).parent / card.file
+    if not path.is_file():
+        raise ModelError(
+            f"the weights `{card.file}` of `{card.name}` are missing: reinstall koalarize"
+        )
+    found = _sha256(path)
+    if found != card.sha256:
+        raise ModelError(
+            f"the weights `{card.file}` of `{card.name}` are damaged (sha256 {found[:12]}… instead "
+            f"of {card.sha256[:12]}…): reinstall koalarize"
+        )
+    return path
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

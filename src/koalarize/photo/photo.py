@@ -1,0 +1,340 @@
+"""Photo in, photo out: pixels and everything worth keeping, from and to files, bytes and arrays.
+
+Not here: anything about color science (``color``) or a network. A ``Photo`` is what the
+``Colorizer`` takes lightness from, and what turns the colored pixels back into the same kind of
+file: format, alpha, EXIF, resolution and bit depth stay; the profile becomes sRGB.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from koalarize.color import by_rows, grey_to_lightness, srgb_to_lab
+from koalarize.errors import OutputError, PhotoError, did_you_mean
+from koalarize.photo.files import EXTENSIONS, FORMATS, check_output, output_path, write_bytes
+from koalarize.photo.profiles import srgb_profile
+from koalarize.photo.read import (
+    DECODE_ERRORS,
+    damaged,
+    dpi_of,
+    exif_of,
+    open_image,
+    pixels_of,
+    pixels_of_array,
+    upright,
+)
+
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "MAX_PIXELS",
+    "Photo",
+    "check_output",
+    "output_path",
+    "write_bytes",
+]
+
+Array = npt.NDArray[Any]
+Source = str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image | Array
+
+_LOG = logging.getLogger(__name__)
+_CHUNK_PIXELS = 1 << 18
+
+#: Pictures with more pixels are refused before they are decoded.
+MAX_PIXELS = 500_000_000
+
+# How each format is written. Chroma is never subsampled: it is all that a colored picture adds.
+_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "JPEG": {"quality": 95, "subsampling": 0},
+        "PNG": {"compress_level": 4},
+        "TIFF": {},
+        "WEBP": {"quality": 95, "method": 4},
+        "AVIF": {"quality": 90, "subsampling": "4:4:4"},
+        "BMP": {},
+    }
+)
+_WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
+_JPEG_EXIF_BYTES = 65533
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A picture and what its colored version inherits from it.
+
+    Attributes:
+        pixels: (H, W) or (H, W, 3), sRGB-encoded and upright. uint8, or uint16 for deep grey; given
+            arrays keep uint16, and floating point becomes float32 in [0, 1]. A picture whose three
+            channels are equal everywhere is (H, W).
+        alpha: (H, W) of the dtype of ``pixels``, or None.
+        format: Pillow's name of the format it came from; PNG for arrays.
+        exif: the EXIF block with orientation 1 and without its thumbnail, or None.
+        dpi: dots per inch across and down, or None.
+        source: the file it was read from; never written over.
+    """
+
+    pixels: Array
+    alpha: Array | None = None
+    format: str = "PNG"
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    source: Path | None = None
+
+    @classmethod
+    def read(cls, source: Source, *, max_pixels: int = MAX_PIXELS) -> Photo:
+        """Read a picture from a path, bytes, a binary file, a PIL image or an array.
+
+        Of several frames or pages the first is read. A path or bytes may hold any format that
+        Pillow decodes by itself. Arrays are (H, W), (H, W, 1..4) of uint8, uint16 or floating point
+        in [0, 1]; two and four channels end with alpha; they are not copied where possible.
+
+        Raises:
+            PhotoError: if it is missing, empty, damaged, too large or not a picture.
+        """
+        if isinstance(source, np.ndarray):
+            return cls(*pixels_of_array(source))
+        if isinstance(source, Image.Image):
+            return cls._from_image(source, "the given image", max_pixels, None, own=False)
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            return cls._from_stream(io.BytesIO(source), "the given data", max_pixels, None)
+        if isinstance(source, (str, os.PathLike)):
+            path = Path(source)
+            try:
+                with path.open("rb") as stream:
+                    return cls._from_stream(stream, f"`{path}`", max_pixels, path)
+            except OSError as error:
+                raise PhotoError(_unreadable(path, error)) from error
+        if hasattr(source, "read"):
+            return cls._from_stream(_seekable(source), "the given file", max_pixels, None)
+        raise PhotoError(
+            f"`source` is a {type(source).__name__} but must be a path, bytes, a binary file, "
+            "a PIL image or a NumPy array: convert it first."
+        )
+
+    @classmethod
+    def _from_stream(cls, stream: BinaryIO, name: str, max_pixels: int, path: Path | None) -> Photo:
+        with open_image(stream, name) as image:
+            return cls._from_image(image, name, max_pixels, path, own=True)
+
+    @classmethod
+    def _from_image(
+        cls, image: Image.Image, name: str, max_pixels: int, path: Path | None, *, own: bool
+    ) -> Photo:
+        width, height = image.size
+        if not (width > 0 and height > 0):
+            raise PhotoError(f"{name} is {width} × {height} pixels: a picture needs at least one.")
+        if width * height > max_pixels:
+            raise PhotoError(
+                f"{name} has {width} × {height} = {width * height:,} pixels but at most "
+                f"{max_pixels:,} are read: make it smaller, or raise `max_pixels`."
+            )
+        kind = image.format or "PNG"
+        try:
+            dpi = dpi_of(image)
+            image.load()
+            exif, orientation = exif_of(image, name)
+            pixels, alpha = pixels_of(image, name)
+        except MemoryError as error:
+            raise PhotoError(
+                f"{name} ({width} × {height} pixels) does not fit in memory: make it smaller."
+            ) from error
+        except DECODE_ERRORS as error:
+            raise PhotoError(damaged(name, error)) from error
+        if own:
+            image.close()  # frees Pillow's copy before ours is turned
+        pixels = upright(pixels, orientation)
+        alpha = None if alpha is None else upright(alpha, orientation)
+        if dpi and orientation >= 5:
+            dpi = (dpi[1], dpi[0])
+        return cls(pixels, alpha, kind, exif, dpi, path)
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether ``pixels`` is (H, W)."""
+        return self.pixels.ndim == 2
+
+    def lightness(self, *, threads: int = 1) -> npt.NDArray[np.float32]:
+        """Return L* (H, W) float32 in [0, 100]; of a colored picture, that of its colors."""
+        if self.is_grey and self.pixels.dtype.kind == "u":
+            return grey_to_lightness(self.pixels)
+        lightness = np.empty((self.height, self.width), np.float32)
+
+        def convert(start: int, stop: int) -> None:
+            rows = self.pixels[start:stop]
+            if rows.ndim == 2:
+                rows = np.broadcast_to(rows[..., None], (*rows.shape, 3))
+            lightness[start:stop] = srgb_to_lab(rows)[..., 0]
+
+        by_rows(convert, self.height, max(1, _CHUNK_PIXELS // self.width), threads)
+        return lightness
+
+    def encode(self, srgb: Array, *, format: str | None = None) -> bytes:
+        """Encode colored pixels as a file with this photo's alpha, EXIF, resolution and depth.
+
+        Args:
+            srgb: (H, W, 3) of this photo's size; uint8, uint16, or floating point in [0, 1]. More
+                than 8 bits are written as 16 in PNG and TIFF, else rounded to 8.
+            format: Pillow's name of a format, or an extension; the photo's own by default, or PNG
+                where that cannot be written.
+
+        Where the format holds no alpha (JPEG, BMP) the picture is laid over white.
+
+        Raises:
+            OutputError: if the format is unknown or cannot hold the picture.
+        """
+        kind = _output_format(format, self.format)
+        self._check_size(srgb)
+        try:
+            if kind == "TIFF" or (kind == "PNG" and srgb.dtype != np.uint8):
+                return self._encode_ourselves(srgb, kind)
+            buffer = io.BytesIO()
+            self._pillow_image(srgb, alpha=kind not in _WITHOUT_ALPHA).save(
+                buffer, kind, **_OPTIONS[kind], **self._kept(kind)
+            )
+            return buffer.getvalue()
+        except DECODE_ERRORS as error:
+            raise OutputError(
+                f"{self.width} × {self.height} pixels cannot be written as {kind} ({error}): "
+                "choose PNG or TIFF."
+            ) from error
+
+    def write(self, srgb: Array, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Encode colored pixels and write them to a file whose extension names the format.
+
+        The file appears whole or not at all. The photo's own file is never written over.
+
+        Raises:
+            OutputError: if the extension is unknown, the file exists (and not ``overwrite``), or
+                the folder is missing, full or not writable.
+        """
+        target = check_output(path, source=self.source, overwrite=overwrite)
+        data = self.encode(srgb, format=target.suffix)
+        return write_bytes(data, target, overwrite=overwrite)
+
+    def to_image(self, srgb: Array) -> Image.Image:
+        """Return colored pixels as an 8-bit PIL image, RGB or RGBA; ``info`` holds the rest."""
+        self._check_size(srgb)
+        image = self._pillow_image(srgb, alpha=True)
+        image.info.update(self._kept("PNG"))
+        return image
+
+    def _check_size(self, srgb: Array) -> None:
+        expected = (self.height, self.width, 3)
+        if srgb.shape != expected or srgb.dtype.kind not in "uf":
+            raise OutputError(
+                f"`srgb` is {srgb.dtype} of shape {srgb.shape} but must be uint8, uint16 or "
+                f"floating point of shape {expected}: give the colored pixels of this photo."
+            )
+
+    def _pillow_image(self, srgb: Array, *, alpha: bool) -> Image.Image:
+        pixels = _to_depth(srgb, np.uint8)
+        if self.alpha is None:
+            return Image.fromarray(pixels)
+        opacity = _to_depth(self.alpha, np.uint8)
+        if not alpha:
+            return Image.fromarray(_over_white(pixels, opacity))
+        image = Image.fromarray(pixels)
+        image.putalpha(Image.fromarray(opacity))
+        return image
+
+    def _encode_ourselves(self, srgb: Array, kind: str) -> bytes:
+        from koalarize.photo.encode16 import encode_png16, encode_tiff
+
+        depth = np.uint8 if srgb.dtype == np.uint8 else np.uint16
+        write = encode_png16 if kind == "PNG" else encode_tiff
+        return write(
+            _to_depth(srgb, depth),
+            alpha=None if self.alpha is None else _to_depth(self.alpha, depth),
+            icc=srgb_profile(),
+            exif=self.exif,
+            dpi=self.dpi,
+        )
+
+    def _kept(self, kind: str) -> dict[str, Any]:
+        """Return what ``Image.save`` shall embed; formats ignore what they cannot hold."""
+        kept: dict[str, Any] = {"icc_profile": srgb_profile()}
+        if self.dpi:
+            kept["dpi"] = self.dpi
+        if self.exif and kind == "JPEG" and len(self.exif) > _JPEG_EXIF_BYTES:
+            _LOG.warning(
+                "%d bytes of EXIF data do not fit in a JPEG and are left out.", len(self.exif)
+            )
+        elif self.exif:
+            kept["exif"] = self.exif
+        return kept
+
+
+def _output_format(asked: str | None, own: str) -> str:
+    if asked is None:
+        kind = "JPEG" if own == "MPO" else own
+        return kind if kind in _OPTIONS else "PNG"
+    kind = FORMATS.get("." + asked.lower().removeprefix("."), asked.upper())
+    if kind not in _OPTIONS:
+        raise OutputError(
+            f"`format` is {asked}, which is not written{did_you_mean(kind, _OPTIONS)}: "
+            f"use one of {', '.join(_OPTIONS)}."
+        )
+    return kind
+
+
+def _seekable(stream: Any) -> BinaryIO:
+    try:
+        if stream.seekable() and isinstance(stream.read(0), bytes):
+            return cast("BinaryIO", stream)
+        data = stream.read()
+    except (OSError, AttributeError, ValueError) as error:
+        raise PhotoError(f"the given file cannot be read ({error}): open it again.") from error
+    if not isinstance(data, bytes):
+        raise PhotoError("the given file is open as text but must be binary: open it with `rb`.")
+    return io.BytesIO(data)
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"`{path}` does not exist: check its name and folder."
+    if path.is_dir():
+        return f"`{path}` is a folder but must be a picture: name a file in it."
+    return f"`{path}` cannot be opened ({error.strerror or error}): check its permissions."
+
+
+def _over_white(srgb: Array, alpha: Array) -> Array:
+    out = np.empty_like(srgb)
+    rows = max(1, _CHUNK_PIXELS // srgb.shape[1])
+    for top in range(0, len(srgb), rows):
+        part = slice(top, top + rows)
+        opacity = alpha[part, :, None].astype(np.uint16)
+        out[part] = (srgb[part] * opacity + 255 * (255 - opacity) + 127) // 255
+    return out
+
+
+def _to_depth(values: Array, dtype: type[np.uint8] | type[np.uint16]) -> Array:
+    """Round levels to another depth: full scale stays full scale."""
+    if values.dtype == dtype:
+        return np.ascontiguousarray(values)
+    levels = np.iinfo(dtype).max
+    if values.dtype.kind == "f":
+        return (np.clip(values, 0, 1) * np.float32(levels) + np.float32(0.5)).astype(dtype)
+    given = np.iinfo(values.dtype).max
+    table = (np.arange(given + 1, dtype=np.int64) * levels + given // 2) // given
+    return table.astype(dtype)[values]

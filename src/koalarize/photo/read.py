@@ -1,0 +1,354 @@
+"""From a Pillow image to upright sRGB arrays: modes, palettes, alpha, bit depth, orientation, EXIF.
+
+Not here: color profiles (``profiles``), and what a person sees of it (``photo``). Pictures are
+taken over in bands of rows, so that Pillow's copy and ours never need a third one beside them.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+from collections.abc import Callable
+from functools import partial
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from koalarize.errors import PhotoError
+from koalarize.photo.profiles import pixels_to_srgb, strip_to_srgb
+
+__all__ = [
+    "DECODE_ERRORS",
+    "dpi_of",
+    "exif_of",
+    "open_image",
+    "pixels_of",
+    "pixels_of_array",
+    "upright",
+]
+
+Array = npt.NDArray[Any]
+
+_LOG = logging.getLogger(__name__)
+_BAND_PIXELS = 1 << 18  # a band of RGB stays in the cache while it is looked at twice
+_EXIF_HEAD = b"Exif\0\0"
+_ORIENTATION = 0x0112
+# These start another program or draw vectors: never for a picture from somebody else.
+_REFUSED = frozenset({"EPS", "WMF"})
+# What Pillow's readers are known to raise on a damaged file.
+DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+# IFD0 tags of a TIFF that are about the picture; the others are about the file's layout.
+_TIFF_KEPT = (269, 270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
+
+
+def open_image(stream: BinaryIO, name: str) -> Image.Image:
+    """Open a picture by its content, without decoding it and without Pillow's global size limit.
+
+    ``Image.open`` refuses what is larger than a global of its module, which threads share; here the
+    same table of readers is asked, and the caller applies its own limit.
+
+    Raises:
+        PhotoError: if no reader knows the content, or the reader finds it damaged.
+    """
+    stream.seek(0)
+    head = stream.read(16)
+    if not head:
+        raise PhotoError(f"{name} is empty (0 bytes): copy it again from where it came from.")
+    tried: set[str] = set()
+    failed: str | None = None
+    for load_readers in (Image.preinit, Image.init):
+        load_readers()
+        for kind in [k for k in Image.ID if k not in tried and k not in _REFUSED]:
+            tried.add(kind)
+            factory, accept = Image.OPEN[kind]
+            try:
+                if accept and accept(head) is not True:
+                    continue
+                stream.seek(0)
+                return factory(stream, "")
+            except (SyntaxError, struct.error, LookupError) as error:  # not of this kind, after all
+                if accept and isinstance(error, SyntaxError):
+                    failed = f"{kind} ({str(error).rstrip('.')})"
+            except DECODE_ERRORS as error:
+                raise PhotoError(damaged(name, error)) from error
+    if failed:
+        raise PhotoError(
+            f"{name} cannot be read as {failed}, so it is damaged or of a rare kind: "
+            "copy it again, or save it as PNG."
+        )
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"hevc"):
+        raise PhotoError(f"{name} is a HEIC picture, which is not read: save it as JPEG or PNG.")
+    raise PhotoError(
+        f"{name} is not a picture in a known format, or its beginning is damaged: "
+        "give a JPEG, PNG, TIFF, WebP, BMP or AVIF file."
+    )
+
+
+def damaged(name: str, error: BaseException) -> str:
+    """Return the sentence for a picture whose decoding failed."""
+    why = str(error).strip().rstrip(".") or type(error).__name__
+    if isinstance(error, Image.DecompressionBombError):  # a few readers ask Pillow's own limit
+        return f"{name} is larger than its format is read ({why}): make it smaller, or use TIFF."
+    return f"{name} is damaged or cut short ({why}): copy it again from where it came from."
+
+
+def pixels_of(image: Image.Image, name: str) -> tuple[Array, Array | None]:
+    """Decode a picture into sRGB pixels and alpha; (H, W) if it is grey, whatever its mode says.
+
+    Returns:
+        Pixels (H, W) or (H, W, 3), uint8, or uint16 for deep grey; alpha (H, W) of the same dtype,
+        or None. Orientation is not applied yet.
+    """
+    icc = image.info.get("icc_profile")
+    if image.mode in ("I", "F"):
+        pixels, alpha = _wide_grey(image, name), None
+    elif image.mode.startswith("I;16"):
+        pixels, alpha = _deep_grey(image)
+    else:
+        convert, profiled = _strip_converter(image, icc, name)
+        pixels, alpha = _take_bands(image, convert)
+        icc = None if profiled else icc
+    if isinstance(icc, bytes) and icc:
+        pixels = pixels_to_srgb(pixels, icc, name)
+    return pixels, alpha
+
+
+def pixels_of_array(array: Array) -> tuple[Array, Array | None]:
+    """Check an array and split it into pixels and alpha, as ``pixels_of`` does; floats stay.
+
+    Raises:
+        PhotoError: if its shape, dtype or values are none of a picture.
+    """
+    shape = array.shape
+    if array.ndim not in (2, 3) or (array.ndim == 3 and shape[2] not in (1, 2, 3, 4)):
+        raise PhotoError(
+            f"the array has shape {shape} but must be (H, W) or (H, W, C) with C from 1 to 4: "
+            "give one picture, channels last."
+        )
+    if 0 in shape:
+        raise PhotoError(f"the array has shape {shape}: a picture needs at least one pixel.")
+    array = _checked_values(array)
+    alpha = None
+    if array.ndim == 3 and shape[2] in (2, 4):
+        alpha, array = np.ascontiguousarray(array[..., -1]), array[..., :-1]
+    if array.ndim == 3 and (array.shape[2] == 1 or _is_neutral_throughout(array)):
+        array = array[..., 0]
+    return np.ascontiguousarray(array), alpha
+
+
+def upright(array: Array, orientation: int) -> Array:
+    """Apply an EXIF orientation (1..8) to (H, W) or (H, W, C); contiguous, no copy for 1."""
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
+
+
+def exif_of(image: Image.Image, name: str) -> tuple[bytes | None, int]:
+    """Return the EXIF block with its orientation set to 1, and the orientation it had.
+
+    The thumbnail, which shows the grey picture, is unhooked; all else keeps its bytes and place, so
+    that maker notes, which hold absolute offsets, stay readable. Call it on a decoded image: Pillow
+    turns a TIFF itself.
+    """
+    orientation = 1
+    try:
+        orientation = int(image.getexif().get(_ORIENTATION, 1))
+        raw = image.info.get("exif")
+        if isinstance(raw, bytes) and raw:
+            return _EXIF_HEAD + _corrected(raw.removeprefix(_EXIF_HEAD)), orientation
+        if image.format == "TIFF":
+            return _exif_of_tiff(image), orientation
+    except DECODE_ERRORS as error:
+        _LOG.warning("The EXIF data of %s is damaged (%s) and is left out.", name, error)
+    return None, orientation if 1 <= orientation <= 8 else 1
+
+
+def dpi_of(image: Image.Image) -> tuple[float, float] | None:
+    """Return the dots per inch, if the picture states sensible ones; call it before decoding.
+
+    Pillow turns the pixels of a TIFF when it decodes them, but not the resolution: here it is
+    turned with them.
+    """
+    try:
+        across, down = (float(v) for v in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return None
+    # 1 x 1 is what Pillow makes of a TIFF that states no unit.
+    if not all(math.isfinite(v) and 1 < v < 1e6 for v in (across, down)):
+        return None
+    turned = getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) >= 5
+    return (down, across) if turned else (across, down)
+
+
+def _corrected(tiff: bytes) -> bytes:
+    """Return an EXIF block (without its head) with orientation 1 and no thumbnail."""
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        raise ValueError("no byte order")
+    block = bytearray(tiff)
+    (start,) = struct.unpack_from(order + "I", block, 4)
+    (count,) = struct.unpack_from(order + "H", block, start)
+    for entry in range(start + 2, start + 2 + 12 * count, 12):
+        if struct.unpack_from(order + "H", block, entry)[0] == _ORIENTATION:
+            struct.pack_into(order + "HIHH", block, entry + 2, 3, 1, 1, 0)
+    struct.pack_into(order + "I", block, start + 2 + 12 * count, 0)
+    return bytes(block)
+
+
+def _exif_of_tiff(image: Image.Image) -> bytes | None:
+    tags = image.getexif()
+    kept = Image.Exif()
+    for tag in _TIFF_KEPT:
+        if tag in tags:
+            kept[tag] = tags[tag]
+    for group in (0x8769, 0x8825):  # the Exif and GPS directories
+        if entries := tags.get_ifd(group):
+            kept[group] = dict(entries)
+    return kept.tobytes() if len(kept) else None
+
+
+def _strip_converter(
+    image: Image.Image, icc: bytes | None, name: str
+) -> tuple[Callable[[Image.Image], Image.Image], bool]:
+    """Return what brings a band to L, LA, RGB or RGBA, and whether that used the profile up."""
+    mode, clear = image.mode, image.has_transparency_data
+    if mode in ("CMYK", "LAB"):
+        return strip_to_srgb(mode, icc, name), True
+    if mode in ("1", "L", "LA", "La"):
+        target = "LA" if clear else "L"
+    else:
+        target = "RGBA" if clear else "RGB"
+    if mode == target:
+        return _as_it_is, False
+    return partial(_converted, target), False
+
+
+def _as_it_is(strip: Image.Image) -> Image.Image:
+    return strip
+
+
+def _converted(mode: str, strip: Image.Image) -> Image.Image:
+    return strip.convert(mode)
+
+
+def _take_bands(
+    image: Image.Image, convert: Callable[[Image.Image], Image.Image]
+) -> tuple[Array, Array | None]:
+    """Copy the picture band by band; color is stored only from the first colored pixel on."""
+    width, height = image.size
+    rows = max(1, _BAND_PIXELS // width)
+    grey: Array = np.empty((height, width), np.uint8)
+    srgb: Array | None = None
+    alpha: Array | None = None
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        band = np.asarray(convert(image.crop((0, top, width, bottom))))
+        band = band.reshape(bottom - top, width, -1)
+        if band.shape[2] in (2, 4):
+            alpha = np.empty((height, width), np.uint8) if alpha is None else alpha
+            alpha[top:bottom] = band[..., -1]
+            band = band[..., :-1]
+        if srgb is None and not _is_neutral(band):
+            srgb = np.empty((height, width, 3), np.uint8)
+            srgb[:top] = grey[:top, :, None]
+            grey = srgb[..., 0]
+        if srgb is not None:
+            srgb[top:bottom] = band
+        else:
+            grey[top:bottom] = band[..., 0]
+    return (grey if srgb is None else srgb), alpha
+
+
+def _is_neutral(srgb: Array) -> bool:
+    """Tell whether (..., 1) or (..., 3) holds no color at all."""
+    if srgb.shape[-1] == 1:
+        return True
+    r, g, b = srgb[..., 0], srgb[..., 1], srgb[..., 2]
+    return bool(np.array_equal(r, g) and np.array_equal(g, b))
+
+
+def _deep_grey(image: Image.Image) -> tuple[Array, Array | None]:
+    """Decode 16-bit grey, with the two things about it that Pillow leaves to its caller."""
+    pixels = np.asarray(image).astype(np.uint16)
+    clear = image.info.get("transparency")
+    alpha = None
+    if isinstance(clear, int):  # one level of a PNG that is fully transparent
+        alpha = np.where(pixels == clear, 0, 65535).astype(np.uint16)
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(258) == (12,):
+        pixels = (pixels.astype(np.uint32) * 65535 // 4095).astype(np.uint16)
+    if tags.get(262) == 0:  # WhiteIsZero, as film scanners write negatives
+        pixels = np.subtract(65535, pixels, dtype=np.uint16)
+    return pixels, alpha
+
+
+def _wide_grey(image: Image.Image, name: str) -> Array:
+    """Decode 32-bit integers or floats to uint16.
+
+    They have no agreed white: integers up to 65535 are 16-bit levels, floats in [0, 1] are
+    fractions of white, floats up to 255 are 8-bit levels; anything else is stretched from its
+    darkest to its brightest value, and a warning says so.
+    """
+    values = np.asarray(image)
+    low, high = float(values.min()), float(values.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise PhotoError(
+            f"{name} has pixels that are not finite numbers: replace them before coloring."
+        )
+    white = 65535.0
+    if image.mode == "F" and high <= 255:
+        white = 1.0 if high <= 1 else 255.0
+    if low < 0 or high > white:
+        _LOG.warning(
+            "The range of %s, %g to %g, is stretched from black to white.", name, low, high
+        )
+        black, white = low, max(high, low + 1e-12)
+    else:
+        black = 0.0
+    scaled = (values - np.float64(black)) * (65535 / (white - black)) + 0.5
+    return scaled.astype(np.uint16)
+
+
+def _checked_values(array: Array) -> Array:
+    if array.dtype == np.uint8 or array.dtype == np.uint16:
+        return array
+    if array.dtype.kind != "f":
+        raise PhotoError(
+            f"the array has dtype {array.dtype} but must be uint8, uint16 or floating point in "
+            "[0, 1]: convert it with `astype`."
+        )
+    low, high = float(array.min()), float(array.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise PhotoError("the array has values that are not finite: replace them before coloring.")
+    if low < -1e-4 or high > 1 + 1e-4:
+        raise PhotoError(
+            f"the array has floating-point values from {low:g} to {high:g} but they must be in "
+            "[0, 1]: divide them by their white."
+        )
+    array = array.astype(np.float32, copy=False)
+    return array if low >= 0 and high <= 1 else np.clip(array, 0, 1)
+
+
+def _is_neutral_throughout(srgb: Array) -> bool:
+    rows = max(1, _BAND_PIXELS // srgb.shape[1])
+    parts = (srgb[top : top + rows] for top in range(0, len(srgb), rows))
+    return all(_is_neutral(part) for part in parts)

@@ -1,0 +1,82 @@
+"""Calm: how far a picture shows anything that could have a colour, judged by its lightness alone.
+
+Not here: what is done about it (``view`` fades the chroma). A network answers blank paper, text,
+shading, noise and thin strips with whatever it met most; these are told from photos by plain
+statistics, far from where photos lie (what photos have stands beside each bound).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from koalarize import color
+
+__all__ = ["calmness"]
+
+Float32 = npt.NDArray[np.float32]
+
+#: Standard deviation of L* below which a whole picture counts as flat.
+_FLAT = 3.0
+_NOISE = (0.15, 0.30)  # share of the variance that the coarse picture keeps; photos: 0.55 and more
+_SMOOTH = (0.5, 1.0)  # L* by which the sharpest places leave their neighbours' mean; photos: 1.3
+_STRIP = (16.0, 40.0)  # times as long as wide; panoramas: 10
+_LEAST_OF_STRIPS = 0.25  # a strip keeps so much
+_PAPER = (0.65, 0.80)  # share of places of one lightness; photos: 0.7, but then with solid things
+_SOLID = (0.01, 0.06)  # share of places inside things that no pen draws
+_PAPER_L = 70.0  # paper is lighter than this
+_ALIKE_L = 6.0
+_PEN = 9  # working pixels: no stroke is wider
+
+
+def calmness(l: Float32) -> float:  # noqa: E741
+    """Return by what the chroma of a picture is to be multiplied.
+
+    Args:
+        l: (h, w), L* on the working grid.
+
+    Returns:
+        1 for photos; towards 0 for pictures of one grey, smooth shading without any edge, pure
+        noise, pages of text and line drawings; less than 1 for strips in which no thing can be
+        seen whole.
+    """
+    deviation = float(l.std())
+    if deviation < 1e-3:
+        return 0.0
+    kept = float(color.box_mean(l).var()) / deviation**2
+    strip = _ramp(max(l.shape) / min(l.shape), *_STRIP)
+    return (
+        min(1.0, deviation / _FLAT)
+        * _ramp(kept, *_NOISE)
+        * _ramp(_sharpest(l), *_SMOOTH)
+        * (1.0 - _on_paper(l))
+        * (1.0 - (1.0 - _LEAST_OF_STRIPS) * strip)
+    )
+
+
+def _sharpest(l: Float32) -> float:  # noqa: E741
+    """Return how far the sharpest thousandth of places is from the mean of its four neighbours."""
+    edges = np.pad(l, 1, mode="edge")
+    mean = (edges[:-2, 1:-1] + edges[2:, 1:-1] + edges[1:-1, :-2] + edges[1:-1, 2:]) / 4
+    return float(np.quantile(np.abs(l - mean), 0.999))
+
+
+def _on_paper(l: Float32) -> float:  # noqa: E741
+    """Return 0..1 how surely this is a light page with nothing but strokes on it."""
+    counts = np.histogram(l, 50, (0, 100))[0]
+    first = int((counts[:-1] + counts[1:]).argmax())
+    usual = l[(l >= 2 * first) & (l <= 2 * first + 4)]
+    paper = float(np.median(usual))
+    if paper < _PAPER_L:
+        return 0.0
+    other = np.abs(l - np.float32(paper)) >= _ALIKE_L
+    # What is left where anything thinner than a pen's stroke is wiped out.
+    image = Image.fromarray(np.where(other, 255, 0).astype(np.uint8))
+    solid = image.filter(ImageFilter.MinFilter(_PEN)).filter(ImageFilter.MaxFilter(_PEN))
+    share = float((np.asarray(solid) > 0).mean())
+    return _ramp(1.0 - float(other.mean()), *_PAPER) * (1.0 - _ramp(share, *_SOLID))
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return min(1.0, max(0.0, (value - low) / (high - low)))

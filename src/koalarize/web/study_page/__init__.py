@@ -1,0 +1,1 @@
+"""The page of "can a person tell?": shows pictures, collects answers."""

@@ -1,1 +1,0 @@
-"""Weights: the catalogue of models, and the store that finds and verifies their files."""
