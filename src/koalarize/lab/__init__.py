@@ -1,1 +1,1 @@
-"""The laboratory: networks, data, training, export, metrics, evaluation; needs the extra `train`."""
+"""The laboratory: networks, data, training, export, metrics, evaluation (extra `train`)."""

@@ -27,7 +27,7 @@ from koalarize.lab.metrics.definitions import ALL_METRICS, DEFAULT_METRICS
 from koalarize.lab.metrics.metrics import picture_scores
 from koalarize.lab.networks.koala import Koala, KoalaConfig
 from koalarize.lab.networks.unet_mini import UNetMini, UNetMiniConfig
-from lab import KOALA, UNET, checkpoint, empty_hub, photo, picture_folder
+from samples import KOALA, UNET, checkpoint, empty_hub, photo, picture_folder
 
 CHEAP = ("psnr", "colorfulness")
 

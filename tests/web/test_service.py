@@ -604,7 +604,7 @@ def test_a_client_that_leaves_frees_its_place(exif):
 
 def test_the_page_or_the_description(service):
     answer = service.get("/", follow_redirects=False)
-    page = Path(__file__).parent.parent / "src/koalarize/web/studio/static/index.html"
+    page = Path(__file__).parents[2] / "src/koalarize/web/studio/static/index.html"
     assert answer.status_code == (200 if page.is_file() else 307)
 
 

@@ -23,7 +23,7 @@ from koalarize.lab.metrics.definitions import ALL_METRICS, DEFAULT_METRICS, choo
 from koalarize.lab.metrics.metrics import Measured, colorfulness_abs, picture_scores, ssim
 from koalarize.lab.metrics.perceptual import FID, LPIPS
 from koalarize.lab.metrics.tally import Tally, variety
-from lab import empty_hub, photo
+from samples import empty_hub, photo
 
 SINGLE = [name for name in ALL_METRICS if name not in ("lpips", "fid")]
 

@@ -17,7 +17,7 @@ from koalarize.errors import DataError, DependencyError, OptionError
 from koalarize.lab.evaluation.fading import NOISES, SCALES, add_noise, fade, measure_fading
 from koalarize.lab.evaluation.history import History, Series, read_history
 from koalarize.lab.evaluation.plots import plot_fading, plot_histories, smoothed
-from lab import empty_hub, photo, picture_folder
+from samples import empty_hub, photo, picture_folder
 
 METRICS = ["ssim", "ssim-a", "ssim-b", "inverse-ssim", "psnr", "delta-e", "colorfulness"]
 

@@ -24,7 +24,7 @@ from koalarize.lab.evaluation.page import to_html
 from koalarize.lab.evaluation.reveal import revealed_hints
 from koalarize.lab.evaluation.sheet import to_png
 from koalarize.lab.evaluation.showcase import Showcase, ShowcaseRow, make_showcase
-from lab import KOALA, UNET, checkpoint, photo, picture_folder
+from samples import KOALA, UNET, checkpoint, photo, picture_folder
 
 
 @pytest.fixture(scope="module")

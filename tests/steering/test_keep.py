@@ -24,7 +24,7 @@ from koalarize.steering.own_colors import MOST_PATCHES, find_tint
 from koalarize.steering.session import Session, steering_from_json, steering_to_json
 from koalarize.steering.steering import Steering
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 BEST = Steering(best=True)
 KEEP = Steering(keep_color=True)
 
