@@ -13,9 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from koalarize.batch.run import Job, Outcome, colorize_many, compare_path, find_pictures
+from koalarize.batch.compare import compare_path
+from koalarize.batch.find import Job, find_pictures
+from koalarize.batch.run import BatchOptions, Outcome, colorize_many
+from koalarize.colorizer.colorizer import Colored
 from koalarize.errors import OptionError
-from koalarize.photo.photo import Photo, output_path
+from koalarize.photo.files import output_path
+from koalarize.photo.photo import Photo
+from koalarize.steering.steering import PLAIN, Steering
 
 
 class FakeColorizer:
@@ -33,18 +38,19 @@ class FakeColorizer:
         }
         self.pause = 0.0
 
-    def __call__(self, picture, *, output=None, overwrite=False, **options):
+    def file(self, source, target=None, steering=PLAIN, *, overwrite=False):
         with self._lock:
-            self.calls.append({"picture": picture, "output": output, **options})
+            self.calls.append({"picture": source, "output": target, "steering": steering})
             self.active += 1
             self.most_active = max(self.active, self.most_active)
         try:
             time.sleep(self.pause)
             for word, error in self.errors.items():
-                if word in Path(picture).name:
+                if word in Path(source).name:
                     raise error
-            photo = Photo.read(picture)
-            return photo.write(redden(photo), output or output_path(picture), overwrite=overwrite)
+            photo = Photo.read(source)
+            path = photo.write(redden(photo), target or output_path(source), overwrite=overwrite)
+            return Colored(photo, path=path)
         finally:
             with self._lock:
                 self.active -= 1
@@ -86,7 +92,8 @@ def sources(jobs: list[Job]) -> list[str]:
 
 
 def run(fake: FakeColorizer, jobs: list[Job], **options) -> list[Outcome]:
-    return list(colorize_many(fake, jobs, **options))  # type: ignore[arg-type]
+    steering = options.pop("steering", PLAIN)
+    return list(colorize_many(fake, jobs, steering, BatchOptions(**options)))  # type: ignore[arg-type]
 
 
 # -- finding ----------------------------------------------------------------------------------
@@ -185,9 +192,9 @@ def test_output_folder_keeps_the_structure(box: Path, fake, tmp_path: Path):
 
 
 def test_options_reach_the_colorizer(tmp_path: Path, fake):
-    run(fake, [Job(picture(tmp_path / "a.jpg"), Path("a.jpg"))], vividness=1.5, hints=(), size=96)
-    assert fake.calls[0]["vividness"] == 1.5
-    assert fake.calls[0]["size"] == 96
+    steering = Steering(vividness=1.5, size=96)
+    run(fake, [Job(picture(tmp_path / "a.jpg"), Path("a.jpg"))], steering=steering)
+    assert fake.calls[0]["steering"] == steering
 
 
 def test_bad_files_do_not_stop_the_rest(tmp_path: Path, fake, caplog: pytest.LogCaptureFixture):
@@ -284,7 +291,7 @@ def test_stopping_early_starts_no_more(tmp_path: Path, fake):
     for index in range(40):
         picture(tmp_path / f"{index:02}.png")
     fake.pause = 0.05
-    outcomes = colorize_many(fake, find_pictures([tmp_path]), workers=2)
+    outcomes = colorize_many(fake, find_pictures([tmp_path]), options=BatchOptions(workers=2))
     next(outcomes)
     outcomes.close()  # as a KeyboardInterrupt does
     assert len(fake.calls) < 12

@@ -6,6 +6,7 @@ subprocesses.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 import subprocess
@@ -19,8 +20,12 @@ from PIL import Image
 from koalarize import __version__
 from koalarize.cli import main
 from koalarize.cli.extras import needs
+from koalarize.colorizer.colorizer import Colored
 from koalarize.errors import DependencyError, ModelError, OptionError
-from koalarize.photo.photo import Photo, output_path
+from koalarize.photo.files import output_path
+from koalarize.photo.photo import Photo
+from koalarize.steering.hints import Hint
+from koalarize.steering.steering import PLAIN, Steering
 
 
 class FakeColorizer:
@@ -37,18 +42,20 @@ class FakeColorizer:
             raise ModelError(f"`{model}` is damaged: fetch it again.")
         return self
 
-    def __call__(self, picture, *, output=None, overwrite=False, **options):
-        self.calls.append({"picture": picture, **options})
+    def photo(self, photo, steering=PLAIN):
+        self.calls.append({"picture": photo, "steering": steering})
         if self.error is not None:
             raise self.error
-        photo = picture if isinstance(picture, Photo) else Photo.read(picture)
         grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 0]
         srgb = np.dstack([grey, grey // 2, grey // 2])
-        if isinstance(picture, Photo):
-            return Photo(srgb, format=photo.format)
-        if isinstance(picture, bytes):
-            return photo.encode(srgb)
-        return photo.write(srgb, output or output_path(picture), overwrite=overwrite)
+        return Colored(Photo(srgb, format=photo.format))
+
+    def file(self, source, target=None, steering=PLAIN, *, overwrite=False):
+        photo = Photo.read(source)
+        made = self.photo(photo, steering)
+        self.calls[-1]["picture"] = source
+        path = photo.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
+        return dataclasses.replace(made, path=path)
 
 
 @pytest.fixture
@@ -193,8 +200,8 @@ def test_options_reach_the_colorizer(here: Path, fake):
     assert main([*words, "--hint", "1,2=#c03020", "--hint", "3,4,2=#0000ff"]) == 0
     (call,) = fake.calls
     assert fake.models == ["own.onnx"]
-    assert (call["vividness"], call["size"]) == (1.5, 96)
-    assert [(hint.x, hint.y, hint.radius) for hint in call["hints"]] == [(1, 2, None), (3, 4, 2)]
+    hints = (Hint(1, 2, "#c03020"), Hint(3, 4, "#0000ff", 2))
+    assert call["steering"] == Steering(vividness=1.5, size=96, hints=hints)
 
 
 def test_own_result_of_a_named_picture_is_replaced(here: Path, fake):

@@ -13,6 +13,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
+from koalarize.steering.steering import Steering
 
 
 @pytest.fixture
@@ -79,11 +80,14 @@ class TestWhatGoesInComesOut:
         Image.fromarray(grey).save(source)
         before = source.read_bytes()
         assert colorizer(source) == tmp_path / "photo.color.png"
-        assert colorizer(str(source), output=tmp_path / "new.jpg") == tmp_path / "new.jpg"
+        made = colorizer.file(str(source), tmp_path / "new.jpg")
+        assert made.path == tmp_path / "new.jpg"
+        assert made.photo.pixels.shape == (90, 120, 3)
+        assert not made.had_colors
         assert source.read_bytes() == before
         with pytest.raises(OutputError, match=r"photo\.color\.png"):
             colorizer(source)
-        assert colorizer(source, overwrite=True) == tmp_path / "photo.color.png"
+        assert colorizer.file(source, overwrite=True).path == tmp_path / "photo.color.png"
 
 
 class TestWorkingSize:
@@ -208,6 +212,19 @@ class TestOptions:
         colorizer = Colorizer(FakeEngine(accepts_hints=False))
         with pytest.raises(OptionError, match="takes no hints"):
             colorizer(grey, hints=[Hint(1, 1, "#fff")])
+
+    def test_a_field_that_is_unknown(self, colorizer, grey):
+        with pytest.raises(OptionError, match=r"`warmht` is nothing .* did you mean `warmth`"):
+            colorizer(grey, warmht=1)
+
+    def test_a_field_given_twice(self, colorizer, grey):
+        with pytest.raises(OptionError, match=r"`vividness` is given twice, as 2 .* and as 3"):
+            colorizer(grey, Steering(vividness=2), vividness=3)
+
+    def test_a_field_beside_steering_counts(self, colorizer, grey):
+        both = colorizer(grey, Steering(warmth=0.5), vividness=3)
+        assert np.array_equal(both, colorizer(grey, vividness=3, warmth=0.5))
+        assert not np.array_equal(both, colorizer(grey, warmth=0.5))
 
     def test_size(self, colorizer, grey):
         with pytest.raises(OptionError, match="size"):

@@ -25,7 +25,7 @@ def test_malformed(text):
 
 
 def test_not_a_number():
-    with pytest.raises(OptionError, match="0 or more"):
+    with pytest.raises(OptionError, match="must be from 0"):
         Hint(float("nan"), 1, "#fff")
 
 

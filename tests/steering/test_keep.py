@@ -21,7 +21,7 @@ from koalarize.photo.photo import Photo
 from koalarize.steering.blank import calmness
 from koalarize.steering.hints import Hint
 from koalarize.steering.own_colors import MOST_PATCHES, find_tint
-from koalarize.steering.session import Session, steering_from_json, steering_to_json
+from koalarize.steering.session import Session
 from koalarize.steering.steering import Steering
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -147,7 +147,7 @@ class TestBest:
         photo = Photo.read(scene())
         hints = (Hint(20, 20, "#3050c0"),)
         steering = Steering(1.2, 0.3, hints, 80, 1, None, best=True, keep_color=True)
-        assert colorizer.pixels(photo, steering=steering).shape == (96, 150, 3)
+        assert colorizer(photo, steering).pixels.shape == (96, 150, 3)
 
 
 class TestKeepColor:
@@ -218,9 +218,7 @@ class TestKeepColor:
         colorizer = Colorizer(FakeEngine())
         assert not photo.is_grey
         assert colorizer.view(photo).tint is None
-        assert np.array_equal(
-            colorizer.pixels(photo, steering=KEEP), colorizer.pixels(photo, steering=Steering())
-        )
+        assert np.array_equal(colorizer(photo, KEEP).pixels, colorizer(photo, Steering()).pixels)
 
     def test_a_tint_on_toned_paper(self):
         grey = np.asarray(Image.open(EXAMPLES / "coffee.jpg"))
@@ -283,11 +281,12 @@ class TestWhereItIsAsked:
         steering = Steering(best=True, keep_color=True)
         session = Session("a.png", "ab" * 32, "koala", steering)
         assert Session.loads(session.dumps()) == session
-        older = steering_to_json(Steering(), "koala")
-        del older["best"], older["keep_color"]
-        assert steering_from_json(older) == ("koala", Steering())
-        with pytest.raises(OptionError, match="`best` is 1 but must be true or false"):
-            steering_from_json({"best": 1})
+        document = json.loads(session.dumps())
+        del document["steering"]["best"], document["steering"]["keep_color"]
+        assert Session.loads(json.dumps(document)).steering == Steering()
+        document["steering"]["best"] = 1
+        with pytest.raises(OptionError, match=r"`steering\.best` is 1 but must be true or false"):
+            Session.loads(json.dumps(document))
 
     def test_the_service_takes_them(self):
         pytest.importorskip("fastapi")

@@ -16,8 +16,9 @@ from koalarize.errors import OptionError
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
-from koalarize.steering.session import OtherPhotoError, Session, steering_from_json
+from koalarize.steering.session import OtherPhotoError, Session
 from koalarize.steering.steering import Steering
+from koalarize.steering.wire import SteeringAsked
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_there_and_back(session):
 
 
 def test_defaults():
-    assert steering_from_json({}) == ("koala", Steering())
+    assert SteeringAsked.model_validate({}).parse() == ("koala", Steering())
 
 
 def test_the_layout_stays(session):
@@ -79,7 +80,7 @@ def broken(session, *path, value):
         (("steering", "hints"), {}, "list"),
         (("steering", "hints"), [{}] * 201, "at most 200"),
         (("steering", "hints", 0, "color"), "red", "#rrggbb"),
-        (("steering", "hints", 0, "x"), -1, "hint's x"),
+        (("steering", "hints", 0, "x"), -1, "`steering.hints.0.x` is -1 but must be greater"),
         (("steering", "hints", 0, "z"), 1, "unknown key `z`"),
         (("steering", "reference"), "sun.jpg", "palette"),
         (("steering", "model"), "", "model"),
@@ -128,7 +129,7 @@ def save(folder, steering, **change):
     facts = {"weights": None, "sha256": hashlib.sha256(data).hexdigest(), **change}
     session = Session("photo.png", facts["sha256"], "koala", steering, facts["weights"])
     (folder / "a.json").write_text(session.dumps())
-    return Colorizer(ClassifyingEngine())(data, steering=steering)
+    return Colorizer(ClassifyingEngine())(data, steering)
 
 
 def test_the_command_line_replays_it(folder, steering, capsys):

@@ -16,9 +16,10 @@ from koalarize.colorizer.colorizer import Colorizer, palette_of
 from koalarize.errors import OptionError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import alternative_anchors, modes, probabilities, suggest
+from koalarize.steering.apply import honoured, warmed
 from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
-from koalarize.steering.steering import Steering, honoured, warmed
+from koalarize.steering.steering import Steering
 
 
 @pytest.fixture
@@ -84,9 +85,7 @@ class TestSteering:
     def test_lightness_stays(self, colorizer, photo):
         reference = Palette.of(Photo.read(np.full((8, 8, 3), (250, 90, 0), np.uint8)))
         hints = (Hint(20, 20, "#00ff00"),)
-        out = colorizer.pixels(
-            photo, steering=Steering(2.0, 1.0, hints, alternative=1, reference=reference)
-        )
+        out = colorizer(photo, Steering(2.0, 1.0, hints, alternative=1, reference=reference)).pixels
         difference = color.srgb_to_lab(out)[..., 0] - photo.lightness()
         assert np.abs(difference).max() < 1
 
@@ -95,7 +94,7 @@ class TestHints:
     @pytest.mark.parametrize("asked", ["#3050c0", "#808080", "#a06030"])
     def test_the_place_gets_the_colour(self, colorizer, photo, asked):
         hint = Hint(40, 60, asked)
-        ab = ab_of(colorizer.pixels(photo, hints=[hint]))
+        ab = ab_of(colorizer(photo, hints=[hint]).pixels)
         lightness = photo.lightness()[60, 40]
         wanted = color.map_to_gamut(np.float32([[lightness, *hint.ab]]))[0, 1:]
         assert ab[58:63, 38:43].reshape(-1, 2).mean(0) == pytest.approx(wanted, abs=4)
@@ -140,7 +139,7 @@ class TestWarmth:
 
     def test_warm_is_yellow_and_cold_is_blue(self, colorizer, photo):
         cold, neutral, warm = (
-            ab_of(colorizer.pixels(photo, steering=Steering(warmth=warmth))).mean((0, 1))
+            ab_of(colorizer(photo, Steering(warmth=warmth)).pixels).mean((0, 1))
             for warmth in (-1, 0, 1)
         )
         assert cold[1] < neutral[1] - 5 < neutral[1] + 5 < warm[1]
@@ -152,7 +151,7 @@ class TestWarmth:
         assert shift[0] < 5 < 15 < shift[1]
 
     def test_no_vividness_is_grey(self, colorizer, photo):
-        out = colorizer.pixels(photo, steering=Steering(0.0, 1.0))
+        out = colorizer(photo, Steering(0.0, 1.0)).pixels
         assert np.array_equal(out, np.repeat(photo.pixels[..., None], 3, -1))
 
 
@@ -214,8 +213,7 @@ class TestAlternatives:
         count = len(view.alternatives())
         assert count >= 2
         pictures = [
-            ab_of(colorizer.pixels(photo, steering=Steering(alternative=k)))
-            for k in range(count + 1)
+            ab_of(colorizer(photo, Steering(alternative=k)).pixels) for k in range(count + 1)
         ]
         for one, other in itertools.combinations(pictures[:3], 2):
             assert np.linalg.norm(one - other, axis=-1).mean() > 2
@@ -223,7 +221,7 @@ class TestAlternatives:
             assert picture[:, 110:].mean((0, 1))[0] < -10
 
     def test_each_is_of_one_piece(self, colorizer, photo):
-        ab = ab_of(colorizer.pixels(photo, steering=Steering(alternative=1)))
+        ab = ab_of(colorizer(photo, Steering(alternative=1)).pixels)
         assert ab[10:110, 10:60].std((0, 1)).max() < 6
 
     def test_the_same_again(self, photo):
@@ -237,7 +235,7 @@ class TestAlternatives:
 
     def test_a_hint_wins(self, colorizer, photo):
         hint = Hint(40, 60, "#808080")
-        ab = ab_of(colorizer.pixels(photo, steering=Steering(hints=(hint,), alternative=1)))
+        ab = ab_of(colorizer(photo, Steering(hints=(hint,), alternative=1)).pixels)
         assert np.abs(ab[58:63, 38:43]).mean() < 5
 
     def test_a_number_too_high(self, colorizer, photo):

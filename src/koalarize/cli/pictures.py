@@ -7,25 +7,24 @@ through a pipe (``stream``). The help of the whole program stands here, since th
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from koalarize import __version__
+from koalarize.cli.replay import warn_of_weights
+from koalarize.cli.steering_options import option_names, read_steering, steering_options
 from koalarize.errors import OptionError, OutputError, did_you_mean
 
 if TYPE_CHECKING:
-    from koalarize.batch.run import Job
-    from koalarize.steering.hints import Hint
+    from koalarize.batch.find import Job
     from koalarize.steering.session import Session
-    from koalarize.steering.steering import Steering
 
-__all__ = ["How", "PicturesCommand", "pictures", "warn_of_weights"]
+__all__ = ["PicturesCommand", "pictures"]
 
 _ABOUT = """\
 Put colour into black-and-white photos, offline, on an ordinary CPU.
@@ -42,29 +41,6 @@ _EXAMPLES = (
     ("koalarize photo.jpg --hint 120,300=#c03020", "red around x=120, y=300"),
     ("koalarize - < photo.jpg > new.jpg", "through a pipe"),
 )
-
-
-#: Parameters that a session holds.
-_SETTINGS = (
-    "model",
-    "vividness",
-    "hints",
-    "size",
-    "warmth",
-    "alternative",
-    "reference",
-    "best",
-    "keep_color",
-)
-
-
-class How(TypedDict):
-    """How each picture is coloured: what the Colorizer takes besides the picture."""
-
-    vividness: float
-    hints: Sequence[Hint]
-    size: int | None
-    steering: Steering | None
 
 
 class PicturesCommand(TyperCommand):
@@ -108,46 +84,6 @@ _Model = Annotated[
         metavar="NAME", help="Of `koalarize models`, or an .onnx file. [koala]", show_default=False
     ),
 ]
-_Vividness = Annotated[
-    float,
-    typer.Option(metavar="GAIN", help="0 is grey, 1.5 is bold. [1.0]", show_default=False),
-]
-_Hints = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--hint",
-        metavar="X,Y=#RRGGBB",
-        help="Ask for a colour at a point, or in a circle: X,Y,RADIUS=#RRGGBB. Repeatable.",
-    ),
-]
-_Size = Annotated[
-    int | None,
-    typer.Option(
-        metavar="PIXELS", help="Shorter side at which the network looks. [the model's own]"
-    ),
-]
-_Warmth = Annotated[
-    float,
-    typer.Option(
-        metavar="SHIFT", help="-1 is cold, 1 is warm; grey stays grey. [0.0]", show_default=False
-    ),
-]
-_Alternative = Annotated[
-    int,
-    typer.Option(metavar="N", help="Another plausible colouring, 1 to 12. [0]", show_default=False),
-]
-_Reference = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="A colour picture whose palette to take over."),
-]
-_Best = Annotated[
-    bool,
-    typer.Option("--best", help="Look at the mirrored picture too: calmer, a little slower."),
-]
-_KeepColor = Annotated[
-    bool,
-    typer.Option("--keep-color", help="Hand-tinted: what has a colour keeps it."),
-]
 _Session = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Replay what was saved in `koalarize serve`."),
@@ -166,81 +102,54 @@ _Version = Annotated[
 ]
 
 
+@steering_options
 def pictures(
     ctx: typer.Context,
     inputs: _Inputs = None,
     output: _Output = None,
     model: _Model = "koala",
-    vividness: _Vividness = 1.0,
-    hints: _Hints = None,
-    size: _Size = None,
-    warmth: _Warmth = 0.0,
-    alternative: _Alternative = 0,
-    reference: _Reference = None,
-    best: _Best = False,
-    keep_color: _KeepColor = False,
     session: _Session = None,
     compare: _Compare = False,
     overwrite: _Overwrite = False,
     version: _Version = False,
+    **asked: object,
 ) -> int:
     """Colour pictures."""
     if not inputs:
         typer.echo(ctx.get_help(), err=True)
         return 2
+    if "" in inputs or output == "":
+        raise OptionError("a file name is empty: name a picture, a folder or a glob")
     replayed = _replayed(ctx, session)
     if replayed is not None:
-        model = replayed.model
-    _check(inputs, output, model, vividness, size)
-    how: How = {
-        "vividness": vividness,
-        "hints": _parse_hints(hints or []),
-        "size": size,
-        "steering": None,
-    }
-    if replayed is not None:
-        how["steering"] = replayed.steering
-    elif warmth or alternative or best or keep_color or reference is not None:
-        how["steering"] = dataclasses.replace(
-            _steering(how, warmth, alternative, reference), best=best, keep_color=keep_color
-        )
+        model, steering = replayed.model, replayed.steering
+    else:
+        _check_model(model)
+        steering = read_steering(asked)
     if "-" in inputs or output == "-":
         if compare:
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
-        from koalarize.cli.stream import color_stream
+        from koalarize.cli.stream import Stream, color_stream
 
-        return color_stream(
-            inputs, output, model=model, overwrite=overwrite, how=how, session=replayed
-        )
-    from koalarize.batch.run import colorize_many, find_pictures
+        return color_stream(Stream(inputs, output, overwrite), model, steering, replayed)
+    from koalarize.batch.find import find_pictures
+    from koalarize.batch.run import BatchOptions, colorize_many
     from koalarize.cli.report import follow
     from koalarize.colorizer.colorizer import Colorizer
 
     jobs = find_pictures(inputs)
-    if hints and len(jobs) != 1:
-        raise OptionError(f"`--hint` is for one picture but {len(jobs)} are given: name only one")
     if replayed is not None:
         _check_photo(replayed, jobs)
+    elif steering.hints and len(jobs) != 1:
+        raise OptionError(f"`--hint` is for one picture but {len(jobs)} are given: name only one")
     colorizer = Colorizer.load(model)
     jobs, folder = _place(jobs, output)
-    outcomes = colorize_many(
-        colorizer, jobs, output=folder, overwrite=overwrite, compare=compare, **how
-    )
-    return follow(outcomes, len(jobs))
+    options = BatchOptions(folder, overwrite, compare)
+    return follow(colorize_many(colorizer, jobs, steering, options), len(jobs))
 
 
-def _check(
-    inputs: Sequence[str], output: str | None, model: str, vividness: float, size: int | None
-) -> None:
-    """Refuse wrong values before anything slow is loaded."""
-    if "" in inputs or output == "":
-        raise OptionError("a file name is empty: name a picture, a folder or a glob")
-    if not (math.isfinite(vividness) and vividness >= 0):
-        raise OptionError(
-            f"`--vividness` is {vividness:g} but must be 0 or more: 0 is grey, 1 as predicted"
-        )
-    if size is not None and size < 1:
-        raise OptionError(f"`--size` is {size} but must be at least 1, and best 128 or more")
+def _check_model(model: str) -> None:
+    """Refuse an unknown model before anything slow is loaded."""
     from koalarize.models.catalog import MODELS
 
     if model not in MODELS and not model.lower().endswith(".onnx"):
@@ -252,12 +161,11 @@ def _replayed(ctx: typer.Context, session: Path | None) -> Session | None:
     """Read a session; nothing else may say how to colour."""
     if session is None:
         return None
-    for name in _SETTINGS:
+    for name, option in {"model": "--model", **option_names()}.items():
         source = ctx.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
-            option = "hint" if name == "hints" else name.replace("_", "-")
             raise OptionError(
-                f"`--session` holds every setting, so `--{option}` has no place beside it: "
+                f"`--session` holds every setting, so `{option}` has no place beside it: "
                 "leave one of them out"
             )
     from koalarize.steering.session import Session
@@ -276,35 +184,6 @@ def _check_photo(session: Session, jobs: Sequence[Job]) -> None:
     warn_of_weights(session)
 
 
-def warn_of_weights(session: Session) -> None:
-    """Say so if the model has other weights than when the session was saved."""
-    from koalarize.models.catalog import MODELS
-
-    card = MODELS.get(session.model)
-    if card is not None and session.weights not in (None, card.sha256):
-        typer.echo(
-            f"koalarize: warning: the session was saved with other weights of `{card.name}` "
-            f"({str(session.weights)[:12]}… instead of {card.sha256[:12]}…); colours may differ",
-            err=True,
-        )
-
-
-def _steering(how: How, warmth: float, alternative: int, reference: Path | None) -> Steering:
-    from koalarize.colorizer.colorizer import palette_of
-    from koalarize.steering.steering import Steering
-
-    steering = Steering(how["vividness"], warmth, tuple(how["hints"]), how["size"], alternative)
-    return dataclasses.replace(steering, reference=palette_of(reference))
-
-
-def _parse_hints(texts: Sequence[str]) -> list[Hint]:
-    if not texts:
-        return []
-    from koalarize.steering.hints import Hint
-
-    return [Hint.parse(text) for text in texts]
-
-
 def _place(jobs: list[Job], output: str | None) -> tuple[list[Job], Path | None]:
     """Decide whether ``output`` is the file of the only picture or a folder for all.
 
@@ -313,7 +192,7 @@ def _place(jobs: list[Job], output: str | None) -> tuple[list[Job], Path | None]
     """
     if output is None:
         return jobs, None
-    from koalarize.photo.photo import EXTENSIONS
+    from koalarize.photo.files import EXTENSIONS
 
     path = Path(output)
     separators = tuple(filter(None, (os.sep, os.altsep)))

@@ -7,29 +7,39 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
+from koalarize.cli.replay import warn_of_weights
+from koalarize.cli.report import note_of_colors
 from koalarize.errors import OptionError, PhotoError
 
 if TYPE_CHECKING:
-    from koalarize.cli.pictures import How
     from koalarize.steering.session import Session
+    from koalarize.steering.steering import Steering
 
-__all__ = ["color_stream"]
+__all__ = ["Stream", "color_stream"]
 
 
-def color_stream(
-    inputs: Sequence[str],
-    output: str | None,
-    *,
-    model: str,
-    overwrite: bool,
-    how: How,
-    session: Session | None = None,
-) -> int:
+@dataclass(frozen=True)
+class Stream:
+    """What a command line says of its pipes.
+
+    Attributes:
+        inputs: what is to be coloured; ``-`` is stdin.
+        output: a file, or ``-`` or None for stdout.
+        overwrite: replace that file if it exists.
+    """
+
+    inputs: Sequence[str]
+    output: str | None
+    overwrite: bool
+
+
+def color_stream(stream: Stream, model: str, steering: Steering, session: Session | None) -> int:
     """Colour the one picture of ``inputs`` from stdin or to stdout; return the exit code.
 
     Raises:
@@ -37,42 +47,32 @@ def color_stream(
         OutputError: if ``output`` exists and may not be replaced.
         PhotoError: if no picture can be read.
     """
+    inputs, output = stream.inputs, stream.output
     if len(inputs) != 1:
         raise OptionError(f"`-` goes with one picture but {len(inputs)} are given: name only one")
     target = None if output in (None, "-") else Path(output or "")
     if target is not None:
-        _check_target(target, overwrite)
+        _check_target(target, stream.overwrite)
     elif sys.stdout.isatty():
         raise OptionError(
             "stdout is a terminal, which cannot show a picture: add `-o FILE` or `> FILE`"
         )
     data = _read(inputs[0])
     if session is not None:
-        from koalarize.cli.pictures import warn_of_weights
-
         session.check(data, "stdin" if inputs[0] == "-" else inputs[0])
         warn_of_weights(session)
 
     from koalarize.colorizer.colorizer import Colorizer
-    from koalarize.colorizer.look import noting_colors
+    from koalarize.photo.photo import Photo
 
-    colorizer = Colorizer.load(model)
-    clear: list[bool] = []
-    watched: dict[str, Any] = {"seen": noting_colors(clear)}
-    steering = how["steering"]
-    if steering is not None and steering.keep_color:
-        watched = {}
+    original = Photo.read(data)
+    colored = Colorizer.load(model).photo(original, steering)
     if target is None:
-        sys.stdout.buffer.write(colorizer(data, **watched, **how))
+        sys.stdout.buffer.write(original.encode(colored.photo.pixels))
         sys.stdout.buffer.flush()
     else:
-        from koalarize.photo.photo import Photo
-
-        colored = colorizer(Photo.read(data), **watched, **how)
-        typer.echo(colored.write(colored.pixels, target, overwrite=overwrite))
-    if any(clear):
-        from koalarize.cli.report import note_of_colors
-
+        typer.echo(original.write(colored.photo.pixels, target, overwrite=stream.overwrite))
+    if colored.had_colors:
         note_of_colors(1)
     return 0
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -22,20 +23,43 @@ from koalarize.colorizer import merge as chroma
 from koalarize.colorizer.look import View
 from koalarize.engines.engine import Engine, ModelInfo, OnnxEngine
 from koalarize.errors import OptionError
-from koalarize.photo.photo import Photo, check_output, output_path
-from koalarize.steering.hints import Hint
+from koalarize.photo.files import check_output, output_path
+from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
-from koalarize.steering.steering import Steering
+from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["Colorizer", "View", "colorize", "palette_of"]
+__all__ = ["Colored", "Colorizer", "Picture", "Reference", "View", "colorize", "palette_of"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
+#: What can be coloured.
+Picture = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | Array | Photo
 #: What a palette can be taken from.
 Reference = str | os.PathLike[str] | bytes | Image.Image | Array | Photo | Palette
 
 #: The working grid of a panorama has at most so many squares of the working size.
 _MOST_SQUARES = 8
+
+
+@dataclass(frozen=True)
+class Colored:
+    """A coloured picture.
+
+    Attributes:
+        photo: the coloured pixels, with everything worth keeping of the original.
+        had_colors: whether the picture clearly had colours of its own, which new ones replaced.
+        path: of the file that was written, if one was.
+    """
+
+    photo: Photo
+    had_colors: bool = False
+    path: Path | None = None
+
+    @property
+    def written(self) -> Path:
+        """The file that was written."""
+        assert self.path is not None
+        return self.path
 
 
 class Colorizer:
@@ -70,64 +94,51 @@ class Colorizer:
         """What the network is: name, stride, working size, whether it takes hints."""
         return self._engine.info
 
+    @overload
     def __call__(
-        self,
-        picture: str | os.PathLike[str] | bytes | BinaryIO | Image.Image | Array | Photo,
-        *,
-        output: str | os.PathLike[str] | None = None,
-        overwrite: bool = False,
-        vividness: float = 1.0,
-        hints: Sequence[Hint] = (),
-        size: int | None = None,
-        warmth: float = 0.0,
-        alternative: int = 0,
-        reference: Reference | None = None,
-        best: bool = False,
-        keep_color: bool = False,
-        steering: Steering | None = None,
-        seen: Callable[[View], None] | None = None,
-    ) -> Any:
+        self, picture: str | os.PathLike[str], steering: Steering = PLAIN, **changes: object
+    ) -> Path: ...
+    @overload
+    def __call__(
+        self, picture: bytes | BinaryIO, steering: Steering = PLAIN, **changes: object
+    ) -> bytes: ...
+    @overload
+    def __call__(
+        self, picture: Image.Image, steering: Steering = PLAIN, **changes: object
+    ) -> Image.Image: ...
+    @overload
+    def __call__(self, picture: Array, steering: Steering = PLAIN, **changes: object) -> Array: ...
+    @overload
+    def __call__(self, picture: Photo, steering: Steering = PLAIN, **changes: object) -> Photo: ...
+    def __call__(
+        self, picture: Picture, steering: Steering = PLAIN, **changes: object
+    ) -> Path | bytes | Image.Image | Array | Photo:
         """Colour a picture.
 
         Args:
             picture: what ``Photo.read`` takes, or a ``Photo``.
-            output: file to write; for a path the default is ``name.color.ext`` beside it.
-            overwrite: replace ``output`` if it exists; an original is never replaced.
-            vividness: factor on the chroma; hue stays. 0 gives grey.
-            hints: colours asked for at points of the upright photo.
-            size: shorter side at which the network looks, pixels; the model's own by default. A
-                model bound to one size sees the whole photo in a square of it, and takes no other.
-            warmth: -1 (cold) to 1 (warm); grey stays nearly grey.
-            alternative: number of another plausible colouring; 0 is the network's own.
-            reference: a picture (or its ``Palette``) whose colours to take.
-            best: let the network see the mirrored photo too and average; twice its time.
-            keep_color: places that have a colour of their own keep it; for hand-tinted pictures.
-            steering: all eight in one, instead of them.
-            seen: called with the ``View`` of the photo, once it has been looked at.
+            steering: what is asked of the colouring.
+            **changes: fields of ``Steering`` set beside it, as ``vividness=1.2``; ``reference``
+                may also be a picture.
 
         Returns:
-            A path if ``output`` is given or ``picture`` is a path; otherwise the kind given.
+            What was given, coloured: bytes for bytes, a PIL image for one, an array of its dtype
+            for one, a ``Photo`` for one. For a path the path of the file that was written beside
+            it, as ``file`` does.
 
         Raises:
             PhotoError: if the picture cannot be read.
             OutputError: if the result cannot be written.
-            OptionError: if a value is not allowed.
+            OptionError: if a field is unknown, is given twice, or its value is not allowed.
         """
-        target = _target(picture, output)
-        if target is not None:
-            source = Path(picture) if isinstance(picture, (str, os.PathLike)) else None
-            check_output(target, source=source, overwrite=overwrite)
-        if steering is None:
-            palette = palette_of(reference)
-            steering = Steering(
-                vividness, warmth, tuple(hints), size, alternative, palette, best, keep_color
-            )
+        steering = _steering(steering, changes)
+        if isinstance(picture, (str, os.PathLike)):
+            return self.file(picture, steering=steering).written
         photo = picture if isinstance(picture, Photo) else Photo.read(picture)
-        srgb = self._colored(photo, steering, seen)
-        if target is not None:
-            return photo.write(srgb, target, overwrite=overwrite)
+        colored = self.photo(photo, steering).photo
         if isinstance(picture, Photo):
-            return dataclasses.replace(photo, pixels=srgb)
+            return colored
+        srgb = colored.pixels
         if isinstance(picture, Image.Image):
             return photo.to_image(srgb)
         if isinstance(picture, np.ndarray):
@@ -136,33 +147,44 @@ class Colorizer:
             return srgb.astype(picture.dtype, copy=False)
         return photo.encode(srgb)
 
-    def pixels(
+    def file(
         self,
-        photo: Photo,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str] | None = None,
+        steering: Steering = PLAIN,
         *,
-        vividness: float = 1.0,
-        hints: Sequence[Hint] = (),
-        size: int | None = None,
-        steering: Steering | None = None,
-    ) -> Array:
-        """Return the coloured pixels (H, W, 3) of a photo, of the dtype of its pixels."""
-        steering = steering or Steering(vividness, hints=tuple(hints), size=size)
-        return self._colored(photo, steering, None)
+        overwrite: bool = False,
+    ) -> Colored:
+        """Colour a file into another one.
 
-    def _colored(
-        self, photo: Photo, steering: Steering, seen: Callable[[View], None] | None
-    ) -> Array:
+        Args:
+            source: the picture; it is never replaced.
+            target: the file to write; by default ``name.color.ext`` beside the picture.
+            steering: what is asked of the colouring.
+            overwrite: replace ``target`` if it exists.
+
+        Raises:
+            PhotoError: if the picture cannot be read.
+            OutputError: if the result cannot be written; nothing is left half-written.
+            OptionError: if the model cannot do what is asked.
+        """
+        path = output_path(source) if target is None else Path(target)
+        check_output(path, source=Path(source), overwrite=overwrite)
+        original = Photo.read(source)
+        colored = self.photo(original, steering)
+        written = original.write(colored.photo.pixels, path, overwrite=overwrite)
+        return dataclasses.replace(colored, path=written)
+
+    def photo(self, photo: Photo, steering: Steering = PLAIN) -> Colored:
+        """Colour a photo.
+
+        Raises:
+            OptionError: if the model cannot do what is asked.
+        """
         view = self.view(photo, size=steering.size)
-        if seen is not None:
-            seen(view)
-        return chroma.merge(photo.pixels, self.steered(view, steering), threads=self._threads)
-
-    def guidance(
-        self, photo: Photo, *, hints: Sequence[Hint] = (), size: int | None = None
-    ) -> chroma.Guidance:
-        """Predict a photo's chroma, before the model's gain, as it follows from lightness."""
-        steering = Steering(hints=tuple(hints), size=size)
-        return self.view(photo, size=size).guidance(steering)
+        srgb = chroma.merge(photo.pixels, self.steered(view, steering), threads=self._threads)
+        replaced = not steering.keep_color and view.has_colors
+        return Colored(dataclasses.replace(photo, pixels=srgb), had_colors=replaced)
 
     def view(self, photo: Photo, *, size: int | None = None) -> View:
         """Look at a photo at the working size, to steer it often.
@@ -196,18 +218,29 @@ class Colorizer:
         return view.guidance(steering).scaled(steering.vividness * self.info.chroma_gain)
 
 
-def colorize(picture: Any, *, model: str | Path = "koala", **options: Any) -> Any:
+def colorize(
+    picture: Picture, *, model: str | Path = "koala", **changes: object
+) -> Path | bytes | Image.Image | Array | Photo:
     """Colour one picture; for many, load a ``Colorizer`` once.
 
     Args:
         picture: path, bytes, PIL image, array or ``Photo``.
         model: a name of ``koalarize models``, or the path of an exported .onnx file.
-        **options: those of ``Colorizer.__call__``.
+        **changes: fields of ``Steering``, as ``vividness=1.2``.
 
     Returns:
         What ``Colorizer.__call__`` returns: for a path the path of the coloured file.
     """
-    return Colorizer.load(model)(picture, **options)
+    steering = _steering(PLAIN, changes)
+    return Colorizer.load(model)(cast(Photo, picture), steering)  # any kind will do
+
+
+def _steering(steering: Steering, changes: Mapping[str, object]) -> Steering:
+    """Return steering with what is set beside it; a reference may be a picture."""
+    given = dict(changes)
+    if "reference" in given:
+        given["reference"] = palette_of(cast("Reference | None", given["reference"]))
+    return steering.changed(given)
 
 
 def palette_of(reference: Reference | None) -> Palette | None:
@@ -225,14 +258,6 @@ def palette_of(reference: Reference | None) -> Palette | None:
             photo, name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
         )
     return Palette.of(reference if isinstance(reference, Photo) else Photo.read(reference))
-
-
-def _target(picture: Any, output: str | os.PathLike[str] | None) -> Path | None:
-    if output is not None:
-        return Path(output)
-    if isinstance(picture, (str, os.PathLike)):
-        return output_path(cast("str | os.PathLike[str]", picture))
-    return None
 
 
 def _working_size(height: int, width: int, size: int | None, info: ModelInfo) -> tuple[int, int]:

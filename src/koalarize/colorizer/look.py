@@ -8,7 +8,6 @@ change of a hint costs one run of the network and no look at the photo.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,23 +18,18 @@ from koalarize.colorizer import merge as chroma
 from koalarize.engines.engine import Engine, ModelInfo, Prediction
 from koalarize.errors import OptionError
 from koalarize.steering import alternatives as likely
-from koalarize.steering import steering as steer
+from koalarize.steering import apply
 from koalarize.steering.blank import calmness
 from koalarize.steering.hints import hint_planes
 from koalarize.steering.own_colors import Tint, find_tint
-from koalarize.steering.steering import Steering
+from koalarize.steering.steering import MOST_ALTERNATIVES, Steering
 
-__all__ = ["View", "noting_colors"]
+__all__ = ["View"]
 
 Float32 = npt.NDArray[np.float32]
 
 _PLAIN = Steering()
 _PATCH = 4  # working pixels: side of what is shown to the network of a known colour
-
-
-def noting_colors(found: list[bool]) -> Callable[[View], None]:
-    """Return what a ``Colorizer`` may call with its view: it notes whether there were colours."""
-    return lambda view: found.append(view.has_colors)
 
 
 @dataclass(frozen=True)
@@ -102,10 +96,10 @@ class View:
         ab = ab[:, :height, :width] * np.float32(1.0 if asked else self.calm)
         gain = info.chroma_gain
         if hints:
-            ab = steer.honoured(
+            ab = apply.honoured(
                 ab, self.lightness, hints, width=self.width, height=self.height, gain=gain
             )
-        guidance = chroma.guide(steer.warmed(ab, steering.warmth, gain), self.lightness)
+        guidance = chroma.guide(apply.warmed(ab, steering.warmth, gain), self.lightness)
         tint = self._tint_for(steering)
         return guidance if tint is None else chroma.Guidance(guidance.planes, tint.kept())
 
@@ -186,7 +180,7 @@ class View:
                 self._anchors = likely.alternative_anchors(
                     logits[:, :height, :width],
                     lightness[:height, :width],
-                    likely.MOST_ALTERNATIVES,
+                    MOST_ALTERNATIVES,
                     temperature=self._info.temperature,
                 )
             return self._anchors
@@ -286,7 +280,7 @@ class View:
         ]
         if not hints:
             return self.tint
-        given = steer.hinted_share(self.tint.ab, hints, width=self.width, height=self.height)
+        given = apply.hinted_share(self.tint.ab, hints, width=self.width, height=self.height)
         return self.tint.spared(given)
 
     def _anchor(self, planes: Float32, steering: Steering) -> None:
@@ -321,7 +315,7 @@ class View:
         lightness = color.resize(answer.lightness[None], *logits.shape[1:])[0]
         height, width = self._cells(answer)
         free = np.ones(logits.shape[1:], np.float32)
-        free[:height, :width] -= steer.hinted_share(
+        free[:height, :width] -= apply.hinted_share(
             prediction.ab[:, :height, :width], steering.hints, width=self.width, height=self.height
         )
         return steering.reference.lead(logits, lightness, free)

@@ -16,7 +16,6 @@ import numpy.typing as npt
 from koalarize import color
 
 __all__ = [
-    "MOST_ALTERNATIVES",
     "Anchor",
     "Mode",
     "Suggestion",
@@ -29,8 +28,6 @@ __all__ = [
 Float32 = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
 
-#: Alternatives are numbered from 1 to this; 0 is the network's own colouring.
-MOST_ALTERNATIVES = 12
 
 _REACH = 15.0  # Lab units: bins so near to a mode's are the same colour
 _LEAST = 0.004  # probability below which a mode is noise

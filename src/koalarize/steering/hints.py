@@ -3,23 +3,26 @@
 Not here: how a network spreads them.
 """
 
-from __future__ import annotations
-
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
+from annotated_types import Ge, Le
 
-from koalarize.color import srgb_to_lab
 from koalarize.errors import OptionError
+from koalarize.steering.fields import Help, check_all
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["Hint", "hint_planes"]
 
-_COLOR = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
+_COLOR = r"^#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})$"
 _TEXT = re.compile(r"\s*([^,=\s]+)\s*,\s*([^,=\s]+)\s*(?:,\s*([^,=\s]+)\s*)?=\s*(\S+)\s*")
+#: No photo is wider or taller, pixels.
+MOST_PIXELS = 1_000_000
 _DEFAULT_RADIUS = 0.012  # of the shorter side: two pixels at the usual working sizes
 
 
@@ -31,25 +34,28 @@ class Hint:
         x: pixels from the left edge of the upright photo.
         y: pixels from its top edge.
         color: ``#rrggbb`` or ``#rgb``; its hue and chroma are used, the photo keeps its lightness.
-        radius: of the circle it covers, pixels of the photo; None takes about 1 % of the photo.
+        radius: of the circle it covers, pixels of the photo; None takes 1.2 % of its shorter side.
     """
 
-    x: float
-    y: float
-    color: str
-    radius: float | None = None
+    x: Annotated[float, Ge(0), Le(MOST_PIXELS), Help("Pixels from the left of the upright photo.")]
+    y: Annotated[float, Ge(0), Le(MOST_PIXELS), Help("Pixels from its top.")]
+    color: Annotated[
+        str, Help("`#rrggbb` or `#rgb`; the photo keeps its lightness.", pattern=_COLOR)
+    ]
+    radius: Annotated[
+        Annotated[float, Ge(0), Le(MOST_PIXELS)] | None,
+        Help("Of the circle it covers, pixels; 1.2 % of the shorter side by default."),
+    ] = None
 
     def __post_init__(self) -> None:
-        if not _COLOR.fullmatch(self.color):
+        if not re.fullmatch(_COLOR, self.color):
             raise OptionError(
                 f"the hint's colour is `{self.color}` but must be #rrggbb, as in `#c03020`"
             )
-        for name, value in (("x", self.x), ("y", self.y), ("radius", self.radius or 0.0)):
-            if not math.isfinite(value) or value < 0:
-                raise OptionError(f"the hint's {name} is {value:g} but must be 0 or more")
+        check_all(self, "the hint's ")
 
     @classmethod
-    def parse(cls, text: str) -> Hint:
+    def parse(cls, text: str) -> "Hint":
         """Read ``X,Y=#RRGGBB`` or ``X,Y,RADIUS=#RRGGBB``.
 
         Raises:
@@ -70,6 +76,10 @@ class Hint:
     @property
     def ab(self) -> tuple[float, float]:
         """The hint's (a*, b*), Lab units."""
+        import numpy as np
+
+        from koalarize.color import srgb_to_lab
+
         digits = self.color.removeprefix("#")
         if len(digits) == 3:
             digits = "".join(2 * digit for digit in digits)
@@ -80,7 +90,7 @@ class Hint:
 
 def hint_planes(
     hints: Sequence[Hint], *, width: int, height: int, grid_width: int, grid_height: int
-) -> npt.NDArray[np.float32]:
+) -> "npt.NDArray[np.float32]":
     """Draw hints onto the planes (a, b, mask) of a working grid.
 
     Args:
@@ -96,6 +106,8 @@ def hint_planes(
     Raises:
         OptionError: if a hint lies outside the photo.
     """
+    import numpy as np
+
     planes = np.zeros((3, grid_height, grid_width), np.float32)
     rows = (np.arange(grid_height) + 0.5) * height / grid_height
     columns = (np.arange(grid_width) + 0.5) * width / grid_width

@@ -1,180 +1,118 @@
-"""Steering: everything a person may ask of a colouring, and what is done to ab for it.
+"""Steering: everything a person may ask of a colouring, each with its bounds and its help.
 
-Not here: the palette of a reference (``palette``), other colourings (``likely``), the order in
-which it all happens (``colorizer``). One ``Steering`` serves command line, page and sessions.
+Not here: what is done to ab for it (``steering.apply``), the palette of a reference
+(``steering.palette``), other colourings (``steering.alternatives``), steering as JSON
+(``steering.wire``). Loads nothing slow, since the help of the command line is made of it.
 """
 
-from __future__ import annotations
-
-import math
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
+from annotated_types import Ge, Le, MaxLen
 
-from koalarize.errors import OptionError
-from koalarize.steering.alternatives import MOST_ALTERNATIVES
+from koalarize.errors import OptionError, did_you_mean
+from koalarize.steering.fields import Help, check_all
 from koalarize.steering.hints import Hint
-from koalarize.steering.palette import Palette
 
-__all__ = ["Steering", "hinted_share", "honoured", "warmed"]
+if TYPE_CHECKING:
+    from koalarize.steering.palette import Palette
 
-Float32 = npt.NDArray[np.float32]
+__all__ = [
+    "MOST_ALTERNATIVES",
+    "MOST_HINTS",
+    "PLAIN",
+    "Steering",
+]
 
-#: What full warmth adds to (a*, b*) of a coloured place, Lab units: towards candle light.
-_WARM = (5.0, 18.0)
-_GREY_SHARE = 0.2  # of that shift, for a place without colour
-_COLOURED = 14.0  # chroma from which a place takes nearly the whole shift
-_SPREAD = 0.25  # of the shorter side: how far what a hint lacks is added to what looks like it
-_LEAST_REACH = 7.0  # working pixels: less would be smoothed away where chroma is fitted to L*
-_ALIKE_AB = 10.0  # Lab units: places within it of the hinted one share its correction
-_ALIKE_L = 12.0
-_SURE = 0.4  # of the shorter side: how far a hint makes the network's colours sure,
-_SURE_AB = 20.0  # at places coloured like it
-_BELONGS = 0.3  # of the shorter side: how far from a hint its thing reaches
+#: Alternatives are numbered from 1 to this; 0 is the network's own colouring.
+MOST_ALTERNATIVES = 12
+#: More hints than anybody sets by hand.
+MOST_HINTS = 200
 
 
 @dataclass(frozen=True)
 class Steering:
     """What a person asks of a colouring; every default means "as the network sees it".
 
-    Attributes:
-        vividness: factor on the chroma; hue stays. 0 gives grey.
-        warmth: -1 (cold) to 1 (warm), like the white balance of a camera; grey stays nearly grey.
-        hints: colours asked for at points of the upright photo.
-        size: shorter side at which the network looks, pixels; the model's own by default.
-        alternative: number of another plausible colouring; 0 is the network's own.
-        reference: the palette of a picture whose colours to take.
-        best: whether the network also sees the mirrored photo and the two answers are averaged;
-            calmer and steadier, for twice the network's time.
-        keep_color: whether places of the photo that have a colour keep it, and the network colours
-            the rest to go with them; vividness and warmth then leave them alone too. The even tone
-            of a sepia print is no colour in this sense.
+    These fields are the only list of what can be asked: bounds and help stand beside each. The
+    command line's options, the REST schema, the session's file, Python's keywords and the page's
+    controls are made of them.
+
+    Raises:
+        OptionError: if a value is outside its bounds.
     """
 
-    vividness: float = 1.0
-    warmth: float = 0.0
-    hints: tuple[Hint, ...] = ()
-    size: int | None = None
-    alternative: int = 0
-    reference: Palette | None = None
-    best: bool = False
-    keep_color: bool = False
+    vividness: Annotated[
+        float,
+        Ge(0),
+        Le(5),
+        Help("Factor on the chroma: 0 gives grey, 1.5 is bold; hue stays.", metavar="GAIN"),
+    ] = 1.0
+    warmth: Annotated[
+        float,
+        Ge(-1),
+        Le(1),
+        Help("White balance: -1 is cold, 1 is warm; grey stays nearly grey.", metavar="SHIFT"),
+    ] = 0.0
+    hints: Annotated[
+        tuple[Hint, ...],
+        MaxLen(MOST_HINTS),
+        Help(
+            "A colour at a point of the upright photo, or in a circle: X,Y,RADIUS=#RRGGBB; "
+            "repeatable.",
+            option="--hint",
+            metavar="X,Y=#RRGGBB",
+        ),
+    ] = ()
+    size: Annotated[
+        Annotated[int, Ge(16), Le(2048)] | None,
+        Help(
+            "Shorter side at which the network looks; the model's own by default.", None, "PIXELS"
+        ),
+    ] = None
+    alternative: Annotated[
+        int,
+        Ge(0),
+        Le(MOST_ALTERNATIVES),
+        Help("Number of another plausible colouring; 0 is the network's own.", metavar="N"),
+    ] = 0
+    reference: Annotated[
+        "Palette | None",
+        Help("A colour picture whose palette to take over.", metavar="FILE"),
+    ] = None
+    best: Annotated[
+        bool,
+        Help("Look at the mirrored photo too and average: calmer, twice the network's time."),
+    ] = False
+    keep_color: Annotated[
+        bool,
+        Help("Places that have a colour of their own keep it; for hand-tinted photos."),
+    ] = False
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.vividness) and self.vividness >= 0):
-            raise OptionError(
-                f"`vividness` is {self.vividness} but must be 0 or more: 1 is as predicted"
-            )
-        if not (math.isfinite(self.warmth) and -1 <= self.warmth <= 1):
-            raise OptionError(
-                f"`warmth` is {self.warmth} but must be from -1 (cold) to 1 (warm); 0 is neutral"
-            )
-        if self.size is not None and self.size < 1:
-            raise OptionError(
-                f"`size` is {self.size} but must be at least 1, and best the model's own"
-            )
-        if not 0 <= self.alternative <= MOST_ALTERNATIVES:
-            raise OptionError(
-                f"`alternative` is {self.alternative} but must be 0 (the network's own) to "
-                f"{MOST_ALTERNATIVES}"
-            )
+        object.__setattr__(self, "hints", tuple(self.hints))  # a list is what people write
+        check_all(self)
+
+    def changed(self, changes: Mapping[str, object]) -> "Steering":
+        """Return it with some fields set.
+
+        Raises:
+            OptionError: if there is no such field, or this steering sets it already.
+        """
+        names = [field.name for field in dataclasses.fields(self)]
+        for name, value in changes.items():
+            if name not in names:
+                known = did_you_mean(name, names) or f": known are {', '.join(names)}"
+                raise OptionError(f"`{name}` is nothing that can be asked of a colouring{known}")
+            if getattr(self, name) != getattr(PLAIN, name):
+                raise OptionError(
+                    f"`{name}` is given twice, as {getattr(self, name)!r} in `steering` and as "
+                    f"{value!r} beside it: leave one of them out"
+                )
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
 
-def warmed(ab: Float32, warmth: float, gain: float = 1.0) -> Float32:
-    """Shift colours towards warm (above 0) or cold (below), as a white balance does.
-
-    Args:
-        ab: (2, h, w), Lab units.
-        warmth: -1..1.
-        gain: by what the chroma will be multiplied later; the shift is meant for after it.
-    """
-    if warmth == 0:
-        return ab
-    chroma = np.hypot(ab[0], ab[1]) * np.float32(gain)
-    share = _GREY_SHARE + (1 - _GREY_SHARE) * (1 - np.exp(-chroma / np.float32(_COLOURED)))
-    shift = np.array(_WARM, np.float32)[:, None, None] * np.float32(warmth / gain)
-    return ab + shift * share.astype(np.float32)
-
-
-def honoured(
-    ab: Float32,
-    l: Float32,  # noqa: E741
-    hints: Sequence[Hint],
-    *,
-    width: int,
-    height: int,
-    gain: float = 1.0,
-) -> Float32:
-    """Make hinted places exactly the colour asked for, and what belongs to them nearly so.
-
-    A network answers a hint only roughly. What is still missing at a hint is added there and, less
-    and less, to places near it that look alike and were coloured alike. Around hints the model's
-    gain is taken back, too.
-
-    Args:
-        ab: (2, h, w) as the network answered the hints, Lab units.
-        l: (h, w), L* of the same grid.
-        hints: of a photo of ``width`` x ``height`` pixels.
-        width: of the photo.
-        height: of it.
-        gain: by what the chroma will be multiplied later.
-    """
-    rows, columns = l.shape
-    side = min(rows, columns)
-    down = np.arange(rows, dtype=np.float32)[:, None]
-    across = np.arange(columns, dtype=np.float32)[None]
-    places = [
-        (min(int(h.y * rows / height), rows - 1), min(int(h.x * columns / width), columns - 1))
-        for h in hints
-    ]
-    likeness: list[Float32] = []
-    unsure = np.ones((rows, columns), np.float32)
-    for hint, (row, column) in zip(hints, places, strict=True):
-        reach = max(_SPREAD * side, _LEAST_REACH, (hint.radius or 0.0) * rows / height)
-        squared = (down - row) ** 2 + (across - column) ** 2
-        unlike = ((ab - ab[:, row, column, None, None]) ** 2).sum(0)
-        away = squared / np.float32(2 * reach**2) + unlike / np.float32(2 * _ALIKE_AB**2)
-        away += (l - l[row, column]) ** 2 / np.float32(2 * _ALIKE_L**2)
-        likeness.append(np.exp(-away))
-        away = squared / np.float32(2 * (_SURE * side) ** 2) + unlike / np.float32(2 * _SURE_AB**2)
-        unsure *= 1 - np.exp(-away)
-    # The gain makes up for colours that are a mean of many likely ones; a hint has left few.
-    ab = ab * (1 - (1 - unsure) * np.float32(1 - 1 / gain))
-    total = np.zeros((2, rows, columns), np.float32)
-    weight = np.zeros((rows, columns), np.float32)
-    near = np.zeros((rows, columns), np.float32)
-    for hint, (row, column), alike in zip(hints, places, likeness, strict=True):
-        missing = np.array(hint.ab, np.float32) / np.float32(gain) - ab[:, row, column]
-        # Squared, a hint rules alone where it is the nearest one.
-        squared = alike * alike
-        total += missing[:, None, None] * squared
-        weight += squared
-        np.maximum(near, alike, out=near)
-    return (ab + total / np.maximum(weight, np.float32(1e-6)) * near).astype(np.float32)
-
-
-def hinted_share(ab: Float32, hints: Sequence[Hint], *, width: int, height: int) -> Float32:
-    """Return (h, w) in 0..1: how far a place belongs to what a person has given a colour.
-
-    That is what lies near a hint and was coloured as the hinted place was.
-
-    Args:
-        ab: (2, h, w) as the network answered the hints, of the photo without padding.
-        hints: those it was given.
-        width: of the photo, pixels.
-        height: of it.
-    """
-    rows, columns = ab.shape[1:]
-    share = np.zeros((rows, columns), np.float32)
-    down = np.arange(rows, dtype=np.float32)[:, None]
-    across = np.arange(columns, dtype=np.float32)[None]
-    reach = _BELONGS * min(rows, columns)
-    for hint in hints:
-        row = min(int(hint.y * rows / height), rows - 1)
-        column = min(int(hint.x * columns / width), columns - 1)
-        unlike = ((ab - ab[:, row, column, None, None]) ** 2).sum(0) / (2 * _ALIKE_AB**2)
-        unlike += ((down - row) ** 2 + (across - column) ** 2) / np.float32(2 * reach**2)
-        share = np.maximum(share, np.exp(-unlike).astype(np.float32))
-    return share
+#: The network's own colouring.
+PLAIN = Steering()

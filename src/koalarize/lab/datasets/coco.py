@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ class _Work:
 
     def note(self, name: str, **facts: Any) -> None:
         entry = self.manifest.setdefault(name, {})
-        entry.update(facts, date=datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        entry.update(facts, date=datetime.now(UTC).isoformat(timespec="seconds"))
         text = json.dumps({"sets": self.manifest}, indent=1)
         write_whole(f"{text}\n".encode(), self.dest / "coco.json")
 

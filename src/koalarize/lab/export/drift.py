@@ -18,6 +18,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import Engine, ModelInfo, Prediction
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
+from koalarize.steering.steering import Steering
 
 __all__ = ["Drift", "Feed", "Picture", "Recorder", "colored", "drift_between"]
 
@@ -84,7 +85,9 @@ def colored(
     for number, picture in enumerate(pictures):
         hinted = engine.info.accepts_hints and number % _HINTED_EVERY == _HINTED_EVERY - 1
         hints = _hints(picture, rng) if hinted else []
-        results.append(colorizer.pixels(Photo.read(picture), hints=hints))
+        results.append(
+            colorizer.photo(Photo.read(picture), Steering(hints=tuple(hints))).photo.pixels
+        )
         if progress is not None:
             progress()
     return results

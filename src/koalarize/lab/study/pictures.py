@@ -24,7 +24,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize import color
-from koalarize.batch.run import find_pictures
+from koalarize.batch.find import find_pictures
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import DataError, PhotoError
 from koalarize.lab.study.plan import Trial
@@ -193,7 +193,7 @@ def _recoloured(lightness: npt.NDArray[np.float32], colorizer: Colorizer) -> UIn
     lab = np.zeros((*lightness.shape, 3), np.float32)
     lab[..., 0] = lightness
     grey = color.lab_to_srgb(lab, dtype=np.uint16)[..., 0]
-    pixels = colorizer.pixels(Photo.read(np.ascontiguousarray(grey)))
+    pixels = colorizer.photo(Photo.read(np.ascontiguousarray(grey))).photo.pixels
     return ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
 

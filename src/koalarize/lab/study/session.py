@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -269,7 +269,7 @@ class Session:
             "reaction_ms": round(reaction_ms, 2),
             "interrupted": interrupted,
             "views": max(1, self.record.views),
-            "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
         answers = (*self.record.answers, Answer.model_validate(given))
         self._write(self.record.model_copy(update={"answers": answers, "views": 0}))

@@ -155,7 +155,7 @@ class _Journal:
 
         try:
             await self._app(scope, receive, counted)
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             _LOG.warning("a reader stalled and was given up")
         finally:
             route = getattr(scope.get("route"), "path", "-")

@@ -14,11 +14,9 @@ from starlette.responses import Response
 
 import koalarize
 from koalarize.models.catalog import MODELS
-from koalarize.steering.alternatives import MOST_ALTERNATIVES
 from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
-from koalarize.steering.session import MOST_HINTS
-from koalarize.steering.steering import Steering
+from koalarize.steering.steering import MOST_ALTERNATIVES, MOST_HINTS, Steering
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.album import read_photo
 from koalarize.web.studio.describe import (

@@ -7,14 +7,15 @@ need no photo (``open_routes``).
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from koalarize.models.catalog import MODELS
-from koalarize.steering.session import Session, steering_to_json
+from koalarize.steering.session import Session
+from koalarize.steering.wire import SteeringAsked, steering_asked
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.album import Entry
 from koalarize.web.studio.describe import (
@@ -281,14 +282,14 @@ def _add_files(router: APIRouter, studio: Studio) -> None:
         },
         responses=problems(409, 408, 413, 415, *WORKED),
     )
-    async def reopen(request: Request, id: Id) -> dict[str, Any]:
+    async def reopen(request: Request, id: Id) -> SteeringAsked:
         entry = album.get(id)
         sent = await studio.intake.read(request)
 
-        def job() -> dict[str, Any]:
+        def job() -> SteeringAsked:
             session = Session.loads(sent.picture)
             session.check_hash(entry.id, entry.name)
-            return steering_to_json(session.steering, session.model)
+            return steering_asked(session.steering, session.model)
 
         return await desk.run(job, request)
 

@@ -9,9 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from koalarize.steering.alternatives import MOST_ALTERNATIVES
-from koalarize.steering.session import MOST_HINTS, steering_from_json
-from koalarize.steering.steering import Steering
+from koalarize.steering.wire import SteeringAsked
 
 __all__ = [
     "AlternativesAsked",
@@ -47,17 +45,6 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class HintAsked(_Strict):
-    """A colour asked for at a point."""
-
-    x: _Coordinate = Field(description="pixels from the left of the upright photo", examples=[120])
-    y: _Coordinate = Field(description="pixels from its top", examples=[300])
-    color: str = Field(pattern=_COLOR, examples=["#c03020"])
-    radius: _Coordinate | None = Field(
-        None, description="of the circle, pixels; null is about 1 % of the shorter side"
-    )
-
-
 class ReferencePalette(_Strict):
     """The palette of a reference picture, as `POST /references` gives it."""
 
@@ -67,43 +54,6 @@ class ReferencePalette(_Strict):
         min_length=3, max_length=3, description="pairs of an ab bin and its weight, by lightness"
     )
     swatches: list[str] = Field(default_factory=list, max_length=16)
-
-
-class SteeringAsked(_Strict):
-    """Everything that may be asked of a colouring."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"vividness": 1.2, "warmth": 0.1, "hints": [{"x": 12, "y": 30, "color": "#c03020"}]}
-            ]
-        },
-    )
-
-    model: str = Field("koala", min_length=1, max_length=100, description="of `GET /models`")
-    size: Annotated[int, Field(ge=32, le=1024, strict=True)] | None = Field(
-        None, description="shorter side at which the network looks; null is the model's own"
-    )
-    vividness: float = Field(1.0, ge=0, le=3, allow_inf_nan=False, strict=True)
-    warmth: float = Field(0.0, ge=-1, le=1, allow_inf_nan=False, strict=True)
-    alternative: int = Field(0, ge=0, le=MOST_ALTERNATIVES, strict=True)
-    best: bool = Field(
-        False, strict=True, description="average with the mirrored photo's: calmer, twice the time"
-    )
-    keep_color: bool = Field(
-        False, strict=True, description="places that have a colour keep it, for hand-tinted photos"
-    )
-    hints: list[HintAsked] = Field(default_factory=list, max_length=MOST_HINTS)
-    reference: ReferencePalette | None = None
-
-    def parse(self) -> tuple[str, Steering]:
-        """Return the model's name and the steering.
-
-        Raises:
-            OptionError: if a value is not allowed.
-        """
-        return steering_from_json(self.model_dump(mode="json"))
 
 
 class _Steered(_Strict):

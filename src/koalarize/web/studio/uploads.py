@@ -101,7 +101,7 @@ class Intake:
             patience = min(settings.upload_idle, end - time.monotonic())
             try:
                 message = await asyncio.wait_for(request.receive(), max(patience, 0))
-            except (TimeoutError, asyncio.TimeoutError) as error:
+            except TimeoutError as error:
                 raise Problem(408, "the upload stalled or took too long: send it again") from error
             if message["type"] == "http.disconnect":
                 raise Problem(400, "the upload was cut off: send it again")

@@ -159,7 +159,8 @@ def region(
 
 def render(photo: Photo, colorizer: Colorizer, steering: Steering, format: str | None) -> bytes:
     """Return the full-size file, exactly as the command line would write it."""
-    return photo.encode(colorizer.pixels(photo, steering=steering), format=format)
+    colored = colorizer.photo(photo, steering).photo
+    return photo.encode(colored.pixels, format=format)
 
 
 def suggestions(

@@ -1,0 +1,44 @@
+"""A comparison: the grey picture and the coloured one side by side, in one file.
+
+Not here: colouring (``batch.run``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from koalarize.color import lab_to_srgb, srgb_to_lab
+from koalarize.photo.photo import Photo
+
+__all__ = ["compare_path", "write_comparison"]
+
+#: Rows converted at once for a comparison.
+_ROWS = 256
+
+
+def compare_path(result: Path) -> Path:
+    """Return where the comparison of a result goes: ``name.color.jpg`` -> ``name.compare.jpg``."""
+    stem = result.stem[: -len(".color")] if result.stem.endswith(".color") else result.stem
+    return result.with_name(f"{stem}.compare{result.suffix}")
+
+
+def write_comparison(result: Path, target: Path) -> None:
+    """Write the result's own lightness and the result side by side, in the result's format."""
+    photo = Photo.read(result)
+    pixels = photo.pixels if photo.pixels.ndim == 3 else np.dstack([photo.pixels] * 3)
+    width = photo.width
+    gap = max(2, width // 50)
+    white = np.iinfo(pixels.dtype).max
+    sheet = np.full((photo.height, 2 * width + gap, 3), white, pixels.dtype)
+    sheet[:, width + gap :] = pixels
+    for start in range(0, photo.height, _ROWS):
+        rows = slice(start, start + _ROWS)
+        lab = srgb_to_lab(pixels[rows])
+        lab[..., 1:] = 0
+        sheet[rows, :width] = lab_to_srgb(lab, dtype=pixels.dtype)
+    alpha = photo.alpha
+    if alpha is not None:
+        alpha = np.hstack([alpha, np.zeros((photo.height, gap), alpha.dtype), alpha])
+    Photo(sheet, alpha, photo.format, dpi=photo.dpi).write(sheet, target, overwrite=True)

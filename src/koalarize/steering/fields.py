@@ -1,0 +1,128 @@
+"""What a field that a person may set declares beside itself: its bounds and its help.
+
+Not here: the fields (``steering.steering``, ``steering.hints``). Loads nothing slow, since the help
+of the command line is made of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from annotated_types import Ge, Le, MaxLen
+
+from koalarize.errors import OptionError
+
+__all__ = ["Bounds", "Help", "bounds_of", "check", "check_all", "help_of"]
+
+
+@dataclass(frozen=True)
+class Help:
+    """What a field is for, as every page and help text says it.
+
+    Attributes:
+        text: one plain sentence.
+        option: its word on the command line, where that is not the field's own name.
+        metavar: what stands for its value there.
+        pattern: regular expression that a text must match.
+    """
+
+    text: str
+    option: str | None = None
+    metavar: str | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What values a field takes.
+
+    Attributes:
+        kind: ``float``, ``int`` or ``bool``; None for anything else.
+        low: the least; None where there is no bound.
+        high: the most.
+        most: how many items at most.
+        required: whether None, which stands for "as usual", is no value of it.
+    """
+
+    kind: type | None
+    low: float | None = None
+    high: float | None = None
+    most: int | None = None
+    required: bool = True
+
+
+def help_of(field: dataclasses.Field[Any]) -> Help:
+    """Return what a field is for."""
+    return next(mark for mark in field.type.__metadata__ if isinstance(mark, Help))  # type: ignore[union-attr]
+
+
+def bounds_of(field: dataclasses.Field[Any]) -> Bounds:
+    """Return what values a field takes."""
+    annotation: Any = field.type
+    marks = list(annotation.__metadata__)
+    kind = annotation.__origin__
+    for member in get_args(kind):  # a bound number or None
+        if hasattr(member, "__metadata__"):
+            marks += member.__metadata__
+            kind = member.__origin__
+    return Bounds(
+        kind if kind in (float, int, bool) else None,
+        next((float(mark.ge) for mark in marks if isinstance(mark, Ge)), None),  # type: ignore[arg-type]
+        next((float(mark.le) for mark in marks if isinstance(mark, Le)), None),  # type: ignore[arg-type]
+        next((mark.max_length for mark in marks if isinstance(mark, MaxLen)), None),
+        required=type(None) not in get_args(annotation.__origin__),
+    )
+
+
+def check(name: str, value: Any, bounds: Bounds) -> None:
+    """Check that a value is within bounds.
+
+    Raises:
+        OptionError: if it is not.
+    """
+    if bounds.most is not None and len(value) > bounds.most:
+        raise OptionError(f"{name} are {len(value)} but must be at most {bounds.most}")
+    if bounds.kind is None or (value is None and not bounds.required):
+        return
+    if bounds.kind is bool:
+        if not isinstance(value, bool):
+            raise OptionError(f"{name} is {value!r} but must be true or false")
+        return
+    kinds = numbers.Integral if bounds.kind is int else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        what = "a whole number" if bounds.kind is int else "a number"
+        raise OptionError(f"{name} is {value!r} but must be {what}")
+    _check_range(name, _finite(value), bounds)
+
+
+def _check_range(name: str, value: float, bounds: Bounds) -> None:
+    if bounds.low is None or bounds.high is None:
+        return
+    if not bounds.low <= value <= bounds.high:
+        span = f"{bounds.low:g} to {bounds.high:g}"
+        raise OptionError(f"{name} is {value:.6g} but must be from {span}")
+
+
+def _finite(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf
+
+
+def check_all(value: Any, owner: str = "") -> None:
+    """Check every field of a dataclass whose fields declare their bounds.
+
+    Args:
+        value: the dataclass.
+        owner: what stands before a field's name in the error, as in "the hint's ".
+
+    Raises:
+        OptionError: if a value is outside its bounds.
+    """
+    for field in dataclasses.fields(value):
+        check(f"{owner}`{field.name}`", getattr(value, field.name), bounds_of(field))

@@ -1,0 +1,193 @@
+"""Steering as JSON: the one schema of sessions and of the REST service, made of its fields.
+
+Not here: the fields and their bounds (``steering.steering``), the session's file
+(``steering.session``). Unknown keys, wrong kinds and values outside their bounds are refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from functools import cache
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Strict,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
+
+from koalarize.errors import OptionError, did_you_mean
+from koalarize.steering.fields import Help
+from koalarize.steering.hints import Hint
+from koalarize.steering.palette import Palette
+from koalarize.steering.steering import Steering
+
+__all__ = ["SteeringAsked", "Strictly", "read", "reason", "steering_asked"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+#: What people call the kinds of JSON.
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text",
+    "list": "a list",
+    "model": "an object",
+}
+_PALETTE_SCHEMA = {
+    "title": "Palette",
+    "description": "The palette of a reference picture, as `POST /references` gives it.",
+    "type": "object",
+    "required": ["name", "sha256", "bands"],
+    "properties": {
+        "name": {"type": "string"},
+        "sha256": {"type": "string"},
+        "bands": {"type": "array", "items": {"type": "array"}, "minItems": 3, "maxItems": 3},
+        "swatches": {"type": "array", "items": {"type": "string"}},
+    },
+    "additionalProperties": False,
+}
+
+#: How a palette stands in JSON.
+_PALETTE = Annotated[
+    Palette,
+    PlainValidator(lambda data: data if isinstance(data, Palette) else Palette.from_json(data)),
+    PlainSerializer(Palette.to_json),
+    WithJsonSchema(_PALETTE_SCHEMA),
+]
+
+
+class Strictly(BaseModel):
+    """Refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _whole(value: object) -> object:
+    """Take 5.0 for 5, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _strict(annotation: Any) -> Any:
+    """Return an annotation with every kind taken as it is: no text for a number, no 1 for true."""
+    if annotation is float:
+        return Annotated[float, Strict(), Field(allow_inf_nan=False)]
+    if annotation is int:
+        return Annotated[int, BeforeValidator(_whole), Strict()]
+    if annotation in (bool, str):
+        return Annotated[annotation, Strict()]
+    if annotation is Palette:
+        return _PALETTE
+    if dataclasses.is_dataclass(annotation):
+        return _model_of(annotation)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return Annotated[_strict(arguments[0]), *arguments[1:]]
+    if origin in (Union, types.UnionType):
+        return Union[tuple(_strict(member) for member in arguments)]  # noqa: UP007
+    if origin is tuple:
+        return list[_strict(arguments[0])]
+    return annotation
+
+
+@cache
+def _model_of(noun: Any) -> type[BaseModel]:
+    """Return a strict model with the fields, bounds, defaults and help of a dataclass."""
+    hints = get_type_hints(noun, localns={"Palette": Palette}, include_extras=True)
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(noun):
+        help = next(mark for mark in hints[field.name].__metadata__ if isinstance(mark, Help))
+        required = field.default is dataclasses.MISSING
+        default = ... if required else [] if field.default == () else field.default
+        described = Field(default, description=help.text, pattern=help.pattern)
+        fields[field.name] = (_strict(hints[field.name]), described)
+    made = create_model(f"{noun.__name__}Asked", __base__=Strictly, **fields)
+    made.__doc__ = (noun.__doc__ or "").partition("\n")[0]
+    return made
+
+
+_Fields: Any = _model_of(Steering)
+
+
+class SteeringAsked(_Fields):
+    """Everything that may be asked of a colouring, and of which model."""
+
+    model: Annotated[str, Strict()] = Field(
+        "koala", min_length=1, max_length=100, description="Of `GET /models`."
+    )
+
+    def parse(self) -> tuple[str, Steering]:
+        """Return the model's name and the steering.
+
+        Raises:
+            OptionError: if a value is not allowed.
+        """
+        values: dict[str, Any] = {name: getattr(self, name) for name in _names()}
+        hints: list[BaseModel] = values["hints"]
+        values["hints"] = tuple(Hint(**hint.model_dump()) for hint in hints)
+        return self.model, Steering(**values)
+
+
+def _names() -> list[str]:
+    return [field.name for field in dataclasses.fields(Steering)]
+
+
+def steering_asked(steering: Steering, model: str) -> SteeringAsked:
+    """Return steering and its model as what stands in JSON.
+
+    Raises:
+        OptionError: if the model's name is none.
+    """
+    values: dict[str, Any] = {name: getattr(steering, name) for name in _names()}
+    values["hints"] = [dataclasses.asdict(hint) for hint in steering.hints]
+    return read(SteeringAsked, {"model": model, **values})
+
+
+def read(noun: type[_Model], data: object) -> _Model:
+    """Read plain data as a model.
+
+    Raises:
+        OptionError: if a key is unknown or missing, or a value is not allowed.
+    """
+    try:
+        return noun.model_validate(data)
+    except ValidationError as error:
+        raise OptionError(reason(error)) from error
+
+
+def reason(error: ValidationError) -> str:
+    """Return the first thing that is wrong as a sentence: where, what it is, what it must be."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the document"
+    if first["type"] == "extra_forbidden":
+        where, _, key = place.rpartition(".")
+        return f"{where or 'the document'} has an unknown key `{key}`{_near(key)}"
+    if first["type"] == "missing":
+        return f"`{place}` is missing: it must be given"
+    if first["type"] == "string_pattern_mismatch":
+        return f"`{place}` is {_shown(first['input'])} but must look like #rrggbb"
+    kind = first["type"].partition("_")[0]
+    must = f"be {_KINDS[kind]}" if kind in _KINDS else first["msg"].partition("should ")[2]
+    return f"`{place}` is {_shown(first['input'])} but must {must or first['msg']}"
+
+
+def _near(key: str) -> str:
+    known = [*_names(), "model", *(field.name for field in dataclasses.fields(Hint))]
+    return did_you_mean(key, known)
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        text = "a number"
+    return text if len(text) <= 60 else f"{text[:57]}..."
