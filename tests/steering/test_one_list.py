@@ -37,7 +37,7 @@ NUMBERS = [field for field in FIELDS if bounds_of(field).low is not None]
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
     """Run the command line on a picture and return the steering that reached the Colorizer."""
-    photo = Photo.read(np.full((8, 6, 3), 90, np.uint8))
+    photo = Photo.read(np.random.default_rng(0).integers(0, 255, (8, 6, 3), np.uint8))
     path = photo.write(photo.pixels, tmp_path / "photo.png")
     found: list[Steering] = []
 
