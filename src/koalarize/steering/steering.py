@@ -1,7 +1,7 @@
 """Steering: everything a person may ask of a colouring, and what is done to ab for it.
 
-Not here: the palette of a reference (``palette``), other colourings (``likely``), the order in
-which it all happens (``colorizer``). One ``Steering`` serves command line, page and sessions.
+Not here: the palette of a reference (``palette``), other colourings (``alternatives``), the order
+in which it all happens (``colorizer``). One ``Steering`` serves command line, page and sessions.
 """
 
 from __future__ import annotations
