@@ -28,8 +28,9 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
-from photo import make_picture
 from PIL import Image
+
+from photo import make_picture
 
 _SIZES = (0.1, 0.5, 2, 6, 12, 24)
 _KINDS = ("good", "good", "good", "good", "good", "good", "cut", "text", "damaged", "large")

@@ -27,12 +27,12 @@ from pathlib import Path
 
 import httpx
 import uvicorn
-from photo import JPEG, make_picture
 from PIL import Image
 
 from koalarize.web.server import open_socket
 from koalarize.web.studio.app import create_app
 from koalarize.web.studio.settings import Settings
+from photo import JPEG, make_picture
 
 
 class Service:

@@ -1,6 +1,6 @@
 """``koalarize models``: what the catalogue knows of each model.
 
-Not here: fetching or checking weights (``weights``).
+Not here: fetching or checking weights (``models``).
 """
 
 from __future__ import annotations

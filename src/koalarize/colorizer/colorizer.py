@@ -1,7 +1,7 @@
 """The ``Colorizer``: the only way from a grey picture to a coloured one.
 
-Not here: reading and writing files (``photo``), running networks (``engine``), full-size chroma
-(``chroma``). Command line, page, validation and scores all come through here.
+Not here: reading and writing files (``photo``), running networks (``engines``), full-size chroma
+(``merge``). Command line, page, validation and scores all come through here.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ class Colorizer:
         )
 
     def steered(self, view: View, steering: Steering) -> chroma.Guidance:
-        """Return how the photo of a view is coloured when steered so; ``chroma.merge`` takes it.
+        """Return how the photo of a view is coloured when steered so; ``merge.merge`` takes it.
 
         Raises:
             OptionError: if the model cannot do what is asked, or a hint lies outside the photo.

@@ -1,8 +1,8 @@
 """A photo as a network sees it: asked again and again with other hints, and steered.
 
-Not here: pictures and their sizes (``colorizer``), what steering does to ab (``steer``), what else
-is likely (``likely``). The ``Colorizer`` makes views; the studio keeps one a photo, so that a
-change of a hint costs one run of the network and no look at the photo.
+Not here: pictures and their sizes (``colorizer``), what steering does to ab (``steering``), what
+else is likely (``steering.alternatives``). The ``Colorizer`` makes views; the studio keeps one a
+photo, so that a change of a hint costs one run of the network and no look at the photo.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Run a network: lightness and hint planes in, ab on the network's grid out.
 
-Not here: pictures and sizes (``colorizer``), where weights come from (``weights``).
+Not here: pictures and sizes (``colorizer``), where weights come from (``models``).
 An ``Engine`` is anything that has ``info`` and ``run``; ``OnnxEngine`` is the one people get.
 """
 

@@ -1,6 +1,6 @@
 """Find a model's file and verify it.
 
-Not here: what models there are (``catalog``), running them (``engine``).
+Not here: what models there are (``catalog``), running them (``engines``).
 """
 
 from __future__ import annotations

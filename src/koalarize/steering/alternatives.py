@@ -1,6 +1,6 @@
 """What else a network could have meant: likely colours at a spot, other colourings of a picture.
 
-Not here: running networks (``engine``), asking them again with what is found (``colorizer``).
+Not here: running networks (``engines``), asking them again with what is found (``colorizer``).
 Pure: distributions over the ab bins in, colours and hint points out; the same in, the same out.
 """
 

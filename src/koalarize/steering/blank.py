@@ -1,7 +1,7 @@
-"""Calm: how far a picture shows anything that could have a colour, judged by its lightness alone.
+"""How far a picture shows anything that could have a colour, judged by its lightness alone.
 
-Not here: what is done about it (``view`` fades the chroma). A network answers blank paper, text,
-shading, noise and thin strips with whatever it met most; these are told from photos by plain
+Not here: what is done about it (``colorizer`` fades the chroma). A network answers blank paper,
+text, shading, noise and thin strips with whatever it met most; these are told from photos by plain
 statistics, far from where photos lie (what photos have stands beside each bound).
 """
 

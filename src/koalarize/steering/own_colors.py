@@ -1,8 +1,8 @@
-"""Tint: the colours that a picture has of its own, told from the toning of its paper, and kept.
+"""The colours that a picture has of its own, told from the toning of its paper, and kept.
 
-Not here: what networks make of them (``view``). A hand-tinted photo has coloured things on grey or
-evenly toned ground. A toning (sepia, selenium, cyanotype) is one hue all over whose chroma follows
-from lightness; a picture that is nothing but toned counts as black and white.
+Not here: what networks make of them (``colorizer``). A hand-tinted photo has coloured things on
+grey or evenly toned ground. A toning (sepia, selenium, cyanotype) is one hue all over whose chroma
+follows from lightness; a picture that is nothing but toned counts as black and white.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The palette of a reference picture, and how it leads a network's choice of colours.
 
-Not here: reading pictures (``photo``), running networks (``engine``). Knows only L*, ab and the
+Not here: reading pictures (``photo``), running networks (``engines``). Knows only L*, ab and the
 probabilities of the ab bins, so a palette can be kept in a session without its picture.
 
 The picture's own network says at each place which colours are believable; the reference says how

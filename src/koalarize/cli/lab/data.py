@@ -1,7 +1,7 @@
 """``koalarize data``: fetch COCO's pictures, or look at what a data set holds.
 
-Not here: the fetching and reading (``data``, which needs no more than koalarize itself; Parquet
-needs the extra ``train``).
+Not here: the fetching and reading (``lab.datasets``, which needs no more than koalarize itself;
+Parquet needs the extra ``train``).
 """
 
 from __future__ import annotations

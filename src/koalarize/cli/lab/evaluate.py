@@ -1,6 +1,6 @@
 """``koalarize evaluate``: score models on a set of colour pictures.
 
-Not here: the measuring (``evaluation``, which needs the extra ``train``).
+Not here: the measuring (``lab.evaluation``, which needs the extra ``train``).
 """
 
 from __future__ import annotations

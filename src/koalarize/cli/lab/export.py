@@ -1,6 +1,6 @@
 """``koalarize export``: from a checkpoint to the ONNX file that colours pictures.
 
-Not here: the export itself (``training``, which needs the extra ``train``).
+Not here: the export itself (``lab.export``, which needs the extra ``train``).
 """
 
 from __future__ import annotations

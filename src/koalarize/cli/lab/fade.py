@@ -1,6 +1,6 @@
 """``koalarize fade``: what metrics say as the originals lose their colour.
 
-Not here: the experiment and its figure (``evaluation``, which needs the extra ``train``).
+Not here: the experiment and its figure (``lab.evaluation``, which needs the extra ``train``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``koalarize plot``: the loss curves of runs as one figure.
 
-Not here: reading histories and drawing (``evaluation``, which needs the extra ``train``).
+Not here: reading histories and drawing (``lab.evaluation``, which needs the extra ``train``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``koalarize probe``: do true hints help, and are the colours steady?
 
-Not here: the measuring (``evaluation.probe``, which needs the extra ``train``).
+Not here: the measuring (``lab.evaluation.probe``, which needs the extra ``train``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``koalarize showcase``: grey, original and models side by side, as a PNG or a page with sliders.
 
-Not here: the colouring and the drawing (``evaluation``). Exported models need no extra.
+Not here: the colouring and the drawing (``lab.evaluation``). Exported models need no extra.
 """
 
 from __future__ import annotations

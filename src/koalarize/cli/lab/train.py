@@ -1,6 +1,6 @@
 """``koalarize train``: from a recipe to a checkpoint.
 
-Not here: the training itself (``training``, which needs the extra ``train``).
+Not here: the training itself (``lab.training``, which needs the extra ``train``).
 """
 
 from __future__ import annotations

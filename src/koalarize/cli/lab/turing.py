@@ -1,6 +1,6 @@
 """``koalarize turing``: can a person tell the model's colours from real ones?
 
-Not here: the test itself (``web.turing``). The page is for this machine only.
+Not here: the test itself (``lab.study``). The page is for this machine only.
 """
 
 from __future__ import annotations

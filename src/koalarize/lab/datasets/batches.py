@@ -1,6 +1,6 @@
 """Training batches: random resized crops, flips and colour hints, each batch a pure function.
 
-Not here: reading pictures (``sources``), validation (``training.module``).
+Not here: reading pictures (``sources``), validation (``lab.training.module``).
 Batch number n of a run depends on the seed and n alone, whatever the number of workers, so a run
 that was stopped goes on with exactly the batches it would have had.
 """

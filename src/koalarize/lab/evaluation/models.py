@@ -1,6 +1,6 @@
 """A model by its name or file, as an engine of the Colorizer.
 
-Not here: finding the catalogue's files (``weights``), running networks (``engine``).
+Not here: finding the catalogue's files (``models``), running networks (``engines``).
 torch is loaded only for the checkpoints of a training: a showcase of exported models does without.
 """
 

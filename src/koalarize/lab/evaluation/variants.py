@@ -1,6 +1,6 @@
 """Engines that stand in an evaluation: the grey rival, and one network at several settings.
 
-Not here: networks themselves (``torch_engine``, ``koalarize.engines.engine``).
+Not here: networks themselves (``torch_engine``, ``engines``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How far the colours of a lighter model are from those of the model it was made of.
 
-Not here: making models lighter (``quantize``), scores against originals (``evaluation``).
+Not here: making models lighter (``quantize``), scores against originals (``lab.evaluation``).
 Both models colour the same pictures, by the Colorizer, in the same way.
 """
 

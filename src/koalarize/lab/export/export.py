@@ -1,6 +1,7 @@
 """Export a checkpoint to one self-describing ONNX file, and prove that it computes the same.
 
-Not here: checkpoints (``checkpoint``), fewer bits (``quantize``), the engine that runs the file.
+Not here: checkpoints (``lab.training.checkpoint``), fewer bits (``quantize``), the engine that runs
+the file (``engines``).
 Everything the engine needs to know stands in the file's metadata under the key ``koalarize``.
 """
 

@@ -74,7 +74,7 @@ def export_lighter(
         output: the file to write; by default ``NAME-PRECISION.onnx`` beside the source's file, or
             in the working folder for a name. One that exists is replaced.
         precision: ``fp16`` (weights of 16 bits, computed with in 32) or ``int8``.
-        calibrate: photos, as ``data.load_pictures`` takes them: they say which values int8 has to
+        calibrate: photos, as ``lab.datasets`` loads them: they say which values int8 has to
             hold, and are what the comparison colours.
         limit: at most so many of them; None takes ``PICTURES``.
         most_delta_e: mean ΔE2000 above which the model is refused; None is ``MOST_DELTA_E``.

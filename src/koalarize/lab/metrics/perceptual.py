@@ -1,6 +1,6 @@
 """How near coloured pictures look to a network: LPIPS of pictures, FID of sets.
 
-Not here: which pictures and models are compared (``evaluate``), metrics without a network
+Not here: which pictures and models are compared (``lab.evaluation``), metrics without a network
 (``metrics``). Pictures are uint8 sRGB (H, W, 3). Nothing is downloaded: missing weights are an
 error that says where they belong.
 """

@@ -1,6 +1,6 @@
 """How a network's weights begin: as torch begins them, all equal, or normally distributed.
 
-Not here: pretrained weights (``training.initialise``, ``extractor``).
+Not here: pretrained weights (``lab.training.initialise``, ``extractor``).
 ``InitConfig`` holds the options; every network's own configuration may build on it.
 """
 

@@ -1,6 +1,6 @@
 """``koala``: the default network, an encoder-decoder with global context that classifies ab.
 
-Not here: weights and their initialisation (``training.initialise``), decoding (``color``).
+Not here: weights and their initialisation (``lab.training.initialise``), decoding (``color``).
 The idea of Deep Koalarization (Baldassarre et al. 2017), that what the picture is should inform
 every pixel, with one encoder for both: MobileNetV2 (Sandler et al. 2018) without batch norm, whose
 pooled features join the deepest grid. The decoder is dense 3x3 convolutions, which CPUs run best.

@@ -1,7 +1,7 @@
 """A session being taken: opens trials, hands out their pictures once, takes the answers.
 
-Not here: HTTP (``app``), the file (``session``). Whoever looks at what this gives before an answer
-learns nothing of the answer: names are random, lengths and times alike.
+Not here: HTTP (``web.study_page``), the file (``session``). Whoever looks at what this gives before
+an answer learns nothing of the answer: names are random, lengths and times alike.
 """
 
 from __future__ import annotations

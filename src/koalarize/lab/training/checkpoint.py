@@ -1,6 +1,6 @@
 """Self-describing checkpoints: one safetensors file that knows its network, recipe and history.
 
-Not here: the state that resumes a run (Lightning's own ``last.ckpt``), ONNX (``export``).
+Not here: the state that resumes a run (``resume``), ONNX (``lab.export``).
 """
 
 from __future__ import annotations

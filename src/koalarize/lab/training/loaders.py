@@ -1,6 +1,7 @@
 """What feeds a run: its batches from where it stands, and its share of the validation pictures.
 
-Not here: the batches themselves (``data.batches``), the reading of pictures (``data.sources``).
+Not here: the batches themselves (``lab.datasets.batches``), the reading of pictures
+(``lab.datasets.sources``).
 Asked by the trainer once it knows which of how many processes this is.
 """
 

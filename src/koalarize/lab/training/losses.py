@@ -53,7 +53,7 @@ def structural_similarity_loss(ab: Tensor, target: Tensor) -> Tensor:
 
     SSIM is that of Wang et al. 2004 with a Gaussian window of 11 pixels (sigma 1.5) and a data
     range of 2 on the articles' scale from -1 to 1 (255 Lab units); windows that reach beyond the
-    edge do not count. Not the similarity of colour pictures that ``evaluation`` reports.
+    edge do not count. Not the similarity of colour pictures that ``lab.metrics`` reports.
 
     Args:
         ab: (B, 2, H, W) in Lab units, H and W at least 11.

@@ -1,7 +1,7 @@
 """The test over HTTP: one page, and five requests it makes.
 
-Not here: what a request does (``study``), the server itself (``web.server``). Errors are JSON with
-one ``error`` sentence: 409 where page and session differ, 500 where a file fails.
+Not here: what a request does (``lab.study``), the server itself (``web.server``). Errors are
+JSON with one ``error`` sentence: 409 where page and session differ, 500 where a file fails.
 """
 
 from __future__ import annotations
