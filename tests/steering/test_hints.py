@@ -6,9 +6,7 @@ from koalarize.steering.hints import Hint, hint_planes
 
 
 def planes(*hints, width=200, height=100, grid_width=40, grid_height=20):
-    return hint_planes(
-        hints, width=width, height=height, grid_width=grid_width, grid_height=grid_height
-    )
+    return hint_planes(hints, photo=(height, width), grid=(grid_height, grid_width))
 
 
 def test_parse():

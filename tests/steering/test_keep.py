@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from fakes import ClassifyingEngine, FakeEngine
 from koalarize import color
 from koalarize.cli import main
-from koalarize.colorizer import merge as chroma
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.plan import plan, suggestions
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OptionError
 from koalarize.photo.photo import Photo
@@ -125,9 +125,9 @@ class TestBest:
     def test_probabilities_are_averaged(self):
         """Where each way a half is sure of another colour, both stay equally likely."""
         photo = Photo.read(scene(160, 96))
-        view = Colorizer(ClassifyingEngine()).view(photo)
-        one = view.suggestions(Steering(), 20, 40, 6)
-        both = view.suggestions(BEST, 20, 40, 6)
+        look = Colorizer(ClassifyingEngine()).look(photo)
+        one = suggestions(look, Steering(), (20, 40), 6)
+        both = suggestions(look, BEST, (20, 40), 6)
         red = next(found for found in one if found.a > 30)
         green = next(found for found in both if found.a < -10)
         assert not any(found.a < -10 for found in one)
@@ -137,9 +137,9 @@ class TestBest:
     def test_the_network_runs_twice_and_only_once_a_view(self):
         engine = LeaningEngine("ab")
         colorizer = Colorizer(engine)
-        view = colorizer.view(Photo.read(scene()))
+        look = colorizer.look(Photo.read(scene()))
         for warmth in (0.0, 0.5):
-            colorizer.steered(view, Steering(warmth=warmth, best=True))
+            plan(look, Steering(warmth=warmth, best=True))
         assert len(engine.shapes) == 2
 
     def test_a_person_has_colours_with_every_option(self):
@@ -217,13 +217,13 @@ class TestKeepColor:
         photo = Photo.read(buffer.getvalue())
         colorizer = Colorizer(FakeEngine())
         assert not photo.is_grey
-        assert colorizer.view(photo).tint is None
+        assert colorizer.look(photo).tint is None
         assert np.array_equal(colorizer(photo, KEEP).pixels, colorizer(photo, Steering()).pixels)
 
     def test_a_tint_on_toned_paper(self):
         grey = np.asarray(Image.open(EXAMPLES / "coffee.jpg"))
         pixels, inside = tinted(grey, (170, 120, 440, 330), (5.0, -38.0), (6.0, 24.0))
-        tint = Colorizer(FakeEngine(size=128)).view(Photo.read(pixels)).tint
+        tint = Colorizer(FakeEngine(size=128)).look(Photo.read(pixels)).tint
         assert tint is not None
         assert tint.clear
         small = color.resize(inside[None].astype(np.float32), *tint.share.shape)[0]
@@ -242,7 +242,7 @@ class TestKeepColor:
         grey = np.asarray(Image.open(EXAMPLES / "chelsea.jpg")).astype(np.float32)[..., None]
         noise = np.random.default_rng(0).normal(0, 5, (*grey.shape[:2], 3))
         noisy = np.clip(grey + noise, 0, 255).astype(np.uint8)
-        assert Colorizer(FakeEngine(size=128)).view(Photo.read(noisy)).tint is None
+        assert Colorizer(FakeEngine(size=128)).look(Photo.read(noisy)).tint is None
 
     @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
     def test_deep_colour(self, cup, dtype):
@@ -254,9 +254,9 @@ class TestKeepColor:
     def test_a_part_is_as_in_the_whole(self, cup):
         colorizer = Colorizer(FakeEngine(), threads=1)
         photo = Photo.read(cup[0])
-        guidance = colorizer.steered(colorizer.view(photo), KEEP)
-        whole = chroma.merge(photo.pixels, guidance)
-        part = chroma.merge(photo.pixels, guidance, area=(150, 101, 333, 287))
+        guidance = plan(colorizer.look(photo), KEEP)
+        whole = guidance.paint(photo.pixels)
+        part = guidance.paint(photo.pixels, area=(150, 101, 333, 287))
         assert np.array_equal(part, whole[101:287, 150:333])
 
     @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 3)])
@@ -359,7 +359,7 @@ class TestCalm:
     @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
     def test_photos_are_left_alone(self, name):
         photo = Photo.read(EXAMPLES / f"{name}.jpg")
-        assert Colorizer(FakeEngine(size=192)).view(photo).calm == 1
+        assert Colorizer(FakeEngine(size=192)).look(photo).calm == 1
 
     def test_a_thing_on_white_is_left_alone(self):
         image = Image.new("L", (300, 300), 255)

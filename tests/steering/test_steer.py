@@ -11,13 +11,13 @@ from PIL import Image
 
 from fakes import BINS, ClassifyingEngine, logits_of
 from koalarize import color
-from koalarize.colorizer import merge as chroma
 from koalarize.colorizer.colorizer import Colorizer, palette_of
+from koalarize.colorizer.plan import plan, suggestions
 from koalarize.errors import OptionError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import alternative_anchors, modes, probabilities, suggest
 from koalarize.steering.apply import honoured, warmed
-from koalarize.steering.hints import Hint
+from koalarize.steering.hints import Hint, HintPlace
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
 
@@ -68,18 +68,18 @@ class TestSteering:
         assert not np.array_equal(one.pixels, colorizer(photo).pixels)
 
     def test_a_part_is_as_in_the_whole(self, colorizer, photo):
-        guidance = colorizer.steered(colorizer.view(photo), Steering())
-        whole = chroma.merge(photo.pixels, guidance)
+        guidance = plan(colorizer.look(photo), Steering())
+        whole = guidance.paint(photo.pixels)
         for left, top, right, bottom in ((0, 0, 160, 120), (13, 7, 90, 120), (159, 119, 160, 120)):
-            part = chroma.merge(photo.pixels, guidance, area=(left, top, right, bottom))
+            part = guidance.paint(photo.pixels, area=(left, top, right, bottom))
             assert np.array_equal(part, whole[top:bottom, left:right])
 
     def test_a_view_asks_the_network_once(self, colorizer, engine, photo):
-        view = colorizer.view(photo)
+        look = colorizer.look(photo)
         for warmth in (0, 0.5, 1):
-            colorizer.steered(view, Steering(warmth=warmth))
-        view.suggestions(Steering(), 10, 10, 4)
-        view.alternatives()
+            plan(look, Steering(warmth=warmth))
+        suggestions(look, Steering(), (10, 10), 4)
+        look.alternatives()
         assert engine.runs == 1
 
     def test_lightness_stays(self, colorizer, photo):
@@ -104,7 +104,7 @@ class TestHints:
         ab[0, :, 20:] = 40
         lightness = np.where(np.arange(40) < 20, 30, 70).astype(np.float32) * np.ones((40, 1))
         hint = Hint(18, 20, "#3050c0")
-        out = honoured(ab, lightness.astype(np.float32), [hint], width=40, height=40)
+        out = honoured(ab, lightness.astype(np.float32), places([hint]))
         assert out[:, 20, 18] == pytest.approx(hint.ab, abs=0.01)
         assert np.abs(out - ab)[:, 20, 21].max() < 1
         assert np.abs(out - ab)[:, 0, 0].max() < 2  # far from the hint, though it looks alike
@@ -112,13 +112,13 @@ class TestHints:
     def test_neighbours_do_not_add_up(self):
         ab, lightness = np.zeros((2, 30, 30), np.float32), np.full((30, 30), 50, np.float32)
         hints = [Hint(10, 15, "#3050c0"), Hint(11, 15, "#3050c0"), Hint(10, 16, "#3050c0")]
-        out = honoured(ab, lightness, hints, width=30, height=30)
+        out = honoured(ab, lightness, places(hints))
         assert np.hypot(*out).max() <= np.hypot(*hints[0].ab) * 1.001
 
     def test_the_gain_does_not_touch_them(self):
         ab, lightness = np.zeros((2, 30, 30), np.float32), np.full((30, 30), 50, np.float32)
         hint = Hint(10, 15, "#3050c0")
-        out = honoured(ab, lightness, [hint], width=30, height=30, gain=1.5)
+        out = honoured(ab, lightness, places([hint]), gain=1.5)
         assert out[:, 15, 10] * 1.5 == pytest.approx(hint.ab, abs=0.01)
 
     def test_around_a_hint_that_the_network_followed_the_gain_is_taken_back(self):
@@ -126,10 +126,15 @@ class TestHints:
         ab = np.array(hint.ab, np.float32)[:, None, None] * np.ones((1, 30, 300), np.float32)
         ab[:, :, 8:9] = 0  # grey things keep theirs: nothing times a gain
         lightness = np.full((30, 300), 50, np.float32)
-        out = honoured(ab, lightness, [hint], width=300, height=30, gain=1.5) * 1.5
+        out = honoured(ab, lightness, places([hint]), gain=1.5) * 1.5
         assert out[:, 15, 12] == pytest.approx(hint.ab, rel=0.02)
         assert out[:, 15, 290] == pytest.approx(1.5 * np.array(hint.ab), rel=0.01)
         assert np.abs(out[:, 15, 8]).max() < 1
+
+
+def places(hints):
+    """Of hints whose points are cells."""
+    return [HintPlace(int(hint.y), int(hint.x), hint.ab) for hint in hints]
 
 
 class TestWarmth:
@@ -182,35 +187,35 @@ class TestSuggestions:
         assert len(suggest(likely, 0.0, 4)) == 1
 
     def test_they_follow_the_place_and_the_hints(self, colorizer, photo):
-        view = colorizer.view(photo)
-        left = view.suggestions(Steering(), 20, 60, 4)
-        right = view.suggestions(Steering(), 140, 60, 4)
+        look = colorizer.look(photo)
+        left = suggestions(look, Steering(), (20, 60), 4)
+        right = suggestions(look, Steering(), (140, 60), 4)
         assert left[0].a > 30
         assert right[0].a < -20
-        hinted = view.suggestions(Steering(hints=(Hint(20, 60, "#2040ff"),)), 30, 60, 4)
+        hinted = suggestions(look, Steering(hints=(Hint(20, 60, "#2040ff"),)), (30, 60), 4)
         assert hinted[0].b < -30
 
     @pytest.mark.parametrize("point", [(160, 0), (0, 120), (-1, 5)])
     def test_outside(self, colorizer, photo, point):
         with pytest.raises(OptionError, match="outside"):
-            colorizer.view(photo).suggestions(Steering(), *point, 4)
+            suggestions(colorizer.look(photo), Steering(), point, 4)
 
     def test_a_model_without_distributions(self, photo):
         from fakes import FakeEngine
 
-        view = Colorizer(FakeEngine()).view(photo)
+        look = Colorizer(FakeEngine()).look(photo)
         with pytest.raises(OptionError, match="not how likely"):
-            view.suggestions(Steering(), 1, 1, 4)
+            suggestions(look, Steering(), (1, 1), 4)
         with pytest.raises(OptionError, match="not how likely"):
-            view.alternatives()
+            look.alternatives()
         with pytest.raises(OptionError, match="not how likely"):
-            view.guidance(Steering(reference=Palette.of(photo)))
+            plan(look, Steering(reference=Palette.of(photo)))
 
 
 class TestAlternatives:
     def test_they_differ_and_stay_plausible(self, colorizer, photo):
-        view = colorizer.view(photo)
-        count = len(view.alternatives())
+        look = colorizer.look(photo)
+        count = len(look.alternatives())
         assert count >= 2
         pictures = [
             ab_of(colorizer(photo, Steering(alternative=k)).pixels) for k in range(count + 1)
@@ -244,9 +249,9 @@ class TestAlternatives:
 
     @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 7)])
     def test_any_shape(self, colorizer, shape):
-        view = colorizer.view(Photo.read(np.full(shape, 100, np.uint8)))
-        for number in range(len(view.alternatives()) + 1):
-            colorizer.steered(view, Steering(alternative=number))
+        look = colorizer.look(Photo.read(np.full(shape, 100, np.uint8)))
+        for number in range(len(look.alternatives()) + 1):
+            plan(look, Steering(alternative=number))
 
 
 class TestReference:

@@ -18,17 +18,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from koalarize import color
-from koalarize.colorizer import merge as chroma
-from koalarize.colorizer.look import View
+from koalarize.colorizer.look import Look
+from koalarize.colorizer.plan import plan
 from koalarize.engines.engine import Engine, ModelInfo, OnnxEngine
-from koalarize.errors import OptionError
 from koalarize.photo.files import check_output, output_path
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["Colored", "Colorizer", "Picture", "Reference", "View", "colorize", "palette_of"]
+__all__ = ["Colored", "Colorizer", "Picture", "Reference", "colorize", "palette_of"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -36,9 +34,6 @@ Float32 = npt.NDArray[np.float32]
 Picture = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | Array | Photo
 #: What a palette can be taken from.
 Reference = str | os.PathLike[str] | bytes | Image.Image | Array | Photo | Palette
-
-#: The working grid of a panorama has at most so many squares of the working size.
-_MOST_SQUARES = 8
 
 
 @dataclass(frozen=True)
@@ -181,12 +176,12 @@ class Colorizer:
         Raises:
             OptionError: if the model cannot do what is asked.
         """
-        view = self.view(photo, size=steering.size)
-        srgb = chroma.merge(photo.pixels, self.steered(view, steering), threads=self._threads)
-        replaced = not steering.keep_color and view.has_colors
+        look = self.look(photo, size=steering.size)
+        srgb = plan(look, steering).paint(photo.pixels, threads=self._threads)
+        replaced = not steering.keep_color and look.has_colors
         return Colored(dataclasses.replace(photo, pixels=srgb), had_colors=replaced)
 
-    def view(self, photo: Photo, *, size: int | None = None) -> View:
+    def look(self, photo: Photo, *, size: int | None = None) -> Look:
         """Look at a photo at the working size, to steer it often.
 
         Args:
@@ -196,26 +191,7 @@ class Colorizer:
         Raises:
             OptionError: if the size is not allowed.
         """
-        if size is not None and size < 1:
-            raise OptionError(f"`size` is {size} but must be at least 1, and best {self.info.size}")
-        height, width = _working_size(photo.height, photo.width, size, self.info)
-        lightness, own_ab = _shrunk(photo, height, width)
-        return View(
-            self._engine,
-            lightness,
-            width=photo.width,
-            height=photo.height,
-            size=size,
-            own_ab=own_ab,
-        )
-
-    def steered(self, view: View, steering: Steering) -> chroma.Guidance:
-        """Return how the photo of a view is coloured when steered so; ``merge.merge`` takes it.
-
-        Raises:
-            OptionError: if the model cannot do what is asked, or a hint lies outside the photo.
-        """
-        return view.guidance(steering).scaled(steering.vividness * self.info.chroma_gain)
+        return Look(self._engine, photo, size)
 
 
 def colorize(
@@ -258,51 +234,3 @@ def palette_of(reference: Reference | None) -> Palette | None:
             photo, name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
         )
     return Palette.of(reference if isinstance(reference, Photo) else Photo.read(reference))
-
-
-def _working_size(height: int, width: int, size: int | None, info: ModelInfo) -> tuple[int, int]:
-    """Bring the shorter side to ``size``, less for long panoramas; the aspect ratio is kept.
-
-    A model bound to one size gets the longer side: its square must hold the whole photo.
-
-    Raises:
-        OptionError: if the model is bound to another size.
-    """
-    if info.fixed_size is not None:
-        if size not in (None, info.fixed_size):
-            raise OptionError(
-                f"`size` is {size} but the model `{info.name}` only works at {info.fixed_size}: "
-                "leave the size out, or use a model that takes any, as `koala`"
-            )
-        scale = info.fixed_size / max(height, width)
-        return max(1, round(height * scale)), max(1, round(width * scale))
-    size = size or info.size
-    scale = size / min(height, width)
-    squares = (height * scale) * (width * scale) / size**2
-    if squares > _MOST_SQUARES:
-        scale *= (_MOST_SQUARES / squares) ** 0.5
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _shrunk(photo: Photo, height: int, width: int) -> tuple[Float32, Float32 | None]:
-    """Return L* (height, width) of a photo brought to its working size, and ab if it is not grey.
-
-    Of deep colour the ab is that of a part of the pixels: it only serves to find where colours are.
-    """
-    if photo.pixels.dtype == np.uint8:
-        image = Image.fromarray(photo.pixels).resize(
-            (width, height), Image.Resampling.BICUBIC, reducing_gap=2.0
-        )
-        small = np.asarray(image)
-        if small.ndim == 2:
-            return color.grey_to_lightness(small), None
-        lab = color.srgb_to_lab(small)
-        return np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(
-            np.moveaxis(lab[..., 1:], -1, 0)
-        )
-    lightness = color.resize(photo.lightness()[None], height, width)[0]
-    if photo.is_grey:
-        return lightness, None
-    step = max(1, min(photo.height // height, photo.width // width) // 2)
-    lab = color.srgb_to_lab(photo.pixels[::step, ::step])
-    return lightness, color.resize(np.moveaxis(lab[..., 1:], -1, 0), height, width)

@@ -11,7 +11,7 @@ colours stop where lightness does at two multiply-adds a pixel.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from koalarize import color
 from koalarize.color import DELTA, LINEAR_FROM_XYZ, box_mean, resize
-from koalarize.steering.own_colors import Kept
 
 __all__ = ["Guidance", "guide", "merge"]
 
@@ -44,15 +43,13 @@ class Guidance:
 
     Attributes:
         planes: (4, h, w) float32: slope_a, offset_a, slope_b, offset_b, for L* and Lab units.
-        kept: which colours of the picture's own stay as they are; None replaces them all.
     """
 
     planes: Float32
-    kept: Kept | None = None
 
     def scaled(self, gain: float) -> Guidance:
-        """Return it with the chroma multiplied; hue stays, and what is kept too."""
-        return replace(self, planes=self.planes * np.float32(gain))
+        """Return it with the chroma multiplied; hue stays."""
+        return Guidance(self.planes * np.float32(gain))
 
 
 def guide(ab: Float32, l: Float32) -> Guidance:  # noqa: E741
@@ -124,9 +121,6 @@ def merge(
             _merge_rows(pixels[part], space, out[part])
 
     color.by_rows(work, len(chunks), max(8, len(chunks) // 16), threads)
-    if guidance.kept is not None and pixels.ndim == 3:
-        place = (left, top, full_width, full_height)
-        guidance.kept.restore(pixels, out, place=place, threads=threads)
     return out
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from koalarize.color import ab_bins, decode_ab
-from koalarize.errors import ModelError
+from koalarize.errors import ModelError, OptionError
 
 __all__ = ["METADATA_FORMAT", "METADATA_KEY", "Engine", "ModelInfo", "OnnxEngine", "Prediction"]
 
@@ -69,6 +69,22 @@ class Prediction:
 
     ab: Float32
     logits: Float32 | None = None
+
+    def distributions(self, model: str) -> Float32:
+        """Return the logits of a network that classifies.
+
+        Args:
+            model: its name, for the error.
+
+        Raises:
+            OptionError: if it predicts ab itself.
+        """
+        if self.logits is None:
+            raise OptionError(
+                f"the model `{model}` predicts colours, not how likely each is, so it has no "
+                "suggestions, alternatives or reference: use another, as `koala`"
+            )
+        return self.logits
 
 
 class Engine(Protocol):

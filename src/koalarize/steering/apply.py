@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from koalarize.steering.hints import Hint
+from koalarize.steering.hints import HintPlace
 
 __all__ = ["hinted_share", "honoured", "warmed"]
 
@@ -47,13 +47,7 @@ def warmed(ab: Float32, warmth: float, gain: float = 1.0) -> Float32:
 
 
 def honoured(
-    ab: Float32,
-    l: Float32,  # noqa: E741
-    hints: Sequence[Hint],
-    *,
-    width: int,
-    height: int,
-    gain: float = 1.0,
+    ab: Float32, lightness: Float32, places: Sequence[HintPlace], *, gain: float = 1.0
 ) -> Float32:
     """Make hinted places exactly the colour asked for, and what belongs to them nearly so.
 
@@ -63,28 +57,23 @@ def honoured(
 
     Args:
         ab: (2, h, w) as the network answered the hints, Lab units.
-        l: (h, w), L* of the same grid.
-        hints: of a photo of ``width`` x ``height`` pixels.
-        width: of the photo.
-        height: of it.
+        lightness: (h, w), L* of the same grid.
+        places: of the hints on it.
         gain: by what the chroma will be multiplied later.
     """
-    rows, columns = l.shape
+    rows, columns = lightness.shape
     side = min(rows, columns)
     down = np.arange(rows, dtype=np.float32)[:, None]
     across = np.arange(columns, dtype=np.float32)[None]
-    places = [
-        (min(int(h.y * rows / height), rows - 1), min(int(h.x * columns / width), columns - 1))
-        for h in hints
-    ]
     likeness: list[Float32] = []
     unsure = np.ones((rows, columns), np.float32)
-    for hint, (row, column) in zip(hints, places, strict=True):
-        reach = max(_SPREAD * side, _LEAST_REACH, (hint.radius or 0.0) * rows / height)
+    for place in places:
+        row, column = place.cell
+        reach = max(_SPREAD * side, _LEAST_REACH, place.reach)
         squared = (down - row) ** 2 + (across - column) ** 2
         unlike = ((ab - ab[:, row, column, None, None]) ** 2).sum(0)
         away = squared / np.float32(2 * reach**2) + unlike / np.float32(2 * _ALIKE_AB**2)
-        away += (l - l[row, column]) ** 2 / np.float32(2 * _ALIKE_L**2)
+        away += (lightness - lightness[row, column]) ** 2 / np.float32(2 * _ALIKE_L**2)
         likeness.append(np.exp(-away))
         away = squared / np.float32(2 * (_SURE * side) ** 2) + unlike / np.float32(2 * _SURE_AB**2)
         unsure *= 1 - np.exp(-away)
@@ -93,8 +82,9 @@ def honoured(
     total = np.zeros((2, rows, columns), np.float32)
     weight = np.zeros((rows, columns), np.float32)
     near = np.zeros((rows, columns), np.float32)
-    for hint, (row, column), alike in zip(hints, places, likeness, strict=True):
-        missing = np.array(hint.ab, np.float32) / np.float32(gain) - ab[:, row, column]
+    for place, alike in zip(places, likeness, strict=True):
+        row, column = place.cell
+        missing = np.array(place.ab, np.float32) / np.float32(gain) - ab[:, row, column]
         # Squared, a hint rules alone where it is the nearest one.
         squared = alike * alike
         total += missing[:, None, None] * squared
@@ -103,25 +93,21 @@ def honoured(
     return (ab + total / np.maximum(weight, np.float32(1e-6)) * near).astype(np.float32)
 
 
-def hinted_share(ab: Float32, hints: Sequence[Hint], *, width: int, height: int) -> Float32:
+def hinted_share(ab: Float32, places: Sequence[HintPlace]) -> Float32:
     """Return (h, w) in 0..1: how far a place belongs to what a person has given a colour.
 
     That is what lies near a hint and was coloured as the hinted place was.
 
     Args:
         ab: (2, h, w) as the network answered the hints, of the photo without padding.
-        hints: those it was given.
-        width: of the photo, pixels.
-        height: of it.
+        places: of the hints on that grid.
     """
     rows, columns = ab.shape[1:]
     share = np.zeros((rows, columns), np.float32)
     down = np.arange(rows, dtype=np.float32)[:, None]
     across = np.arange(columns, dtype=np.float32)[None]
     reach = _BELONGS * min(rows, columns)
-    for hint in hints:
-        row = min(int(hint.y * rows / height), rows - 1)
-        column = min(int(hint.x * columns / width), columns - 1)
+    for row, column in (place.cell for place in places):
         unlike = ((ab - ab[:, row, column, None, None]) ** 2).sum(0) / (2 * _ALIKE_AB**2)
         unlike += ((down - row) ** 2 + (across - column) ** 2) / np.float32(2 * reach**2)
         share = np.maximum(share, np.exp(-unlike).astype(np.float32))

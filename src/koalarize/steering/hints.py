@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Hint", "hint_planes"]
+__all__ = ["MOST_PIXELS", "Hint", "HintPlace", "check_inside", "hint_planes"]
 
 _COLOR = r"^#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})$"
 _TEXT = re.compile(r"\s*([^,=\s]+)\s*,\s*([^,=\s]+)\s*(?:,\s*([^,=\s]+)\s*)?=\s*(\S+)\s*")
@@ -88,35 +88,71 @@ class Hint:
         return float(lab[1]), float(lab[2])
 
 
+@dataclass(frozen=True)
+class HintPlace:
+    """Where a hint lies on a grid that shows the whole photo.
+
+    Attributes:
+        row: of the cell it lies in.
+        column: of that cell.
+        ab: the colour asked for, Lab units.
+        reach: radius of the circle it covers, cells; 0 where none was given.
+    """
+
+    row: int
+    column: int
+    ab: tuple[float, float]
+    reach: float = 0.0
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """Row and column."""
+        return self.row, self.column
+
+
+def check_inside(what: str, x: float, y: float, *, width: int, height: int) -> None:
+    """Check that a point lies inside the photo.
+
+    Args:
+        what: to call it, as in "the hint at".
+        x: pixels from the left.
+        y: pixels from the top.
+        width: of the photo, pixels.
+        height: of it.
+
+    Raises:
+        OptionError: if it does not.
+    """
+    if not (0 <= x < width and 0 <= y < height):
+        raise OptionError(
+            f"{what} {x:g},{y:g} lies outside the photo, which is {width} x {height} pixels"
+        )
+
+
 def hint_planes(
-    hints: Sequence[Hint], *, width: int, height: int, grid_width: int, grid_height: int
+    hints: Sequence[Hint], *, photo: tuple[int, int], grid: tuple[int, int]
 ) -> "npt.NDArray[np.float32]":
     """Draw hints onto the planes (a, b, mask) of a working grid.
 
     Args:
-        hints: of a photo of ``width`` x ``height`` pixels; a later one covers an earlier one.
-        width: of the photo, pixels.
-        height: of the photo, pixels.
-        grid_width: of the working grid that shows the whole photo.
-        grid_height: of that grid.
+        hints: a later one covers an earlier one.
+        photo: its height and width, pixels.
+        grid: height and width of the working grid, which shows the whole photo.
 
     Returns:
-        (3, grid_height, grid_width) float32: a* and b* in Lab units, 0 where there is no hint.
+        (3, height, width) float32: a* and b* in Lab units, 0 where there is no hint.
 
     Raises:
         OptionError: if a hint lies outside the photo.
     """
     import numpy as np
 
+    (height, width), (grid_height, grid_width) = photo, grid
     planes = np.zeros((3, grid_height, grid_width), np.float32)
     rows = (np.arange(grid_height) + 0.5) * height / grid_height
     columns = (np.arange(grid_width) + 0.5) * width / grid_width
     for hint in hints:
-        if hint.x >= width or hint.y >= height:
-            raise OptionError(
-                f"the hint at {hint.x:g},{hint.y:g} lies outside the photo, "
-                f"which is {width} x {height} pixels"
-            )
+        check_inside("the hint at", hint.x, hint.y, width=width, height=height)
         radius = hint.radius
         if radius is None:
             radius = _DEFAULT_RADIUS * min(width, height)

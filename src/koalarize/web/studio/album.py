@@ -30,8 +30,8 @@ __all__ = ["Album", "Entry", "Opened", "read_photo"]
 
 _T = TypeVar("_T")
 _PREVIEWS = 3
-_VIEWS = 3
-_GUIDANCES = 12
+_LOOKS = 3
+_CHROMAS = 12
 
 
 def read_photo(data: bytes, settings: Settings) -> Photo:
@@ -78,13 +78,13 @@ class _Cache(Generic[_T]):
 
 
 class Opened:
-    """A decoded photo and what was made of it: small versions, views, colourings."""
+    """A decoded photo and what was made of it: small versions, looks, colourings."""
 
     def __init__(self, photo: Photo) -> None:
         """Keep a photo."""
         self.photo = photo
-        self.views: _Cache[Any] = _Cache(_VIEWS)
-        self.guidances: _Cache[Any] = _Cache(_GUIDANCES)
+        self.looks: _Cache[Any] = _Cache(_LOOKS)
+        self.chromas: _Cache[Any] = _Cache(_CHROMAS)
         self._small: _Cache[Photo] = _Cache(_PREVIEWS)
 
     @property

@@ -17,9 +17,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize import color
-from koalarize.colorizer import merge as chroma
+from koalarize.colorizer.chroma import Chroma
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.colorizer.look import View
+from koalarize.colorizer.look import Look
+from koalarize.colorizer.plan import plan
+from koalarize.colorizer.plan import suggestions as likely
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import Suggestion
@@ -79,18 +81,18 @@ class Models:
             return self._loaded[name]
 
 
-def _guidance(opened: Opened, model: str, colorizer: Colorizer, steering: Steering) -> Any:
+def _chroma(opened: Opened, model: str, colorizer: Colorizer, steering: Steering) -> Chroma:
     """Return how the photo is coloured, from the cache if it was asked for before."""
 
-    def make() -> chroma.Guidance:
-        return colorizer.steered(_view(opened, model, colorizer, steering), steering)
+    def make() -> Chroma:
+        return plan(_look(opened, model, colorizer, steering), steering)
 
-    return opened.guidances.get((model, steering), make)
+    return opened.chromas.get((model, steering), make)
 
 
-def _view(opened: Opened, model: str, colorizer: Colorizer, steering: Steering) -> View:
+def _look(opened: Opened, model: str, colorizer: Colorizer, steering: Steering) -> Look:
     size = steering.size
-    return opened.views.get((model, size), lambda: colorizer.view(opened.photo, size=size))
+    return opened.looks.get((model, size), lambda: colorizer.look(opened.photo, size=size))
 
 
 def preview(
@@ -106,8 +108,8 @@ def preview(
     if asked is None:
         return encode(small.pixels, small.alpha, format)
     model, steering = asked
-    guidance = _guidance(opened, model, models.get(model), steering)
-    return encode(chroma.merge(small.pixels, guidance), small.alpha, format)
+    planned = _chroma(opened, model, models.get(model), steering)
+    return encode(planned.paint(small.pixels), small.alpha, format)
 
 
 def region(
@@ -150,8 +152,8 @@ def region(
         pixels = photo.pixels[top:bottom, left:right]
     else:
         model, steering = asked
-        guidance = _guidance(opened, model, models.get(model), steering)
-        pixels = chroma.merge(photo.pixels, guidance, area=(left, top, right, bottom))
+        planned = _chroma(opened, model, models.get(model), steering)
+        pixels = planned.paint(photo.pixels, area=(left, top, right, bottom))
     alpha = None if photo.alpha is None else photo.alpha[top:bottom, left:right]
     part = Opened(Photo(np.ascontiguousarray(pixels), alpha)).small(max(size))
     return encode(part.pixels, part.alpha, format)
@@ -169,15 +171,12 @@ def suggestions(
     """Return L* at a point, the colour that is there now, and what else is likely."""
     model, steering = asked
     colorizer = models.get(model)
-    view = _view(opened, model, colorizer, steering)
-    lightness = view.lightness_at(x, y)
-    found = view.suggestions(steering, x, y, count)
-    guidance = _guidance(opened, model, colorizer, steering)
-    rows, columns = guidance.planes.shape[1:]
-    row, column = int(y * rows / view.height), int(x * columns / view.width)
-    slope_a, offset_a, slope_b, offset_b = guidance.planes[:, row, column]
-    now = [lightness, slope_a * lightness + offset_a, slope_b * lightness + offset_b]
-    return lightness, hex_of(np.array(now, np.float32)), found
+    look = _look(opened, model, colorizer, steering)
+    lightness = look.lightness_at(x, y)
+    found = likely(look, steering, (x, y), count)
+    planned = _chroma(opened, model, colorizer, steering)
+    now = planned.at(*look.grid.cell(x, y), lightness)
+    return lightness, hex_of(now), found
 
 
 def alternatives(
@@ -186,14 +185,14 @@ def alternatives(
     """Return number, difference from number 0 and preview (a data URL) of each colouring."""
     model, steering = asked
     colorizer = models.get(model)
-    view = _view(opened, model, colorizer, steering)
+    look = _look(opened, model, colorizer, steering)
     small = opened.small(side)
     found: list[tuple[int, float, str]] = []
     first: npt.NDArray[np.float32] | None = None
-    for number in range(min(count, len(view.alternatives())) + 1):
+    for number in range(min(count, len(look.alternatives())) + 1):
         other = replace(steering, alternative=number)
-        guidance = _guidance(opened, model, colorizer, other)
-        srgb = chroma.merge(small.pixels, guidance)
+        planned = _chroma(opened, model, colorizer, other)
+        srgb = planned.paint(small.pixels)
         ab = color.srgb_to_lab(srgb)[..., 1:]
         first = ab if first is None else first
         difference = float(np.linalg.norm(ab - first, axis=-1).mean())

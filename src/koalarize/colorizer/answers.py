@@ -1,0 +1,78 @@
+"""Ask a network about one photo: with hint planes or none, mirrored too, the plain answer kept.
+
+Not here: what is asked (``colorizer.plan``), running networks (``engines.engine``).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize import color
+from koalarize.colorizer.grid import Grid
+from koalarize.engines.engine import Engine, Prediction
+from koalarize.steering.alternatives import probabilities
+
+__all__ = ["Answer", "Answers"]
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says, and L* of just what its grid covers: the photo, padded or not."""
+
+    prediction: Prediction
+    lightness: Float32
+
+
+class Answers:
+    """What one network says of one photo at one working size; safe from several threads."""
+
+    def __init__(self, engine: Engine, grid: Grid, lightness: Float32) -> None:
+        """Get ready to ask.
+
+        Args:
+            engine: runs the network.
+            grid: of the photo.
+            lightness: (h, w), L* on the working grid.
+        """
+        self.info = engine.info
+        self._engine = engine
+        self._grid = grid
+        self._lightness = lightness
+        self._padded = grid.pad(lightness)
+        self._plain: dict[bool, Answer] = {}
+        self._lock = threading.RLock()
+
+    def plain(self, *, best: bool = False) -> Answer:
+        """Return what the network says without any hint, asked only once."""
+        with self._lock:
+            if best not in self._plain:
+                self._plain[best] = self._run(None, best)
+            return self._plain[best]
+
+    def hinted(self, planes: Float32, *, best: bool = False) -> Answer:
+        """Return what the network says to hint planes (3, h, w) on the working grid."""
+        return self._run(planes, best)
+
+    def _run(self, planes: Float32 | None, best: bool) -> Answer:
+        """Run the network once, or for the best answer also on the mirrored photo."""
+        grid = self._grid
+        hints = None if planes is None else grid.pad(planes)
+        prediction = self._engine.run(self._padded, hints)
+        if not best:
+            return Answer(prediction, self._padded)
+        mirrored = None if planes is None else grid.pad(planes[..., ::-1])
+        other = self._engine.run(grid.pad(self._lightness[:, ::-1]), mirrored)
+        if prediction.logits is None or other.logits is None:
+            ab = (grid.cut(prediction.ab) + grid.cut(other.ab)[..., ::-1]) * np.float32(0.5)
+            return Answer(Prediction(ab), self._lightness)
+        shares = grid.cut(probabilities(prediction.logits))
+        shares = shares + grid.cut(probabilities(other.logits))[..., ::-1]
+        logits = np.log(np.maximum(shares * np.float32(0.5), np.float32(1e-12)))
+        ab = color.decode_ab(logits, temperature=self.info.temperature)
+        return Answer(Prediction(ab, logits), self._lightness)
