@@ -23,11 +23,11 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.models.catalog import MODELS
 from koalarize.web.server import App, Guard
 from koalarize.web.studio import problems
-from koalarize.web.studio.album import Album
-from koalarize.web.studio.desk import Desk
+from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.uploads import Intake
 from koalarize.web.studio.work import Models
+from koalarize.web.studio.work_queue import WorkQueue
 
 __all__ = ["PREFIX", "Studio", "create_app"]
 
@@ -55,15 +55,15 @@ class Studio:
     Attributes:
         settings: the limits.
         models: by name.
-        desk: where work is done.
-        album: the uploaded photos.
+        queue: where work is done.
+        photos: the uploaded ones.
         intake: reads uploads.
     """
 
     settings: Settings
     models: Models
-    desk: Desk
-    album: Album
+    queue: WorkQueue
+    photos: PhotoStore
     intake: Intake
 
 
@@ -87,8 +87,8 @@ def create_app(
     studio = Studio(
         settings,
         Models(loaders),
-        Desk(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
-        Album(Path(folder.name), settings),
+        WorkQueue(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
+        PhotoStore(Path(folder.name), settings),
         Intake(settings),
     )
 
@@ -97,7 +97,7 @@ def create_app(
         try:
             yield
         finally:
-            await asyncio.to_thread(studio.desk.close)
+            await asyncio.to_thread(studio.queue.close)
             await asyncio.to_thread(folder.cleanup)
 
     app = FastAPI(

@@ -18,8 +18,7 @@ from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import MOST_ALTERNATIVES, MOST_HINTS, Steering
 from koalarize.web.studio import schemas, work
-from koalarize.web.studio.album import read_photo
-from koalarize.web.studio.describe import (
+from koalarize.web.studio.openapi import (
     FULL,
     UPLOADED,
     Name,
@@ -30,6 +29,7 @@ from koalarize.web.studio.describe import (
     upload_body,
     used,
 )
+from koalarize.web.studio.photo_store import read_photo
 
 if TYPE_CHECKING:
     from koalarize.web.studio.app import Studio
@@ -54,7 +54,7 @@ def add_colours(router: APIRouter, studio: Studio) -> None:
         def job() -> Palette:
             return _palette(studio, sent.picture, sent.name)
 
-        palette = await studio.desk.run(job, request)
+        palette = await studio.queue.run(job, request)
         return schemas.ReferencePalette.model_validate(palette.to_json())
 
     @router.get(
@@ -80,7 +80,7 @@ def add_colours(router: APIRouter, studio: Studio) -> None:
         lightness: Annotated[float, Query(ge=0, le=100)],
         side: Annotated[int, Query(ge=16, le=1024)] = 256,
     ) -> Response:
-        data = await studio.desk.run(lambda: work.gamut_picture(lightness, side))
+        data = await studio.queue.run(lambda: work.gamut_picture(lightness, side))
         kept = {"cache-control": "private, max-age=31536000, immutable"}
         return Response(data, headers=kept, media_type="image/png")
 
@@ -101,7 +101,7 @@ def add_facts(router: APIRouter, studio: Studio) -> None:
         def job() -> schemas.ModelList:
             return schemas.ModelList(models=[_facts(studio, name) for name in studio.models.names])
 
-        return await studio.desk.run(job)
+        return await studio.queue.run(job)
 
     @router.get(
         "/limits",
@@ -131,9 +131,9 @@ def add_facts(router: APIRouter, studio: Studio) -> None:
         return schemas.Health(
             status="ok",
             version=koalarize.__version__,
-            busy=studio.desk.busy,
-            waiting=studio.desk.waiting,
-            photos=len(studio.album),
+            busy=studio.queue.busy,
+            waiting=studio.queue.waiting,
+            photos=len(studio.photos),
         )
 
     used(models, limits, health)
@@ -188,7 +188,7 @@ def add_colorize(router: APIRouter, studio: Studio) -> None:
             colored = work.render(photo, studio.models.get(model), steering, format)
             return colored, photo.format
 
-        data, own = await studio.desk.run(job, request)
+        data, own = await studio.queue.run(job, request)
         return send_file(data, kind_of(format, own), sent.name or "photo")
 
     used(colorize)

@@ -17,8 +17,8 @@ from koalarize.models.catalog import MODELS
 from koalarize.steering.session import Session
 from koalarize.steering.wire import SteeringAsked, steering_asked
 from koalarize.web.studio import schemas, work
-from koalarize.web.studio.album import Entry
-from koalarize.web.studio.describe import (
+from koalarize.web.studio.open_routes import add_colorize, add_colours, add_facts
+from koalarize.web.studio.openapi import (
     FULL,
     SHOWN,
     UPLOADED,
@@ -33,7 +33,7 @@ from koalarize.web.studio.describe import (
     upload_body,
     used,
 )
-from koalarize.web.studio.open_routes import add_colorize, add_colours, add_facts
+from koalarize.web.studio.photo_store import Entry
 
 if TYPE_CHECKING:
     from koalarize.web.studio.app import Studio
@@ -94,8 +94,8 @@ def _add_photos(router: APIRouter, studio: Studio) -> None:
     )
     async def upload(request: Request, response: Response, name: Name = "") -> schemas.PhotoInfo:
         sent = await studio.intake.read(request, name=name)
-        entry, new = await studio.desk.run(
-            lambda: studio.album.add(sent.picture, sent.name), request
+        entry, new = await studio.queue.run(
+            lambda: studio.photos.add(sent.picture, sent.name), request
         )
         response.status_code = 201 if new else 200
         response.headers["location"] = f"/api/v1/photos/{entry.id}"
@@ -109,7 +109,7 @@ def _add_photos(router: APIRouter, studio: Studio) -> None:
         responses=problems(404, 422),
     )
     async def get(id: Id) -> schemas.PhotoInfo:
-        return info(studio.album.get(id))
+        return info(studio.photos.get(id))
 
     @router.delete(
         "/photos/{id}",
@@ -120,13 +120,13 @@ def _add_photos(router: APIRouter, studio: Studio) -> None:
         responses=problems(404, 422),
     )
     async def delete(id: Id) -> None:
-        studio.album.delete(id)
+        studio.photos.delete(id)
 
     used(upload, get, delete)
 
 
 def _add_steered(router: APIRouter, studio: Studio) -> None:
-    album, desk, models = studio.album, studio.desk, studio.models
+    photos, queue, models = studio.photos, studio.queue, studio.models
 
     @router.post(
         "/photos/{id}/preview",
@@ -137,11 +137,11 @@ def _add_steered(router: APIRouter, studio: Studio) -> None:
         responses={**SHOWN, **problems(*WORKED)},
     )
     async def preview(request: Request, id: Id, asked: schemas.PreviewAsked) -> Response:
-        entry = album.get(id)
+        entry = photos.get(id)
         steering = None if asked.grey else asked.steering.parse()
-        data = await desk.run(
+        data = await queue.run(
             lambda: work.preview(
-                album.open(entry), models, steering, side=asked.side, format=asked.format
+                photos.open(entry), models, steering, side=asked.side, format=asked.format
             ),
             request,
         )
@@ -156,12 +156,12 @@ def _add_steered(router: APIRouter, studio: Studio) -> None:
         responses={**SHOWN, **problems(*WORKED)},
     )
     async def region(request: Request, id: Id, asked: schemas.RegionAsked) -> Response:
-        entry = album.get(id)
+        entry = photos.get(id)
         steering = None if asked.grey else asked.steering.parse()
         box = (asked.x, asked.y, asked.width, asked.height)
-        data = await desk.run(
+        data = await queue.run(
             lambda: work.region(
-                album.open(entry), models, steering, box, scale=asked.scale, format=asked.format
+                photos.open(entry), models, steering, box, scale=asked.scale, format=asked.format
             ),
             request,
         )
@@ -177,10 +177,10 @@ def _add_steered(router: APIRouter, studio: Studio) -> None:
     async def suggestions(
         request: Request, id: Id, asked: schemas.SuggestionsAsked
     ) -> schemas.SuggestionsFound:
-        entry, steering = album.get(id), asked.steering.parse()
-        lightness, now, found = await desk.run(
+        entry, steering = photos.get(id), asked.steering.parse()
+        lightness, now, found = await queue.run(
             lambda: work.suggestions(
-                album.open(entry), models, steering, asked.x, asked.y, asked.count
+                photos.open(entry), models, steering, asked.x, asked.y, asked.count
             ),
             request,
         )
@@ -207,10 +207,10 @@ def _add_steered(router: APIRouter, studio: Studio) -> None:
     async def alternatives(
         request: Request, id: Id, asked: schemas.AlternativesAsked
     ) -> schemas.AlternativesFound:
-        entry, steering = album.get(id), asked.steering.parse()
-        found = await desk.run(
+        entry, steering = photos.get(id), asked.steering.parse()
+        found = await queue.run(
             lambda: work.alternatives(
-                album.open(entry), models, steering, count=asked.count, side=asked.side
+                photos.open(entry), models, steering, count=asked.count, side=asked.side
             ),
             request,
         )
@@ -227,7 +227,7 @@ def _add_steered(router: APIRouter, studio: Studio) -> None:
 
 
 def _add_files(router: APIRouter, studio: Studio) -> None:
-    album, desk = studio.album, studio.desk
+    photos, queue = studio.photos, studio.queue
 
     @router.post(
         "/photos/{id}/render",
@@ -238,13 +238,13 @@ def _add_files(router: APIRouter, studio: Studio) -> None:
         responses={**FULL, **problems(*WORKED)},
     )
     async def render(request: Request, id: Id, asked: schemas.RenderAsked) -> Response:
-        entry, (model, steering) = album.get(id), asked.steering.parse()
+        entry, (model, steering) = photos.get(id), asked.steering.parse()
 
         def job() -> bytes:
-            photo = album.open(entry).photo
+            photo = photos.open(entry).photo
             return work.render(photo, studio.models.get(model), steering, asked.format)
 
-        data = await desk.run(job, request)
+        data = await queue.run(job, request)
         return send_file(data, kind_of(asked.format, entry.format), entry.name)
 
     @router.post(
@@ -256,7 +256,7 @@ def _add_files(router: APIRouter, studio: Studio) -> None:
         responses=problems(*WORKED),
     )
     async def save(id: Id, asked: schemas.SessionAsked) -> Response:
-        entry, (model, steering) = album.get(id), asked.steering.parse()
+        entry, (model, steering) = photos.get(id), asked.steering.parse()
         card = MODELS.get(model)
         weights = None if card is None else card.sha256
         session = Session(entry.name, entry.id, model, steering, weights)
@@ -283,7 +283,7 @@ def _add_files(router: APIRouter, studio: Studio) -> None:
         responses=problems(409, 408, 413, 415, *WORKED),
     )
     async def reopen(request: Request, id: Id) -> SteeringAsked:
-        entry = album.get(id)
+        entry = photos.get(id)
         sent = await studio.intake.read(request)
 
         def job() -> SteeringAsked:
@@ -291,6 +291,6 @@ def _add_files(router: APIRouter, studio: Studio) -> None:
             session.check_hash(entry.id, entry.name)
             return steering_asked(session.steering, session.model)
 
-        return await desk.run(job, request)
+        return await queue.run(job, request)
 
     used(render, save, reopen)

@@ -24,7 +24,7 @@ from koalarize.errors import OptionError, did_you_mean
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import Suggestion
 from koalarize.steering.steering import Steering
-from koalarize.web.studio.album import Opened
+from koalarize.web.studio.photo_store import Opened
 
 __all__ = [
     "EXTENT",
