@@ -1,11 +1,11 @@
 """How endpoints describe themselves in OpenAPI, and how they send files.
 
-Not here: the endpoints (``routes``, ``open_routes``).
+Not here: the endpoints (``routes``).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -33,7 +33,6 @@ __all__ = [
     "problems",
     "send_file",
     "upload_body",
-    "used",
 ]
 
 _CHUNK = 1 << 16
@@ -82,10 +81,6 @@ WORKED = (400, 404, 422, 429, 503)
 UPLOADED = (400, 408, 413, 415, 422, 429, 503)
 SHOWN = pictures("image/jpeg", "image/webp", "image/png")
 FULL = pictures(*_MEDIA.values())
-
-
-def used(*functions: Callable[..., Any]) -> None:
-    """Tell type checkers that what a decorator has taken is used."""
 
 
 def describe_errors(app: FastAPI) -> None:
