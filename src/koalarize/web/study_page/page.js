@@ -22,17 +22,23 @@ class Refused extends Error {
 }
 
 async function ask(path, body) {
-  const options = body === undefined ? {} : {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  };
+  const options =
+    body === undefined
+      ? {}
+      : {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(body),
+        };
   let response;
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Refused("The program that serves this page does not answer. Start it again with the "
-      + "same command, then try again: no answer is lost.", 0);
+    throw new Refused(
+      "The program that serves this page does not answer. Start it again with the " +
+        "same command, then try again: no answer is lost.",
+      0,
+    );
   }
   if (response.status === 202) return null;
   const content = await response.json().catch(() => ({}));
@@ -103,10 +109,20 @@ function choices() {
   }
   const upright = stacked();
   return [
-    { button: "first", keys: [...first, "ArrowUp"], value: "left",
-      label: upright ? "The upper one" : "The left one", key: upright ? "↑" : "←" },
-    { button: "second", keys: [...second, "ArrowDown"], value: "right",
-      label: upright ? "The lower one" : "The right one", key: upright ? "↓" : "→" },
+    {
+      button: "first",
+      keys: [...first, "ArrowUp"],
+      value: "left",
+      label: upright ? "The upper one" : "The left one",
+      key: upright ? "↑" : "←",
+    },
+    {
+      button: "second",
+      keys: [...second, "ArrowDown"],
+      value: "right",
+      label: upright ? "The lower one" : "The right one",
+      key: upright ? "↓" : "→",
+    },
   ];
 }
 
@@ -131,7 +147,9 @@ async function display(images) {
   // and when they went: both are times of the frames, not of timers.
   const stage = byId("pictures");
   let hiddenMeanwhile = document.hidden;
-  const note = () => { if (document.hidden) hiddenMeanwhile = true; };
+  const note = () => {
+    if (document.hidden) hiddenMeanwhile = true;
+  };
   document.addEventListener("visibilitychange", note);
   stage.replaceChildren(...images);
   byId("cross").classList.add("on");
@@ -195,8 +213,11 @@ async function question(since) {
   byId("question").hidden = false;
   byId("asked").focus();
   for (;;) {
-    const { value, at } = await pressed(
-      ...options, { button: "pause", keys: ["p", "P", "Escape"], value: "pause" });
+    const { value, at } = await pressed(...options, {
+      button: "pause",
+      keys: ["p", "P", "Escape"],
+      value: "pause",
+    });
     if (value !== "pause") {
       byId("question").hidden = true;
       return { answer: value, reaction: Math.max(0, at - since) };
@@ -237,9 +258,12 @@ async function run(practice) {
       practising -= 1;
       await feedback(answered, practising === 0);
       if (practising === 0) {
-        await between("That was the practice",
-          `Now ${state.total - state.answered} trials count. You will not be told whether you were `
-          + "right until the end.", "Begin");
+        await between(
+          "That was the practice",
+          `Now ${state.total - state.answered} trials count. You will not be told whether you were ` +
+            "right until the end.",
+          "Begin",
+        );
       }
     }
     while (!state.finished) {
@@ -248,8 +272,12 @@ async function run(practice) {
         wantsPause = false;
         byId("pause").setAttribute("aria-pressed", "false");
         labelled("pause", "Pause", "P");
-        await between("Pause", `${state.answered} of ${state.total} done. Every answer is kept: `
-          + "you can also close the page and go on another day.", "Go on");
+        await between(
+          "Pause",
+          `${state.answered} of ${state.total} done. Every answer is kept: ` +
+            "you can also close the page and go on another day.",
+          "Go on",
+        );
       }
     }
     await results();
@@ -263,30 +291,39 @@ function welcome() {
   const seconds = `${state.seconds} second${state.seconds === 1 ? "" : "s"}`;
   byId("greeting").hidden = !state.person;
   fill("greeting", `Hello ${state.person}.`);
-  fill("what", pair
-    ? "You will see two pictures of the same thing. One is a photo as it was taken. The other has "
-      + "lost its colours, and a computer has put new ones in."
-    : "You will see pictures one after the other. Some are photos as they were taken. Others have "
-      + "lost their colours, and a computer has put new ones in.");
+  fill(
+    "what",
+    pair
+      ? "You will see two pictures of the same thing. One is a photo as it was taken. The other has " +
+          "lost its colours, and a computer has put new ones in."
+      : "You will see pictures one after the other. Some are photos as they were taken. Others have " +
+          "lost their colours, and a computer has put new ones in.",
+  );
   const steps = [
     "Look at the cross in the middle.",
     `${pair ? "Two pictures appear" : "A picture appears"} for ${seconds}.`,
     pair ? "Say which one was real." : "Say whether its colours were real.",
   ];
-  byId("steps").replaceChildren(...steps.map((text) => {
-    const item = document.createElement("li");
-    item.textContent = text;
-    return item;
-  }));
+  byId("steps").replaceChildren(
+    ...steps.map((text) => {
+      const item = document.createElement("li");
+      item.textContent = text;
+      return item;
+    }),
+  );
   const [first, second] = choices();
   const cap = (text) => {
     const key = document.createElement("kbd");
     key.textContent = text;
     return key;
   };
-  byId("keys").replaceChildren("Answer with the keys ", cap(first.key),
-    ` (${first.label.toLowerCase()}) and `, cap(second.key),
-    ` (${second.label.toLowerCase()}), or tap the buttons.`);
+  byId("keys").replaceChildren(
+    "Answer with the keys ",
+    cap(first.key),
+    ` (${first.label.toLowerCase()}) and `,
+    cap(second.key),
+    ` (${second.label.toLowerCase()}), or tap the buttons.`,
+  );
   const begun = state.answered > 0;
   byId("resume").hidden = !begun;
   fill("resume", `${state.answered} of ${state.total} are done already; the test goes on there.`);
@@ -296,8 +333,9 @@ function welcome() {
   byId("practise").classList.toggle("main", !begun);
   byId("start").classList.toggle("main", begun);
   show("instructions", "instructions-title");
-  pressed({ button: "practise", value: true }, { button: "start", value: false })
-    .then(({ value }) => run(value));
+  pressed({ button: "practise", value: true }, { button: "start", value: false }).then(
+    ({ value }) => run(value),
+  );
 }
 
 async function begin() {
@@ -318,36 +356,46 @@ const range = (bounds) => (bounds ? `${percent(bounds[0])} to ${percent(bounds[1
 async function results() {
   const report = await ask("/api/results");
   const single = report.mode === "single";
-  fill("summary", single
-    ? "How often you took a recoloured picture for a real one:"
-    : "How often you took the recoloured picture for the real one:");
-  const titles = ["Model", "Fooled", "Rate", "95 % interval",
-    single ? "d′" : "p against chance"];
+  fill(
+    "summary",
+    single
+      ? "How often you took a recoloured picture for a real one:"
+      : "How often you took the recoloured picture for the real one:",
+  );
+  const titles = ["Model", "Fooled", "Rate", "95 % interval", single ? "d′" : "p against chance"];
   const rows = report.models.map((row) => [
     row.name,
     `${row.fooled.count} of ${row.fooled.n}`,
     percent(row.fooled.rate),
     range(row.fooled.interval),
     single
-      ? (row.d_prime === null ? "–" : row.d_prime.toFixed(2))
-      : (row.p_value === null ? "–" : row.p_value.toPrecision(2)),
+      ? row.d_prime === null
+        ? "–"
+        : row.d_prime.toFixed(2)
+      : row.p_value === null
+        ? "–"
+        : row.p_value.toPrecision(2),
   ]);
   byId("models").replaceChildren(line("th", titles), ...rows.map((row) => line("td", row)));
   const facts = [];
   if (single) {
     const { rate, interval, count, n } = report.real_judged_real;
-    facts.push(`Real pictures judged real: ${percent(rate)} (${count} of ${n}; ${range(interval)}).`);
+    facts.push(
+      `Real pictures judged real: ${percent(rate)} (${count} of ${n}; ${range(interval)}).`,
+    );
   }
   if (report.catch.n) {
     facts.push(`Attention checks right: ${report.catch.count} of ${report.catch.n}.`);
   }
   const excluded = Object.entries(report.excluded).map(([why, count]) => `${count} ${why}`);
   facts.push(`Excluded answers: ${excluded.join(", ") || "none"}.`, ...report.notes);
-  byId("facts").replaceChildren(...facts.map((text) => {
-    const item = document.createElement("li");
-    item.textContent = text;
-    return item;
-  }));
+  byId("facts").replaceChildren(
+    ...facts.map((text) => {
+      const item = document.createElement("li");
+      item.textContent = text;
+      return item;
+    }),
+  );
   fill("results-file", state.file);
   show("results", "results-title");
   draw(report);
@@ -379,8 +427,9 @@ function draw(report) {
   for (const rate of [0, 0.5, 1]) {
     const kind = rate === 0.5 ? "half" : "axis";
     svg.append(node("line", { x1: at(rate), x2: at(rate), y1: 0, y2: height, class: kind }));
-    svg.append(node("text", { x: at(rate), y: height + 18, "text-anchor": "middle" },
-      `${100 * rate} %`));
+    svg.append(
+      node("text", { x: at(rate), y: height + 18, "text-anchor": "middle" }, `${100 * rate} %`),
+    );
   }
   rows.forEach(({ name, fooled }, index) => {
     const y = (index + 0.5) * step;
@@ -391,8 +440,15 @@ function draw(report) {
     svg.append(node("circle", { cx: at(fooled.rate), cy: y, r: 6, class: "point" }));
   });
   byId("chart").replaceChildren(svg);
-  byId("chart").setAttribute("aria-label", rows.map(({ name, fooled }) =>
-    `${name}: ${percent(fooled.rate)} judged real, ${range(fooled.interval)}`).join("; "));
+  byId("chart").setAttribute(
+    "aria-label",
+    rows
+      .map(
+        ({ name, fooled }) =>
+          `${name}: ${percent(fooled.rate)} judged real, ${range(fooled.interval)}`,
+      )
+      .join("; "),
+  );
 }
 
 function node(name, attributes, text) {

@@ -53,7 +53,11 @@ async function send(path, options) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     setOnline(false);
-    throw new Problem("No answer from koalarize", "The program behind this page does not answer. Is “koalarize serve” still running?", { slug: "offline" });
+    throw new Problem(
+      "No answer from koalarize",
+      "The program behind this page does not answer. Is “koalarize serve” still running?",
+      { slug: "offline" },
+    );
   }
 }
 
@@ -61,9 +65,14 @@ async function problemOf(response) {
   const { status } = response;
   try {
     const { title, detail, type = "" } = await response.json();
-    return new Problem(title || `Error ${status}`, typeof detail === "string" ? detail : "", { status, slug: type.split(":").pop() });
+    return new Problem(title || `Error ${status}`, typeof detail === "string" ? detail : "", {
+      status,
+      slug: type.split(":").pop(),
+    });
   } catch {
-    return new Problem(`Error ${status}`, response.statusText || "The server gave no reason.", { status });
+    return new Problem(`Error ${status}`, response.statusText || "The server gave no reason.", {
+      status,
+    });
   }
 }
 
@@ -73,10 +82,14 @@ async function pause(seconds, signal) {
   try {
     await new Promise((resolve, reject) => {
       const timer = setTimeout(resolve, 1000 * seconds);
-      signal?.addEventListener("abort", () => {
-        clearTimeout(timer);
-        reject(new DOMException("no longer wanted", "AbortError"));
-      }, { once: true });
+      signal?.addEventListener(
+        "abort",
+        () => {
+          clearTimeout(timer);
+          reject(new DOMException("no longer wanted", "AbortError"));
+        },
+        { once: true },
+      );
     });
   } finally {
     waiting -= 1;
@@ -101,7 +114,12 @@ async function poll() {
 }
 
 function asJson(values, signal) {
-  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(values), signal };
+  return {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(values),
+    signal,
+  };
 }
 
 const at = (id, what) => `photos/${encodeURIComponent(id)}/${what}`;
@@ -114,13 +132,20 @@ export async function models() {
 
 /** Give a photo to the server; resolves to {id, name, sha256, width, height, format, …}. */
 export async function upload(file, name, signal) {
-  const body = { method: "POST", body: file, signal, headers: { "Content-Type": "application/octet-stream" } };
+  const body = {
+    method: "POST",
+    body: file,
+    signal,
+    headers: { "Content-Type": "application/octet-stream" },
+  };
   return (await request(`photos?name=${encodeURIComponent(name)}`, body)).json();
 }
 
 /** Let the server forget a photo; it does not matter if that fails. */
 export function forget(id) {
-  request(`photos/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  request(`photos/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true }).catch(
+    () => {},
+  );
 }
 
 /** The whole photo as a bitmap, small: {steering, side, grey}. */
@@ -140,7 +165,8 @@ export async function suggestions(id, values, signal) {
 
 /** Other plausible colourings: [{alternative, preview}], the network's own first. */
 export async function alternatives(id, values, signal) {
-  return (await (await request(at(id, "alternatives"), asJson(values, signal))).json()).alternatives;
+  return (await (await request(at(id, "alternatives"), asJson(values, signal))).json())
+    .alternatives;
 }
 
 /** The full-size file: {blob, name}. */
@@ -161,7 +187,11 @@ export async function openSession(id, text) {
 
 /** The palette of a colour picture, for `steering.reference`. */
 export async function palette(file, name) {
-  const body = { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } };
+  const body = {
+    method: "POST",
+    body: file,
+    headers: { "Content-Type": "application/octet-stream" },
+  };
   return (await request(`references?name=${encodeURIComponent(name)}`, body)).json();
 }
 

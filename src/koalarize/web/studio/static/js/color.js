@@ -29,8 +29,7 @@ export function hexToLab(hex) {
 /** Linear sRGB of CIELAB; outside 0..1 where sRGB has no such colour. */
 export function labToLinear([l, a, b]) {
   const fy = (l + 16) / 116;
-  const curve = (value) =>
-    value > DELTA ? value ** 3 : 3 * DELTA ** 2 * (value - 4 / 29);
+  const curve = (value) => (value > DELTA ? value ** 3 : 3 * DELTA ** 2 * (value - 4 / 29));
   return times(LINEAR_FROM_XYZ, [curve(fy + a / 500), curve(fy), curve(fy - b / 200)]);
 }
 
@@ -78,7 +77,10 @@ export function hexToBytes(hex) {
 
 /** "#rrggbb" of three levels 0..255. */
 export function bytesToHex(levels) {
-  return `#${[...levels].slice(0, 3).map((level) => level.toString(16).padStart(2, "0")).join("")}`;
+  return `#${[...levels]
+    .slice(0, 3)
+    .map((level) => level.toString(16).padStart(2, "0"))
+    .join("")}`;
 }
 
 function times(matrix, [first, second, third]) {

@@ -10,7 +10,8 @@ export function h(tag, properties = {}, ...children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "style") for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
+    else if (name === "style")
+      for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
     else if (name === "class") element.className = value;
     else if (name in element && typeof value !== "string") element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
@@ -32,7 +33,8 @@ export function icon(name) {
 
 /** Put every `<i data-icon="name">` of the page's HTML into its icon. */
 export function fillIcons(root = document) {
-  for (const place of root.querySelectorAll("i[data-icon]")) place.replaceWith(icon(place.dataset.icon));
+  for (const place of root.querySelectorAll("i[data-icon]"))
+    place.replaceWith(icon(place.dataset.icon));
 }
 
 /** The first element of a selector, which must exist. */
@@ -83,7 +85,8 @@ export function clamp(value, least, most) {
 
 /** Fill a slider's track from `origin` to its value. */
 export function fillTrack(input, origin = Number(input.min)) {
-  const share = (value) => (100 * (value - Number(input.min))) / (Number(input.max) - Number(input.min));
+  const share = (value) =>
+    (100 * (value - Number(input.min))) / (Number(input.max) - Number(input.min));
   const ends = [share(origin), share(Number(input.value))];
   input.style.setProperty("--from", `${Math.min(...ends)}%`);
   input.style.setProperty("--to", `${Math.max(...ends)}%`);

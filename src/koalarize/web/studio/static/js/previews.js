@@ -80,13 +80,18 @@ export class Previews extends EventTarget {
 
   #side() {
     const { view } = this.viewer;
-    const longest = Math.max(this.#photo.width, this.#photo.height) * view.fitScale * Math.min(2, devicePixelRatio);
+    const longest =
+      Math.max(this.#photo.width, this.#photo.height) *
+      view.fitScale *
+      Math.min(2, devicePixelRatio);
     return Math.min(PREVIEW, 256 * Math.ceil(Math.max(640, longest) / 256));
   }
 
   async #fetchBefore(photo) {
     try {
-      photo.pictures.before = await this.#tried(photo, (id) => api.preview(id, { side: this.#side(), grey: true }));
+      photo.pictures.before = await this.#tried(photo, (id) =>
+        api.preview(id, { side: this.#side(), grey: true }),
+      );
       if (photo === this.#photo) this.#draw();
     } catch (problem) {
       this.#state(photo, { problem });
@@ -126,7 +131,9 @@ export class Previews extends EventTarget {
       while (this.#again && photo === this.#photo) {
         this.#again = false;
         this.#request?.abort();
-        const after = await this.#tried(photo, (id) => api.preview(id, { steering: this.steering(photo), side: DRAG }));
+        const after = await this.#tried(photo, (id) =>
+          api.preview(id, { steering: this.steering(photo), side: DRAG }),
+        );
         if (photo.pictures.edit === photo.edit) break; // the full one was faster
         Object.assign(photo.pictures, { after, edit: null, detailAfter: null });
         if (photo === this.#photo) this.#draw();
@@ -147,8 +154,14 @@ export class Previews extends EventTarget {
 
   #covered(detail) {
     const sight = this.viewer.view.visible();
-    return detail && detail.x <= sight.x && detail.y <= sight.y && detail.x + detail.width >= sight.x + sight.width
-      && detail.y + detail.height >= sight.y + sight.height && detail.scale >= 0.87 * this.#detailScale();
+    return (
+      detail &&
+      detail.x <= sight.x &&
+      detail.y <= sight.y &&
+      detail.x + detail.width >= sight.x + sight.width &&
+      detail.y + detail.height >= sight.y + sight.height &&
+      detail.scale >= 0.87 * this.#detailScale()
+    );
   }
 
   #detailScale() {
@@ -169,7 +182,9 @@ export class Previews extends EventTarget {
     const scale = this.#detailScale();
     const values = { ...this.viewer.view.visible(AROUND), scale };
     const fetchOne = async (key, extra) => {
-      const bitmap = await this.#tried(photo, (id) => api.region(id, { ...values, ...extra }, controller.signal));
+      const bitmap = await this.#tried(photo, (id) =>
+        api.region(id, { ...values, ...extra }, controller.signal),
+      );
       pictures[key] = { bitmap, ...values, edit };
       if (photo === this.#photo) this.#draw();
     };

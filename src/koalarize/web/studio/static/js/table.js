@@ -16,12 +16,18 @@ export class Table {
 
   constructor(studio) {
     this.studio = studio;
-    Object.assign(this, { viewer: $("#viewer"), layer: $("#hints"), editor: $("#editor"), stage: $("#stage") });
+    Object.assign(this, {
+      viewer: $("#viewer"),
+      layer: $("#hints"),
+      editor: $("#editor"),
+      stage: $("#stage"),
+    });
     this.#viewerEvents();
     this.#hintEvents();
     studio.addEventListener("photo", () => this.show());
     addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) this.editor.close();
+      if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]"))
+        this.editor.close();
     });
     for (const name of ["edit", "pending"]) studio.addEventListener(name, () => this.#showHints());
   }
@@ -51,11 +57,20 @@ export class Table {
     const hint = photo.hints.find((other) => other.id === id);
     if (!hint || this.editor.hintId === id) return;
     if (photo.pending && photo.pending.id !== id) photo.setPending(null);
-    this.editor.open(hint, { side: Math.min(photo.width, photo.height), picture: this.studio.pictureOf(photo) });
+    this.editor.open(hint, {
+      side: Math.min(photo.width, photo.height),
+      picture: this.studio.pictureOf(photo),
+    });
     this.layer.open = id;
     this.#placeEditor();
-    const sheet = this.editor.classList.contains("sheet") ? this.editor.getBoundingClientRect().top : Infinity;
-    this.viewer.reveal(hint.x, hint.y, Math.max(0, this.viewer.getBoundingClientRect().bottom - sheet));
+    const sheet = this.editor.classList.contains("sheet")
+      ? this.editor.getBoundingClientRect().top
+      : Infinity;
+    this.viewer.reveal(
+      hint.x,
+      hint.y,
+      Math.max(0, this.viewer.getBoundingClientRect().bottom - sheet),
+    );
     this.#focusEditor();
     await this.#suggest(hint);
   }
@@ -65,12 +80,14 @@ export class Table {
   }
 
   #focusEditor() {
-    if (!matchMedia("(pointer: coarse)").matches) this.editor.querySelector("header button:last-child").focus({ preventScroll: true });
+    if (!matchMedia("(pointer: coarse)").matches)
+      this.editor.querySelector("header button:last-child").focus({ preventScroll: true });
   }
 
   /** Ask for the likely colours; those asked for early at the same place are taken. */
   async #suggest(hint) {
-    const early = this.#early?.x === hint.x && this.#early?.y === hint.y ? this.#early.answer : null;
+    const early =
+      this.#early?.x === hint.x && this.#early?.y === hint.y ? this.#early.answer : null;
     this.#early = null;
     try {
       const found = await (early ?? this.#fetchSuggestions(hint));
@@ -139,7 +156,9 @@ export class Table {
         announce("Hint deleted");
       });
     }
-    editor.addEventListener("hintchange", ({ detail: { id, values, live } }) => studio.active.changeHint(id, values, { live }));
+    editor.addEventListener("hintchange", ({ detail: { id, values, live } }) =>
+      studio.active.changeHint(id, values, { live }),
+    );
     editor.addEventListener("resize", () => this.#placeEditor());
     editor.addEventListener("close", ({ detail }) => {
       layer.open = null;
@@ -156,7 +175,9 @@ export class Table {
         studio.active.eyePicture = await createImageBitmap(file);
         editor.dropper.show(studio.active.eyePicture);
       } catch {
-        editor.fail(`${file.name} is no picture that this browser reads: take a JPEG, PNG or WebP.`);
+        editor.fail(
+          `${file.name} is no picture that this browser reads: take a JPEG, PNG or WebP.`,
+        );
       }
     });
   }
@@ -176,6 +197,10 @@ export class Table {
     const hint = this.studio.active?.hints.find(({ id }) => id === this.editor.hintId);
     if (!hint) return;
     const { view } = this.viewer;
-    this.editor.place(view.toScreen(hint.x, hint.y), { width: this.stage.clientWidth, height: this.stage.clientHeight }, this.viewer.afterSpan);
+    this.editor.place(
+      view.toScreen(hint.x, hint.y),
+      { width: this.stage.clientWidth, height: this.stage.clientHeight },
+      this.viewer.afterSpan,
+    );
   }
 }

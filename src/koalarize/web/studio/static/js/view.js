@@ -33,7 +33,12 @@ export class View {
   }
 
   fit() {
-    Object.assign(this, { scale: this.fitScale, x: this.photoWidth / 2, y: this.photoHeight / 2, fitted: true });
+    Object.assign(this, {
+      scale: this.fitScale,
+      x: this.photoWidth / 2,
+      y: this.photoHeight / 2,
+      fitted: true,
+    });
   }
 
   /** Zoom to a scale; what is at the screen position `at` stays there. */
@@ -61,23 +66,37 @@ export class View {
       ["y", this.photoHeight, this.height],
     ]) {
       const half = room / 2 / this.scale;
-      this[axis] = whole <= 2 * half ? whole / 2 : clamp(this[axis], half - 40 / this.scale, whole - half + 40 / this.scale);
+      this[axis] =
+        whole <= 2 * half
+          ? whole / 2
+          : clamp(this[axis], half - 40 / this.scale, whole - half + 40 / this.scale);
     }
   }
 
   toScreen(photoX, photoY) {
-    return [(photoX - this.x) * this.scale + this.width / 2, (photoY - this.y) * this.scale + this.height / 2];
+    return [
+      (photoX - this.x) * this.scale + this.width / 2,
+      (photoY - this.y) * this.scale + this.height / 2,
+    ];
   }
 
   toPhoto(screenX, screenY) {
-    return [(screenX - this.width / 2) / this.scale + this.x, (screenY - this.height / 2) / this.scale + this.y];
+    return [
+      (screenX - this.width / 2) / this.scale + this.x,
+      (screenY - this.height / 2) / this.scale + this.y,
+    ];
   }
 
   /** The part of the screen where the photo is: left, top, right, bottom. */
   get screenRect() {
     const [left, top] = this.toScreen(0, 0);
     const [right, bottom] = this.toScreen(this.photoWidth, this.photoHeight);
-    return [Math.max(0, left), Math.max(0, top), Math.min(this.width, right), Math.min(this.height, bottom)];
+    return [
+      Math.max(0, left),
+      Math.max(0, top),
+      Math.min(this.width, right),
+      Math.min(this.height, bottom),
+    ];
   }
 
   /** The part of the photo that is in sight, whole pixels; `margin` adds a share of it all around. */
