@@ -27,7 +27,10 @@ _HERE = Path(__file__).parent
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{name}": (name, "text/javascript; charset=utf-8")
+        for name in ("page.js", "elements.js", "report.js")
+    },
 }
 #: Longest time a page may claim, milliseconds: a day.
 _MOST_MS = 86_400_000

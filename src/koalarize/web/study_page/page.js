@@ -1,10 +1,11 @@
 // The test as a person sees it. It knows no answer before one is given: pictures come under random
 // names, one request each, and their truth stays with the server.
-"use strict";
+
+import { byId, fill } from "./elements.js";
+import { drawReport, fillReport } from "./report.js";
 
 const CROSS_MS = 500;
 const RETRY_MS = 150;
-const byId = (id) => document.getElementById(id);
 const sections = ["instructions", "trial", "between", "results", "trouble"];
 
 let state = null;
@@ -57,29 +58,25 @@ function show(id, focus) {
   if (focus) byId(focus).focus();
 }
 
-function fill(id, text) {
-  byId(id).textContent = text;
-}
-
 function trouble(error, again) {
   fill("trouble-text", error.message);
   byId("again").onclick = again;
   show("trouble", "trouble-title");
 }
 
-function pressed(...choices) {
+function pressed(...answers) {
   // Resolves with the value of the button clicked or the key pressed.
   return new Promise((resolve) => {
     const finish = (value, at) => {
       waiting = null;
-      for (const { button } of choices) if (button) byId(button).onclick = null;
+      for (const { button } of answers) if (button) byId(button).onclick = null;
       resolve({ value, at });
     };
-    for (const { button, value } of choices) {
+    for (const { button, value } of answers) {
       if (button) byId(button).onclick = (event) => finish(value, event.timeStamp);
     }
     waiting = (event) => {
-      const chosen = choices.find(({ keys }) => keys && keys.includes(event.key));
+      const chosen = answers.find(({ keys }) => keys && keys.includes(event.key));
       if (!chosen) return;
       event.preventDefault();
       finish(chosen.value, event.timeStamp);
@@ -350,112 +347,13 @@ async function begin() {
 
 // -- results ----------------------------------------------------------------------------------
 
-const percent = (rate) => (rate === null ? "–" : `${(100 * rate).toFixed(1)}\u00a0%`);
-const range = (bounds) => (bounds ? `${percent(bounds[0])} to ${percent(bounds[1])}` : "–");
-
 async function results() {
   const report = await ask("/api/results");
-  const single = report.mode === "single";
-  fill(
-    "summary",
-    single
-      ? "How often you took a recoloured picture for a real one:"
-      : "How often you took the recoloured picture for the real one:",
-  );
-  const titles = ["Model", "Fooled", "Rate", "95 % interval", single ? "d′" : "p against chance"];
-  const rows = report.models.map((row) => [
-    row.name,
-    `${row.fooled.count} of ${row.fooled.n}`,
-    percent(row.fooled.rate),
-    range(row.fooled.interval),
-    single
-      ? row.d_prime === null
-        ? "–"
-        : row.d_prime.toFixed(2)
-      : row.p_value === null
-        ? "–"
-        : row.p_value.toPrecision(2),
-  ]);
-  byId("models").replaceChildren(line("th", titles), ...rows.map((row) => line("td", row)));
-  const facts = [];
-  if (single) {
-    const { rate, interval, count, n } = report.real_judged_real;
-    facts.push(
-      `Real pictures judged real: ${percent(rate)} (${count} of ${n}; ${range(interval)}).`,
-    );
-  }
-  if (report.catch.n) {
-    facts.push(`Attention checks right: ${report.catch.count} of ${report.catch.n}.`);
-  }
-  const excluded = Object.entries(report.excluded).map(([why, count]) => `${count} ${why}`);
-  facts.push(`Excluded answers: ${excluded.join(", ") || "none"}.`, ...report.notes);
-  byId("facts").replaceChildren(
-    ...facts.map((text) => {
-      const item = document.createElement("li");
-      item.textContent = text;
-      return item;
-    }),
-  );
+  fillReport(report);
   fill("results-file", state.file);
   show("results", "results-title");
-  draw(report);
-  onresize = () => draw(report);
-}
-
-function line(kind, cells) {
-  const row = document.createElement("tr");
-  for (const text of cells) {
-    const cell = document.createElement(kind);
-    if (kind === "th") cell.scope = "col";
-    cell.textContent = text;
-    row.append(cell);
-  }
-  return row;
-}
-
-function draw(report) {
-  // Each model's rate with its interval on a line from 0 to 100 %; half is marked.
-  const rows = report.models.filter((row) => row.fooled.n);
-  if (report.real_judged_real && report.real_judged_real.n) {
-    rows.push({ name: "real photos", fooled: report.real_judged_real });
-  }
-  const [left, step] = [110, 34];
-  const width = Math.max(240, byId("chart").clientWidth);
-  const height = rows.length * step;
-  const at = (rate) => left + rate * (width - left - 24);
-  const svg = node("svg", { width, height: height + 26, viewBox: `0 0 ${width} ${height + 26}` });
-  for (const rate of [0, 0.5, 1]) {
-    const kind = rate === 0.5 ? "half" : "axis";
-    svg.append(node("line", { x1: at(rate), x2: at(rate), y1: 0, y2: height, class: kind }));
-    svg.append(
-      node("text", { x: at(rate), y: height + 18, "text-anchor": "middle" }, `${100 * rate} %`),
-    );
-  }
-  rows.forEach(({ name, fooled }, index) => {
-    const y = (index + 0.5) * step;
-    const [low, high] = fooled.interval;
-    const short = name.length > 14 ? `${name.slice(0, 13)}…` : name;
-    svg.append(node("text", { x: left - 14, y: y + 4, "text-anchor": "end" }, short));
-    svg.append(node("line", { x1: at(low), x2: at(high), y1: y, y2: y, class: "range" }));
-    svg.append(node("circle", { cx: at(fooled.rate), cy: y, r: 6, class: "point" }));
-  });
-  byId("chart").replaceChildren(svg);
-  byId("chart").setAttribute(
-    "aria-label",
-    rows
-      .map(
-        ({ name, fooled }) =>
-          `${name}: ${percent(fooled.rate)} judged real, ${range(fooled.interval)}`,
-      )
-      .join("; "),
-  );
-}
-
-function node(name, attributes, text) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text) made.textContent = text;
-  return made;
+  drawReport(report);
+  onresize = () => drawReport(report);
 }
 
 begin();

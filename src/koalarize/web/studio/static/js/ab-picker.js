@@ -108,7 +108,7 @@ export class AbPicker extends HTMLElement {
     this.thumb.style.setProperty("background", hex);
     const side = (value, plus, minus) =>
       Math.abs(value) < 1 ? "" : `, ${Math.round(Math.abs(value))} to ${value > 0 ? plus : minus}`;
-    this.setAttribute("aria-valuenow", Math.round(clamp(Math.hypot(a, b), 0, 100)));
+    this.setAttribute("aria-valuenow", String(Math.round(clamp(Math.hypot(a, b), 0, 100))));
     this.setAttribute(
       "aria-valuetext",
       nameOf(hex) + side(a, "red", "green") + side(b, "yellow", "blue"),

@@ -14,7 +14,11 @@ const LONGEST_WAIT = 8; // seconds between two tries
 export class Problem extends Error {
   constructor(title, detail, { status = 0, slug = "" } = {}) {
     super(detail || title);
-    Object.assign(this, { name: "Problem", title, detail, status, slug });
+    this.name = "Problem";
+    this.title = title;
+    this.detail = detail;
+    this.status = status;
+    this.slug = slug;
   }
 
   /** The server does not know this photo any more: it was restarted, or the photo was unused. */
@@ -33,6 +37,13 @@ export const connection = new EventTarget();
 let online = true;
 let waiting = 0;
 
+/**
+ * Ask the service, again where it is busy.
+ *
+ * @param {string} path
+ * @param {RequestInit} options
+ * @returns {Promise<Response>}
+ */
 async function request(path, { signal, ...options } = {}) {
   for (let tries = 1; ; tries += 1) {
     const response = await send(path, { signal, ...options });

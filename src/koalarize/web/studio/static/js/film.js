@@ -14,9 +14,16 @@ export class Film {
   #tiles = new Map();
   #working = false;
 
-  /** `add()` asks for more photos. */
+  /**
+   * `add()` asks for more photos.
+   *
+   * @param {HTMLElement} element
+   * @param {import("./studio.js").Studio} studio
+   * @param {{add: () => void}} commands
+   */
   constructor(element, studio, { add }) {
-    Object.assign(this, { element, studio });
+    this.element = element;
+    this.studio = studio;
     this.more = h(
       "button",
       {

@@ -6,10 +6,10 @@
  */
 
 import { atLightness, labToHex } from "./color.js";
-import { clamp, fillTrack, h, icon } from "./dom.js";
+import { clamp, fillTrack, h, icon, onDetail } from "./dom.js";
 import { NAMES, nameOf, parseColor } from "./names.js";
-import "./ab-picker.js";
-import "./eyedropper.js";
+import { AbPicker } from "./ab-picker.js";
+import { EyeDropper } from "./eyedropper.js";
 
 const GREY = "#808080";
 const GAP = 20; // CSS pixels between a hint and its editor
@@ -78,7 +78,7 @@ export class HintEditor extends HTMLElement {
   }
 
   #pick() {
-    this.picker = document.createElement("ab-picker");
+    this.picker = new AbPicker();
     this.picker.setAttribute("aria-label", "Colour");
     this.picker.addEventListener("input", () => this.#colour(this.picker.value, true));
     this.picker.addEventListener("change", () => this.#colour(this.picker.value));
@@ -133,10 +133,10 @@ export class HintEditor extends HTMLElement {
   }
 
   #more() {
-    this.dropper = document.createElement("eye-dropper");
-    this.dropper.addEventListener("pick", (event) => this.#colour(event.detail));
-    this.dropper.addEventListener("picture", (event) =>
-      this.dispatchEvent(new CustomEvent("picture", { detail: event.detail })),
+    this.dropper = new EyeDropper();
+    onDetail(this.dropper, "pick", (hex) => this.#colour(hex));
+    onDetail(this.dropper, "picture", (file) =>
+      this.dispatchEvent(new CustomEvent("picture", { detail: file })),
     );
     return h(
       "details",
@@ -181,7 +181,9 @@ export class HintEditor extends HTMLElement {
       .filter(({ name }) => !seen.has(name) && seen.add(name));
     this.swatches.replaceChildren(
       ...named.slice(0, 6).map(({ color, name }) => {
-        const button = h(
+        const paint = h("span", { class: "paint" });
+        paint.style.setProperty("background", color);
+        return h(
           "button",
           {
             class: "swatch",
@@ -190,11 +192,9 @@ export class HintEditor extends HTMLElement {
             "data-color": color,
             onclick: () => this.#colour(color),
           },
-          h("span", { class: "paint" }),
+          paint,
           h("span", { class: "swatch-name" }, name),
         );
-        button.firstChild.style.setProperty("background", color);
-        return button;
       }),
     );
     this.#label();
@@ -221,6 +221,10 @@ export class HintEditor extends HTMLElement {
   /**
    * Stand beside the hint, inside of `room` ({width, height}), on the side that covers less of the
    * picture after (`after` is [left, right]); at the bottom of narrow screens.
+   *
+   * @param {number[]} at across and down
+   * @param {{width: number, height: number}} room
+   * @param {number[]} after
    */
   place([across, down], room, after) {
     const narrow = matchMedia("(max-width: 720px)").matches;

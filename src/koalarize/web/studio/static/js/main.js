@@ -5,7 +5,7 @@
  */
 
 import * as api from "./api.js";
-import { $, announce, chooseFiles, fillIcons, h, icon } from "./dom.js";
+import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
 import { Film } from "./film.js";
 import { listenToKeys } from "./keys.js";
 import { Panel } from "./panel.js";
@@ -181,18 +181,18 @@ takeFiles({
 });
 
 studio.addEventListener("photo", showPhoto);
-studio.addEventListener("edit", ({ detail }) => {
+onDetail(studio, "edit", (detail) => {
   previews.changed(detail);
   showHistory();
   if (!detail.live) film.show();
 });
-studio.addEventListener("problem", ({ detail }) => complain(detail.problem));
+onDetail(studio, "problem", ({ problem }) => complain(problem));
 viewer.addEventListener("view", () => {
   const percent = 100 * viewer.view.scale * devicePixelRatio;
   $("#actual").textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
 });
 
-previews.addEventListener("state", ({ detail: { photo, busy, seconds, problem } }) => {
+onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   if (photo !== studio.active) return;
   $("#progress").hidden = !busy;
   if (problem)
@@ -230,10 +230,9 @@ api.connection.addEventListener("offline", () => {
       "The program behind this page does not answer. Nothing is lost: the page goes on as soon as “koalarize serve” runs again.",
   });
 });
-api.connection.addEventListener(
-  "busy",
-  ({ detail }) => detail.waiting && say("The server is busy; waiting for a turn…"),
-);
+onDetail(api.connection, "busy", ({ waiting }) => {
+  if (waiting) say("The server is busy; waiting for a turn…");
+});
 
 async function start() {
   const examples = await (

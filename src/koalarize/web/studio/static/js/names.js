@@ -154,5 +154,6 @@ export function parseColor(text) {
   const context = document.createElement("canvas").getContext("2d");
   context.fillStyle = "#000";
   context.fillStyle = compact;
-  return /^#[0-9a-f]{6}$/.test(context.fillStyle) ? context.fillStyle : null;
+  const found = String(context.fillStyle);
+  return /^#[0-9a-f]{6}$/.test(found) ? found : null;
 }

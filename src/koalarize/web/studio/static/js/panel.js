@@ -15,9 +15,15 @@ export class Panel {
   #shown = null; // what the colourings were last asked for
   #later = debounce(() => this.#fetch(), 800);
 
-  /** `open(id)` opens the editor of a hint, `add()` places a new one. */
+  /**
+   * `open(id)` opens the editor of a hint, `add()` places a new one.
+   *
+   * @param {import("./studio.js").Studio} studio
+   * @param {{open: (id: number) => void, add: () => void}} commands
+   */
   constructor(studio, { open, add }) {
-    Object.assign(this, { studio, open });
+    this.studio = studio;
+    this.open = open;
     this.list = $("#hint-list");
     $("#add-hint").addEventListener("click", add);
     $("#clear-hints").addEventListener("click", () => studio.active.change({ hints: [] }));
@@ -96,7 +102,9 @@ export class Panel {
     $("#clear-hints").hidden = hints.length === 0;
     const accepts = this.studio.modelOf(photo)?.accepts_hints !== false;
     $("#add-hint").disabled = !accepts;
-    const focused = document.activeElement?.closest?.("#hint-list li")?.dataset.id;
+    const focused = /** @type {HTMLElement | null | undefined} */ (
+      document.activeElement?.closest("#hint-list li")
+    )?.dataset.id;
     this.list.replaceChildren(
       ...hints.map((hint, index) => {
         const name = nameOf(hint.color);

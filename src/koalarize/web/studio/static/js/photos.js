@@ -34,7 +34,12 @@ export class Photo extends EventTarget {
 
   constructor(file, name = file.name || "pasted.png") {
     super();
-    Object.assign(this, { key: newId(), file, name, info: null, view: null, failure: null });
+    this.key = newId();
+    this.file = file;
+    this.name = name;
+    this.info = null; // what the service says of it, once it is there
+    this.view = null;
+    this.failure = null;
     this.edit = FIRST_EDIT;
     this.pending = null; // a hint that was placed and has no colour yet
     this.pictures = {}; // bitmaps that `previews.js` keeps

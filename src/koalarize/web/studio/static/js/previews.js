@@ -26,10 +26,18 @@ export class Previews extends EventTarget {
   #later = debounce(() => this.#fetchDetail(), SETTLE);
   #soon = debounce(() => this.#refresh(), 40);
 
-  /** `ready(photo)` uploads a photo that the server has forgotten; resolves when it is there. */
+  /**
+   * `ready(photo)` uploads a photo that the server has forgotten; resolves when it is there.
+   *
+   * @param {import("./viewer.js").KoalaViewer} viewer
+   * @param {import("./studio.js").Studio["steering"]} steering
+   * @param {import("./studio.js").Studio["ready"]} ready
+   */
   constructor(viewer, steering, ready) {
     super();
-    Object.assign(this, { viewer, steering, ready });
+    this.viewer = viewer;
+    this.steering = steering;
+    this.ready = ready;
     viewer.addEventListener("view", () => this.#later());
   }
 

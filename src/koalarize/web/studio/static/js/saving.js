@@ -8,9 +8,15 @@ import * as api from "./api.js";
 import { $, announce, chooseFiles, download } from "./dom.js";
 
 export class Saving {
-  /** `say(text)` tells the person; `tried(photo, work)` uploads again what was forgotten. */
+  /**
+   * `say(text)` tells the person.
+   *
+   * @param {import("./studio.js").Studio} studio
+   * @param {{say: (text: string) => void}} commands
+   */
   constructor(studio, { say }) {
-    Object.assign(this, { studio, say });
+    this.studio = studio;
+    this.say = say;
     this.menu = $("#save-menu");
     for (const button of this.menu.querySelectorAll("[data-format]")) {
       button.addEventListener("click", () =>

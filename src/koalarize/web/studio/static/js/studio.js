@@ -172,7 +172,7 @@ export class Studio extends EventTarget {
     const first = photo === this.active || this.photos.length === 0;
     const turn = first ? Promise.resolve() : this.#uploads;
     const done = turn.then(() => this.photos.includes(photo) && !photo.info && this.#upload(photo));
-    this.#uploads = Promise.allSettled([this.#uploads, done]);
+    this.#uploads = Promise.allSettled([this.#uploads, done]).then(() => {});
     return done;
   }
 

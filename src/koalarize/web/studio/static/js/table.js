@@ -5,7 +5,7 @@
  */
 
 import * as api from "./api.js";
-import { $, announce } from "./dom.js";
+import { $, announce, onDetail } from "./dom.js";
 import "./hint-editor.js";
 import "./hint-layer.js";
 import "./viewer.js";
@@ -14,14 +14,17 @@ export class Table {
   #asked = null; // the AbortController of the newest suggestions
   #early = null; // suggestions asked for before it was known that a click is no double click
 
+  /** @param {import("./studio.js").Studio} studio */
   constructor(studio) {
     this.studio = studio;
-    Object.assign(this, {
-      viewer: $("#viewer"),
-      layer: $("#hints"),
-      editor: $("#editor"),
-      stage: $("#stage"),
-    });
+    /** @type {import("./viewer.js").KoalaViewer} */
+    this.viewer = $("#viewer");
+    /** @type {import("./hint-layer.js").HintLayer} */
+    this.layer = $("#hints");
+    /** @type {import("./hint-editor.js").HintEditor} */
+    this.editor = $("#editor");
+    /** @type {HTMLElement} */
+    this.stage = $("#stage");
     this.#viewerEvents();
     this.#hintEvents();
     studio.addEventListener("photo", () => this.show());
@@ -81,7 +84,7 @@ export class Table {
 
   #focusEditor() {
     if (!matchMedia("(pointer: coarse)").matches)
-      this.editor.querySelector("header button:last-child").focus({ preventScroll: true });
+      $("header button:last-child", this.editor).focus({ preventScroll: true });
   }
 
   /** Ask for the likely colours; those asked for early at the same place are taken. */
@@ -120,7 +123,7 @@ export class Table {
       this.layer.place();
       this.#placeEditor();
     });
-    viewer.addEventListener("aim", ({ detail }) => {
+    onDetail(viewer, "aim", (detail) => {
       const open = !this.editor.hidden;
       this.layer.aim(open || !this.#accepts() ? null : detail);
       if (!detail || open || !this.studio.active?.info || !this.#accepts()) return;
@@ -128,7 +131,7 @@ export class Table {
       answer.catch(() => {}); // whoever opens the editor hears of it
       this.#early = { ...detail, answer };
     });
-    viewer.addEventListener("place", ({ detail }) => {
+    onDetail(viewer, "place", (detail) => {
       this.layer.aim(null);
       if (!this.studio.active?.info || !this.#accepts()) return;
       // A click beside an open editor only closes it.
@@ -140,14 +143,14 @@ export class Table {
 
   #hintEvents() {
     const { editor, layer, studio } = this;
-    layer.addEventListener("hintopen", ({ detail }) => this.openHint(detail.id));
-    layer.addEventListener("hintmove", ({ detail: { id, x, y, done } }) => {
+    onDetail(layer, "hintopen", (detail) => this.openHint(detail.id));
+    onDetail(layer, "hintmove", ({ id, x, y, done }) => {
       studio.active.changeHint(id, { x, y }, { live: !done });
       const hint = studio.active.hints.find((other) => other.id === id);
       if (done && editor.hintId === id) this.#suggest(hint);
     });
     for (const part of [layer, editor]) {
-      part.addEventListener("hintdelete", ({ detail }) => {
+      onDetail(part, "hintdelete", (detail) => {
         const pending = studio.active.pending?.id === detail.id;
         editor.close();
         if (!pending) studio.active.removeHint(detail.id);
@@ -156,11 +159,11 @@ export class Table {
         announce("Hint deleted");
       });
     }
-    editor.addEventListener("hintchange", ({ detail: { id, values, live } }) =>
+    onDetail(editor, "hintchange", ({ id, values, live }) =>
       studio.active.changeHint(id, values, { live }),
     );
     editor.addEventListener("resize", () => this.#placeEditor());
-    editor.addEventListener("close", ({ detail }) => {
+    onDetail(editor, "close", (detail) => {
       layer.open = null;
       this.viewer.unreveal();
       this.#asked?.abort();
@@ -170,7 +173,7 @@ export class Table {
         this.viewer.focus({ preventScroll: true });
       } else layer.focusHint(detail.id);
     });
-    editor.addEventListener("picture", async ({ detail: file }) => {
+    onDetail(editor, "picture", async (file) => {
       try {
         studio.active.eyePicture = await createImageBitmap(file);
         editor.dropper.show(studio.active.eyePicture);

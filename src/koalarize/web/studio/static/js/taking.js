@@ -16,7 +16,7 @@ export function takeFiles({ take, over }) {
   addEventListener("dragenter", (event) => {
     if (!hasFiles(event)) return;
     depth += 1;
-    over(!event.target.closest?.("#reference, eye-dropper"));
+    over(!(event.target instanceof Element && event.target.closest("#reference, eye-dropper")));
   });
   addEventListener("dragleave", () => {
     depth = Math.max(0, depth - 1);

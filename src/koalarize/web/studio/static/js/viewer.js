@@ -195,7 +195,7 @@ export class KoalaViewer extends HTMLElement {
     this.divider.style.setProperty("transform", `translate(${middle}px, ${top}px)`);
     this.divider.style.setProperty("height", `${bottom - top}px`);
     const percent = Math.round(100 * this.#share);
-    this.divider.setAttribute("aria-valuenow", percent);
+    this.divider.setAttribute("aria-valuenow", String(percent));
     this.divider.setAttribute("aria-valuetext", `${percent} % before, ${100 - percent} % after`);
     const [left, , right] = this.#view.screenRect;
     this.tags[0].style.setProperty("transform", `translate(${left + 12}px, ${top + 12}px)`);
