@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from starlette.testclient import TestClient
 from fakes import ClassifyingEngine
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.photo.files import FORMATS, MEDIA_TYPES
 from koalarize.photo.photo import Photo
 from koalarize.web.studio.app import create_app
 from koalarize.web.studio.settings import Settings
@@ -211,6 +213,15 @@ class TestFiles:
         assert image_of(answer).format == kind
         assert f'oma.color.{ending}"' in answer.headers["content-disposition"]
         assert int(answer.headers["content-length"]) == len(answer.content)
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
+    def test_a_photo_without_an_extension_gets_that_of_its_format(self, service, kind):
+        place = service.post(f"{API}/photos?name=oma", content=picture(9, 9, kind))
+        answer = service.post(f"{place.headers['location']}/render", json={})
+        name = re.search(r'filename="oma.color(.*)"', answer.headers["content-disposition"])
+        assert image_of(answer).format == kind
+        assert FORMATS[name[1]] == kind
+        assert answer.headers["content-type"] == MEDIA_TYPES[kind] == Image.MIME[kind]
 
     def test_a_session_there_and_back(self, service, photo, exif):
         palette = service.post(f"{API}/references?name=sun.jpg", content=exif).json()
