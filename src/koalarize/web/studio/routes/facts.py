@@ -32,6 +32,16 @@ async def models(studio: Shared) -> schemas.ModelList:
 
 
 @router.get(
+    "/steering",
+    operation_id="getSteering",
+    summary="The JSON schema of what may be asked: bounds, defaults and help",
+    responses=problems(),
+)
+async def steering() -> dict[str, object]:
+    return schemas.SteeringAsked.model_json_schema()
+
+
+@router.get(
     "/limits", operation_id="getLimits", summary="What is taken at most", responses=problems()
 )
 async def limits(studio: Shared) -> schemas.Limits:

@@ -141,6 +141,11 @@ export async function models() {
   return (await (await request("models")).json()).models;
 }
 
+/** The JSON schema of what may be asked of a colouring. */
+export async function fields() {
+  return (await request("steering")).json();
+}
+
 /** Give a photo to the server; resolves to {id, name, sha256, width, height, format, …}. */
 export async function upload(file, name, signal) {
   const body = {

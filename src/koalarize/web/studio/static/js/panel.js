@@ -1,11 +1,12 @@
 /**
- * The panel: colourings to choose from, sliders, the list of hints, reference picture, model.
+ * The panel: colourings to choose from, the list of hints, reference picture, model.
  *
- * Not here: the photo itself. On narrow screens the panel is a sheet at the bottom.
+ * Not here: the photo itself, sliders and boxes (`controls.js`). On narrow screens the panel is a sheet at the bottom.
  */
 
 import * as api from "./api.js";
-import { $, chooseFiles, debounce, fillTrack, h, icon } from "./dom.js";
+import { Controls } from "./controls.js";
+import { $, chooseFiles, debounce, h, icon } from "./dom.js";
 import { nameOf } from "./names.js";
 
 const THUMB = 192; // side of a colouring's small picture, pixels
@@ -27,7 +28,7 @@ export class Panel {
     this.list = $("#hint-list");
     $("#add-hint").addEventListener("click", add);
     $("#clear-hints").addEventListener("click", () => studio.active.change({ hints: [] }));
-    this.#sliders();
+    this.controls = new Controls($("#controls"), studio);
     this.#model();
     this.#reference();
     this.#sheet();
@@ -42,11 +43,7 @@ export class Panel {
   show() {
     const photo = this.studio.active;
     if (!photo) return;
-    for (const name of ["best", "keep_color"]) $(`#${name}`).checked = photo.edit[name];
-    this.#showSlider("vividness", photo.edit.vividness, (value) => `${Math.round(100 * value)} %`);
-    this.#showSlider("warmth", photo.edit.warmth, (value) =>
-      value ? `${value > 0 ? "+" : "−"}${Math.round(100 * Math.abs(value))}` : "0",
-    );
+    this.controls.show(photo.edit);
     this.#showHints(photo);
     this.#showReference(photo);
     this.#showModel(photo);
@@ -61,39 +58,6 @@ export class Panel {
   /** The photo's first colour is there: other colourings may be asked for. */
   settled() {
     this.#later();
-  }
-
-  #sliders() {
-    for (const name of ["best", "keep_color"]) {
-      $(`#${name}`).addEventListener("change", (event) =>
-        this.studio.active?.change({ [name]: event.target.checked }),
-      );
-    }
-    for (const name of ["vividness", "warmth"]) {
-      const input = $(`#${name}`);
-      const change = (live) => {
-        let value = Number(input.value);
-        if (name === "warmth" && Math.abs(value) < 0.026) value = 0;
-        this.studio.active?.change({ [name]: value }, { live });
-      };
-      input.addEventListener("input", () => change(true));
-      input.addEventListener("change", () => change(false));
-      for (const end of ["pointerup", "blur"])
-        input.addEventListener(end, () => this.studio.active?.settle());
-      input.addEventListener("dblclick", () =>
-        this.studio.active?.change({ [name]: name === "warmth" ? 0 : 1 }),
-      );
-    }
-  }
-
-  #showSlider(name, value, inWords) {
-    const input = $(`#${name}`);
-    if (document.activeElement !== input || Number(input.value) !== value)
-      input.value = String(value);
-    const text = inWords(value);
-    $(`output[for=${name}]`).textContent = text;
-    input.setAttribute("aria-valuetext", text);
-    fillTrack(input, name === "warmth" ? 0 : undefined);
   }
 
   #showHints(photo) {

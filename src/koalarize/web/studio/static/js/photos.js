@@ -5,20 +5,9 @@
  * place: each is a new frozen object, which makes undo a list of them.
  */
 
-let count = 0;
+import { FIRST_EDIT } from "./fields.js";
 
-/** What a photo starts with. */
-export const FIRST_EDIT = Object.freeze({
-  model: null, // the service's default
-  vividness: 1,
-  warmth: 0,
-  alternative: 0,
-  size: null, // the model's own
-  best: false,
-  keep_color: false,
-  reference: null, // {id, name, sha256}
-  hints: Object.freeze([]), // {id, x, y, radius, color: "#rrggbb"}
-});
+let count = 0;
 
 /** A number for a new hint. */
 export function newId() {

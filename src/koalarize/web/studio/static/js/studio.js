@@ -21,18 +21,11 @@ export class Studio extends EventTarget {
 
   /** What the service is asked for: the steering object of its description. */
   steering = (photo, { without = null } = {}) => {
-    const { vividness, warmth, alternative, size, best, keep_color, reference, hints } = photo.edit;
-    const named = photo.edit.model ? { model: photo.edit.model } : {};
+    const { model, hints, ...others } = photo.edit;
     const asked = hints.filter(({ id }) => id !== without);
     return {
-      ...named,
-      vividness,
-      warmth,
-      alternative,
-      size,
-      best,
-      keep_color,
-      reference,
+      ...(model ? { model } : {}),
+      ...others,
       hints: asked.map(({ x, y, radius, color }) => ({ x, y, radius, color })),
     };
   };
@@ -151,19 +144,8 @@ export class Studio extends EventTarget {
       id: newId(),
       radius: hint.radius ?? least,
     }));
-    const { model, vividness, warmth, alternative, size, best, keep_color, reference } = steering;
-    photo.palette = reference;
-    photo.change({
-      model,
-      vividness,
-      warmth,
-      alternative,
-      size,
-      best,
-      keep_color,
-      reference,
-      hints,
-    });
+    photo.palette = steering.reference;
+    photo.change({ ...steering, hints });
     photo.markSaved();
   }
 
