@@ -5,14 +5,13 @@ Not here: photos that are steered step by step (``steering``), the work itself (
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from koalarize.steering.hints import Hint
-from koalarize.steering.steering import MOST_ALTERNATIVES, MOST_HINTS, Steering
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.openapi import (
     FULL,
@@ -24,6 +23,7 @@ from koalarize.web.studio.openapi import (
     upload_body,
 )
 from koalarize.web.studio.photo_store import read_photo
+from koalarize.web.studio.query import FromQuery
 from koalarize.web.studio.state import Shared
 
 __all__ = ["router"]
@@ -42,36 +42,22 @@ router = APIRouter(tags=["colorize"])
 async def colorize(
     studio: Shared,
     request: Request,
-    model: Annotated[str, Query(min_length=1, max_length=100)] = "koala",
-    vividness: Annotated[float, Query(ge=0, le=3, allow_inf_nan=False)] = 1.0,
-    warmth: Annotated[float, Query(ge=-1, le=1, allow_inf_nan=False)] = 0.0,
-    size: Annotated[int | None, Query(ge=32, le=1024)] = None,
-    alternative: Annotated[int, Query(ge=0, le=MOST_ALTERNATIVES)] = 0,
-    best: bool = False,
-    keep_color: bool = False,
-    hint: Annotated[
-        list[str] | None,
-        Query(
-            max_length=MOST_HINTS,
-            description="X,Y=#RRGGBB or X,Y,RADIUS=#RRGGBB; repeatable",
-            examples=[["120,300=#c03020"]],
-        ),
-    ] = None,
+    asked: FromQuery,
     format: Annotated[
         schemas.Output | None, Query(description="the picture's own by default")
     ] = None,
     name: Name = "",
 ) -> Response:
-    hints = tuple(Hint.parse(text) for text in hint or ())
+    model, steering = asked
     sent = await studio.intake.read(request, name=name)
 
     def job() -> tuple[bytes, str]:
         photo = read_photo(sent.picture, studio.settings)
-        palette = None
+        asked = steering
         if sent.reference is not None:
             palette = work.palette(sent.reference, "reference", studio.settings)
-        steering = Steering(vividness, warmth, hints, size, alternative, palette, best, keep_color)
-        colored = work.render(photo, studio.models.get(model), steering, format)
+            asked = replace(steering, reference=palette)
+        colored = work.render(photo, studio.models.get(model), asked, format)
         return colored, photo.format
 
     data, own = await studio.queue.run(job, request)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from koalarize.steering.wire import PaletteJson
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.openapi import UPLOADED, Name, pictures, problems, upload_body
 from koalarize.web.studio.state import Shared
@@ -29,12 +30,11 @@ _Lightness = Annotated[float, Query(ge=0, le=100)]
     openapi_extra=upload_body(),
     responses=problems(*UPLOADED),
 )
-async def reference(studio: Shared, request: Request, name: Name = "") -> schemas.ReferencePalette:
+async def reference(studio: Shared, request: Request, name: Name = "") -> PaletteJson:
     sent = await studio.intake.read(request, name=name)
-    palette = await studio.queue.run(
+    return await studio.queue.run(
         lambda: work.palette(sent.picture, sent.name, studio.settings), request
     )
-    return schemas.ReferencePalette.model_validate(palette.to_json())
 
 
 @router.get(

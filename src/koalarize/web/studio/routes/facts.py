@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 import koalarize
 from koalarize.models.catalog import MODELS
+from koalarize.steering.wire import SteeringAsked
 from koalarize.web.studio import schemas
 from koalarize.web.studio.openapi import problems
 from koalarize.web.studio.state import Shared, Studio
@@ -38,7 +39,7 @@ async def models(studio: Shared) -> schemas.ModelList:
     responses=problems(),
 )
 async def steering() -> dict[str, object]:
-    return schemas.SteeringAsked.model_json_schema()
+    return SteeringAsked.model_json_schema()
 
 
 @router.get(
@@ -81,5 +82,5 @@ def _facts(studio: Studio, name: str) -> schemas.ModelFacts:
         size=info.size,
         accepts_hints=info.accepts_hints,
         suggests=info.output == "logits",
-        default=name == studio.settings.model,
+        default=name == SteeringAsked.model_fields["model"].default,
     )

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from koalarize.models.catalog import MODELS
-from koalarize.steering.session import Session
+from koalarize.steering.session import Session, SessionFile
 from koalarize.steering.wire import SteeringAsked, steering_asked
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.openapi import (
@@ -58,7 +58,7 @@ async def render(studio: Shared, request: Request, id: Id, asked: schemas.Render
     "/session",
     operation_id="saveSession",
     summary="The session as a file",
-    response_model=schemas.SessionFile,
+    response_model=SessionFile,
     responses=problems(*WORKED),
 )
 async def save(studio: Shared, id: Id, asked: schemas.SessionAsked) -> Response:
