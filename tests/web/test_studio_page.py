@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -19,6 +20,8 @@ from PIL import Image
 
 from koalarize import Photo
 from koalarize.color import map_to_gamut, srgb_to_lab
+from koalarize.steering.fields import bounds_of, help_of
+from koalarize.steering.steering import Steering
 
 pytest.importorskip("fastapi", reason="the studio needs fastapi")
 pytest.importorskip("playwright", reason="driving the page needs playwright")
@@ -420,6 +423,30 @@ def test_the_pages_colour_science_is_the_packages(visit: Visit) -> None:
         labs,
     )
     assert np.allclose(fitted, map_to_gamut(np.array(labs, np.float32)), atol=0.3)
+
+
+def test_the_controls_are_those_of_steering(visit: Visit, photo: Path) -> None:
+    page = visit.page
+    drop(page, (photo.name, photo.read_bytes()))
+    wait_for_colour(page)
+    shown = page.locator("#controls input").evaluate_all(
+        "(inputs) => inputs.map(({id, type, min, max, value, checked, title, parentElement}) => "
+        "({id, type, min, max, value, checked, title: title || parentElement.title}))"
+    )
+    found = {one["id"]: one for one in shown}
+    for field in dataclasses.fields(Steering):
+        bounds, one = bounds_of(field), found.pop(field.name, None)
+        if bounds.kind not in (float, bool):
+            assert one is None  # it has a control of its own
+            continue
+        assert one is not None
+        assert one["title"] == help_of(field).text
+        if bounds.kind is bool:
+            assert (one["type"], one["checked"]) == ("checkbox", field.default)
+        else:
+            numbers = [float(one[key]) for key in ("min", "max", "value")]
+            assert (one["type"], numbers) == ("range", [bounds.low, bounds.high, field.default])
+    assert not found
 
 
 def test_photo_fixture_is_grey_with_exif(photo: Path) -> None:
