@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
+import dataclasses
 import io
 import json
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,28 +13,39 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from koalarize import Hint, Photo
-from koalarize.color import lab_to_srgb, map_to_gamut, srgb_to_lab
+from koalarize import Photo
+from koalarize.color import map_to_gamut, srgb_to_lab
+from koalarize.steering.fields import bounds_of, help_of
+from koalarize.steering.steering import Steering
 
 pytest.importorskip("fastapi", reason="the studio needs fastapi")
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 data = pytest.importorskip("skimage.data", reason="the photo comes from scikit-image")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, expect, sync_playwright  # noqa: E402
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-WAIT = 30_000  # milliseconds
-ARTIST = "Koalarize's grandmother"
+from pages import (  # noqa: E402
+    ARGS,
+    ARTIST,
+    CHROMIUM,
+    WAIT,
+    Visit,
+    check_exif,
+    check_hint,
+    check_lightness,
+    colourings,
+    drop,
+    name_colour,
+    save,
+    spot,
+    tab_to,
+    wait_for_colour,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -71,34 +81,6 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Visit:
-    """A page with everything it said and asked for."""
-
-    def __init__(self, browser: Browser, address: str, **options: Any) -> None:
-        self.context = browser.new_context(
-            **{"viewport": {"width": 1280, "height": 800}, **options}
-        )
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(WAIT)
-        self.errors: list[str] = []
-        self.elsewhere: list[str] = []
-        own = (address, "blob:" + address, "data:")
-        self.page.on("console", lambda told: told.type == "error" and self.errors.append(told.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on(
-            "request",
-            lambda asked: asked.url.startswith(own) or self.elsewhere.append(asked.url),
-        )
-        self.page.goto(address)
-        self.page.wait_for_selector(".example")
-
-    def leave(self) -> None:
-        self.page.on("dialog", lambda dialog: dialog.accept())
-        self.context.close()
-        assert self.errors == []
-        assert self.elsewhere == []
-
-
 @pytest.fixture
 def visit(browser: Browser, address: str) -> Iterator[Visit]:
     visit = Visit(browser, address)
@@ -123,87 +105,6 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photos") / "grandma's cup.jpg"
     Image.fromarray(data.coffee()).convert("L").save(path, quality=92, exif=exif)
     return path
-
-
-def drop(page: Page, *files: tuple[str, bytes], onto: str = "#stage") -> None:
-    listed = [[name, base64.b64encode(content).decode()] for name, content in files]
-    transfer = page.evaluate_handle(
-        """(files) => {
-          const transfer = new DataTransfer();
-          for (const [name, text] of files) {
-            const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-            const type = name.endsWith("json") ? "application/json" : "";
-            transfer.items.add(new File([bytes], name, {type}));
-          }
-          return transfer;
-        }""",
-        listed,
-    )
-    page.dispatch_event(onto, "drop", {"dataTransfer": transfer})
-
-
-def colourings(page: Page) -> int:
-    return int(page.locator("body").get_attribute("data-coloured") or 0)
-
-
-def wait_for_colour(page: Page, since: int = 0) -> None:
-    page.wait_for_selector(f'body[data-coloured]:not([data-coloured="{since}"])', timeout=WAIT)
-
-
-def spot(
-    page: Page, x: float, y: float, width: int = 600, height: int = 400
-) -> tuple[float, float]:
-    """Where a pixel of a fitted photo is in the window."""
-    box = page.locator("#viewer").bounding_box()
-    assert box is not None
-    margin = min(24, box["width"] / 24)
-    scale = min((box["width"] - 2 * margin) / width, (box["height"] - 2 * margin) / height, 4)
-    return (
-        box["x"] + box["width"] / 2 + (x - width / 2) * scale,
-        box["y"] + box["height"] / 2 + (y - height / 2) * scale,
-    )
-
-
-def name_colour(page: Page, text: str) -> None:
-    before = colourings(page)
-    page.wait_for_selector("#editor .swatch .paint")
-    page.get_by_label("Colour name or #rrggbb").fill(text)
-    page.keyboard.press("Enter")
-    wait_for_colour(page, before)
-
-
-def save(page: Page, choose: str, path: Path) -> Path:
-    page.click("#save")
-    with page.expect_download(timeout=WAIT) as download:
-        page.click(choose)
-    download.value.save_as(path)
-    expect(page.locator("#status")).to_contain_text("Saved")
-    return path
-
-
-def check_hint(path: Path, x: int, y: int, color: str) -> None:
-    """The saved picture has the hue that was asked for, as strong as its lightness allows."""
-    saved = np.asarray(Image.open(path).convert("RGB"))[y - 1 : y + 2, x - 1 : x + 2]
-    lightness, *ab = srgb_to_lab(saved).reshape(-1, 3).mean(axis=0)
-    wanted = np.array([[lightness, *Hint(x=x, y=y, color=color).ab]], np.float32)
-    wanted = srgb_to_lab(lab_to_srgb(map_to_gamut(wanted)))[0, 1:]
-    assert np.hypot(*(np.array(ab) - wanted)) < 0.45 * np.hypot(*wanted)
-
-
-def check_lightness(path: Path, original: Path) -> None:
-    grey = np.asarray(Image.open(original).convert("L"))
-    lightness = srgb_to_lab(np.asarray(Image.open(path).convert("RGB")))[..., 0]
-    levels = srgb_to_lab(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1))[:, 0]
-    as_grey = np.interp(lightness, levels, np.arange(256))
-    off = np.abs(as_grey - grey)
-    assert np.mean(off <= 1.0) >= 0.999
-    assert off.max() <= 2.0
-
-
-def check_exif(path: Path) -> None:
-    exif = Image.open(path).getexif()
-    assert exif[0x013B] == ARTIST
-    assert exif.get_ifd(0x8769)[0x9003] == "1931:05:17 12:00:00"
 
 
 def test_a_photo_is_dropped_steered_and_saved(visit: Visit, photo: Path, tmp_path: Path) -> None:
@@ -268,14 +169,6 @@ def test_a_phone_does_the_same_by_touch(phone: Visit, photo: Path, tmp_path: Pat
     saved = save(page, "[data-format=png]", tmp_path / "saved.png")
     check_hint(saved, 480, 330, "#1f4a27")
     check_lightness(saved, photo)
-
-
-def tab_to(page: Page, selector: str) -> None:
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
-            return
-    raise AssertionError(f"Tab never comes to {selector}")
 
 
 def test_the_keyboard_is_enough(visit: Visit, tmp_path: Path) -> None:
@@ -530,6 +423,30 @@ def test_the_pages_colour_science_is_the_packages(visit: Visit) -> None:
         labs,
     )
     assert np.allclose(fitted, map_to_gamut(np.array(labs, np.float32)), atol=0.3)
+
+
+def test_the_controls_are_those_of_steering(visit: Visit, photo: Path) -> None:
+    page = visit.page
+    drop(page, (photo.name, photo.read_bytes()))
+    wait_for_colour(page)
+    shown = page.locator("#controls input").evaluate_all(
+        "(inputs) => inputs.map(({id, type, min, max, value, checked, title, parentElement}) => "
+        "({id, type, min, max, value, checked, title: title || parentElement.title}))"
+    )
+    found = {one["id"]: one for one in shown}
+    for field in dataclasses.fields(Steering):
+        bounds, one = bounds_of(field), found.pop(field.name, None)
+        if bounds.kind not in (float, bool):
+            assert one is None  # it has a control of its own
+            continue
+        assert one is not None
+        assert one["title"] == help_of(field).text
+        if bounds.kind is bool:
+            assert (one["type"], one["checked"]) == ("checkbox", field.default)
+        else:
+            numbers = [float(one[key]) for key in ("min", "max", "value")]
+            assert (one["type"], numbers) == ("range", [bounds.low, bounds.high, field.default])
+    assert not found
 
 
 def test_photo_fixture_is_grey_with_exif(photo: Path) -> None:

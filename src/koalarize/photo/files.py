@@ -13,7 +13,16 @@ from types import MappingProxyType
 
 from koalarize.errors import OutputError, did_you_mean
 
-__all__ = ["EXTENSIONS", "FORMATS", "check_output", "output_path", "write_bytes"]
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "MEDIA_TYPES",
+    "check_output",
+    "extension_of",
+    "output_path",
+    "write_bytes",
+    "written_format",
+]
 
 #: Extensions that can be written -> Pillow's name of the format.
 FORMATS: Mapping[str, str] = MappingProxyType(
@@ -29,6 +38,11 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         ".bmp": "BMP",
         ".avif": "AVIF",
     }
+)
+
+#: Pillow's name of a format that can be written -> its media type.
+MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {kind: f"image/{kind.lower()}" for kind in dict.fromkeys(FORMATS.values())}
 )
 
 #: Extensions that are taken for pictures in a folder -> Pillow's name of the format.
@@ -47,6 +61,21 @@ EXTENSIONS: Mapping[str, str] = MappingProxyType(
         ".mpo": "MPO",
     }
 )
+
+
+def written_format(own: str) -> str:
+    """Return the format that a result has: the picture's own, or PNG if that is not written.
+
+    Args:
+        own: Pillow's name of the picture's format.
+    """
+    kind = "JPEG" if own == "MPO" else own
+    return kind if kind in MEDIA_TYPES else "PNG"
+
+
+def extension_of(kind: str) -> str:
+    """Return the usual extension of a format that can be written, as in ``.jpg``."""
+    return next(extension for extension, name in FORMATS.items() if name == kind)
 
 
 def output_path(source: str | os.PathLike[str], *, suffix: str = ".color") -> Path:

@@ -22,7 +22,14 @@ from PIL import Image
 
 from koalarize.color import by_rows, grey_to_lightness, srgb_to_lab
 from koalarize.errors import OutputError, PhotoError, did_you_mean
-from koalarize.photo.files import EXTENSIONS, FORMATS, check_output, output_path, write_bytes
+from koalarize.photo.files import (
+    EXTENSIONS,
+    FORMATS,
+    check_output,
+    output_path,
+    write_bytes,
+    written_format,
+)
 from koalarize.photo.profiles import srgb_profile
 from koalarize.photo.read import (
     DECODE_ERRORS,
@@ -287,8 +294,7 @@ class Photo:
 
 def _output_format(asked: str | None, own: str) -> str:
     if asked is None:
-        kind = "JPEG" if own == "MPO" else own
-        return kind if kind in _OPTIONS else "PNG"
+        return written_format(own)
     kind = FORMATS.get("." + asked.lower().removeprefix("."), asked.upper())
     if kind not in _OPTIONS:
         raise OutputError(

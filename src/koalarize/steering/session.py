@@ -17,7 +17,7 @@ from koalarize.errors import OptionError
 from koalarize.steering.steering import Steering
 from koalarize.steering.wire import SteeringAsked, Strictly, reason, steering_asked
 
-__all__ = ["FORMAT", "OtherPhotoError", "Session"]
+__all__ = ["FORMAT", "OtherPhotoError", "Session", "SessionFile"]
 
 #: Names the layout of the file; another number, another layout.
 FORMAT = "koalarize-session-1"
@@ -25,16 +25,18 @@ _MOST_BYTES = 4 << 20
 _Text = Annotated[str, Field(min_length=1)]
 
 
-class _Photo(Strictly):
+class SessionPhoto(Strictly):
+    """Which photo a session belongs to."""
+
     name: _Text
     sha256: _Text
 
 
-class _Document(Strictly):
-    """The layout of the file."""
+class SessionFile(Strictly):
+    """A session, as `koalarize photo.jpg --session file.json` takes it."""
 
     format: Literal["koalarize-session-1"]
-    photo: _Photo
+    photo: SessionPhoto
     weights: str | None
     steering: SteeringAsked
 
@@ -63,9 +65,9 @@ class Session:
 
     def dumps(self) -> str:
         """Return it as JSON text."""
-        document = _Document(
+        document = SessionFile(
             format=FORMAT,
-            photo=_Photo(name=self.photo, sha256=self.sha256),
+            photo=SessionPhoto(name=self.photo, sha256=self.sha256),
             weights=self.weights,
             steering=steering_asked(self.steering, self.model),
         )
@@ -79,7 +81,7 @@ class Session:
             OptionError: if it is no session, or a value in it is not allowed.
         """
         try:
-            document = _Document.model_validate_json(text)
+            document = SessionFile.model_validate_json(text)
         except ValidationError as error:
             raise OptionError(f"the session cannot be used: {reason(error)}") from error
         model, steering = document.steering.parse()

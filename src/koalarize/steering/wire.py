@@ -30,7 +30,7 @@ from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
 
-__all__ = ["SteeringAsked", "Strictly", "read", "reason", "steering_asked"]
+__all__ = ["PaletteJson", "SteeringAsked", "Strictly", "read", "reason", "steering_asked"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -43,6 +43,7 @@ _KINDS = {
     "list": "a list",
     "model": "an object",
 }
+_PAIR_SCHEMA = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
 _PALETTE_SCHEMA = {
     "title": "Palette",
     "description": "The palette of a reference picture, as `POST /references` gives it.",
@@ -51,14 +52,20 @@ _PALETTE_SCHEMA = {
     "properties": {
         "name": {"type": "string"},
         "sha256": {"type": "string"},
-        "bands": {"type": "array", "items": {"type": "array"}, "minItems": 3, "maxItems": 3},
+        "bands": {
+            "description": "Pairs of an ab bin and its weight: in the dark, middle, light tones.",
+            "type": "array",
+            "items": {"type": "array", "items": _PAIR_SCHEMA, "minItems": 1},
+            "minItems": 3,
+            "maxItems": 3,
+        },
         "swatches": {"type": "array", "items": {"type": "string"}},
     },
     "additionalProperties": False,
 }
 
 #: How a palette stands in JSON.
-_PALETTE = Annotated[
+PaletteJson = Annotated[
     Palette,
     PlainValidator(lambda data: data if isinstance(data, Palette) else Palette.from_json(data)),
     PlainSerializer(Palette.to_json),
@@ -81,17 +88,17 @@ def _strict(annotation: Any) -> Any:
     """Return an annotation with every kind taken as it is: no text for a number, no 1 for true."""
     if annotation is float:
         return Annotated[float, Strict(), Field(allow_inf_nan=False)]
-    if annotation is int:
-        return Annotated[int, BeforeValidator(_whole), Strict()]
-    if annotation in (bool, str):
+    if annotation in (int, bool, str):
         return Annotated[annotation, Strict()]
     if annotation is Palette:
-        return _PALETTE
+        return PaletteJson
     if dataclasses.is_dataclass(annotation):
         return _model_of(annotation)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return Annotated[_strict(arguments[0]), *arguments[1:]]
+        # The last mark runs first: bounds after it would be none of JSON Schema's.
+        whole = [BeforeValidator(_whole)] if arguments[0] is int else []
+        return Annotated[_strict(arguments[0]), *arguments[1:], *whole]
     if origin in (Union, types.UnionType):
         return Union[tuple(_strict(member) for member in arguments)]  # noqa: UP007
     if origin is tuple:

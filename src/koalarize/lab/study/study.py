@@ -24,8 +24,9 @@ from koalarize.lab.study.pool import make_report
 from koalarize.lab.study.report import Report
 from koalarize.lab.study.session import ModelUsed, Session, Settings
 from koalarize.photo.photo import Photo
+from koalarize.web.study_page.contract import ConflictError
 
-__all__ = ["ConflictError", "Options", "Study", "begin_or_resume"]
+__all__ = ["Options", "Study", "begin_or_resume"]
 
 #: Trials whose pictures are made before they are asked for.
 _AHEAD = 3
@@ -34,10 +35,6 @@ _WAIT = 2.0
 _MOST_TRIALS = 1000
 _MOST_SECONDS = 60
 _SIZES = (64, 4096)
-
-
-class ConflictError(KoalarizeError):
-    """A request that does not fit the state of the session: a trial answered twice, an old page."""
 
 
 @dataclass(frozen=True)

@@ -11,29 +11,30 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 import koalarize
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.models.catalog import MODELS
 from koalarize.web.server import App, Guard
-from koalarize.web.studio import problems
-from koalarize.web.studio.album import Album
-from koalarize.web.studio.desk import Desk
+from koalarize.web.studio import openapi, problems
+from koalarize.web.studio.photo_store import PhotoStore
+from koalarize.web.studio.routes import router
 from koalarize.web.studio.settings import Settings
+from koalarize.web.studio.state import PREFIX, Studio
 from koalarize.web.studio.uploads import Intake
 from koalarize.web.studio.work import Models
+from koalarize.web.studio.work_queue import WorkQueue
 
-__all__ = ["PREFIX", "Studio", "create_app"]
+__all__ = ["PREFIX", "create_app"]
 
 _LOG = logging.getLogger(__name__)
 
-PREFIX = "/api/v1"
 _STATIC = Path(__file__).parent / "static"
 _ABOUT = """\
 Puts colour into black-and-white photos, and lets a person steer the colours.
@@ -48,25 +49,6 @@ _SLOWEST_READER = 60.0
 _Message = MutableMapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Studio:
-    """What the endpoints share.
-
-    Attributes:
-        settings: the limits.
-        models: by name.
-        desk: where work is done.
-        album: the uploaded photos.
-        intake: reads uploads.
-    """
-
-    settings: Settings
-    models: Models
-    desk: Desk
-    album: Album
-    intake: Intake
-
-
 def create_app(
     settings: Settings | None = None,
     *,
@@ -78,8 +60,6 @@ def create_app(
         settings: the limits; those of ``Settings`` by default.
         models: what loads each model that may be asked for; the catalogue by default.
     """
-    from koalarize.web.studio.routes import add_routes
-
     settings = settings or Settings()
     loaders = models or {name: _loader(name) for name in MODELS}
     # Removed when the service stops, or with the application if it was never served.
@@ -87,8 +67,8 @@ def create_app(
     studio = Studio(
         settings,
         Models(loaders),
-        Desk(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
-        Album(Path(folder.name), settings),
+        WorkQueue(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
+        PhotoStore(Path(folder.name), settings),
         Intake(settings),
     )
 
@@ -97,7 +77,7 @@ def create_app(
         try:
             yield
         finally:
-            await asyncio.to_thread(studio.desk.close)
+            await asyncio.to_thread(studio.queue.close)
             await asyncio.to_thread(folder.cleanup)
 
     app = FastAPI(
@@ -112,7 +92,9 @@ def create_app(
     )
     app.state.studio = studio
     problems.install(app)
-    add_routes(app, studio)
+    app.include_router(router, prefix=PREFIX)
+    app.add_api_route("/", _page, include_in_schema=False)
+    openapi.describe_errors(app)
     if _STATIC.is_dir():
         app.mount("/static", _Static(directory=_STATIC), name="static")
     public = (f"{PREFIX}/health",)
@@ -120,6 +102,12 @@ def create_app(
     hosts = ("*",) if settings.token is not None else settings.hosts
     guard = Guard(app, hosts=hosts, token=settings.token, public=public, refusal=problems.refusal)
     return _Journal(guard)
+
+
+async def _page() -> Response:
+    if not (_STATIC / "index.html").is_file():
+        return RedirectResponse(f"{PREFIX}/openapi.json")
+    return FileResponse(_STATIC / "index.html", headers={"cache-control": "no-cache"})
 
 
 def _loader(name: str) -> Callable[[], Colorizer]:

@@ -22,12 +22,9 @@ __all__ = [
     "PhotoInfo",
     "PreviewAsked",
     "ProblemDetails",
-    "ReferencePalette",
     "RegionAsked",
     "RenderAsked",
     "SessionAsked",
-    "SessionFile",
-    "SteeringAsked",
     "SuggestionsAsked",
     "SuggestionsFound",
 ]
@@ -36,24 +33,12 @@ Output = Literal["png", "jpeg", "tiff", "webp"]
 Shown = Literal["jpeg", "webp", "png"]
 _Coordinate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=True)]
 _Whole = Annotated[int, Field(ge=0, le=10**6, strict=True)]
-_COLOR = r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{3})$"
 
 
 class _Strict(BaseModel):
     """Refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class ReferencePalette(_Strict):
-    """The palette of a reference picture, as `POST /references` gives it."""
-
-    name: str = Field(max_length=300)
-    sha256: str = Field(max_length=64)
-    bands: list[list[tuple[int, int]]] = Field(
-        min_length=3, max_length=3, description="pairs of an ab bin and its weight, by lightness"
-    )
-    swatches: list[str] = Field(default_factory=list, max_length=16)
 
 
 class _Steered(_Strict):
@@ -152,22 +137,6 @@ class PhotoInfo(BaseModel):
     deep: bool = Field(description="it has 16 bits a channel")
     exif: bool
     expires_in: int = Field(description="seconds without use after which it leaves")
-
-
-class SessionPhoto(_Strict):
-    """Which photo a session belongs to."""
-
-    name: str
-    sha256: str
-
-
-class SessionFile(_Strict):
-    """A session, as `koalarize photo.jpg --session file.json` takes it."""
-
-    format: str = Field(examples=["koalarize-session-1"])
-    photo: SessionPhoto
-    weights: str | None = None
-    steering: SteeringAsked
 
 
 class ModelFacts(BaseModel):

@@ -20,7 +20,6 @@ class Settings:
     """Limits of the service.
 
     Attributes:
-        model: name of the model used where none is asked for.
         hosts: addresses it listens on, besides this machine's own names.
         token: a secret that visitors must bring; None asks for none.
         max_bytes: of one upload.
@@ -37,7 +36,6 @@ class Settings:
         expiry: seconds after which an unused photo leaves.
     """
 
-    model: str = "koala"
     hosts: tuple[str, ...] = ()
     token: str | None = None
     max_bytes: int = 256 * _MIB

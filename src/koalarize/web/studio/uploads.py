@@ -1,7 +1,7 @@
 """Reading uploads: raw bodies and multipart forms, bounded in bytes, time and memory.
 
-Not here: what the bytes are (``album``). An upload that is too large is refused as soon as that is
-known; one that stalls is given up; nothing of it touches a disk.
+Not here: what the bytes are (``photo_store``). An upload that is too large is refused as soon as
+that is known; one that stalls is given up; nothing of it touches a disk.
 """
 
 from __future__ import annotations

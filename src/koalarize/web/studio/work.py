@@ -6,6 +6,7 @@ Not here: HTTP. Every colour comes from the ``Colorizer`` by the one path that a
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import threading
 from collections.abc import Callable, Mapping
@@ -25,8 +26,10 @@ from koalarize.colorizer.plan import suggestions as likely
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import Suggestion
+from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
-from koalarize.web.studio.album import Opened
+from koalarize.web.studio.photo_store import Opened, read_photo
+from koalarize.web.studio.settings import Settings
 
 __all__ = [
     "EXTENT",
@@ -36,6 +39,7 @@ __all__ = [
     "gamut_boundary",
     "gamut_picture",
     "hex_of",
+    "palette",
     "preview",
     "region",
     "render",
@@ -199,6 +203,17 @@ def alternatives(
         data = base64.b64encode(encode(srgb, small.alpha, "jpeg")).decode("ascii")
         found.append((number, difference, f"data:image/jpeg;base64,{data}"))
     return found
+
+
+def palette(data: bytes, name: str, settings: Settings) -> Palette:
+    """Return the palette of an upload.
+
+    Raises:
+        PhotoError: if it is no picture.
+        Problem: 413 if it has too many pixels.
+    """
+    photo = read_photo(data, settings)
+    return Palette.of(photo, name=name or "reference", sha256=hashlib.sha256(data).hexdigest())
 
 
 def encode(pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None, format: str) -> bytes:

@@ -1,10 +1,11 @@
 // The test as a person sees it. It knows no answer before one is given: pictures come under random
 // names, one request each, and their truth stays with the server.
-"use strict";
+
+import { byId, fill } from "./elements.js";
+import { drawReport, fillReport } from "./report.js";
 
 const CROSS_MS = 500;
 const RETRY_MS = 150;
-const byId = (id) => document.getElementById(id);
 const sections = ["instructions", "trial", "between", "results", "trouble"];
 
 let state = null;
@@ -22,17 +23,23 @@ class Refused extends Error {
 }
 
 async function ask(path, body) {
-  const options = body === undefined ? {} : {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  };
+  const options =
+    body === undefined
+      ? {}
+      : {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(body),
+        };
   let response;
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Refused("The program that serves this page does not answer. Start it again with the "
-      + "same command, then try again: no answer is lost.", 0);
+    throw new Refused(
+      "The program that serves this page does not answer. Start it again with the " +
+        "same command, then try again: no answer is lost.",
+      0,
+    );
   }
   if (response.status === 202) return null;
   const content = await response.json().catch(() => ({}));
@@ -51,29 +58,25 @@ function show(id, focus) {
   if (focus) byId(focus).focus();
 }
 
-function fill(id, text) {
-  byId(id).textContent = text;
-}
-
 function trouble(error, again) {
   fill("trouble-text", error.message);
   byId("again").onclick = again;
   show("trouble", "trouble-title");
 }
 
-function pressed(...choices) {
+function pressed(...answers) {
   // Resolves with the value of the button clicked or the key pressed.
   return new Promise((resolve) => {
     const finish = (value, at) => {
       waiting = null;
-      for (const { button } of choices) if (button) byId(button).onclick = null;
+      for (const { button } of answers) if (button) byId(button).onclick = null;
       resolve({ value, at });
     };
-    for (const { button, value } of choices) {
+    for (const { button, value } of answers) {
       if (button) byId(button).onclick = (event) => finish(value, event.timeStamp);
     }
     waiting = (event) => {
-      const chosen = choices.find(({ keys }) => keys && keys.includes(event.key));
+      const chosen = answers.find(({ keys }) => keys && keys.includes(event.key));
       if (!chosen) return;
       event.preventDefault();
       finish(chosen.value, event.timeStamp);
@@ -103,10 +106,20 @@ function choices() {
   }
   const upright = stacked();
   return [
-    { button: "first", keys: [...first, "ArrowUp"], value: "left",
-      label: upright ? "The upper one" : "The left one", key: upright ? "↑" : "←" },
-    { button: "second", keys: [...second, "ArrowDown"], value: "right",
-      label: upright ? "The lower one" : "The right one", key: upright ? "↓" : "→" },
+    {
+      button: "first",
+      keys: [...first, "ArrowUp"],
+      value: "left",
+      label: upright ? "The upper one" : "The left one",
+      key: upright ? "↑" : "←",
+    },
+    {
+      button: "second",
+      keys: [...second, "ArrowDown"],
+      value: "right",
+      label: upright ? "The lower one" : "The right one",
+      key: upright ? "↓" : "→",
+    },
   ];
 }
 
@@ -131,7 +144,9 @@ async function display(images) {
   // and when they went: both are times of the frames, not of timers.
   const stage = byId("pictures");
   let hiddenMeanwhile = document.hidden;
-  const note = () => { if (document.hidden) hiddenMeanwhile = true; };
+  const note = () => {
+    if (document.hidden) hiddenMeanwhile = true;
+  };
   document.addEventListener("visibilitychange", note);
   stage.replaceChildren(...images);
   byId("cross").classList.add("on");
@@ -195,8 +210,11 @@ async function question(since) {
   byId("question").hidden = false;
   byId("asked").focus();
   for (;;) {
-    const { value, at } = await pressed(
-      ...options, { button: "pause", keys: ["p", "P", "Escape"], value: "pause" });
+    const { value, at } = await pressed(...options, {
+      button: "pause",
+      keys: ["p", "P", "Escape"],
+      value: "pause",
+    });
     if (value !== "pause") {
       byId("question").hidden = true;
       return { answer: value, reaction: Math.max(0, at - since) };
@@ -237,9 +255,12 @@ async function run(practice) {
       practising -= 1;
       await feedback(answered, practising === 0);
       if (practising === 0) {
-        await between("That was the practice",
-          `Now ${state.total - state.answered} trials count. You will not be told whether you were `
-          + "right until the end.", "Begin");
+        await between(
+          "That was the practice",
+          `Now ${state.total - state.answered} trials count. You will not be told whether you were ` +
+            "right until the end.",
+          "Begin",
+        );
       }
     }
     while (!state.finished) {
@@ -248,8 +269,12 @@ async function run(practice) {
         wantsPause = false;
         byId("pause").setAttribute("aria-pressed", "false");
         labelled("pause", "Pause", "P");
-        await between("Pause", `${state.answered} of ${state.total} done. Every answer is kept: `
-          + "you can also close the page and go on another day.", "Go on");
+        await between(
+          "Pause",
+          `${state.answered} of ${state.total} done. Every answer is kept: ` +
+            "you can also close the page and go on another day.",
+          "Go on",
+        );
       }
     }
     await results();
@@ -263,30 +288,39 @@ function welcome() {
   const seconds = `${state.seconds} second${state.seconds === 1 ? "" : "s"}`;
   byId("greeting").hidden = !state.person;
   fill("greeting", `Hello ${state.person}.`);
-  fill("what", pair
-    ? "You will see two pictures of the same thing. One is a photo as it was taken. The other has "
-      + "lost its colours, and a computer has put new ones in."
-    : "You will see pictures one after the other. Some are photos as they were taken. Others have "
-      + "lost their colours, and a computer has put new ones in.");
+  fill(
+    "what",
+    pair
+      ? "You will see two pictures of the same thing. One is a photo as it was taken. The other has " +
+          "lost its colours, and a computer has put new ones in."
+      : "You will see pictures one after the other. Some are photos as they were taken. Others have " +
+          "lost their colours, and a computer has put new ones in.",
+  );
   const steps = [
     "Look at the cross in the middle.",
     `${pair ? "Two pictures appear" : "A picture appears"} for ${seconds}.`,
     pair ? "Say which one was real." : "Say whether its colours were real.",
   ];
-  byId("steps").replaceChildren(...steps.map((text) => {
-    const item = document.createElement("li");
-    item.textContent = text;
-    return item;
-  }));
+  byId("steps").replaceChildren(
+    ...steps.map((text) => {
+      const item = document.createElement("li");
+      item.textContent = text;
+      return item;
+    }),
+  );
   const [first, second] = choices();
   const cap = (text) => {
     const key = document.createElement("kbd");
     key.textContent = text;
     return key;
   };
-  byId("keys").replaceChildren("Answer with the keys ", cap(first.key),
-    ` (${first.label.toLowerCase()}) and `, cap(second.key),
-    ` (${second.label.toLowerCase()}), or tap the buttons.`);
+  byId("keys").replaceChildren(
+    "Answer with the keys ",
+    cap(first.key),
+    ` (${first.label.toLowerCase()}) and `,
+    cap(second.key),
+    ` (${second.label.toLowerCase()}), or tap the buttons.`,
+  );
   const begun = state.answered > 0;
   byId("resume").hidden = !begun;
   fill("resume", `${state.answered} of ${state.total} are done already; the test goes on there.`);
@@ -296,8 +330,9 @@ function welcome() {
   byId("practise").classList.toggle("main", !begun);
   byId("start").classList.toggle("main", begun);
   show("instructions", "instructions-title");
-  pressed({ button: "practise", value: true }, { button: "start", value: false })
-    .then(({ value }) => run(value));
+  pressed({ button: "practise", value: true }, { button: "start", value: false }).then(
+    ({ value }) => run(value),
+  );
 }
 
 async function begin() {
@@ -312,94 +347,13 @@ async function begin() {
 
 // -- results ----------------------------------------------------------------------------------
 
-const percent = (rate) => (rate === null ? "–" : `${(100 * rate).toFixed(1)}\u00a0%`);
-const range = (bounds) => (bounds ? `${percent(bounds[0])} to ${percent(bounds[1])}` : "–");
-
 async function results() {
   const report = await ask("/api/results");
-  const single = report.mode === "single";
-  fill("summary", single
-    ? "How often you took a recoloured picture for a real one:"
-    : "How often you took the recoloured picture for the real one:");
-  const titles = ["Model", "Fooled", "Rate", "95 % interval",
-    single ? "d′" : "p against chance"];
-  const rows = report.models.map((row) => [
-    row.name,
-    `${row.fooled.count} of ${row.fooled.n}`,
-    percent(row.fooled.rate),
-    range(row.fooled.interval),
-    single
-      ? (row.d_prime === null ? "–" : row.d_prime.toFixed(2))
-      : (row.p_value === null ? "–" : row.p_value.toPrecision(2)),
-  ]);
-  byId("models").replaceChildren(line("th", titles), ...rows.map((row) => line("td", row)));
-  const facts = [];
-  if (single) {
-    const { rate, interval, count, n } = report.real_judged_real;
-    facts.push(`Real pictures judged real: ${percent(rate)} (${count} of ${n}; ${range(interval)}).`);
-  }
-  if (report.catch.n) {
-    facts.push(`Attention checks right: ${report.catch.count} of ${report.catch.n}.`);
-  }
-  const excluded = Object.entries(report.excluded).map(([why, count]) => `${count} ${why}`);
-  facts.push(`Excluded answers: ${excluded.join(", ") || "none"}.`, ...report.notes);
-  byId("facts").replaceChildren(...facts.map((text) => {
-    const item = document.createElement("li");
-    item.textContent = text;
-    return item;
-  }));
+  fillReport(report);
   fill("results-file", state.file);
   show("results", "results-title");
-  draw(report);
-  onresize = () => draw(report);
-}
-
-function line(kind, cells) {
-  const row = document.createElement("tr");
-  for (const text of cells) {
-    const cell = document.createElement(kind);
-    if (kind === "th") cell.scope = "col";
-    cell.textContent = text;
-    row.append(cell);
-  }
-  return row;
-}
-
-function draw(report) {
-  // Each model's rate with its interval on a line from 0 to 100 %; half is marked.
-  const rows = report.models.filter((row) => row.fooled.n);
-  if (report.real_judged_real && report.real_judged_real.n) {
-    rows.push({ name: "real photos", fooled: report.real_judged_real });
-  }
-  const [left, step] = [110, 34];
-  const width = Math.max(240, byId("chart").clientWidth);
-  const height = rows.length * step;
-  const at = (rate) => left + rate * (width - left - 24);
-  const svg = node("svg", { width, height: height + 26, viewBox: `0 0 ${width} ${height + 26}` });
-  for (const rate of [0, 0.5, 1]) {
-    const kind = rate === 0.5 ? "half" : "axis";
-    svg.append(node("line", { x1: at(rate), x2: at(rate), y1: 0, y2: height, class: kind }));
-    svg.append(node("text", { x: at(rate), y: height + 18, "text-anchor": "middle" },
-      `${100 * rate} %`));
-  }
-  rows.forEach(({ name, fooled }, index) => {
-    const y = (index + 0.5) * step;
-    const [low, high] = fooled.interval;
-    const short = name.length > 14 ? `${name.slice(0, 13)}…` : name;
-    svg.append(node("text", { x: left - 14, y: y + 4, "text-anchor": "end" }, short));
-    svg.append(node("line", { x1: at(low), x2: at(high), y1: y, y2: y, class: "range" }));
-    svg.append(node("circle", { cx: at(fooled.rate), cy: y, r: 6, class: "point" }));
-  });
-  byId("chart").replaceChildren(svg);
-  byId("chart").setAttribute("aria-label", rows.map(({ name, fooled }) =>
-    `${name}: ${percent(fooled.rate)} judged real, ${range(fooled.interval)}`).join("; "));
-}
-
-function node(name, attributes, text) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text) made.textContent = text;
-  return made;
+  drawReport(report);
+  onresize = () => drawReport(report);
 }
 
 begin();

@@ -31,8 +31,14 @@ export class AbPicker extends HTMLElement {
     this.setAttribute("aria-valuemax", "100");
     this.tabIndex = 0;
     this.addEventListener("pointerdown", (event) => this.#down(event));
-    this.addEventListener("pointermove", (event) => this.hasPointerCapture(event.pointerId) && this.#point(event));
-    this.addEventListener("pointerup", (event) => this.hasPointerCapture(event.pointerId) && this.#done());
+    this.addEventListener(
+      "pointermove",
+      (event) => this.hasPointerCapture(event.pointerId) && this.#point(event),
+    );
+    this.addEventListener(
+      "pointerup",
+      (event) => this.hasPointerCapture(event.pointerId) && this.#done(),
+    );
     this.addEventListener("keydown", (event) => this.#key(event));
     this.#paint();
   }
@@ -74,13 +80,18 @@ export class AbPicker extends HTMLElement {
       const angle = (4 * index * Math.PI) / 180;
       return fitToGamut([this.#l, 140 * Math.cos(angle), 140 * Math.sin(angle)]).slice(1);
     });
-    const spans = [0, 1].map((axis) => edge.map((ab) => ab[axis])).map((values) => [Math.min(...values), Math.max(...values)]);
+    const spans = [0, 1]
+      .map((axis) => edge.map((ab) => ab[axis]))
+      .map((values) => [Math.min(...values), Math.max(...values)]);
     this.#centre = spans.map(([least, most]) => (least + most) / 2);
     this.#reach = (ROOM * Math.max(4, ...spans.map(([least, most]) => most - least))) / 2;
   }
 
   #abAt(across, down) {
-    return [this.#centre[0] + (2 * across - 1) * this.#reach, this.#centre[1] + (1 - 2 * down) * this.#reach];
+    return [
+      this.#centre[0] + (2 * across - 1) * this.#reach,
+      this.#centre[1] + (1 - 2 * down) * this.#reach,
+    ];
   }
 
   #put(element, a, b) {
@@ -95,9 +106,13 @@ export class AbPicker extends HTMLElement {
     this.#put(this.neutral, 0, 0);
     this.#put(this.thumb, a, b);
     this.thumb.style.setProperty("background", hex);
-    const side = (value, plus, minus) => (Math.abs(value) < 1 ? "" : `, ${Math.round(Math.abs(value))} to ${value > 0 ? plus : minus}`);
-    this.setAttribute("aria-valuenow", Math.round(clamp(Math.hypot(a, b), 0, 100)));
-    this.setAttribute("aria-valuetext", nameOf(hex) + side(a, "red", "green") + side(b, "yellow", "blue"));
+    const side = (value, plus, minus) =>
+      Math.abs(value) < 1 ? "" : `, ${Math.round(Math.abs(value))} to ${value > 0 ? plus : minus}`;
+    this.setAttribute("aria-valuenow", String(Math.round(clamp(Math.hypot(a, b), 0, 100))));
+    this.setAttribute(
+      "aria-valuetext",
+      nameOf(hex) + side(a, "red", "green") + side(b, "yellow", "blue"),
+    );
   }
 
   #choose(a, b, event) {
@@ -124,10 +139,16 @@ export class AbPicker extends HTMLElement {
 
   #key(event) {
     const step = (event.shiftKey ? 0.1 : 0.03) * this.#reach;
-    const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
+    const moves = {
+      ArrowLeft: [-step, 0],
+      ArrowRight: [step, 0],
+      ArrowUp: [0, step],
+      ArrowDown: [0, -step],
+    };
     const [a, b] = this.#ab;
     if (event.key === "Home") this.#choose(0, 0, "change");
-    else if (event.key in moves) this.#choose(a + moves[event.key][0], b + moves[event.key][1], "change");
+    else if (event.key in moves)
+      this.#choose(a + moves[event.key][0], b + moves[event.key][1], "change");
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -14,7 +14,11 @@ const LONGEST_WAIT = 8; // seconds between two tries
 export class Problem extends Error {
   constructor(title, detail, { status = 0, slug = "" } = {}) {
     super(detail || title);
-    Object.assign(this, { name: "Problem", title, detail, status, slug });
+    this.name = "Problem";
+    this.title = title;
+    this.detail = detail;
+    this.status = status;
+    this.slug = slug;
   }
 
   /** The server does not know this photo any more: it was restarted, or the photo was unused. */
@@ -33,6 +37,13 @@ export const connection = new EventTarget();
 let online = true;
 let waiting = 0;
 
+/**
+ * Ask the service, again where it is busy.
+ *
+ * @param {string} path
+ * @param {RequestInit} options
+ * @returns {Promise<Response>}
+ */
 async function request(path, { signal, ...options } = {}) {
   for (let tries = 1; ; tries += 1) {
     const response = await send(path, { signal, ...options });
@@ -53,7 +64,11 @@ async function send(path, options) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     setOnline(false);
-    throw new Problem("No answer from koalarize", "The program behind this page does not answer. Is “koalarize serve” still running?", { slug: "offline" });
+    throw new Problem(
+      "No answer from koalarize",
+      "The program behind this page does not answer. Is “koalarize serve” still running?",
+      { slug: "offline" },
+    );
   }
 }
 
@@ -61,9 +76,14 @@ async function problemOf(response) {
   const { status } = response;
   try {
     const { title, detail, type = "" } = await response.json();
-    return new Problem(title || `Error ${status}`, typeof detail === "string" ? detail : "", { status, slug: type.split(":").pop() });
+    return new Problem(title || `Error ${status}`, typeof detail === "string" ? detail : "", {
+      status,
+      slug: type.split(":").pop(),
+    });
   } catch {
-    return new Problem(`Error ${status}`, response.statusText || "The server gave no reason.", { status });
+    return new Problem(`Error ${status}`, response.statusText || "The server gave no reason.", {
+      status,
+    });
   }
 }
 
@@ -73,10 +93,14 @@ async function pause(seconds, signal) {
   try {
     await new Promise((resolve, reject) => {
       const timer = setTimeout(resolve, 1000 * seconds);
-      signal?.addEventListener("abort", () => {
-        clearTimeout(timer);
-        reject(new DOMException("no longer wanted", "AbortError"));
-      }, { once: true });
+      signal?.addEventListener(
+        "abort",
+        () => {
+          clearTimeout(timer);
+          reject(new DOMException("no longer wanted", "AbortError"));
+        },
+        { once: true },
+      );
     });
   } finally {
     waiting -= 1;
@@ -101,7 +125,12 @@ async function poll() {
 }
 
 function asJson(values, signal) {
-  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(values), signal };
+  return {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(values),
+    signal,
+  };
 }
 
 const at = (id, what) => `photos/${encodeURIComponent(id)}/${what}`;
@@ -112,15 +141,27 @@ export async function models() {
   return (await (await request("models")).json()).models;
 }
 
+/** The JSON schema of what may be asked of a colouring. */
+export async function fields() {
+  return (await request("steering")).json();
+}
+
 /** Give a photo to the server; resolves to {id, name, sha256, width, height, format, …}. */
 export async function upload(file, name, signal) {
-  const body = { method: "POST", body: file, signal, headers: { "Content-Type": "application/octet-stream" } };
+  const body = {
+    method: "POST",
+    body: file,
+    signal,
+    headers: { "Content-Type": "application/octet-stream" },
+  };
   return (await request(`photos?name=${encodeURIComponent(name)}`, body)).json();
 }
 
 /** Let the server forget a photo; it does not matter if that fails. */
 export function forget(id) {
-  request(`photos/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  request(`photos/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true }).catch(
+    () => {},
+  );
 }
 
 /** The whole photo as a bitmap, small: {steering, side, grey}. */
@@ -140,7 +181,8 @@ export async function suggestions(id, values, signal) {
 
 /** Other plausible colourings: [{alternative, preview}], the network's own first. */
 export async function alternatives(id, values, signal) {
-  return (await (await request(at(id, "alternatives"), asJson(values, signal))).json()).alternatives;
+  return (await (await request(at(id, "alternatives"), asJson(values, signal))).json())
+    .alternatives;
 }
 
 /** The full-size file: {blob, name}. */
@@ -161,7 +203,11 @@ export async function openSession(id, text) {
 
 /** The palette of a colour picture, for `steering.reference`. */
 export async function palette(file, name) {
-  const body = { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } };
+  const body = {
+    method: "POST",
+    body: file,
+    headers: { "Content-Type": "application/octet-stream" },
+  };
   return (await request(`references?name=${encodeURIComponent(name)}`, body)).json();
 }
 

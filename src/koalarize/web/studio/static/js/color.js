@@ -2,9 +2,12 @@
  * CIELAB in the browser, for the colour picker, swatches and names.
  *
  * Not here: colouring. Pixels of a photo are only ever converted by the service (`koalarize.color`);
- * matrix and white point are the same, and tests/test_studio_page.py holds both together.
+ * matrix and white point are the same, and tests/web/test_studio_page.py holds both together.
  */
 
+/** @typedef {number[]} Triple three numbers of a colour */
+
+/** @type {Triple[]} */
 const XYZ_FROM_LINEAR = [
   [0.412453 / 0.95047, 0.35758 / 0.95047, 0.180423 / 0.95047],
   [0.212671, 0.71516, 0.072169],
@@ -29,8 +32,7 @@ export function hexToLab(hex) {
 /** Linear sRGB of CIELAB; outside 0..1 where sRGB has no such colour. */
 export function labToLinear([l, a, b]) {
   const fy = (l + 16) / 116;
-  const curve = (value) =>
-    value > DELTA ? value ** 3 : 3 * DELTA ** 2 * (value - 4 / 29);
+  const curve = (value) => (value > DELTA ? value ** 3 : 3 * DELTA ** 2 * (value - 4 / 29));
   return times(LINEAR_FROM_XYZ, [curve(fy + a / 500), curve(fy), curve(fy - b / 200)]);
 }
 
@@ -78,13 +80,25 @@ export function hexToBytes(hex) {
 
 /** "#rrggbb" of three levels 0..255. */
 export function bytesToHex(levels) {
-  return `#${[...levels].slice(0, 3).map((level) => level.toString(16).padStart(2, "0")).join("")}`;
+  return `#${[...levels]
+    .slice(0, 3)
+    .map((level) => level.toString(16).padStart(2, "0"))
+    .join("")}`;
 }
 
+/**
+ * @param {Triple[]} matrix
+ * @param {Triple} vector
+ * @returns {Triple}
+ */
 function times(matrix, [first, second, third]) {
   return matrix.map((row) => row[0] * first + row[1] * second + row[2] * third);
 }
 
+/**
+ * @param {Triple[]} matrix
+ * @returns {Triple[]}
+ */
 function inverse([[a, b, c], [d, e, f], [g, h, i]]) {
   const determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
   return [

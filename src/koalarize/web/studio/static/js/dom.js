@@ -4,13 +4,23 @@
  * Not here: anything that knows of photos or colours.
  */
 
-/** Make an element: `h("button", {class: "quiet", onclick}, "Save")`; children may be null. */
+/**
+ * Make an element: `h("button", {class: "quiet", onclick}, "Save")`; children may be null.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, any>} [properties]
+ * @param {...(Node | string | null | undefined | (Node | string)[])} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 export function h(tag, properties = {}, ...children) {
+  /** @type {any} */
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "style") for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
+    else if (name === "style")
+      for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
     else if (name === "class") element.className = value;
     else if (name in element && typeof value !== "string") element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
@@ -25,21 +35,45 @@ export function icon(name) {
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", new URL("../icons.svg", import.meta.url).pathname + `#${name}`);
+  use.setAttribute("href", `${new URL("../icons.svg", import.meta.url).pathname}#${name}`);
   svg.append(use);
   return svg;
 }
 
-/** Put every `<i data-icon="name">` of the page's HTML into its icon. */
+/**
+ * Put every `<i data-icon="name">` of the page's HTML into its icon.
+ *
+ * @param {ParentNode} root
+ */
 export function fillIcons(root = document) {
-  for (const place of root.querySelectorAll("i[data-icon]")) place.replaceWith(icon(place.dataset.icon));
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (
+    root.querySelectorAll("i[data-icon]")
+  ))
+    place.replaceWith(icon(place.dataset.icon));
 }
 
-/** The first element of a selector, which must exist. */
+/**
+ * The first element of a selector, which must exist.
+ *
+ * @param {string} selector
+ * @param {ParentNode} root
+ * @returns {any} of the class that the page's HTML says
+ */
 export function $(selector, root = document) {
   const element = root.querySelector(selector);
   if (!element) throw new Error(`the page has no ${selector}`);
   return element;
+}
+
+/**
+ * Call `work` with what a custom event tells.
+ *
+ * @param {EventTarget} target
+ * @param {string} name
+ * @param {(detail: any) => void} work
+ */
+export function onDetail(target, name, work) {
+  target.addEventListener(name, (event) => work(/** @type {CustomEvent} */ (event).detail));
 }
 
 /** Say something to screen readers, and nothing else. */
@@ -83,7 +117,8 @@ export function clamp(value, least, most) {
 
 /** Fill a slider's track from `origin` to its value. */
 export function fillTrack(input, origin = Number(input.min)) {
-  const share = (value) => (100 * (value - Number(input.min))) / (Number(input.max) - Number(input.min));
+  const share = (value) =>
+    (100 * (value - Number(input.min))) / (Number(input.max) - Number(input.min));
   const ends = [share(origin), share(Number(input.value))];
   input.style.setProperty("--from", `${Math.min(...ends)}%`);
   input.style.setProperty("--to", `${Math.max(...ends)}%`);

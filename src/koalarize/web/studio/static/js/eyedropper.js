@@ -17,8 +17,12 @@ export class EyeDropper extends HTMLElement {
 
   connectedCallback() {
     if (this.canvas) return;
-    this.ask = h("button", { class: "drop-zone small", type: "button", onclick: () => this.#choose() },
-      icon("pipette"), h("span", {}, "Drop a colour picture here, or choose one, and take colours from it"));
+    this.ask = h(
+      "button",
+      { class: "drop-zone small", type: "button", onclick: () => this.#choose() },
+      icon("pipette"),
+      h("span", {}, "Drop a colour picture here, or choose one, and take colours from it"),
+    );
     this.canvas = h("canvas", { tabindex: "0", role: "img", hidden: true });
     this.cross = h("span", { class: "cross", hidden: true });
     this.append(this.ask, h("div", { class: "eye-stage" }, this.canvas, this.cross));
@@ -26,7 +30,10 @@ export class EyeDropper extends HTMLElement {
       this.canvas.setPointerCapture(event.pointerId);
       this.#point(event);
     });
-    this.canvas.addEventListener("pointermove", (event) => this.canvas.hasPointerCapture(event.pointerId) && this.#point(event));
+    this.canvas.addEventListener(
+      "pointermove",
+      (event) => this.canvas.hasPointerCapture(event.pointerId) && this.#point(event),
+    );
     this.canvas.addEventListener("pointerup", () => this.#take());
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
     this.addEventListener("dragover", (event) => event.preventDefault());
@@ -42,7 +49,9 @@ export class EyeDropper extends HTMLElement {
     const scale = Math.min(1, SIDE / Math.max(bitmap.width, bitmap.height));
     this.canvas.width = Math.max(1, Math.round(bitmap.width * scale));
     this.canvas.height = Math.max(1, Math.round(bitmap.height * scale));
-    this.canvas.getContext("2d", { willReadFrequently: true }).drawImage(bitmap, 0, 0, this.canvas.width, this.canvas.height);
+    this.canvas
+      .getContext("2d", { willReadFrequently: true })
+      .drawImage(bitmap, 0, 0, this.canvas.width, this.canvas.height);
     this.#place();
   }
 
@@ -65,11 +74,23 @@ export class EyeDropper extends HTMLElement {
 
   #colour() {
     const { width, height } = this.canvas;
-    const x = clamp(Math.floor(this.#cross[0] * width) - AROUND, 0, Math.max(0, width - 2 * AROUND - 1));
-    const y = clamp(Math.floor(this.#cross[1] * height) - AROUND, 0, Math.max(0, height - 2 * AROUND - 1));
-    const { data } = this.canvas.getContext("2d").getImageData(x, y, 2 * AROUND + 1, 2 * AROUND + 1);
+    const x = clamp(
+      Math.floor(this.#cross[0] * width) - AROUND,
+      0,
+      Math.max(0, width - 2 * AROUND - 1),
+    );
+    const y = clamp(
+      Math.floor(this.#cross[1] * height) - AROUND,
+      0,
+      Math.max(0, height - 2 * AROUND - 1),
+    );
+    const { data } = this.canvas
+      .getContext("2d")
+      .getImageData(x, y, 2 * AROUND + 1, 2 * AROUND + 1);
     const sums = [0, 0, 0, 0];
-    data.forEach((level, index) => { sums[index % 4] += level * (index % 4 === 3 ? 1 : data[index - (index % 4) + 3]); });
+    data.forEach((level, index) => {
+      sums[index % 4] += level * (index % 4 === 3 ? 1 : data[index - (index % 4) + 3]);
+    });
     return bytesToHex(sums.slice(0, 3).map((sum) => Math.round(sum / Math.max(1, sums[3]))));
   }
 
@@ -78,12 +99,18 @@ export class EyeDropper extends HTMLElement {
     this.cross.style.setProperty("top", `${100 * this.#cross[1]}%`);
     const hex = this.#colour();
     this.cross.style.setProperty("background", hex);
-    this.canvas.setAttribute("aria-label", `Reference picture, ${nameOf(hex)} under the cross; arrow keys move it, Enter takes the colour`);
+    this.canvas.setAttribute(
+      "aria-label",
+      `Reference picture, ${nameOf(hex)} under the cross; arrow keys move it, Enter takes the colour`,
+    );
   }
 
   #point(event) {
     const box = this.canvas.getBoundingClientRect();
-    this.#cross = [clamp((event.clientX - box.left) / box.width, 0, 0.999), clamp((event.clientY - box.top) / box.height, 0, 0.999)];
+    this.#cross = [
+      clamp((event.clientX - box.left) / box.width, 0, 0.999),
+      clamp((event.clientY - box.top) / box.height, 0, 0.999),
+    ];
     this.#place();
   }
 
@@ -93,10 +120,17 @@ export class EyeDropper extends HTMLElement {
 
   #key(event) {
     const step = event.shiftKey ? 0.1 : 0.02;
-    const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
+    const moves = {
+      ArrowLeft: [-step, 0],
+      ArrowRight: [step, 0],
+      ArrowUp: [0, -step],
+      ArrowDown: [0, step],
+    };
     if (event.key === "Enter" || event.key === " ") this.#take();
     else if (event.key in moves) {
-      this.#cross = this.#cross.map((value, axis) => clamp(value + moves[event.key][axis], 0, 0.999));
+      this.#cross = this.#cross.map((value, axis) =>
+        clamp(value + moves[event.key][axis], 0, 0.999),
+      );
       this.#place();
     } else return;
     event.preventDefault();

@@ -14,10 +14,27 @@ export class Film {
   #tiles = new Map();
   #working = false;
 
-  /** `add()` asks for more photos. */
+  /**
+   * `add()` asks for more photos.
+   *
+   * @param {HTMLElement} element
+   * @param {import("./studio.js").Studio} studio
+   * @param {{add: () => void}} commands
+   */
   constructor(element, studio, { add }) {
-    Object.assign(this, { element, studio });
-    this.more = h("button", { class: "tile add", type: "button", title: "Add photos", "aria-label": "Add photos", onclick: add }, icon("plus"));
+    this.element = element;
+    this.studio = studio;
+    this.more = h(
+      "button",
+      {
+        class: "tile add",
+        type: "button",
+        title: "Add photos",
+        "aria-label": "Add photos",
+        onclick: add,
+      },
+      icon("plus"),
+    );
     this.element.append(this.more);
     studio.addEventListener("photos", () => this.show());
   }
@@ -52,20 +69,42 @@ export class Film {
     if (!canvas || !bitmap) return;
     const scale = SIDE / Math.min(bitmap.width, bitmap.height);
     const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-    canvas.getContext("2d").drawImage(bitmap, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+    canvas
+      .getContext("2d")
+      .drawImage(bitmap, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
     photo.hasTile = true;
   }
 
   #add(photo) {
-    const remove = h("button", { class: "remove", type: "button", "aria-label": `Remove ${photo.name}`, title: "Remove", onclick: () => this.#remove(photo) }, icon("close"));
-    const button = h("button", { class: "tile", type: "button", title: photo.name, onclick: () => this.studio.select(photo) }, h("canvas", { width: SIDE, height: SIDE }));
+    const remove = h(
+      "button",
+      {
+        class: "remove",
+        type: "button",
+        "aria-label": `Remove ${photo.name}`,
+        title: "Remove",
+        onclick: () => this.#remove(photo),
+      },
+      icon("close"),
+    );
+    const button = h(
+      "button",
+      {
+        class: "tile",
+        type: "button",
+        title: photo.name,
+        onclick: () => this.studio.select(photo),
+      },
+      h("canvas", { width: SIDE, height: SIDE }),
+    );
     const tile = h("div", { class: "tile-place" }, button, remove);
     this.#tiles.set(photo, tile);
     this.more.before(tile);
   }
 
   #remove(photo) {
-    const sure = !photo.unsaved || confirm(`${photo.name} has unsaved changes. Remove it from the page?`);
+    const sure =
+      !photo.unsaved || confirm(`${photo.name} has unsaved changes. Remove it from the page?`);
     if (sure) this.studio.remove(photo);
   }
 
@@ -74,7 +113,9 @@ export class Film {
     this.#working = true;
     try {
       for (;;) {
-        const photo = this.studio.photos.find((other) => other.info && !other.hasTile && other !== this.studio.active);
+        const photo = this.studio.photos.find(
+          (other) => other.info && !other.hasTile && other !== this.studio.active,
+        );
         if (!photo) break;
         photo.hasTile = true; // one try: a failure shows when the photo is on the table
         const values = { steering: this.studio.steering(photo), side: 320 };

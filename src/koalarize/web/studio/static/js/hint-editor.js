@@ -6,10 +6,10 @@
  */
 
 import { atLightness, labToHex } from "./color.js";
-import { clamp, fillTrack, h, icon } from "./dom.js";
+import { clamp, fillTrack, h, icon, onDetail } from "./dom.js";
 import { NAMES, nameOf, parseColor } from "./names.js";
-import "./ab-picker.js";
-import "./eyedropper.js";
+import { AbPicker } from "./ab-picker.js";
+import { EyeDropper } from "./eyedropper.js";
 
 const GREY = "#808080";
 const GAP = 20; // CSS pixels between a hint and its editor
@@ -37,41 +37,113 @@ export class HintEditor extends HTMLElement {
     this.chip = h("span", { class: "chip big" });
     this.heading = h("strong", {});
     this.note = h("small", {});
-    return h("header", {}, this.chip, h("div", { class: "grow" }, this.heading, this.note),
-      h("button", { class: "icon-button", type: "button", title: "Delete this hint (Delete)", "aria-label": "Delete this hint", onclick: () => this.#remove() }, icon("trash")),
-      h("button", { class: "icon-button", type: "button", title: "Close (Esc)", "aria-label": "Close", onclick: () => this.close() }, icon("close")));
+    return h(
+      "header",
+      {},
+      this.chip,
+      h("div", { class: "grow" }, this.heading, this.note),
+      h(
+        "button",
+        {
+          class: "icon-button",
+          type: "button",
+          title: "Delete this hint (Delete)",
+          "aria-label": "Delete this hint",
+          onclick: () => this.#remove(),
+        },
+        icon("trash"),
+      ),
+      h(
+        "button",
+        {
+          class: "icon-button",
+          type: "button",
+          title: "Close (Esc)",
+          "aria-label": "Close",
+          onclick: () => this.close(),
+        },
+        icon("close"),
+      ),
+    );
   }
 
   #likely() {
-    this.swatches = h("div", { class: "swatches", role: "group", "aria-label": "Likely colours here" });
+    this.swatches = h("div", {
+      class: "swatches",
+      role: "group",
+      "aria-label": "Likely colours here",
+    });
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     return h("section", {}, h("h2", {}, "Likely here"), this.swatches, this.problem);
   }
 
   #pick() {
-    this.picker = document.createElement("ab-picker");
+    this.picker = new AbPicker();
     this.picker.setAttribute("aria-label", "Colour");
     this.picker.addEventListener("input", () => this.#colour(this.picker.value, true));
     this.picker.addEventListener("change", () => this.#colour(this.picker.value));
-    this.text = h("input", { type: "text", list: "colour-names", placeholder: "dark green, #1f4a27", "aria-label": "Colour name or #rrggbb", autocomplete: "off", spellcheck: "false" });
+    this.text = h("input", {
+      type: "text",
+      list: "colour-names",
+      placeholder: "dark green, #1f4a27",
+      "aria-label": "Colour name or #rrggbb",
+      autocomplete: "off",
+      spellcheck: "false",
+    });
     this.text.addEventListener("change", () => this.#typed());
     this.text.addEventListener("keydown", (event) => event.key === "Enter" && this.#typed());
     this.text.addEventListener("input", () => this.text.setCustomValidity(""));
-    this.grey = h("button", { class: "quiet wide", type: "button", title: "This place has no colour", onclick: () => this.#colour(GREY) }, h("span", { class: "chip grey" }), "Keep grey");
-    this.radius = h("input", { type: "range", min: "0", max: String(STEPS), step: "1", "aria-label": "Brush radius" });
+    this.grey = h(
+      "button",
+      {
+        class: "quiet wide",
+        type: "button",
+        title: "This place has no colour",
+        onclick: () => this.#colour(GREY),
+      },
+      h("span", { class: "chip grey" }),
+      "Keep grey",
+    );
+    this.radius = h("input", {
+      type: "range",
+      min: "0",
+      max: String(STEPS),
+      step: "1",
+      "aria-label": "Brush radius",
+    });
     this.radius.addEventListener("input", () => this.#brush(true));
     this.radius.addEventListener("change", () => this.#brush(false));
-    return h("section", { class: "pick" }, this.picker, h("div", { class: "pick-side" },
-      h("label", { class: "field" }, h("span", {}, "Name"), this.text), this.grey,
-      h("label", { class: "field" }, h("span", {}, "Brush"), this.radius)),
-      h("datalist", { id: "colour-names" }, NAMES.map((name) => h("option", { value: name }))));
+    return h(
+      "section",
+      { class: "pick" },
+      this.picker,
+      h(
+        "div",
+        { class: "pick-side" },
+        h("label", { class: "field" }, h("span", {}, "Name"), this.text),
+        this.grey,
+        h("label", { class: "field" }, h("span", {}, "Brush"), this.radius),
+      ),
+      h(
+        "datalist",
+        { id: "colour-names" },
+        NAMES.map((name) => h("option", { value: name })),
+      ),
+    );
   }
 
   #more() {
-    this.dropper = document.createElement("eye-dropper");
-    this.dropper.addEventListener("pick", (event) => this.#colour(event.detail));
-    this.dropper.addEventListener("picture", (event) => this.dispatchEvent(new CustomEvent("picture", { detail: event.detail })));
-    return h("details", { ontoggle: () => this.dispatchEvent(new Event("resize")) }, h("summary", {}, "From another picture"), this.dropper);
+    this.dropper = new EyeDropper();
+    onDetail(this.dropper, "pick", (hex) => this.#colour(hex));
+    onDetail(this.dropper, "picture", (file) =>
+      this.dispatchEvent(new CustomEvent("picture", { detail: file })),
+    );
+    return h(
+      "details",
+      { ontoggle: () => this.dispatchEvent(new Event("resize")) },
+      h("summary", {}, "From another picture"),
+      this.dropper,
+    );
   }
 
   get hintId() {
@@ -84,7 +156,9 @@ export class HintEditor extends HTMLElement {
     this.side = side;
     this.hidden = false;
     this.problem.hidden = true;
-    this.swatches.replaceChildren(...Array.from({ length: 6 }, () => h("span", { class: "swatch loading" })));
+    this.swatches.replaceChildren(
+      ...Array.from({ length: 6 }, () => h("span", { class: "swatch loading" })),
+    );
     this.dropper.show(picture);
     this.setLightness(l);
     this.text.value = hint.color ? nameOf(hint.color) : "";
@@ -102,13 +176,27 @@ export class HintEditor extends HTMLElement {
   /** Show the likely colours: [{color, probability}], the likeliest first. */
   suggest(colours) {
     const seen = new Set();
-    const named = colours.map((colour) => ({ ...colour, name: nameOf(colour.color) })).filter(({ name }) => !seen.has(name) && seen.add(name));
-    this.swatches.replaceChildren(...named.slice(0, 6).map(({ color, name }) => {
-      const button = h("button", { class: "swatch", type: "button", "aria-pressed": "false", "data-color": color, onclick: () => this.#colour(color) },
-        h("span", { class: "paint" }), h("span", { class: "swatch-name" }, name));
-      button.firstChild.style.setProperty("background", color);
-      return button;
-    }));
+    const named = colours
+      .map((colour) => ({ ...colour, name: nameOf(colour.color) }))
+      .filter(({ name }) => !seen.has(name) && seen.add(name));
+    this.swatches.replaceChildren(
+      ...named.slice(0, 6).map(({ color, name }) => {
+        const paint = h("span", { class: "paint" });
+        paint.style.setProperty("background", color);
+        return h(
+          "button",
+          {
+            class: "swatch",
+            type: "button",
+            "aria-pressed": "false",
+            "data-color": color,
+            onclick: () => this.#colour(color),
+          },
+          paint,
+          h("span", { class: "swatch-name" }, name),
+        );
+      }),
+    );
     this.#label();
   }
 
@@ -122,7 +210,8 @@ export class HintEditor extends HTMLElement {
   /** The hint has changed, here or elsewhere. */
   update(hint) {
     this.#hint = hint;
-    const share = Math.log(clamp(hint.radius / this.side, ...BRUSH) / BRUSH[0]) / Math.log(BRUSH[1] / BRUSH[0]);
+    const share =
+      Math.log(clamp(hint.radius / this.side, ...BRUSH) / BRUSH[0]) / Math.log(BRUSH[1] / BRUSH[0]);
     this.radius.value = String(Math.round(STEPS * share));
     fillTrack(this.radius);
     this.radius.setAttribute("aria-valuetext", `${Math.round(hint.radius)} pixels`);
@@ -132,6 +221,10 @@ export class HintEditor extends HTMLElement {
   /**
    * Stand beside the hint, inside of `room` ({width, height}), on the side that covers less of the
    * picture after (`after` is [left, right]); at the bottom of narrow screens.
+   *
+   * @param {number[]} at across and down
+   * @param {{width: number, height: number}} room
+   * @param {number[]} after
    */
   place([across, down], room, after) {
     const narrow = matchMedia("(max-width: 720px)").matches;
@@ -141,12 +234,16 @@ export class HintEditor extends HTMLElement {
       return;
     }
     const { offsetWidth: width, offsetHeight: height } = this;
-    const covered = (left) => Math.max(0, Math.min(left + width, after[1]) - Math.max(left, after[0]));
+    const covered = (left) =>
+      Math.max(0, Math.min(left + width, after[1]) - Math.max(left, after[0]));
     const fits = (left) => left >= 8 && left + width <= room.width - 8;
     const [right, other] = [across + GAP, across - GAP - width];
     const left = fits(right) && (!fits(other) || covered(right) <= covered(other)) ? right : other;
     this.style.setProperty("left", `${clamp(left, 8, Math.max(8, room.width - width - 8))}px`);
-    this.style.setProperty("top", `${clamp(down - 72, 8, Math.max(8, room.height - height - 8))}px`);
+    this.style.setProperty(
+      "top",
+      `${clamp(down - 72, 8, Math.max(8, room.height - height - 8))}px`,
+    );
   }
 
   close() {
@@ -176,14 +273,18 @@ export class HintEditor extends HTMLElement {
       this.picker.value = color;
       this.text.value = nameOf(color);
     }
-    this.dispatchEvent(new CustomEvent("hintchange", { detail: { id: this.#hint.id, values: { color }, live } }));
+    this.dispatchEvent(
+      new CustomEvent("hintchange", { detail: { id: this.#hint.id, values: { color }, live } }),
+    );
   }
 
   #typed() {
     const text = this.text.value;
     if (!text.trim() || (this.#hint.color && text === nameOf(this.#hint.color))) return;
     const color = parseColor(text);
-    this.text.setCustomValidity(color ? "" : `“${text}” is no colour name known here: try “dark green” or #1f4a27.`);
+    this.text.setCustomValidity(
+      color ? "" : `“${text}” is no colour name known here: try “dark green” or #1f4a27.`,
+    );
     if (!color) this.text.reportValidity();
     else if (color !== this.#hint.color) {
       this.#colour(color);
@@ -194,7 +295,9 @@ export class HintEditor extends HTMLElement {
   #brush(live) {
     const share = Number(this.radius.value) / STEPS;
     const radius = this.side * BRUSH[0] * (BRUSH[1] / BRUSH[0]) ** share;
-    this.dispatchEvent(new CustomEvent("hintchange", { detail: { id: this.#hint.id, values: { radius }, live } }));
+    this.dispatchEvent(
+      new CustomEvent("hintchange", { detail: { id: this.#hint.id, values: { radius }, live } }),
+    );
   }
 
   #remove() {

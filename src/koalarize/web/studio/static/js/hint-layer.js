@@ -69,13 +69,19 @@ export class HintLayer extends HTMLElement {
       button.classList.toggle("pending", !hint.color);
       button.setAttribute("aria-expanded", String(hint.id === this.#open));
       const where = `${Math.round((100 * hint.x) / this.#view.photoWidth)} % across, ${Math.round((100 * hint.y) / this.#view.photoHeight)} % down`;
-      button.setAttribute("aria-label", `Hint ${index + 1}: ${hint.color ? nameOf(hint.color) : "no colour yet"}, ${where}`);
+      button.setAttribute(
+        "aria-label",
+        `Hint ${index + 1}: ${hint.color ? nameOf(hint.color) : "no colour yet"}, ${where}`,
+      );
     });
     this.#showRing();
   }
 
   #showRing() {
-    const active = this.#hints.find((hint) => hint.id === this.#open || this.#buttons.get(hint.id)?.matches(":hover, :focus-visible"));
+    const active = this.#hints.find(
+      (hint) =>
+        hint.id === this.#open || this.#buttons.get(hint.id)?.matches(":hover, :focus-visible"),
+    );
     this.ring.hidden = !active;
     if (!active) return;
     const side = 2 * active.radius * this.#view.scale;
@@ -91,14 +97,21 @@ export class HintLayer extends HTMLElement {
   }
 
   #add(id) {
-    const button = h("button", { class: "hint", type: "button", "data-own-pointer": "", "aria-haspopup": "dialog" });
+    const button = h("button", {
+      class: "hint",
+      type: "button",
+      "data-own-pointer": "",
+      "aria-haspopup": "dialog",
+    });
     // A drag ends in a click as well, which is not meant to open the editor.
     button.addEventListener("click", () => this.#dragged || this.#tell("hintopen", { id }));
     button.addEventListener("keydown", (event) => this.#key(event, id));
     button.addEventListener("pointerdown", (event) => this.#down(event, id));
     button.addEventListener("pointermove", (event) => this.#move(event));
-    for (const name of ["pointerup", "pointercancel"]) button.addEventListener(name, () => this.#up());
-    for (const name of ["pointerenter", "pointerleave", "focus", "blur"]) button.addEventListener(name, () => this.#showRing());
+    for (const name of ["pointerup", "pointercancel"])
+      button.addEventListener(name, () => this.#up());
+    for (const name of ["pointerenter", "pointerleave", "focus", "blur"])
+      button.addEventListener(name, () => this.#showRing());
     this.#buttons.set(id, button);
     this.append(button);
   }
@@ -116,7 +129,13 @@ export class HintLayer extends HTMLElement {
     if (!drag) return;
     const [across, down] = [event.clientX - drag.startX, event.clientY - drag.startY];
     drag.moved ||= Math.hypot(across, down) > SLOP;
-    if (drag.moved) this.#moveTo(drag.id, drag.x + across / this.#view.scale, drag.y + down / this.#view.scale, false);
+    if (drag.moved)
+      this.#moveTo(
+        drag.id,
+        drag.x + across / this.#view.scale,
+        drag.y + down / this.#view.scale,
+        false,
+      );
   }
 
   #up() {
@@ -129,7 +148,10 @@ export class HintLayer extends HTMLElement {
   }
 
   #moveTo(id, x, y, done) {
-    const inside = { x: clamp(x, 0, this.#view.photoWidth - 1), y: clamp(y, 0, this.#view.photoHeight - 1) };
+    const inside = {
+      x: clamp(x, 0, this.#view.photoWidth - 1),
+      y: clamp(y, 0, this.#view.photoHeight - 1),
+    };
     this.#tell("hintmove", { id, ...inside, done });
   }
 
@@ -141,12 +163,22 @@ export class HintLayer extends HTMLElement {
       return;
     }
     const step = (event.shiftKey ? 5 : 1) * NUDGE;
-    const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
+    const moves = {
+      ArrowLeft: [-step, 0],
+      ArrowRight: [step, 0],
+      ArrowUp: [0, -step],
+      ArrowDown: [0, step],
+    };
     const move = moves[event.key];
     if (!move || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     const hint = this.#hints.find((other) => other.id === id);
-    this.#moveTo(id, hint.x + move[0] / this.#view.scale, hint.y + move[1] / this.#view.scale, true);
+    this.#moveTo(
+      id,
+      hint.x + move[0] / this.#view.scale,
+      hint.y + move[1] / this.#view.scale,
+      true,
+    );
   }
 
   #tell(name, detail) {

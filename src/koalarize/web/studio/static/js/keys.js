@@ -5,7 +5,17 @@
  * not count in fields, menus and the editor of a hint.
  */
 
-const LETTERS = { "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", 0: "fit", 1: "actual", f: "full-screen", c: "compare", n: "new-hint", "?": "help-button" };
+const LETTERS = {
+  "+": "zoom-in",
+  "=": "zoom-in",
+  "-": "zoom-out",
+  0: "fit",
+  1: "actual",
+  f: "full-screen",
+  c: "compare",
+  n: "new-hint",
+  "?": "help-button",
+};
 
 /** Listen; `commands` are functions by name. */
 export function listenToKeys(commands) {

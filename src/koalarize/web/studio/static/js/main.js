@@ -5,7 +5,7 @@
  */
 
 import * as api from "./api.js";
-import { $, announce, chooseFiles, fillIcons, h, icon } from "./dom.js";
+import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
 import { Film } from "./film.js";
 import { listenToKeys } from "./keys.js";
 import { Panel } from "./panel.js";
@@ -35,31 +35,67 @@ function say(text) {
   status.hidden = false;
   announce(text);
   clearTimeout(statusTimer);
-  statusTimer = setTimeout(() => { status.hidden = true; }, 1000 * STATUS_SECONDS);
+  statusTimer = setTimeout(() => {
+    status.hidden = true;
+  }, 1000 * STATUS_SECONDS);
 }
 
 /** Say what went wrong, until it is put right or put away. */
 function complain(problem, actions = []) {
   const notice = $("#notice");
-  const close = h("button", { class: "icon-button small", type: "button", "aria-label": "Put away", onclick: () => { notice.hidden = true; } }, icon("close"));
-  const text = h("div", { class: "grow" }, h("strong", {}, problem.title ?? "Something went wrong"), h("p", {}, problem.detail || problem.message));
-  notice.replaceChildren(icon("warning"), text, ...actions.map(([label, act]) => h("button", { class: "quiet", type: "button", onclick: act }, label)), close);
+  const close = h(
+    "button",
+    {
+      class: "icon-button small",
+      type: "button",
+      "aria-label": "Put away",
+      onclick: () => {
+        notice.hidden = true;
+      },
+    },
+    icon("close"),
+  );
+  const text = h(
+    "div",
+    { class: "grow" },
+    h("strong", {}, problem.title ?? "Something went wrong"),
+    h("p", {}, problem.detail || problem.message),
+  );
+  notice.replaceChildren(
+    icon("warning"),
+    text,
+    ...actions.map(([label, act]) =>
+      h("button", { class: "quiet", type: "button", onclick: act }, label),
+    ),
+    close,
+  );
   notice.hidden = false;
 }
 
 function showPhoto() {
   const photo = studio.active;
-  document.body.dataset.state = photo ? (photo.info ? "ready" : photo.failure ? "failed" : "waiting") : "empty";
+  document.body.dataset.state = photo
+    ? photo.info
+      ? "ready"
+      : photo.failure
+        ? "failed"
+        : "waiting"
+    : "empty";
   $("#empty").hidden = Boolean(photo);
   $("#notice").hidden = true;
   const own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
   const size = photo?.info ? `${photo.width} × ${photo.height}${own}` : "";
-  $("#photo-title").replaceChildren(...(photo ? [h("strong", {}, photo.name), h("span", {}, size)] : []));
+  $("#photo-title").replaceChildren(
+    ...(photo ? [h("strong", {}, photo.name), h("span", {}, size)] : []),
+  );
   document.title = photo ? `${photo.name} – Koalarize studio` : "Koalarize studio";
   $("#progress").hidden = !photo || Boolean(photo.failure) || Boolean(photo.info);
   if (photo?.failure) {
     viewer.setPhoto(1, 1);
-    complain(photo.failure, [["Try again", () => studio.retry(photo)], ["Remove", () => studio.remove(photo)]]);
+    complain(photo.failure, [
+      ["Try again", () => studio.retry(photo)],
+      ["Remove", () => studio.remove(photo)],
+    ]);
   }
   previews.show(photo);
   showHistory();
@@ -72,7 +108,10 @@ function showHistory() {
 
 function toggleFullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else $("#stage").requestFullscreen?.().catch(() => {});
+  else
+    $("#stage")
+      .requestFullscreen?.()
+      .catch(() => {});
 }
 
 const commands = {
@@ -82,11 +121,16 @@ const commands = {
   "zoom-out": () => viewer.zoomBy(0.8),
   actual: () => viewer.actualSize(),
   fit: () => viewer.fit(),
-  compare: () => { viewer.compare = !viewer.compare; $("#compare").setAttribute("aria-pressed", String(viewer.compare)); },
+  compare: () => {
+    viewer.compare = !viewer.compare;
+    $("#compare").setAttribute("aria-pressed", String(viewer.compare));
+  },
   "full-screen": toggleFullScreen,
   theme: () => {
     const root = document.documentElement;
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
     try {
       localStorage.setItem("koalarize-theme", root.dataset.theme);
@@ -99,7 +143,15 @@ const commands = {
   choose: () => choose(),
 };
 for (const [id, act] of Object.entries(commands)) $(`#${id}`).addEventListener("click", act);
-listenToKeys({ ...commands, peek: (on) => { viewer.peek = on; }, "new-hint": () => table.addHint(), save: () => studio.active?.info && saving.open(), step: (by) => studio.step(by) });
+listenToKeys({
+  ...commands,
+  peek: (on) => {
+    viewer.peek = on;
+  },
+  "new-hint": () => table.addHint(),
+  save: () => studio.active?.info && saving.open(),
+  step: (by) => studio.step(by),
+});
 
 async function choose() {
   const files = await chooseFiles({ multiple: true, accept: "image/*,.json,.tif,.tiff" });
@@ -108,7 +160,9 @@ async function choose() {
 
 /** Take files however they came: photos go on the table, a session goes on. */
 async function take(files) {
-  const sessions = files.filter((file) => file.name?.toLowerCase().endsWith(".json") || file.type === "application/json");
+  const sessions = files.filter(
+    (file) => file.name?.toLowerCase().endsWith(".json") || file.type === "application/json",
+  );
   studio.add(files.filter((file) => !sessions.includes(file)));
   for (const file of sessions) {
     try {
@@ -119,24 +173,43 @@ async function take(files) {
     }
   }
 }
-takeFiles({ take, over: (on) => { $("#drop-here").hidden = !on; } });
+takeFiles({
+  take,
+  over: (on) => {
+    $("#drop-here").hidden = !on;
+  },
+});
 
 studio.addEventListener("photo", showPhoto);
-studio.addEventListener("edit", ({ detail }) => {
+onDetail(studio, "edit", (detail) => {
   previews.changed(detail);
   showHistory();
   if (!detail.live) film.show();
 });
-studio.addEventListener("problem", ({ detail }) => complain(detail.problem));
+onDetail(studio, "problem", ({ problem }) => complain(problem));
 viewer.addEventListener("view", () => {
   const percent = 100 * viewer.view.scale * devicePixelRatio;
   $("#actual").textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
 });
 
-previews.addEventListener("state", ({ detail: { photo, busy, seconds, problem } }) => {
+onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   if (photo !== studio.active) return;
   $("#progress").hidden = !busy;
-  if (problem) complain(problem, problem.offline ? [] : [["Try again", () => { $("#notice").hidden = true; previews.retry(); }]]);
+  if (problem)
+    complain(
+      problem,
+      problem.offline
+        ? []
+        : [
+            [
+              "Try again",
+              () => {
+                $("#notice").hidden = true;
+                previews.retry();
+              },
+            ],
+          ],
+    );
   if (seconds === undefined) return;
   $("#notice").hidden = true;
   say(`Coloured in ${seconds < 0.1 ? "under 0.1" : seconds.toFixed(1)} s`);
@@ -151,16 +224,38 @@ api.connection.addEventListener("online", () => {
   previews.retry();
 });
 api.connection.addEventListener("offline", () => {
-  complain({ title: "No answer from koalarize", detail: "The program behind this page does not answer. Nothing is lost: the page goes on as soon as “koalarize serve” runs again." });
+  complain({
+    title: "No answer from koalarize",
+    detail:
+      "The program behind this page does not answer. Nothing is lost: the page goes on as soon as “koalarize serve” runs again.",
+  });
 });
-api.connection.addEventListener("busy", ({ detail }) => detail.waiting && say("The server is busy; waiting for a turn…"));
+onDetail(api.connection, "busy", ({ waiting }) => {
+  if (waiting) say("The server is busy; waiting for a turn…");
+});
 
 async function start() {
-  const examples = await (await fetch(new URL("../examples/examples.json", import.meta.url))).json();
+  const examples = await (
+    await fetch(new URL("../examples/examples.json", import.meta.url))
+  ).json();
   const at = (name) => new URL(`../examples/${name}`, import.meta.url).href;
-  $("#examples").replaceChildren(...examples.map(({ file, thumb, title }) =>
-    h("button", { type: "button", class: "example", onclick: async () => studio.add([new File([await (await fetch(at(file))).blob()], file, { type: "image/jpeg" })]) },
-      h("img", { src: at(thumb), alt: "", width: "96", height: "96", draggable: "false" }), h("span", {}, title))));
+  $("#examples").replaceChildren(
+    ...examples.map(({ file, thumb, title }) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "example",
+          onclick: async () =>
+            studio.add([
+              new File([await (await fetch(at(file))).blob()], file, { type: "image/jpeg" }),
+            ]),
+        },
+        h("img", { src: at(thumb), alt: "", width: "96", height: "96", draggable: "false" }),
+        h("span", {}, title),
+      ),
+    ),
+  );
   studio.models = await api.models();
   panel.show();
 }

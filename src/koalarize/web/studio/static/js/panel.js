@@ -1,11 +1,12 @@
 /**
- * The panel: colourings to choose from, sliders, the list of hints, reference picture, model.
+ * The panel: colourings to choose from, the list of hints, reference picture, model.
  *
- * Not here: the photo itself. On narrow screens the panel is a sheet at the bottom.
+ * Not here: the photo itself, sliders and boxes (`controls.js`). On narrow screens the panel is a sheet at the bottom.
  */
 
 import * as api from "./api.js";
-import { $, chooseFiles, debounce, fillTrack, h, icon } from "./dom.js";
+import { Controls } from "./controls.js";
+import { $, chooseFiles, debounce, h, icon } from "./dom.js";
 import { nameOf } from "./names.js";
 
 const THUMB = 192; // side of a colouring's small picture, pixels
@@ -15,13 +16,19 @@ export class Panel {
   #shown = null; // what the colourings were last asked for
   #later = debounce(() => this.#fetch(), 800);
 
-  /** `open(id)` opens the editor of a hint, `add()` places a new one. */
+  /**
+   * `open(id)` opens the editor of a hint, `add()` places a new one.
+   *
+   * @param {import("./studio.js").Studio} studio
+   * @param {{open: (id: number) => void, add: () => void}} commands
+   */
   constructor(studio, { open, add }) {
-    Object.assign(this, { studio, open });
+    this.studio = studio;
+    this.open = open;
     this.list = $("#hint-list");
     $("#add-hint").addEventListener("click", add);
     $("#clear-hints").addEventListener("click", () => studio.active.change({ hints: [] }));
-    this.#sliders();
+    this.controls = new Controls($("#controls"), studio);
     this.#model();
     this.#reference();
     this.#sheet();
@@ -36,14 +43,15 @@ export class Panel {
   show() {
     const photo = this.studio.active;
     if (!photo) return;
-    for (const name of ["best", "keep_color"]) $(`#${name}`).checked = photo.edit[name];
-    this.#showSlider("vividness", photo.edit.vividness, (value) => `${Math.round(100 * value)} %`);
-    this.#showSlider("warmth", photo.edit.warmth, (value) => (value ? `${value > 0 ? "+" : "−"}${Math.round(100 * Math.abs(value))}` : "0"));
+    this.controls.show(photo.edit);
     this.#showHints(photo);
     this.#showReference(photo);
     this.#showModel(photo);
     for (const button of $("#alternatives").querySelectorAll("button")) {
-      button.setAttribute("aria-pressed", String(Number(button.dataset.alternative) === photo.edit.alternative));
+      button.setAttribute(
+        "aria-pressed",
+        String(Number(button.dataset.alternative) === photo.edit.alternative),
+      );
     }
   }
 
@@ -52,59 +60,63 @@ export class Panel {
     this.#later();
   }
 
-  #sliders() {
-    for (const name of ["best", "keep_color"]) {
-      $(`#${name}`).addEventListener("change", (event) => this.studio.active?.change({ [name]: event.target.checked }));
-    }
-    for (const name of ["vividness", "warmth"]) {
-      const input = $(`#${name}`);
-      const change = (live) => {
-        let value = Number(input.value);
-        if (name === "warmth" && Math.abs(value) < 0.026) value = 0;
-        this.studio.active?.change({ [name]: value }, { live });
-      };
-      input.addEventListener("input", () => change(true));
-      input.addEventListener("change", () => change(false));
-      for (const end of ["pointerup", "blur"]) input.addEventListener(end, () => this.studio.active?.settle());
-      input.addEventListener("dblclick", () => this.studio.active?.change({ [name]: name === "warmth" ? 0 : 1 }));
-    }
-  }
-
-  #showSlider(name, value, inWords) {
-    const input = $(`#${name}`);
-    if (document.activeElement !== input || Number(input.value) !== value) input.value = String(value);
-    const text = inWords(value);
-    $(`output[for=${name}]`).textContent = text;
-    input.setAttribute("aria-valuetext", text);
-    fillTrack(input, name === "warmth" ? 0 : undefined);
-  }
-
   #showHints(photo) {
     const { hints } = photo.edit;
     $("#no-hints").hidden = hints.length > 0;
     $("#clear-hints").hidden = hints.length === 0;
     const accepts = this.studio.modelOf(photo)?.accepts_hints !== false;
     $("#add-hint").disabled = !accepts;
-    const focused = document.activeElement?.closest?.("#hint-list li")?.dataset.id;
-    this.list.replaceChildren(...hints.map((hint, index) => {
-      const name = nameOf(hint.color);
-      const chip = h("span", { class: "chip" });
-      chip.style.setProperty("background", hint.color);
-      return h("li", { "data-id": String(hint.id) },
-        h("button", { class: "hint-row", type: "button", "aria-label": `Hint ${index + 1}: ${name}`, onclick: () => this.open(hint.id) }, chip, h("span", { class: "grow" }, name)),
-        h("button", { class: "icon-button small", type: "button", title: "Delete", "aria-label": `Delete hint ${index + 1}, ${name}`, onclick: () => photo.removeHint(hint.id) }, icon("close")));
-    }));
-    if (focused) this.list.querySelector(`[data-id="${focused}"] button`)?.focus({ preventScroll: true });
+    const focused = /** @type {HTMLElement | null | undefined} */ (
+      document.activeElement?.closest("#hint-list li")
+    )?.dataset.id;
+    this.list.replaceChildren(
+      ...hints.map((hint, index) => {
+        const name = nameOf(hint.color);
+        const chip = h("span", { class: "chip" });
+        chip.style.setProperty("background", hint.color);
+        return h(
+          "li",
+          { "data-id": String(hint.id) },
+          h(
+            "button",
+            {
+              class: "hint-row",
+              type: "button",
+              "aria-label": `Hint ${index + 1}: ${name}`,
+              onclick: () => this.open(hint.id),
+            },
+            chip,
+            h("span", { class: "grow" }, name),
+          ),
+          h(
+            "button",
+            {
+              class: "icon-button small",
+              type: "button",
+              title: "Delete",
+              "aria-label": `Delete hint ${index + 1}, ${name}`,
+              onclick: () => photo.removeHint(hint.id),
+            },
+            icon("close"),
+          ),
+        );
+      }),
+    );
+    if (focused)
+      this.list.querySelector(`[data-id="${focused}"] button`)?.focus({ preventScroll: true });
   }
 
   #model() {
-    $("#model").addEventListener("change", (event) => this.studio.active?.change({ model: event.target.value, alternative: 0 }));
+    $("#model").addEventListener("change", (event) =>
+      this.studio.active?.change({ model: event.target.value, alternative: 0 }),
+    );
   }
 
   #showModel(photo) {
     const select = $("#model");
     const { models } = this.studio;
-    if (select.options.length !== models.length) select.replaceChildren(...models.map(({ name }) => h("option", { value: name }, name)));
+    if (select.options.length !== models.length)
+      select.replaceChildren(...models.map(({ name }) => h("option", { value: name }, name)));
     const model = this.studio.modelOf(photo);
     if (!model) return;
     select.value = model.name;
@@ -113,7 +125,12 @@ export class Panel {
 
   #reference() {
     const place = $("#reference");
-    this.ask = h("button", { class: "drop-zone", type: "button", onclick: () => this.#choose() }, icon("image"), h("span", {}, "Drop a colour picture here to carry its palette over"));
+    this.ask = h(
+      "button",
+      { class: "drop-zone", type: "button", onclick: () => this.#choose() },
+      icon("image"),
+      h("span", {}, "Drop a colour picture here to carry its palette over"),
+    );
     this.thumb = h("canvas", { width: 96, height: 96, role: "img" });
     this.palette = h("div", { class: "palette", "aria-hidden": "true" });
     this.name = h("span", { class: "file-name" });
@@ -122,8 +139,29 @@ export class Panel {
       const photo = this.studio.active;
       photo.change({ reference: this.use.checked ? photo.palette : null });
     });
-    const drop = h("button", { class: "icon-button small", type: "button", "aria-label": "Remove the reference picture", title: "Remove", onclick: () => this.#forget() }, icon("close"));
-    this.card = h("div", { class: "reference-card" }, this.thumb, h("div", { class: "grow" }, h("div", { class: "reference-head" }, this.name, drop), this.palette, h("label", { class: "switch" }, this.use, "Use its palette")));
+    const drop = h(
+      "button",
+      {
+        class: "icon-button small",
+        type: "button",
+        "aria-label": "Remove the reference picture",
+        title: "Remove",
+        onclick: () => this.#forget(),
+      },
+      icon("close"),
+    );
+    this.card = h(
+      "div",
+      { class: "reference-card" },
+      this.thumb,
+      h(
+        "div",
+        { class: "grow" },
+        h("div", { class: "reference-head" }, this.name, drop),
+        this.palette,
+        h("label", { class: "switch" }, this.use, "Use its palette"),
+      ),
+    );
     place.append(this.ask, this.card);
     place.addEventListener("dragover", (event) => {
       event.preventDefault();
@@ -174,14 +212,18 @@ export class Panel {
     if (!palette) return;
     this.name.textContent = palette.name;
     this.use.checked = Boolean(photo.edit.reference);
-    this.palette.replaceChildren(...(palette.swatches ?? []).map((color) => h("span", { style: { background: color } })));
+    this.palette.replaceChildren(
+      ...(palette.swatches ?? []).map((color) => h("span", { style: { background: color } })),
+    );
     const bitmap = this.studio.pictures.get(palette.sha256);
     this.thumb.hidden = !bitmap;
     if (!bitmap) return;
     this.thumb.setAttribute("aria-label", `Reference picture ${palette.name}`);
     const scale = 96 / Math.min(bitmap.width, bitmap.height);
     const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-    this.thumb.getContext("2d").drawImage(bitmap, (96 - width) / 2, (96 - height) / 2, width, height);
+    this.thumb
+      .getContext("2d")
+      .drawImage(bitmap, (96 - width) / 2, (96 - height) / 2, width, height);
   }
 
   async #fetch() {
@@ -197,10 +239,17 @@ export class Panel {
     this.#request = new AbortController();
     const place = $("#alternatives");
     const problem = $("#alternatives-problem");
-    if (this.photo !== photo) place.replaceChildren(...Array.from({ length: 6 }, () => h("span", { class: "colouring loading" })));
+    if (this.photo !== photo)
+      place.replaceChildren(
+        ...Array.from({ length: 6 }, () => h("span", { class: "colouring loading" })),
+      );
     this.photo = photo;
     try {
-      const found = await api.alternatives(photo.info.id, { steering, count: 5, side: THUMB }, this.#request.signal);
+      const found = await api.alternatives(
+        photo.info.id,
+        { steering, count: 5, side: THUMB },
+        this.#request.signal,
+      );
       if (photo !== this.studio.active) return;
       this.#shown = asked;
       problem.hidden = true;
@@ -214,11 +263,25 @@ export class Panel {
   }
 
   #showAlternatives(found) {
-    $("#alternatives").replaceChildren(...found.map(({ alternative, preview }) => {
-      const label = alternative === 0 ? "The likeliest colouring" : `Another colouring, ${alternative}`;
-      const picture = h("img", { src: preview, alt: "", draggable: "false" });
-      return h("button", { class: "colouring", type: "button", title: label, "aria-label": label, "data-alternative": String(alternative), onclick: () => this.studio.active.change({ alternative }) }, picture);
-    }));
+    $("#alternatives").replaceChildren(
+      ...found.map(({ alternative, preview }) => {
+        const label =
+          alternative === 0 ? "The likeliest colouring" : `Another colouring, ${alternative}`;
+        const picture = h("img", { src: preview, alt: "", draggable: "false" });
+        return h(
+          "button",
+          {
+            class: "colouring",
+            type: "button",
+            title: label,
+            "aria-label": label,
+            "data-alternative": String(alternative),
+            onclick: () => this.studio.active.change({ alternative }),
+          },
+          picture,
+        );
+      }),
+    );
     this.show();
   }
 

@@ -5,20 +5,9 @@
  * place: each is a new frozen object, which makes undo a list of them.
  */
 
-let count = 0;
+import { FIRST_EDIT } from "./fields.js";
 
-/** What a photo starts with. */
-export const FIRST_EDIT = Object.freeze({
-  model: null, // the service's default
-  vividness: 1,
-  warmth: 0,
-  alternative: 0,
-  size: null, // the model's own
-  best: false,
-  keep_color: false,
-  reference: null, // {id, name, sha256}
-  hints: Object.freeze([]), // {id, x, y, radius, color: "#rrggbb"}
-});
+let count = 0;
 
 /** A number for a new hint. */
 export function newId() {
@@ -34,7 +23,12 @@ export class Photo extends EventTarget {
 
   constructor(file, name = file.name || "pasted.png") {
     super();
-    Object.assign(this, { key: newId(), file, name, info: null, view: null, failure: null });
+    this.key = newId();
+    this.file = file;
+    this.name = name;
+    this.info = null; // what the service says of it, once it is there
+    this.view = null;
+    this.failure = null;
     this.edit = FIRST_EDIT;
     this.pending = null; // a hint that was placed and has no colour yet
     this.pictures = {}; // bitmaps that `previews.js` keeps

@@ -26,10 +26,18 @@ export class Previews extends EventTarget {
   #later = debounce(() => this.#fetchDetail(), SETTLE);
   #soon = debounce(() => this.#refresh(), 40);
 
-  /** `ready(photo)` uploads a photo that the server has forgotten; resolves when it is there. */
+  /**
+   * `ready(photo)` uploads a photo that the server has forgotten; resolves when it is there.
+   *
+   * @param {import("./viewer.js").KoalaViewer} viewer
+   * @param {import("./studio.js").Studio["steering"]} steering
+   * @param {import("./studio.js").Studio["ready"]} ready
+   */
   constructor(viewer, steering, ready) {
     super();
-    Object.assign(this, { viewer, steering, ready });
+    this.viewer = viewer;
+    this.steering = steering;
+    this.ready = ready;
     viewer.addEventListener("view", () => this.#later());
   }
 
@@ -80,13 +88,18 @@ export class Previews extends EventTarget {
 
   #side() {
     const { view } = this.viewer;
-    const longest = Math.max(this.#photo.width, this.#photo.height) * view.fitScale * Math.min(2, devicePixelRatio);
+    const longest =
+      Math.max(this.#photo.width, this.#photo.height) *
+      view.fitScale *
+      Math.min(2, devicePixelRatio);
     return Math.min(PREVIEW, 256 * Math.ceil(Math.max(640, longest) / 256));
   }
 
   async #fetchBefore(photo) {
     try {
-      photo.pictures.before = await this.#tried(photo, (id) => api.preview(id, { side: this.#side(), grey: true }));
+      photo.pictures.before = await this.#tried(photo, (id) =>
+        api.preview(id, { side: this.#side(), grey: true }),
+      );
       if (photo === this.#photo) this.#draw();
     } catch (problem) {
       this.#state(photo, { problem });
@@ -126,7 +139,9 @@ export class Previews extends EventTarget {
       while (this.#again && photo === this.#photo) {
         this.#again = false;
         this.#request?.abort();
-        const after = await this.#tried(photo, (id) => api.preview(id, { steering: this.steering(photo), side: DRAG }));
+        const after = await this.#tried(photo, (id) =>
+          api.preview(id, { steering: this.steering(photo), side: DRAG }),
+        );
         if (photo.pictures.edit === photo.edit) break; // the full one was faster
         Object.assign(photo.pictures, { after, edit: null, detailAfter: null });
         if (photo === this.#photo) this.#draw();
@@ -147,8 +162,14 @@ export class Previews extends EventTarget {
 
   #covered(detail) {
     const sight = this.viewer.view.visible();
-    return detail && detail.x <= sight.x && detail.y <= sight.y && detail.x + detail.width >= sight.x + sight.width
-      && detail.y + detail.height >= sight.y + sight.height && detail.scale >= 0.87 * this.#detailScale();
+    return (
+      detail &&
+      detail.x <= sight.x &&
+      detail.y <= sight.y &&
+      detail.x + detail.width >= sight.x + sight.width &&
+      detail.y + detail.height >= sight.y + sight.height &&
+      detail.scale >= 0.87 * this.#detailScale()
+    );
   }
 
   #detailScale() {
@@ -169,7 +190,9 @@ export class Previews extends EventTarget {
     const scale = this.#detailScale();
     const values = { ...this.viewer.view.visible(AROUND), scale };
     const fetchOne = async (key, extra) => {
-      const bitmap = await this.#tried(photo, (id) => api.region(id, { ...values, ...extra }, controller.signal));
+      const bitmap = await this.#tried(photo, (id) =>
+        api.region(id, { ...values, ...extra }, controller.signal),
+      );
       pictures[key] = { bitmap, ...values, edit };
       if (photo === this.#photo) this.#draw();
     };

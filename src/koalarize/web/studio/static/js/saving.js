@@ -8,12 +8,20 @@ import * as api from "./api.js";
 import { $, announce, chooseFiles, download } from "./dom.js";
 
 export class Saving {
-  /** `say(text)` tells the person; `tried(photo, work)` uploads again what was forgotten. */
+  /**
+   * `say(text)` tells the person.
+   *
+   * @param {import("./studio.js").Studio} studio
+   * @param {{say: (text: string) => void}} commands
+   */
   constructor(studio, { say }) {
-    Object.assign(this, { studio, say });
+    this.studio = studio;
+    this.say = say;
     this.menu = $("#save-menu");
     for (const button of this.menu.querySelectorAll("[data-format]")) {
-      button.addEventListener("click", () => this.#guarded(() => this.#picture(studio.active, button.dataset.format)));
+      button.addEventListener("click", () =>
+        this.#guarded(() => this.#picture(studio.active, button.dataset.format)),
+      );
     }
     $("#save-all").addEventListener("click", () => this.#guarded(() => this.#all()));
     $("#save-session").addEventListener("click", () => this.#guarded(() => this.#session()));
@@ -37,7 +45,9 @@ export class Saving {
   /** Go on with the session in a file. */
   async openSession(file) {
     const answer = await this.studio.openSession(await file.text());
-    this.say(answer === "waiting" ? "Session ready. Now drop the photo it belongs to." : "Session opened.");
+    this.say(
+      answer === "waiting" ? "Session ready. Now drop the photo it belongs to." : "Session opened.",
+    );
   }
 
   async #guarded(work) {

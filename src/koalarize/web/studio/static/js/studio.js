@@ -21,21 +21,31 @@ export class Studio extends EventTarget {
 
   /** What the service is asked for: the steering object of its description. */
   steering = (photo, { without = null } = {}) => {
-    const { vividness, warmth, alternative, size, best, keep_color, reference, hints } = photo.edit;
-    const named = photo.edit.model ? { model: photo.edit.model } : {};
+    const { model, hints, ...others } = photo.edit;
     const asked = hints.filter(({ id }) => id !== without);
-    return { ...named, vividness, warmth, alternative, size, best, keep_color, reference, hints: asked.map(({ x, y, radius, color }) => ({ x, y, radius, color })) };
+    return {
+      ...(model ? { model } : {}),
+      ...others,
+      hints: asked.map(({ x, y, radius, color }) => ({ x, y, radius, color })),
+    };
   };
 
   modelOf(photo) {
-    return this.models.find(({ name }) => name === photo?.edit.model) ?? this.models.find((model) => model.default) ?? this.models[0];
+    return (
+      this.models.find(({ name }) => name === photo?.edit.model) ??
+      this.models.find((model) => model.default) ??
+      this.models[0]
+    );
   }
 
   /** Put photos on the film strip, the first of them on the table. */
   add(files) {
     const added = files.map((file) => new Photo(file));
     for (const photo of added) {
-      photo.addEventListener("edit", (event) => photo === this.active && this.#tell("edit", event.detail));
+      photo.addEventListener(
+        "edit",
+        (event) => photo === this.active && this.#tell("edit", event.detail),
+      );
       photo.addEventListener("pending", () => photo === this.active && this.#tell("pending"));
       photo.arrival = this.#enqueue(photo);
     }
@@ -61,7 +71,8 @@ export class Studio extends EventTarget {
     const index = this.photos.indexOf(photo);
     this.photos = this.photos.filter((other) => other !== photo);
     if (photo.info) api.forget(photo.info.id);
-    if (photo === this.active) this.select(this.photos[Math.min(index, this.photos.length - 1)] ?? null);
+    if (photo === this.active)
+      this.select(this.photos[Math.min(index, this.photos.length - 1)] ?? null);
     else this.#tell("photos");
   }
 
@@ -106,7 +117,11 @@ export class Studio extends EventTarget {
 
   /** The reference picture of a photo as a bitmap, if the browser has it. */
   pictureOf(photo) {
-    return photo?.eyePicture ?? this.pictures.get((photo?.edit.reference ?? photo?.palette)?.sha256) ?? null;
+    return (
+      photo?.eyePicture ??
+      this.pictures.get((photo?.edit.reference ?? photo?.palette)?.sha256) ??
+      null
+    );
   }
 
   /** Go on with a session: now if its photo is here, else as soon as it comes. */
@@ -124,10 +139,13 @@ export class Studio extends EventTarget {
   async #applySession(photo, text) {
     const steering = await api.openSession(photo.info.id, text);
     const least = 0.012 * Math.min(photo.width, photo.height);
-    const hints = steering.hints.map((hint) => ({ ...hint, id: newId(), radius: hint.radius ?? least }));
-    const { model, vividness, warmth, alternative, size, best, keep_color, reference } = steering;
-    photo.palette = reference;
-    photo.change({ model, vividness, warmth, alternative, size, best, keep_color, reference, hints });
+    const hints = steering.hints.map((hint) => ({
+      ...hint,
+      id: newId(),
+      radius: hint.radius ?? least,
+    }));
+    photo.palette = steering.reference;
+    photo.change({ ...steering, hints });
     photo.markSaved();
   }
 
@@ -136,7 +154,7 @@ export class Studio extends EventTarget {
     const first = photo === this.active || this.photos.length === 0;
     const turn = first ? Promise.resolve() : this.#uploads;
     const done = turn.then(() => this.photos.includes(photo) && !photo.info && this.#upload(photo));
-    this.#uploads = Promise.allSettled([this.#uploads, done]);
+    this.#uploads = Promise.allSettled([this.#uploads, done]).then(() => {});
     return done;
   }
 

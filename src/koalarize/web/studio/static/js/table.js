@@ -5,7 +5,7 @@
  */
 
 import * as api from "./api.js";
-import { $, announce } from "./dom.js";
+import { $, announce, onDetail } from "./dom.js";
 import "./hint-editor.js";
 import "./hint-layer.js";
 import "./viewer.js";
@@ -14,14 +14,23 @@ export class Table {
   #asked = null; // the AbortController of the newest suggestions
   #early = null; // suggestions asked for before it was known that a click is no double click
 
+  /** @param {import("./studio.js").Studio} studio */
   constructor(studio) {
     this.studio = studio;
-    Object.assign(this, { viewer: $("#viewer"), layer: $("#hints"), editor: $("#editor"), stage: $("#stage") });
+    /** @type {import("./viewer.js").KoalaViewer} */
+    this.viewer = $("#viewer");
+    /** @type {import("./hint-layer.js").HintLayer} */
+    this.layer = $("#hints");
+    /** @type {import("./hint-editor.js").HintEditor} */
+    this.editor = $("#editor");
+    /** @type {HTMLElement} */
+    this.stage = $("#stage");
     this.#viewerEvents();
     this.#hintEvents();
     studio.addEventListener("photo", () => this.show());
     addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) this.editor.close();
+      if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]"))
+        this.editor.close();
     });
     for (const name of ["edit", "pending"]) studio.addEventListener(name, () => this.#showHints());
   }
@@ -51,11 +60,20 @@ export class Table {
     const hint = photo.hints.find((other) => other.id === id);
     if (!hint || this.editor.hintId === id) return;
     if (photo.pending && photo.pending.id !== id) photo.setPending(null);
-    this.editor.open(hint, { side: Math.min(photo.width, photo.height), picture: this.studio.pictureOf(photo) });
+    this.editor.open(hint, {
+      side: Math.min(photo.width, photo.height),
+      picture: this.studio.pictureOf(photo),
+    });
     this.layer.open = id;
     this.#placeEditor();
-    const sheet = this.editor.classList.contains("sheet") ? this.editor.getBoundingClientRect().top : Infinity;
-    this.viewer.reveal(hint.x, hint.y, Math.max(0, this.viewer.getBoundingClientRect().bottom - sheet));
+    const sheet = this.editor.classList.contains("sheet")
+      ? this.editor.getBoundingClientRect().top
+      : Infinity;
+    this.viewer.reveal(
+      hint.x,
+      hint.y,
+      Math.max(0, this.viewer.getBoundingClientRect().bottom - sheet),
+    );
     this.#focusEditor();
     await this.#suggest(hint);
   }
@@ -65,12 +83,14 @@ export class Table {
   }
 
   #focusEditor() {
-    if (!matchMedia("(pointer: coarse)").matches) this.editor.querySelector("header button:last-child").focus({ preventScroll: true });
+    if (!matchMedia("(pointer: coarse)").matches)
+      $("header button:last-child", this.editor).focus({ preventScroll: true });
   }
 
   /** Ask for the likely colours; those asked for early at the same place are taken. */
   async #suggest(hint) {
-    const early = this.#early?.x === hint.x && this.#early?.y === hint.y ? this.#early.answer : null;
+    const early =
+      this.#early?.x === hint.x && this.#early?.y === hint.y ? this.#early.answer : null;
     this.#early = null;
     try {
       const found = await (early ?? this.#fetchSuggestions(hint));
@@ -103,7 +123,7 @@ export class Table {
       this.layer.place();
       this.#placeEditor();
     });
-    viewer.addEventListener("aim", ({ detail }) => {
+    onDetail(viewer, "aim", (detail) => {
       const open = !this.editor.hidden;
       this.layer.aim(open || !this.#accepts() ? null : detail);
       if (!detail || open || !this.studio.active?.info || !this.#accepts()) return;
@@ -111,7 +131,7 @@ export class Table {
       answer.catch(() => {}); // whoever opens the editor hears of it
       this.#early = { ...detail, answer };
     });
-    viewer.addEventListener("place", ({ detail }) => {
+    onDetail(viewer, "place", (detail) => {
       this.layer.aim(null);
       if (!this.studio.active?.info || !this.#accepts()) return;
       // A click beside an open editor only closes it.
@@ -123,14 +143,14 @@ export class Table {
 
   #hintEvents() {
     const { editor, layer, studio } = this;
-    layer.addEventListener("hintopen", ({ detail }) => this.openHint(detail.id));
-    layer.addEventListener("hintmove", ({ detail: { id, x, y, done } }) => {
+    onDetail(layer, "hintopen", (detail) => this.openHint(detail.id));
+    onDetail(layer, "hintmove", ({ id, x, y, done }) => {
       studio.active.changeHint(id, { x, y }, { live: !done });
       const hint = studio.active.hints.find((other) => other.id === id);
       if (done && editor.hintId === id) this.#suggest(hint);
     });
     for (const part of [layer, editor]) {
-      part.addEventListener("hintdelete", ({ detail }) => {
+      onDetail(part, "hintdelete", (detail) => {
         const pending = studio.active.pending?.id === detail.id;
         editor.close();
         if (!pending) studio.active.removeHint(detail.id);
@@ -139,9 +159,11 @@ export class Table {
         announce("Hint deleted");
       });
     }
-    editor.addEventListener("hintchange", ({ detail: { id, values, live } }) => studio.active.changeHint(id, values, { live }));
+    onDetail(editor, "hintchange", ({ id, values, live }) =>
+      studio.active.changeHint(id, values, { live }),
+    );
     editor.addEventListener("resize", () => this.#placeEditor());
-    editor.addEventListener("close", ({ detail }) => {
+    onDetail(editor, "close", (detail) => {
       layer.open = null;
       this.viewer.unreveal();
       this.#asked?.abort();
@@ -151,12 +173,14 @@ export class Table {
         this.viewer.focus({ preventScroll: true });
       } else layer.focusHint(detail.id);
     });
-    editor.addEventListener("picture", async ({ detail: file }) => {
+    onDetail(editor, "picture", async (file) => {
       try {
         studio.active.eyePicture = await createImageBitmap(file);
         editor.dropper.show(studio.active.eyePicture);
       } catch {
-        editor.fail(`${file.name} is no picture that this browser reads: take a JPEG, PNG or WebP.`);
+        editor.fail(
+          `${file.name} is no picture that this browser reads: take a JPEG, PNG or WebP.`,
+        );
       }
     });
   }
@@ -176,6 +200,10 @@ export class Table {
     const hint = this.studio.active?.hints.find(({ id }) => id === this.editor.hintId);
     if (!hint) return;
     const { view } = this.viewer;
-    this.editor.place(view.toScreen(hint.x, hint.y), { width: this.stage.clientWidth, height: this.stage.clientHeight }, this.viewer.afterSpan);
+    this.editor.place(
+      view.toScreen(hint.x, hint.y),
+      { width: this.stage.clientWidth, height: this.stage.clientHeight },
+      this.viewer.afterSpan,
+    );
   }
 }

@@ -16,7 +16,7 @@ export function takeFiles({ take, over }) {
   addEventListener("dragenter", (event) => {
     if (!hasFiles(event)) return;
     depth += 1;
-    over(!event.target.closest?.("#reference, eye-dropper"));
+    over(!(event.target instanceof Element && event.target.closest("#reference, eye-dropper")));
   });
   addEventListener("dragleave", () => {
     depth = Math.max(0, depth - 1);
@@ -54,13 +54,17 @@ async function filesOf(transfer) {
 async function walk(entry, found) {
   if (found.length >= MOST || entry.name.startsWith(".")) return;
   if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => { entry.file(resolve, reject); });
+    const file = await new Promise((resolve, reject) => {
+      entry.file(resolve, reject);
+    });
     if (file.type.startsWith("image/") || /\.(tiff?|json)$/i.test(file.name)) found.push(file);
     return;
   }
   const reader = entry.createReader();
   for (;;) {
-    const batch = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+    const batch = await new Promise((resolve, reject) => {
+      reader.readEntries(resolve, reject);
+    });
     if (!batch.length) return;
     for (const child of batch) await walk(child, found);
   }

@@ -13,8 +13,15 @@ const LARGEST = 16; // CSS pixels a photo pixel
 export class View {
   /** Scale is CSS pixels a photo pixel; `fitted` follows the window. */
   constructor() {
-    Object.assign(this, { scale: 1, x: 0, y: 0, fitted: true });
-    this.setSizes(1, 1, 1, 1);
+    this.scale = 1;
+    this.x = 0;
+    this.y = 0;
+    this.fitted = true;
+    this.photoWidth = 1;
+    this.photoHeight = 1;
+    this.width = 1;
+    this.height = 1;
+    this.fit();
   }
 
   /** Tell how large the photo and the viewer are. */
@@ -33,7 +40,12 @@ export class View {
   }
 
   fit() {
-    Object.assign(this, { scale: this.fitScale, x: this.photoWidth / 2, y: this.photoHeight / 2, fitted: true });
+    Object.assign(this, {
+      scale: this.fitScale,
+      x: this.photoWidth / 2,
+      y: this.photoHeight / 2,
+      fitted: true,
+    });
   }
 
   /** Zoom to a scale; what is at the screen position `at` stays there. */
@@ -56,28 +68,40 @@ export class View {
 
   /** Keep some of the photo in sight; one smaller than the viewer stays in the middle. */
   keepInside() {
-    for (const [axis, whole, room] of [
-      ["x", this.photoWidth, this.width],
-      ["y", this.photoHeight, this.height],
-    ]) {
-      const half = room / 2 / this.scale;
-      this[axis] = whole <= 2 * half ? whole / 2 : clamp(this[axis], half - 40 / this.scale, whole - half + 40 / this.scale);
-    }
+    this.x = this.#inside(this.x, this.photoWidth, this.width);
+    this.y = this.#inside(this.y, this.photoHeight, this.height);
+  }
+
+  #inside(centre, whole, room) {
+    const half = room / 2 / this.scale;
+    const left = 40 / this.scale; // of the photo in sight at least
+    return whole <= 2 * half ? whole / 2 : clamp(centre, half - left, whole - half + left);
   }
 
   toScreen(photoX, photoY) {
-    return [(photoX - this.x) * this.scale + this.width / 2, (photoY - this.y) * this.scale + this.height / 2];
+    return [
+      (photoX - this.x) * this.scale + this.width / 2,
+      (photoY - this.y) * this.scale + this.height / 2,
+    ];
   }
 
   toPhoto(screenX, screenY) {
-    return [(screenX - this.width / 2) / this.scale + this.x, (screenY - this.height / 2) / this.scale + this.y];
+    return [
+      (screenX - this.width / 2) / this.scale + this.x,
+      (screenY - this.height / 2) / this.scale + this.y,
+    ];
   }
 
   /** The part of the screen where the photo is: left, top, right, bottom. */
   get screenRect() {
     const [left, top] = this.toScreen(0, 0);
     const [right, bottom] = this.toScreen(this.photoWidth, this.photoHeight);
-    return [Math.max(0, left), Math.max(0, top), Math.min(this.width, right), Math.min(this.height, bottom)];
+    return [
+      Math.max(0, left),
+      Math.max(0, top),
+      Math.min(this.width, right),
+      Math.min(this.height, bottom),
+    ];
   }
 
   /** The part of the photo that is in sight, whole pixels; `margin` adds a share of it all around. */

@@ -28,11 +28,23 @@ export class KoalaViewer extends HTMLElement {
   connectedCallback() {
     if (this.canvas) return;
     this.canvas = h("canvas", { "aria-hidden": "true" });
-    this.divider = h("div", {
-      class: "divider", role: "slider", tabindex: "0", "aria-label": "Divider between before and after",
-      "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal",
-    }, h("span", { class: "divider-handle" }));
-    this.tags = [h("span", { class: "tag tag-before" }, "Before"), h("span", { class: "tag tag-after" }, "After")];
+    this.divider = h(
+      "div",
+      {
+        class: "divider",
+        role: "slider",
+        tabindex: "0",
+        "aria-label": "Divider between before and after",
+        "aria-valuemin": "0",
+        "aria-valuemax": "100",
+        "aria-orientation": "horizontal",
+      },
+      h("span", { class: "divider-handle" }),
+    );
+    this.tags = [
+      h("span", { class: "tag tag-before" }, "Before"),
+      h("span", { class: "tag tag-after" }, "After"),
+    ];
     this.prepend(this.canvas, ...this.tags, this.divider);
     this.#listen();
     new ResizeObserver(() => this.#resize()).observe(this);
@@ -165,7 +177,13 @@ export class KoalaViewer extends HTMLElement {
       const [screenX, screenY] = this.#view.toScreen(x, y);
       const enlarged = (width * this.#view.scale * devicePixelRatio) / bitmap.width;
       context.imageSmoothingEnabled = enlarged < 4;
-      context.drawImage(bitmap, screenX, screenY, width * this.#view.scale, height * this.#view.scale);
+      context.drawImage(
+        bitmap,
+        screenX,
+        screenY,
+        width * this.#view.scale,
+        height * this.#view.scale,
+      );
     }
     context.restore();
   }
@@ -177,11 +195,14 @@ export class KoalaViewer extends HTMLElement {
     this.divider.style.setProperty("transform", `translate(${middle}px, ${top}px)`);
     this.divider.style.setProperty("height", `${bottom - top}px`);
     const percent = Math.round(100 * this.#share);
-    this.divider.setAttribute("aria-valuenow", percent);
+    this.divider.setAttribute("aria-valuenow", String(percent));
     this.divider.setAttribute("aria-valuetext", `${percent} % before, ${100 - percent} % after`);
     const [left, , right] = this.#view.screenRect;
     this.tags[0].style.setProperty("transform", `translate(${left + 12}px, ${top + 12}px)`);
-    this.tags[1].style.setProperty("transform", `translate(calc(${right - 12}px - 100%), ${top + 12}px)`);
+    this.tags[1].style.setProperty(
+      "transform",
+      `translate(calc(${right - 12}px - 100%), ${top + 12}px)`,
+    );
     this.tags[0].classList.toggle("gone", middle - left < 96);
     this.tags[1].classList.toggle("gone", right - middle < 96);
   }
@@ -199,7 +220,8 @@ export class KoalaViewer extends HTMLElement {
   #listen() {
     this.addEventListener("pointerdown", (event) => this.#down(event));
     this.addEventListener("pointermove", (event) => this.#move(event));
-    for (const name of ["pointerup", "pointercancel"]) this.addEventListener(name, (event) => this.#up(event));
+    for (const name of ["pointerup", "pointercancel"])
+      this.addEventListener(name, (event) => this.#up(event));
     this.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     this.addEventListener("keydown", (event) => this.#key(event));
     this.divider.addEventListener("keydown", (event) => this.#dividerKey(event));
@@ -289,7 +311,12 @@ export class KoalaViewer extends HTMLElement {
 
   #key(event) {
     if (event.target !== this) return;
-    const moves = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
+    const moves = {
+      ArrowLeft: [STEP, 0],
+      ArrowRight: [-STEP, 0],
+      ArrowUp: [0, STEP],
+      ArrowDown: [0, -STEP],
+    };
     const move = moves[event.key];
     if (!move || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
@@ -299,9 +326,14 @@ export class KoalaViewer extends HTMLElement {
   #dividerKey(event) {
     const step = event.shiftKey ? 0.1 : 0.02;
     const targets = {
-      ArrowLeft: this.#share - step, ArrowDown: this.#share - step,
-      ArrowRight: this.#share + step, ArrowUp: this.#share + step,
-      PageDown: this.#share - 0.1, PageUp: this.#share + 0.1, Home: 0, End: 1,
+      ArrowLeft: this.#share - step,
+      ArrowDown: this.#share - step,
+      ArrowRight: this.#share + step,
+      ArrowUp: this.#share + step,
+      PageDown: this.#share - 0.1,
+      PageUp: this.#share + 0.1,
+      Home: 0,
+      End: 1,
     };
     if (!(event.key in targets)) return;
     event.preventDefault();

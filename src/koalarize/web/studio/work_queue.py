@@ -1,4 +1,4 @@
-"""The desk: a few threads that compute, a short queue before them, and a clock.
+"""The queue of work: a few threads that compute, a short queue before them, and a clock.
 
 Not here: what is computed. The event loop only waits here, so it always has time for others.
 """
@@ -14,12 +14,12 @@ from starlette.requests import Request
 
 from koalarize.web.studio.problems import Problem
 
-__all__ = ["Desk"]
+__all__ = ["WorkQueue"]
 
 _T = TypeVar("_T")
 
 
-class Desk:
+class WorkQueue:
     """Runs work in a bounded pool of threads; used from one event loop."""
 
     def __init__(self, *, workers: int, queue: int, timeout: float) -> None:

@@ -1,11 +1,11 @@
 """How endpoints describe themselves in OpenAPI, and how they send files.
 
-Not here: the endpoints (``routes``, ``open_routes``).
+Not here: the endpoints (``routes``).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from fastapi import FastAPI, Query
 from fastapi import Path as PathPart
 from starlette.responses import Response, StreamingResponse
 
-from koalarize.photo.photo import FORMATS
+from koalarize.photo.files import FORMATS, MEDIA_TYPES, extension_of, written_format
 from koalarize.web.studio import schemas
 from koalarize.web.studio.problems import MEDIA_TYPE, SLUGS
 from koalarize.web.studio.uploads import safe_name
@@ -33,19 +33,9 @@ __all__ = [
     "problems",
     "send_file",
     "upload_body",
-    "used",
 ]
 
 _CHUNK = 1 << 16
-_MEDIA = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "TIFF": "image/tiff",
-    "WEBP": "image/webp",
-    "AVIF": "image/avif",
-    "BMP": "image/bmp",
-}
-_ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "WEBP": ".webp"}
 _PICTURE = {"type": "string", "format": "binary", "description": "a JPEG, PNG, TIFF, WebP …"}
 
 Id = Annotated[str, PathPart(pattern="^[0-9a-f]{64}$", description="of `PhotoInfo`")]
@@ -81,11 +71,7 @@ def upload_body(*, reference: bool = False) -> dict[str, Any]:
 WORKED = (400, 404, 422, 429, 503)
 UPLOADED = (400, 408, 413, 415, 422, 429, 503)
 SHOWN = pictures("image/jpeg", "image/webp", "image/png")
-FULL = pictures(*_MEDIA.values())
-
-
-def used(*functions: Callable[..., Any]) -> None:
-    """Tell type checkers that what a decorator has taken is used."""
+FULL = pictures(*MEDIA_TYPES.values())
 
 
 def describe_errors(app: FastAPI) -> None:
@@ -105,16 +91,14 @@ def describe_errors(app: FastAPI) -> None:
 
 def kind_of(asked: str | None, own: str) -> str:
     """Return Pillow's name of the format that a result has."""
-    if asked is not None:
-        return FORMATS["." + asked]
-    own = "JPEG" if own == "MPO" else own
-    return own if own in _MEDIA else "PNG"
+    return written_format(own) if asked is None else FORMATS["." + asked]
 
 
 def send_file(data: bytes, kind: str, name: str) -> Response:
     """Send a file piece by piece, so that a slow reader holds only what is not sent yet."""
     own = PurePosixPath(safe_name(name) or "photo")
-    ending = own.suffix if FORMATS.get(own.suffix.lower()) == kind else _ENDINGS.get(kind, ".png")
+    kept = FORMATS.get(own.suffix.lower()) == kind
+    ending = own.suffix if kept else extension_of(kind)
     headers = {
         "content-length": str(len(data)),
         "content-disposition": attachment(f"{own.stem}.color{ending}"),
@@ -125,7 +109,7 @@ def send_file(data: bytes, kind: str, name: str) -> Response:
         for start in range(0, len(view), _CHUNK):
             yield view[start : start + _CHUNK]
 
-    return StreamingResponse(pieces(), headers=headers, media_type=_MEDIA[kind])
+    return StreamingResponse(pieces(), headers=headers, media_type=MEDIA_TYPES[kind])
 
 
 def attachment(name: str) -> str:

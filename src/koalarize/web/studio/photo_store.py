@@ -1,4 +1,4 @@
-"""The album: uploaded photos, kept a while under their hash; decoded ones in a bounded cache.
+"""Uploaded photos, kept a while under their hash; decoded ones in a bounded cache.
 
 Not here: HTTP, colours. Bytes lie in the service's own temporary folder under names of its own;
 nothing of a path ever comes from a client. Called from worker threads.
@@ -26,7 +26,7 @@ from koalarize.photo.read import DECODE_ERRORS
 from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
 
-__all__ = ["Album", "Entry", "Opened", "read_photo"]
+__all__ = ["Entry", "Opened", "PhotoStore", "read_photo"]
 
 _T = TypeVar("_T")
 _PREVIEWS = 3
@@ -140,11 +140,11 @@ class Entry:
     used: float
 
 
-class Album:
+class PhotoStore:
     """Photos by their id, the least recently used leaving first; safe from several threads."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        """Open an album in an empty folder of its own."""
+        """Make a store in an empty folder of its own."""
         self._folder = folder
         self._settings = settings
         self._entries: OrderedDict[str, Entry] = OrderedDict()

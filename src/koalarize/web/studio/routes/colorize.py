@@ -1,0 +1,64 @@
+"""The endpoint for other programs: a picture in, a picture out.
+
+Not here: photos that are steered step by step (``steering``), the work itself (``work``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from koalarize.web.studio import schemas, work
+from koalarize.web.studio.openapi import (
+    FULL,
+    UPLOADED,
+    Name,
+    kind_of,
+    problems,
+    send_file,
+    upload_body,
+)
+from koalarize.web.studio.photo_store import read_photo
+from koalarize.web.studio.query import FromQuery
+from koalarize.web.studio.state import Shared
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["colorize"])
+
+
+@router.post(
+    "/colorize",
+    operation_id="colorizePicture",
+    summary="Colour a picture: bytes in, bytes out",
+    response_class=Response,
+    openapi_extra=upload_body(reference=True),
+    responses={**FULL, **problems(*UPLOADED)},
+)
+async def colorize(
+    studio: Shared,
+    request: Request,
+    asked: FromQuery,
+    format: Annotated[
+        schemas.Output | None, Query(description="the picture's own by default")
+    ] = None,
+    name: Name = "",
+) -> Response:
+    model, steering = asked
+    sent = await studio.intake.read(request, name=name)
+
+    def job() -> tuple[bytes, str]:
+        photo = read_photo(sent.picture, studio.settings)
+        asked = steering
+        if sent.reference is not None:
+            palette = work.palette(sent.reference, "reference", studio.settings)
+            asked = replace(steering, reference=palette)
+        colored = work.render(photo, studio.models.get(model), asked, format)
+        return colored, photo.format
+
+    data, own = await studio.queue.run(job, request)
+    return send_file(data, kind_of(format, own), sent.name or "photo")

@@ -1,0 +1,90 @@
+"""Endpoints of the files a person keeps of a photo: the coloured picture and the session.
+
+Not here: what a session is (``steering.session``), how pictures are shown (``steering``).
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from koalarize.models.catalog import MODELS
+from koalarize.steering.session import Session, SessionFile
+from koalarize.steering.wire import SteeringAsked, steering_asked
+from koalarize.web.studio import schemas, work
+from koalarize.web.studio.openapi import (
+    FULL,
+    WORKED,
+    Id,
+    attachment,
+    kind_of,
+    problems,
+    send_file,
+)
+from koalarize.web.studio.state import Shared
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/photos/{id}", tags=["files"])
+
+_SESSION_FILE = {"schema": {"$ref": "#/components/schemas/SessionFile"}}
+_SESSION_BODY = {
+    "requestBody": {"required": True, "content": {"application/json": _SESSION_FILE}},
+}
+
+
+@router.post(
+    "/render",
+    operation_id="renderPhoto",
+    summary="The full-size file with the original's metadata",
+    response_class=Response,
+    responses={**FULL, **problems(*WORKED)},
+)
+async def render(studio: Shared, request: Request, id: Id, asked: schemas.RenderAsked) -> Response:
+    entry, (model, steering) = studio.photos.get(id), asked.steering.parse()
+
+    def job() -> bytes:
+        photo = studio.photos.open(entry).photo
+        return work.render(photo, studio.models.get(model), steering, asked.format)
+
+    data = await studio.queue.run(job, request)
+    return send_file(data, kind_of(asked.format, entry.format), entry.name)
+
+
+@router.post(
+    "/session",
+    operation_id="saveSession",
+    summary="The session as a file",
+    response_model=SessionFile,
+    responses=problems(*WORKED),
+)
+async def save(studio: Shared, id: Id, asked: schemas.SessionAsked) -> Response:
+    entry, (model, steering) = studio.photos.get(id), asked.steering.parse()
+    card = MODELS.get(model)
+    weights = None if card is None else card.sha256
+    session = Session(entry.name, entry.id, model, steering, weights)
+    name = f"{PurePosixPath(entry.name).stem}.koalarize.json"
+    headers = {"content-disposition": attachment(name)}
+    return Response(session.dumps(), headers=headers, media_type="application/json")
+
+
+@router.post(
+    "/session/open",
+    operation_id="openSession",
+    summary="The steering in a session's file",
+    openapi_extra=_SESSION_BODY,
+    responses=problems(409, 408, 413, 415, *WORKED),
+)
+async def reopen(studio: Shared, request: Request, id: Id) -> SteeringAsked:
+    entry = studio.photos.get(id)
+    sent = await studio.intake.read(request)
+
+    def job() -> SteeringAsked:
+        session = Session.loads(sent.picture)
+        session.check_hash(entry.id, entry.name)
+        return steering_asked(session.steering, session.model)
+
+    return await studio.queue.run(job, request)

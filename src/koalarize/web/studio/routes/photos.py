@@ -1,0 +1,77 @@
+"""Endpoints of the uploaded photos: upload, look up, delete.
+
+Not here: how photos are kept (``photo_store``) and read (``uploads``).
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from koalarize.web.studio import schemas
+from koalarize.web.studio.openapi import UPLOADED, Id, Name, problems, upload_body
+from koalarize.web.studio.photo_store import Entry
+from koalarize.web.studio.state import PREFIX, Shared, Studio
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["photos"])
+
+
+@router.post(
+    "/photos",
+    operation_id="uploadPhoto",
+    summary="Upload a photo to steer",
+    status_code=201,
+    openapi_extra=upload_body(),
+    responses={
+        200: {"description": "It was here already", "model": schemas.PhotoInfo},
+        **problems(*UPLOADED),
+    },
+)
+async def upload(
+    studio: Shared, request: Request, response: Response, name: Name = ""
+) -> schemas.PhotoInfo:
+    sent = await studio.intake.read(request, name=name)
+    entry, new = await studio.queue.run(lambda: studio.photos.add(sent.picture, sent.name), request)
+    response.status_code = 201 if new else 200
+    response.headers["location"] = f"{PREFIX}/photos/{entry.id}"
+    return _info(studio, entry)
+
+
+@router.get(
+    "/photos/{id}",
+    operation_id="getPhoto",
+    summary="What a photo is",
+    responses=problems(404, 422),
+)
+async def get(studio: Shared, id: Id) -> schemas.PhotoInfo:
+    return _info(studio, studio.photos.get(id))
+
+
+@router.delete(
+    "/photos/{id}",
+    operation_id="deletePhoto",
+    summary="Let a photo go",
+    status_code=204,
+    responses=problems(404, 422),
+)
+async def delete(studio: Shared, id: Id) -> None:
+    studio.photos.delete(id)
+
+
+def _info(studio: Studio, entry: Entry) -> schemas.PhotoInfo:
+    return schemas.PhotoInfo(
+        id=entry.id,
+        name=entry.name,
+        sha256=entry.id,
+        width=entry.width,
+        height=entry.height,
+        format=entry.format,
+        bytes=entry.bytes,
+        grey=entry.grey,
+        deep=entry.deep,
+        exif=entry.exif,
+        expires_in=int(studio.settings.expiry),
+    )

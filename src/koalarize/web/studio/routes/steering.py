@@ -1,0 +1,121 @@
+"""Endpoints that show a photo as it is steered: previews, parts, likely colours, other colourings.
+
+Not here: the work itself (``work``), files to keep (``files``).
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from koalarize.web.studio import schemas, work
+from koalarize.web.studio.openapi import SHOWN, WORKED, Id, problems
+from koalarize.web.studio.state import Shared
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/photos/{id}", tags=["steering"])
+
+
+@router.post(
+    "/preview",
+    operation_id="previewPhoto",
+    summary="A small version of the coloured photo",
+    response_class=Response,
+    responses={**SHOWN, **problems(*WORKED)},
+)
+async def preview(
+    studio: Shared, request: Request, id: Id, asked: schemas.PreviewAsked
+) -> Response:
+    entry = studio.photos.get(id)
+    steering = None if asked.grey else asked.steering.parse()
+
+    def job() -> bytes:
+        opened = studio.photos.open(entry)
+        return work.preview(opened, studio.models, steering, side=asked.side, format=asked.format)
+
+    data = await studio.queue.run(job, request)
+    return Response(data, media_type=f"image/{asked.format}")
+
+
+@router.post(
+    "/region",
+    operation_id="regionOfPhoto",
+    summary="A part of the full-size result",
+    response_class=Response,
+    responses={**SHOWN, **problems(*WORKED)},
+)
+async def region(studio: Shared, request: Request, id: Id, asked: schemas.RegionAsked) -> Response:
+    entry = studio.photos.get(id)
+    steering = None if asked.grey else asked.steering.parse()
+    box = (asked.x, asked.y, asked.width, asked.height)
+
+    def job() -> bytes:
+        opened = studio.photos.open(entry)
+        return work.region(
+            opened, studio.models, steering, box, scale=asked.scale, format=asked.format
+        )
+
+    data = await studio.queue.run(job, request)
+    return Response(data, media_type=f"image/{asked.format}")
+
+
+@router.post(
+    "/suggestions",
+    operation_id="suggestColors",
+    summary="The colours that the network holds likely at a point",
+    responses=problems(*WORKED),
+)
+async def suggestions(
+    studio: Shared, request: Request, id: Id, asked: schemas.SuggestionsAsked
+) -> schemas.SuggestionsFound:
+    entry, steering = studio.photos.get(id), asked.steering.parse()
+
+    def job() -> schemas.SuggestionsFound:
+        opened = studio.photos.open(entry)
+        lightness, now, found = work.suggestions(
+            opened, studio.models, steering, asked.x, asked.y, asked.count
+        )
+        suggested = [
+            schemas.SuggestionFound(
+                color=one.color,
+                a=round(one.a, 2),
+                b=round(one.b, 2),
+                probability=round(one.probability, 4),
+            )
+            for one in found
+        ]
+        return schemas.SuggestionsFound(
+            lightness=round(lightness, 2), color=now, suggestions=suggested
+        )
+
+    return await studio.queue.run(job, request)
+
+
+@router.post(
+    "/alternatives",
+    operation_id="listAlternatives",
+    summary="Other plausible colourings",
+    responses=problems(*WORKED),
+)
+async def alternatives(
+    studio: Shared, request: Request, id: Id, asked: schemas.AlternativesAsked
+) -> schemas.AlternativesFound:
+    entry, steering = studio.photos.get(id), asked.steering.parse()
+
+    def job() -> schemas.AlternativesFound:
+        opened = studio.photos.open(entry)
+        found = work.alternatives(
+            opened, studio.models, steering, count=asked.count, side=asked.side
+        )
+        return schemas.AlternativesFound(
+            alternatives=[
+                schemas.AlternativeFound(
+                    alternative=number, difference=round(difference, 2), preview=data
+                )
+                for number, difference, data in found
+            ]
+        )
+
+    return await studio.queue.run(job, request)

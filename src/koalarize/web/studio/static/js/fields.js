@@ -1,0 +1,31 @@
+/**
+ * What may be asked of a colouring: the service's own list, with bounds, defaults and help.
+ *
+ * Not here: the controls that are made of it (`controls.js`). The page waits for this list before
+ * it starts, since it has no numbers of its own.
+ */
+
+import * as api from "./api.js";
+
+/**
+ * @typedef {object} Field
+ * @property {string} [type] "number" and "boolean" have a control of their own
+ * @property {string} title
+ * @property {string} [description]
+ * @property {any} default
+ * @property {number} [minimum]
+ * @property {number} [maximum]
+ */
+
+/** @type {Record<string, Field>} */
+export const FIELDS = (await api.fields()).properties;
+
+/**
+ * What a photo starts with; its hints are {id, x, y, radius, color: "#rrggbb"}.
+ *
+ * @type {Readonly<Record<string, any>>}
+ */
+export const FIRST_EDIT = Object.freeze({
+  ...Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, field.default])),
+  model: null, // the service's default
+});

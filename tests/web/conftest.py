@@ -1,0 +1,26 @@
+"""Fixtures of the REST service."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from rest import API, client, picture
+
+
+@pytest.fixture(scope="module")
+def service():
+    with client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def exif():
+    tags = Image.Exif()
+    tags[0x010F] = "Box camera"
+    return picture(exif=tags.tobytes(), dpi=(300, 300))
+
+
+@pytest.fixture
+def photo(service, exif):
+    return f"{API}/photos/" + service.post(f"{API}/photos?name=oma.jpg", content=exif).json()["id"]

@@ -1,0 +1,70 @@
+"""What tests of the REST service share: a client, a stand-in for the network, checks."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import numpy as np
+from PIL import Image
+from starlette.testclient import TestClient
+
+from fakes import ClassifyingEngine, FakeEngine
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.web.studio.app import create_app
+from koalarize.web.studio.settings import Settings
+
+API = "/api/v1"
+HOST = "http://127.0.0.1:8765"
+MODELS = {
+    "koala": lambda: Colorizer(ClassifyingEngine()),
+    "plain": lambda: Colorizer(FakeEngine()),
+}
+
+
+def client(**limits):
+    models = limits.pop("models", MODELS)
+    raising = limits.pop("raising", True)
+    app = create_app(Settings(**limits), models=models)
+    return TestClient(app, base_url=HOST, raise_server_exceptions=raising)
+
+
+def picture(width=70, height=50, kind="JPEG", **options):
+    grain = np.random.default_rng(0).integers(60, 200, (height, width)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grain).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def image_of(answer):
+    assert answer.status_code == 200, answer.text
+    return Image.open(io.BytesIO(answer.content))
+
+
+def problem(answer, status, slug, word=""):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    said = answer.json()
+    assert said["type"] == f"urn:koalarize:problem:{slug}"
+    assert said["status"] == status
+    assert said["title"]
+    assert word in said["detail"]
+    assert "Traceback" not in answer.text
+    return said
+
+
+HINTED = {"hints": [{"x": 20, "y": 25, "color": "#3050c0"}]}
+
+
+class SlowEngine(ClassifyingEngine):
+    """Waits until it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.go = threading.Event()
+        self.began = threading.Event()
+
+    def run(self, l, hints):  # noqa: E741
+        self.began.set()
+        assert self.go.wait(10)
+        return super().run(l, hints)

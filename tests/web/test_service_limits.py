@@ -1,0 +1,182 @@
+"""What the REST service refuses: other hosts, too much at once, broken uploads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from fakes import ClassifyingEngine
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.errors import OptionError
+from koalarize.web.studio.app import create_app
+from koalarize.web.studio.settings import Settings
+from rest import API, HOST, MODELS, SlowEngine, client, picture, problem
+
+
+class TestGuard:
+    @pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", ""])
+    def test_other_hosts(self, service, host):
+        answer = service.get(f"{API}/models", headers={"host": host})
+        problem(answer, 421, "other-host")
+
+    def test_other_origins(self, service, exif):
+        headers = {"origin": "http://evil.example"}
+        answer = service.post(f"{API}/photos", content=exif, headers=headers)
+        problem(answer, 403, "other-origin")
+        assert service.post(f"{API}/photos", content=exif, headers={"origin": HOST}).is_success
+
+    def test_headers(self, service):
+        headers = service.get(f"{API}/health").headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+
+    def test_a_token(self):
+        with client(token="geheim") as opened:
+            said = opened.get(f"{API}/models", headers={"host": "studio.lan"})
+            problem(said, 401, "token-needed")
+            assert said.headers["www-authenticate"] == "Bearer"
+            wrong = {"authorization": "Bearer falsch"}
+            problem(opened.get(f"{API}/models", headers=wrong), 401, "token-needed")
+            right = {"authorization": "Bearer geheim", "host": "studio.lan"}
+            assert opened.get(f"{API}/models", headers=right).status_code == 200
+            assert opened.get(f"{API}/health").status_code == 200
+            first = opened.get("/?token=geheim", follow_redirects=False)
+            assert (first.status_code, first.headers["location"]) == (303, "/")
+            assert "HttpOnly" in first.headers["set-cookie"]
+            assert opened.get(f"{API}/models").status_code == 200
+
+
+class TestLimits:
+    def test_too_many_bytes(self):
+        with client(max_bytes=1000) as opened:
+            big = bytes(70_000)
+            problem(opened.post(f"{API}/photos", content=big), 413, "too-large", "1,000")
+            answer = opened.post(f"{API}/photos", content=iter([big]))
+            problem(answer, 413, "too-large")
+            answer = opened.post(f"{API}/colorize", files={"picture": ("a.jpg", big)})
+            problem(answer, 413, "too-large")
+
+    def test_too_many_pixels(self):
+        with client(max_pixels=3000) as opened:
+            for path in ("photos", "colorize", "references"):
+                answer = opened.post(f"{API}/{path}", content=picture())
+                problem(answer, 413, "too-large", "3,500 pixels")
+
+    def test_uploads_hold_too_much(self):
+        with client(upload_memory=100) as opened:
+            problem(opened.post(f"{API}/photos", content=bytes(101)), 429, "busy")
+            answer = opened.post(f"{API}/photos", content=iter([bytes(60), bytes(60)]))
+            problem(answer, 429, "busy")
+            problem(opened.post(f"{API}/photos", content=bytes(99)), 415, "not-a-picture")
+
+    def test_a_full_queue(self, exif):
+        engine = SlowEngine()
+        models = {"koala": lambda: Colorizer(engine)}
+        with client(workers=1, queue=1, models=models) as opened:
+            answers = []
+            threads = [
+                threading.Thread(
+                    target=lambda: answers.append(opened.post(f"{API}/colorize", content=exif))
+                )
+                for _ in range(2)
+            ]
+            for thread in threads:
+                thread.start()
+            assert engine.began.wait(10)
+            for _ in range(200):
+                if opened.get(f"{API}/health").json()["waiting"] == 1:
+                    break
+                time.sleep(0.02)
+            full = opened.post(f"{API}/colorize", content=exif)
+            engine.go.set()
+            for thread in threads:
+                thread.join(20)
+        problem(full, 429, "busy")
+        assert full.headers["retry-after"] == "1"
+        assert [answer.status_code for answer in answers] == [200, 200]
+
+    def test_a_request_that_takes_too_long(self, exif):
+        engine = SlowEngine()
+        with client(timeout=0.2, models={"koala": lambda: Colorizer(engine)}) as opened:
+            answer = opened.post(f"{API}/colorize", content=exif)
+            engine.go.set()
+        problem(answer, 503, "timed-out", "0.2 seconds")
+        assert "retry-after" in answer.headers
+
+    def test_a_bug_says_nothing_of_the_inside(self, exif):
+        class Broken(ClassifyingEngine):
+            def run(self, l, hints):  # noqa: E741
+                raise RuntimeError("secret")
+
+        with client(models={"koala": lambda: Colorizer(Broken())}, raising=False) as opened:
+            answer = opened.post(f"{API}/colorize", content=exif)
+        assert "secret" not in answer.text
+        problem(answer, 500, "bug")
+
+    @pytest.mark.parametrize(
+        "limits", [{"workers": 0}, {"queue": -1}, {"timeout": 0}, {"max_pixels": 0}]
+    )
+    def test_limits_must_make_sense(self, limits):
+        with pytest.raises(OptionError, match=next(iter(limits))):
+            Settings(**limits)
+
+
+def talk(app, messages, *, path=f"{API}/photos", stall=False):
+    """Send a body piece by piece, as no client library would; return the answer's messages."""
+    sent = []
+
+    async def receive():
+        if messages:
+            return messages.pop(0)
+        if stall:
+            await asyncio.sleep(30)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("localhost", 80),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+    }
+    asyncio.run(app(scope, receive, send))
+    return sent
+
+
+PIECE = {"type": "http.request", "body": picture()[:100], "more_body": True}
+
+
+def test_an_upload_that_stalls():
+    app = create_app(Settings(upload_idle=0.1), models=MODELS)
+    sent = talk(app, [PIECE], stall=True)
+    assert sent[0]["status"] == 408
+    assert b"stalled" in sent[1]["body"]
+
+
+def test_an_upload_that_is_cut_off():
+    app = create_app(Settings(), models=MODELS)
+    sent = talk(app, [PIECE])
+    assert sent[0]["status"] == 400
+    assert app._app._app.state.studio.intake._held == 0
+
+
+def test_a_client_that_leaves_frees_its_place(exif):
+    engine = SlowEngine()
+    app = create_app(Settings(workers=1), models={"koala": lambda: Colorizer(engine)})
+    whole = {"type": "http.request", "body": exif, "more_body": False}
+    sent = talk(app, [whole], path=f"{API}/colorize")
+    assert sent[0]["status"] == 499
+    engine.go.set()
