@@ -18,7 +18,7 @@ fit() { # recipe, name, batch, further settings
   local recipe=$1 name=$2 batch=$3
   shift 3
   local steps=$((samples / batch))
-  "$python" -m koalarize train "$recipes/$recipe.yaml" -o "$out/$name" --limit "$samples" --size 128 \
+  "$python" -m koalarize lab train "$recipes/$recipe.yaml" -o "$out/$name" --limit "$samples" --size 128 \
     --set name="$name" --set data.train="$train" --set data.validation=null --set data.max_side=160 \
     --set data.min_chroma=2.0 --set data.workers=1 --set optimizer.schedule=cosine \
     --epochs 1 --set segment="$steps" --set validate_every=0 --set ema=0 \
@@ -44,5 +44,5 @@ done
 
 models=()
 for name in "${networks[@]}"; do models+=("$out/$name/model.safetensors"); done
-"$python" -m koalarize evaluate "${models[@]}" --data "$validation" --limit "${PICTURES:-300}" \
+"$python" -m koalarize lab evaluate "${models[@]}" --data "$validation" --limit "${PICTURES:-300}" \
   --metrics "${METRICS:-all}" -o "$out/report.json" | tee "$out/report.md"

@@ -11,15 +11,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python}
 
 run() { # recipe, what it starts from
-  "$python" -m koalarize train "$here/$1.yaml" -o "$out/$1" --resume --set name=koala \
+  "$python" -m koalarize lab train "$here/$1.yaml" -o "$out/$1" --resume --set name=koala \
     --set data.train="$photos" --set data.validation="$validation" --set "$2" "${options[@]}"
 }
 
 run koala network.encoder="$mobilenet"
 run koala-further network.start="$out/koala/model.safetensors"
 run koala-longer network.start="$out/koala-further/model.safetensors"
-"$python" -m koalarize export "$out/koala-longer/model.safetensors" -o "$out/koala.onnx"
-"$python" -m koalarize export "$out/koala.onnx" -o "$out/koala-int8.onnx" --precision int8 \
+"$python" -m koalarize lab export "$out/koala-longer/model.safetensors" -o "$out/koala.onnx"
+"$python" -m koalarize lab export "$out/koala.onnx" -o "$out/koala-int8.onnx" --precision int8 \
   --calibrate "$photos"
-"$python" -m koalarize evaluate "$out/koala.onnx" "$out/koala-int8.onnx" --data "$validation" \
+"$python" -m koalarize lab evaluate "$out/koala.onnx" "$out/koala-int8.onnx" --data "$validation" \
   -o "$out/report.json"

@@ -19,7 +19,7 @@ from PIL import Image
 
 from koalarize import __version__
 from koalarize.cli import main
-from koalarize.cli.extras import needs
+from koalarize.cli.terminal import needs
 from koalarize.colorizer.colorizer import Colored
 from koalarize.errors import DependencyError, ModelError, OptionError
 from koalarize.photo.files import output_path
@@ -135,8 +135,7 @@ def test_help_shows_options_commands_and_examples(words, capsys):
         "--version",
         "Commands:",
         "models",
-        "train",
-        "export",
+        "lab",
         "Examples:",
         "koalarize photo.jpg",
         "#c03020",
@@ -147,6 +146,24 @@ def test_help_shows_options_commands_and_examples(words, capsys):
     assert "\\[" not in text
 
 
+@pytest.mark.parametrize("word", ["train", "export", "evaluate", "turing", "data"])
+def test_an_old_word_answers_with_the_new_one(here: Path, fake, capsys, word):
+    assert main([word, "x.yaml"]) == 2
+    assert f"is now `koalarize lab {word}`" in one_line_error(capsys.readouterr().err)
+    assert fake.calls == []
+    picture("photo.jpg").rename(word)  # a picture of this name goes before the old word
+    assert main([word]) == 0
+    assert fake.calls[0]["picture"] == Path(word)
+
+
+def test_every_command_is_described_by_a_whole_sentence(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert main(["lab"]) == 2
+    shown += capsys.readouterr().err
+    assert "..." not in shown.replace("PICTURE...", "").replace("[ARGS]...", "")
+
+
 def test_no_words_show_the_help_and_are_a_usage_error(capsys):
     assert main([]) == 2
     captured = capsys.readouterr()
@@ -154,9 +171,9 @@ def test_no_words_show_the_help_and_are_a_usage_error(capsys):
     assert "Examples:" in captured.err
 
 
-@pytest.mark.parametrize("command", ["models", "train", "export"])
+@pytest.mark.parametrize("command", ["models", "serve", "lab", "lab train", "lab export"])
 def test_each_command_has_help(command, capsys):
-    assert main([command, "--help"]) == 0
+    assert main([*command.split(), "--help"]) == 0
     assert f"koalarize {command}" in capsys.readouterr().out
 
 
@@ -455,9 +472,9 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
         (["empty", "-o", "photo.jpg"], 1, "no picture"),
         ([""], 2, "empty"),
         (["photo.jpg", "-o", ""], 2, "empty"),
-        (["train"], 2, "RECIPE"),
-        (["train", "recipe.yaml", "--set", "steps"], 2, "steps"),
-        (["export"], 2, "CHECKPOINT"),
+        (["lab", "train"], 2, "RECIPE"),
+        (["lab", "train", "recipe.yaml", "--set", "steps"], 2, "steps"),
+        (["lab", "export"], 2, "CHECKPOINT"),
     ],
 )
 def test_wrong_words(here: Path, fake, capsys, words, code, said):
@@ -555,7 +572,9 @@ def test_needs_names_the_extra(monkeypatch):
         import koalarize.no_such_module  # noqa: F401
 
 
-@pytest.mark.parametrize("command", [["train", "recipe.yaml"], ["export", "best.safetensors"]])
+@pytest.mark.parametrize(
+    "command", [["lab", "train", "recipe.yaml"], ["lab", "export", "best.safetensors"]]
+)
 def test_missing_extra_says_how_to_install_it(command, monkeypatch, capsys):
     name = f"koalarize.lab.training.{command[0]}"
     monkeypatch.delitem(sys.modules, name, raising=False)
@@ -578,7 +597,18 @@ def test_train_hands_over_what_is_asked(monkeypatch, capsys):
 
     module = types.SimpleNamespace(train=train)
     monkeypatch.setitem(sys.modules, "koalarize.lab.training.train", module)
-    words = ["train", "r.yaml", "-o", "runs", "--resume", "--set", "steps=10", "--set", "a.b=x=y"]
+    words = [
+        "lab",
+        "train",
+        "r.yaml",
+        "-o",
+        "runs",
+        "--resume",
+        "--set",
+        "steps=10",
+        "--set",
+        "a.b=x=y",
+    ]
     words += ["--limit", "64", "--size", "32", "--devices", "2", "--accumulate", "3"]
     assert main(words) == 0
     overrides = {"steps": "10", "a.b": "x=y", "devices": "2", "optimizer.accumulate": "3"}
@@ -599,6 +629,8 @@ def test_export_writes_beside_the_checkpoint(monkeypatch, capsys):
 
     module = types.SimpleNamespace(export=export)
     monkeypatch.setitem(sys.modules, "koalarize.lab.export.export", module)
-    assert main(["export", "runs/one.safetensors", "--size", "96", "--chroma-gain", "1.1"]) == 0
+    assert (
+        main(["lab", "export", "runs/one.safetensors", "--size", "96", "--chroma-gain", "1.1"]) == 0
+    )
     assert capsys.readouterr().out == f"{Path('runs/one.onnx')}\n"
     assert given == {"size": 96, "temperature": None, "chroma_gain": 1.1}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import typer
@@ -27,13 +28,17 @@ from koalarize.cli.lab.turing import turing
 from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
 from koalarize.cli.serve import serve
-from koalarize.errors import KoalarizeError
+from koalarize.errors import KoalarizeError, OptionError
 
 __all__ = ["main"]
 
 #: The word that stands for "no word"; no file is likely to bear this name.
 _DEFAULT = "<pictures>"
 _USAGE = 2
+#: Commands that stood here before the laboratory had a word of its own.
+_MOVED = frozenset(
+    {"data", "evaluate", "export", "fade", "plot", "probe", "showcase", "train", "turing"}
+)
 _INTERRUPTED = 130
 #: The base of everything typer raises for a wrong command line; where it lives differs by version.
 _ClickException = cast(
@@ -46,6 +51,10 @@ class _DefaultGroup(TyperGroup):
     """A group whose default command takes every line that begins with no command's name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] in _MOVED and not Path(args[0]).exists():
+            raise OptionError(
+                f"`koalarize {args[0]}` is now `koalarize lab {args[0]}`: put `lab` before it"
+            )
         if not args or args[0] not in self.commands:
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
@@ -60,18 +69,48 @@ def _app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
-    app.command("serve")(serve)
-    app.command("models")(models)
-    app.command("train")(train)
-    app.command("export")(export)
-    app.command("evaluate")(evaluate)
-    app.command("fade")(fade)
-    app.command("plot")(plot)
-    app.command("probe")(probe)
-    app.command("showcase")(showcase)
-    app.add_typer(data, name="data")
-    app.command("turing")(turing)
+    _add(app, {"serve": serve, "models": models})
+    app.add_typer(_lab(), name="lab", short_help="Train, export, measure and compare colorizers.")
     return app
+
+
+def _lab() -> typer.Typer:
+    """Return the commands of the laboratory."""
+    lab = typer.Typer(
+        help="The laboratory: train, export, measure and compare colorizers.",
+        invoke_without_command=True,
+        callback=_explain,
+        rich_markup_mode=None,
+    )
+    _add(
+        lab,
+        {
+            "train": train,
+            "export": export,
+            "evaluate": evaluate,
+            "fade": fade,
+            "plot": plot,
+            "probe": probe,
+            "showcase": showcase,
+            "turing": turing,
+        },
+    )
+    lab.add_typer(data, name="data")
+    return lab
+
+
+def _explain(ctx: typer.Context) -> None:
+    """Show the commands of a group where none is named."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(_USAGE)
+
+
+def _add(group: typer.Typer, commands: Mapping[str, Callable[..., Any]]) -> None:
+    """Add commands, each with its whole first sentence as its summary."""
+    for name, command in commands.items():
+        summary = " ".join((command.__doc__ or "").partition("\n\n")[0].split())
+        group.command(name, short_help=summary)(command)
 
 
 def main(args: Sequence[str] | None = None) -> int:

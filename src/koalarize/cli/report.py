@@ -1,25 +1,25 @@
-"""What a person or a pipe sees of many pictures: a progress bar, paths, a summary, failures.
+"""What a person or a pipe sees of many pictures: paths, a summary, failures.
 
-Not here: the colouring (``batch``). Data goes to stdout, everything else to stderr.
+Not here: the colouring (``batch``), bars (``cli.terminal``). Data goes to stdout, all else to
+stderr.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import typer
+
+from koalarize.cli.terminal import named_bar
 
 if TYPE_CHECKING:
     from koalarize.batch.run import Outcome
 
 __all__ = ["follow", "note_of_colors"]
-
-#: Characters of a file name beside the progress bar, so that 80 columns hold both.
-_NAME_WIDTH = 20
 
 
 def follow(outcomes: Generator[Outcome], total: int) -> int:
@@ -36,7 +36,7 @@ def follow(outcomes: Generator[Outcome], total: int) -> int:
     failed: list[Outcome] = []
     last: Outcome | None = None
     quiet = not sys.stdout.isatty()
-    with closing(outcomes), _progress(total) as advance:
+    with closing(outcomes), named_bar(total) as advance:
         for outcome in outcomes:
             advance(outcome.source.name)
             counts[outcome.status] += 1
@@ -82,41 +82,3 @@ def _complain(outcome: Outcome, *, alone: bool) -> None:
     reason = " ".join((outcome.error or "failed").split()).removeprefix(f"`{outcome.source}` ")
     start = "koalarize: error: " if alone else ""
     typer.echo(f"{start}{outcome.source}: {reason}", err=True)
-
-
-@contextmanager
-def _progress(total: int) -> Generator[Callable[[str], None]]:
-    """Yield what is called after each picture with its name; a bar only where a person looks."""
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda name: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        TextColumn("{task.description}"),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("", total=total)
-
-        def advance(name: str) -> None:
-            bar.update(task, advance=1, description=escape(_short(name)))
-
-        yield advance
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 2]}.."

@@ -101,7 +101,7 @@ class Engine(Protocol):
 
 
 class OnnxEngine:
-    """A network exported by ``koalarize export``, run by ONNX Runtime on the CPU."""
+    """A network exported by ``koalarize lab export``, run by ONNX Runtime on the CPU."""
 
     def __init__(self, model: Path, *, threads: int = 0) -> None:
         """Load a model.
@@ -175,5 +175,5 @@ def _info(model: Path, metadata: dict[str, str]) -> ModelInfo:
     except (KeyError, ValueError, TypeError) as error:
         raise ModelError(
             f"`{model}` does not describe itself as {METADATA_FORMAT}: "
-            "give a file written by `koalarize export`"
+            "give a file written by `koalarize lab export`"
         ) from error

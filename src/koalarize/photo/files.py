@@ -18,6 +18,7 @@ __all__ = [
     "FORMATS",
     "MEDIA_TYPES",
     "check_output",
+    "check_place",
     "extension_of",
     "output_path",
     "write_bytes",
@@ -102,12 +103,7 @@ def check_output(
             f"`{target}` has the extension `{target.suffix}`, which is not written"
             f"{did_you_mean(target.suffix.lower(), FORMATS)}: use one of {', '.join(FORMATS)}."
         )
-    if not target.parent.is_dir():
-        raise OutputError(
-            f"the folder `{target.parent}` of `{target.name}` does not exist: make it first."
-        )
-    if target.is_dir():
-        raise OutputError(f"`{target}` is a folder but must be a file: name a file in it.")
+    check_place(target)
     if target.exists():
         if source is not None and source.exists() and target.samefile(source):
             raise OutputError(
@@ -118,6 +114,20 @@ def check_output(
                 f"`{target}` exists already: choose another name, or allow overwriting."
             )
     return target
+
+
+def check_place(path: Path) -> None:
+    """Check, before any work is done, that a file can stand at a path.
+
+    Raises:
+        OutputError: if it is a folder, or its folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(
+            f"the folder `{path.parent}` of `{path.name}` does not exist: make it first."
+        )
+    if path.is_dir():
+        raise OutputError(f"`{path}` is a folder but must be a file: name a file in it.")
 
 
 def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:

@@ -725,7 +725,7 @@ class TestCommand:
         hashes = [
             word for name, digest in digests.items() for word in ("--sha256", f"{name}={digest}")
         ]
-        return ["data", "coco", str(dest), "--mirror", server.url, *hashes]
+        return ["lab", "data", "coco", str(dest), "--mirror", server.url, *hashes]
 
     def test_as_a_program(self, server, dest):
         program = [sys.executable, "-m", "koalarize", *self.words(server, dest)]
@@ -762,15 +762,15 @@ class TestCommand:
         ],
     )
     def test_errors_are_one_line(self, dest, capsys, words, code, message):
-        assert main(["data", "coco", str(dest), *words]) == code
+        assert main(["lab", "data", "coco", str(dest), *words]) == code
         error = capsys.readouterr().err.splitlines()
         assert message in error[-1]
         assert error[-1].startswith("koalarize: error: ")
 
     def test_help_loads_nothing_heavy(self):
         check = (
-            "from koalarize.cli import main; main(['data', 'coco', '--help']);"
-            "main(['data', '--help']); import sys; heavy = {'torch', 'numpy', 'PIL', 'pyarrow'};"
+            "from koalarize.cli import main; main(['lab', 'data', 'coco', '--help']);"
+            "main(['lab', 'data', '--help']); import sys; heavy = {'torch', 'numpy', 'PIL', 'pyarrow'};"
             "sys.stderr.write(' '.join(heavy & set(sys.modules)))"
         )
         run = subprocess.run(

@@ -278,7 +278,7 @@ class TestFolders:
         (tmp_path / os.fsdecode(b"gr\xfcn.png")).write_bytes(b"no picture")
         folder_of({"a.png": encoded(picture(0))}, tmp_path)
         assert load_pictures(tmp_path).left_out == {"broken": 1}
-        assert main(["data", "check", str(tmp_path)]) == 0
+        assert main(["lab", "data", "check", str(tmp_path)]) == 0
         assert "broken: 1 (gr" in capfd.readouterr().out
 
     @pytest.mark.skipif(
@@ -434,7 +434,7 @@ class TestCheck:
 
     def test_command(self, tmp_path, capsys):
         folder_of(contents(), tmp_path)
-        assert main(["data", "check", str(tmp_path)]) == 0
+        assert main(["lab", "data", "check", str(tmp_path)]) == 0
         output = capsys.readouterr()
         assert output.err == ""
         lines = output.out.splitlines()
@@ -448,14 +448,14 @@ class TestCheck:
 
     def test_nothing_usable_is_a_failure(self, tmp_path, capsys):
         folder_of({"a.png": encoded(grey())}, tmp_path)
-        assert main(["data", "check", str(tmp_path), "--min-chroma", "0"]) == 0
+        assert main(["lab", "data", "check", str(tmp_path), "--min-chroma", "0"]) == 0
         capsys.readouterr()
-        assert main(["data", "check", str(tmp_path)]) == 1
+        assert main(["lab", "data", "check", str(tmp_path)]) == 1
         assert capsys.readouterr().out.splitlines()[1:] == ["grey: 1 (a.png)"]
 
     def test_many_names_are_cut_short(self, tmp_path, capsys):
         folder_of({f"{n}.png": b"" for n in range(8)}, tmp_path)
-        assert main(["data", "check", str(tmp_path)]) == 1
+        assert main(["lab", "data", "check", str(tmp_path)]) == 1
         expected = "broken: 8 (0.png, 1.png, 2.png, 3.png, 4.png, …)"
         assert capsys.readouterr().out.splitlines()[1] == expected
 
@@ -471,7 +471,7 @@ class TestCheck:
     )
     def test_errors(self, words, code, message, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
-        assert main(["data", *words]) == code
+        assert main(["lab", "data", *words]) == code
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         assert message in error

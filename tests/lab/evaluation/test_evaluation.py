@@ -1,4 +1,4 @@
-"""Engines of an evaluation, the report and ``koalarize evaluate``; nothing is downloaded."""
+"""Engines of an evaluation, the report and ``koalarize lab evaluate``; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_report_carries_its_protocol(koala: Path, data: Path, tmp_path: Path):
     report = evaluate([koala], data, short_side=40, limit=2, metrics=CHEAP, temperatures=[0.5])
     facts = report.protocol
     assert facts.command == (
-        "koalarize evaluate koala/model.safetensors --data pictures --short-side 40 --limit 2 "
+        "koalarize lab evaluate koala/model.safetensors --data pictures --short-side 40 --limit 2 "
         "--temperature 0.5 --metrics psnr,colorfulness"
     )
     assert (facts.data, facts.pictures, facts.left_out) == ("pictures", 2, {})
@@ -297,7 +297,7 @@ def test_unknown_models_and_too_few_pictures(koala: Path, data: Path, tmp_path: 
 
 
 def test_the_defaults_of_the_command(koala: Path, data: Path, no_weights, capsys):
-    assert main(["evaluate", str(koala), "--data", str(data)]) == 1
+    assert main(["lab", "evaluate", str(koala), "--data", str(data)]) == 1
     assert "the metric `lpips` needs" in capsys.readouterr().err
     written = inspect.signature(command).parameters["metrics"].default
     assert written == ",".join(DEFAULT_METRICS)
@@ -305,7 +305,7 @@ def test_the_defaults_of_the_command(koala: Path, data: Path, no_weights, capsys
 
 def test_command_prints_a_table_and_writes_json(koala: Path, data: Path, tmp_path: Path, capsys):
     target = tmp_path / "report.json"
-    words = ["evaluate", str(koala), "--data", str(data), "--metrics", "psnr, colorfulness"]
+    words = ["lab", "evaluate", str(koala), "--data", str(data), "--metrics", "psnr, colorfulness"]
     words += ["--size", "32,48", "--temperature", "0.38,1", "--limit", "2", "-o", str(target)]
     assert main(words) == 0
     captured = capsys.readouterr()
@@ -327,7 +327,7 @@ def test_command_prints_a_table_and_writes_json(koala: Path, data: Path, tmp_pat
     ],
 )
 def test_command_lines_that_are_wrong(words, code, text, koala: Path, data: Path, capsys):
-    assert main(["evaluate", str(koala), "--data", str(data), *words]) == code
+    assert main(["lab", "evaluate", str(koala), "--data", str(data), *words]) == code
     error = capsys.readouterr().err
     assert error.startswith("koalarize: error: ")
     assert error.count("\n") == 1

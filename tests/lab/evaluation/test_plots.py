@@ -75,7 +75,9 @@ def test_every_metric_follows_the_fading(data: Path):
     assert np.all(np.diff(found.noisy["delta-e"]) > 0)
     parsed = json.loads(found.to_json())
     assert parsed["format"] == "koalarize-fading-1"
-    assert parsed["command"].startswith("koalarize fade --data pictures --short-side 256 --limit")
+    assert parsed["command"].startswith(
+        "koalarize lab fade --data pictures --short-side 256 --limit"
+    )
     table = found.to_markdown()
     assert table.count("\n| ") == len(SCALES) + len(NOISES) + 3
     assert str(data.parent) not in table + found.to_json()
@@ -108,7 +110,7 @@ def test_fadings_that_are_refused(options, text: str, data: Path):
 
 def test_fade_command(data: Path, tmp_path: Path, capsys):
     target = tmp_path / "fade.png"
-    words = ["fade", "--data", str(data), "--limit", "2", "--metrics", "ssim,psnr,delta-e"]
+    words = ["lab", "fade", "--data", str(data), "--limit", "2", "--metrics", "ssim,psnr,delta-e"]
     assert main([*words, "-o", str(target), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found["faded"]) == ["psnr", "ssim", "delta-e"]
@@ -265,7 +267,9 @@ def test_plot_command(tmp_path: Path, capsys):
         for name in ("a", "b")
     ]
     target = tmp_path / "curve.png"
-    assert main(["plot", *map(str, runs), "-o", str(target), "--log", "--axis", "samples"]) == 0
+    assert (
+        main(["lab", "plot", *map(str, runs), "-o", str(target), "--log", "--axis", "samples"]) == 0
+    )
     assert capsys.readouterr().out.strip() == str(target)
     assert figure_size(target.read_bytes())[0] > 800
     for words, code, text in [
@@ -275,7 +279,7 @@ def test_plot_command(tmp_path: Path, capsys):
         ([str(runs[0]), "-o", str(target), "--smoothing", "2"], 2, "smoothing"),
         ([], 2, "RUN"),
     ]:
-        assert main(["plot", *words]) == code
+        assert main(["lab", "plot", *words]) == code
         error = capsys.readouterr().err
         assert error.startswith("koalarize: error: ")
         assert text.lower() in error.lower()

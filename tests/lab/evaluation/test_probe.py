@@ -1,4 +1,4 @@
-"""``koalarize probe``: the gain of true hints, and how steady colours are."""
+"""``koalarize lab probe``: the gain of true hints, and how steady colours are."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_negative_numbers_are_refused(pictures):
 
 def test_the_command(pictures, tmp_path, capsys):
     report = tmp_path / "report.json"
-    line = ["probe", "koala", "--data", str(pictures), "--hints", "0,2", "--limit", "2"]
+    line = ["lab", "probe", "koala", "--data", str(pictures), "--hints", "0,2", "--limit", "2"]
     assert main([*line, "-o", str(report)]) == 0
     assert json.loads(report.read_text())["hints"].keys() == {"0", "2"}
     assert "one pixel cut off" in capsys.readouterr().out
@@ -104,5 +104,5 @@ def test_the_command(pictures, tmp_path, capsys):
     [(["--hints", "0,some"], "whole numbers"), (["-o", "absent/report.json"], "does not exist")],
 )
 def test_bad_options_end_in_one_line(pictures, words, message, capsys):
-    assert main(["probe", "koala", "--data", str(pictures), *words]) != 0
+    assert main(["lab", "probe", "koala", "--data", str(pictures), *words]) != 0
     assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Grids and pages of grey, original and models side by side, and ``koalarize showcase``."""
+"""Grids and pages of grey, original and models side by side, and ``koalarize lab showcase``."""
 
 from __future__ import annotations
 
@@ -256,7 +256,17 @@ def test_names_cannot_write_into_the_page():
 def test_command_writes_grid_and_page(koala: Path, data: Path, tmp_path: Path, capsys):
     for name in ("grid.png", "page.html"):
         target = tmp_path / name
-        words = ["showcase", str(data), "--model", str(koala), "--count", "2", "-o", str(target)]
+        words = [
+            "lab",
+            "showcase",
+            str(data),
+            "--model",
+            str(koala),
+            "--count",
+            "2",
+            "-o",
+            str(target),
+        ]
         assert main([*words, "--hints", "3"]) == 0
         assert capsys.readouterr().out.strip() == str(target)
         assert target.stat().st_size > 2000
@@ -267,7 +277,7 @@ def test_command_lists_what_failed(koala: Path, data: Path, tmp_path: Path, caps
     (tmp_path / "broken.png").write_bytes(b"")
     target = tmp_path / "grid.png"
     words = [str(tmp_path / "broken.png"), str(data / "0.png"), "--model", str(koala)]
-    assert main(["showcase", *words, "-o", str(target)]) == 1
+    assert main(["lab", "showcase", *words, "-o", str(target)]) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("broken.png: ")
     assert target.exists()
@@ -284,7 +294,7 @@ def test_command_lists_what_failed(koala: Path, data: Path, tmp_path: Path, caps
     ],
 )
 def test_command_lines_that_are_wrong(words, code, text, koala: Path, data: Path, capsys):
-    assert main(["showcase", str(data), "--model", str(koala), *words]) == code
+    assert main(["lab", "showcase", str(data), "--model", str(koala), *words]) == code
     error = capsys.readouterr().err
     assert error.startswith("koalarize: error: ")
     assert error.count("\n") == 1
@@ -294,7 +304,7 @@ def test_command_lines_that_are_wrong(words, code, text, koala: Path, data: Path
 def test_exported_models_need_neither_torch_nor_pyarrow(data: Path, tmp_path: Path):
     code = (
         "import sys; from koalarize.cli import main; "
-        f"code = main(['showcase', {str(data)!r}, '--count', '1', '-o', "
+        f"code = main(['lab', 'showcase', {str(data)!r}, '--count', '1', '-o', "
         f"{str(tmp_path / 'grid.png')!r}]); "
         "sys.stderr.write(' '.join(m for m in ('torch', 'pyarrow', 'skimage', 'matplotlib') "
         "if m in sys.modules)); sys.exit(code)"

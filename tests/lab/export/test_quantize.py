@@ -232,7 +232,15 @@ class TestErrors:
 class TestCommand:
     def test_from_a_checkpoint(self, made, capsys):
         checkpoint, _, photos = made
-        words = ["export", str(checkpoint), "--precision", "fp16", "--calibrate", str(photos)]
+        words = [
+            "lab",
+            "export",
+            str(checkpoint),
+            "--precision",
+            "fp16",
+            "--calibrate",
+            str(photos),
+        ]
         assert main([*words, "--limit", "3", "--size", "16"]) == 0
         printed = capsys.readouterr()
         target = checkpoint.with_name("unet-mini-fp16.onnx")
@@ -241,7 +249,7 @@ class TestCommand:
         assert facts_of(target)["size"] == 16
 
     def test_pictures_without_a_lighter_model_are_an_error(self, made, capsys):
-        assert main(["export", str(made[0]), "--limit", "3"]) == 2
+        assert main(["lab", "export", str(made[0]), "--limit", "3"]) == 2
         assert "--precision int8" in capsys.readouterr().err
 
 

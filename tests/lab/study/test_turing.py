@@ -479,7 +479,7 @@ def test_a_damaged_session_is_refused_and_left_alone(folder, tmp_path, change):
     begin_or_resume(folder, MODELS, SHORT, path)
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     before = path.read_bytes()
-    with pytest.raises(DataError, match="is no session of `koalarize turing`, or damaged"):
+    with pytest.raises(DataError, match="is no session of `koalarize lab turing`, or damaged"):
         begin_or_resume(folder, MODELS, SHORT, path)
     assert path.read_bytes() == before
 
@@ -1000,7 +1000,7 @@ def here(folder, colorizers, tmp_path, monkeypatch):
     return answers
 
 
-WORDS = ["turing", "photos", "--trials", "4", "--catch", "0", "--size", "96", "--no-browser"]
+WORDS = ["lab", "turing", "photos", "--trials", "4", "--catch", "0", "--size", "96", "--no-browser"]
 
 
 def test_the_command_stops_goes_on_and_reports(here, capsys):
@@ -1025,16 +1025,16 @@ def test_reports_of_several_people(here, capsys):
     capsys.readouterr()
     files = ["turing-Ada-L.json", "turing-Bob.json"]
     for flag in ("--report", "--summary"):
-        assert main(["turing", flag, *files]) == 0
+        assert main(["lab", "turing", flag, *files]) == 0
         out = capsys.readouterr().out
         assert "2 people" in out
         assert "| Ada L | 4 of 4 |" in out
-    assert main(["turing", "--report", files[0], files[0]]) == 1
+    assert main(["lab", "turing", "--report", files[0], files[0]]) == 1
     assert "the same session" in capsys.readouterr().err
 
 
 def test_few_photos_come_again_and_the_command_says_so(here, capsys):
-    assert main(["turing", "photos", "--trials", "20", "--no-browser"]) == 0
+    assert main(["lab", "turing", "photos", "--trials", "20", "--no-browser"]) == 0
     assert "only 12 photos for 24 trials" in capsys.readouterr().err
 
 
@@ -1053,7 +1053,7 @@ def test_few_photos_come_again_and_the_command_says_so(here, capsys):
 )
 def test_wrong_commands(here, monkeypatch, capsys, words, code, text):
     monkeypatch.setattr("koalarize.models.store.find_model", lambda _: Path("photos/00.png"))
-    assert main(["turing", *words]) == code
+    assert main(["lab", "turing", *words]) == code
     error = capsys.readouterr().err
     assert text in error.lower() if text == "missing" else text in error
     assert not Path("turing.json").exists()
@@ -1068,7 +1068,16 @@ FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run"
 @contextlib.contextmanager
 def running(folder: Path, *words: str):
     """Run the whole program and yield its address; Ctrl-C ends it."""
-    command = [sys.executable, "-m", "koalarize", "turing", str(folder), "--no-browser", *words]
+    command = [
+        sys.executable,
+        "-m",
+        "koalarize",
+        "lab",
+        "turing",
+        str(folder),
+        "--no-browser",
+        *words,
+    ]
     with subprocess.Popen(
         [*command, "--port", "0"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as run:

@@ -113,7 +113,7 @@ class TestTwoProcesses:
     def test_by_torchrun(self, one, tmp_path):
         run = launched(
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
-            *("-m", "koalarize", "train", one, "-o", tmp_path / "two", "--devices", 2),
+            *("-m", "koalarize", "lab", "train", one, "-o", tmp_path / "two", "--devices", 2),
         )
         self.same(tmp_path, run)
 

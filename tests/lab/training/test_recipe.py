@@ -205,7 +205,7 @@ class TestShrink:
 @pytest.mark.slow
 @EVERY_RECIPE
 def test_ours_run_shrunk(path, tmp_path):
-    """As `koalarize train RECIPE --limit 8 --epochs 1 --size 64` does, on drawn pictures."""
+    """As `koalarize lab train RECIPE --limit 8 --epochs 1 --size 64` does, on drawn pictures."""
     photos = make_photos(tmp_path / "photos", 9)
     overrides = without_download(path) | {
         "data.train": str(photos),

@@ -1,4 +1,4 @@
-"""``koalarize data``: fetch COCO's pictures, or look at what a data set holds.
+"""``koalarize lab data``: fetch COCO's pictures, or look at what a data set holds.
 
 Not here: the fetching and reading (``lab.datasets``, which needs no more than koalarize itself;
 Parquet needs the extra ``train``).
@@ -7,16 +7,14 @@ Parquet needs the extra ``train``).
 from __future__ import annotations
 
 import logging
-import sys
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koalarize.cli.extras import needs
+from koalarize.cli.terminal import needs, stages
 from koalarize.errors import OptionError
 
 if TYPE_CHECKING:
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
     from koalarize.lab.datasets.coco import SetReport
 
 __all__ = ["data"]
-
-#: Seconds between two lines about one stage where no bar is shown.
-_LINE_EVERY = 30.0
 
 data = typer.Typer(
     rich_markup_mode=None,
@@ -39,8 +34,8 @@ def group(ctx: typer.Context) -> None:
     """Fetch COCO's pictures, or look at what a data set holds."""
     if ctx.invoked_subcommand is None:
         raise OptionError(
-            "`koalarize data` must be followed by coco or check: see `koalarize data --help`; to "
-            "colour a folder of this name write ./data"
+            "`koalarize lab data` must be followed by coco or check: "
+            "see `koalarize lab data --help`"
         )
 
 
@@ -75,7 +70,7 @@ def coco(
     from koalarize.lab.datasets.coco import OFFICIAL, prepare_coco
 
     hashes = _hashes(sha256 or [])
-    with _lines(), _stages() as show:
+    with _lines(), stages(_amount) as show:
         reports = prepare_coco(
             dest,
             only=only or [],
@@ -108,7 +103,7 @@ def check(
     """
     if not min_chroma >= 0:
         raise OptionError(f"`--min-chroma` is {min_chroma} but must be 0 or more: try 2")
-    with needs("train"), _stages() as show:
+    with needs("train"), stages(_amount) as show:
         from koalarize.lab.datasets.check import check_pictures
 
         findings = check_pictures(
@@ -185,52 +180,6 @@ def _lines() -> Generator[None]:
         logger.removeHandler(handler)
         logger.setLevel(before[0])
         logger.propagate = before[1]
-
-
-@contextmanager
-def _stages() -> Generator[Callable[[str, int, int | None], None]]:
-    """Yield what is called with a stage, how much is done and how much there is.
-
-    A bar a stage where a person looks; elsewhere a line now and then.
-    """
-    if not sys.stderr.isatty():
-        yield _line_writer()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[amount]}"),
-        TimeRemainingColumn(),
-    )
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-
-        def show(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                for other in tasks.values():
-                    bar.remove_task(other)
-                tasks.clear()
-                tasks[stage] = bar.add_task(stage, total=total, amount="")
-            bar.update(
-                tasks[stage], completed=done, total=total, amount=_amount(stage, done, total)
-            )
-
-        yield show
-
-
-def _line_writer() -> Callable[[str, int, int | None], None]:
-    last: dict[str, float] = {}
-
-    def show(stage: str, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        if done == total or now - last.setdefault(stage, now) >= _LINE_EVERY:
-            last[stage] = now
-            typer.echo(f"{stage}: {_amount(stage, done, total)}", err=True)
-
-    return show
 
 
 def _amount(stage: str, done: int, total: int | None) -> str:

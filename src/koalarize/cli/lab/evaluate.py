@@ -1,23 +1,21 @@
-"""``koalarize evaluate``: score models on a set of colour pictures.
+"""``koalarize lab evaluate``: score models on a set of colour pictures.
 
 Not here: the measuring (``lab.evaluation``, which needs the extra ``train``).
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from koalarize.cli.extras import needs
-from koalarize.errors import OptionError, OutputError
-from koalarize.photo.files import write_bytes
+from koalarize.cli.terminal import needs, progress_bar
+from koalarize.errors import OptionError
+from koalarize.photo.files import check_place, write_bytes
 
-__all__ = ["evaluate", "progress_bar"]
+__all__ = ["evaluate"]
 
 _Value = TypeVar("_Value")
 
@@ -59,7 +57,7 @@ def evaluate(
     sizes = _values(size, int, "--size", "whole numbers, as in `--size 128,160`")
     temperatures = _values(temperature, float, "--temperature", "numbers, as in `0.38,0.5`")
     if output is not None:
-        check_file(output)
+        check_place(output)
     with needs("train"):
         from koalarize.lab.evaluation.evaluate import evaluate as run
     with progress_bar() as advance:
@@ -78,18 +76,6 @@ def evaluate(
         write_bytes(f"{report.to_json()}\n".encode(), output, overwrite=True)
 
 
-def check_file(path: Path) -> None:
-    """Check, before work that takes minutes, that a report can be written.
-
-    Raises:
-        OutputError: if not.
-    """
-    if path.is_dir():
-        raise OutputError(f"`{path}` is a folder: give a file, as `-o report.json`")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder `{path.parent}` of `{path.name}` does not exist: make it")
-
-
 def _values(
     text: str | None, kind: Callable[[str], _Value], option: str, rule: str
 ) -> list[_Value] | None:
@@ -99,18 +85,3 @@ def _values(
         return [kind(part) for part in text.split(",")]
     except ValueError as error:
         raise OptionError(f"`{option}` is `{text}` but must be {rule}") from error
-
-
-@contextmanager
-def progress_bar() -> Generator[Callable[[int, int], None] | None]:
-    """Yield what is called after each picture; a bar only where a person looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

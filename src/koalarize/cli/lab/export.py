@@ -1,4 +1,4 @@
-"""``koalarize export``: from a checkpoint to the ONNX file that colours pictures.
+"""``koalarize lab export``: from a checkpoint to the ONNX file that colours pictures.
 
 Not here: the export itself (``lab.export``, which needs the extra ``train``).
 """
@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.extras import needs
-from koalarize.cli.lab.evaluate import progress_bar
+from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError
 
 __all__ = ["export"]
@@ -22,7 +21,7 @@ def export(
         Path,
         typer.Argument(
             metavar="CHECKPOINT",
-            help="A safetensors file of `koalarize train`; for fp16 and int8 also an exported "
+            help="A safetensors file of `koalarize lab train`; for fp16 and int8 also an exported "
             "model, or its name.",
         ),
     ],

@@ -1,4 +1,4 @@
-"""``koalarize fade``: what metrics say as the originals lose their colour.
+"""``koalarize lab fade``: what metrics say as the originals lose their colour.
 
 Not here: the experiment and its figure (``lab.evaluation``, which needs the extra ``train``).
 """
@@ -10,9 +10,7 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.extras import needs
-from koalarize.cli.lab.evaluate import progress_bar
-from koalarize.cli.lab.plot import check_figure
+from koalarize.cli.terminal import check_figure, needs, progress_bar
 from koalarize.photo.files import write_bytes
 
 __all__ = ["fade"]

@@ -1,4 +1,4 @@
-"""``koalarize plot``: the loss curves of runs as one figure.
+"""``koalarize lab plot``: the loss curves of runs as one figure.
 
 Not here: reading histories and drawing (``lab.evaluation``, which needs the extra ``train``).
 """
@@ -10,13 +10,10 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.extras import needs
-from koalarize.errors import OutputError
+from koalarize.cli.terminal import check_figure, needs
 from koalarize.photo.files import write_bytes
 
-__all__ = ["check_figure", "plot"]
-
-_FORMATS = (".png", ".svg", ".pdf")
+__all__ = ["plot"]
 
 
 def plot(
@@ -46,20 +43,3 @@ def plot(
             histories, suffix=output.suffix, log=log, smoothing=smoothing, axis=axis
         )
     typer.echo(write_bytes(figure, output, overwrite=True))
-
-
-def check_figure(path: Path) -> None:
-    """Check, before the work, that a figure can be written there.
-
-    Raises:
-        OutputError: if its extension is none of a figure, or its folder is missing.
-    """
-    if path.suffix.lower() not in _FORMATS:
-        raise OutputError(
-            f"`{path}` has the extension `{path.suffix}` but a figure needs one of "
-            f"{', '.join(_FORMATS)}"
-        )
-    if path.is_dir():
-        raise OutputError(f"`{path}` is a folder: give a file, as `-o curve.png`")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder `{path.parent}` of `{path.name}` does not exist: make it")

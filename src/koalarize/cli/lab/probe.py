@@ -1,4 +1,4 @@
-"""``koalarize probe``: do true hints help, and are the colours steady?
+"""``koalarize lab probe``: do true hints help, and are the colours steady?
 
 Not here: the measuring (``lab.evaluation.probe``, which needs the extra ``train``).
 """
@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.extras import needs
-from koalarize.cli.lab.evaluate import check_file, progress_bar
+from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError
-from koalarize.photo.files import write_bytes
+from koalarize.photo.files import check_place, write_bytes
 
 __all__ = ["probe"]
 
@@ -45,7 +44,7 @@ def probe(
             f"`--hints` is `{hints}` but must be whole numbers with commas between, as 0,1,10"
         ) from error
     if output is not None:
-        check_file(output)
+        check_place(output)
     with needs("train"):
         from koalarize.lab.evaluation.probe import probe as run
     with progress_bar() as advance:

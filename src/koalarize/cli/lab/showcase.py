@@ -1,4 +1,4 @@
-"""``koalarize showcase``: grey, original and models side by side, as a PNG or a page with sliders.
+"""``koalarize lab showcase``: grey, original and coloured side by side, as a sheet or a page.
 
 Not here: the colouring and the drawing (``lab.evaluation``). Exported models need no extra.
 """
@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.extras import needs
-from koalarize.cli.lab.evaluate import progress_bar
+from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError, OutputError
-from koalarize.photo.files import write_bytes
+from koalarize.photo.files import check_place, write_bytes
 
 __all__ = ["showcase"]
 
@@ -87,10 +86,7 @@ def _check(path: Path) -> None:
         raise OutputError(
             f"`{path}` has the extension `{path.suffix}` but a showcase is written as .png or .html"
         )
-    if path.is_dir():
-        raise OutputError(f"`{path}` is a folder: give a file, as `-o showcase.png`")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder `{path.parent}` of `{path.name}` does not exist: make it")
+    check_place(path)
 
 
 def _number(hints: str) -> int:

@@ -1,4 +1,4 @@
-"""``koalarize train``: from a recipe to a checkpoint.
+"""``koalarize lab train``: from a recipe to a checkpoint.
 
 Not here: the training itself (``lab.training``, which needs the extra ``train``).
 """
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.extras import needs
+from koalarize.cli.terminal import needs
 from koalarize.errors import OptionError
 
 __all__ = ["train"]

@@ -1,4 +1,4 @@
-"""``koalarize turing``: can a person tell the model's colours from real ones?
+"""``koalarize lab turing``: can a person tell the model's colours from real ones?
 
 Not here: the test itself (``lab.study``). The page is for this machine only.
 """

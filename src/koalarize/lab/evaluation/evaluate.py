@@ -263,7 +263,14 @@ def _command(
     sizes: Sequence[int] | None,
     temperatures: Sequence[float] | None,
 ) -> str:
-    words = ["koalarize", "evaluate", *map(short_name, models), "--data", data.resolve().name]
+    words = [
+        "koalarize",
+        "lab",
+        "evaluate",
+        *map(short_name, models),
+        "--data",
+        data.resolve().name,
+    ]
     words += ["--short-side", str(short_side)]
     words += ["--limit", str(limit)] if limit is not None else []
     words += ["--size", ",".join(map(str, sizes))] if sizes else []

@@ -228,7 +228,15 @@ def _wanted(metrics: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
 
 
 def _command(data: Path, short_side: int, limit: int | None, metrics: Sequence[str] | None) -> str:
-    words = ["koalarize", "fade", "--data", data.resolve().name, "--short-side", str(short_side)]
+    words = [
+        "koalarize",
+        "lab",
+        "fade",
+        "--data",
+        data.resolve().name,
+        "--short-side",
+        str(short_side),
+    ]
     words += ["--limit", str(limit)] if limit is not None else []
     words += ["--metrics", ",".join(metrics)] if metrics is not None else []
     return shlex.join(words)

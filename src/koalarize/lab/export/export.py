@@ -59,7 +59,7 @@ def export(
     graph: the file needs nothing beside it.
 
     Args:
-        checkpoint: safetensors file of ``koalarize train``.
+        checkpoint: safetensors file of ``koalarize lab train``.
         output: the file to write; by default beside the checkpoint, with the extension ``.onnx``.
         size: working size, shorter side in pixels; by default the recipe's.
         temperature: of the annealed mean; by default the recipe's.

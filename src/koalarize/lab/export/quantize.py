@@ -69,7 +69,7 @@ def export_lighter(
     """Export a model in fewer bits, if its pictures stay near those of the fp32 model.
 
     Args:
-        source: a checkpoint of ``koalarize train``, an exported fp32 .onnx file, or a name of
+        source: a checkpoint of ``koalarize lab train``, an exported fp32 .onnx file, or a name of
             ``koalarize models``.
         output: the file to write; by default ``NAME-PRECISION.onnx`` beside the source's file, or
             in the working folder for a name. One that exists is replaced.

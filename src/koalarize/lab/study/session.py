@@ -168,7 +168,7 @@ def _parse(path: Path, data: bytes) -> Record:
         where = ".".join(str(part) for part in first["loc"])
         reason = f"{where}: {first['msg']}" if where else first["msg"]
         raise DataError(
-            f"`{path}` is no session of `koalarize turing`, or damaged ({reason}): "
+            f"`{path}` is no session of `koalarize lab turing`, or damaged ({reason}): "
             "name another file with `--session`"
         ) from error
 

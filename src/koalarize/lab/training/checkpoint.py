@@ -91,7 +91,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if metadata.get("format") != FORMAT:
         raise ModelError(
             f"`{path}` is not a checkpoint of koalarize ({FORMAT}): "
-            "give the model.safetensors that `koalarize train` writes"
+            "give the model.safetensors that `koalarize lab train` writes"
         )
     try:
         recipe: Recipe = build(Recipe, json.loads(metadata["recipe"]), "")

@@ -1,0 +1,156 @@
+"""What every command does at a terminal: bars, checks before the work, missing extras.
+
+Not here: what becomes of many pictures (``cli.report``). Data goes to stdout, all else to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from koalarize.errors import DependencyError, OutputError
+from koalarize.photo.files import check_place
+
+__all__ = ["check_figure", "named_bar", "needs", "progress_bar", "stages"]
+
+#: Says how far a stage is, of how much.
+Amount = Callable[[str, int, int | None], str]
+
+#: Seconds between two lines about one stage where no bar is shown.
+_LINE_EVERY = 30.0
+#: Characters of a file name beside the progress bar, so that 80 columns hold both.
+_NAME_WIDTH = 20
+_FORMATS = (".png", ".svg", ".pdf")
+
+
+@contextmanager
+def needs(extra: str) -> Generator[None]:
+    """Turn a missing third-party module into the sentence that says how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module in ("", "koalarize"):
+            raise
+        raise DependencyError(
+            f'this needs `{module}`, which is not installed: pip install "koalarize[{extra}]"'
+        ) from error
+
+
+def check_figure(path: Path) -> None:
+    """Check, before the work, that a figure can be written there.
+
+    Raises:
+        OutputError: if its extension is none of a figure, or its folder is missing.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise OutputError(
+            f"`{path}` has the extension `{path.suffix}` but a figure needs one of "
+            f"{', '.join(_FORMATS)}"
+        )
+    check_place(path)
+
+
+@contextmanager
+def progress_bar() -> Generator[Callable[[int, int], None] | None]:
+    """Yield what is called after each picture; a bar only where a person looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def named_bar(total: int) -> Generator[Callable[[str], None]]:
+    """Yield what is called after each picture with its name; a bar only where a person looks."""
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda name: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=total)
+
+        def advance(name: str) -> None:
+            bar.update(task, advance=1, description=escape(_short(name)))
+
+        yield advance
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 2]}.."
+
+
+@contextmanager
+def stages(amount: Amount) -> Generator[Callable[[str, int, int | None], None]]:
+    """Yield what is called with a stage, how much is done and how much there is.
+
+    A bar a stage where a person looks; elsewhere a line now and then.
+
+    Args:
+        amount: says how far a stage is.
+    """
+    if not sys.stderr.isatty():
+        yield _line_writer(amount)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+
+        def show(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                for other in tasks.values():
+                    bar.remove_task(other)
+                tasks.clear()
+                tasks[stage] = bar.add_task(stage, total=total, amount="")
+            bar.update(tasks[stage], completed=done, total=total, amount=amount(stage, done, total))
+
+        yield show
+
+
+def _line_writer(amount: Amount) -> Callable[[str, int, int | None], None]:
+    last: dict[str, float] = {}
+
+    def show(stage: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if done == total or now - last.setdefault(stage, now) >= _LINE_EVERY:
+            last[stage] = now
+            typer.echo(f"{stage}: {amount(stage, done, total)}", err=True)
+
+    return show
