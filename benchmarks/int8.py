@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from koalarize.engines.engine import OnnxEngine
+from koalarize.engines.onnx import OnnxEngine
 from koalarize.lab.datasets.sources import load_pictures
 from koalarize.lab.export.drift import colored, drift_between
 from koalarize.lab.export.quantize import PICTURES, export_lighter

@@ -6,7 +6,25 @@ from koalarize import color
 from koalarize.engines.engine import ModelInfo, Prediction
 
 
-class FakeEngine:
+class OneByOne:
+    """An engine that is asked for one picture after the other."""
+
+    def one(self, lightness, hints):
+        """Predict from L* (H, W) and hint planes (3, H, W) or None."""
+        raise NotImplementedError
+
+    def run(self, lightness, hints):
+        found = [
+            self.one(picture, None if hints is None else hints[number])
+            for number, picture in enumerate(lightness)
+        ]
+        ab = np.stack([prediction.ab for prediction in found])
+        if found[0].logits is None:
+            return Prediction(ab)
+        return Prediction(ab, np.stack([prediction.logits for prediction in found]))
+
+
+class FakeEngine(OneByOne):
     """Predicts one ab everywhere, or the hints' where there are some; notes what it was given."""
 
     def __init__(self, ab=(20.0, -10.0), *, stride=32, size=64, accepts_hints=True, grid=4):
@@ -15,12 +33,12 @@ class FakeEngine:
         self.grid = grid
         self.seen = []
 
-    def run(self, l, hints):  # noqa: E741
-        self.seen.append((l, hints))
-        height, width = l.shape
+    def one(self, lightness, hints):
+        self.seen.append((lightness, hints))
+        height, width = lightness.shape
         assert height % self.info.stride == 0
         assert width % self.info.stride == 0
-        assert np.isfinite(l).all()
+        assert np.isfinite(lightness).all()
         ab = np.empty((2, height // self.grid, width // self.grid), np.float32)
         ab[:] = np.float32(self.ab)[:, None, None]
         return Prediction(ab)
@@ -43,7 +61,7 @@ def logits_of(shares, height=8, width=8):
     )
 
 
-class ClassifyingEngine:
+class ClassifyingEngine(OneByOne):
     """Left half: red or blue; right half: nearly surely green. Hints are answered roughly."""
 
     info = ModelInfo("fake", 16, True, 112, temperature=0.4, output="logits", chroma_gain=1.2)
@@ -51,9 +69,9 @@ class ClassifyingEngine:
     def __init__(self):
         self.runs = 0
 
-    def run(self, l, hints):  # noqa: E741
+    def one(self, lightness, hints):
         self.runs += 1
-        height, width = l.shape[0] // 4, l.shape[1] // 4
+        height, width = lightness.shape[0] // 4, lightness.shape[1] // 4
         logits = logits_of({(50, 30): 0.6, (10, -40): 0.3, (0, 0): 0.1}, height, width)
         right = logits_of({(-30, 30): 0.97, (0, 0): 0.03}, height, width)
         logits[:, :, width // 2 :] = right[:, :, width // 2 :]

@@ -152,7 +152,7 @@ class TestWorkingSize:
         engine = bound_to(128)
         run = engine.run
 
-        def painted(l, hints):  # noqa: E741
+        def painted(l, hints):
             prediction = run(l, hints)
             prediction.ab[:, 64:] = 90  # the photo is the upper half of the square
             return prediction
@@ -179,7 +179,7 @@ class TestWorkingSize:
         colorizer = Colorizer(engine)
         for given in (grey, grey.astype(np.uint16) * 257, np.repeat(grey[..., None], 3, -1)):
             colorizer(given)
-        first, *others = (l for l, _ in engine.seen)  # noqa: E741
+        first, *others = (l for l, _ in engine.seen)
         for other in others:
             assert np.abs(first - other).max() < 2.5  # different filters, no shift
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fakes import BINS
+from fakes import BINS, OneByOne
 from koalarize.engines.engine import ModelInfo, Prediction
 
 Float32 = npt.NDArray[np.float32]
@@ -19,15 +19,15 @@ _WIDTH = 14.0  # Lab units: of each of the two colours that a place could have
 _REACH = 5.0  # cells: how far a hint is followed
 
 
-class StandIn:
+class StandIn(OneByOne):
     """Holds two colours likely at each place, by its lightness and where it lies."""
 
     info = ModelInfo("stand-in", 16, True, 64, _TEMPERATURE, "logits", 1.2)
 
-    def run(self, l: Float32, hints: Float32 | None) -> Prediction:  # noqa: E741
+    def one(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         """Predict from L* (H, W) and hint planes (3, H, W)."""
-        rows, columns = l.shape[0] // _CELL, l.shape[1] // _CELL
-        light = l.reshape(rows, _CELL, columns, _CELL).mean((1, 3))
+        rows, columns = lightness.shape[0] // _CELL, lightness.shape[1] // _CELL
+        light = lightness.reshape(rows, _CELL, columns, _CELL).mean((1, 3))
         down, across = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
         first = np.stack([0.7 * (light - 45), 50 * (across + 0.5) / columns - 25])
         second = np.stack([-first[1], first[0] - 20 * (down + 0.5) / rows])

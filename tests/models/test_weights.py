@@ -9,7 +9,8 @@ import pytest
 import koalarize
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.engines.engine import METADATA_KEY, OnnxEngine
+from koalarize.engines.engine import METADATA_KEY
+from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError
 from koalarize.models import catalog, store
 from koalarize.steering.hints import Hint
@@ -41,7 +42,7 @@ class TestEveryModel:
         engine = OnnxEngine(store.find_model(name))
         stride = engine.info.stride
         lightness = np.random.default_rng(0).uniform(0, 100, (3 * stride, 5 * stride))
-        ab = engine.run(lightness.astype(np.float32), None).ab
+        ab = engine.run(lightness.astype(np.float32)[None], None).of(0).ab
         assert ab.shape[0] == 2
         assert np.isfinite(ab).all()
         assert np.abs(ab).max() < 130
@@ -102,10 +103,17 @@ class TestMistakes:
         (entry,) = [p for p in model.metadata_props if p.key == METADATA_KEY]
         facts = json.loads(entry.value)
         facts["bins"][0] = [1, 2]
+        own = json.dumps(facts)
         entry.value = json.dumps(facts)
         onnx.save(model, tmp_path / "other.onnx")
-        with pytest.raises(ModelError, match="other ab bins"):
-            Colorizer.load(tmp_path / "other.onnx")
+        colorizer = Colorizer.load(tmp_path / "other.onnx")
+        assert colorizer.info.bins.centres[0].tolist() == [1, 2]
+        facts["bins"][0] = [1, None]
+        entry.value = json.dumps(facts)
+        onnx.save(model, tmp_path / "broken.onnx")
+        with pytest.raises(ModelError, match="does not describe itself"):
+            Colorizer.load(tmp_path / "broken.onnx")
+        assert own != entry.value
 
     def test_damaged_weights(self, tmp_path, monkeypatch):
         card = catalog.MODELS["koala"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from fakes import ClassifyingEngine, FakeEngine
+from fakes import ClassifyingEngine, FakeEngine, OneByOne
 from koalarize import color
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
@@ -65,17 +65,17 @@ def scene(width=150, height=96):
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
-class LeaningEngine:
+class LeaningEngine(OneByOne):
     """Answers by lightness and place, and follows hints: mirrored pictures get other colours."""
 
     def __init__(self, output, *, fixed_size=None):
         self.info = ModelInfo("leaning", 16, True, 64, 0.5, output, 1.1, fixed_size)
         self.shapes = []
 
-    def run(self, l, hints):  # noqa: E741
-        self.shapes.append(l.shape)
-        height, width = l.shape[0] // 4, l.shape[1] // 4
-        small = color.resize(l[None], height, width)[0] / 100
+    def one(self, lightness, hints):
+        self.shapes.append(lightness.shape)
+        height, width = lightness.shape[0] // 4, lightness.shape[1] // 4
+        small = color.resize(lightness[None], height, width)[0] / 100
         across = np.linspace(0, 1, width, dtype=np.float32)[None]
         a, b = 60 * small * across, 40 * (small - across)
         if hints is not None:

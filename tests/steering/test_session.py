@@ -12,10 +12,10 @@ from PIL import Image
 from fakes import ClassifyingEngine
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
-from koalarize.steering.palette import Palette
 from koalarize.steering.session import OtherPhotoError, Session
 from koalarize.steering.steering import Steering
 from koalarize.steering.wire import SteeringAsked
@@ -23,7 +23,9 @@ from koalarize.steering.wire import SteeringAsked
 
 @pytest.fixture
 def steering():
-    reference = Palette.of(Photo.read(np.full((9, 9, 3), (240, 130, 40), np.uint8)), name="sun.jpg")
+    reference = palette_from_photo(
+        Photo.read(np.full((9, 9, 3), (240, 130, 40), np.uint8)), name="sun.jpg"
+    )
     hints = (Hint(30.5, 20, "#3050c0"), Hint(3, 4, "#808080", 7.25))
     return Steering(1.25, -0.3, hints, 96, 1, reference)
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import BINS, ClassifyingEngine, logits_of
+from fakes import BINS, ClassifyingEngine, bin_of, logits_of
 from koalarize import color
+from koalarize.color import Bins, default_bins
 from koalarize.colorizer.colorizer import Colorizer, palette_of
 from koalarize.colorizer.plan import plan, suggestions
+from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import alternative_anchors, modes, probabilities, suggest
@@ -20,6 +22,8 @@ from koalarize.steering.apply import honoured, warmed
 from koalarize.steering.hints import Hint, HintPlace
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
+
+DEFAULT = default_bins()
 
 
 @pytest.fixture
@@ -83,7 +87,7 @@ class TestSteering:
         assert engine.runs == 1
 
     def test_lightness_stays(self, colorizer, photo):
-        reference = Palette.of(Photo.read(np.full((8, 8, 3), (250, 90, 0), np.uint8)))
+        reference = palette_from_photo(Photo.read(np.full((8, 8, 3), (250, 90, 0), np.uint8)))
         hints = (Hint(20, 20, "#00ff00"),)
         out = colorizer(photo, Steering(2.0, 1.0, hints, alternative=1, reference=reference)).pixels
         difference = color.srgb_to_lab(out)[..., 0] - photo.lightness()
@@ -163,20 +167,20 @@ class TestWarmth:
 class TestSuggestions:
     def test_modes_are_found_in_order(self):
         likely = probabilities(logits_of({(50, 30): 0.6, (10, -40): 0.3, (0, 0): 0.1}, 1, 1))
-        found = modes(likely[:, 0, 0], 5)
+        found = modes(likely[:, 0, 0], DEFAULT, 5)
         assert [(round(m.a), round(m.b)) for m in found[:3]] == [(50, 30), (10, -40), (0, 0)]
         assert found[0].probability == pytest.approx(0.6, abs=0.01)
 
     def test_neighbouring_bins_are_one_colour(self):
         shares = {(30, 30): 0.3, (40, 30): 0.25, (30, 40): 0.2, (-40, 40): 0.25}
-        found = modes(probabilities(logits_of(shares, 1, 1))[:, 0, 0], 5, least=0.05)
+        found = modes(probabilities(logits_of(shares, 1, 1))[:, 0, 0], DEFAULT, 5, least=0.05)
         assert len(found) == 2
         assert found[0].probability == pytest.approx(0.75, abs=0.02)
 
     def test_colours_have_the_lightness_of_the_spot(self):
         likely = probabilities(logits_of({(50, 30): 0.6, (10, -40): 0.4}, 1, 1))[:, 0, 0]
         for lightness in (20.0, 60.0, 90.0):
-            for one in suggest(likely, lightness, 4):
+            for one in suggest(likely, DEFAULT, lightness, 4):
                 srgb = np.uint8([[int(one.color[i : i + 2], 16) for i in (1, 3, 5)]])
                 lab = color.srgb_to_lab(srgb)[0]
                 assert lab[0] == pytest.approx(lightness, abs=0.6)
@@ -184,7 +188,7 @@ class TestSuggestions:
 
     def test_what_looks_the_same_is_said_once(self):
         likely = probabilities(logits_of({(50, 30): 0.6, (10, -40): 0.4}, 1, 1))[:, 0, 0]
-        assert len(suggest(likely, 0.0, 4)) == 1
+        assert len(suggest(likely, DEFAULT, 0.0, 4)) == 1
 
     def test_they_follow_the_place_and_the_hints(self, colorizer, photo):
         look = colorizer.look(photo)
@@ -209,7 +213,7 @@ class TestSuggestions:
         with pytest.raises(OptionError, match="not how likely"):
             look.alternatives()
         with pytest.raises(OptionError, match="not how likely"):
-            plan(look, Steering(reference=Palette.of(photo)))
+            plan(look, Steering(reference=palette_from_photo(photo)))
 
 
 class TestAlternatives:
@@ -230,9 +234,9 @@ class TestAlternatives:
         assert ab[10:110, 10:60].std((0, 1)).max() < 6
 
     def test_the_same_again(self, photo):
-        logits = ClassifyingEngine().run(np.zeros((64, 96), np.float32), None).logits
+        logits = ClassifyingEngine().one(np.zeros((64, 96), np.float32), None).logits
         lightness = np.random.default_rng(1).uniform(0, 100, (16, 24)).astype(np.float32)
-        first, second = (alternative_anchors(logits, lightness, 4) for _ in range(2))
+        first, second = (alternative_anchors(logits, DEFAULT, lightness, 4) for _ in range(2))
         assert first == second
         for anchors in first:
             assert anchors
@@ -271,7 +275,7 @@ class TestReference:
     def test_by_lightness(self):
         pixels = np.full((40, 40, 3), (20, 40, 110), np.uint8)
         pixels[20:] = (250, 210, 120)
-        histogram = Palette.of(Photo.read(pixels)).histogram
+        histogram = palette_from_photo(Photo.read(pixels)).histogram(DEFAULT)
         means = histogram @ BINS
         assert means[0, 1] < -20
         assert means[2, 1] > 20
@@ -294,14 +298,28 @@ class TestReference:
 
     def test_json_and_back(self):
         pixels = np.random.default_rng(0).integers(0, 256, (30, 30, 3)).astype(np.uint8)
-        palette = Palette.of(Photo.read(pixels), name="bunt.jpg")
+        palette = palette_from_photo(Photo.read(pixels), name="bunt.jpg")
         assert Palette.from_json(json.loads(json.dumps(palette.to_json()))) == palette
         assert 1 <= len(palette.swatches) <= 8
+
+    def test_a_palette_of_0_3_means_the_same(self):
+        pixels = np.random.default_rng(1).integers(0, 256, (30, 30, 3)).astype(np.uint8)
+        palette = palette_from_photo(Photo.read(pixels), name="bunt.jpg")
+        old = palette.to_json()
+        old["bands"] = [[[bin_of(a, b), weight] for a, b, weight in band] for band in old["bands"]]
+        assert Palette.from_json(old) == palette
+
+    def test_a_network_with_other_bins_is_led_too(self):
+        coarse = Bins(np.float32([(0, 0), (60, 40), (-40, 40), (20, -60)]))
+        reference = palette_from_photo(Photo.read(np.full((9, 9, 3), (250, 90, 40), np.uint8)))
+        logits = np.zeros((4, 6, 8), np.float32)
+        led = reference.lead(logits, coarse, np.full((6, 8), 60, np.float32))
+        assert led[:, 3, 3].argmax() == 1
 
     def test_what_is_clear_does_not_count(self):
         pixels = np.full((10, 10, 4), (200, 30, 30, 255), np.uint8)
         pixels[:5] = (0, 0, 255, 0)
-        assert (Palette.of(Photo.read(pixels)).histogram @ BINS)[1, 1] > 0
+        assert (palette_from_photo(Photo.read(pixels)).histogram(DEFAULT) @ BINS)[1, 1] > 0
 
     @pytest.mark.parametrize(
         "change",
@@ -312,12 +330,17 @@ class TestReference:
             {"bands": [[[1, 1]], [[1, 1]], [[1, 0]]]},
             {"bands": [[[1, 1]], [[1, 1]], [[1, 1], [1, 2]]]},
             {"bands": [[[1, 1]], [[1, 1]], [[1, 1.5]]]},
+            {"bands": [[[1, 1, 1]], [[1, 1, 1]], [[151, 1, 1]]]},
+            {"bands": [[[1, 1, 1]], [[1, 1, 1]], [[1, 1, 1], [1, 1, 2]]]},
+            {"bands": [[[1, 1, 1]], [[1, 1, 1]], [["1", 1, 1]]]},
             {"bands": 5},
             {"name": 5},
             {"colour": 1},
         ],
     )
     def test_wrong_json(self, change):
-        palette = Palette.of(Photo.read(np.full((4, 4, 3), (9, 200, 9), np.uint8)), name="x")
+        palette = palette_from_photo(
+            Photo.read(np.full((4, 4, 3), (9, 200, 9), np.uint8)), name="x"
+        )
         with pytest.raises(OptionError, match="palette"):
             Palette.from_json({**palette.to_json(), **change})

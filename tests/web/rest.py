@@ -64,7 +64,7 @@ class SlowEngine(ClassifyingEngine):
         self.go = threading.Event()
         self.began = threading.Event()
 
-    def run(self, l, hints):  # noqa: E741
+    def one(self, lightness, hints):
         self.began.set()
         assert self.go.wait(10)
-        return super().run(l, hints)
+        return super().run(lightness, hints)

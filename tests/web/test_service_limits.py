@@ -109,7 +109,7 @@ class TestLimits:
 
     def test_a_bug_says_nothing_of_the_inside(self, exif):
         class Broken(ClassifyingEngine):
-            def run(self, l, hints):  # noqa: E741
+            def one(self, lightness, hints):
                 raise RuntimeError("secret")
 
         with client(models={"koala": lambda: Colorizer(Broken())}, raising=False) as opened:

@@ -27,9 +27,9 @@ class NotingEngine(ClassifyingEngine):
         super().__init__()
         self.sides = []
 
-    def run(self, l, hints):  # noqa: E741
-        self.sides.append(min(l.shape))
-        return super().run(l, hints)
+    def one(self, lightness, hints):
+        self.sides.append(min(lightness.shape))
+        return super().one(lightness, hints)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ BEYOND = [
     for name, one in NUMBERS.items()
     for end, step in ((one.low, -1), (one.high, 1))
 ]
-BANDS = [[[7, 10_000]]] * 3
+BANDS = [[[-70.0, 30.0, 10_000]]] * 3
 
 
 class TestOpeningASession:

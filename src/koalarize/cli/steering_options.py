@@ -97,7 +97,7 @@ def _hints(texts: Any) -> object:
 
 
 def _palette(path: Any) -> object:
-    from koalarize.colorizer.colorizer import palette_of
+    from koalarize.colorizer.reference import palette_of
 
     return palette_of(cast(Path, path))
 

@@ -3,7 +3,7 @@
 Everything that needs sRGB <-> Lab, at training, inference or evaluation, calls this room.
 """
 
-from koalarize.color.bins import AB_GRID, ab_bins, decode_ab, encode_ab
+from koalarize.color.bins import AB_GRID, Bins, ab_bins, decode_ab, default_bins, encode_ab
 from koalarize.color.convert import (
     DELTA,
     DELTA_OFFSET,
@@ -29,12 +29,14 @@ __all__ = [
     "DELTA_OFFSET",
     "LINEAR_FROM_XYZ",
     "XYZ_FROM_LINEAR",
+    "Bins",
     "Float32",
     "ab_bins",
     "box_mean",
     "by_rows",
     "colorfulness",
     "decode_ab",
+    "default_bins",
     "encode_ab",
     "gamut_scale",
     "grey_to_lightness",

@@ -5,7 +5,8 @@ Not here: conversions (``color.convert``), networks (``lab.networks``).
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from koalarize.color.convert import srgb_to_lab
 
-__all__ = ["AB_GRID", "ab_bins", "decode_ab", "encode_ab"]
+__all__ = ["AB_GRID", "Bins", "ab_bins", "decode_ab", "default_bins", "encode_ab"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -24,13 +25,103 @@ AB_GRID = 10
 _CHUNK_PIXELS = 1 << 14  # small enough that the temporaries of a chunk stay in the L2 cache
 
 
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """The ab bins of a classifying network; its own, so that networks with others work too.
+
+    Attributes:
+        centres: (Q, 2) float32, Lab units; not to be written to.
+    """
+
+    centres: Float32
+
+    def __len__(self) -> int:
+        return len(self.centres)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bins) and np.array_equal(self.centres, other.centres)
+
+    def __hash__(self) -> int:
+        return hash(self.centres.tobytes())
+
+    def encode(
+        self, ab: Array, *, neighbours: int = 5, sigma: float = 5.0
+    ) -> tuple[npt.NDArray[np.int16], Float32]:
+        """Encode ab softly over the nearest bins (Zhang, Isola, Efros 2016, section 2.2).
+
+        Args:
+            ab: (..., 2), Lab units.
+            neighbours: over how many nearest bins.
+            sigma: width of the Gaussian of the distance, Lab units.
+
+        Returns:
+            Bin numbers (..., neighbours), nearest first, and their weights (..., neighbours), which
+            add up to 1.
+        """
+        points = np.asarray(ab, np.float32).reshape(-1, 2)
+        numbers = np.empty((len(points), neighbours), np.int16)
+        weights = np.empty((len(points), neighbours), np.float32)
+        for start in range(0, len(points), _CHUNK_PIXELS):
+            part = points[start : start + _CHUNK_PIXELS]
+            squared = ((part[:, None, :] - self.centres) ** 2).sum(-1)
+            nearest = np.argsort(squared, axis=1, kind="stable")[:, :neighbours]
+            near = np.take_along_axis(squared, nearest, 1)
+            weight = np.exp((near[:, :1] - near) / np.float32(2 * sigma**2))
+            numbers[start : start + len(part)] = nearest
+            weights[start : start + len(part)] = weight / weight.sum(1, keepdims=True)
+        shape = (*np.shape(ab)[:-1], neighbours)
+        return numbers.reshape(shape), weights.reshape(shape)
+
+    def decode(self, logits: Array, *, temperature: float = 0.38) -> Float32:
+        """Decode bin logits into ab by the annealed mean (Zhang, Isola, Efros 2016, equation 5).
+
+        Args:
+            logits: (..., Q, h, w), unnormalised log probabilities of the bins.
+            temperature: 1 gives the mean of the distribution (calm), near 0 its mode (vivid).
+
+        Returns:
+            (..., 2, h, w) float32, Lab units.
+        """
+        if not temperature > 0:
+            raise ValueError(f"`temperature` is {temperature} but must be above 0")
+        sharp = np.asarray(logits, np.float32) * np.float32(1 / temperature)
+        sharp -= sharp.max(axis=-3, keepdims=True)
+        np.exp(sharp, out=sharp)
+        total = sharp.sum(axis=-3, keepdims=True)
+        *batch, bins, height, width = sharp.shape
+        mean = self.centres.T @ sharp.reshape(*batch, bins, height * width)
+        return mean.reshape(*batch, 2, height, width) / total
+
+    def nearest(self, ab: Float32) -> npt.NDArray[np.intp]:
+        """Return (N,) the number of the bin nearest to each of (N, 2), Lab units."""
+        numbers = np.empty(len(ab), np.intp)
+        for start in range(0, len(ab), _CHUNK_PIXELS):
+            part = ab[start : start + _CHUNK_PIXELS]
+            squared = ((part[:, None] - self.centres) ** 2).sum(-1)
+            numbers[start : start + len(part)] = squared.argmin(1)
+        return numbers
+
+    @cached_property
+    def distances(self) -> Float32:
+        """(Q, Q) from each centre to each other, Lab units."""
+        return np.linalg.norm(self.centres[:, None] - self.centres, axis=-1).astype(np.float32)
+
+    @cached_property
+    def softness(self) -> npt.NDArray[np.float64]:
+        """(Q, Q): over which bins a colour in the middle of each bin is spread when encoded."""
+        numbers, weights = self.encode(self.centres)
+        table = np.zeros((len(self), len(self)))
+        np.put_along_axis(table, numbers.astype(np.int64), weights.astype(np.float64), 1)
+        return table
+
+
 @lru_cache(maxsize=1)
-def ab_bins() -> Float32:
-    """Return (Q, 2) the centres of the ab bins that sRGB colours fall into.
+def default_bins() -> Bins:
+    """Return the bins that sRGB colours fall into, over which the shipped models classify.
 
     The grid has a step of ``AB_GRID`` and contains (0, 0); a bin counts if it is the nearest one of
     some sRGB colour, so every colour lies within half a step of its bin on each axis. Order is by
-    a*, then b*. The array is shared: do not write to it.
+    a*, then b*.
     """
     levels = np.arange(0, 256, 5, dtype=np.uint8)
     lattice = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
@@ -38,55 +129,21 @@ def ab_bins() -> Float32:
     bins = np.unique(np.rint(ab / AB_GRID), axis=0).astype(np.float32) * AB_GRID
     bins += 0.0  # no negative zeros
     bins.setflags(write=False)
-    return bins
+    return Bins(bins)
+
+
+def ab_bins() -> Float32:
+    """Return (Q, 2) the centres of ``default_bins``. The array is shared: do not write to it."""
+    return default_bins().centres
 
 
 def encode_ab(
     ab: Array, *, neighbours: int = 5, sigma: float = 5.0
 ) -> tuple[npt.NDArray[np.int16], Float32]:
-    """Encode ab softly over the nearest bins (Zhang, Isola, Efros 2016, section 2.2).
-
-    Args:
-        ab: (..., 2), Lab units.
-        neighbours: over how many nearest bins.
-        sigma: width of the Gaussian of the distance, Lab units.
-
-    Returns:
-        Bin numbers (..., neighbours), nearest first, and their weights (..., neighbours), which
-        add up to 1.
-    """
-    points = np.asarray(ab, np.float32).reshape(-1, 2)
-    bins = ab_bins()
-    numbers = np.empty((len(points), neighbours), np.int16)
-    weights = np.empty((len(points), neighbours), np.float32)
-    for start in range(0, len(points), _CHUNK_PIXELS):
-        part = points[start : start + _CHUNK_PIXELS]
-        squared = ((part[:, None, :] - bins) ** 2).sum(-1)
-        nearest = np.argsort(squared, axis=1, kind="stable")[:, :neighbours]
-        near = np.take_along_axis(squared, nearest, 1)
-        weight = np.exp((near[:, :1] - near) / np.float32(2 * sigma**2))
-        numbers[start : start + len(part)] = nearest
-        weights[start : start + len(part)] = weight / weight.sum(1, keepdims=True)
-    shape = (*np.shape(ab)[:-1], neighbours)
-    return numbers.reshape(shape), weights.reshape(shape)
+    """Encode ab over ``default_bins``, as ``Bins.encode`` does."""
+    return default_bins().encode(ab, neighbours=neighbours, sigma=sigma)
 
 
 def decode_ab(logits: Array, *, temperature: float = 0.38) -> Float32:
-    """Decode bin logits into ab by the annealed mean (Zhang, Isola, Efros 2016, equation 5).
-
-    Args:
-        logits: (..., Q, h, w), unnormalised log probabilities of the bins.
-        temperature: 1 gives the mean of the distribution (calm), near 0 its mode (vivid).
-
-    Returns:
-        (..., 2, h, w) float32, Lab units.
-    """
-    if not temperature > 0:
-        raise ValueError(f"`temperature` is {temperature} but must be above 0")
-    sharp = np.asarray(logits, np.float32) * np.float32(1 / temperature)
-    sharp -= sharp.max(axis=-3, keepdims=True)
-    np.exp(sharp, out=sharp)
-    total = sharp.sum(axis=-3, keepdims=True)
-    *batch, bins, height, width = sharp.shape
-    mean = ab_bins().T @ sharp.reshape(*batch, bins, height * width)
-    return mean.reshape(*batch, 2, height, width) / total
+    """Decode logits over ``default_bins``, as ``Bins.decode`` does."""
+    return default_bins().decode(logits, temperature=temperature)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from koalarize import color
 from koalarize.colorizer.grid import Grid
 from koalarize.engines.engine import Engine, Prediction
 from koalarize.steering.alternatives import probabilities
@@ -63,16 +62,20 @@ class Answers:
         """Run the network once, or for the best answer also on the mirrored photo."""
         grid = self._grid
         hints = None if planes is None else grid.pad(planes)
-        prediction = self._engine.run(self._padded, hints)
+        prediction = self._predict(self._padded, hints)
         if not best:
             return Answer(prediction, self._padded)
         mirrored = None if planes is None else grid.pad(planes[..., ::-1])
-        other = self._engine.run(grid.pad(self._lightness[:, ::-1]), mirrored)
+        other = self._predict(grid.pad(self._lightness[:, ::-1]), mirrored)
         if prediction.logits is None or other.logits is None:
             ab = (grid.cut(prediction.ab) + grid.cut(other.ab)[..., ::-1]) * np.float32(0.5)
             return Answer(Prediction(ab), self._lightness)
         shares = grid.cut(probabilities(prediction.logits))
         shares = shares + grid.cut(probabilities(other.logits))[..., ::-1]
         logits = np.log(np.maximum(shares * np.float32(0.5), np.float32(1e-12)))
-        ab = color.decode_ab(logits, temperature=self.info.temperature)
+        ab = self.info.bins.decode(logits, temperature=self.info.temperature)
         return Answer(Prediction(ab, logits), self._lightness)
+
+    def _predict(self, lightness: Float32, hints: Float32 | None) -> Prediction:
+        batch = None if hints is None else hints[None]
+        return self._engine.run(lightness[None], batch).of(0)

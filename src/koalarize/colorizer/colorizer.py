@@ -7,7 +7,6 @@ Not here: reading and writing files (``photo``), running networks (``engines``),
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,20 +19,19 @@ from PIL import Image
 
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
-from koalarize.engines.engine import Engine, ModelInfo, OnnxEngine
+from koalarize.colorizer.reference import Reference, palette_of
+from koalarize.engines.engine import Engine, ModelInfo
+from koalarize.engines.onnx import OnnxEngine
 from koalarize.photo.files import check_output, output_path
 from koalarize.photo.photo import Photo
-from koalarize.steering.palette import Palette
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["Colored", "Colorizer", "Picture", "Reference", "colorize", "palette_of"]
+__all__ = ["Colored", "Colorizer", "Picture", "colorize"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 #: What can be coloured.
 Picture = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | Array | Photo
-#: What a palette can be taken from.
-Reference = str | os.PathLike[str] | bytes | Image.Image | Array | Photo | Palette
 
 
 @dataclass(frozen=True)
@@ -217,20 +215,3 @@ def _steering(steering: Steering, changes: Mapping[str, object]) -> Steering:
     if "reference" in given:
         given["reference"] = palette_of(cast("Reference | None", given["reference"]))
     return steering.changed(given)
-
-
-def palette_of(reference: Reference | None) -> Palette | None:
-    """Return the palette of a reference: a picture, or a ``Palette`` as it is.
-
-    Raises:
-        PhotoError: if the picture cannot be read.
-    """
-    if reference is None or isinstance(reference, Palette):
-        return reference
-    if isinstance(reference, (str, os.PathLike)):
-        path = Path(reference)
-        photo = Photo.read(path)
-        return Palette.of(
-            photo, name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
-        )
-    return Palette.of(reference if isinstance(reference, Photo) else Photo.read(reference))

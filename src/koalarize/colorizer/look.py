@@ -106,6 +106,7 @@ class Look:
                 lightness = color.resize(plain.lightness[None], *cells)[0]
                 self._anchors = alternative_anchors(
                     logits[:, :height, :width],
+                    self.answers.info.bins,
                     lightness[:height, :width],
                     MOST_ALTERNATIVES,
                     temperature=self.answers.info.temperature,

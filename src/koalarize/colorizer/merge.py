@@ -52,19 +52,19 @@ class Guidance:
         return Guidance(self.planes * np.float32(gain))
 
 
-def guide(ab: Float32, l: Float32) -> Guidance:  # noqa: E741
+def guide(ab: Float32, lightness: Float32) -> Guidance:
     """Fit how chroma follows lightness around each point of a grid.
 
     Args:
         ab: (2, h, w), Lab units.
-        l: (h, w), L* of the same grid.
+        lightness: (h, w), L* of the same grid.
     """
-    mean_l = box_mean(l)
-    variance = box_mean(l * l) - mean_l * mean_l
-    planes = np.empty((4, *l.shape), np.float32)
+    mean_l = box_mean(lightness)
+    variance = box_mean(lightness * lightness) - mean_l * mean_l
+    planes = np.empty((4, *lightness.shape), np.float32)
     for i in range(2):
         mean = box_mean(ab[i])
-        slope = (box_mean(ab[i] * l) - mean * mean_l) / (variance + _EPSILON)
+        slope = (box_mean(ab[i] * lightness) - mean * mean_l) / (variance + _EPSILON)
         planes[2 * i] = box_mean(slope)
         planes[2 * i + 1] = box_mean(mean - slope * mean_l)
     return Guidance(planes)

@@ -70,7 +70,7 @@ def suggestions(
     rows, columns = answer.lightness.shape
     row = row * logits.shape[1] // rows
     column = column * logits.shape[2] // columns
-    return suggest(_around(logits, row, column), lightness, count)
+    return suggest(_around(logits, row, column), look.answers.info.bins, lightness, count)
 
 
 def _kept(look: Look, steering: Steering) -> Tint | None:
@@ -102,10 +102,10 @@ def _ask(look: Look, steering: Steering, kept: Tint | None) -> Answer:
 
 def _ab(look: Look, answer: Answer, steering: Steering) -> Float32:
     """Return ab (2, h, w) of an answer on the working grid, led by any reference."""
-    ab = answer.prediction.ab
+    info, ab = look.answers.info, answer.prediction.ab
     if steering.reference is not None:
         led = _led(look, answer, steering)
-        ab = color.decode_ab(led, temperature=look.answers.info.temperature)
+        ab = info.bins.decode(led, temperature=info.temperature)
     if ab.shape[1:] != answer.lightness.shape:
         ab = color.resize(ab, *answer.lightness.shape)
     height, width = look.grid.shape
@@ -124,7 +124,7 @@ def _led(look: Look, answer: Answer, steering: Steering) -> Float32:
     free = np.ones(cells, np.float32)
     given = look.grid.places(steering.hints, (height, width))
     free[:height, :width] -= apply.hinted_share(prediction.ab[:, :height, :width], given)
-    return steering.reference.lead(logits, lightness, free)
+    return steering.reference.lead(logits, look.answers.info.bins, lightness, free)
 
 
 def _draw_alternative(planes: Float32, look: Look, steering: Steering) -> None:

@@ -1,7 +1,7 @@
 """What else a network could have meant: likely colours at a spot, other colourings of a picture.
 
 Not here: running networks (``engines``), asking them again with what is found (``colorizer``).
-Pure: distributions over the ab bins in, colours and hint points out; the same in, the same out.
+Pure: distributions over ab bins in, colours and hint points out; the same in, the same out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from koalarize import color
+from koalarize.color import Bins
 
 __all__ = [
     "Anchor",
@@ -100,19 +101,20 @@ def probabilities(logits: Float32) -> Float32:
 
 
 def modes(
-    likely: Float32, count: int, *, least: float = _LEAST, apart: float = _REACH
+    likely: Float32, bins: Bins, count: int, *, least: float = _LEAST, apart: float = _REACH
 ) -> list[Mode]:
     """Find the distinct colours of one distribution, most probable first.
 
     Non-maximum suppression: the bin with the most probability around it takes all within reach.
 
     Args:
-        likely: (Q,) probabilities of the ab bins.
+        likely: (Q,) probabilities of the bins.
+        bins: those of the network.
         count: at most so many.
         least: probability that a mode must have, except the first.
         apart: Lab units that two modes must lie apart.
     """
-    bins, near = color.ab_bins(), _neighbours()
+    near = _neighbours(bins)
     left = np.array(likely, np.float64)
     found: list[Mode] = []
     while len(found) < count:
@@ -122,23 +124,24 @@ def modes(
         share = float(taken.sum())
         if share <= 0 or (found and share < least):
             break
-        a, b = (taken @ bins / share).tolist()
+        a, b = (taken @ bins.centres / share).tolist()
         left[near[top] > 0] = 0
         if all((a - mode.a) ** 2 + (b - mode.b) ** 2 >= apart**2 for mode in found):
             found.append(Mode(a, b, share))
     return found
 
 
-def suggest(likely: Float32, lightness: float, count: int) -> list[Suggestion]:
+def suggest(likely: Float32, bins: Bins, lightness: float, count: int) -> list[Suggestion]:
     """Turn one distribution into colours at a lightness, distinct to the eye.
 
     Args:
-        likely: (Q,) probabilities of the ab bins.
+        likely: (Q,) probabilities of the bins.
+        bins: those of the network.
         lightness: L* of the spot.
         count: at most so many.
     """
     found: list[Suggestion] = []
-    for mode in modes(likely, 4 * count):
+    for mode in modes(likely, bins, 4 * count):
         lab = color.map_to_gamut(np.array([[lightness, mode.a, mode.b]], np.float32))
         a, b = float(lab[0, 1]), float(lab[0, 2])
         if any((a - s.a) ** 2 + (b - s.b) ** 2 < _LOOK_ALIKE**2 for s in found):
@@ -152,11 +155,7 @@ def suggest(likely: Float32, lightness: float, count: int) -> list[Suggestion]:
 
 
 def alternative_anchors(
-    logits: Float32,
-    l: Float32,  # noqa: E741
-    count: int,
-    *,
-    temperature: float = 1.0,
+    logits: Float32, bins: Bins, lightness: Float32, count: int, *, temperature: float = 1.0
 ) -> list[list[Anchor]]:
     """Find other plausible colourings of a picture: for each the points that bring it about.
 
@@ -167,7 +166,8 @@ def alternative_anchors(
 
     Args:
         logits: (Q, h, w) of the picture without hints.
-        l: (h, w), L* of the same grid.
+        bins: those of the network.
+        lightness: (h, w), L* of the same grid.
         count: at most so many.
         temperature: of the annealed mean that shows which places are alike.
 
@@ -175,11 +175,13 @@ def alternative_anchors(
         At most ``count`` lists of anchors, best first; fewer where nothing else is plausible.
     """
     likely = probabilities(logits)  # (Q, h, w)
-    ab = color.decode_ab(logits, temperature=temperature)
+    ab = bins.decode(logits, temperature=temperature)
     flat = likely.reshape(len(likely), -1)
-    labels = _joined(_regions(ab, l), flat)
+    labels = _joined(_regions(ab, lightness), flat)
     regions = [np.flatnonzero(labels == k) for k in range(int(labels.max()) + 1)]
-    found = [modes(flat[:, cells].mean(axis=1), 4, least=0.01, apart=_APART) for cells in regions]
+    found = [
+        modes(flat[:, cells].mean(axis=1), bins, 4, least=0.01, apart=_APART) for cells in regions
+    ]
     sizes = np.array([len(cells) for cells in regions]) / labels.size
     choices, picked = found, np.zeros((0, len(found)), np.intp)
     for share, different in _RULES:
@@ -253,12 +255,12 @@ def _distance(
     return np.linalg.norm(ab - other, axis=-1) @ sizes
 
 
-def _regions(ab: Float32, l: Float32) -> Ints:  # noqa: E741
+def _regions(ab: Float32, lightness: Float32) -> Ints:
     """Cut a grid into places that look alike: k-means of colour, lightness and place; (h, w)."""
-    height, width = l.shape
+    height, width = lightness.shape
     rows, columns = np.mgrid[:height, :width]
     side = max(height, width)
-    features = np.stack([ab[0] / 12, ab[1] / 12, l / 18, rows / side, columns / side])
+    features = np.stack([ab[0] / 12, ab[1] / 12, lightness / 18, rows / side, columns / side])
     features = features.reshape(5, -1).T.astype(np.float64)  # (N, 5)
     centres = features.mean(0, keepdims=True)
     nearest = ((features - centres) ** 2).sum(1)
@@ -299,8 +301,7 @@ def _points(cells: Ints, shape: tuple[int, ...]) -> list[tuple[int, int]]:
     return chosen
 
 
-@lru_cache(maxsize=1)
-def _neighbours() -> npt.NDArray[np.float64]:
+@lru_cache(maxsize=2)
+def _neighbours(bins: Bins) -> npt.NDArray[np.float64]:
     """Return (Q, Q): 1 where two bins are within reach of each other."""
-    bins = color.ab_bins()
-    return (np.linalg.norm(bins[:, None] - bins, axis=-1) <= _REACH).astype(np.float64)
+    return (bins.distances <= _REACH).astype(np.float64)

@@ -30,47 +30,47 @@ _ALIKE_L = 6.0
 _PEN = 9  # working pixels: no stroke is wider
 
 
-def calmness(l: Float32) -> float:  # noqa: E741
+def calmness(lightness: Float32) -> float:
     """Return by what the chroma of a picture is to be multiplied.
 
     Args:
-        l: (h, w), L* on the working grid.
+        lightness: (h, w), L* on the working grid.
 
     Returns:
         1 for photos; towards 0 for pictures of one grey, smooth shading without any edge, pure
         noise, pages of text and line drawings; less than 1 for strips in which no thing can be
         seen whole.
     """
-    deviation = float(l.std())
+    deviation = float(lightness.std())
     if deviation < 1e-3:
         return 0.0
-    kept = float(color.box_mean(l).var()) / deviation**2
-    strip = _ramp(max(l.shape) / min(l.shape), *_STRIP)
+    kept = float(color.box_mean(lightness).var()) / deviation**2
+    strip = _ramp(max(lightness.shape) / min(lightness.shape), *_STRIP)
     return (
         min(1.0, deviation / _FLAT)
         * _ramp(kept, *_NOISE)
-        * _ramp(_sharpest(l), *_SMOOTH)
-        * (1.0 - _on_paper(l))
+        * _ramp(_sharpest(lightness), *_SMOOTH)
+        * (1.0 - _on_paper(lightness))
         * (1.0 - (1.0 - _LEAST_OF_STRIPS) * strip)
     )
 
 
-def _sharpest(l: Float32) -> float:  # noqa: E741
+def _sharpest(lightness: Float32) -> float:
     """Return how far the sharpest thousandth of places is from the mean of its four neighbours."""
-    edges = np.pad(l, 1, mode="edge")
+    edges = np.pad(lightness, 1, mode="edge")
     mean = (edges[:-2, 1:-1] + edges[2:, 1:-1] + edges[1:-1, :-2] + edges[1:-1, 2:]) / 4
-    return float(np.quantile(np.abs(l - mean), 0.999))
+    return float(np.quantile(np.abs(lightness - mean), 0.999))
 
 
-def _on_paper(l: Float32) -> float:  # noqa: E741
+def _on_paper(lightness: Float32) -> float:
     """Return 0..1 how surely this is a light page with nothing but strokes on it."""
-    counts = np.histogram(l, 50, (0, 100))[0]
+    counts = np.histogram(lightness, 50, (0, 100))[0]
     first = int((counts[:-1] + counts[1:]).argmax())
-    usual = l[(l >= 2 * first) & (l <= 2 * first + 4)]
+    usual = lightness[(lightness >= 2 * first) & (lightness <= 2 * first + 4)]
     paper = float(np.median(usual))
     if paper < _PAPER_L:
         return 0.0
-    other = np.abs(l - np.float32(paper)) >= _ALIKE_L
+    other = np.abs(lightness - np.float32(paper)) >= _ALIKE_L
     # What is left where anything thinner than a pen's stroke is wiped out.
     image = Image.fromarray(np.where(other, 255, 0).astype(np.uint8))
     solid = image.filter(ImageFilter.MinFilter(_PEN)).filter(ImageFilter.MaxFilter(_PEN))

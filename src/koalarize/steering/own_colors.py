@@ -151,20 +151,20 @@ class Tint:
         return float(a), float(b)
 
 
-def find_tint(l: Float32, ab: Float32) -> Tint | None:  # noqa: E741
+def find_tint(lightness: Float32, ab: Float32) -> Tint | None:
     """Find the colours that a picture has besides an even toning.
 
     Args:
-        l: (h, w), L* on the working grid.
+        lightness: (h, w), L* on the working grid.
         ab: (2, h, w), the picture's own, Lab units.
 
     Returns:
         None for a picture that is grey or evenly toned.
     """
-    some = slice(None, None, max(1, l.size // _SAMPLE))
-    tone = _toning(l.reshape(-1)[some], ab.reshape(2, -1)[:, some])
+    some = slice(None, None, max(1, lightness.size // _SAMPLE))
+    tone = _toning(lightness.reshape(-1)[some], ab.reshape(2, -1)[:, some])
     # Noise and the compression of colour go either way, a tint goes one way.
-    offset = ab - _at(l, tone)
+    offset = ab - _at(lightness, tone)
     distance = np.hypot(_smooth(offset[0]), _smooth(offset[1]))
     levels = np.rint(_ramp(distance, *_REGION) * 255).astype(np.uint8)
     opened = (
@@ -194,21 +194,21 @@ def _spread(inside: npt.NDArray[np.uint8], side: int) -> list[tuple[int, int]]:
     return found
 
 
-def _toning(l: Float32, ab: Float32) -> Float32:  # noqa: E741
+def _toning(lightness: Float32, ab: Float32) -> Float32:
     """Return (2, 101) a* and b* of the toning by L*; 0 where most of the picture follows none."""
     none = np.zeros((2, _LEVELS), np.float32)
-    powers = _powers(l)  # (N, 4)
-    curves = _fitted(powers, ab, _medians(l, ab))
+    powers = _powers(lightness)  # (N, 4)
+    curves = _fitted(powers, ab, _medians(lightness, ab))
     near = np.hypot(*(ab - curves @ powers.T)) < _TIGHT
     if near.mean() < _MOST:
         return none
-    band = np.minimum((l * (_BANDS / 100)).astype(np.int64), _BANDS - 1)
+    band = np.minimum((lightness * (_BANDS / 100)).astype(np.int64), _BANDS - 1)
     total = np.bincount(band, minlength=_BANDS)
     following = np.bincount(band, near, minlength=_BANDS)
-    seen = total > 0.03 * len(l)
+    seen = total > 0.03 * len(lightness)
     if (following[seen] >= _EACH * total[seen]).mean() < _MOST_BANDS:
         return none
-    low, high = np.percentile(l[near], (1, 99))
+    low, high = np.percentile(lightness[near], (1, 99))
     levels = np.clip(np.arange(_LEVELS, dtype=np.float32), low, high)
     tone = (curves @ _powers(levels).T).astype(np.float32)
     chroma = np.hypot(*tone)
@@ -222,13 +222,13 @@ def _toning(l: Float32, ab: Float32) -> Float32:  # noqa: E741
     return tone
 
 
-def _powers(l: Float32) -> Float32:  # noqa: E741
-    return np.stack([(l / 50 - 1) ** k for k in range(4)], axis=1).astype(np.float32)
+def _powers(lightness: Float32) -> Float32:
+    return np.stack([(lightness / 50 - 1) ** k for k in range(4)], axis=1).astype(np.float32)
 
 
-def _medians(l: Float32, ab: Float32) -> Float32:  # noqa: E741
+def _medians(lightness: Float32, ab: Float32) -> Float32:
     """Return (2, N) the median a* and b* of the places as light as each."""
-    order = np.argsort(l, kind="stable")
+    order = np.argsort(lightness, kind="stable")
     out = np.empty_like(ab)
     for part in np.array_split(order, min(24, max(1, len(order) // 16))):
         out[:, part] = np.median(ab[:, part], axis=1, keepdims=True)
@@ -249,15 +249,15 @@ def _fitted(powers: Float32, ab: Float32, first: Float32) -> Float32:
     return curves.astype(np.float32)
 
 
-def _distance(l: Float32, ab: Float32, tone: Float32) -> Float32:  # noqa: E741
-    """Return how far ab (2, ...) lies from the toning at l (...)."""
-    return np.hypot(*(ab - _at(l, tone)))
+def _distance(lightness: Float32, ab: Float32, tone: Float32) -> Float32:
+    """Return how far ab (2, ...) lies from the toning at lightness (...)."""
+    return np.hypot(*(ab - _at(lightness, tone)))
 
 
-def _at(l: Float32, tone: Float32) -> Float32:  # noqa: E741
-    """Return (2, ...) the toning at l (...)."""
+def _at(lightness: Float32, tone: Float32) -> Float32:
+    """Return (2, ...) the toning at lightness (...)."""
     levels = np.arange(_LEVELS)
-    return np.stack([np.interp(l, levels, curve) for curve in tone]).astype(np.float32)
+    return np.stack([np.interp(lightness, levels, curve) for curve in tone]).astype(np.float32)
 
 
 def _smooth(plane: Float32) -> Float32:

@@ -11,7 +11,6 @@ that no colour is forced onto a picture that has no place for it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +18,10 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from koalarize import color
+from koalarize.color import Bins
 from koalarize.errors import OptionError
-from koalarize.photo.photo import Photo
 
 __all__ = ["Palette"]
 
@@ -32,7 +30,7 @@ Float32 = npt.NDArray[np.float32]
 #: Lightnesses at the middle of each band; between them bands blend linearly.
 _BANDS = (20.0, 50.0, 80.0)
 _PARTS = 10_000  # weights of a band are whole numbers that add up to about this
-_SIDE = 160  # longer side at which a reference is looked at, pixels
+_MOST_AB = 150.0  # no a* or b* of sRGB lies further from 0
 _LEAST_SHARE = 0.03  # of the reference's pixels in a band; below it the whole picture speaks
 _ROUNDS = 2
 _TEMPER = 0.4  # exponent of each correction: 1 would force the palette
@@ -49,65 +47,71 @@ class Palette:
     Attributes:
         name: of the picture, for people.
         sha256: of the file, or of the pixels where there was no file.
-        bands: for the dark, the middle and the light tones pairs of (number of an ab bin, weight).
+        bands: for the dark, the middle and the light tones triples of (a*, b*, weight), Lab units.
     """
 
     name: str
     sha256: str
-    bands: tuple[tuple[tuple[int, int], ...], ...]
+    bands: tuple[tuple[tuple[float, float, int], ...], ...]
 
     def __post_init__(self) -> None:
-        bins = len(color.ab_bins())
         if len(self.bands) != len(_BANDS):
             raise OptionError(
                 f"the palette has {len(self.bands)} bands but must have {len(_BANDS)}: "
                 "make it again from its picture"
             )
         for band in self.bands:
-            numbers = [number for number, _ in band]
-            fair = all(0 <= number < bins and 0 < weight <= _PARTS for number, weight in band)
-            if not band or not fair or len(set(numbers)) != len(numbers):
+            colors = [(a, b) for a, b, _ in band]
+            fair = all(
+                abs(a) <= _MOST_AB and abs(b) <= _MOST_AB and 0 < weight <= _PARTS
+                for a, b, weight in band
+            )
+            if not band or not fair or len(set(colors)) != len(colors):
                 raise OptionError(
-                    f"a band of the palette must be pairs of a bin in 0..{bins - 1}, each once, "
-                    f"and a weight in 1..{_PARTS}: make it again from its picture"
+                    f"a band of the palette must be triples of a* and b* up to {_MOST_AB:g}, each "
+                    f"colour once, and a weight in 1..{_PARTS}: make it again from its picture"
                 )
 
     @classmethod
-    def of(cls, photo: Photo, *, name: str = "", sha256: str | None = None) -> Palette:
+    def of(cls, lab: Float32, *, name: str, sha256: str) -> Palette:
         """Take the palette of a picture.
 
         Args:
-            photo: the reference; a grey one asks for grey.
-            name: for people.
-            sha256: of the file it came from; by default that of its pixels.
+            lab: (N, 3) its colours, all places alike; grey ones ask for grey.
+            name: of the picture, for people.
+            sha256: of the file it came from.
         """
-        lab = _small_lab(photo)
-        nearest = _nearest_bins(lab[:, 1:])
+        bins = color.default_bins()
+        # At most one colour a square of the grid, so that the nearest bin is found once for each.
+        steps, places = np.unique(
+            np.rint(lab[:, 1:] / color.AB_GRID).astype(np.int64), axis=0, return_inverse=True
+        )
+        nearest = bins.nearest(steps.astype(np.float32) * color.AB_GRID)[places.reshape(-1)]
         weights = _band_weights(lab[:, 0])  # (N, bands)
-        whole = _histogram(nearest, np.ones(len(lab), np.float32))
-        bands: list[tuple[tuple[int, int], ...]] = []
+        whole = _histogram(nearest, np.ones(len(lab), np.float32), bins)
+        bands: list[tuple[tuple[float, float, int], ...]] = []
         for weight in weights.T:
-            share = _histogram(nearest, weight) if weight.mean() >= _LEAST_SHARE else whole
+            share = _histogram(nearest, weight, bins) if weight.mean() >= _LEAST_SHARE else whole
             parts = np.rint(share * _PARTS).astype(int)
-            bands.append(tuple((int(i), int(parts[i])) for i in np.flatnonzero(parts)))
-        digest = sha256 or hashlib.sha256(np.ascontiguousarray(photo.pixels).tobytes()).hexdigest()
-        return cls(name, digest, tuple(bands))
+            used = np.flatnonzero(parts)
+            bands.append(
+                tuple((*map(float, bins.centres[number]), int(parts[number])) for number in used)  # type: ignore[misc]
+            )
+        return cls(name, sha256, tuple(bands))
 
-    @property
-    def histogram(self) -> Float32:
-        """(bands, Q) shares of the ab bins, each band adding up to 1."""
-        table = np.zeros((len(self.bands), len(color.ab_bins())), np.float32)
+    def histogram(self, bins: Bins) -> Float32:
+        """Return (bands, Q) shares of the bins of a network, each band adding up to 1."""
+        table = np.zeros((len(self.bands), len(bins)), np.float32)
         for row, band in zip(table, self.bands, strict=True):
-            for number, weight in band:
-                row[number] = weight
+            triples = np.array(band, np.float32)
+            np.add.at(row, bins.nearest(triples[:, :2]), triples[:, 2])
         return table / table.sum(1, keepdims=True)
 
     @property
     def swatches(self) -> tuple[str, ...]:
         """Up to eight colours (#rrggbb) that stand for the palette, most used first."""
-        bins = color.ab_bins()
-        lab = [(_BANDS[i], *bins[k]) for i, band in enumerate(self.bands) for k, _ in band]
-        weights = np.array([weight for band in self.bands for _, weight in band], np.float64)
+        lab = [(_BANDS[i], a, b) for i, band in enumerate(self.bands) for a, b, _ in band]
+        weights = np.array([weight for band in self.bands for *_, weight in band], np.float64)
         places = color.map_to_gamut(np.array(lab, np.float32))
         chosen: list[int] = []
         for number in np.argsort(-weights, kind="stable"):
@@ -117,12 +121,15 @@ class Palette:
         srgb = color.lab_to_srgb(places[chosen], dtype=np.uint8)
         return tuple("#" + "".join(f"{level:02x}" for level in levels) for levels in srgb)
 
-    def lead(self, logits: Float32, l: Float32, free: Float32 | None = None) -> Float32:  # noqa: E741
+    def lead(
+        self, logits: Float32, bins: Bins, lightness: Float32, free: Float32 | None = None
+    ) -> Float32:
         """Lead a network's distributions towards this palette.
 
         Args:
-            logits: (Q, h, w), unnormalised log probabilities of the ab bins.
-            l: (h, w), L* of the same grid.
+            logits: (Q, h, w), unnormalised log probabilities of the bins.
+            bins: those of the network.
+            lightness: (h, w), L* of the same grid.
             free: (h, w) in [0, 1], how far each place may be led; where a person has said the
                 colour it is 0. Everything by default.
 
@@ -132,16 +139,16 @@ class Palette:
         places = logits.reshape(len(logits), -1).astype(np.float32)  # (Q, N)
         places = places - places.max(axis=0)
         places -= np.log(np.exp(places).sum(axis=0))
-        weights = _band_weights(l.reshape(-1))  # (N, bands)
+        weights = _band_weights(lightness.reshape(-1))  # (N, bands)
         if free is not None:
             weights = weights * free.reshape(-1, 1)
-        wanted = self.histogram @ _kin() + np.float32(_FLOOR / len(logits))
+        wanted = self.histogram(bins) @ _kin(bins) + np.float32(_FLOOR / len(logits))
         wanted /= wanted.sum(1, keepdims=True)
         for _ in range(_ROUNDS):
             likely = np.exp(places)
             own = (likely @ weights).T  # (bands, Q)
             own /= np.maximum(own.sum(1, keepdims=True), np.float32(1e-9))
-            own = own @ _kin() + np.float32(_FLOOR / len(logits))
+            own = own @ _kin(bins) + np.float32(_FLOOR / len(logits))
             step = np.clip(_TEMPER * np.log(wanted / own), -_MOST, _MOST)
             places += step.T @ weights.T
             places -= places.max(axis=0)
@@ -169,15 +176,34 @@ class Palette:
             unknown = set(facts) - {"name", "sha256", "bands", "swatches"}
             if unknown:
                 raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
-            bands = cast("Sequence[Sequence[Sequence[int]]]", facts["bands"])
-            pairs = tuple(
-                tuple((_whole(i), _whole(weight)) for i, weight in band) for band in bands
-            )
-            return cls(_text(facts["name"]), _text(facts["sha256"]), pairs)
+            bands = cast("Sequence[Sequence[Sequence[Any]]]", facts["bands"])
+            triples = tuple(tuple(_triple(entry) for entry in band) for band in bands)
+            return cls(_text(facts["name"]), _text(facts["sha256"]), triples)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise OptionError(
                 f"the reference is no palette ({error}): it must hold `name`, `sha256` and `bands`"
             ) from error
+
+
+def _triple(entry: Sequence[Any]) -> tuple[float, float, int]:
+    """Read a colour and its weight; 0.3 wrote the number of one of the default bins for it."""
+    if len(entry) == 2:
+        number, weight = (_whole(value) for value in entry)
+        centres = color.default_bins().centres
+        if not 0 <= number < len(centres):
+            raise ValueError("it names a bin that there is not")
+        return float(centres[number, 0]), float(centres[number, 1]), weight
+    a, b, weight = entry
+    return _number(a), _number(b), _whole(weight)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"`{value}` is no number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError("a number is too large") from error
 
 
 def _whole(value: object) -> int:
@@ -192,60 +218,24 @@ def _text(value: object) -> str:
     return value
 
 
-def _small_lab(photo: Photo) -> Float32:
-    """Return (N, 3) Lab of a picture shrunk to a small one; what is transparent is left out."""
-    step = max(1, max(photo.height, photo.width) // (2 * _SIDE))
-    pixels = photo.pixels[::step, ::step]
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=-1)
-    srgb = color.lab_to_srgb(color.srgb_to_lab(pixels), dtype=np.uint8)
-    scale = min(1.0, _SIDE / max(srgb.shape[:2]))
-    size = [max(1, round(side * scale)) for side in (srgb.shape[1], srgb.shape[0])]
-    small = np.asarray(Image.fromarray(srgb).resize(size, Image.Resampling.BOX))
-    lab = color.srgb_to_lab(small).reshape(-1, 3)
-    if photo.alpha is None:
-        return lab
-    alpha = photo.alpha[::step, ::step].astype(np.float32)
-    clear = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BOX))
-    seen = clear.reshape(-1) > 0.5 * float(clear.max())
-    return lab[seen] if seen.any() else lab
-
-
-def _band_weights(l: Float32) -> Float32:  # noqa: E741
+def _band_weights(lightness: Float32) -> Float32:
     """Return (N, bands) how much each L* belongs to each band; rows add up to 1."""
-    rows = [np.interp(l, _BANDS, one) for one in np.eye(len(_BANDS))]
+    rows = [np.interp(lightness, _BANDS, one) for one in np.eye(len(_BANDS))]
     return np.stack(rows, axis=1).astype(np.float32)
 
 
-def _nearest_bins(ab: Float32) -> npt.NDArray[np.intp]:
-    """Return (N,) the number of the ab bin nearest to each of (N, 2)."""
-    steps = np.rint(ab / color.AB_GRID).astype(np.int64)
-    keys, numbers = np.unique(steps, axis=0, return_inverse=True)
-    centres = keys.astype(np.float32) * color.AB_GRID
-    squared = ((centres[:, None] - color.ab_bins()) ** 2).sum(-1)
-    return squared.argmin(1)[numbers.reshape(-1)]
-
-
-def _histogram(nearest: npt.NDArray[np.intp], weights: Float32) -> npt.NDArray[np.float64]:
+def _histogram(
+    nearest: npt.NDArray[np.intp], weights: Float32, bins: Bins
+) -> npt.NDArray[np.float64]:
     """Return (Q,) the share of each bin, softened as the colours a network learns from are."""
-    counts = np.bincount(nearest, weights, len(color.ab_bins()))
-    share = counts @ _softness()
+    counts = np.bincount(nearest, weights, len(bins))
+    share = counts @ bins.softness
     return share / max(share.sum(), 1e-9)
 
 
-@lru_cache(maxsize=1)
-def _softness() -> npt.NDArray[np.float64]:
-    """Return (Q, Q): over which bins a colour in the middle of each bin is spread."""
-    numbers, weights = color.encode_ab(color.ab_bins())
-    table = np.zeros((len(numbers), len(numbers)))
-    np.put_along_axis(table, numbers.astype(np.int64), weights.astype(np.float64), 1)
-    return table
-
-
-@lru_cache(maxsize=1)
-def _kin() -> Float32:
+@lru_cache(maxsize=2)
+def _kin(bins: Bins) -> Float32:
     """Return (Q, Q): how far each colour speaks for others near it; rows add up to 1."""
-    bins = color.ab_bins()
-    squared = ((bins[:, None] - bins) ** 2).sum(-1)
+    squared = ((bins.centres[:, None] - bins.centres) ** 2).sum(-1)
     table = np.exp(-squared / np.float32(2 * _KIN**2))
     return (table / table.sum(1, keepdims=True)).astype(np.float32)

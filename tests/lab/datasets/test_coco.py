@@ -770,7 +770,8 @@ class TestCommand:
     def test_help_loads_nothing_heavy(self):
         check = (
             "from koalarize.cli import main; main(['lab', 'data', 'coco', '--help']);"
-            "main(['lab', 'data', '--help']); import sys; heavy = {'torch', 'numpy', 'PIL', 'pyarrow'};"
+            "main(['lab', 'data', '--help']); import sys;"
+            "heavy = {'torch', 'numpy', 'PIL', 'pyarrow'};"
             "sys.stderr.write(' '.join(heavy & set(sys.modules)))"
         )
         run = subprocess.run(

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fakes import OneByOne
 from koalarize import color
 from koalarize.cli import main
 from koalarize.cli.lab.evaluate import evaluate as command
@@ -62,7 +63,7 @@ def test_torch_engine_of_a_classifying_network():
     network = Koala(KoalaConfig(**KOALA)).eval()
     engine = TorchEngine(network, 64, 0.5)
     lightness = color.srgb_to_lab(photo(0, (64, 32)))[..., 0]
-    prediction = engine.run(lightness, None)
+    prediction = engine.run(lightness[None], None).of(0)
     assert engine.info == ModelInfo("Koala", 32, True, 64, 0.5, "logits")
     assert prediction.logits is not None
     assert prediction.logits.shape == (len(color.ab_bins()), 8, 16)
@@ -79,7 +80,9 @@ def test_torch_engine_passes_hints_on():
     lightness = np.full((32, 32), 50, np.float32)
     hints = np.zeros((3, 32, 32), np.float32)
     hints[:, 8:16, 8:16] = np.array([60, -20, 1], np.float32)[:, None, None]
-    assert not np.array_equal(engine.run(lightness, hints).ab, engine.run(lightness, None).ab)
+    assert not np.array_equal(
+        engine.run(lightness[None], hints[None]).ab, engine.run(lightness[None], None).ab
+    )
 
 
 def test_torch_engine_runs_in_eval_mode_and_restores_each_flag():
@@ -89,7 +92,7 @@ def test_torch_engine_runs_in_eval_mode_and_restores_each_flag():
     before = {name: part.training for name, part in network.named_modules()}
     engine = TorchEngine(network, 32, 1.0)
     lightness = color.srgb_to_lab(photo(0, (32, 32)))[..., 0]
-    first, second = (engine.run(lightness, None) for _ in range(2))
+    first, second = (engine.run(lightness[None], None).of(0) for _ in range(2))
     assert np.array_equal(first.ab, second.ab)  # no dropout
     assert first.ab.shape == (2, 32, 32)
     assert first.logits is None
@@ -97,17 +100,19 @@ def test_torch_engine_runs_in_eval_mode_and_restores_each_flag():
     assert {name: part.training for name, part in network.named_modules()} == before
 
 
-class Counting:
+class Counting(OneByOne):
     """An engine whose logits favour one bin, and that counts its runs."""
 
     def __init__(self, output: str = "logits") -> None:
         self.info = ModelInfo("counting", 4, True, 32, 0.5, output)
         self.runs: list[tuple[int, ...]] = []
 
-    def run(self, l, hints):  # noqa: E741
-        self.runs.append(l.shape)
-        logits = np.zeros((len(color.ab_bins()), *(side // 4 for side in l.shape)), np.float32)
-        logits[7] = l[::4, ::4] / 25
+    def one(self, lightness, hints):
+        self.runs.append(lightness.shape)
+        logits = np.zeros(
+            (len(color.ab_bins()), *(side // 4 for side in lightness.shape)), np.float32
+        )
+        logits[7] = lightness[::4, ::4] / 25
         ab = color.decode_ab(logits, temperature=self.info.temperature)
         return Prediction(ab, logits if self.info.output == "logits" else None)
 

@@ -21,11 +21,11 @@ from koalarize.lab.evaluation.reveal import revealed_hints
 class Obedient(FakeEngine):
     """Paints every pixel as the nearest hint says, else nothing."""
 
-    def run(self, l, hints):  # noqa: E741
+    def one(self, lightness, hints):
         if hints is None:
-            return Prediction(np.zeros((2, *l.shape), np.float32))
+            return Prediction(np.zeros((2, *lightness.shape), np.float32))
         rows, columns = np.nonzero(hints[2])
-        grid = np.indices(l.shape)
+        grid = np.indices(lightness.shape)
         far = (grid[0][..., None] - rows) ** 2 + (grid[1][..., None] - columns) ** 2
         nearest = far.argmin(-1)
         return Prediction(hints[:2, rows[nearest], columns[nearest]])
@@ -66,8 +66,10 @@ def test_one_colour_everywhere_is_perfectly_steady(monkeypatch, pictures):
 
 def test_a_model_that_follows_noise_is_not_steady(monkeypatch, pictures):
     class Nervous(FakeEngine):
-        def run(self, l, hints):  # noqa: E741
-            return Prediction(np.stack([np.sin(3 * l), np.cos(3 * l)]) * np.float32(40))
+        def one(self, lightness, hints):
+            return Prediction(
+                np.stack([np.sin(3 * lightness), np.cos(3 * lightness)]) * np.float32(40)
+            )
 
     use(monkeypatch, Nervous(size=48, accepts_hints=False))
     found = probe("fake", pictures)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from koalarize import color
-from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY, OnnxEngine
+from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
+from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError, OptionError, OutputError
 from koalarize.lab.export.export import TOLERANCE, export, verify
 from koalarize.lab.training.checkpoint import build_network, load_checkpoint, save_checkpoint
@@ -148,7 +149,7 @@ def test_the_file_is_whole_and_modest_and_tells_nothing_of_the_machine(exported,
 def test_the_engine_takes_it(exported):
     for name, (_, path) in exported.items():
         engine = OnnxEngine(path, threads=1)
-        prediction = engine.run(np.full((64, 96), 50, np.float32), None)
+        prediction = engine.run(np.full((1, 64, 96), 50, np.float32), None).of(0)
         assert engine.info.size == 192
         assert prediction.ab.shape == ((2, 16, 24) if name == "koala" else (2, 64, 96))
 

@@ -380,7 +380,7 @@ def test_the_model_sees_lightness_only_and_works_for_every_trial():
                 read=lambda _, lab=lab: color.lab_to_srgb(lab, dtype=np.uint8),
                 colorizers={"fake": Colorizer(engine, threads=1)},
             )
-        seen = [l for l, hints in engine.seen if hints is None]  # noqa: E741
+        seen = [l for l, hints in engine.seen if hints is None]
         assert len(seen) == 2, kind
         assert np.abs(seen[0] - seen[1]).max() < 0.6  # one 8-bit level
 

@@ -59,31 +59,31 @@ class DegradeOptions:
         return min(round(self.share * rows), rows // 2) if self.paired else 0
 
 
-def degrade(l: Float32, options: DegradeOptions, rng: np.random.Generator) -> None:  # noqa: E741
+def degrade(lightness: Float32, options: DegradeOptions, rng: np.random.Generator) -> None:
     """Put faults on L* (H, W) in [0, 100], in place; ``options.share`` is the caller's to draw."""
     if options.shrink and rng.random() < options.shrink:
         factor = rng.uniform(0.33, 0.8)
-        _through_image(l, lambda image: _shrunk(image, factor))
+        _through_image(lightness, lambda image: _shrunk(image, factor))
     drawn = rng.random(5)
     if drawn[0] < options.fade:
-        _fade(l, rng)
+        _fade(lightness, rng)
     if drawn[1] < options.blur:
         radius = rng.uniform(0.3, 1.2)
-        _through_image(l, lambda image: image.filter(ImageFilter.GaussianBlur(radius)))
+        _through_image(lightness, lambda image: image.filter(ImageFilter.GaussianBlur(radius)))
     if drawn[2] < options.scratch:
-        _through_image(l, lambda image: _scratched(image, rng))
+        _through_image(lightness, lambda image: _scratched(image, rng))
     if drawn[3] < options.grain:
-        np.add(l, _grain(l.shape, rng), out=l)
+        np.add(lightness, _grain(lightness.shape, rng), out=lightness)
     if drawn[4] < options.compress:
         quality = int(rng.integers(20, 71))
-        _through_image(l, lambda image: _compressed(image, quality))
-    np.clip(l, 0, 100, out=l)
+        _through_image(lightness, lambda image: _compressed(image, quality))
+    np.clip(lightness, 0, 100, out=lightness)
 
 
-def _fade(l: Float32, rng: np.random.Generator) -> None:  # noqa: E741
+def _fade(lightness: Float32, rng: np.random.Generator) -> None:
     low, high = rng.uniform(0, 25), rng.uniform(70, 100)
     gamma = math.exp(rng.uniform(-0.35, 0.35))
-    l[...] = low + (high - low) * (np.clip(l, 0, 100) / 100) ** np.float32(gamma)
+    lightness[...] = low + (high - low) * (np.clip(lightness, 0, 100) / 100) ** np.float32(gamma)
 
 
 def _grain(shape: tuple[int, ...], rng: np.random.Generator) -> Float32:
@@ -122,8 +122,8 @@ def _compressed(image: Image.Image, quality: int) -> Image.Image:
 
 
 def _through_image(
-    l: Float32,  # noqa: E741
+    lightness: Float32,
     change: Callable[[Image.Image], Image.Image],
 ) -> None:
-    image = Image.fromarray(np.clip(l * 2.55 + 0.5, 0, 255).astype(np.uint8))
-    l[...] = np.asarray(change(image), np.float32) / 2.55
+    image = Image.fromarray(np.clip(lightness * 2.55 + 0.5, 0, 255).astype(np.uint8))
+    lightness[...] = np.asarray(change(image), np.float32) / 2.55

@@ -10,7 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from koalarize.engines.engine import Engine, OnnxEngine
+from koalarize.engines.engine import Engine
+from koalarize.engines.onnx import OnnxEngine
 from koalarize.models.store import find_model
 
 __all__ = ["Loaded", "load_model", "short_name"]

@@ -13,7 +13,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from koalarize import color
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 
@@ -47,30 +46,21 @@ class TorchEngine:
             fixed_size=network.fixed_size,
         )
 
-    def run(self, l: Float32, hints: Float32 | None = None) -> Prediction:  # noqa: E741
-        """Predict the chroma of one picture.
-
-        Args:
-            l: (H, W) L* in [0, 100]; H and W are multiples of the network's stride.
-            hints: (3, H, W) planes a, b (Lab units) and mask, or None.
-
-        Returns:
-            ab (2, h, w) in Lab units, and the logits (Q, h, w) where the network predicts them.
-        """
-        lightness = self._tensor(l[None])  # (1, 1, H, W)
-        given = None if hints is None else self._tensor(hints)  # (1, 3, H, W)
+    def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
+        """Predict the chroma of pictures of one size, as ``Engine.run`` says."""
+        given = None if hints is None else self._tensor(hints)  # (B, 3, H, W)
         with _eval_mode(self._network), torch.no_grad():
+            planes = self._tensor(lightness[:, None])  # (B, 1, H, W)
             if not isinstance(self._network, ClassifyingNetwork):
-                return Prediction(ab=_array(self._network(lightness, given)), logits=None)
-            logits = _array(self._network.logits(lightness, given))
-        return Prediction(
-            ab=color.decode_ab(logits, temperature=self.info.temperature), logits=logits
-        )
+                return Prediction(ab=_array(self._network(planes, given)), logits=None)
+            logits = _array(self._network.logits(planes, given))
+        ab = self.info.bins.decode(logits, temperature=self.info.temperature)
+        return Prediction(ab=ab, logits=logits)
 
     def _tensor(self, planes: Float32) -> Tensor:
         weight = next(self._network.parameters(), None)
         device = torch.device("cpu") if weight is None else weight.device
-        return torch.from_numpy(np.array(planes[None], np.float32)).to(device)
+        return torch.from_numpy(np.array(planes, np.float32)).to(device)
 
 
 @contextmanager
@@ -87,4 +77,4 @@ def _eval_mode(network: nn.Module) -> Generator[None]:
 
 
 def _array(batch: Tensor) -> Float32:
-    return batch[0].float().cpu().numpy()
+    return batch.float().cpu().numpy()

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from koalarize import color
 from koalarize.engines.engine import Engine, ModelInfo, Prediction
 
 __all__ = ["GreyEngine", "variants"]
@@ -26,9 +25,10 @@ class GreyEngine:
         name="grey", stride=1, accepts_hints=False, size=16, temperature=1.0, output="ab"
     )
 
-    def run(self, l: Float32, hints: Float32 | None) -> Prediction:  # noqa: E741
-        """Return zeros (2, H, W)."""
-        return Prediction(ab=np.zeros((2, *l.shape), np.float32), logits=None)
+    def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
+        """Return zeros (B, 2, H, W)."""
+        batch, *shape = lightness.shape
+        return Prediction(ab=np.zeros((batch, 2, *shape), np.float32), logits=None)
 
 
 def variants(
@@ -60,12 +60,12 @@ class _Variant:
         self._engine = engine
         self.info = dataclasses.replace(engine.info, size=size, temperature=temperature)
 
-    def run(self, l: Float32, hints: Float32 | None) -> Prediction:  # noqa: E741
+    def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         """Decode what the engine behind predicts at this variant's temperature."""
-        prediction = self._engine.run(l, hints)
+        prediction = self._engine.run(lightness, hints)
         if prediction.logits is None:
             return prediction
-        ab = color.decode_ab(prediction.logits, temperature=self.info.temperature)
+        ab = self.info.bins.decode(prediction.logits, temperature=self.info.temperature)
         return Prediction(ab=ab, logits=prediction.logits)
 
 
@@ -77,10 +77,10 @@ class _Remember:
         self.info = engine.info
         self._last: tuple[Float32, Prediction] | None = None
 
-    def run(self, l: Float32, hints: Float32 | None) -> Prediction:  # noqa: E741
+    def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         """Predict, or return the last prediction if the picture is the same and has no hints."""
         if hints is not None:
-            return self._engine.run(l, hints)
-        if self._last is None or not np.array_equal(self._last[0], l):
-            self._last = (l.copy(), self._engine.run(l, None))
+            return self._engine.run(lightness, hints)
+        if self._last is None or not np.array_equal(self._last[0], lightness):
+            self._last = (lightness.copy(), self._engine.run(lightness, None))
         return self._last[1]

@@ -111,14 +111,16 @@ class Recorder:
         """What the network is."""
         return self._engine.info
 
-    def run(self, l: Float32, hints: Float32 | None) -> Prediction:  # noqa: E741
-        """Run the engine on L* (H, W) and hint planes (3, H, W), and note both."""
-        feed = {"l": np.ascontiguousarray(l[None, None], np.float32)}
-        if self.info.accepts_hints:
-            planes = np.zeros((3, *l.shape), np.float32) if hints is None else hints
-            feed["hints"] = np.ascontiguousarray(planes[None], np.float32)
-        self.feeds.append(feed)
-        return self._engine.run(l, hints)
+    def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
+        """Run the engine as ``Engine.run`` says, and note what each picture gave the network."""
+        for number, picture in enumerate(lightness):
+            feed = {"l": np.ascontiguousarray(picture[None, None], np.float32)}
+            if self.info.accepts_hints:
+                none = np.zeros((3, *picture.shape), np.float32)
+                planes = none if hints is None else hints[number]
+                feed["hints"] = np.ascontiguousarray(planes[None], np.float32)
+            self.feeds.append(feed)
+        return self._engine.run(lightness, hints)
 
 
 def _hints(picture: Picture, rng: np.random.Generator) -> list[Hint]:

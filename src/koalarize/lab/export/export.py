@@ -150,7 +150,7 @@ class _Wrapped(nn.Module):
         # Registered here, or the exporter would not know their weights as weights.
         self.frozen = nn.ModuleList(network.frozen_parts())
 
-    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         if isinstance(self.network, ClassifyingNetwork):
             return self.network.logits(l, hints)
         return self.network(l, hints)

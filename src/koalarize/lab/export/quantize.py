@@ -25,7 +25,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from koalarize.engines.engine import METADATA_KEY, Engine, OnnxEngine
+from koalarize.engines.engine import METADATA_KEY, Engine
+from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.lab.datasets.sources import load_pictures
 from koalarize.lab.export.drift import Drift, Feed, Picture, Recorder, colored, drift_between

@@ -36,14 +36,14 @@ class ColorNetwork(nn.Module):
     fixed_size: int | None = None
 
     @abstractmethod
-    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict ab (B, 2, H, W) from lightness (B, 1, H, W) and hint planes (a, b, mask)."""
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
         """Return the optimizer's groups; a network with a pretrained part slows that part down."""
         return [{"params": list(self.parameters()), "lr": learning_rate}]
 
-    def check_size(self, l: Tensor) -> None:  # noqa: E741
+    def check_size(self, l: Tensor) -> None:
         """Check the size of lightness (B, 1, H, W), for networks whose layers would not notice.
 
         Raises:
@@ -79,10 +79,10 @@ class ClassifyingNetwork(ColorNetwork):
         self.register_buffer("bins", torch.tensor(color.ab_bins()), persistent=False)
 
     @abstractmethod
-    def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+    def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict bin logits (B, Q, H/4, W/4)."""
 
-    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict ab (B, 2, H, W): the annealed mean of the logits, brought up bilinearly."""
         ab = self.decode(self.logits(l, hints))  # (B, 2, H/4, W/4)
         return F.interpolate(ab, size=l.shape[-2:], mode="bilinear", align_corners=False)

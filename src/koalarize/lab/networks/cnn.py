@@ -66,7 +66,7 @@ class CNN(ColorNetwork):
         )
         initialise(self, config)
 
-    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict ab (B, 2, W, W) from L* (B, 1, W, W), W = ``fixed_size``; hints are not used."""
         self.check_size(l)
         grid = self.convolutions(l / 100)  # (B, 2, W, W)

@@ -127,7 +127,7 @@ class Extractor(nn.Module):
         """Stay in eval mode: its batch norms must not follow our pictures."""
         return super().train(False)
 
-    def forward(self, l: Tensor) -> Tensor:  # noqa: E741
+    def forward(self, l: Tensor) -> Tensor:
         """Return features (B, F) of lightness (B, 1, H, W), L* in [0, 100].
 
         The whole picture is brought to the extractor's own square, as in the original paper: many
@@ -142,7 +142,7 @@ class Extractor(nn.Module):
             return self.model((grey - self.mean) / self.std)  # (B, 3, S, S) -> (B, F)
 
 
-def grey_of_lightness(l: Tensor) -> Tensor:  # noqa: E741
+def grey_of_lightness(l: Tensor) -> Tensor:
     """Return sRGB's grey level in [0, 1] of L* in [0, 100], any shape; L* beyond is clipped.
 
     The inverse of ``color.grey_to_lightness`` (CIE 15:2004, IEC 61966-2-1).

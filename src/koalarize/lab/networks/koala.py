@@ -82,7 +82,7 @@ class Koala(ClassifyingNetwork):
         self.head = nn.Conv2d(channels, len(color.ab_bins()), 1)
         nn.init.normal_(self.head.weight, std=0.01)
 
-    def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+    def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict bin logits (B, Q, H/4, W/4) from L* (B, 1, H, W) and hints (B, 3, H, W)."""
         if hints is None:
             hints = l.new_zeros(l.shape[0], 3, *l.shape[-2:])

@@ -87,7 +87,7 @@ class KoalaNet(ColorNetwork):
         """The frozen extractor."""
         return self._held[0]
 
-    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict ab (B, 2, H, W) from L* (B, 1, H, W); hints are not used."""
         self.check_size(l)
         grid = self.encoder(l / 50 - 1)  # (B, 256, H/8, W/8)

@@ -74,7 +74,7 @@ class UNet(ColorNetwork):
         self.head = nn.Conv2d(fine[0], 2, 1)
         initialise(self, config)
 
-    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict ab (B, 2, H, W) from L* (B, 1, H, W); hints are not used."""
         grid = l / 50 - 1
         skips: list[Tensor] = []

@@ -46,7 +46,7 @@ class UNetMini(ColorNetwork):
         self.head = nn.Conv2d(fine, 2, 1)
         initialise(self, config)
 
-    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:  # noqa: E741
+    def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict ab (B, 2, H, W) from L* (B, 1, H, W); hints are not used."""
         fine = self.down1(l / 50 - 1)  # (B, 32, H, W)
         middle = self.down2(F.max_pool2d(fine, 2))  # (B, 64, H/2, W/2)

@@ -23,6 +23,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.plan import suggestions as likely
+from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import Suggestion
@@ -213,7 +214,8 @@ def palette(data: bytes, name: str, settings: Settings) -> Palette:
         Problem: 413 if it has too many pixels.
     """
     photo = read_photo(data, settings)
-    return Palette.of(photo, name=name or "reference", sha256=hashlib.sha256(data).hexdigest())
+    digest = hashlib.sha256(data).hexdigest()
+    return palette_from_photo(photo, name=name or "reference", sha256=digest)
 
 
 def encode(pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None, format: str) -> bytes:
