@@ -39,7 +39,6 @@ __all__ = [
     "encode",
     "gamut_boundary",
     "gamut_picture",
-    "hex_of",
     "palette",
     "preview",
     "region",
@@ -183,7 +182,7 @@ def suggestions(
     lightness = look.lightness_at(x, y)
     found = likely(look, steered.steering, (x, y), count)
     now = steered.chroma.at(*look.grid.cell(x, y), lightness)
-    return lightness, hex_of(now), found
+    return lightness, color.lab_to_hex(now), found
 
 
 def alternatives(steered: Steered, *, count: int, side: int) -> list[tuple[int, float, str]]:
@@ -249,9 +248,3 @@ def gamut_picture(lightness: float, side: int) -> bytes:
     srgb = color.lab_to_srgb(lab, dtype=np.uint8)
     srgb[~inside] = 0
     return encode(srgb, (inside * np.uint8(255)).astype(np.uint8), "png")
-
-
-def hex_of(lab: npt.NDArray[np.float32]) -> str:
-    """Return ``#rrggbb`` of a Lab colour, brought into sRGB."""
-    levels = color.lab_to_srgb(color.map_to_gamut(lab[None]), dtype=np.uint8)[0]
-    return "#" + "".join(f"{level:02x}" for level in levels)
