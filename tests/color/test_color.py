@@ -296,6 +296,32 @@ class TestEncodeDecode:
             color.decode_ab(np.zeros((3, 1, 1), np.float32), temperature=temperature)
 
 
+class TestHex:
+    @pytest.mark.parametrize(
+        ("text", "levels"),
+        [("#1f4a27", (31, 74, 39)), ("1F4A27", (31, 74, 39)), ("#fa0", (255, 170, 0))],
+    )
+    def test_levels(self, text, levels):
+        assert tuple(color.hex_to_srgb(text)) == levels
+
+    @pytest.mark.parametrize("text", ["", "#", "#12", "#12345", "red", "#gggggg"])
+    def test_what_is_none(self, text):
+        with pytest.raises(ValueError, match=r"."):
+            color.hex_to_srgb(text)
+
+    @given(hnp.arrays(np.uint8, 3))
+    def test_there_and_back(self, srgb):
+        text = color.srgb_to_hex(srgb)
+        assert np.array_equal(color.hex_to_srgb(text), srgb)
+        assert color.lab_to_hex(color.srgb_to_lab(srgb[None])[0]) == text
+
+    def test_what_srgb_has_not_keeps_its_lightness(self):
+        fitted = color.srgb_to_lab(
+            color.hex_to_srgb(color.lab_to_hex(np.float32([40, 0, 200])))[None]
+        )
+        assert fitted[0, 0] == pytest.approx(40, abs=0.5)
+
+
 class TestColorfulness:
     def test_grey_has_none(self):
         assert color.colorfulness(np.full((8, 8, 3), 77, np.uint8)) == 0

@@ -170,7 +170,7 @@ def test_an_upload_that_is_cut_off():
     app = create_app(Settings(), models=MODELS)
     sent = talk(app, [PIECE])
     assert sent[0]["status"] == 400
-    assert app._app._app.state.studio.intake._held == 0
+    assert app._app._app.state.studio.uploads._held == 0
 
 
 def test_a_client_that_leaves_frees_its_place(exif):

@@ -26,11 +26,14 @@ __all__ = [
     "colorfulness",
     "gamut_scale",
     "grey_to_lightness",
+    "hex_to_srgb",
     "in_gamut",
+    "lab_to_hex",
     "lab_to_linear",
     "lab_to_srgb",
     "linear_to_srgb",
     "map_to_gamut",
+    "srgb_to_hex",
     "srgb_to_lab",
     "srgb_to_linear",
 ]
@@ -199,6 +202,30 @@ def gamut_scale(lab: Array) -> Float32:
         low = np.where(inside, middle, low)
         high = np.where(inside, high, middle)
     return low
+
+
+def hex_to_srgb(text: str) -> npt.NDArray[np.uint8]:
+    """Return (3,) levels of ``#rrggbb`` or ``#rgb``, with or without the ``#``.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    digits = text.removeprefix("#")
+    if len(digits) == 3:
+        digits = "".join(2 * digit for digit in digits)
+    if len(digits) != 6:
+        raise ValueError(f"`{text}` must be #rrggbb, as in `#c03020`")
+    return np.array([int(digits[at : at + 2], 16) for at in (0, 2, 4)], np.uint8)
+
+
+def srgb_to_hex(srgb: npt.NDArray[np.uint8]) -> str:
+    """Return ``#rrggbb`` of (3,) levels."""
+    return "#" + "".join(f"{level:02x}" for level in srgb.tolist())
+
+
+def lab_to_hex(lab: Array) -> str:
+    """Return ``#rrggbb`` of a Lab colour (3,), brought into sRGB by its chroma."""
+    return srgb_to_hex(lab_to_srgb(map_to_gamut(lab[None]), dtype=np.uint8)[0])
 
 
 def colorfulness(srgb: Array) -> float:

@@ -146,8 +146,7 @@ def suggest(likely: Float32, bins: Bins, lightness: float, count: int) -> list[S
         a, b = float(lab[0, 1]), float(lab[0, 2])
         if any((a - s.a) ** 2 + (b - s.b) ** 2 < _LOOK_ALIKE**2 for s in found):
             continue
-        levels = color.lab_to_srgb(lab, dtype=np.uint8)[0]
-        text = "#" + "".join(f"{level:02x}" for level in levels)
+        text = color.srgb_to_hex(color.lab_to_srgb(lab, dtype=np.uint8)[0])
         found.append(Suggestion(text, a, b, mode.probability))
         if len(found) == count:
             break

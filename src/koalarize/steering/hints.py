@@ -76,15 +76,9 @@ class Hint:
     @property
     def ab(self) -> tuple[float, float]:
         """The hint's (a*, b*), Lab units."""
-        import numpy as np
+        from koalarize.color import hex_to_srgb, srgb_to_lab
 
-        from koalarize.color import srgb_to_lab
-
-        digits = self.color.removeprefix("#")
-        if len(digits) == 3:
-            digits = "".join(2 * digit for digit in digits)
-        srgb = np.array([[int(digits[i : i + 2], 16) for i in (0, 2, 4)]], np.uint8)
-        lab = srgb_to_lab(srgb)[0]
+        lab = srgb_to_lab(hex_to_srgb(self.color)[None])[0]
         return float(lab[1]), float(lab[2])
 
 

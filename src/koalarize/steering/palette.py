@@ -119,7 +119,7 @@ class Palette:
             if min(apart, default=99.0) >= 25 and len(chosen) < _SWATCHES:
                 chosen.append(int(number))
         srgb = color.lab_to_srgb(places[chosen], dtype=np.uint8)
-        return tuple("#" + "".join(f"{level:02x}" for level in levels) for levels in srgb)
+        return tuple(color.srgb_to_hex(levels) for levels in srgb)
 
     def lead(
         self, logits: Float32, bins: Bins, lightness: Float32, free: Float32 | None = None

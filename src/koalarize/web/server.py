@@ -20,7 +20,18 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from koalarize.errors import OptionError
 
-__all__ = ["CONTENT_POLICY", "DEFAULT_PORT", "Guard", "new_token", "open_socket", "serve"]
+__all__ = [
+    "CONTENT_POLICY",
+    "DEFAULT_PORT",
+    "App",
+    "Guard",
+    "Message",
+    "Receive",
+    "Send",
+    "new_token",
+    "open_socket",
+    "serve",
+]
 
 DEFAULT_PORT = 8765
 #: How long open requests may take to end after Ctrl-C, seconds.
@@ -44,11 +55,12 @@ _HEADERS = {
     b"cache-control": b"no-store",
 }
 
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
+#: What an ASGI server and an application tell each other.
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 #: An ASGI application, such as FastAPI's.
-App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 def new_token() -> str:
@@ -95,7 +107,7 @@ class Guard:
         self._public = frozenset(public)
         self._body_of = refusal or _plain_text
 
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -116,7 +128,7 @@ class Guard:
         else:
             await self._app(scope, receive, _with_headers(send))
 
-    def _refusal(self, scope: _Message, headers: dict[bytes, str]) -> tuple[int, str] | None:
+    def _refusal(self, scope: Message, headers: dict[bytes, str]) -> tuple[int, str] | None:
         host = headers.get(b"host", "")
         if not self._is_ours(host):
             return 421, "this server answers only under its own address; open the one it printed"
@@ -146,7 +158,7 @@ class Guard:
         known = bool({name, "*"} & self._hosts)
         return known or (self._any_address and _is_address(name))
 
-    def _brings_token(self, scope: _Message) -> bool:
+    def _brings_token(self, scope: Message) -> bool:
         if self._token is None or scope["type"] != "http" or scope["method"] != "GET":
             return False
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])
@@ -165,8 +177,8 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _with_headers(send: _Send) -> _Send:
-    async def sender(message: _Message) -> None:
+def _with_headers(send: Send) -> Send:
+    async def sender(message: Message) -> None:
         if message["type"] == "http.response.start":
             present = {name.lower() for name, _ in message.get("headers", [])}
             added = [(name, value) for name, value in _HEADERS.items() if name not in present]
@@ -181,7 +193,7 @@ def _plain_text(status: int, text: str) -> tuple[str, bytes]:
 
 
 async def _answer(
-    send: _Send,
+    send: Send,
     status: int,
     body: bytes,
     extra: Sequence[tuple[bytes, bytes]] = (),

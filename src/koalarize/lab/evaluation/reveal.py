@@ -34,6 +34,6 @@ def revealed_hints(pixels: npt.NDArray[np.uint8], count: int, *, seed: int) -> l
         rows = slice(max(0, row - _PATCH), row + _PATCH + 1)
         columns = slice(max(0, column - _PATCH), column + _PATCH + 1)
         mean = color.srgb_to_lab(np.ascontiguousarray(pixels[rows, columns])).mean(axis=(0, 1))
-        r, g, b = color.lab_to_srgb(mean[None], dtype=np.uint8)[0].tolist()
-        hints.append(Hint(column + 0.5, row + 0.5, f"#{r:02x}{g:02x}{b:02x}", _PATCH + 0.5))
+        text = color.srgb_to_hex(color.lab_to_srgb(mean[None], dtype=np.uint8)[0])
+        hints.append(Hint(column + 0.5, row + 0.5, text, _PATCH + 0.5))
     return hints

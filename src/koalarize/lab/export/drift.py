@@ -128,6 +128,5 @@ def _hints(picture: Picture, rng: np.random.Generator) -> list[Hint]:
     hints: list[Hint] = []
     for _ in range(int(rng.integers(1, _MOST_HINTS + 1))):
         x, y = int(rng.integers(width)), int(rng.integers(height))
-        red, green, blue = (int(value) for value in picture[y, x])
-        hints.append(Hint(x, y, f"#{red:02x}{green:02x}{blue:02x}"))
+        hints.append(Hint(x, y, color.srgb_to_hex(picture[y, x])))
     return hints

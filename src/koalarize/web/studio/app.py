@@ -9,10 +9,9 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.responses import FileResponse, RedirectResponse, Response
@@ -21,13 +20,13 @@ from starlette.staticfiles import StaticFiles
 import koalarize
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.models.catalog import MODELS
-from koalarize.web.server import App, Guard
+from koalarize.web.server import App, Guard, Message, Receive, Send
 from koalarize.web.studio import openapi, problems
 from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.routes import router
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.state import PREFIX, Studio
-from koalarize.web.studio.uploads import Intake
+from koalarize.web.studio.uploads import UploadReader
 from koalarize.web.studio.work import Models
 from koalarize.web.studio.work_queue import WorkQueue
 
@@ -45,8 +44,6 @@ Coordinates are pixels of the upright, full-size photo. Errors are problem detai
 """
 #: Seconds a client may take to accept one piece of an answer.
 _SLOWEST_READER = 60.0
-
-_Message = MutableMapping[str, Any]
 
 
 def create_app(
@@ -69,7 +66,7 @@ def create_app(
         Models(loaders),
         WorkQueue(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
         PhotoStore(Path(folder.name), settings),
-        Intake(settings),
+        UploadReader(settings),
     )
 
     @asynccontextmanager
@@ -101,7 +98,7 @@ def create_app(
     # A rebound name brings no token, and behind a token any name may be this machine's.
     hosts = ("*",) if settings.token is not None else settings.hosts
     guard = Guard(app, hosts=hosts, token=settings.token, public=public, refusal=problems.refusal)
-    return _Journal(guard)
+    return _RequestLog(guard)
 
 
 async def _page() -> Response:
@@ -117,25 +114,25 @@ def _loader(name: str) -> Callable[[], Colorizer]:
 class _Static(StaticFiles):
     """The page's files, which a browser asks about each time: they change with the version."""
 
-    async def get_response(self, path: str, scope: _Message) -> Any:
+    async def get_response(self, path: str, scope: Message) -> Response:
         response = await super().get_response(path, scope)
         response.headers["cache-control"] = "no-cache"
         return response
 
 
-class _Journal:
+class _RequestLog:
     """Logs one line a request, without addresses' contents, and gives up on stalled readers."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def __call__(self, scope: _Message, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         status, sent, start = 0, 0, time.perf_counter()
 
-        async def counted(message: _Message) -> None:
+        async def counted(message: Message) -> None:
             nonlocal status, sent
             status = message.get("status", status)
             sent += len(message.get("body", b""))

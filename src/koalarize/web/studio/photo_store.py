@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from koalarize.colorizer.chroma import Chroma
+from koalarize.colorizer.look import Look
 from koalarize.errors import PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.photo.read import DECODE_ERRORS
@@ -83,8 +85,8 @@ class Opened:
     def __init__(self, photo: Photo) -> None:
         """Keep a photo."""
         self.photo = photo
-        self.looks: _Cache[Any] = _Cache(_LOOKS)
-        self.chromas: _Cache[Any] = _Cache(_CHROMAS)
+        self.looks: _Cache[Look] = _Cache(_LOOKS)
+        self.chromas: _Cache[Chroma] = _Cache(_CHROMAS)
         self._small: _Cache[Photo] = _Cache(_PREVIEWS)
 
     @property
@@ -119,7 +121,7 @@ class Entry:
         file: where its bytes lie.
         bytes: how many.
         width: of the upright photo, pixels.
-        height: of it.
+        height: of the upright photo, pixels.
         format: Pillow's name of its format.
         grey: whether it holds no colour of its own.
         deep: whether it has 16 bits.
@@ -212,7 +214,7 @@ class PhotoStore:
             return entry
 
     def open(self, entry: Entry) -> Opened:
-        """Return the decoded photo, decoding it again if it was let go.
+        """Return the decoded photo, decoding it again if it was dropped.
 
         Raises:
             Problem: 404 if it was deleted meanwhile.
@@ -252,7 +254,7 @@ class PhotoStore:
         return opened
 
     def _sweep(self) -> None:
-        """Let go what is too old or too much; called with the lock held."""
+        """Drop what is too old or too much; called with the lock held."""
         now, settings = time.monotonic(), self._settings
         old = [key for key, one in self._entries.items() if now - one.used > settings.expiry]
         for key in old:

@@ -1,11 +1,11 @@
 """What goes over the wire, as models that the OpenAPI description is made of.
 
-Not here: what becomes of it. Ranges that need the photo (a hint's place) are checked with it.
+Not here: what is done with it. Ranges that need the photo (a hint's place) are checked with it.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -193,4 +193,4 @@ class ProblemDetails(BaseModel):
     title: str
     status: int
     detail: str
-    errors: list[dict[str, Any]] | None = None
+    errors: list[dict[str, str]] | None = None

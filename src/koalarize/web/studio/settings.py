@@ -1,7 +1,6 @@
 """The limits of the service, in one place.
 
-Not here: what they limit. ``koalarize serve`` sets a few of them; the rest are what one computer
-can bear.
+Not here: what they limit. ``koalarize serve`` sets a few of them; the rest suit one computer.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.settings import Settings
-from koalarize.web.studio.uploads import Intake
+from koalarize.web.studio.uploads import UploadReader
 from koalarize.web.studio.work import Models
 from koalarize.web.studio.work_queue import WorkQueue
 
@@ -32,14 +32,14 @@ class Studio:
         models: by name.
         queue: where work is done.
         photos: the uploaded ones.
-        intake: reads uploads.
+        uploads: reads uploads.
     """
 
     settings: Settings
     models: Models
     queue: WorkQueue
     photos: PhotoStore
-    intake: Intake
+    uploads: UploadReader
 
 
 def studio_of(request: Request) -> Studio:

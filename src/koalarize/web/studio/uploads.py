@@ -19,7 +19,7 @@ from starlette.requests import Request
 from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
 
-__all__ = ["Intake", "Upload", "safe_name"]
+__all__ = ["Upload", "UploadReader", "safe_name"]
 
 _MOST_NAME = 120
 _FORM_OVERHEAD = 1 << 16
@@ -47,7 +47,7 @@ class _InMemoryParser(MultiPartParser):
     spool_max_size = 1 << 62
 
 
-class Intake:
+class UploadReader:
     """Reads uploads for one application and counts what those under way hold."""
 
     def __init__(self, settings: Settings) -> None:

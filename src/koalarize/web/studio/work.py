@@ -10,7 +10,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,11 +35,11 @@ from koalarize.web.studio.settings import Settings
 __all__ = [
     "EXTENT",
     "Models",
+    "Steered",
     "alternatives",
     "encode",
     "gamut_boundary",
     "gamut_picture",
-    "hex_of",
     "palette",
     "preview",
     "region",
@@ -86,41 +86,49 @@ class Models:
             return self._loaded[name]
 
 
-def _chroma(opened: Opened, model: str, colorizer: Colorizer, steering: Steering) -> Chroma:
-    """Return how the photo is coloured, from the cache if it was asked for before."""
+@dataclass(frozen=True)
+class Steered:
+    """A photo with what is asked of its colours.
 
-    def make() -> Chroma:
-        return plan(_look(opened, model, colorizer, steering), steering)
+    Attributes:
+        opened: the photo.
+        model: the model's name.
+        colorizer: that model.
+        steering: what is asked.
+    """
 
-    return opened.chromas.get((model, steering), make)
+    opened: Opened
+    model: str
+    colorizer: Colorizer
+    steering: Steering
+
+    @property
+    def look(self) -> Look:
+        """What the network sees, from the cache if it looked before."""
+        size = self.steering.size
+        photo = self.opened.photo
+        return self.opened.looks.get(
+            (self.model, size), lambda: self.colorizer.look(photo, size=size)
+        )
+
+    @property
+    def chroma(self) -> Chroma:
+        """How the photo is coloured, from the cache if it was asked for before."""
+        return self.opened.chromas.get(
+            (self.model, self.steering), lambda: plan(self.look, self.steering)
+        )
 
 
-def _look(opened: Opened, model: str, colorizer: Colorizer, steering: Steering) -> Look:
-    size = steering.size
-    return opened.looks.get((model, size), lambda: colorizer.look(opened.photo, size=size))
-
-
-def preview(
-    opened: Opened,
-    models: Models,
-    asked: tuple[str, Steering] | None,
-    *,
-    side: int,
-    format: str,
-) -> bytes:
-    """Return a small version of the coloured photo, or of the original where nothing is asked."""
+def preview(opened: Opened, chroma: Chroma | None, *, side: int, format: str) -> bytes:
+    """Return a small version of the coloured photo, or of the original where chroma is None."""
     small = opened.small(side)
-    if asked is None:
-        return encode(small.pixels, small.alpha, format)
-    model, steering = asked
-    planned = _chroma(opened, model, models.get(model), steering)
-    return encode(planned.paint(small.pixels), small.alpha, format)
+    pixels = small.pixels if chroma is None else chroma.paint(small.pixels)
+    return encode(pixels, small.alpha, format)
 
 
 def region(
     opened: Opened,
-    models: Models,
-    asked: tuple[str, Steering] | None,
+    chroma: Chroma | None,
     box: tuple[int, int, int, int],
     *,
     scale: float,
@@ -130,8 +138,7 @@ def region(
 
     Args:
         opened: the photo.
-        models: those of the service.
-        asked: model and steering; None is the original.
+        chroma: how it is coloured; None is the original.
         box: left, top, width and height, pixels of the photo; cut to it.
         scale: 0.05 to 1.
         format: ``jpeg``, ``webp`` or ``png``.
@@ -153,12 +160,10 @@ def region(
             f"the part would be {size[0]} x {size[1]} pixels but at most {_MOST_OUTPUT} a side are "
             "sent: ask for less, or lower `scale`"
         )
-    if asked is None:
+    if chroma is None:
         pixels = photo.pixels[top:bottom, left:right]
     else:
-        model, steering = asked
-        planned = _chroma(opened, model, models.get(model), steering)
-        pixels = planned.paint(photo.pixels, area=(left, top, right, bottom))
+        pixels = chroma.paint(photo.pixels, area=(left, top, right, bottom))
     alpha = None if photo.alpha is None else photo.alpha[top:bottom, left:right]
     part = Opened(Photo(np.ascontiguousarray(pixels), alpha)).small(max(size))
     return encode(part.pixels, part.alpha, format)
@@ -171,33 +176,24 @@ def render(photo: Photo, colorizer: Colorizer, steering: Steering, format: str |
 
 
 def suggestions(
-    opened: Opened, models: Models, asked: tuple[str, Steering], x: float, y: float, count: int
+    steered: Steered, x: float, y: float, count: int
 ) -> tuple[float, str, list[Suggestion]]:
     """Return L* at a point, the colour that is there now, and what else is likely."""
-    model, steering = asked
-    colorizer = models.get(model)
-    look = _look(opened, model, colorizer, steering)
+    look = steered.look
     lightness = look.lightness_at(x, y)
-    found = likely(look, steering, (x, y), count)
-    planned = _chroma(opened, model, colorizer, steering)
-    now = planned.at(*look.grid.cell(x, y), lightness)
-    return lightness, hex_of(now), found
+    found = likely(look, steered.steering, (x, y), count)
+    now = steered.chroma.at(*look.grid.cell(x, y), lightness)
+    return lightness, color.lab_to_hex(now), found
 
 
-def alternatives(
-    opened: Opened, models: Models, asked: tuple[str, Steering], *, count: int, side: int
-) -> list[tuple[int, float, str]]:
+def alternatives(steered: Steered, *, count: int, side: int) -> list[tuple[int, float, str]]:
     """Return number, difference from number 0 and preview (a data URL) of each colouring."""
-    model, steering = asked
-    colorizer = models.get(model)
-    look = _look(opened, model, colorizer, steering)
-    small = opened.small(side)
+    small = steered.opened.small(side)
     found: list[tuple[int, float, str]] = []
     first: npt.NDArray[np.float32] | None = None
-    for number in range(min(count, len(look.alternatives())) + 1):
-        other = replace(steering, alternative=number)
-        planned = _chroma(opened, model, colorizer, other)
-        srgb = planned.paint(small.pixels)
+    for number in range(min(count, len(steered.look.alternatives())) + 1):
+        other = replace(steered, steering=replace(steered.steering, alternative=number))
+        srgb = other.chroma.paint(small.pixels)
         ab = color.srgb_to_lab(srgb)[..., 1:]
         first = ab if first is None else first
         difference = float(np.linalg.norm(ab - first, axis=-1).mean())
@@ -254,9 +250,3 @@ def gamut_picture(lightness: float, side: int) -> bytes:
     srgb = color.lab_to_srgb(lab, dtype=np.uint8)
     srgb[~inside] = 0
     return encode(srgb, (inside * np.uint8(255)).astype(np.uint8), "png")
-
-
-def hex_of(lab: npt.NDArray[np.float32]) -> str:
-    """Return ``#rrggbb`` of a Lab colour, brought into sRGB."""
-    levels = color.lab_to_srgb(color.map_to_gamut(lab[None]), dtype=np.uint8)[0]
-    return "#" + "".join(f"{level:02x}" for level in levels)

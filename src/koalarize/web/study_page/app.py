@@ -68,7 +68,7 @@ def create_app(study: Study) -> Guard:
     """Return the application of one session.
 
     Args:
-        study: the session; closed by whoever made it.
+        study: the session; the caller closes it.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.study = study

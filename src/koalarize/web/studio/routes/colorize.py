@@ -49,7 +49,7 @@ async def colorize(
     name: Name = "",
 ) -> Response:
     model, steering = asked
-    sent = await studio.intake.read(request, name=name)
+    sent = await studio.uploads.read(request, name=name)
 
     def job() -> tuple[bytes, str]:
         photo = read_photo(sent.picture, studio.settings)

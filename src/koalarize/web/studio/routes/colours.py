@@ -31,7 +31,7 @@ _Lightness = Annotated[float, Query(ge=0, le=100)]
     responses=problems(*UPLOADED),
 )
 async def reference(studio: Shared, request: Request, name: Name = "") -> PaletteJson:
-    sent = await studio.intake.read(request, name=name)
+    sent = await studio.uploads.read(request, name=name)
     return await studio.queue.run(
         lambda: work.palette(sent.picture, sent.name, studio.settings), request
     )

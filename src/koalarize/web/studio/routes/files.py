@@ -80,7 +80,7 @@ async def save(studio: Shared, id: Id, asked: schemas.SessionAsked) -> Response:
 )
 async def reopen(studio: Shared, request: Request, id: Id) -> SteeringAsked:
     entry = studio.photos.get(id)
-    sent = await studio.intake.read(request)
+    sent = await studio.uploads.read(request)
 
     def job() -> SteeringAsked:
         session = Session.loads(sent.picture)

@@ -33,7 +33,7 @@ router = APIRouter(tags=["photos"])
 async def upload(
     studio: Shared, request: Request, response: Response, name: Name = ""
 ) -> schemas.PhotoInfo:
-    sent = await studio.intake.read(request, name=name)
+    sent = await studio.uploads.read(request, name=name)
     entry, new = await studio.queue.run(lambda: studio.photos.add(sent.picture, sent.name), request)
     response.status_code = 201 if new else 200
     response.headers["location"] = f"{PREFIX}/photos/{entry.id}"

@@ -9,9 +9,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from koalarize.steering.steering import Steering
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.openapi import SHOWN, WORKED, Id, problems
-from koalarize.web.studio.state import Shared
+from koalarize.web.studio.photo_store import Opened
+from koalarize.web.studio.state import Shared, Studio
 
 __all__ = ["router"]
 
@@ -28,12 +30,12 @@ router = APIRouter(prefix="/photos/{id}", tags=["steering"])
 async def preview(
     studio: Shared, request: Request, id: Id, asked: schemas.PreviewAsked
 ) -> Response:
-    entry = studio.photos.get(id)
-    steering = None if asked.grey else asked.steering.parse()
+    entry, steering = studio.photos.get(id), asked.steering.parse()
 
     def job() -> bytes:
         opened = studio.photos.open(entry)
-        return work.preview(opened, studio.models, steering, side=asked.side, format=asked.format)
+        chroma = None if asked.grey else _steered(studio, opened, steering).chroma
+        return work.preview(opened, chroma, side=asked.side, format=asked.format)
 
     data = await studio.queue.run(job, request)
     return Response(data, media_type=f"image/{asked.format}")
@@ -47,15 +49,13 @@ async def preview(
     responses={**SHOWN, **problems(*WORKED)},
 )
 async def region(studio: Shared, request: Request, id: Id, asked: schemas.RegionAsked) -> Response:
-    entry = studio.photos.get(id)
-    steering = None if asked.grey else asked.steering.parse()
+    entry, steering = studio.photos.get(id), asked.steering.parse()
     box = (asked.x, asked.y, asked.width, asked.height)
 
     def job() -> bytes:
         opened = studio.photos.open(entry)
-        return work.region(
-            opened, studio.models, steering, box, scale=asked.scale, format=asked.format
-        )
+        chroma = None if asked.grey else _steered(studio, opened, steering).chroma
+        return work.region(opened, chroma, box, scale=asked.scale, format=asked.format)
 
     data = await studio.queue.run(job, request)
     return Response(data, media_type=f"image/{asked.format}")
@@ -73,10 +73,8 @@ async def suggestions(
     entry, steering = studio.photos.get(id), asked.steering.parse()
 
     def job() -> schemas.SuggestionsFound:
-        opened = studio.photos.open(entry)
-        lightness, now, found = work.suggestions(
-            opened, studio.models, steering, asked.x, asked.y, asked.count
-        )
+        steered = _steered(studio, studio.photos.open(entry), steering)
+        lightness, now, found = work.suggestions(steered, asked.x, asked.y, asked.count)
         suggested = [
             schemas.SuggestionFound(
                 color=one.color,
@@ -105,10 +103,8 @@ async def alternatives(
     entry, steering = studio.photos.get(id), asked.steering.parse()
 
     def job() -> schemas.AlternativesFound:
-        opened = studio.photos.open(entry)
-        found = work.alternatives(
-            opened, studio.models, steering, count=asked.count, side=asked.side
-        )
+        steered = _steered(studio, studio.photos.open(entry), steering)
+        found = work.alternatives(steered, count=asked.count, side=asked.side)
         return schemas.AlternativesFound(
             alternatives=[
                 schemas.AlternativeFound(
@@ -119,3 +115,8 @@ async def alternatives(
         )
 
     return await studio.queue.run(job, request)
+
+
+def _steered(studio: Studio, opened: Opened, asked: tuple[str, Steering]) -> work.Steered:
+    model, steering = asked
+    return work.Steered(opened, model, studio.models.get(model), steering)

@@ -158,7 +158,7 @@ async function choose() {
   if (files.length) take(files);
 }
 
-/** Take files however they came: photos go on the table, a session goes on. */
+/** Take files however they came: photos go on the table, a session is continued. */
 async function take(files) {
   const sessions = files.filter(
     (file) => file.name?.toLowerCase().endsWith(".json") || file.type === "application/json",
@@ -227,7 +227,7 @@ api.connection.addEventListener("offline", () => {
   complain({
     title: "No answer from koalarize",
     detail:
-      "The program behind this page does not answer. Nothing is lost: the page goes on as soon as “koalarize serve” runs again.",
+      "The program behind this page does not answer. Nothing is lost: the page continues as soon as “koalarize serve” runs again.",
   });
 });
 onDetail(api.connection, "busy", ({ waiting }) => {

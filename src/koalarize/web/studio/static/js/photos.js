@@ -18,7 +18,7 @@ export function newId() {
 export class Photo extends EventTarget {
   #past = [];
   #future = [];
-  #before = null; // the edit before a drag that still goes on
+  #before = null; // the edit before a drag that has not ended
   #saved = FIRST_EDIT;
 
   constructor(file, name = file.name || "pasted.png") {
@@ -60,7 +60,7 @@ export class Photo extends EventTarget {
     this.#tell(false);
   }
 
-  /** Change some of the edit; while `live`, a drag goes on and is one step together. */
+  /** Change some of the edit; while `live`, it is part of a drag, which is one step. */
   change(values, { live = false } = {}) {
     const previous = this.#before ?? this.edit;
     this.edit = Object.freeze({ ...this.edit, ...values });

@@ -1,8 +1,8 @@
 /**
  * Pictures for the viewer: a small one of the whole photo, and the part in sight at full detail.
  *
- * Not here: drawing (`viewer.js`). Each change asks anew and drops what was asked before; while a
- * drag goes on, small pictures follow one another instead, so that something moves. Fires "state"
+ * Not here: drawing (`viewer.js`). Each change asks again and drops what was asked before; during a
+ * drag, small pictures follow one another instead, so that something moves. Fires "state"
  * {busy, seconds, problem}.
  */
 
@@ -14,7 +14,7 @@ const DRAG = 480; // and while something is dragged
 const SETTLE = 140; // milliseconds the view rests before detail is fetched
 const AROUND = 0.15; // how much more than what is in sight is fetched, each way
 const KEPT = 8; // photos whose pictures are kept
-const SHARPER = 1.15; // detail is fetched where it has so many times the preview's pixels
+const SHARPER = 1.15; // detail is fetched where it has more than this times the preview's pixels
 
 export class Previews extends EventTarget {
   #photo = null;
@@ -54,7 +54,7 @@ export class Previews extends EventTarget {
     else this.#later();
   }
 
-  /** The edit has changed; `live` while a drag goes on. */
+  /** The edit has changed; `live` during a drag. */
   changed({ live }) {
     if (!this.#photo?.info) return;
     if (live) this.#drag();

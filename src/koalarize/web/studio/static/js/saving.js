@@ -42,7 +42,7 @@ export class Saving {
     this.menu.querySelector("button").focus();
   }
 
-  /** Go on with the session in a file. */
+  /** Continue the session in a file. */
   async openSession(file) {
     const answer = await this.studio.openSession(await file.text());
     this.say(

@@ -124,7 +124,7 @@ export class Studio extends EventTarget {
     );
   }
 
-  /** Go on with a session: now if its photo is here, else as soon as it comes. */
+  /** Continue a session: now if its photo is here, else as soon as it comes. */
   async openSession(text) {
     const owner = this.photos.find(({ info }) => info && text.includes(info.sha256)) ?? null;
     if (!owner && !this.active?.info) {

@@ -128,7 +128,7 @@ export class Table {
       this.layer.aim(open || !this.#accepts() ? null : detail);
       if (!detail || open || !this.studio.active?.info || !this.#accepts()) return;
       const answer = this.#fetchSuggestions(detail);
-      answer.catch(() => {}); // whoever opens the editor hears of it
+      answer.catch(() => {}); // the editor, once open, shows why
       this.#early = { ...detail, answer };
     });
     onDetail(viewer, "place", (detail) => {
