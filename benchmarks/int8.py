@@ -5,12 +5,11 @@
 The lighter models are made first, as `koalarize lab export --precision` does, calibrated on the
 first ``--limit`` pictures of ``--calibrate`` (of ``--data``, if that is not given). Then the three
 graphs run in turn on the same input of ``--width`` x ``--height``, ``--runs`` times after two
-rounds of warm-up; decoding and merging are left out. Printed are file sizes, medians of the wall clock, their
-ratios to fp32's (the medians of one round's ratios, which hold up best where other work runs
-beside), and ΔE2000 from fp32 over the first ``--pictures`` pictures of ``--data``, every fourth of
-them with hints.
-
-Needs the extra `train`. The gain of int8 depends on the processor: it is largest with VNNI.
+rounds of warm-up; decoding and merging are left out. Printed are file sizes, medians of the wall
+clock, their ratios to fp32's (the medians of one round's ratios, which hold up best where other
+work runs beside), and ΔE2000 from fp32 over the first ``--pictures`` pictures of ``--data``, every
+fourth of them with hints. Needs the extra `train`. The gain of int8 depends on the processor: it
+is largest with VNNI.
 """
 
 from __future__ import annotations

@@ -67,4 +67,4 @@ class SlowEngine(ClassifyingEngine):
     def one(self, lightness, hints):
         self.began.set()
         assert self.go.wait(10)
-        return super().run(lightness, hints)
+        return super().one(lightness, hints)
