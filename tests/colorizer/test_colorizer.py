@@ -125,14 +125,14 @@ class TestWorkingSize:
         engine = bound_to(128)
         height, width = shape
         # lightness rises along the width by the same step a pixel, whatever the height
-        ramp = np.tile(np.linspace(20, 230, width), (height, 1)).astype(np.float32) / 255
+        ramp = np.tile(np.linspace(0, 255, width), (height, 1)).astype(np.float32) / 255
         out = Colorizer(engine)(ramp)
         assert out.shape == (height, width, 3)
         (seen, _), *more = engine.seen
         assert not more
         assert seen.shape == (128, 128)
         expected = color.srgb_to_lab(
-            np.repeat(np.linspace(20, 230, seen_width)[:, None], 3, 1).astype(np.float32) / 255
+            np.repeat(np.linspace(0, 255, seen_width)[:, None], 3, 1).astype(np.float32) / 255
         )[:, 0]
         photo = seen[:seen_height, :seen_width]
         assert np.abs(photo - expected).max() < 2.5  # the photo at one scale, from end to end
@@ -154,7 +154,7 @@ class TestWorkingSize:
 
         def painted(l, hints):
             prediction = run(l, hints)
-            prediction.ab[:, 64:] = 90  # the photo is the upper half of the square
+            prediction.ab[..., 64:, :] = 90  # the photo is the upper half of the square
             return prediction
 
         engine.run = painted
@@ -168,6 +168,22 @@ class TestWorkingSize:
         for size in (64, 129, 256):
             with pytest.raises(OptionError, match=f"`size` is {size} but .* only works at 128"):
                 colorizer(grey, size=size)
+
+    def test_the_network_sees_no_faded_photo(self):
+        engine = FakeEngine()
+        ramp = np.tile(np.linspace(80, 160, 128), (64, 1)).astype(np.uint8)
+        out = Colorizer(engine)(ramp)
+        seen = engine.seen[0][0]
+        assert seen.min() < 1
+        assert seen.max() > 99
+        kept = color.srgb_to_lab(out)[..., 0]
+        assert np.abs(kept - color.grey_to_lightness(ramp)).max() < 1
+
+    def test_what_is_nearly_blank_is_not_stretched_into_noise(self):
+        engine = FakeEngine()
+        grain = np.random.default_rng(0).integers(119, 125, (64, 64)).astype(np.uint8)
+        Colorizer(engine)(grain)
+        assert np.ptp(engine.seen[0][0]) < 4.01 * np.ptp(color.grey_to_lightness(grain))
 
     def test_the_network_sees_lightness(self):
         engine = FakeEngine()
@@ -198,7 +214,8 @@ class TestOptions:
     def test_hints_reach_the_network(self, grey):
         engine = FakeEngine()
         Colorizer(engine)(grey, hints=[Hint(60, 45, "#ff0000", 4)])
-        hints = engine.seen[0][1]
+        assert engine.seen[0][1] is None  # what the hint does not reach is as without it
+        hints = engine.seen[1][1]
         assert hints.shape[0] == 3
         assert hints[2, 32, 42] == 1
         assert 0 < hints[2].mean() < 0.05

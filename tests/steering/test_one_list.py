@@ -30,6 +30,7 @@ VALUES = {
     "alternative": (2, ["--alternative", "2"]),
     "best": (True, ["--best"]),
     "keep_color": (True, ["--keep-color"]),
+    "reach": (0.25, ["--reach", "0.25"]),
 }
 NUMBERS = [field for field in FIELDS if bounds_of(field).low is not None]
 

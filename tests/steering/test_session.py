@@ -53,6 +53,7 @@ def test_the_layout_stays(session):
         "y": 20,
         "color": "#3050c0",
         "radius": None,
+        "reach": None,
     }
 
 

@@ -80,7 +80,8 @@ class Grid:
         for hint in hints:
             check_inside("the hint at", hint.x, hint.y, width=width, height=height)
             row, column = self.cell(hint.x, hint.y, (rows, columns))
-            found.append(HintPlace(row, column, hint.ab, (hint.radius or 0.0) * rows / height))
+            radius = (hint.radius or 0.0) * rows / height
+            found.append(HintPlace(row, column, hint.ab, radius, hint.reach))
         return found
 
     def pad(self, planes: Float32) -> Float32:

@@ -6,6 +6,8 @@ chroma at full size (``colorizer.merge``).
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +21,7 @@ from koalarize.steering import apply
 from koalarize.steering.alternatives import Suggestion, probabilities, suggest
 from koalarize.steering.hints import hint_planes
 from koalarize.steering.own_colors import Tint
+from koalarize.steering.reach import reach_of
 from koalarize.steering.steering import Steering
 
 __all__ = ["plan", "suggestions"]
@@ -38,15 +41,26 @@ def plan(look: Look, steering: Steering) -> Chroma:
     info, hints = look.answers.info, steering.hints
     gain = info.chroma_gain
     kept = _kept(look, steering)
-    answer = _ask(look, steering, kept)
-    ab = _ab(look, answer, steering)
-    if not (hints or steering.alternative):  # who asks for colours gets them, even on blank paper
-        ab = ab * np.float32(look.calm)
+    ab = _unhinted(look, steering, kept)
     if hints:
-        ab = apply.honoured(ab, look.lightness, look.grid.places(hints), gain=gain)
+        places = look.grid.places(hints)
+        hinted = _ab(look, _ask(look, steering, kept), steering)
+        reaches = [place.reach or steering.reach for place in places]
+        share = reach_of(look.lightness, [place.cell for place in places], reaches)
+        ab = ab + share * (hinted - ab)
+        ab = apply.honoured(ab, look.lightness, places, gain=gain)
     ab = apply.warmed(ab, steering.warmth, gain)
     guidance = guide(ab, look.lightness).scaled(steering.vividness * gain)
     return Chroma(guidance, None if kept is None else kept.kept())
+
+
+def _unhinted(look: Look, steering: Steering, kept: Tint | None) -> Float32:
+    """Return ab on the working grid as it is out of reach of every hint."""
+    unhinted = dataclasses.replace(steering, hints=())
+    ab = _ab(look, _ask(look, unhinted, kept), unhinted)
+    if steering.alternative:  # who asks for colours gets them, even on blank paper
+        return ab
+    return ab * np.float32(look.calm)
 
 
 def suggestions(

@@ -69,7 +69,7 @@ def honoured(
     unsure = np.ones((rows, columns), np.float32)
     for place in places:
         row, column = place.cell
-        reach = max(_SPREAD * side, _LEAST_REACH, place.reach)
+        reach = max(_SPREAD * side, _LEAST_REACH, place.radius)
         squared = (down - row) ** 2 + (across - column) ** 2
         unlike = ((ab - ab[:, row, column, None, None]) ** 2).sum(0)
         away = squared / np.float32(2 * reach**2) + unlike / np.float32(2 * _ALIKE_AB**2)

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["MOST_PIXELS", "Hint", "HintPlace", "check_inside", "hint_planes"]
+__all__ = ["MOST_PIXELS", "Hint", "HintPlace", "Reach", "check_inside", "hint_planes"]
 
 _COLOR = r"^#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})$"
 _TEXT = re.compile(r"\s*([^,=\s]+)\s*,\s*([^,=\s]+)\s*(?:,\s*([^,=\s]+)\s*)?=\s*(\S+)\s*")
 #: No photo is wider or taller, pixels.
 MOST_PIXELS = 1_000_000
 _DEFAULT_RADIUS = 0.012  # of the shorter side: two pixels at the usual working sizes
+
+
+#: How far a hint reaches, as a share of the shorter side.
+Reach = Annotated[float, Ge(0.05), Le(3)]
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Hint:
         y: pixels from its top edge.
         color: ``#rrggbb`` or ``#rgb``; its hue and chroma are used, the photo keeps its lightness.
         radius: of the circle it covers, pixels of the photo; None takes 1.2 % of its shorter side.
+        reach: how far it reaches, as a share of the shorter side; None takes that of the steering.
     """
 
     x: Annotated[float, Ge(0), Le(MOST_PIXELS), Help("Pixels from the left of the upright photo.")]
@@ -45,6 +50,9 @@ class Hint:
     radius: Annotated[
         Annotated[float, Ge(0), Le(MOST_PIXELS)] | None,
         Help("Of the circle it covers, pixels; 1.2 % of the shorter side by default."),
+    ] = None
+    reach: Annotated[
+        Reach | None, Help("How far it reaches, a share of the shorter side; else as the steering.")
     ] = None
 
     def __post_init__(self) -> None:
@@ -90,13 +98,15 @@ class HintPlace:
         row: of the cell it lies in.
         column: of that cell.
         ab: the colour asked for, Lab units.
-        reach: radius of the circle it covers, cells; 0 where none was given.
+        radius: of the circle it covers, cells; 0 where none was given.
+        reach: how far it reaches, as a share of the shorter side; None takes that of the steering.
     """
 
     row: int
     column: int
     ab: tuple[float, float]
-    reach: float = 0.0
+    radius: float = 0.0
+    reach: float | None = None
 
     @property
     def cell(self) -> tuple[int, int]:

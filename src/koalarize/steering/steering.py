@@ -90,6 +90,15 @@ class Steering:
         bool,
         Help("Places that have a colour of their own keep it; for hand-tinted photos."),
     ] = False
+    reach: Annotated[
+        float,
+        Ge(0.05),
+        Le(3),
+        Help(
+            "How far hints reach, as a share of the shorter side; edges of lightness shorten it.",
+            metavar="SHARE",
+        ),
+    ] = 0.5
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hints", tuple(self.hints))  # a list is what people write
