@@ -61,7 +61,7 @@ def test_a_pointer_to_nowhere_is_seen():
     assert is_there("merge", path)
     assert is_there("recipes/koala.yaml", path)
     assert is_there("showcase.html", SOURCE / "lab" / "evaluation" / "page.py")
-    assert not is_there("chroma", path)
+    assert not is_there("tint", path)
     assert not is_there("app", SOURCE / "web" / "studio" / "app.py")  # itself
     assert not is_there("photo.view", path)
 

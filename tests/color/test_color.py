@@ -255,6 +255,12 @@ class TestEncodeDecode:
         numbers, weights = color.encode_ab(np.zeros((2, 3, 4, 2), np.float32), neighbours=7)
         assert numbers.shape == weights.shape == (2, 3, 4, 7)
 
+    def test_fewer_bins_than_neighbours(self):
+        few = color.Bins(np.float32([(0, 0), (60, 40)]))
+        numbers, weights = few.encode(np.float32([(58, 40), (0, 1)]))
+        assert numbers.tolist() == [[1, 0], [0, 1]]
+        assert np.allclose(weights.sum(1), 1)
+
     def test_a_bin_is_its_own_nearest(self):
         numbers, _ = color.encode_ab(color.ab_bins())
         assert np.array_equal(numbers[:, 0], np.arange(len(color.ab_bins())))

@@ -51,13 +51,14 @@ class Bins:
 
         Args:
             ab: (..., 2), Lab units.
-            neighbours: over how many nearest bins.
+            neighbours: over how many nearest bins; all of them where there are fewer.
             sigma: width of the Gaussian of the distance, Lab units.
 
         Returns:
             Bin numbers (..., neighbours), nearest first, and their weights (..., neighbours), which
             add up to 1.
         """
+        neighbours = min(neighbours, len(self))
         points = np.asarray(ab, np.float32).reshape(-1, 2)
         numbers = np.empty((len(points), neighbours), np.int16)
         weights = np.empty((len(points), neighbours), np.float32)

@@ -37,7 +37,7 @@ class OnnxEngine:
 
         Raises:
             ModelError: if the file is missing, damaged, or no model of koalarize.
-            OptionError: if this ONNX Runtime has no such provider.
+            OptionError: if this ONNX Runtime has no such provider, or cannot use it here.
         """
         import onnxruntime as ort  # takes long, so not before a picture is to be coloured
 
@@ -58,8 +58,23 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime's own errors share no base class
             reason = str(error).splitlines()[0][:160]
             raise ModelError(f"`{model}` cannot be loaded as an ONNX model: {reason}") from error
+        if provider not in self._session.get_providers():  # it would go on with another one
+            raise OptionError(
+                f"the provider `{provider}` cannot be used on this machine: see what ONNX Runtime "
+                "says of it, or leave it out to use the processor"
+            )
         self._info = _info(model, self._session.get_modelmeta().custom_metadata_map)
+        self._check_bins(model)
         self._takes_hints = any(node.name == "hints" for node in self._session.get_inputs())
+
+    def _check_bins(self, model: Path) -> None:
+        """Check that the graph has one logit for each bin that the file names."""
+        for node in self._session.get_outputs():
+            count, bins = (*node.shape, None, None)[1], len(self._info.bins)
+            if node.name == "logits" and isinstance(count, int) and count != bins:
+                raise ModelError(
+                    f"`{model}` names {bins} ab bins but has {count} logits: export it again"
+                )
 
     @property
     def info(self) -> ModelInfo:

@@ -1,7 +1,7 @@
 """What steering does to ab: warmth, hints honoured, the places that belong to a hint.
 
 Not here: what can be asked (``steering.steering``), the order in which it happens
-(``colorizer.look``).
+(``colorizer.plan``).
 """
 
 from __future__ import annotations
