@@ -1,0 +1,83 @@
+"""What the command line must not mix up or leave unsaid, seen in files and on stderr."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fakes import FakeEngine
+from koalarize.cli import main
+from koalarize.colorizer.colorizer import Colorizer
+
+#: Where the picture below is red of its own.
+SPOT = (slice(20, 40), slice(20, 50))
+
+
+def tinted() -> Image.Image:
+    """A grey picture with a part that somebody has coloured red."""
+    coarse = np.random.default_rng(3).integers(60, 200, (6, 9), dtype=np.uint8)
+    grey = np.asarray(Image.fromarray(coarse).resize((96, 64), Image.Resampling.BICUBIC))
+    pixels = np.repeat(grey[..., None], 3, axis=-1).astype(np.float64)
+    pixels[10:50, 10:60] *= (1.0, 0.45, 0.4)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def encoded(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """The network that every model is, here: it answers green and notes its runs."""
+    engine = FakeEngine((-30.0, 30.0))
+    colorizer = Colorizer(engine)
+
+    def load(model: str | Path = "koala", *, threads: int = 0) -> Colorizer:
+        del model, threads
+        return colorizer
+
+    monkeypatch.setattr(Colorizer, "load", staticmethod(load))
+    return engine
+
+
+def is_red(image: Image.Image) -> bool:
+    red, green, _ = np.asarray(image.convert("RGB"))[SPOT].reshape(-1, 3).mean(0)
+    return bool(red > green)
+
+
+def test_best_looks_twice_and_keeps_no_colours(engine, tmp_path):
+    tinted().save(tmp_path / "a.png")
+    assert main([str(tmp_path / "a.png"), "--best"]) == 0
+    assert len(engine.seen) == 2
+    assert not is_red(Image.open(tmp_path / "a.color.png"))
+
+
+def test_keep_color_keeps_colours_and_looks_once(engine, tmp_path):
+    tinted().save(tmp_path / "a.png")
+    assert main([str(tmp_path / "a.png"), "--keep-color"]) == 0
+    assert len(engine.seen) == 1
+    assert is_red(Image.open(tmp_path / "a.color.png"))
+
+
+@pytest.mark.parametrize("to", ["stdout", "a file"])
+def test_through_a_pipe_the_note_about_colours_is_given(
+    engine, tmp_path, monkeypatch, capfdbinary, to
+):
+    del engine
+    out = [] if to == "stdout" else ["-o", str(tmp_path / "a.png")]
+    note = b"the picture has colours already"
+    for picture, words, noted in (
+        (tinted(), [], True),
+        (tinted(), ["--keep-color"], False),
+        (tinted().convert("L"), [], False),
+    ):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(encoded(picture))))
+        assert main(["-", "--overwrite", *words, *out]) == 0
+        assert (note in capfdbinary.readouterr().err) is noted
