@@ -98,7 +98,7 @@ class Steering:
             "How far hints reach, as a share of the shorter side; edges of lightness shorten it.",
             metavar="SHARE",
         ),
-    ] = 0.6  # scripts/measure_steering.py, validation and scenes, 2026-11-25: docs/log.md
+    ] = 0.5  # scripts/measure_steering.py, validation and scenes, 2026-11-25: docs/log.md
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hints", tuple(self.hints))  # a list is what people write

@@ -255,6 +255,22 @@ class TestHints:
             drawn.append(planes)
         return ab, np.stack(drawn)
 
+    def test_a_single_hint_lies_at_a_saturated_place(self):
+        ab, drawn = self.drawn(HintOptions(none=0, single=1, patch=(3, 3)), 200)
+        assert all(planes[2].sum() == 9 for planes in drawn)
+        many = self.drawn(HintOptions(none=0, most=1, patch=(3, 3)), 200)[1]
+        chroma = [np.hypot(*planes[:2, planes[2] > 0].T[0]) for planes in drawn]
+        anywhere = [np.hypot(*planes[:2, planes[2] > 0].T[0]) for planes in many]
+        assert np.mean(chroma) > 1.3 * np.mean(anywhere)
+        for planes in drawn[:5]:
+            part = planes[2] > 0
+            assert planes[:2, part].T[0] == pytest.approx(ab[:, part].mean(1), abs=1e-4)
+
+    def test_without_single_ones_the_drawing_is_as_before(self):
+        _, before = self.drawn(HintOptions(), 20)
+        _, after = self.drawn(HintOptions(single=0.0), 20)
+        assert np.array_equal(before, after)
+
     @pytest.mark.parametrize("none", [0.0, 0.6, 1.0])
     def test_share_without(self, none):
         _, drawn = self.drawn(HintOptions(none=none), 800)

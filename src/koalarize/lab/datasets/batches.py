@@ -28,6 +28,8 @@ __all__ = ["Batches", "CropOptions", "HintOptions", "SegmentSampler", "draw_hint
 
 UInt8 = npt.NDArray[np.uint8]
 
+_PLACES = 8  # looked at for a single hint
+
 
 @dataclass(frozen=True)
 class CropOptions:
@@ -84,15 +86,21 @@ class HintOptions:
         none: share of crops without any hint.
         most: the largest number of hints; small numbers are drawn more often.
         patch: smallest and largest side of a hint, pixels.
+        single: share of the crops with hints that carry exactly one, at a saturated place, as
+            people set them.
     """
 
     none: float = 0.6
     most: int = 40
     patch: tuple[int, int] = (1, 9)
+    single: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.none <= 1:
-            raise OptionError(f"`hints.none` is {self.none} but must be a share in [0, 1]")
+        for name in ("none", "single"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise OptionError(
+                    f"`hints.{name}` is {getattr(self, name)} but must be a share in [0, 1]"
+                )
         if self.most < 1:
             raise OptionError(f"`hints.most` is {self.most} but must be at least 1")
         if not 1 <= self.patch[0] <= self.patch[1]:
@@ -268,6 +276,9 @@ def draw_hints(
     if rng.random() < options.none:
         return
     height, width = ab.shape[1:]
+    if options.single > 0 and rng.random() < options.single:
+        _draw_single(ab, planes, options, rng)
+        return
     count = min(options.most, int(rng.geometric(0.125)))
     for _ in range(count):
         side = int(rng.integers(options.patch[0], options.patch[1] + 1))
@@ -276,6 +287,27 @@ def draw_hints(
         patch = (slice(top, top + side), slice(left, left + side))
         planes[(slice(2), *patch)] = ab[(slice(None), *patch)].mean(axis=(1, 2), keepdims=True)
         planes[(2, *patch)] = 1
+
+
+def _draw_single(
+    ab: npt.NDArray[np.float32],
+    planes: npt.NDArray[np.float32],
+    options: HintOptions,
+    rng: np.random.Generator,
+) -> None:
+    """Write one hint: the true ab of the most saturated of eight random places."""
+    height, width = ab.shape[1:]
+    side = int(rng.integers(options.patch[0], options.patch[1] + 1))
+    tops = rng.integers(0, height - side + 1, _PLACES)
+    lefts = rng.integers(0, width - side + 1, _PLACES)
+    parts = [
+        (slice(top, top + side), slice(left, left + side))
+        for top, left in zip(tops, lefts, strict=True)
+    ]
+    means = [ab[(slice(None), *part)].mean(axis=(1, 2)) for part in parts]
+    best = int(np.argmax([np.hypot(a, b) for a, b in means]))
+    planes[(slice(2), *parts[best])] = means[best][:, None, None]
+    planes[(2, *parts[best])] = 1
 
 
 @lru_cache(maxsize=2)
