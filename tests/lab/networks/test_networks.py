@@ -247,7 +247,7 @@ class TestRange:
 
 
 class TestInitialisation:
-    def test_zero_teaches_only_the_last_bias(self):
+    def test_zero_never_teaches_a_convolution_s_weight(self):
         """What the second article's option does, and why it is not the default."""
         network = CNN(CNNConfig(width=16, init="constant", init_value=0))
         optimizer = torch.optim.Adam(network.parameters(), 1e-2)
@@ -256,8 +256,30 @@ class TestInitialisation:
             optimizer.zero_grad()
             (network(some_input(2, 16, 16, step)) - 40).square().mean().backward()
             optimizer.step()
-        changed = [name for name, now in network.state_dict().items() if (now != start[name]).any()]
-        assert changed == ["rows.2.bias"]
+        changed = {name for name, now in network.state_dict().items() if (now != start[name]).any()}
+        linear = {f"rows.{number}.{part}" for number in (0, 2) for part in ("weight", "bias")}
+        assert changed == linear | {"convolutions.12.bias"}
+        with torch.inference_mode():
+            one, other = network(some_input(2, 16, 16))
+        assert torch.equal(one, other)
+
+    def test_the_constant_is_the_convolutions_only(self):
+        networks = []
+        for init in ("default", "constant"):
+            torch.manual_seed(4)
+            networks.append(CNN(CNNConfig(width=16, init=init, init_value=0)))
+        kept, changed = networks
+        for one, other in zip(*(layers_of(n, nn.Linear) for n in networks), strict=True):
+            assert torch.equal(one.weight, other.weight)
+            assert torch.equal(one.bias, other.bias)
+        for layer in layers_of(changed, nn.Conv2d):
+            assert not layer.weight.any()
+            assert not layer.bias.any()
+        assert kept.convolutions[0].weight.std() > 0
+        double = nn.ConvTranspose2d(2, 2, 2)
+        before = double.weight.clone()
+        initialise(double, InitConfig(init="constant", init_value=0))
+        assert torch.equal(double.weight, before)
 
     def test_a_constant_keeps_channels_alike(self):
         network = CNN(CNNConfig(width=16, init="constant", init_value=5e-4))
