@@ -231,7 +231,8 @@ class TestFiles:
         opened = service.post(f"{photo}/session/open", content=answer.content).json()
         assert opened["reference"] == palette
         assert (opened["warmth"], opened["alternative"]) == (0.25, 1)
-        assert opened["hints"] == [{"x": 20, "y": 25, "color": "#3050c0", "radius": None}]
+        hint = {"x": 20, "y": 25, "color": "#3050c0", "radius": None, "reach": None}
+        assert opened["hints"] == [hint]
 
     def test_rendering_is_what_the_colorizer_does(self, service, photo, exif):
         from koalarize.steering.session import Session

@@ -99,7 +99,7 @@ def test_it_describes_itself(exported, name):
     assert facts["size"] == 192
     assert facts["temperature"] == 0.4
     assert facts["output"] == ("logits" if classifies else "ab")
-    assert facts["parameters"] == (5_687_684 if classifies else 471_010)
+    assert facts["parameters"] == (5_687_684 if classifies else 618_530)
     assert facts["facts"] == FACTS
     assert facts["recipe"]["batch"] == load_checkpoint(checkpoint).recipe.batch
     assert facts["recipe"]["network"]["encoder"] == "start.safetensors"

@@ -1,6 +1,7 @@
 """The articles' networks: their layers, their beginnings, and the frozen extractor."""
 
 import copy
+import itertools
 import json
 import shutil
 from itertools import pairwise
@@ -69,6 +70,42 @@ def saved(path, name, options, size=64):
     return path
 
 
+#: The first article's small U-Net: (channels in, channels out) of each block's two convolutions.
+ARTICLE_UNET_MINI = (
+    ((1, 32), (32, 32)),
+    ((32, 64), (64, 64)),
+    ((64, 128), (128, 128)),
+    ((64 + 128, 128), (128, 64)),
+    ((32 + 64, 32), (32, 32)),
+)
+
+
+class ArticleUNetMini(nn.Module):
+    """The small U-Net built from the table; takes L and gives ab on the scale from -1 to 1."""
+
+    def __init__(self):
+        super().__init__()
+        table = itertools.chain(*ARTICLE_UNET_MINI)
+        self.layers = nn.ModuleList(nn.Conv2d(*both, 3, padding=1) for both in table)
+        self.layers.append(nn.Conv2d(32, 2, 1))
+
+    def block(self, number, grid):
+        for layer in self.layers[2 * number : 2 * number + 2]:
+            grid = layer(grid).clamp_min(0)  # dropout does nothing outside training
+        return grid
+
+    def forward(self, scaled):
+        skips = []
+        for number in (0, 1):
+            skips.append(self.block(number, scaled))
+            scaled = nn.functional.max_pool2d(skips[-1], 2)
+        scaled = self.block(2, scaled)
+        for number in (3, 4):
+            wide = scaled.repeat_interleave(2, -2).repeat_interleave(2, -1)
+            scaled = self.block(number, torch.cat([wide, skips.pop()], 1))
+        return self.layers[-1](scaled)
+
+
 class TestLayers:
     """Counts and kinds of layers against the articles' own lists."""
 
@@ -77,7 +114,7 @@ class TestLayers:
         channels = (1, 64, 128, 256, 256, 128, 64, 2)
         expected = sum(map(convolution, channels[:-1], channels[1:]))
         expected += 128 * 256 + 256 + 256 * 128 + 128
-        assert count(network) == expected
+        assert count(network) == expected == 1_395_650
         assert len(layers_of(network, nn.Conv2d, nn.Linear)) == 9
         kinds = [type(m).__name__ for m in (*network.convolutions, *network.rows)]
         assert kinds == ["Conv2d", "LeakyReLU"] * 7 + ["Linear", "LeakyReLU", "Linear", "Tanh"]
@@ -95,7 +132,7 @@ class TestLayers:
             expected += convolution(before, after, 2) + block(2 * after, after)
         assert count(network) == expected + convolution(32, 2, 1)
         # mateuszbuda/brain-segmentation-pytorch: 7,763,041 with 3 channels in and 1 out
-        assert count(network) == 7_763_041 - 2 * 32 * 9 + (32 + 1)
+        assert count(network) == 7_763_041 - 2 * 32 * 9 + (32 + 1) == 7_762_498
         assert len(layers_of(network, nn.BatchNorm2d)) == 18
         assert not [m for m in layers_of(network, nn.Conv2d) if m.bias is not None][:-1]
 
@@ -106,19 +143,30 @@ class TestLayers:
         expected = sum(map(convolution, encoder[:-1], encoder[1:]))
         expected += convolution(256 + 1000, 256, 1)
         expected += sum(map(convolution, decoder[:-1], decoder[1:]))
-        assert count(network) == expected
+        assert count(network) == expected == 6_573_794  # the extractor is no part
         strides = [m.stride[0] for m in layers_of(network.encoder, nn.Conv2d)]
         assert strides == [2, 1, 2, 1, 2, 1, 1, 1]
 
     def test_unet_mini(self):
-        def block(before, after):
-            return convolution(before, after) + convolution(after, after)
-
-        expected = block(1, 32) + block(32, 64) + block(64, 128)
-        expected += block(128 + 64, 64) + block(64 + 32, 32) + convolution(32, 2, 1)
-        assert count(UNetMini()) == expected
+        channels = [
+            (layer.in_channels, layer.out_channels) for layer in layers_of(UNetMini(), nn.Conv2d)
+        ]
+        assert channels == [*itertools.chain(*ARTICLE_UNET_MINI), (32, 2)]
+        expected = sum(convolution(*both) for both in channels[:-1]) + convolution(32, 2, 1)
+        assert count(UNetMini()) == expected == 618_530
         dropouts = layers_of(UNetMini(), nn.Dropout)
         assert [m.p for m in dropouts] == [0.2] * 5
+
+    def test_unet_mini_computes_what_the_article_does(self):
+        torch.manual_seed(0)
+        ours, theirs = UNetMini().eval(), ArticleUNetMini()
+        for layer, other in zip(layers_of(ours, nn.Conv2d), theirs.layers, strict=True):
+            other.load_state_dict(layer.state_dict())
+        lightness = some_input(2, 24, 36)
+        with torch.inference_mode():
+            scaled = theirs(2 * lightness / 100 - 1)
+            wanted = -128 + (scaled + 1) / 2 * (127 + 128)
+            torch.testing.assert_close(ours(lightness), wanted)
 
     def test_pooled_features_are_as_wide_as_the_extractor_says(self):
         network = tiny(features="pooled")
@@ -199,7 +247,7 @@ class TestRange:
 
 
 class TestInitialisation:
-    def test_zero_teaches_only_the_last_bias(self):
+    def test_zero_never_teaches_a_convolution_s_weight(self):
         """What the second article's option does, and why it is not the default."""
         network = CNN(CNNConfig(width=16, init="constant", init_value=0))
         optimizer = torch.optim.Adam(network.parameters(), 1e-2)
@@ -208,8 +256,30 @@ class TestInitialisation:
             optimizer.zero_grad()
             (network(some_input(2, 16, 16, step)) - 40).square().mean().backward()
             optimizer.step()
-        changed = [name for name, now in network.state_dict().items() if (now != start[name]).any()]
-        assert changed == ["rows.2.bias"]
+        changed = {name for name, now in network.state_dict().items() if (now != start[name]).any()}
+        linear = {f"rows.{number}.{part}" for number in (0, 2) for part in ("weight", "bias")}
+        assert changed == linear | {"convolutions.12.bias"}
+        with torch.inference_mode():
+            one, other = network(some_input(2, 16, 16))
+        assert torch.equal(one, other)
+
+    def test_the_constant_is_the_convolutions_only(self):
+        networks = []
+        for init in ("default", "constant"):
+            torch.manual_seed(4)
+            networks.append(CNN(CNNConfig(width=16, init=init, init_value=0)))
+        kept, changed = networks
+        for one, other in zip(*(layers_of(n, nn.Linear) for n in networks), strict=True):
+            assert torch.equal(one.weight, other.weight)
+            assert torch.equal(one.bias, other.bias)
+        for layer in layers_of(changed, nn.Conv2d):
+            assert not layer.weight.any()
+            assert not layer.bias.any()
+        assert kept.convolutions[0].weight.std() > 0
+        double = nn.ConvTranspose2d(2, 2, 2)
+        before = double.weight.clone()
+        initialise(double, InitConfig(init="constant", init_value=0))
+        assert torch.equal(double.weight, before)
 
     def test_a_constant_keeps_channels_alike(self):
         network = CNN(CNNConfig(width=16, init="constant", init_value=5e-4))

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from koalarize.errors import ModelError, OutputError
 from koalarize.lab.networks import UNetMini
 from koalarize.lab.training.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.lab.training.initialise import start_from
 from koalarize.lab.training.recipe import NetworkOptions, Recipe, build
 from runs import TINY, differing
 
@@ -52,6 +53,17 @@ class TestCheckpoint:
         save_checkpoint(path, state, wider, {})
         with pytest.raises(ModelError, match=r"does not fit the network `unet-mini`: .* more"):
             load_checkpoint(path)
+
+    def test_the_earlier_unet_mini_is_named(self, recipe, tmp_path):
+        path = tmp_path / "a.safetensors"
+        state = build_network(recipe.network).state_dict()
+        up2 = {"up2.0.weight": (6, 14, 3, 3), "up2.0.bias": (6,), "up2.3.weight": (6, 6, 3, 3)}
+        earlier = state | {name: torch.zeros(shape) for name, shape in up2.items()}
+        save_checkpoint(path, earlier, recipe, {})
+        with pytest.raises(ModelError, match=r"up to 0\.3, .* 14-6-6 .* has 14-8-6: train"):
+            load_checkpoint(path)
+        with pytest.raises(ModelError, match=r"the unet-mini of koalarize up to 0\.3"):
+            start_from(build_network(recipe.network), str(path))
 
     def test_files_of_another_kind(self, recipe, tmp_path):
         path = tmp_path / "a.safetensors"

@@ -7,6 +7,7 @@ The Colorizer, the exporter and the training step know networks only by what sta
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -58,6 +59,18 @@ class ColorNetwork(nn.Module):
             raise RuntimeError(
                 f"the size is {height} x {width} but both must be multiples of {self.stride}"
             )
+
+    def superseded(self, weights: Mapping[str, Tensor]) -> str:
+        """Say of weights whether they are of an earlier form of this network; empty if not.
+
+        Args:
+            weights: by the names of the network's state; they do not fit.
+
+        Returns:
+            What they are, where the two differ, and what to do.
+        """
+        del weights
+        return ""
 
     def frozen_parts(self) -> list[nn.Module]:
         """Return modules that compute but belong to others: no part of parameters and state."""

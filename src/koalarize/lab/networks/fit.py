@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
+from koalarize.lab.networks.base import ColorNetwork
+
 __all__ = ["misfits"]
 
 _SHOWN = 3
@@ -28,7 +30,8 @@ def misfits(
         may_lack: tells of a name whether the weights need not hold it.
 
     Returns:
-        Up to three of them and the number of the others; empty if the weights fit.
+        Up to three of them and the number of the others, or what the network knows of an earlier
+        form of itself (``ColorNetwork.superseded``); empty if the weights fit.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
@@ -41,5 +44,7 @@ def misfits(
         for name in wanted.keys() & found.keys()
         if wanted[name] != found[name]
     ]
+    if problems and isinstance(network, ColorNetwork) and (known := network.superseded(weights)):
+        return known
     more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     return ", ".join(sorted(problems)[:_SHOWN]) + more

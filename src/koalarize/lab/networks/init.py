@@ -17,17 +17,18 @@ __all__ = ["INITIALISATIONS", "InitConfig", "initialise"]
 
 INITIALISATIONS = ("default", "constant", "normal")
 
-_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+_DRAWN = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 @dataclass(frozen=True)
 class InitConfig:
-    """How the convolutions and linear layers begin; batch norms always begin as the identity.
+    """How convolutions and linear layers begin; batch norms always begin as the identity.
 
     Attributes:
         init: ``default`` is torch's own (uniform, scaled by the number of inputs); ``constant``
-            sets every weight to ``init_value``; ``normal`` draws them around 0 with the standard
-            deviation ``init_value``. The latter two set biases to 0.
+            sets every weight of a convolution (``Conv2d`` only, as the second article does) to
+            ``init_value``; ``normal`` draws those of every layer around 0 with the standard
+            deviation ``init_value``. The latter two set the biases of the same layers to 0.
         init_value: the constant, or the standard deviation.
     """
 
@@ -52,19 +53,23 @@ class InitConfig:
 def initialise(network: nn.Module, config: InitConfig) -> None:
     """Set a network's weights as ``config`` says, in place.
 
-    The second article begins with the constant 0. Then every layer's output is 0, and so is every
-    gradient but that of the last bias: nothing else ever learns, and the network answers every
-    picture alike. Another constant keeps all channels of a layer equal, as nothing tells them
-    apart. Both are here to show that; to train, leave the default.
+    The second article begins its convolutions with the constant 0 and leaves the linear layers as
+    torch begins them. Then every convolution's output is 0, and no gradient reaches a convolution's
+    weight: only the bias of the last one and the linear layers learn, which see the same whatever
+    the picture shows, so the network answers every picture alike. Another constant keeps all
+    channels of a layer equal, as nothing tells them apart. Both are here to show that; to train,
+    leave the default.
 
     Args:
-        network: its convolutions and linear layers are set; other modules are left alone.
+        network: its convolutions are set, and for ``normal`` its transposed convolutions and linear
+            layers too; other modules are left alone.
         config: how.
     """
     if config.init == "default":
         return
+    kinds = (nn.Conv2d,) if config.init == "constant" else _DRAWN
     for module in network.modules():
-        if not isinstance(module, _LAYERS):
+        if not isinstance(module, kinds):
             continue
         if config.init == "constant":
             nn.init.constant_(module.weight, config.init_value)

@@ -33,7 +33,7 @@ _CPU_ROWS = 2048
 _REACH = 128  # ab of 8-bit sRGB lies within -108..99
 #: Lab units in one unit of the articles' scale: 127.5 in the first; the second's 128 is 0.4 % more.
 _SCALE = 127.5
-#: Side of the window of ``structural_similarity_loss``; no crop may be smaller.
+#: Side of the window of ``structural_similarity_loss``; a smaller crop would be mostly padding.
 SSIM_WINDOW = 11
 _SSIM_SIGMA = 1.5
 
@@ -51,9 +51,10 @@ def mean_absolute_error(ab: Tensor, target: Tensor) -> Tensor:
 def structural_similarity_loss(ab: Tensor, target: Tensor) -> Tensor:
     """1 - SSIM of the planes a and b, each compared as a picture of its own.
 
-    SSIM is that of Wang et al. 2004 with a Gaussian window of 11 pixels (sigma 1.5) and a data
-    range of 2 on the articles' scale from -1 to 1 (255 Lab units); windows that reach beyond the
-    edge do not count. Not the similarity of colour pictures that ``lab.metrics`` reports.
+    SSIM is that of Wang et al. 2004 as the second article's library (pytorch_ssim) computes it: a
+    Gaussian window of 11 pixels (sigma 1.5), C1 = 0.01^2 and C2 = 0.03^2, which is a data range of
+    1 although ab on the articles' scale spans 2, and zeros beyond the edge, whose windows count.
+    Not the similarity of colour pictures that ``lab.metrics`` reports.
 
     Args:
         ab: (B, 2, H, W) in Lab units, H and W at least 11.
@@ -67,8 +68,10 @@ def structural_similarity_loss(ab: Tensor, target: Tensor) -> Tensor:
     window = window / window.sum()
 
     def local_mean(planes: Tensor) -> Tensor:
-        planes = F.conv2d(planes.flatten(0, 1)[:, None], window[None, None, :, None])
-        return F.conv2d(planes, window[None, None, None, :])
+        half = SSIM_WINDOW // 2
+        planes = planes.flatten(0, 1)[:, None]
+        planes = F.conv2d(planes, window[None, None, :, None], padding=(half, 0))
+        return F.conv2d(planes, window[None, None, None, :], padding=(0, half))
 
     # Variances are small differences of large squares: bfloat16 would leave nothing of them.
     with torch.autocast(ab.device.type, enabled=False):
@@ -77,7 +80,7 @@ def structural_similarity_loss(ab: Tensor, target: Tensor) -> Tensor:
         variance = local_mean(one * one) - mean * mean
         variance_target = local_mean(two * two) - mean_target * mean_target
         covariance = local_mean(one * two) - mean * mean_target
-        low, high = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+        low, high = 0.01**2, 0.03**2
         agreement = (2 * mean * mean_target + low) * (2 * covariance + high)
         size = (mean * mean + mean_target * mean_target + low) * (variance + variance_target + high)
         return 1 - (agreement / size).mean()
