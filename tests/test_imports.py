@@ -119,6 +119,17 @@ def test_the_root_is_small():
     assert len(entries) <= 15
 
 
+def test_no_file_is_long():
+    tests = Path(__file__).parent.rglob("*.py")
+    lengths = [(path, 400) for path in FILES] + [(path, 500) for path in tests]
+    long = [
+        path.name
+        for path, most in lengths
+        if len(path.read_text(encoding="utf-8").splitlines()) > most
+    ]
+    assert long == []
+
+
 def test_rooms_do_not_go_round_in_circles():
     used = {name: set() for name in ROOMS}
     for path in FILES:

@@ -47,7 +47,7 @@ def plan(look: Look, steering: Steering) -> Chroma:
         hinted = _ab(look, _ask(look, steering, kept), steering)
         reaches = [place.reach or steering.reach for place in places]
         share = reach_of(look.lightness, [place.cell for place in places], reaches)
-        ab = ab + share * (hinted - ab)
+        ab = (ab + share * (hinted - ab)).astype(np.float32, copy=False)
         ab = apply.honoured(ab, look.lightness, places, gain=gain)
     ab = apply.warmed(ab, steering.warmth, gain)
     guidance = guide(ab, look.lightness).scaled(steering.vividness * gain)

@@ -1,0 +1,234 @@
+"""The command line: bad input, the whole program, the other commands."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cli_parts import encoded, files, one_line_error, picture
+from koalarize.cli import main
+from koalarize.cli.terminal import needs
+from koalarize.errors import DependencyError, OptionError
+
+
+def bomb() -> bytes:
+    """Return a PNG of a few bytes whose header promises 90,000 x 90,000 pixels."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", 90_000, 90_000, 8, 0, 0, 0, 0)
+    data = chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + data + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("text.jpg", b"this is not a picture"),
+        ("truncated.png", encoded()[:-30]),
+        ("zero.jpg", b""),
+        ("bomb.png", bomb()),
+    ],
+)
+def test_bad_picture(here: Path, fake, capsys, name, data):
+    Path(name).write_bytes(data)
+    assert main([name]) == 1
+    captured = capsys.readouterr()
+    assert name in one_line_error(captured.err)
+    assert captured.out == ""
+    assert files(here) == sorted(["photo.jpg", name])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["gone.jpg"], 1, "gone.jpg"),
+        (["empty"], 1, "no picture"),
+        (["*.nothing"], 1, "no picture"),
+        (["photo.jpg", "-o", "none/new.jpg"], 1, "none"),
+        (["photo.jpg", "-o", "new.xyz"], 1, ".xyz"),
+        (["photo.jpg", "-o", "photo.jpg/"], 1, "photo.jpg"),
+        (["photo.jpg", "--model", "damaged.onnx"], 1, "damaged"),
+        (["photo.jpg", "--model", "kaola"], 2, "did you mean `koala`"),
+        (["photo.jpg", "--model", "xyz"], 2, "koalarize models"),
+        (["photo.jpg", "--hint", "1,2"], 2, "1,2"),
+        (["photo.jpg", "--hint", "red"], 2, "red"),
+        (["photo.jpg", "empty", "--hint", "1,2=#c03020"], 2, "only one"),
+        (["photo.jpg", "--size", "0"], 2, "--size"),
+        (["photo.jpg", "--size", "-3"], 2, "--size"),
+        (["photo.jpg", "--size", "big"], 2, "--size"),
+        (["photo.jpg", "--vividness", "-1"], 2, "--vividness"),
+        (["photo.jpg", "--vividness", "nan"], 2, "--vividness"),
+        (["photo.jpg", "--vividness", "inf"], 2, "--vividness"),
+        (["photo.jpg", "--vividness"], 2, "--vividness"),
+        (["photo.jpg", "--nonsense"], 2, "--nonsense"),
+        (["photo.jpg", "empty", "-o", "new.jpg"], 2, "folder"),
+        (["empty", "-o", "photo.jpg"], 1, "no picture"),
+        ([""], 2, "empty"),
+        (["photo.jpg", "-o", ""], 2, "empty"),
+        (["lab", "train"], 2, "RECIPE"),
+        (["lab", "train", "recipe.yaml", "--set", "steps"], 2, "steps"),
+        (["lab", "export"], 2, "CHECKPOINT"),
+    ],
+)
+def test_wrong_words(here: Path, fake, capsys, words, code, said):
+    Path("empty").mkdir()
+    assert main(words) == code
+    captured = capsys.readouterr()
+    assert said in one_line_error(captured.err)
+    assert captured.out == ""
+    assert files(here) == ["photo.jpg"]
+
+
+def test_wrong_option_found_while_colouring(here: Path, fake, capsys):
+    fake.error = OptionError("the hint at 900,900 is outside the picture.")
+    assert main(["photo.jpg"]) == 2
+    one_line_error(capsys.readouterr().err)
+
+
+def test_interrupt(here: Path, fake, capsys):
+    fake.error = KeyboardInterrupt()
+    assert main(["photo.jpg"]) == 130
+    assert "interrupted" in one_line_error(capsys.readouterr().err)
+    assert files(here) == ["photo.jpg"]
+
+
+def test_reader_that_leaves_is_no_traceback():
+    command = [sys.executable, "-m", "koalarize", "--help"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()  # before anything is written
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 1
+
+
+def koalarize(*words: str, cwd: Path, data: bytes | None = None) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "koalarize", *words]
+    return subprocess.run(command, cwd=cwd, input=data, capture_output=True, timeout=120)
+
+
+def test_whole_program_colors_a_folder_with_a_bad_file(here: Path):
+    picture("box/a.jpg", size=(40, 30))
+    picture("box/b.png", size=(30, 40))
+    Path("box/bad.jpg").write_text("not a picture")
+    done = koalarize("box", "-o", "out", "--compare", cwd=here)
+    assert done.returncode == 1, done.stderr
+    paths = [Path("out/a.color.jpg"), Path("out/b.color.png")]
+    assert [Path(line) for line in done.stdout.decode().splitlines()] == paths
+    assert done.stderr.decode().startswith(str(Path("box/bad.jpg")) + ": ")
+    assert done.stderr.count(b"\n") == 1
+    assert files(here / "out") == [
+        "a.color.jpg",
+        "a.compare.jpg",
+        "b.color.png",
+        "b.compare.png",
+    ]
+    assert Image.open("out/a.color.jpg").size == (40, 30)
+
+
+def test_whole_program_colors_through_a_pipe(here: Path):
+    done = koalarize("-", "--hint", "2,2=#c03020", cwd=here, data=encoded())
+    assert (done.returncode, done.stderr) == (0, b"")
+    with Image.open(io.BytesIO(done.stdout)) as result:
+        assert (result.format, result.mode, result.size) == ("PNG", "RGB", (8, 6))
+
+
+def test_whole_program_refuses_a_damaged_model(here: Path):
+    Path("model.onnx").write_bytes(b"no model")
+    done = koalarize("photo.jpg", "--model", "model.onnx", cwd=here)
+    assert done.returncode == 1
+    assert "model.onnx" in one_line_error(done.stderr.decode())
+    assert files(here) == ["model.onnx", "photo.jpg"]
+
+
+def test_models(capsys):
+    from koalarize.models import catalog
+
+    assert main(["models"]) == 0
+    text = capsys.readouterr().out
+    for card in catalog.MODELS.values():
+        for fact in (card.name, card.licence, card.recipe, card.sha256):
+            assert str(fact) in text
+
+
+def test_needs_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    with pytest.raises(DependencyError, match=r"torch.*koalarize\[train\]"), needs("train"):
+        import torch  # noqa: F401
+    with pytest.raises(ModuleNotFoundError), needs("train"):
+        import koalarize.no_such_module  # noqa: F401
+
+
+@pytest.mark.parametrize(
+    "command", [["lab", "train", "recipe.yaml"], ["lab", "export", "best.safetensors"]]
+)
+def test_missing_extra_says_how_to_install_it(command, monkeypatch, capsys):
+    name = f"koalarize.lab.training.{command[0]}"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    for module in [key for key in sys.modules if key.startswith("koalarize.lab.")]:
+        monkeypatch.delitem(sys.modules, module)
+    assert main(command) == 1
+    assert 'pip install "koalarize[train]"' in one_line_error(capsys.readouterr().err)
+
+
+def test_train_hands_over_what_is_asked(monkeypatch, capsys):
+    import types
+
+    asked: list = []
+
+    def train(recipe, **options):
+        asked.append((recipe, options))
+        return Path("runs/one.safetensors")
+
+    module = types.SimpleNamespace(train=train)
+    monkeypatch.setitem(sys.modules, "koalarize.lab.training.train", module)
+    words = [
+        "lab",
+        "train",
+        "r.yaml",
+        "-o",
+        "runs",
+        "--resume",
+        "--set",
+        "steps=10",
+        "--set",
+        "a.b=x=y",
+    ]
+    words += ["--limit", "64", "--size", "32", "--devices", "2", "--accumulate", "3"]
+    assert main(words) == 0
+    overrides = {"steps": "10", "a.b": "x=y", "devices": "2", "optimizer.accumulate": "3"}
+    options = {"output": Path("runs"), "resume": True, "overrides": overrides}
+    options |= {"limit": 64, "size": 32}
+    assert asked == [(Path("r.yaml"), options)]
+    assert capsys.readouterr().out == f"{Path('runs/one.safetensors')}\n"
+
+
+def test_export_writes_beside_the_checkpoint(monkeypatch, capsys):
+    import types
+
+    given = {}
+
+    def export(checkpoint, output, **options):
+        given.update(options)
+        return output
+
+    module = types.SimpleNamespace(export=export)
+    monkeypatch.setitem(sys.modules, "koalarize.lab.export.export", module)
+    assert (
+        main(["lab", "export", "runs/one.safetensors", "--size", "96", "--chroma-gain", "1.1"]) == 0
+    )
+    assert capsys.readouterr().out == f"{Path('runs/one.onnx')}\n"
+    assert given == {"size": 96, "temperature": None, "chroma_gain": 1.1}
