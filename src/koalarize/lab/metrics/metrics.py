@@ -18,7 +18,7 @@ from skimage.metrics import structural_similarity
 
 from koalarize import color
 
-__all__ = ["Measured", "article_ssim", "colorfulness_abs", "picture_scores", "ssim"]
+__all__ = ["Measured", "article_ssim", "colorfulness_abs", "picture_scores", "ssim", "unit_plane"]
 
 Picture = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -200,7 +200,7 @@ def _ab_ssim(made: Measured, real: Measured, metrics: Collection[str]) -> dict[s
     scores: dict[str, float] = {}
     inverse = 2.0
     for channel, name in enumerate(("ssim-a", "ssim-b"), start=1):
-        planes = [_unit_plane(picture, channel) for picture in (made, real)]
+        planes = [unit_plane(picture, channel) for picture in (made, real)]
         if name in metrics:
             scores[name] = ssim(*planes, data_range=1.0)
         if "inverse-ssim" in metrics:
@@ -208,7 +208,8 @@ def _ab_ssim(made: Measured, real: Measured, metrics: Collection[str]) -> dict[s
     return scores | ({"inverse-ssim": inverse} if "inverse-ssim" in metrics else {})
 
 
-def _unit_plane(picture: Measured, channel: int) -> Float32:
+def unit_plane(picture: Measured, channel: int) -> Float32:
+    """Return a (channel 1) or b (2) of a picture (H, W), from -128..127 to 0..1."""
     return (picture.lab[..., channel] + np.float32(_AB_OFFSET)) / np.float32(_AB_RANGE)
 
 
