@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from skimage.color import rgb2lab
+from skimage.metrics import structural_similarity
 
 from koalarize import color
 from koalarize.cli import main
@@ -119,6 +121,28 @@ def test_fade_command(data: Path, tmp_path: Path, capsys):
     assert height > 600
     assert main([*words, "-o", str(tmp_path / "fade.gif")]) == 1
     assert "`.gif`" in capsys.readouterr().err
+
+
+def test_the_article_s_fading_is_another(data: Path, capsys):
+    options = {"data_range": 2, "win_size": 7}
+    wanted = []
+    for path in sorted(data.iterdir()):
+        with Image.open(path) as image:
+            a = (rgb2lab(np.asarray(image.convert("RGB")))[..., 1] + 128) / 255
+        wanted.append([structural_similarity(a, k * a, **options) for k in (0.1, 0.4, 0.8, 0.9)])
+    words = ["lab", "fade", "--experiment", "article", "--data", str(data)]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["format"] == "koalarize-article-fading-1"
+    assert found["pictures"] == len(wanted) == 3
+    assert found["ssim"] == pytest.approx(np.mean(wanted, axis=0), abs=1e-4)
+    assert found["command"].startswith("koalarize lab fade --experiment article --data pictures")
+    assert main(words) == 0
+    assert f"| 0.1 | {found['ssim'][0]:.4f} |" in capsys.readouterr().out
+    ours = measure_fading(data, metrics=["ssim-a"])
+    assert ours.faded["ssim-a"][1] > found["ssim"][0] + 0.3  # that of chroma × 0.1
+    assert main([*words, "--metrics", "ssim"]) == 2
+    assert "exclude each other" in capsys.readouterr().err
 
 
 def test_fading_figure_grows_with_its_metrics(data: Path):

@@ -20,7 +20,13 @@ from koalarize import color
 from koalarize.errors import DependencyError, KoalarizeError, ModelError, OptionError
 from koalarize.lab.metrics import perceptual
 from koalarize.lab.metrics.definitions import ALL_METRICS, DEFAULT_METRICS, choose_metrics
-from koalarize.lab.metrics.metrics import Measured, colorfulness_abs, picture_scores, ssim
+from koalarize.lab.metrics.metrics import (
+    Measured,
+    article_ssim,
+    colorfulness_abs,
+    picture_scores,
+    ssim,
+)
 from koalarize.lab.metrics.perceptual import FID, LPIPS
 from koalarize.lab.metrics.tally import Tally, variety
 from samples import empty_hub, photo
@@ -106,16 +112,38 @@ def test_ssim_is_wangs():
     )
 
 
+def uniform_ssim(one: np.ndarray, other: np.ndarray) -> float:
+    """SSIM in windows of 7 x 7 that count alike, covariances over n - 1, data range 2."""
+    scores = []
+    for x, y in zip(windows(one), windows(other), strict=True):
+        (vx, covariance), (_, vy) = np.cov(x, y)
+        size = (x.mean() ** 2 + y.mean() ** 2 + 0.02**2) * (vx + vy + 0.06**2)
+        scores.append((2 * x.mean() * y.mean() + 0.02**2) * (2 * covariance + 0.06**2) / size)
+    return float(np.mean(scores))
+
+
+def windows(plane: np.ndarray) -> np.ndarray:
+    views = np.lib.stride_tricks.sliding_window_view(plane.astype(np.float64), (7, 7))
+    return views.reshape(-1, 49)
+
+
 def test_inverse_ssim_is_article_as():
     one, other = photo(1, (24, 18)), photo(2, (24, 18))
     planes = [(color.srgb_to_lab(each)[..., 1:] + 128) / 255 for each in (one, other)]
-    a, b = (direct_ssim(planes[0][..., i], planes[1][..., i], 1.0) for i in range(2))
+    a, b = (uniform_ssim(planes[0][..., i], planes[1][..., i]) for i in range(2))
+    gaussian = direct_ssim(planes[0][..., 0], planes[1][..., 0], 1.0)
     scores = picture_scores(one, other, ("inverse-ssim", "ssim-a"))
     assert scores == {
-        "ssim-a": pytest.approx(a, abs=1e-5),
+        "ssim-a": pytest.approx(gaussian, abs=1e-5),
         "inverse-ssim": pytest.approx(2 - a - b, abs=1e-5),
     }
     assert scores["inverse-ssim"] > 0.01
+    assert article_ssim(planes[0][..., 0], planes[1][..., 0]) == pytest.approx(a, abs=1e-6)
+
+
+def test_too_small_for_inverse_ssim():
+    with pytest.raises(ValueError, match="18 x 6 but inverse SSIM needs at least 7"):
+        article_ssim(np.zeros((6, 18)), np.zeros((6, 18)))
 
 
 def test_delta_e_is_scikit_images():

@@ -290,4 +290,4 @@ def test_the_model_sees_lightness_only_and_works_for_every_trial():
             )
         seen = [l for l, hints in engine.seen if hints is None]
         assert len(seen) == 2, kind
-        assert np.abs(seen[0] - seen[1]).max() < 0.9  # one 8-bit level
+        assert np.abs(seen[0] - seen[1]).max() < 0.9  # one 8-bit level, stretched

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+import yaml
 
 from koalarize.errors import OptionError
 from koalarize.lab.networks import NETWORKS
@@ -42,6 +43,19 @@ class TestRecipe:
 
     def test_there_is_one_for_each_network(self):
         assert {load_recipe(path).network.name for path in RECIPES} == set(NETWORKS)
+
+    def test_the_second_article_s_numbers(self):
+        (path,) = (path for path in RECIPES if path.name == "article-b-cnn.yaml")
+        recipe = load_recipe(path)
+        assert recipe.loss.name == "mse"
+        assert (recipe.data.limit, recipe.batch, recipe.epochs) == (4, 4, 500)
+        assert (recipe.optimizer.name, recipe.optimizer.learning_rate) == ("adam", 1e-4)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        first = lines.index("# loss:")
+        alternative = "\n".join(line.removeprefix("# ") for line in lines[first : first + 5])
+        assert yaml.safe_load(alternative) == {
+            "loss": {"name": "combined", "alpha": 0.0, "beta": 0.5, "gamma": 0.5}
+        }
 
     @EVERY_RECIPE
     def test_round_trip(self, path):

@@ -6,11 +6,12 @@ Not here: the experiment and its figure (``lab.evaluation``, which needs the ext
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from koalarize.cli.terminal import check_figure, needs, progress_bar
+from koalarize.errors import OptionError
 from koalarize.photo.files import write_bytes
 
 __all__ = ["fade"]
@@ -35,9 +36,31 @@ def fade(
         str | None,
         typer.Option("--metrics", metavar="NAME,...", help="Which; by default all there are."),
     ] = None,
+    experiment: Annotated[
+        Literal["chroma", "article"],
+        typer.Option(
+            "--experiment",
+            help="chroma: fade to grey, and add noise. article: SSIM of a in 0..1 and k times a.",
+        ),
+    ] = "chroma",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Fade the chroma of pictures, add noise to it, and see what each metric notices."""
+    if experiment == "article":
+        if output is not None or metrics is not None:
+            name = "--output" if output is not None else "--metrics"
+            raise OptionError(
+                f"`{name}` and `--experiment article` exclude each other: the article's experiment "
+                "has one metric and no figure"
+            )
+        with needs("train"):
+            from koalarize.lab.evaluation.article_fading import measure_article_fading
+        with progress_bar() as advance:
+            article = measure_article_fading(
+                data, short_side=short_side, limit=limit, progress=advance
+            )
+        typer.echo(article.to_json() if json else article.to_markdown())
+        return
     if output is not None:
         check_figure(output)
     with needs("train"):

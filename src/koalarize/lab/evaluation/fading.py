@@ -1,7 +1,8 @@
 """The fading experiment: what each metric says as the originals lose chroma, or gain noise in it.
 
-Not here: models (``evaluate``), the figure (``plots``). After article A, which fades pictures to
-see whether SSIM notices colour at all: a metric that is to judge colours should fall steadily.
+Not here: models (``evaluate``), the figure (``plots``), the first article's own experiment, which
+is another and comes to the opposite conclusion (``article_fading``). A metric that is to judge
+colours should fall steadily as the chroma does.
 """
 
 from __future__ import annotations

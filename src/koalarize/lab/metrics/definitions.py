@@ -18,6 +18,9 @@ __all__ = ["ALL_METRICS", "DEFAULT_METRICS", "Metric", "choose_metrics"]
 
 _SSIM = "structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)"
 
+#: Article A's: what scikit-image did by default in its time.
+_ARTICLE_SSIM = "structural_similarity(win_size=7, use_sample_covariance=True) in float64"
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -79,8 +82,8 @@ _METRICS = (
     ),
     Metric(
         "inverse-ssim", "inverse SSIM", "1", "lower", "of grey", 4,
-        f"mean (and sum) over pictures of 2 - SSIM(a) - SSIM(b); {_SSIM}, "
-        "a and b from -128..127 to 0..1, data range 1", "scikit-image",
+        f"mean (and sum) over pictures of 2 - SSIM(a) - SSIM(b); {_ARTICLE_SSIM}, "
+        "a and b from -128..127 to 0..1, data range 2", "scikit-image",
     ),
     Metric(
         "delta-e", "ΔE2000", "CIEDE2000", "lower", "of grey", 3,

@@ -18,7 +18,7 @@ from skimage.metrics import structural_similarity
 
 from koalarize import color
 
-__all__ = ["Measured", "colorfulness_abs", "picture_scores", "ssim"]
+__all__ = ["Measured", "article_ssim", "colorfulness_abs", "picture_scores", "ssim", "unit_plane"]
 
 Picture = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -28,6 +28,7 @@ _LEVELS = 255.0
 _AB_OFFSET, _AB_RANGE = 128.0, 255.0
 _SIGMA = 1.5  # Wang et al. 2004: a Gaussian of 1.5, 11 x 11 pixels
 _SSIM_WINDOW = 11
+_ARTICLE_WINDOW = 7  # of article A's SSIM: scikit-image's default
 _CHUNK_PIXELS = 1 << 14  # the two dozen temporaries of a chunk stay in the cache
 
 
@@ -141,6 +142,39 @@ def ssim(colored: npt.NDArray[Any], original: npt.NDArray[Any], *, data_range: f
     return float(score)
 
 
+def article_ssim(colored: npt.NDArray[Any], original: npt.NDArray[Any]) -> float:
+    """Return the structural similarity of article A, which is that of ``inverse-ssim``.
+
+    What scikit-image computed of float64 planes by default before 0.20: uniform window of 7 x 7,
+    sample covariance, K1 = 0.01, K2 = 0.03, and a data range of 2 guessed from the dtype, though
+    the planes span 1. A border of 3 pixels does not count.
+
+    Args:
+        colored: (H, W) in [0, 1].
+        original: of the same shape.
+
+    Returns:
+        At most 1, which only equal planes reach.
+
+    Raises:
+        ValueError: if a side is below 7 pixels.
+    """
+    height, width = original.shape
+    if min(height, width) < _ARTICLE_WINDOW:
+        raise ValueError(
+            f"the picture is {width} x {height} but inverse SSIM needs at least {_ARTICLE_WINDOW} "
+            "pixels a side: leave it out"
+        )
+    score: Any = structural_similarity(
+        np.asarray(original, np.float64),
+        np.asarray(colored, np.float64),
+        win_size=_ARTICLE_WINDOW,
+        data_range=2.0,
+        use_sample_covariance=True,
+    )
+    return float(score)
+
+
 def colorfulness_abs(srgb: Picture) -> float:
     """Measure colorfulness with the opponent channels made absolute before mean and deviation.
 
@@ -162,21 +196,21 @@ def colorfulness_abs(srgb: Picture) -> float:
 
 
 def _ab_ssim(made: Measured, real: Measured, metrics: Collection[str]) -> dict[str, float]:
-    """Score a and b as planes of [0, 1] on their own, as article A does."""
-    both = "inverse-ssim" in metrics
+    """Score a and b as planes of [0, 1] on their own."""
     scores: dict[str, float] = {}
+    inverse = 2.0
     for channel, name in enumerate(("ssim-a", "ssim-b"), start=1):
-        if both or name in metrics:
-            planes = (
-                (picture.lab[..., channel] + np.float32(_AB_OFFSET)) / np.float32(_AB_RANGE)
-                for picture in (made, real)
-            )
+        planes = [unit_plane(picture, channel) for picture in (made, real)]
+        if name in metrics:
             scores[name] = ssim(*planes, data_range=1.0)
-    if both:
-        inverse = 2 - scores["ssim-a"] - scores["ssim-b"]
-        scores = {name: score for name, score in scores.items() if name in metrics}
-        scores["inverse-ssim"] = inverse
-    return scores
+        if "inverse-ssim" in metrics:
+            inverse -= article_ssim(*planes)
+    return scores | ({"inverse-ssim": inverse} if "inverse-ssim" in metrics else {})
+
+
+def unit_plane(picture: Measured, channel: int) -> Float32:
+    """Return a (channel 1) or b (2) of a picture (H, W), from -128..127 to 0..1."""
+    return (picture.lab[..., channel] + np.float32(_AB_OFFSET)) / np.float32(_AB_RANGE)
 
 
 def _psnr(colored: npt.NDArray[Any], original: npt.NDArray[Any]) -> float:
