@@ -100,7 +100,7 @@ def measure_article_fading(
         scores.append([article_ssim(plane * np.float64(k), plane) for k in ARTICLE_SCALES])
         if progress is not None:
             progress(number, len(pictures))
-    words = ["koalarize", "fade", "--experiment", "article", "--data", data.resolve().name]
+    words = ["koalarize", "lab", "fade", "--experiment", "article", "--data", data.resolve().name]
     words += ["--short-side", str(short_side)]
     words += ["--limit", str(limit)] if limit is not None else []
     return ArticleFading(
