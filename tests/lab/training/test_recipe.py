@@ -65,6 +65,15 @@ class TestRecipe:
     def test_an_empty_one_is_all_defaults(self, tmp_path):
         assert load_recipe(written(tmp_path, "")) == Recipe()
 
+    @pytest.mark.parametrize(
+        ("text", "lines"),
+        [("steps: 1\nsteps: 2\n", (1, 2)), ("data:\n  limit: 1\n  limit: 1\n", (2, 3))],
+    )
+    def test_a_key_given_twice(self, tmp_path, text, lines):
+        first, second = lines
+        with pytest.raises(OptionError, match=rf"twice .* line {first} and in line {second}"):
+            load_recipe(written(tmp_path, text))
+
     def test_overrides_win(self, tmp_path):
         path = written(tmp_path, "steps: 5\ndata: {limit: 3}\n")
         overrides = {"data.limit": "9", "optimizer.learning_rate": "2e-4", "hints": "null"}

@@ -47,6 +47,29 @@ def kill_after():
 
 
 class TestRun:
+    def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_state_before(
+        self, tiny, tmp_path, monkeypatch
+    ):
+        from koalarize.errors import ModelError
+        from koalarize.lab.training import module
+
+        real, calls = module._regression_loss, []
+
+        def failing(found, ab, options):
+            calls.append(1)
+            loss = real(found, ab, options)
+            return loss * float("nan") if len(calls) == 6 else loss
+
+        monkeypatch.setattr(module, "_regression_loss", failing)
+        with pytest.raises(ModelError, match="the loss is nan at step 5"):
+            train_recipe(tiny(), tmp_path / "run")
+        kept = state_of(tmp_path / "run")
+        assert kept["global_step"] == 4
+        assert all(torch.isfinite(weight).all() for weight in kept["state_dict"].values())
+        monkeypatch.undo()
+        train_recipe(tiny(), tmp_path / "run", resume=True)
+        assert state_of(tmp_path / "run")["global_step"] == 10
+
     @pytest.mark.parametrize("workers", [0, 1])
     @pytest.mark.parametrize("killed_after", [5, 8])
     def test_stopped_and_resumed_equals_straight(

@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from koalarize.errors import ModelError
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.training import losses
 from koalarize.lab.training.recipe import LossOptions, Recipe
@@ -70,6 +71,11 @@ class ColorizationModule(L.LightningModule):
                 steady = _regression_loss(
                     of_copies, found[-copies:].detach().float(), self.recipe.loss
                 )
+        if not torch.isfinite(loss):
+            raise ModelError(
+                f"the loss is {float(loss.detach())} at step {self.global_step}: lower "
+                "`optimizer.learning_rate` and go on with --resume; the state before is kept"
+            )
         self.log("train/loss", loss, prog_bar=True, batch_size=fresh)
         if steady is None:
             return loss

@@ -9,6 +9,7 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -244,7 +245,7 @@ def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
         OptionError: if the file cannot be read, has an unknown key, or a value of a wrong type.
     """
     try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values: Any = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"`{path}` cannot be read as a recipe: {error}") from error
     except yaml.YAMLError as error:
@@ -264,6 +265,22 @@ def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
         except yaml.YAMLError as error:
             raise OptionError(f"`{key}` is {text!r}, which is not a YAML value") from error
     return build(Recipe, values, "")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            first = lines.setdefault(str(key.value), line)
+            if first != line:
+                raise OptionError(
+                    f"`{key.value}` stands twice in the recipe, in line {first} and line {line}: "
+                    "keep one of them"
+                )
+        return super().construct_mapping(node, deep)
 
 
 def _keep_one_length(values: dict[Any, Any], path: Path, overrides: dict[str, str]) -> None:
