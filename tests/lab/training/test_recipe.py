@@ -71,7 +71,7 @@ class TestRecipe:
     )
     def test_a_key_given_twice(self, tmp_path, text, lines):
         first, second = lines
-        with pytest.raises(OptionError, match=rf"twice .* line {first} and in line {second}"):
+        with pytest.raises(OptionError, match=rf"twice .* line {first} and line {second}"):
             load_recipe(written(tmp_path, text))
 
     def test_overrides_win(self, tmp_path):
