@@ -68,8 +68,8 @@ class TestPlaces:
     def test_hints(self):
         grid = Grid((100, 200), (10, 20), (32, 32))
         first, second = grid.places([Hint(50, 20, "#c03020"), Hint(199, 99, "#2050c0", 30)])
-        assert (first.cell, first.reach) == ((2, 5), 0)
-        assert (second.cell, second.reach) == ((9, 19), 3)
+        assert (first.cell, first.radius) == ((2, 5), 0)
+        assert (second.cell, second.radius) == ((9, 19), 3)
         assert second.ab == Hint(0, 0, "#2050c0").ab
         assert grid.places([Hint(50, 20, "#c03020")], (5, 4))[0].cell == (1, 1)
         with pytest.raises(OptionError, match="the hint at"):
