@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from koalarize.errors import ModelError
 from koalarize.lab.networks import ColorNetwork
@@ -62,9 +63,16 @@ def _folded(source: dict[str, Tensor]) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
 
     def fold(convolution: str, norm: str, target: str) -> None:
-        scale = source[f"{norm}.weight"] / torch.sqrt(source[f"{norm}.running_var"] + _EPSILON)
-        state[f"{target}.weight"] = source[f"{convolution}.weight"] * scale[:, None, None, None]
-        state[f"{target}.bias"] = source[f"{norm}.bias"] - source[f"{norm}.running_mean"] * scale
+        weight, bias = fuse_conv_bn_weights(
+            source[f"{convolution}.weight"],
+            None,
+            source[f"{norm}.running_mean"],
+            source[f"{norm}.running_var"],
+            _EPSILON,
+            source[f"{norm}.weight"],
+            source[f"{norm}.bias"],
+        )
+        state[f"{target}.weight"], state[f"{target}.bias"] = weight.detach(), bias.detach()
 
     fold("conv_stem", "bn1", "stem.conv")
     fold("conv_head", "bn2", "top.conv")
