@@ -11,7 +11,7 @@ import pytest
 import koalarize
 
 SOURCE = Path(koalarize.__file__).parent
-ROOT = SOURCE.parent.parent
+ROOT = Path(__file__).parents[1]
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

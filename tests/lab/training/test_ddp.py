@@ -22,7 +22,7 @@ LAUNCHERS = (
     *("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
     *("TORCHELASTIC_RUN_ID", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"),
 )
-KOALARIZE = [sys.executable, "-m", "koalarize"]
+KOALARIZE = [sys.executable, "-m", "koalarize", "lab"]
 
 
 @pytest.fixture(scope="module")

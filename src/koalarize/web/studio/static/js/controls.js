@@ -48,7 +48,7 @@ export class Controls {
       title: description,
       min: String(minimum),
       max: String(maximum),
-      step: String((maximum - minimum) / STEPS),
+      step: String(stepOf(minimum, maximum, usual)),
     });
     const output = h("output", { for: name });
     const signed = minimum < 0;
@@ -82,6 +82,12 @@ export class Controls {
     });
     return h("label", { class: "check", title: description }, input, LABELS[name] ?? title);
   }
+}
+
+/** A hundredth of the range or nearly, so that the usual value is one of the steps. */
+function stepOf(minimum, maximum, usual) {
+  const count = Math.round((STEPS * (usual - minimum)) / (maximum - minimum));
+  return count ? (usual - minimum) / count : (maximum - minimum) / STEPS;
 }
 
 function inSigned(value) {
