@@ -28,18 +28,16 @@ def test_with_a_stand_in_every_byte_is_the_same(name):
     picture = PICTURES[name]
     asked = cases.asked_of(picture)
     found = {key: cases.facts(cases.colored(colorizer, picture, how)) for key, how in asked.items()}
-    expected = RECORD["stand-in"][name]
-    if picture.dtype != np.uint8:  # of 16 bits the last one hangs on how a processor multiplies
-        found, expected = (
-            {key: coarse(one) for key, one in each.items()} for each in (found, expected)
-        )
+    expected = dict(RECORD["stand-in"][name])
+    if picture.dtype != np.uint8:
+        # A palette leads by products of matrices, whose last bit of 16 changes with the number of
+        # BLAS threads; seen in this one way of asking only.
+        found["all"], expected["all"] = coarse(found["all"]), coarse(expected["all"])
     assert found == expected
 
 
 def coarse(facts):
     """Of a deep result: all but the bytes, and its means without their fractions."""
-    if facts is None:
-        return None
     means = [round(mean) for mean in facts["mean"]]
     return {"shape": list(facts["shape"]), "dtype": facts["dtype"], "mean": means}
 

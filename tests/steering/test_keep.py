@@ -115,7 +115,9 @@ class TestBest:
         assert difference.mean() < 0.5  # a hint snaps to the pixel at its left on the grid
         unasked = ab_of(colorizer(grey, best=True))[40, 30]
         assert np.linalg.norm(unasked - hint.ab) > 20
-        assert np.linalg.norm(ab_of(there)[40, 30] - hint.ab) < 13  # sRGB has no more there
+        assert (
+            np.linalg.norm(ab_of(there)[40, 30] - hint.ab) < 13
+        )  # 8.6 in 0.3: bounded hints are weaker here
 
     def test_symmetric_input_gets_symmetric_colours(self):
         grey = np.concatenate([scene(75), scene(75)[:, ::-1]], axis=1)
