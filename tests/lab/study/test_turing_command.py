@@ -86,7 +86,7 @@ def test_few_photos_come_again_and_the_command_says_so(here, capsys):
         (["nowhere"], 1, "`nowhere` is no folder"),
         (["--report", "nowhere.json"], 1, "the session `nowhere.json` cannot be read"),
         (["--report", "photos"], 1, "the session `photos` cannot be read"),
-        (["photos", "-o", "nowhere/r.json"], 1, "`--output` is `nowhere/r.json`"),
+        (["photos", "-o", "nowhere/r.json"], 1, "the folder `nowhere` of `r.json` does not exist"),
         ([], 2, "missing"),
     ],
 )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from koalarize.errors import OptionError, OutputError
-from koalarize.photo.files import write_bytes
+from koalarize.errors import OptionError
+from koalarize.photo.files import check_place, sha256_of, write_bytes
 
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colorizer
@@ -98,8 +98,8 @@ def turing(
     output: _Output = None,
 ) -> None:
     """Test whether a person can tell recoloured photos from real ones."""
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        raise OutputError(f"`--output` is `{output}` but must be a file in a folder that exists")
+    if output is not None:
+        check_place(output)
     if report:
         _report(paths, output)
         return
@@ -153,8 +153,6 @@ def _serve(
 
 def _load(models: list[str]) -> tuple[list[ModelUsed], dict[str, Colorizer]]:
     """Load each model; a file is called by its stem in the report."""
-    import hashlib
-
     from koalarize.colorizer.colorizer import Colorizer
     from koalarize.lab.study.session import ModelUsed
     from koalarize.models.catalog import MODELS
@@ -169,8 +167,7 @@ def _load(models: list[str]) -> tuple[list[ModelUsed], dict[str, Colorizer]]:
                 f"two models are called `{name}`: give each once, and files different names"
             )
         colorizers[name] = Colorizer.load(model)
-        digest = hashlib.sha256(find_model(model).read_bytes()).hexdigest()
-        used.append(ModelUsed(name=name, sha256=digest))
+        used.append(ModelUsed(name=name, sha256=sha256_of(find_model(model))))
     return used, colorizers
 
 
