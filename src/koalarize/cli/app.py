@@ -24,7 +24,7 @@ from koalarize.errors import KoalarizeError, OptionError
 
 __all__ = ["main"]
 
-#: The word that stands for "no word"; no file is likely to bear this name.
+#: The word that stands for "no word"; no file is likely to be called so.
 _DEFAULT = "<pictures>"
 _USAGE = 2
 _LAB = "lab"
@@ -183,7 +183,7 @@ def _fail(text: str, code: int) -> int:
 
 
 def _reader_left() -> int:
-    """End quietly when whoever read our output has gone, as in ``koalarize box | head -1``."""
+    """End quietly when the reader of our output has gone, as in ``koalarize box | head -1``."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())  # what is still buffered would fail again at exit

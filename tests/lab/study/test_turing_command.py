@@ -48,7 +48,7 @@ def test_the_command_stops_goes_on_and_reports(here, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert "http://127.0.0.1:1/" in said.err
-    assert "2 of 4 answered; the same command goes on" in said.err
+    assert "2 of 4 answered; the same command continues" in said.err
     here += ["real"] * 2
     assert main([*WORDS, "-o", "report.json"]) == 0
     said = capsys.readouterr()
