@@ -20,7 +20,7 @@ SERVING = {"fastapi", "starlette", "uvicorn"}
 HEAVY = {*TORCH, *SERVING, "onnxruntime", "onnx", "pyarrow", "safetensors", "skimage"}
 
 _BELOW = ("errors", "color", "photo", "engines", "steering", "models", "colorizer")
-_LAB = ("lab.networks", "lab.datasets", "lab.metrics")
+_LAB = ("lab.tables", "lab.networks", "lab.datasets", "lab.metrics")
 _ABOVE = ("lab.training", "lab.export", "lab.evaluation", "lab.study")
 #: Every room, and the rooms it may import. The figure in docs/architecture.md is drawn from this
 #: table: ``python tests/test_imports.py`` draws it anew.
@@ -30,17 +30,18 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "photo": ("errors", "color"),
     "engines": ("errors", "color"),
     "steering": ("errors", "color"),
-    "models": ("errors", "color", "engines"),
+    "models": ("errors", "color", "photo", "engines"),
     "colorizer": ("errors", "color", "photo", "engines", "steering", "models"),
     "batch": _BELOW,
     "web": (*_BELOW, "batch"),
+    "lab.tables": (),
     "lab.networks": ("errors", "color"),
     "lab.datasets": ("errors", "color", "photo"),
-    "lab.metrics": ("errors", "color"),
+    "lab.metrics": ("errors", "color", "photo"),
     "lab.training": (*_BELOW, *_LAB, "lab.evaluation"),
     "lab.export": (*_BELOW, *_LAB, "lab.training"),
     "lab.evaluation": (*_BELOW, *_LAB, "lab.training"),
-    "lab.study": (*_BELOW, "batch", "web"),
+    "lab.study": (*_BELOW, "batch", "web", "lab.tables"),
     "cli": (*_BELOW, "batch", "web", "cli.lab"),
     "cli.lab": (*_BELOW, "batch", "web", "cli", *_LAB, *_ABOVE),
 }

@@ -56,6 +56,11 @@ def test_an_old_word_answers_with_the_new_one(here: Path, fake, capsys, word):
     assert fake.calls[0]["picture"] == Path(word)
 
 
+def test_a_misspelt_word_of_the_laboratory_leads_to_its_help(capsys):
+    assert main(["lab", "trai"]) == 2
+    assert "see `koalarize lab --help`" in one_line_error(capsys.readouterr().err)
+
+
 def test_every_command_is_described_by_a_whole_sentence(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
@@ -82,10 +87,10 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"koalarize {__version__}\n"
 
 
-def test_help_loads_neither_a_network_runtime_nor_numpy():
+def test_help_loads_neither_a_network_runtime_nor_numpy_nor_pydantic():
     code = (
         "import sys; from koalarize.cli import main; assert main(['--help']) == 0;"
-        "heavy = {'torch', 'onnxruntime', 'numpy', 'PIL'} & set(sys.modules);"
+        "heavy = {'torch', 'onnxruntime', 'numpy', 'PIL', 'pydantic'} & set(sys.modules);"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

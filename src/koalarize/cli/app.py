@@ -1,7 +1,8 @@
 """Which word leads to which command, and how every failure ends: one line and an exit code.
 
 Not here: the commands themselves. Colouring needs no word of its own: whatever does not begin with
-the name of a command goes to ``pictures``.
+the name of a command goes to ``pictures``. The laboratory's commands are built only where the first
+word asks for them, since every colouring would wait for that.
 """
 
 from __future__ import annotations
@@ -16,15 +17,6 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from koalarize.cli.lab.data import data
-from koalarize.cli.lab.evaluate import evaluate
-from koalarize.cli.lab.export import export
-from koalarize.cli.lab.fade import fade
-from koalarize.cli.lab.plot import plot
-from koalarize.cli.lab.probe import probe
-from koalarize.cli.lab.showcase import showcase
-from koalarize.cli.lab.train import train
-from koalarize.cli.lab.turing import turing
 from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
 from koalarize.cli.serve import serve
@@ -32,9 +24,12 @@ from koalarize.errors import KoalarizeError, OptionError
 
 __all__ = ["main"]
 
-#: The word that stands for "no word"; no file is likely to bear this name.
+#: The word that stands for "no word"; no file is likely to be called so.
 _DEFAULT = "<pictures>"
 _USAGE = 2
+_LAB = "lab"
+#: What asks for the help of the whole program.
+_HELP = (["-h"], ["--help"])
 #: Commands that stood here before the laboratory had a word of its own.
 _MOVED = frozenset(
     {"data", "evaluate", "export", "fade", "plot", "probe", "showcase", "train", "turing"}
@@ -60,7 +55,12 @@ class _DefaultGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def _app() -> typer.Typer:
+def _app(*, lab: bool) -> typer.Typer:
+    """Return the program.
+
+    Args:
+        lab: whether the laboratory has its commands, or only its name.
+    """
     app = typer.Typer(
         cls=_DefaultGroup,
         add_completion=False,
@@ -70,18 +70,31 @@ def _app() -> typer.Typer:
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
     _add(app, {"serve": serve, "models": models})
-    app.add_typer(_lab(), name="lab", short_help="Train, export, measure and compare colorizers.")
-    return app
-
-
-def _lab() -> typer.Typer:
-    """Return the commands of the laboratory."""
-    lab = typer.Typer(
+    group = typer.Typer(
         help="The laboratory: train, export, measure and compare colorizers.",
         invoke_without_command=True,
         callback=_explain,
         rich_markup_mode=None,
     )
+    if lab:
+        _fill(group)
+    summary = "Train, export, measure and compare colorizers."
+    app.add_typer(group, name=_LAB, short_help=summary)
+    return app
+
+
+def _fill(lab: typer.Typer) -> None:
+    """Add the commands of the laboratory."""
+    from koalarize.cli.lab.data import data
+    from koalarize.cli.lab.evaluate import evaluate
+    from koalarize.cli.lab.export import export
+    from koalarize.cli.lab.fade import fade
+    from koalarize.cli.lab.plot import plot
+    from koalarize.cli.lab.probe import probe
+    from koalarize.cli.lab.showcase import showcase
+    from koalarize.cli.lab.train import train
+    from koalarize.cli.lab.turing import turing
+
     _add(
         lab,
         {
@@ -96,7 +109,6 @@ def _lab() -> typer.Typer:
         },
     )
     lab.add_typer(data, name="data")
-    return lab
 
 
 def _explain(ctx: typer.Context) -> None:
@@ -124,16 +136,20 @@ def main(args: Sequence[str] | None = None) -> int:
         interrupted.
     """
     _allow_every_name()
-    command = get_command(_app())
     words = list(sys.argv[1:] if args is None else args)
+    command = cast(TyperGroup, get_command(_app(lab=words[:1] == [_LAB])))
     try:
+        if words in _HELP:
+            typer.echo(_help_of(command))
+            return 0
         code = command.main(words, prog_name="koalarize", standalone_mode=False)
         sys.stdout.flush()
     except KoalarizeError as error:
         return _fail(str(error), error.exit_code)
     except _ClickException as error:
         text = cast(Any, error).format_message()
-        return _fail(f"{text[:1].lower()}{text[1:].rstrip('.')}; see `koalarize --help`", _USAGE)
+        help = f"koalarize {_LAB} --help" if words[:1] == [_LAB] else "koalarize --help"
+        return _fail(f"{text[:1].lower()}{text[1:].rstrip('.')}; see `{help}`", _USAGE)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except BrokenPipeError:
@@ -150,6 +166,13 @@ def main(args: Sequence[str] | None = None) -> int:
     return _code(code)
 
 
+def _help_of(program: TyperGroup) -> str:
+    """Return the help of the whole program; typer's own way there loads pydantic."""
+    whole = typer.Context(cast(Any, program), info_name="koalarize", **program.context_settings)
+    pictures = cast(Any, program.commands[_DEFAULT])
+    return typer.Context(pictures, parent=cast(Any, whole)).get_help()
+
+
 def _code(result: object) -> int:
     return result if isinstance(result, int) else 0
 
@@ -160,7 +183,7 @@ def _fail(text: str, code: int) -> int:
 
 
 def _reader_left() -> int:
-    """End quietly when whoever read our output has gone, as in ``koalarize box | head -1``."""
+    """End quietly when the reader of our output has gone, as in ``koalarize box | head -1``."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())  # what is still buffered would fail again at exit

@@ -81,12 +81,14 @@ _Output = Annotated[
 _Model = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="Of `koalarize models`, or an .onnx file. [koala]", show_default=False
+        metavar="NAME",
+        help="A name that `koalarize models` lists, or an .onnx file. [koala]",
+        show_default=False,
     ),
 ]
 _Session = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Replay what was saved in `koalarize serve`."),
+    typer.Option(metavar="FILE", help="Repeat a colouring that `koalarize serve` saved."),
 ]
 _Compare = Annotated[
     bool, typer.Option("--compare", help="Also write photo.compare.jpg: grey | coloured.")

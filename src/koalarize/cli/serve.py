@@ -18,39 +18,43 @@ def serve(
     host: Annotated[
         str,
         typer.Option(
-            metavar="ADDRESS", help="Of a network card; others than this machine need a token."
+            metavar="ADDRESS",
+            help="Address to listen at; visitors from other machines need a token.",
         ),
     ] = "127.0.0.1",
     port: Annotated[
         int | None,
-        typer.Option(metavar="N", help="[8765, or a free one]", show_default=False),
+        typer.Option(
+            metavar="N", help="Port of the page. [8765, or a free one]", show_default=False
+        ),
     ] = None,
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Print the address only.")
+        bool, typer.Option("--no-browser", help="Print the address; open no browser.")
     ] = False,
     token: Annotated[
         str | None,
         typer.Option(
             metavar="SECRET",
             envvar="KOALARIZE_TOKEN",
-            help="That visitors must bring. [drawn where other machines can reach it]",
+            help="Token that visitors must give. [drawn where other machines can visit]",
             show_default=False,
             show_envvar=True,
         ),
     ] = None,
     max_pixels: Annotated[
-        int, typer.Option("--max-pixels", metavar="N", help="Of one picture.")
+        int, typer.Option("--max-pixels", metavar="N", help="Most pixels of a picture.")
     ] = 150_000_000,
-    max_bytes: Annotated[int, typer.Option("--max-bytes", metavar="N", help="Of one upload.")] = 256
-    << 20,
+    max_bytes: Annotated[
+        int, typer.Option("--max-bytes", metavar="N", help="Most bytes of an upload.")
+    ] = 256 << 20,
     workers: Annotated[
-        int, typer.Option("--workers", metavar="N", help="Requests computed at once.")
+        int, typer.Option("--workers", metavar="N", help="Requests that are computed at once.")
     ] = 2,
     queue: Annotated[
         int, typer.Option("--queue", metavar="N", help="Requests that may wait.")
     ] = 16,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="S", help="Seconds a request may take.")
+        float, typer.Option("--timeout", metavar="S", help="Most seconds that a request takes.")
     ] = 60.0,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Log a line for each request.")

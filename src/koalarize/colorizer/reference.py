@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize import color
+from koalarize.photo.files import sha256_of
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
 
@@ -39,8 +40,7 @@ def palette_of(reference: Reference | None) -> Palette | None:
     if isinstance(reference, (str, os.PathLike)):
         path = Path(reference)
         photo = Photo.read(path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return palette_from_photo(photo, name=path.name, sha256=digest)
+        return palette_from_photo(photo, name=path.name, sha256=sha256_of(path))
     return palette_from_photo(reference if isinstance(reference, Photo) else Photo.read(reference))
 
 

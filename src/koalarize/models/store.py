@@ -5,15 +5,13 @@ Not here: what models there are (``catalog``), running them (``engines``).
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from koalarize.errors import ModelError, did_you_mean
 from koalarize.models.catalog import MODELS
+from koalarize.photo.files import sha256_of
 
 __all__ = ["find_model"]
-
-_BLOCK = 1 << 20
 
 
 def find_model(model: str | Path) -> Path:
@@ -38,18 +36,10 @@ def find_model(model: str | Path) -> Path:
         raise ModelError(
             f"the weights `{card.file}` of `{card.name}` are missing: reinstall koalarize"
         )
-    found = _sha256(path)
+    found = sha256_of(path)
     if found != card.sha256:
         raise ModelError(
             f"the weights `{card.file}` of `{card.name}` are damaged (sha256 {found[:12]}… instead "
             f"of {card.sha256[:12]}…): reinstall koalarize"
         )
     return path
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -1,13 +1,14 @@
-"""Where results go: the extensions, the names beside the originals, files that appear whole.
+"""Where results go: extensions, names beside the originals, files that appear whole, hashes.
 
 Not here: how pixels become bytes (``photo``). Nothing of ours is imported but the errors.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,9 +22,12 @@ __all__ = [
     "check_place",
     "extension_of",
     "output_path",
+    "sha256_of",
     "write_bytes",
     "written_format",
 ]
+
+_BLOCK = 1 << 20
 
 #: Extensions that can be written -> Pillow's name of the format.
 FORMATS: Mapping[str, str] = MappingProxyType(
@@ -152,3 +156,24 @@ def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
             "check the folder's permissions and free space, or choose another folder."
         ) from error
     return path
+
+
+def sha256_of(path: Path, progress: Callable[[int, int], None] | None = None) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Args:
+        path: the file; it is read in parts.
+        progress: called with the bytes done and all bytes.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    digest = hashlib.sha256()
+    total, done = path.stat().st_size, 0
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            done += len(block)
+            if progress is not None:
+                progress(done, total)
+    return digest.hexdigest()

@@ -41,6 +41,7 @@ from koalarize.photo.read import (
     pixels_of_array,
     upright,
 )
+from koalarize.photo.white import over_white
 
 __all__ = [
     "EXTENSIONS",
@@ -258,11 +259,10 @@ class Photo:
         pixels = _to_depth(srgb, np.uint8)
         if self.alpha is None:
             return Image.fromarray(pixels)
-        opacity = _to_depth(self.alpha, np.uint8)
+        image, opacity = Image.fromarray(pixels), Image.fromarray(_to_depth(self.alpha, np.uint8))
         if not alpha:
-            return Image.fromarray(_over_white(pixels, opacity))
-        image = Image.fromarray(pixels)
-        image.putalpha(Image.fromarray(opacity))
+            return over_white(image, opacity)
+        image.putalpha(opacity)
         return image
 
     def _encode_ourselves(self, srgb: Array, kind: str) -> bytes:
@@ -322,16 +322,6 @@ def _unreadable(path: Path, error: OSError) -> str:
     if path.is_dir():
         return f"`{path}` is a folder but must be a picture: name a file in it."
     return f"`{path}` cannot be opened ({error.strerror or error}): check its permissions."
-
-
-def _over_white(srgb: Array, alpha: Array) -> Array:
-    out = np.empty_like(srgb)
-    rows = max(1, _CHUNK_PIXELS // srgb.shape[1])
-    for top in range(0, len(srgb), rows):
-        part = slice(top, top + rows)
-        opacity = alpha[part, :, None].astype(np.uint16)
-        out[part] = (srgb[part] * opacity + 255 * (255 - opacity) + 127) // 255
-    return out
 
 
 def _to_depth(values: Array, dtype: type[np.uint8] | type[np.uint16]) -> Array:

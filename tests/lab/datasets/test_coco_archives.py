@@ -316,7 +316,7 @@ class TestCommand:
         assert re.search(r"fetching val2017: (\d+\.\d) of \1 MB", first.stderr)
         assert "sorting val2017: 9 of 9" in first.stderr
         assert "\r" not in first.stderr
-        assert second.stdout.splitlines() == [*lines, "nothing to do: all of it was there"]
+        assert second.stdout.splitlines() == [*lines, "nothing to do: everything is there"]
         assert second.stderr == ""
 
     def test_a_bar_on_a_terminal(self, server, dest, monkeypatch, capsys):

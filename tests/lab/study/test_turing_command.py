@@ -48,7 +48,7 @@ def test_the_command_stops_goes_on_and_reports(here, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert "http://127.0.0.1:1/" in said.err
-    assert "2 of 4 answered; the same command goes on" in said.err
+    assert "2 of 4 answered; the same command continues" in said.err
     here += ["real"] * 2
     assert main([*WORDS, "-o", "report.json"]) == 0
     said = capsys.readouterr()
@@ -86,7 +86,7 @@ def test_few_photos_come_again_and_the_command_says_so(here, capsys):
         (["nowhere"], 1, "`nowhere` is no folder"),
         (["--report", "nowhere.json"], 1, "the session `nowhere.json` cannot be read"),
         (["--report", "photos"], 1, "the session `photos` cannot be read"),
-        (["photos", "-o", "nowhere/r.json"], 1, "`--output` is `nowhere/r.json`"),
+        (["photos", "-o", "nowhere/r.json"], 1, "the folder `nowhere` of `r.json` does not exist"),
         ([], 2, "missing"),
     ],
 )

@@ -44,28 +44,34 @@ def coco(
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="The folder to fill.")],
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="NAME", help="test2017, test2014 or val2017; again."),
+        typer.Option(
+            "--only", metavar="NAME", help="Fetch only test2017, test2014 or val2017; repeatable."
+        ),
     ] = None,
     mirror: Annotated[
         str | None,
-        typer.Option("--mirror", metavar="URL", help="Where else the archives NAME.zip are."),
+        typer.Option(
+            "--mirror", metavar="URL", help="Another address that has the archives NAME.zip."
+        ),
     ] = None,
     keep_archives: Annotated[
-        bool, typer.Option("--keep-archives", help="Do not delete what was unpacked.")
+        bool, typer.Option("--keep-archives", help="Keep archives that are unpacked.")
     ] = False,
     min_chroma: Annotated[
         float,
-        typer.Option("--min-chroma", metavar="C", help="Below this mean chroma one is grey."),
+        typer.Option(
+            "--min-chroma", metavar="C", help="Mean chroma below which a picture is grey."
+        ),
     ] = 2.0,
     sha256: Annotated[
         list[str] | None,
-        typer.Option("--sha256", metavar="NAME=HEX", help="The hash of an archive; again."),
+        typer.Option("--sha256", metavar="NAME=HEX", help="SHA-256 of an archive; repeatable."),
     ] = None,
 ) -> None:
     """Fetch COCO's pictures to train and test on, 14 GB.
 
-    Those of test2017 and test2014 go to DEST/train, those of val2017 to DEST/test. An interrupted
-    run goes on where it stopped; pictures that are grey or broken are moved aside.
+    Those of test2017 and test2014 go to DEST/train, those of val2017 to DEST/test. The same
+    command continues an interrupted run. Grey and broken pictures are moved aside.
     """
     from koalarize.lab.datasets.coco import OFFICIAL, prepare_coco
 
@@ -83,7 +89,7 @@ def coco(
     for report in reports:
         typer.echo(_describe(report))
     if not any(report.changed for report in reports):
-        typer.echo("nothing to do: all of it was there")
+        typer.echo("nothing to do: everything is there")
 
 
 @data.command("check")
@@ -94,12 +100,14 @@ def check(
     ],
     min_chroma: Annotated[
         float,
-        typer.Option("--min-chroma", metavar="C", help="Below this mean chroma one is grey."),
+        typer.Option(
+            "--min-chroma", metavar="C", help="Mean chroma below which a picture is grey."
+        ),
     ] = 2.0,
 ) -> int:
-    """Count what training could use of a data set.
+    """Count the pictures of a data set that training can use.
 
-    What it would leave out is counted by reason, with the first names of each.
+    Pictures that it leaves out are counted by reason, with the first names of each.
     """
     if not min_chroma >= 0:
         raise OptionError(f"`--min-chroma` is {min_chroma} but must be 0 or more: try 2")

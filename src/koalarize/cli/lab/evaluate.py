@@ -24,29 +24,42 @@ def evaluate(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...", help="Names of models, .onnx files or .safetensors checkpoints."
+            metavar="MODEL", help="Names of models, .onnx files or .safetensors checkpoints."
         ),
     ],
     data: Annotated[
-        Path, typer.Option("--data", metavar="FOLDER", help="Colour pictures, or Parquet files.")
+        Path,
+        typer.Option(
+            "--data", metavar="FOLDER", help="Folder of colour pictures or Parquet files."
+        ),
     ],
     short_side: Annotated[
         int,
-        typer.Option("--short-side", metavar="PIXELS", help="Larger pictures are brought down."),
+        typer.Option(
+            "--short-side",
+            metavar="PIXELS",
+            help="Shorter side that larger pictures are shrunk to.",
+        ),
     ] = 256,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Only the first N pictures.")
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option("--size", metavar="PIXELS,...", help="Working sizes, one row each."),
+        typer.Option(
+            "--size", metavar="PIXELS,...", help="Working sizes of the network; one row each."
+        ),
     ] = None,
     temperature: Annotated[
         str | None,
-        typer.Option("--temperature", metavar="T,...", help="Temperatures, one row each."),
+        typer.Option(
+            "--temperature",
+            metavar="T,...",
+            help="Temperatures of the annealed mean; one row each.",
+        ),
     ] = None,
     metrics: Annotated[
-        str, typer.Option("--metrics", metavar="NAME,...", help="Which metrics, or `all`.")
+        str, typer.Option("--metrics", metavar="NAME,...", help="Metrics to compute, or `all`.")
     ] = "psnr,ssim,delta-e,colorfulness,delta-colorfulness,variety,lpips,fid",
     output: Annotated[
         Path | None,

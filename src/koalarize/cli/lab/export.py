@@ -28,42 +28,51 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="The file to write; by default beside it, .onnx."
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The file to write; by default the checkpoint's name with .onnx.",
         ),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option("--size", metavar="PIXELS", help="Its working size, shorter side."),
+        typer.Option("--size", metavar="PIXELS", help="Shorter side at which the network works."),
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option("--temperature", metavar="T", help="Of the annealed mean: low is vivid."),
+        typer.Option(
+            "--temperature", metavar="T", help="Temperature of the annealed mean; low is vivid."
+        ),
     ] = None,
     chroma_gain: Annotated[
-        float | None, typer.Option("--chroma-gain", metavar="GAIN", help="Factor on its chroma.")
+        float | None, typer.Option("--chroma-gain", metavar="GAIN", help="Factor on the chroma.")
     ] = None,
     precision: Annotated[
         str,
         typer.Option(
-            "--precision", metavar="BITS", help="fp32; fp16, half the file; int8, also faster."
+            "--precision", metavar="BITS", help="fp32; fp16 halves the file; int8 is faster too."
         ),
     ] = "fp32",
     calibrate: Annotated[
         Path | None,
         typer.Option(
-            "--calibrate", metavar="FOLDER", help="Photos to fit and to check fp16 and int8 on."
+            "--calibrate",
+            metavar="FOLDER",
+            help="Photos that fp16 and int8 are fitted to and checked on.",
         ),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", help="At most so many of them, 96 by default."),
+        typer.Option(
+            "--limit", metavar="N", help="Most photos taken from that folder, 96 by default."
+        ),
     ] = None,
     max_delta_e: Annotated[
         float | None,
         typer.Option(
             "--max-delta-e",
             metavar="E",
-            help="Mean ΔE2000 from fp32 above which nothing is written, 1.0 by default.",
+            help="Most mean ΔE2000 from fp32; above it nothing is written. 1.0 by default.",
         ),
     ] = None,
 ) -> None:

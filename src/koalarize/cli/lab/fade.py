@@ -19,7 +19,10 @@ __all__ = ["fade"]
 
 def fade(
     data: Annotated[
-        Path, typer.Option("--data", metavar="FOLDER", help="Colour pictures, or Parquet files.")
+        Path,
+        typer.Option(
+            "--data", metavar="FOLDER", help="Folder of colour pictures or Parquet files."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -30,11 +33,15 @@ def fade(
     ] = 100,
     short_side: Annotated[
         int,
-        typer.Option("--short-side", metavar="PIXELS", help="Larger pictures are brought down."),
+        typer.Option(
+            "--short-side",
+            metavar="PIXELS",
+            help="Shorter side that larger pictures are shrunk to.",
+        ),
     ] = 256,
     metrics: Annotated[
         str | None,
-        typer.Option("--metrics", metavar="NAME,...", help="Which; by default all there are."),
+        typer.Option("--metrics", metavar="NAME,...", help="Metrics to compute; all by default."),
     ] = None,
     experiment: Annotated[
         Literal["chroma", "article"],
@@ -45,7 +52,7 @@ def fade(
     ] = "chroma",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Fade the chroma of pictures, add noise to it, and see what each metric notices."""
+    """Fade the chroma of pictures or add noise to it, and show what each metric notices."""
     if experiment == "article":
         if output is not None or metrics is not None:
             name = "--output" if output is not None else "--metrics"

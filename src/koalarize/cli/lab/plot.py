@@ -18,7 +18,7 @@ __all__ = ["plot"]
 
 def plot(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, as `runs/koala`.")
+        list[Path], typer.Argument(metavar="RUN", help="Folders of runs, such as `runs/koala`.")
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="A .png, .svg or .pdf file.")
@@ -26,13 +26,15 @@ def plot(
     log: Annotated[bool, typer.Option("--log", help="Loss on a logarithmic axis.")] = False,
     smoothing: Annotated[
         float,
-        typer.Option("--smoothing", metavar="WEIGHT", help="Of what was before; 0 for none."),
+        typer.Option(
+            "--smoothing", metavar="WEIGHT", help="Weight of the steps before; 0 smooths nothing."
+        ),
     ] = 0.9,
     axis: Annotated[
-        str, typer.Option("--axis", metavar="step|samples", help="What runs along the figure.")
+        str, typer.Option("--axis", metavar="step|samples", help="What the horizontal axis counts.")
     ] = "step",
 ) -> None:
-    """Draw the loss of runs, and their validation scores below."""
+    """Draw the loss of runs above their validation scores."""
     check_figure(output)
     with needs("train"):
         from koalarize.lab.evaluation.history import read_history

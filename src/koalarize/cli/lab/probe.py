@@ -18,9 +18,17 @@ __all__ = ["probe"]
 
 
 def probe(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name, .onnx or .safetensors.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model's name, an .onnx file or a .safetensors checkpoint."
+        ),
+    ],
     data: Annotated[
-        Path, typer.Option("--data", metavar="FOLDER", help="Colour pictures, or Parquet files.")
+        Path,
+        typer.Option(
+            "--data", metavar="FOLDER", help="Folder of colour pictures or Parquet files."
+        ),
     ],
     hints: Annotated[
         str, typer.Option("--hints", metavar="N,...", help="Numbers of true hints.")
@@ -30,10 +38,15 @@ def probe(
     ] = 50,
     short_side: Annotated[
         int,
-        typer.Option("--short-side", metavar="PIXELS", help="Larger pictures are brought down."),
+        typer.Option(
+            "--short-side",
+            metavar="PIXELS",
+            help="Shorter side that larger pictures are shrunk to.",
+        ),
     ] = 256,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write it as JSON.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON."),
     ] = None,
 ) -> None:
     """Measure what true hints gain, and how far colours move when the picture changes a little."""

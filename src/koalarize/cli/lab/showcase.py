@@ -22,14 +22,14 @@ _PAGES = (".html", ".htm")
 def showcase(
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURES...", help="Pictures, folders or Parquet files."),
+        typer.Argument(metavar="PICTURE", help="Pictures, folders or Parquet files."),
     ],
     models: Annotated[
         list[str] | None,
         typer.Option(
             "--model",
             metavar="NAME",
-            help="A name, an .onnx file or a .safetensors checkpoint. Repeatable. [koala]",
+            help="A model's name, an .onnx file or a .safetensors checkpoint; repeatable. [koala]",
             show_default=False,
         ),
     ] = None,
@@ -40,19 +40,19 @@ def showcase(
         int, typer.Option("--count", metavar="N", help="Only the first N pictures.")
     ] = 12,
     size: Annotated[
-        int, typer.Option("--size", metavar="PIXELS", help="Longer side of an image, at most.")
+        int, typer.Option("--size", metavar="PIXELS", help="Most pixels of an image's longer side.")
     ] = 256,
     columns: Annotated[
-        str, typer.Option("--columns", metavar="NAME,...", help="Which columns.")
+        str, typer.Option("--columns", metavar="NAME,...", help="Columns to show.")
     ] = "grey,original,models",
     hints: Annotated[
         str,
         typer.Option(
-            "--hints", metavar="no|N", help="How many of its own colours each picture reveals."
+            "--hints", metavar="no|N", help="Number of true hints that each picture reveals."
         ),
     ] = "no",
 ) -> int:
-    """Colour pictures with models and set them side by side."""
+    """Colour pictures with models and show them side by side."""
     _check(output)
     with needs("train"):
         from koalarize.lab.evaluation.showcase import make_showcase

@@ -21,10 +21,10 @@ def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FOLDER", help="Where the run is written."),
+        typer.Option("-o", "--output", metavar="FOLDER", help="Folder that the run is written to."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an earlier run stopped.")
+        bool, typer.Option("--resume", help="Continue an earlier run where it stopped.")
     ] = False,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Learn from at most N pictures.")
@@ -34,10 +34,15 @@ def train(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option("--size", metavar="N", help="Largest crop; the recipe's other sides follow."),
+        typer.Option(
+            "--size",
+            metavar="N",
+            help="Side of the largest crop; the recipe's other sides scale with it.",
+        ),
     ] = None,
     accumulate: Annotated[
-        int | None, typer.Option("--accumulate", metavar="N", help="Batches to one step.")
+        int | None,
+        typer.Option("--accumulate", metavar="N", help="Batches whose gradients make one step."),
     ] = None,
     precision: Annotated[
         str | None, typer.Option("--precision", metavar="P", help="auto, bf16 or fp32.")
@@ -46,15 +51,18 @@ def train(
         str | None, typer.Option("--accelerator", metavar="A", help="auto, cpu or gpu.")
     ] = None,
     devices: Annotated[
-        int | None, typer.Option("--devices", metavar="N", help="GPUs or processes of one node.")
+        int | None,
+        typer.Option("--devices", metavar="N", help="GPUs or processes on each machine."),
     ] = None,
     nodes: Annotated[int | None, typer.Option("--nodes", metavar="N", help="Machines.")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe; again."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one value of the recipe; repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Train a network from a recipe, or go on with it."""
+    """Train a network from a recipe, or continue a run."""
     options = {
         "epochs": epochs,
         "optimizer.accumulate": accumulate,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from koalarize.errors import OptionError, OutputError
-from koalarize.photo.files import write_bytes
+from koalarize.errors import OptionError
+from koalarize.photo.files import check_place, sha256_of, write_bytes
 
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colorizer
@@ -23,14 +23,14 @@ __all__ = ["turing"]
 
 _Paths = Annotated[
     list[Path],
-    typer.Argument(metavar="FOLDER", help="Of colour photos; with --report, session files."),
+    typer.Argument(metavar="FOLDER", help="Folder of colour photos; with --report, session files."),
 ]
 _Models = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
         metavar="NAME",
-        help="Of `koalarize models`, or an .onnx file. Repeatable. [koala]",
+        help="A name that `koalarize models` lists, or an .onnx file; repeatable. [koala]",
         show_default=False,
     ),
 ]
@@ -39,45 +39,49 @@ _Mode = Annotated[
     typer.Option(
         "--mode",
         metavar="single|pair",
-        help="One picture, real or recoloured? Or two, which is real?",
+        help="Show one picture (is it real?), or two (which is real?).",
     ),
 ]
 _Seconds = Annotated[
-    float, typer.Option("--seconds", metavar="S", help="How long pictures are shown.")
+    float, typer.Option("--seconds", metavar="S", help="Seconds that pictures are shown.")
 ]
 _Trials = Annotated[int, typer.Option("--trials", metavar="N", help="Trials that count.")]
-_Catch = Annotated[int, typer.Option("--catch", metavar="N", help="Attention checks besides them.")]
+_Catch = Annotated[int, typer.Option("--catch", metavar="N", help="Attention checks in addition.")]
 _Size = Annotated[
-    int, typer.Option("--size", metavar="PIXELS", help="Longer side of a picture, at most.")
+    int, typer.Option("--size", metavar="PIXELS", help="Most pixels of a picture's longer side.")
 ]
-_Person = Annotated[str | None, typer.Option("--person", metavar="NAME", help="Who judges.")]
+_Person = Annotated[
+    str | None, typer.Option("--person", metavar="NAME", help="Name of the person who judges.")
+]
 _Session = Annotated[
     Path | None,
     typer.Option(
         "--session",
         metavar="FILE",
-        help="Where the answers go; begun before, it goes on. [turing.json, turing-NAME.json]",
+        help="File of the answers; one that exists is continued. [turing.json, turing-NAME.json]",
         show_default=False,
     ),
 ]
 _Seed = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", help="Of the order. [drawn]", show_default=False),
+    typer.Option("--seed", metavar="N", help="Seed of the order. [drawn]", show_default=False),
 ]
 _Port = Annotated[
     int | None,
     typer.Option(
-        "--port", metavar="N", help="Of the page. [8765, or a free one]", show_default=False
+        "--port", metavar="N", help="Port of the page. [8765, or a free one]", show_default=False
     ),
 ]
-_NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address only.")]
+_NoBrowser = Annotated[
+    bool, typer.Option("--no-browser", help="Print the address; open no browser.")
+]
 _Report = Annotated[
     bool,
-    typer.Option("--report", "--summary", help="Report finished sessions instead, pooled."),
+    typer.Option("--report", "--summary", help="Pool finished sessions into a report instead."),
 ]
 _Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write the report as JSON as well."),
+    typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON."),
 ]
 
 
@@ -98,8 +102,8 @@ def turing(
     output: _Output = None,
 ) -> None:
     """Test whether a person can tell recoloured photos from real ones."""
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        raise OutputError(f"`--output` is `{output}` but must be a file in a folder that exists")
+    if output is not None:
+        check_place(output)
     if report:
         _report(paths, output)
         return
@@ -153,8 +157,6 @@ def _serve(
 
 def _load(models: list[str]) -> tuple[list[ModelUsed], dict[str, Colorizer]]:
     """Load each model; a file is called by its stem in the report."""
-    import hashlib
-
     from koalarize.colorizer.colorizer import Colorizer
     from koalarize.lab.study.session import ModelUsed
     from koalarize.models.catalog import MODELS
@@ -169,8 +171,7 @@ def _load(models: list[str]) -> tuple[list[ModelUsed], dict[str, Colorizer]]:
                 f"two models are called `{name}`: give each once, and files different names"
             )
         colorizers[name] = Colorizer.load(model)
-        digest = hashlib.sha256(find_model(model).read_bytes()).hexdigest()
-        used.append(ModelUsed(name=name, sha256=digest))
+        used.append(ModelUsed(name=name, sha256=sha256_of(find_model(model))))
     return used, colorizers
 
 
@@ -199,7 +200,7 @@ def _finish(file: Path, output: Path | None) -> None:
     if done == total:
         _report([file], output)
     else:
-        typer.echo(f"{done} of {total} answered; the same command goes on", err=True)
+        typer.echo(f"{done} of {total} answered; the same command continues", err=True)
 
 
 def _report(files: list[Path], output: Path | None) -> None:

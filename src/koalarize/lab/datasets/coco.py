@@ -23,10 +23,11 @@ from typing import Any
 
 from koalarize.errors import DataError, OptionError, OutputError
 from koalarize.lab.datasets.archives import ARCHIVES, OFFICIAL, Archive, choose
-from koalarize.lab.datasets.download import Patience, fetch, sha256_of, write_whole
+from koalarize.lab.datasets.download import Patience, fetch, write_whole
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, is_hidden
 from koalarize.lab.datasets.sources import decode_picture
 from koalarize.lab.datasets.unpack import DamagedError, unpack
+from koalarize.photo.files import sha256_of
 
 __all__ = ["ARCHIVES", "OFFICIAL", "Archive", "SetReport", "prepare_coco"]
 

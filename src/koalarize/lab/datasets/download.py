@@ -7,7 +7,6 @@ with the same file of the same server (``ETag`` or ``Last-Modified`` in ``If-Ran
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import logging
@@ -22,7 +21,7 @@ from typing import Any, NoReturn
 
 from koalarize.errors import DataError, OptionError, OutputError
 
-__all__ = ["Fetched", "Patience", "fetch", "sha256_of", "write_whole"]
+__all__ = ["Fetched", "Patience", "fetch", "write_whole"]
 
 #: Called with the bytes done and, where known, the bytes there are.
 Progress = Callable[[int, "int | None"], None]
@@ -188,19 +187,6 @@ def fetch(
             "another folder, then run again; what was fetched is kept"
         ) from error
     return Fetched(size, etag)
-
-
-def sha256_of(path: Path, progress: Progress | None = None) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    total, done = path.stat().st_size, 0
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-            done += len(block)
-            if progress is not None:
-                progress(done, total)
-    return digest.hexdigest()
 
 
 def write_whole(data: bytes, path: Path) -> None:

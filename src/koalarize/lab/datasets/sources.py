@@ -27,6 +27,7 @@ from koalarize import color
 from koalarize.errors import DataError
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, SHARD_SUFFIXES, expand_braces, is_hidden
 from koalarize.lab.datasets.shards import shard_pictures as _shard_pictures
+from koalarize.photo.white import over_white
 
 __all__ = [
     "MIN_SIDE",
@@ -199,12 +200,7 @@ def _opaque_srgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # Pillow would clip 16 bits at 255
         deep = np.asarray(image).astype(np.int64).clip(0, 65535)
         return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    layered = image.convert("RGBA")
-    flat = Image.new("RGB", layered.size, "white")
-    flat.paste(layered, mask=layered.getchannel("A"))
-    return flat
+    return over_white(image)
 
 
 def _files(source: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from koalarize.errors import OptionError
 from koalarize.lab.evaluation.evaluate import hash_pictures, resize_rule, usable_pictures
 from koalarize.lab.evaluation.report import at_commit, source_commit
 from koalarize.lab.metrics.metrics import Measured, article_ssim, unit_plane
+from koalarize.lab.tables import markdown_table
 
 __all__ = ["ARTICLE_SCALES", "ArticleFading", "measure_article_fading"]
 
@@ -60,8 +61,8 @@ class ArticleFading:
 
     def to_markdown(self) -> str:
         """Return its table, and how it came about."""
-        rows = [f"| {k:g} | {score:.4f} |" for k, score in zip(self.scales, self.ssim, strict=True)]
-        table = "\n".join(["| a in [0, 1] × | SSIM of a |", "|---:|---:|", *rows])
+        rows = [[f"{k:g}", f"{score:.4f}"] for k, score in zip(self.scales, self.ssim, strict=True)]
+        table = markdown_table(["a in [0, 1] ×", "SSIM of a"], rows, words=0)
         source = (
             f"{self.pictures} pictures of `{self.data}` (sha256 {self.data_sha256[:12]}), "
             f"{self.resize}. koalarize {self.koalarize}{at_commit(self.commit)}."

@@ -29,6 +29,7 @@ from koalarize.lab.metrics.definitions import ALL_METRICS, choose_metrics
 from koalarize.lab.metrics.metrics import Measured, Picture
 from koalarize.lab.metrics.perceptual import LPIPS
 from koalarize.lab.metrics.tally import Tally
+from koalarize.lab.tables import markdown_table
 
 __all__ = ["FADING_METRICS", "NOISES", "SCALES", "Fading", "add_noise", "fade", "measure_fading"]
 
@@ -249,11 +250,11 @@ def _finite(value: float) -> float | None:
 
 def _table(first: str, values: Sequence[float], scores: dict[str, list[Any]]) -> str:
     header = [first, *(ALL_METRICS[name].header for name in scores)]
-    lines = [header, ["---:"] * len(header)]
+    rows: list[list[str]] = []
     for i, value in enumerate(values):
         cells = [f"{value:g}"]
         for name, column in scores.items():
             shown = "–" if column[i] is None else f"{column[i]:.{ALL_METRICS[name].digits}f}"
             cells.append(shown)
-        lines.append(cells)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        rows.append(cells)
+    return markdown_table(header, rows, words=0)

@@ -6,13 +6,13 @@ torch is loaded only for the checkpoints of a training: a showcase of exported m
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from koalarize.engines.engine import Engine
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.models.store import find_model
+from koalarize.photo.files import sha256_of
 
 __all__ = ["Loaded", "load_model", "short_name"]
 
@@ -48,7 +48,7 @@ def load_model(model: str | Path) -> Loaded:
     else:
         path = find_model(model)
         engine = OnnxEngine(path)
-    return Loaded(short_name(model), hashlib.sha256(path.read_bytes()).hexdigest(), engine)
+    return Loaded(short_name(model), sha256_of(path), engine)
 
 
 def short_name(model: str | Path) -> str:

@@ -24,6 +24,7 @@ from koalarize.lab.evaluation.models import load_model
 from koalarize.lab.evaluation.report import at_commit, source_commit
 from koalarize.lab.evaluation.reveal import revealed_hints
 from koalarize.lab.metrics.metrics import Measured, picture_scores
+from koalarize.lab.tables import markdown_table
 
 __all__ = ["CHANGES", "Probe", "probe"]
 
@@ -64,21 +65,19 @@ class Probe:
 
     def to_markdown(self) -> str:
         """Return both tables and the protocol."""
-        lines: list[str] = []
+        parts: list[str] = []
         if self.hints:
             first = next(iter(self.hints.values()))
-            lines += ["| true hints | ab PSNR dB | gain |", "| ---: | ---: | ---: |"]
-            lines += [f"| {n} | {v:.2f} | {v - first:+.2f} |" for n, v in self.hints.items()]
-            lines.append("")
-        lines += ["| change of the picture | mean ab distance |", "| --- | ---: |"]
-        lines += [f"| {name} | {value:.2f} |" for name, value in self.steadiness.items()]
-        lines += [
-            "",
+            gains = [[f"{n}", f"{v:.2f}", f"{v - first:+.2f}"] for n, v in self.hints.items()]
+            parts.append(markdown_table(["true hints", "ab PSNR dB", "gain"], gains, words=0))
+        moves = [[name, f"{value:.2f}"] for name, value in self.steadiness.items()]
+        parts += [
+            markdown_table(["change of the picture", "mean ab distance"], moves, words=1),
             f"`{self.model}` (sha256 {self.model_sha256[:12]}) on {self.count} pictures of "
             f"`{self.data}` (sha256 {self.data_sha256[:12]}), short side at most "
             f"{self.short_side} px{at_commit(self.commit)}.",
         ]
-        return "\n".join(lines)
+        return "\n\n".join(parts)
 
 
 def probe(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import koalarize
 from koalarize.lab.metrics.definitions import ALL_METRICS
+from koalarize.lab.tables import markdown_table
 
 __all__ = ["MetricBackend", "Protocol", "Report", "Row", "at_commit", "source_commit"]
 
@@ -106,13 +107,11 @@ class Report:
         """Return the table of the scores, and under it how they came about."""
         metrics = list(self.protocol.metrics)
         header = ["model", "size", "temperature", *map(_header, metrics)]
-        lines = [header, ["---", *["---:"] * (len(header) - 1)]]
-        lines += [
+        rows = [
             [row.model, _text(row.size), _text(row.temperature), *(_cell(row, m) for m in metrics)]
             for row in self.rows
         ]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        return f"{table}\n\n{self._footnote()}"
+        return f"{markdown_table(header, rows, words=1)}\n\n{self._footnote()}"
 
     def _footnote(self) -> str:
         facts = self.protocol

@@ -24,6 +24,7 @@ from koalarize.lab.evaluation.reveal import revealed_hints
 from koalarize.lab.evaluation.variants import GreyEngine
 from koalarize.photo.files import EXTENSIONS
 from koalarize.photo.photo import Photo
+from koalarize.photo.white import over_white
 from koalarize.steering.hints import Hint
 
 __all__ = ["COLUMNS", "Showcase", "ShowcaseRow", "make_showcase"]
@@ -166,11 +167,8 @@ def _row(
 
 def _image(photo: Photo) -> Image.Image:
     """Return a photo as 8-bit sRGB, transparent parts over white."""
-    image = photo.to_image(photo.pixels if photo.pixels.ndim == 3 else _three(photo.pixels))
-    if "A" not in image.getbands():
-        return image.convert("RGB")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    srgb = photo.pixels if photo.pixels.ndim == 3 else _three(photo.pixels)
+    return over_white(photo.to_image(srgb))
 
 
 def _three(grey: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

@@ -7,7 +7,6 @@ error that says where they belong.
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from koalarize.errors import DependencyError, ModelError
+from koalarize.photo.files import sha256_of
 
 __all__ = ["FID", "LPIPS", "SetMetric", "Weights"]
 
@@ -48,7 +48,7 @@ class Weights:
     @property
     def sha256(self) -> str:
         """Hash of the file, in hexadecimal."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return sha256_of(self.path)
 
     def load(self, build: Callable[[], _Loaded]) -> _Loaded:
         """Build the metric from the file.

@@ -29,6 +29,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import DataError, PhotoError
 from koalarize.lab.study.plan import Trial
 from koalarize.photo.photo import Photo
+from koalarize.photo.white import over_white
 
 __all__ = ["FEWEST", "Chosen", "choose", "fingerprint", "images_of", "shown_pixels"]
 
@@ -142,10 +143,7 @@ def fingerprint(folder: Path, names: Sequence[str]) -> str:
 
 def shown_pixels(photo: Photo, size: int) -> UInt8:
     """Return a photo as it is shown: (H, W, 3) uint8, longer side at most ``size``, over white."""
-    image = photo.to_image(_in_colour(photo.pixels))
-    if image.mode == "RGBA":
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
+    image = over_white(photo.to_image(_in_colour(photo.pixels)))
     scale = size / max(image.size)
     if scale < 1:
         width, height = (max(1, round(side * scale)) for side in image.size)

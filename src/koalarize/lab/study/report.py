@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from koalarize.lab.study.statistics import Share
+from koalarize.lab.tables import markdown_table
 
 __all__ = ["ModelRow", "PersonRow", "Report"]
 
@@ -159,14 +160,14 @@ class Report:
             f"{n} answers on recoloured pictures, {len(self.people)} "
             f"{'person' if len(self.people) == 1 else 'people'}.",
             "",
-            *_table(self._model_columns(), self.models),
+            _table(self._model_columns(), self.models),
         ]
         if self.mode == "single":
             lines += ["", f"Real pictures judged real: {_share(self.real)}."]
         if self.catch.n:
             lines += ["", f"Attention checks answered right: {_share(self.catch)}."]
         if len(self.people) > 1:
-            lines += ["", *_table(self._person_columns(), self.people)]
+            lines += ["", _table(self._person_columns(), self.people)]
         excluded = ", ".join(f"{count} {why}" for why, count in self.excluded.items())
         lines += ["", f"Excluded answers: {excluded or 'none'}."]
         if self.left_out:
@@ -209,13 +210,9 @@ _Columns = list[tuple[str, Callable[[Any], str]]]
 # -- words ------------------------------------------------------------------------------------
 
 
-def _table(columns: _Columns, rows: Iterable[Any]) -> list[str]:
-    lines = ["| " + " | ".join(title for title, _ in columns) + " |"]
-    lines.append("|" + "---|" * len(columns))
-    for row in rows:
-        cells = (cell(row).replace("|", "\\|") for _, cell in columns)
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+def _table(columns: _Columns, rows: Iterable[Any]) -> str:
+    titles = [title for title, _ in columns]
+    return markdown_table(titles, [[cell(row) for _, cell in columns] for row in rows])
 
 
 def _plain(share: Share) -> dict[str, Any]:

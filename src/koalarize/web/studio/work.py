@@ -26,6 +26,7 @@ from koalarize.colorizer.plan import suggestions as likely
 from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.photo.photo import Photo
+from koalarize.photo.white import over_white
 from koalarize.steering.alternatives import Suggestion
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
@@ -221,9 +222,7 @@ def encode(pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None, format: str
     if alpha is not None:
         opacity = Image.fromarray(np.ascontiguousarray(alpha))
         if kind == "JPEG":
-            white = Image.new("RGB", image.size, "white")
-            white.paste(image.convert("RGB"), mask=opacity)
-            image = white
+            image = over_white(image, opacity)
         else:
             image = image.convert("RGB")
             image.putalpha(opacity)
