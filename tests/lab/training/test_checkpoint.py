@@ -39,6 +39,14 @@ class TestCheckpoint:
         save_checkpoint(tmp_path / "a.safetensors", state, recipe, {})
         assert load_checkpoint(tmp_path / "a.safetensors").network.temperature == 0.7
 
+    def test_numbers_that_were_kept_as_text(self, recipe, tmp_path):
+        options = recipe.network.options | {"dropout": "1e-1"}
+        earlier = dataclasses.replace(recipe, network=NetworkOptions("unet-mini", options))
+        state = build_network(recipe.network).state_dict()
+        save_checkpoint(tmp_path / "a.safetensors", state, earlier, {})
+        loaded = load_checkpoint(tmp_path / "a.safetensors")
+        assert loaded.recipe.network.options["dropout"] == 0.1
+
     def test_weights_that_do_not_fit(self, recipe, tmp_path):
         path = tmp_path / "a.safetensors"
         state = build_network(recipe.network).state_dict()
@@ -78,6 +86,9 @@ class TestCheckpoint:
         metadata = {"format": "koalarize-checkpoint-1", "recipe": '{"later": 1}', "facts": "{}"}
         save_file({"a": torch.zeros(1)}, path, metadata)
         with pytest.raises(ModelError, match=r"`later` is not a key .* use the version that wrote"):
+            load_checkpoint(path)
+        save_file({"a": torch.zeros(1)}, path, metadata | {"recipe": "[]"})
+        with pytest.raises(ModelError, match=r"must hold keys and values.* use the version"):
             load_checkpoint(path)
 
     def test_a_full_disk_leaves_the_earlier_one(self, recipe, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from koalarize.errors import OptionError
 from koalarize.lab.networks import NETWORKS
 from koalarize.lab.training import train as room
 from koalarize.lab.training.checkpoint import build_network, load_checkpoint
-from koalarize.lab.training.recipe import NetworkOptions, Recipe, build, load_recipe
+from koalarize.lab.training.recipe import DataOptions, NetworkOptions, Recipe, build, load_recipe
 from koalarize.lab.training.shrink import shrink
 from koalarize.lab.training.train import train
 from runs import RECIPES, make_photos
@@ -21,6 +21,11 @@ from runs import RECIPES, make_photos
 #: An extractor that is small and needs no download.
 LIGHT = {"network.options.extractor": "test_efficientnet", "network.options.pretrained": "false"}
 EVERY_RECIPE = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Either:
+    value: int | str | DataOptions | None = None
 
 
 def without_download(path):
@@ -131,11 +136,36 @@ class TestRecipe:
             ("precision: fp16", "`precision` is 'fp16': use auto, bf16 or fp32"),
             ("- 1", "must hold keys and values, as recipes/koala.yaml does"),
             ("a: [", "is not YAML"),
+            ("steps: 1\nseed: 2\nsteps: 3", "`steps` stands twice in .*line 1 and line 3"),
+            ("data: {limit: 1, limit: 2}", "`limit` stands twice in .*line 1 and line 1"),
+            ("optimizer: {learning_rate: '1e-3'}", "`optimizer.learning_rate` is '1e-3' but must"),
+            ("name: 3", "`name` is 3 but must be of type str"),
         ],
     )
     def test_errors(self, tmp_path, text, message):
         with pytest.raises(OptionError, match=message):
             load_recipe(written(tmp_path, text))
+
+    def test_an_error_is_one_line(self, tmp_path):
+        for text in ("a: [", "steps: many", "steps: 1\nsteps: 2", "stepz: 1"):
+            with pytest.raises(OptionError) as caught:
+                load_recipe(written(tmp_path, text))
+            assert "\n" not in str(caught.value)
+
+    def test_words_that_yaml_reads_in_another_way(self, tmp_path):
+        recipe = load_recipe(written(tmp_path, "name: 2020-01-01\nema: 1e-1\nchroma_gain: 2"))
+        assert (recipe.name, recipe.ema, recipe.chroma_gain) == ("2020-01-01", 0.1, 2.0)
+        assert isinstance(recipe.chroma_gain, float)
+
+    def test_every_member_of_a_union_is_tried(self):
+        assert build(Either, {"value": 3}) == Either(3)
+        assert build(Either, {"value": "all"}) == Either("all")
+        assert build(Either, {"value": {"limit": 3}}) == Either(DataOptions(limit=3))
+        assert build(Either, {"value": None}) == Either(None)
+        with pytest.raises(OptionError, match=r"`a\.value` is 2\.5 .* type int or be of type str"):
+            build(Either, {"value": 2.5}, "a")
+        with pytest.raises(OptionError, match=r"`value\.limt` is not a key .* mean `limit`"):
+            build(Either, {"value": {"limt": 3}})
 
     def test_errors_of_overrides(self, tmp_path):
         path = written(tmp_path, "steps: 5")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from koalarize.photo.files import write_bytes
 __all__ = ["Checkpoint", "build_network", "load_checkpoint", "save_checkpoint"]
 
 FORMAT = "koalarize-checkpoint-1"
+
+_NUMBER = re.compile(r"[-+]?\d+[eE][-+]?\d+")
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "give the model.safetensors that `koalarize lab train` writes"
         )
     try:
-        recipe: Recipe = build(Recipe, json.loads(metadata["recipe"]), "")
+        recipe = build(Recipe, _with_numbers(json.loads(metadata["recipe"])))
         network = build_network(_with_near_extractor(recipe.network, path.parent))
         facts: dict[str, Any] = json.loads(metadata["facts"])
     except (OptionError, KeyError, ValueError) as error:
@@ -108,6 +111,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if isinstance(network, ClassifyingNetwork):
         network.temperature = recipe.temperature
     return Checkpoint(network.eval(), recipe, facts)
+
+
+def _with_numbers(recipe: Any) -> Any:
+    """Read numbers among the network's options that versions up to 0.3 kept as text (``1e-3``)."""
+    try:
+        options: dict[str, Any] = recipe["network"]["options"]
+        for name, value in options.items():
+            if isinstance(value, str) and _NUMBER.fullmatch(value):
+                options[name] = float(value)
+    except (LookupError, TypeError, AttributeError):
+        pass  # whoever builds the recipe says what is wrong with it
+    return recipe
 
 
 def _with_near_extractor(options: NetworkOptions, folder: Path) -> NetworkOptions:

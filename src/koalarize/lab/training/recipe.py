@@ -1,15 +1,12 @@
 """The typed recipe of a training: a frozen dataclass read from YAML, unknown keys rejected.
 
-Not here: what a recipe does (``train``). A field, its YAML key and its ``--set`` name are one word.
+Not here: the check of keys and types (``options``), what a recipe does (``train``).
+A field, its YAML key and its ``--set`` name are one word.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import types
-import typing
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ import yaml
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.lab.datasets.batches import CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions
+from koalarize.lab.training.options import build, read_yaml
 
 __all__ = [
     "DataOptions",
@@ -245,11 +243,11 @@ def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
         OptionError: if the file cannot be read, has an unknown key, or a value of a wrong type.
     """
     try:
-        values: Any = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
+        values: Any = read_yaml(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"`{path}` cannot be read as a recipe: {error}") from error
     except yaml.YAMLError as error:
-        raise OptionError(f"`{path}` is not YAML: {error}") from error
+        raise OptionError(f"`{path}` is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise OptionError(f"`{path}` must hold keys and values, as recipes/koala.yaml does")
     _keep_one_length(values, path, overrides or {})
@@ -261,26 +259,10 @@ def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
             if not isinstance(place, dict):
                 raise OptionError(f"`{key}` cannot be set: `{parent}` holds a value, not keys")
         try:
-            place[last] = yaml.safe_load(text)
+            place[last] = read_yaml(text)
         except yaml.YAMLError as error:
             raise OptionError(f"`{key}` is {text!r}, which is not a YAML value") from error
-    return build(Recipe, values, "")
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            first = lines.setdefault(str(key.value), line)
-            if first != line:
-                raise OptionError(
-                    f"`{key.value}` stands twice in the recipe, in line {first} and line {line}: "
-                    "keep one of them"
-                )
-        return super().construct_mapping(node, deep)
+    return build(Recipe, values)
 
 
 def _keep_one_length(values: dict[Any, Any], path: Path, overrides: dict[str, str]) -> None:
@@ -295,55 +277,3 @@ def _keep_one_length(values: dict[Any, Any], path: Path, overrides: dict[str, st
     for name, other in (lengths, lengths[::-1]):
         if name in overrides:
             values.pop(other, None)
-
-
-def build(kind: type[Any], values: Any, where: str) -> Any:
-    """Build a frozen dataclass from plain values; every key and type is checked.
-
-    Raises:
-        OptionError: naming the key, its value, and what it must be.
-    """
-    if not isinstance(values, dict):
-        raise OptionError(f"`{where}` is {values!r} but must hold keys and values")
-    hints = typing.get_type_hints(kind)
-    known = [f.name for f in dataclasses.fields(kind)]
-    built: dict[str, Any] = {}
-    for key, value in values.items():
-        dotted = f"{where}.{key}" if where else str(key)
-        if key not in known:
-            raise OptionError(
-                f"`{dotted}` is not a key of a recipe{did_you_mean(str(key), known)} "
-                f"(known here: {', '.join(known)})"
-            )
-        built[key] = _checked(hints[key], value, dotted)
-    return kind(**built)
-
-
-def _checked(hint: Any, value: Any, key: str) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in arguments:
-            return None
-        return _checked(next(a for a in arguments if a is not type(None)), value, key)
-    if dataclasses.is_dataclass(hint):
-        return build(typing.cast(type[Any], hint), value, key)
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise OptionError(f"`{key}` is {value!r} but must be a list")
-        kinds = arguments[:1] * len(value) if arguments[-1] is ... else arguments
-        if len(kinds) != len(value):
-            raise OptionError(f"`{key}` has {len(value)} values but must have {len(kinds)}")
-        pairs = zip(kinds, value, strict=True)
-        return tuple(_checked(k, v, f"{key}[{i}]") for i, (k, v) in enumerate(pairs))
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise OptionError(f"`{key}` is {value!r} but must hold keys and values")
-        return value
-    if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
-        try:
-            return float(value)  # YAML reads 1e-3 as text
-        except ValueError:
-            pass
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise OptionError(f"`{key}` is {value!r} but must be of type {hint.__name__}")
-    return value

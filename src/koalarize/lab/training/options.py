@@ -1,0 +1,167 @@
+"""Read options from YAML and check them with pydantic: every key and every type.
+
+Not here: which options there are (``recipe``), and what their values may be: a dataclass checks its
+own in ``__post_init__``. Errors name the dotted key, its value, and what it must be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import types
+import typing
+from collections.abc import Hashable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from koalarize.errors import OptionError, did_you_mean
+
+__all__ = ["build", "read_yaml"]
+
+Kind = TypeVar("Kind")
+Place = tuple[int | str, ...]
+
+#: What a value must be, by pydantic's name of the fault.
+_RULES = {
+    "int_type": "be of type int",
+    "int_from_float": "be of type int",
+    "float_type": "be of type float",
+    "bool_type": "be of type bool",
+    "string_type": "be of type str",
+    "tuple_type": "be a list",
+    "dict_type": "hold keys and values",
+    "dataclass_type": "hold keys and values",
+}
+
+
+def read_yaml(text: str) -> object:
+    """Read YAML; ``1e-3`` is a number.
+
+    Raises:
+        yaml.YAMLError: if it is not YAML.
+        OptionError: if a key stands twice in one place.
+    """
+    return yaml.load(text, _Loader)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            same = (key.tag, str(key.value))
+            if same in lines:
+                raise OptionError(
+                    f"`{key.value}` stands twice in the recipe, in line {lines[same]} and line "
+                    f"{line}: keep one of them"
+                )
+            lines[same] = line
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1, which PyYAML reads, wants a point and a sign, as in 1.0e+3.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.[\d_]+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def build(kind: type[Kind], values: object, where: str = "") -> Kind:
+    """Build a frozen dataclass from plain values; every key and type is checked.
+
+    Args:
+        kind: the dataclass.
+        values: what YAML or JSON give.
+        where: dotted key of the values, for errors.
+
+    Raises:
+        OptionError: naming the key, its value, and what it must be.
+    """
+    if not isinstance(values, dict):
+        raise OptionError(f"`{where}` is {values!r} but must hold keys and values")
+    # As JSON: lists may be tuples there, while text is no number and 1 is no bool. Dates are text.
+    text = json.dumps([values], default=str)
+    try:
+        return typing.cast(Kind, _adapter(kind).validate_json(text)[0])
+    except ValidationError as error:
+        raise OptionError(_explained(error, kind, where)) from error
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    # In a tuple: pydantic takes no configuration for a dataclass that stands alone.
+    held: Any = types.GenericAlias(tuple, (kind,))
+    return TypeAdapter(held, config=ConfigDict(strict=True, extra="forbid"))
+
+
+def _explained(error: ValidationError, kind: type[Any], where: str) -> str:
+    """Return one sentence about the first fault; an unknown key may be the cause of others."""
+    faults = error.errors(include_url=False)
+    fault = next((f for f in faults if f["type"] == "unexpected_keyword_argument"), faults[0])
+    place, holder = _located(fault["loc"][1:], kind)
+    if fault["type"] == "unexpected_keyword_argument":
+        known = [field.name for field in dataclasses.fields(holder)]
+        return (
+            f"`{_dotted(where, place)}` is not a key of a recipe"
+            f"{did_you_mean(str(place[-1]), known)} (known here: {', '.join(known)})"
+        )
+    if fault["type"] == "too_long":
+        count, wanted = len(fault["input"]), fault.get("ctx", {})["max_length"]
+        return f"`{_dotted(where, place)}` has {count} values but must have {wanted}"
+    if fault["type"] == "missing" and isinstance(place[-1], int):
+        count = len(fault["input"])
+        wanted = count + sum(f["loc"][:-1] == fault["loc"][:-1] for f in faults)
+        return f"`{_dotted(where, place[:-1])}` has {count} values but must have {wanted}"
+    if fault["type"] == "missing":
+        return f"`{_dotted(where, place)}` is missing"
+    rules = [
+        _RULES.get(f["type"], f"be otherwise: {f['msg']}")
+        for f in faults
+        if _located(f["loc"][1:], kind)[0] == place
+    ]
+    rule = " or ".join(dict.fromkeys(rules))
+    return f"`{_dotted(where, place)}` is {fault['input']!r} but must {rule}"
+
+
+def _located(location: Sequence[int | str], kind: type[Any]) -> tuple[Place, type[Any]]:
+    """Return where a fault is, without pydantic's names of a union's members, and in what."""
+    place: list[int | str] = []
+    hint: Any = kind
+    holder = kind
+    for step in location:
+        members = _members(hint)
+        if len(members) > 1:
+            hint = next((m for m in members if getattr(m, "__name__", "") == step), members[0])
+            continue
+        place.append(step)
+        hint = members[0] if members else Any
+        arguments = typing.get_args(hint)
+        if dataclasses.is_dataclass(hint):
+            holder = typing.cast(type[Any], hint)
+            hint = typing.get_type_hints(hint).get(str(step), Any)
+        elif typing.get_origin(hint) is tuple and isinstance(step, int):
+            hint = arguments[0 if arguments[-1] is ... else min(step, len(arguments) - 1)]
+        else:
+            hint = arguments[-1] if arguments else Any
+    return tuple(place), holder
+
+
+def _members(hint: Any) -> list[Any]:
+    """Return the members of a union except None; else the type itself."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return [member for member in typing.get_args(hint) if member is not type(None)]
+    return [hint]
+
+
+def _dotted(where: str, place: Place) -> str:
+    text = where
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
