@@ -118,7 +118,10 @@ class TestRecipe:
             ("optimizer: {accumulate: 0}", r"`optimizer\.accumulate` is 0 but must be at least 1"),
             ("optimizer: {learning_rate: 0}", r"`optimizer\.learning_rate` is 0\.0 but must be"),
             ("optimizer: {warmup: -1}", r"`optimizer\.warmup` is -1 but must be 0 or more"),
-            ("crop: {mode: squash}", r"`crop\.mode` is 'squash' .* did you mean `squash-area`"),
+            (
+                "crop: {mode: squash-are}",
+                r"`crop\.mode` is 'squash-are' .* did you mean `squash-area`",
+            ),
             ("crop: {mode: resize-crop}", r"`crop\.resize` is None but must be at least .* 128"),
             (
                 "crop: {mode: resize-crop, resize: 9}",
