@@ -120,7 +120,7 @@ class TestRecipe:
             ("optimizer: {warmup: -1}", r"`optimizer\.warmup` is -1 but must be 0 or more"),
             (
                 "crop: {mode: squash-are}",
-                r"`crop\.mode` is 'squash-are' .* did you mean `squash-area`",
+                "`crop.mode` is 'squash-are' .* did you mean `squash-area`",
             ),
             ("crop: {mode: resize-crop}", r"`crop\.resize` is None but must be at least .* 128"),
             (

@@ -30,10 +30,20 @@ def evaluate(
     data: Annotated[
         Path, typer.Option("--data", metavar="FOLDER", help="Colour pictures, or Parquet files.")
     ],
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol",
+            metavar="NAME",
+            help="colorizer, direct (the network alone), article-a or article-b.",
+        ),
+    ] = "colorizer",
     short_side: Annotated[
-        int,
-        typer.Option("--short-side", metavar="PIXELS", help="Larger pictures are brought down."),
-    ] = 256,
+        int | None,
+        typer.Option(
+            "--short-side", metavar="PIXELS", help="Larger pictures are brought down (256)."
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Only the first N pictures.")
     ] = None,
@@ -64,6 +74,7 @@ def evaluate(
         report = run(
             models,
             data,
+            protocol=protocol,
             short_side=short_side,
             limit=limit,
             metrics=[name.strip() for name in metrics.split(",") if name.strip()],

@@ -37,15 +37,17 @@ class Measured:
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
+        lab: (H, W, 3) CIELAB where it is known more exactly than the pixels tell.
     """
 
-    def __init__(self, pixels: Picture) -> None:
+    def __init__(self, pixels: Picture, lab: Float32 | None = None) -> None:
         self.pixels = pixels
+        self._lab = lab
 
     @cached_property
     def lab(self) -> Float32:
         """CIELAB (H, W, 3)."""
-        return color.srgb_to_lab(self.pixels)
+        return color.srgb_to_lab(self.pixels) if self._lab is None else self._lab
 
     @cached_property
     def colorfulness(self) -> float:
