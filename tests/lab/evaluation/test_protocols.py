@@ -66,6 +66,13 @@ def test_the_network_alone_is_scored_in_floating_point():
     assert np.array_equal(found.pixels, color.lab_to_srgb(found.lab, dtype=np.uint8))
 
 
+def test_a_model_s_own_gain_is_part_of_its_answer():
+    engine = FakeEngine((20, -10), stride=1, grid=1)
+    engine.info = ModelInfo("fake", 1, False, 64, chroma_gain=1.5)
+    found = network_alone(engine, np.full((16, 16, 3), 120, np.uint8))
+    assert np.allclose(found.lab[..., 1:], (30, -15))
+
+
 def test_padding_is_cut_off_and_a_coarse_answer_brought_up():
     engine = FakeEngine((20, -10), stride=32, grid=4)
     found = network_alone(engine, photo(0, (50, 40)))
