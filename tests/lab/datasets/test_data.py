@@ -217,6 +217,36 @@ class TestResizeCrop:
         assert 60 < sum(crop[0, 0, 0] > crop[0, -1, 0] for crop in crops) < 140
 
 
+class TestSquashCrop:
+    """The first article's: PIL's bilinear resize to a square, a random crop, a flip."""
+
+    def test_a_crop_is_a_part_of_the_squashed_picture(self):
+        source = np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8)
+        options = CropOptions(mode="squash-crop", sizes=(12,), resize=20, flip=False)
+        squashed = Image.fromarray(source).resize((20, 20), Image.Resampling.BILINEAR)
+        parts = np.lib.stride_tricks.sliding_window_view(np.asarray(squashed), (12, 12, 3))
+        parts = parts.reshape(81, 12, 12, 3)
+        rng = np.random.default_rng(0)
+        found = set()
+        for _ in range(400):
+            same = (parts == random_crop(source, 12, options, rng)).all(axis=(1, 2, 3))
+            assert same.sum() == 1
+            found.add(int(same.argmax()))
+        assert len(found) > 75  # of 81 places
+
+    def test_it_equals_torchvision(self):
+        from torchvision.transforms import Resize
+
+        source = Image.fromarray(np.random.default_rng(1).integers(0, 256, (48, 80, 3), np.uint8))
+        options = CropOptions(mode="squash-crop", sizes=(20,), resize=20, flip=False)
+        crop = random_crop(np.asarray(source), 20, options, np.random.default_rng(0))
+        assert np.array_equal(crop, np.asarray(Resize((20, 20))(source)))
+
+    def test_it_needs_room_for_the_crop(self):
+        with pytest.raises(OptionError, match=r"`crop\.resize` is 9 but must be at least"):
+            CropOptions(mode="squash-crop", sizes=(12,), resize=9)
+
+
 class TestSquashArea:
     options = CropOptions(mode="squash-area", sizes=(16,), flip=False)
 

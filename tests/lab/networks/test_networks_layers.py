@@ -278,7 +278,7 @@ class TestOptions:
         ("name", "options", "message"),
         [
             ("cnn", {"width": 0}, "`width` is 0 but must be at least 1"),
-            ("unet", {"head": "sigmoid"}, "no chroma of both signs"),
+            ("unet", {"head": "sigmoit"}, "did you mean `sigmoid`"),
             ("unet", {"init_features": 0}, "`init_features` is 0"),
             ("unet", {"features": 32}, "`network.options.features` is not a key"),
             ("koala-net", {"features": "pool"}, "did you mean `pooled`"),

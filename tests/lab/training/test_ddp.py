@@ -90,9 +90,10 @@ class TestTwoProcesses:
             list(csv.DictReader((tmp_path / name / "history.csv").open()))
             for name in ("one", "two")
         ]
-        assert [row["step"] for row in histories[1]] == ["2", "4", "5"]
-        for name in ("samples", "loss", "validation/psnr", "validation/colorfulness"):
-            first, second = ([float(row[name]) for row in rows] for rows in histories)
+        assert [row["step"] for row in histories[1]] == ["1", "2", "4", "5"]
+        scores = ("psnr", "colorfulness", "loss", "inverse-ssim")
+        for name in ("samples", "loss", *(f"validation/{score}" for score in scores)):
+            first, second = ([float(row[name]) for row in rows if row[name]] for rows in histories)
             assert second == pytest.approx(first, rel=1e-3), name
         assert run.stdout.split() == [str(tmp_path / "two" / "model.safetensors")]
         assert run.stderr.count("step 4 of 5") == 1  # one of them speaks
@@ -144,7 +145,7 @@ def test_a_killed_run_goes_on(recipe, photos, tmp_path):
     more = ["--set", f"steps={taken + 30}"]
     launched(*KOALARIZE, "train", path, *more, "-o", tmp_path / "killed", "--resume")
     steps = [row["step"] for row in csv.DictReader((tmp_path / "killed" / "history.csv").open())]
-    assert steps == [*map(str, range(20, taken + 30, 20)), str(taken + 30)]
+    assert steps == ["1", *map(str, range(20, taken + 30, 20)), str(taken + 30)]
 
 
 class TestDevices:

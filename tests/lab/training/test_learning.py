@@ -12,7 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from koalarize import color
-from koalarize.errors import OutputError
+from koalarize.errors import DataError, OptionError, OutputError
+from koalarize.lab.datasets.sources import Pictures
 from koalarize.lab.training import devices
 from koalarize.lab.training import train as room
 from koalarize.lab.training.checkpoint import load_checkpoint
@@ -51,20 +52,40 @@ class TestHistory:
         rows = history_of(tmp_path)
         assert list(rows[0])[:5] == ["step", "samples", "epoch", "loss", "seconds"]
         assert [(row["step"], row["samples"]) for row in rows] == [
+            ("1", "2"),
             ("4", "8"),
             ("8", "16"),
             ("10", "20"),
         ]
-        assert [bool(row["validation/psnr"]) for row in rows] == [False, True, False]
-        assert float(rows[1]["epoch"]) == pytest.approx(16 / 7)
-        assert 0 < float(rows[0]["seconds"]) < float(rows[1]["seconds"])
+        assert [bool(row["validation/psnr"]) for row in rows] == [False, False, True, False]
+        assert float(rows[2]["epoch"]) == pytest.approx(16 / 7)
+        seconds = [float(row["seconds"]) for row in rows]
+        assert seconds == sorted(set(seconds))
         assert all(math.isfinite(float(row["loss"])) for row in rows)
 
     def test_the_last_and_shorter_segment_is_validated(self, tiny, photos, tmp_path):
         data = {"train": str(photos), "validation": str(photos), "workers": 0}
         recipe = tiny(data=data | {"validation_pictures": 1}, validate_every=1, steps=6)
         train_recipe(recipe, tmp_path)
-        assert [bool(row["validation/psnr"]) for row in history_of(tmp_path)] == [True, True]
+        rows = history_of(tmp_path)
+        assert [(row["step"], bool(row["validation/psnr"])) for row in rows] == [
+            ("1", False),
+            ("4", True),
+            ("6", True),
+        ]
+
+    def test_the_learning_rate_stands_in_it(self, tiny, tmp_path):
+        """Of each row's last step: a warm-up of three steps to 0.01, then a cosine over ten."""
+        train_recipe(tiny(), tmp_path)
+        rates = [float(row["learning_rate"]) for row in history_of(tmp_path)]
+        cosine = [0.5 * (1 + math.cos(math.pi * step / 10)) for step in (0, 3, 7, 9)]
+        warm = (1 / 3, 1, 1, 1)
+        expected = [0.01 * w * c for w, c in zip(warm, cosine, strict=True)]
+        assert rates == pytest.approx(expected, rel=1e-6)
+
+    def test_a_segment_of_one_step_is_one_row(self, tiny, tmp_path):
+        train_recipe(tiny(segment=1, steps=2), tmp_path)
+        assert [row["step"] for row in history_of(tmp_path)] == ["1", "2"]
 
     def test_a_run_that_goes_on_writes_no_step_twice(self, tiny, tmp_path, kill_after):
         train_recipe(tiny(), tmp_path / "straight")
@@ -179,13 +200,80 @@ class TestValidation:
         events = EventAccumulator(str(tmp_path / "tensorboard"))
         events.Reload()
         scalars, images = events.Tags()["scalars"], events.Tags()["images"]
-        assert {"validation/psnr", "validation/colorfulness", "train/wait_share"} <= set(scalars)
+        scores = {"loss", "ssim", "inverse-ssim", "psnr", "colorfulness"}
+        assert {f"validation/{name}" for name in scores} <= set(scalars)
+        assert {"train/loss", "train/learning_rate", "train/wait_share"} <= set(scalars)
+        first = events.Scalars("train/loss")[0]
+        assert (first.step, math.isfinite(first.value)) == (0, True)  # Lightning counts from 0
+        assert events.Scalars("train/learning_rate")[0].value == pytest.approx(0.01 / 3)
         assert "validation/0" in images
         (psnr,) = events.Scalars("validation/psnr")
         assert psnr.step == 3  # Lightning counts a segment's scores to its last step, from 0
         assert math.isfinite(psnr.value)
         shown = events.Images("validation/0")[0]
         assert (shown.width, shown.height) == (2 * 56, 40)
+
+
+class TestSplit:
+    """Pictures held out of the training, as the first article holds out 1,000."""
+
+    def test_they_are_not_learnt_from(self):
+        arrays = [np.full((16, 16, 3), n, np.uint8) for n in range(20)]
+        pictures = Pictures(list(arrays))
+        held_out = room.hold_out(pictures, 6, seed=3)
+        names = [[int(a[0, 0, 0]) for a in part] for part in (pictures.arrays, held_out)]
+        assert sorted(names[0] + names[1]) == list(range(20))
+        assert names[0] == sorted(names[0])
+        assert len(names[1]) == 6
+        again, other = (Pictures(list(arrays)) for _ in range(2))
+        same = room.hold_out(again, 6, seed=3)
+        assert [a[0, 0, 0] for a in same] == names[1]
+        assert {int(a[0, 0, 0]) for a in room.hold_out(other, 6, seed=4)} != set(names[1])
+
+    def test_a_run_validates_with_them(self, tiny, photos, tmp_path, caplog):
+        caplog.set_level(logging.INFO, "koalarize")
+        data = {"train": str(photos), "workers": 0, "validation": {"split": 2}, "limit": 4}
+        recipe = tiny(data=data, validate_every=1, steps=4)
+        path = train_recipe(recipe, tmp_path)
+        assert "4 pictures to learn from" in caplog.text
+        assert history_of(tmp_path)[-1]["validation/loss"]
+        assert load_checkpoint(path).recipe.data == recipe.data
+
+    def test_some_must_be_left(self, tiny, photos, tmp_path):
+        data = {"train": str(photos), "workers": 0, "validation": {"split": 7}}
+        with pytest.raises(DataError, match=r"split` is 7 but there are 7 pictures in all"):
+            train_recipe(tiny(data=data, validate_every=1), tmp_path)
+
+    def test_a_split_has_a_picture(self, tiny, photos):
+        with pytest.raises(OptionError, match=r"`data\.validation\.split` is 0"):
+            tiny(data={"train": str(photos), "validation": {"split": 0}})
+
+
+class TestBest:
+    def test_the_weights_of_the_lowest_validation_loss(self, tiny, photos, tmp_path, kill_after):
+        data = {"train": str(photos), "workers": 0, "validation": {"split": 2}}
+        changes = {"data": data, "validate_every": 1, "steps": 24, "ema": 0.0}
+        # The rate is so high that the run gets worse on the way.
+        recipe = tiny(**changes, optimizer={"learning_rate": 0.3, "warmup": 0})
+        train_recipe(recipe, tmp_path / "straight")
+        rows = [row for row in history_of(tmp_path / "straight") if row["validation/loss"]]
+        losses = [float(row["validation/loss"]) for row in rows]
+        best = load_checkpoint(tmp_path / "straight" / "best.safetensors")
+        at = losses.index(min(losses))
+        assert 0 <= at < len(losses) - 1, losses
+        assert best.facts["steps"] == int(rows[at]["step"])
+        assert best.facts["validation/loss"] == pytest.approx(min(losses), rel=1e-6)
+        kill_after(4 * (at + 1) + 1)
+        with pytest.raises(KilledError):
+            train_recipe(recipe, tmp_path / "stopped")
+        kill_after(None)
+        train_recipe(recipe, tmp_path / "stopped", resume=True)
+        weights = [load_file(tmp_path / n / "best.safetensors") for n in ("straight", "stopped")]
+        assert differing(*weights) == []
+
+    def test_without_validation_there_is_none(self, tiny, tmp_path):
+        train_recipe(tiny(steps=4), tmp_path)
+        assert not (tmp_path / "best.safetensors").exists()
 
 
 class TestPrecision:

@@ -7,13 +7,21 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from koalarize.errors import OptionError
 from koalarize.lab.networks import NETWORKS
 from koalarize.lab.training import train as room
 from koalarize.lab.training.checkpoint import build_network, load_checkpoint
-from koalarize.lab.training.recipe import DataOptions, NetworkOptions, Recipe, build, load_recipe
+from koalarize.lab.training.recipe import (
+    DataOptions,
+    NetworkOptions,
+    Recipe,
+    SplitOptions,
+    build,
+    load_recipe,
+)
 from koalarize.lab.training.shrink import shrink
 from koalarize.lab.training.train import train
 from runs import RECIPES, make_photos
@@ -48,6 +56,25 @@ class TestRecipe:
 
     def test_there_is_one_for_each_network(self):
         assert {load_recipe(path).network.name for path in RECIPES} == set(NETWORKS)
+
+    @pytest.mark.parametrize("name", ["unet-mini", "unet", "koala-net"])
+    def test_the_first_article_s_numbers(self, name):
+        (path,) = (path for path in RECIPES if path.name == f"article-a-{name}.yaml")
+        recipe = load_recipe(path)
+        assert recipe.network.name == name
+        assert (recipe.batch, recipe.epochs, recipe.loss.name) == (32, 100, "mse")
+        assert recipe.data.validation == SplitOptions(1000)
+        assert recipe.data.validation_pictures == 1000
+        crop = recipe.crop
+        assert (crop.resize, crop.sizes, crop.flip, recipe.size) == (268, (224,), True, 224)
+        options = recipe.optimizer
+        plain = torch.optim.AdamW([torch.zeros(1)]).defaults
+        assert options.name == "adamw"
+        assert (options.learning_rate, options.weight_decay) == (plain["lr"], plain["weight_decay"])
+        assert (options.warmup, options.schedule, options.accumulate) == (0, "constant", 1)
+        assert (recipe.ema, recipe.hints, recipe.degrade) == (0.0, None, None)
+        squashing = load_recipe(path, {"crop.mode": "squash-crop", "data.max_side": "null"})
+        assert squashing.crop.mode == "squash-crop"
 
     def test_the_second_article_s_numbers(self):
         (path,) = (path for path in RECIPES if path.name == "article-b-cnn.yaml")
@@ -118,7 +145,10 @@ class TestRecipe:
             ("optimizer: {accumulate: 0}", r"`optimizer\.accumulate` is 0 but must be at least 1"),
             ("optimizer: {learning_rate: 0}", r"`optimizer\.learning_rate` is 0\.0 but must be"),
             ("optimizer: {warmup: -1}", r"`optimizer\.warmup` is -1 but must be 0 or more"),
-            ("crop: {mode: squash}", r"`crop\.mode` is 'squash' .* did you mean `squash-area`"),
+            (
+                "crop: {mode: squash-are}",
+                "`crop.mode` is 'squash-are' .* did you mean `squash-area`",
+            ),
             ("crop: {mode: resize-crop}", r"`crop\.resize` is None but must be at least .* 128"),
             (
                 "crop: {mode: resize-crop, resize: 9}",
@@ -230,6 +260,8 @@ class TestShrink:
         small = shrink(self.recipe(data={"validation_pictures": 1000}), limit=64)
         assert (small.data.limit, small.data.validation_pictures) == (64, 64)
         assert small.crop.sizes == (224, 112)
+        held = shrink(self.recipe(data={"validation": {"split": 1000}}), limit=64)
+        assert held.data.validation == SplitOptions(16)
         few = shrink(self.recipe(data={"validation_pictures": 10}), limit=64)
         assert few.data.validation_pictures == 10
 
@@ -259,7 +291,7 @@ class TestShrink:
 @EVERY_RECIPE
 def test_ours_run_shrunk(path, tmp_path):
     """As `koalarize lab train RECIPE --limit 8 --epochs 1 --size 64` does, on drawn pictures."""
-    photos = make_photos(tmp_path / "photos", 9)
+    photos = make_photos(tmp_path / "photos", 12)
     overrides = without_download(path) | {
         "data.train": str(photos),
         "data.workers": "0",
@@ -268,7 +300,7 @@ def test_ours_run_shrunk(path, tmp_path):
         "precision": "fp32",
         "accelerator": "cpu",
     }
-    if load_recipe(path).data.validation is not None:
+    if isinstance(load_recipe(path).data.validation, str):
         overrides["data.validation"] = str(photos)
     overrides["validate_every"] = "1"
     result = train(path, output=tmp_path / "run", overrides=overrides, limit=8, size=64)

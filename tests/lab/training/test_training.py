@@ -235,7 +235,7 @@ class TestRun:
         loaded = load_checkpoint(tmp_path / "straight" / "model.safetensors")
         assert (loaded.recipe.steps, loaded.recipe.epochs, loaded.facts["steps"]) == (4, 2, 4)
         rows = history_of(tmp_path / "straight")
-        assert [float(row["epoch"]) for row in rows] == pytest.approx([12 / 7, 16 / 7])
+        assert [float(row["epoch"]) for row in rows] == pytest.approx([4 / 7, 12 / 7, 16 / 7])
         kill_after(3)
         with pytest.raises(KilledError):
             train_recipe(recipe, tmp_path / "stopped")

@@ -33,14 +33,22 @@ def evaluate(
             "--data", metavar="FOLDER", help="Folder of colour pictures or Parquet files."
         ),
     ],
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol",
+            metavar="NAME",
+            help="colorizer, direct (the network alone), article-a or article-b.",
+        ),
+    ] = "colorizer",
     short_side: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--short-side",
             metavar="PIXELS",
-            help="Shorter side that larger pictures are shrunk to.",
+            help="Shorter side that larger pictures are shrunk to, usually 256.",
         ),
-    ] = 256,
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Only the first N pictures.")
     ] = None,
@@ -77,6 +85,7 @@ def evaluate(
         report = run(
             models,
             data,
+            protocol=protocol,
             short_side=short_side,
             limit=limit,
             metrics=[name.strip() for name in metrics.split(",") if name.strip()],

@@ -23,11 +23,14 @@ from koalarize import color
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.lab.datasets.degrade import DegradeOptions, degrade
 from koalarize.lab.datasets.sources import Pictures
+from koalarize.lab.datasets.squash import squash_area, squash_bilinear
 
 __all__ = ["Batches", "CropOptions", "HintOptions", "SegmentSampler", "draw_hints", "random_crop"]
 
 UInt8 = npt.NDArray[np.uint8]
 
+#: The modes that bring a picture to ``resize`` before they cut.
+_RESIZING = ("resize-crop", "squash-crop")
 _PLACES = 8  # looked at for a single hint
 
 
@@ -37,11 +40,12 @@ class CropOptions:
 
     Attributes:
         mode: ``random-resized`` cuts a region of random area and shape; ``resize-crop`` brings the
-            shorter side to ``resize`` and cuts a square of ``sizes`` (the first article, which
-            squashes the picture to a square instead); ``squash-area`` brings the whole picture to a
-            square, each pixel the mean of the area it covers (the second article).
+            shorter side to ``resize`` and cuts a square of ``sizes``; ``squash-crop`` squashes the
+            picture to a square of ``resize`` and cuts the same (the first article);
+            ``squash-area`` brings the whole picture to a square, each pixel the mean of the area it
+            covers (the second article).
         sizes: sides of the square crops; every batch takes the next one.
-        resize: shorter side before the crop, for ``resize-crop``.
+        resize: shorter side before the crop, for ``resize-crop`` and ``squash-crop``.
         area: smallest and largest share of the picture's area, for ``random-resized``.
         ratio: smallest and largest aspect ratio of the region, for ``random-resized``.
         flip: mirror half of the crops.
@@ -62,15 +66,15 @@ class CropOptions:
             )
         if not self.sizes or min(self.sizes) < 1:
             raise OptionError(f"`crop.sizes` is {self.sizes} but must hold sides of at least 1")
-        if self.mode == "resize-crop" and (self.resize or 0) < max(self.sizes):
+        if self.mode in _RESIZING and (self.resize or 0) < max(self.sizes):
             raise OptionError(
                 f"`crop.resize` is {self.resize} but must be at least the largest of `crop.sizes`, "
                 f"{max(self.sizes)}"
             )
-        if self.mode != "resize-crop" and self.resize is not None:
+        if self.mode not in _RESIZING and self.resize is not None:
             raise OptionError(
                 f"`crop.resize` is {self.resize} but `crop.mode` is {self.mode!r}: leave it out, "
-                "or use the mode 'resize-crop'"
+                f"or use one of the modes {_RESIZING}"
             )
         if not 0 < self.area[0] <= self.area[1] <= 1:
             raise OptionError(f"`crop.area` is {self.area} but must be two shares in (0, 1]")
@@ -249,19 +253,25 @@ def _resize_crop(
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
+def _squash_crop(
+    image: Image.Image, size: int, options: CropOptions, rng: np.random.Generator
+) -> Image.Image:
+    assert options.resize is not None
+    left, top = (int(place) for place in rng.integers(0, options.resize - size + 1, 2))
+    squashed = squash_bilinear(image, options.resize)
+    return squashed.crop((left, top, left + size, top + size))
+
+
 def _squash_area(
     image: Image.Image, size: int, options: CropOptions, rng: np.random.Generator
 ) -> Image.Image:
-    # Pillow's box filter is the mean of an area when it reduces; enlarging, it would repeat pixels.
-    for side, wanted in ((0, (size, image.height)), (1, (size, size))):
-        reduces = image.size[side] >= size
-        image = image.resize(wanted, Image.Resampling.BOX if reduces else Image.Resampling.BICUBIC)
-    return image
+    return squash_area(image, size)
 
 
 _CROPS: dict[str, Callable[[Image.Image, int, CropOptions, np.random.Generator], Image.Image]] = {
     "random-resized": _random_resized,
     "resize-crop": _resize_crop,
+    "squash-crop": _squash_crop,
     "squash-area": _squash_area,
 }
 

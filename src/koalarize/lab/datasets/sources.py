@@ -31,6 +31,7 @@ from koalarize.photo.white import over_white
 
 __all__ = [
     "MIN_SIDE",
+    "Fit",
     "Pictures",
     "decode_picture",
     "encoded_pictures",
@@ -43,6 +44,9 @@ __all__ = [
 MIN_SIDE = 16
 #: Larger files are no pictures anybody learns from; they count as broken and are not read.
 MOST_BYTES = 1 << 28
+#: What brings an opaque sRGB picture to the size it is wanted in.
+Fit = Callable[[Image.Image], Image.Image]
+
 _DECODERS = 4
 #: What Pillow's decoders raise for damaged files.
 _DECODE_ERRORS = (
@@ -73,7 +77,7 @@ def load_pictures(
     limit: int | None = None,
     max_side: int | None = None,
     min_chroma: float = 0.0,
-    progress: Callable[[int], None] | None = None,
+    fit: Fit | None = None,
 ) -> Pictures:
     """Load colour pictures.
 
@@ -82,7 +86,7 @@ def load_pictures(
         limit: at most so many pictures, the first ones in order.
         max_side: pictures with a longer short side are brought down to it; None keeps them.
         min_chroma: pictures whose mean chroma (Lab units) is below count as grey.
-        progress: called with the number of pictures looked at.
+        fit: brings a picture to its size, instead of ``max_side``.
 
     Raises:
         DataError: if the source is missing or holds no usable picture.
@@ -90,11 +94,10 @@ def load_pictures(
     pictures = Pictures()
 
     def decode(data: bytes) -> npt.NDArray[np.uint8] | str:
-        return decode_picture(data, max_side=max_side, min_chroma=min_chroma)
+        return decode_picture(data, max_side=max_side, min_chroma=min_chroma, fit=fit)
 
     with ThreadPoolExecutor(_DECODERS) as pool:
         stream = encoded_pictures(source)
-        seen = 0
         while limit is None or len(pictures) < limit:
             wanted = 256 if limit is None else min(256, limit - len(pictures))
             chunk = list(islice(stream, wanted))
@@ -105,9 +108,6 @@ def load_pictures(
                     pictures.left_out[result] += 1
                 else:
                     pictures.arrays.append(result)
-            seen += len(chunk)
-            if progress is not None:
-                progress(seen)
     if not pictures.arrays:
         reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
         raise DataError(
@@ -151,7 +151,11 @@ def named_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def decode_picture(
-    data: bytes, *, max_side: int | None = None, min_chroma: float = 0.0
+    data: bytes,
+    *,
+    max_side: int | None = None,
+    min_chroma: float = 0.0,
+    fit: Fit | None = None,
 ) -> npt.NDArray[np.uint8] | str:
     """Decode a picture for learning, or say why it cannot be used.
 
@@ -162,6 +166,7 @@ def decode_picture(
         data: the encoded picture.
         max_side: a longer short side is brought down to it.
         min_chroma: the least mean chroma (Lab units); 0 takes grey pictures too.
+        fit: brings it to its size, instead of ``max_side``.
 
     Returns:
         (H, W, 3) uint8 sRGB, or ``"broken"``, ``"huge"`` (above Pillow's limit against
@@ -177,7 +182,9 @@ def decode_picture(
     short = min(upright.size)
     if short < MIN_SIDE:
         return "tiny"
-    if max_side is not None and short > max_side:
+    if fit is not None:
+        upright = fit(upright)
+    elif max_side is not None and short > max_side:
         size = [max(1, round(side * max_side / short)) for side in upright.size]
         upright = upright.resize((size[0], size[1]), Image.Resampling.LANCZOS)
     pixels = np.asarray(upright)

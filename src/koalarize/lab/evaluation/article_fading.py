@@ -17,7 +17,8 @@ import numpy as np
 
 import koalarize
 from koalarize.errors import OptionError
-from koalarize.lab.evaluation.evaluate import hash_pictures, resize_rule, usable_pictures
+from koalarize.lab.evaluation.evaluate import hash_pictures, usable_pictures
+from koalarize.lab.evaluation.protocols import resize_rule
 from koalarize.lab.evaluation.report import at_commit, source_commit
 from koalarize.lab.metrics.metrics import Measured, article_ssim, unit_plane
 from koalarize.lab.tables import markdown_table

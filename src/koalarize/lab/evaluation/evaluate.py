@@ -1,6 +1,7 @@
-"""Compare models on one set of pictures: every picture through the Colorizer, scores side by side.
+"""Compare models on one set of pictures: each colours every picture, scores side by side.
 
-Not here: the metrics themselves (``metrics``), the report's form (``report``).
+Not here: the metrics themselves (``metrics``), how pictures are sized and coloured (``protocols``),
+the report's form (``report``).
 The first rival is always ``grey``, the pictures without chroma: results are quoted beside it.
 """
 
@@ -13,7 +14,6 @@ import shlex
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 import koalarize
-from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import Engine
 from koalarize.errors import DataError, OptionError
-from koalarize.lab.datasets.sources import Pictures, encoded_pictures, load_pictures
+from koalarize.lab.datasets.sources import Fit, Pictures, encoded_pictures, load_pictures
 from koalarize.lab.evaluation.models import load_model, short_name
+from koalarize.lab.evaluation.protocols import Procedure, procedure
 from koalarize.lab.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
 from koalarize.lab.evaluation.variants import GreyEngine, variants
 from koalarize.lab.metrics.definitions import ALL_METRICS, DEFAULT_METRICS, choose_metrics
@@ -33,7 +33,7 @@ from koalarize.lab.metrics.metrics import Measured
 from koalarize.lab.metrics.perceptual import FID, LPIPS, SetMetric
 from koalarize.lab.metrics.tally import Tally
 
-__all__ = ["evaluate", "hash_pictures", "resize_rule", "usable_pictures"]
+__all__ = ["evaluate", "hash_pictures", "usable_pictures"]
 
 _SET_METRICS: dict[str, type[LPIPS] | type[FID]] = {"lpips": LPIPS, "fid": FID}
 _MIN_SIDE = 32  # below, the metrics' networks have no pixel left after pooling
@@ -51,7 +51,8 @@ def evaluate(
     models: Sequence[str | Path],
     data: Path,
     *,
-    short_side: int = 256,
+    protocol: str = "colorizer",
+    short_side: int | None = None,
     limit: int | None = None,
     metrics: Sequence[str] = DEFAULT_METRICS,
     sizes: Sequence[int] | None = None,
@@ -63,8 +64,10 @@ def evaluate(
     Args:
         models: names of the catalogue, .onnx files, or .safetensors checkpoints of a training.
         data: a folder of pictures or of Parquet files, or one Parquet file.
+        protocol: of ``protocols.PROTOCOLS``: ``colorizer`` scores what a person gets, ``direct``
+            the network alone, ``article-a`` and ``article-b`` the same of squashed pictures.
         short_side: pictures with a longer short side are brought down to it before anything else,
-            pixels; smaller ones are never enlarged.
+            pixels, 256 by default; smaller ones are never enlarged.
         limit: at most so many pictures, the first ones in order.
         metrics: names of ``definitions.ALL_METRICS``, or ``all``.
         sizes: working sizes, one row each; None takes each model's own.
@@ -81,27 +84,30 @@ def evaluate(
         DataError: if the data set holds fewer than two usable pictures.
     """
     wanted = choose_metrics(list(metrics))
-    _check(short_side, limit, sizes, temperatures)
+    way = procedure(protocol, short_side)
+    _check(way, limit, sizes, temperatures)
     commit = source_commit()  # of the code that is loaded; it may change while this runs
     rivals = _rivals(models, sizes, temperatures)
     set_metrics: dict[str, SetMetric] = {
         name: _SET_METRICS[name](len(rivals)) for name in wanted if name in _SET_METRICS
     }
-    pictures = usable_pictures(data, short_side, limit)
+    pictures = usable_pictures(data, way.short_side, limit, fit=way.fit)
     tallies = [Tally(wanted) for _ in rivals]
-    _measure(rivals, pictures.arrays, tallies, set_metrics, progress)
-    protocol = Protocol(
-        command=_command(models, data, short_side, limit, wanted, sizes, temperatures),
+    _measure(way, rivals, pictures.arrays, tallies, set_metrics, progress)
+    facts = Protocol(
+        command=_command(models, data, way, limit, wanted, sizes, temperatures),
         data=data.resolve().name,
         data_sha256=hash_pictures(data, len(pictures) + sum(pictures.left_out.values())),
         pictures=len(pictures),
         left_out=dict(pictures.left_out),
-        resize=resize_rule(short_side),
+        resize=way.resize,
         metrics={name: _backend(name) for name in wanted},
         koalarize=koalarize.__version__,
         commit=commit,
+        name=way.name,
+        coloring=way.coloring,
     )
-    return _report(protocol, rivals, tallies, set_metrics)
+    return _report(facts, way, rivals, tallies, set_metrics)
 
 
 def _rivals(
@@ -117,19 +123,19 @@ def _rivals(
     return rivals
 
 
-def resize_rule(short_side: int) -> str:
-    """Say how ``usable_pictures`` brings pictures to their size."""
-    return f"short side at most {short_side} px, Pillow {version('pillow')} Lanczos, never enlarged"
-
-
 def _check(
-    short_side: int,
+    way: Procedure,
     limit: int | None,
     sizes: Sequence[int] | None,
     temperatures: Sequence[float] | None,
 ) -> None:
-    if short_side < _MIN_SIDE:
-        raise OptionError(f"`short_side` is {short_side} but must be at least {_MIN_SIDE}")
+    if way.short_side < _MIN_SIDE:
+        raise OptionError(f"`short_side` is {way.short_side} but must be at least {_MIN_SIDE}")
+    if sizes and way.alone:
+        raise OptionError(
+            f"`size` is {', '.join(map(str, sizes))} but the protocol `{way.name}` shows networks "
+            "the whole picture at its own size: leave it out, or use the protocol `colorizer`"
+        )
     if limit is not None and limit < _MIN_PICTURES:
         raise OptionError(f"`limit` is {limit} but must be at least {_MIN_PICTURES}")
     for size in sizes or ():
@@ -140,13 +146,21 @@ def _check(
             raise OptionError(f"`temperature` is {temperature:g} but must be above 0")
 
 
-def usable_pictures(data: Path, short_side: int, limit: int | None) -> Pictures:
+def usable_pictures(
+    data: Path, short_side: int, limit: int | None, *, fit: Fit | None = None
+) -> Pictures:
     """Load the pictures that every metric can look at, by ``evaluate``'s resize rule.
+
+    Args:
+        data: as for ``evaluate``.
+        short_side: the same.
+        limit: the same.
+        fit: brings pictures to their size instead.
 
     Raises:
         DataError: if fewer than two are left.
     """
-    pictures = load_pictures(data, limit=limit, max_side=short_side)
+    pictures = load_pictures(data, limit=limit, max_side=short_side, fit=fit)
     large = [array for array in pictures.arrays if min(array.shape[:2]) >= _MIN_SIDE]
     if len(large) < len(pictures):
         pictures.left_out["tiny"] += len(pictures) - len(large)
@@ -160,6 +174,7 @@ def usable_pictures(data: Path, short_side: int, limit: int | None) -> Pictures:
 
 
 def _measure(
+    way: Procedure,
     rivals: Sequence[_Rival],
     originals: Sequence[npt.NDArray[np.uint8]],
     tallies: Sequence[Tally],
@@ -167,17 +182,17 @@ def _measure(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Let every rival colour every picture; tallies and set metrics keep the scores."""
-    colorizers = [Colorizer(rival.engine) for rival in rivals]
+    colorers = [way.color(rival.engine) for rival in rivals]
     with ThreadPoolExecutor(max(1, min(len(rivals), os.cpu_count() or 1))) as pool:
         for done, pixels in enumerate(originals, start=1):
-            colored = [colorizer(pixels) for colorizer in colorizers]
+            colored = [color(pixels) for color in colorers]
             original = Measured(pixels)
             scored = [
                 pool.submit(tally.add, picture, original)
                 for tally, picture in zip(tallies, colored, strict=True)
             ]
             for metric in set_metrics.values():
-                metric.update(pixels, colored)
+                metric.update(pixels, [picture.pixels for picture in colored])
             for one in scored:
                 one.result()
             if progress is not None:
@@ -186,6 +201,7 @@ def _measure(
 
 def _report(
     protocol: Protocol,
+    way: Procedure,
     rivals: Sequence[_Rival],
     tallies: Sequence[Tally],
     set_metrics: dict[str, SetMetric],
@@ -199,7 +215,7 @@ def _report(
         Row(
             model=rival.model,
             sha256=rival.sha256,
-            size=rival.engine.info.size if i else None,
+            size=None if not i else way.side if way.alone else rival.engine.info.size,
             temperature=rival.engine.info.temperature
             if rival.engine.info.output == "logits"
             else None,
@@ -257,7 +273,7 @@ def hash_pictures(data: Path, count: int) -> str:
 def _command(
     models: Sequence[str | Path],
     data: Path,
-    short_side: int,
+    way: Procedure,
     limit: int | None,
     metrics: Sequence[str],
     sizes: Sequence[int] | None,
@@ -271,7 +287,8 @@ def _command(
         "--data",
         data.resolve().name,
     ]
-    words += ["--short-side", str(short_side)]
+    words += ["--protocol", way.name] if way.alone else []
+    words += ["--short-side", str(way.short_side)] if way.side is None else []
     words += ["--limit", str(limit)] if limit is not None else []
     words += ["--size", ",".join(map(str, sizes))] if sizes else []
     words += ["--temperature", ",".join(f"{t:g}" for t in temperatures)] if temperatures else []

@@ -23,7 +23,8 @@ import numpy.typing as npt
 import koalarize
 from koalarize import color
 from koalarize.errors import OptionError
-from koalarize.lab.evaluation.evaluate import hash_pictures, resize_rule, usable_pictures
+from koalarize.lab.evaluation.evaluate import hash_pictures, usable_pictures
+from koalarize.lab.evaluation.protocols import resize_rule
 from koalarize.lab.evaluation.report import at_commit, source_commit
 from koalarize.lab.metrics.definitions import ALL_METRICS, choose_metrics
 from koalarize.lab.metrics.metrics import Measured, Picture

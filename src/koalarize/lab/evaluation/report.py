@@ -54,6 +54,8 @@ class Protocol:
         metrics: name -> backend.
         koalarize: version.
         commit: of the source, where it is under git.
+        name: of ``protocols.PROTOCOLS``.
+        coloring: what was scored: the Colorizer's pictures, or a network's own ab.
     """
 
     command: str
@@ -65,6 +67,8 @@ class Protocol:
     metrics: dict[str, MetricBackend]
     koalarize: str
     commit: str | None
+    name: str = "colorizer"
+    coloring: str = "8-bit pictures of the Colorizer"
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class Row:
     Attributes:
         model: name in the catalogue, or the end of the file's path.
         sha256: of the model's file; None for ``grey``.
-        size: working size, shorter side in pixels; None for ``grey``.
+        size: working size, shorter side in pixels; None for ``grey`` and where a network saw each
+            picture at the picture's own size.
         temperature: of the annealed mean; None where there is nothing to decode.
         scores: metric -> score, as ``definitions`` says of each; None where it is not finite.
             ``psnr`` and ``ab-psnr`` leave out pictures that equal their original.
@@ -118,7 +123,7 @@ class Report:
         left_out = ", ".join(f"{count} {reason}" for reason, count in facts.left_out.items())
         sentences = [
             f"{facts.pictures} pictures of `{facts.data}` (sha256 {facts.data_sha256[:12]}"
-            f"{f'; left out: {left_out}' if left_out else ''}), {facts.resize}.",
+            f"{f'; left out: {left_out}' if left_out else ''}), {facts.resize}; {facts.coloring}.",
             f"koalarize {facts.koalarize}{at_commit(facts.commit)}.",
         ]
         sentences += [

@@ -238,6 +238,7 @@ def _without_folders(recipe: Recipe) -> Recipe:
     def last(path: str | None) -> str | None:
         return None if path is None else path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
+    validation = recipe.data.validation
     return dataclasses.replace(
         recipe,
         network=dataclasses.replace(
@@ -252,7 +253,7 @@ def _without_folders(recipe: Recipe) -> Recipe:
         data=dataclasses.replace(
             recipe.data,
             train=last(recipe.data.train) or "",
-            validation=last(recipe.data.validation),
+            validation=last(validation) if isinstance(validation, str) else validation,
         ),
     )
 

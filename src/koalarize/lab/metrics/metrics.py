@@ -18,7 +18,16 @@ from skimage.metrics import structural_similarity
 
 from koalarize import color
 
-__all__ = ["Measured", "article_ssim", "colorfulness_abs", "picture_scores", "ssim", "unit_plane"]
+__all__ = [
+    "ARTICLE_WINDOW",
+    "Measured",
+    "article_ssim",
+    "colorfulness_abs",
+    "inverse_ssim",
+    "picture_scores",
+    "ssim",
+    "unit_plane",
+]
 
 Picture = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -28,7 +37,7 @@ _LEVELS = 255.0
 _AB_OFFSET, _AB_RANGE = 128.0, 255.0
 _SIGMA = 1.5  # Wang et al. 2004: a Gaussian of 1.5, 11 x 11 pixels
 _SSIM_WINDOW = 11
-_ARTICLE_WINDOW = 7  # of article A's SSIM: scikit-image's default
+ARTICLE_WINDOW = 7  # of article A's SSIM: scikit-image's default; no side may be shorter
 _CHUNK_PIXELS = 1 << 14  # the two dozen temporaries of a chunk stay in the cache
 
 
@@ -37,15 +46,17 @@ class Measured:
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
+        lab: (H, W, 3) CIELAB where it is known more exactly than the pixels tell.
     """
 
-    def __init__(self, pixels: Picture) -> None:
+    def __init__(self, pixels: Picture, lab: Float32 | None = None) -> None:
         self.pixels = pixels
+        self._lab = lab
 
     @cached_property
     def lab(self) -> Float32:
         """CIELAB (H, W, 3)."""
-        return color.srgb_to_lab(self.pixels)
+        return color.srgb_to_lab(self.pixels) if self._lab is None else self._lab
 
     @cached_property
     def colorfulness(self) -> float:
@@ -160,15 +171,15 @@ def article_ssim(colored: npt.NDArray[Any], original: npt.NDArray[Any]) -> float
         ValueError: if a side is below 7 pixels.
     """
     height, width = original.shape
-    if min(height, width) < _ARTICLE_WINDOW:
+    if min(height, width) < ARTICLE_WINDOW:
         raise ValueError(
-            f"the picture is {width} x {height} but inverse SSIM needs at least {_ARTICLE_WINDOW} "
+            f"the picture is {width} x {height} but inverse SSIM needs at least {ARTICLE_WINDOW} "
             "pixels a side: leave it out"
         )
     score: Any = structural_similarity(
         np.asarray(original, np.float64),
         np.asarray(colored, np.float64),
-        win_size=_ARTICLE_WINDOW,
+        win_size=ARTICLE_WINDOW,
         data_range=2.0,
         use_sample_covariance=True,
     )
@@ -195,17 +206,26 @@ def colorfulness_abs(srgb: Picture) -> float:
     return float(spread + 0.3 * np.hypot(rg.mean(dtype=np.float64), yb.mean(dtype=np.float64)))
 
 
+def inverse_ssim(made: Measured, real: Measured) -> float:
+    """Return article A's inverse SSIM, 2 - SSIM of a - SSIM of b by ``article_ssim``.
+
+    Raises:
+        ValueError: if a side is below 7 pixels.
+    """
+    planes = ([unit_plane(picture, channel) for picture in (made, real)] for channel in (1, 2))
+    return 2.0 - sum(article_ssim(*pair) for pair in planes)
+
+
 def _ab_ssim(made: Measured, real: Measured, metrics: Collection[str]) -> dict[str, float]:
     """Score a and b as planes of [0, 1] on their own."""
     scores: dict[str, float] = {}
-    inverse = 2.0
     for channel, name in enumerate(("ssim-a", "ssim-b"), start=1):
-        planes = [unit_plane(picture, channel) for picture in (made, real)]
         if name in metrics:
+            planes = [unit_plane(picture, channel) for picture in (made, real)]
             scores[name] = ssim(*planes, data_range=1.0)
-        if "inverse-ssim" in metrics:
-            inverse -= article_ssim(*planes)
-    return scores | ({"inverse-ssim": inverse} if "inverse-ssim" in metrics else {})
+    if "inverse-ssim" in metrics:
+        scores["inverse-ssim"] = inverse_ssim(made, real)
+    return scores
 
 
 def unit_plane(picture: Measured, channel: int) -> Float32:

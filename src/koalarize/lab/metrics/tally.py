@@ -29,9 +29,9 @@ class Tally:
         self._colorfulness: list[tuple[float, float]] = []
         self._mean_ab: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
 
-    def add(self, colored: Picture, original: Measured) -> None:
+    def add(self, colored: Picture | Measured, original: Measured) -> None:
         """Add what the rival made (H, W, 3) of an original."""
-        made = Measured(colored)
+        made = colored if isinstance(colored, Measured) else Measured(colored)
         for name, score in picture_scores(made, original, self._metrics).items():
             self._single.setdefault(name, []).append(score)
         if "delta-colorfulness" in self._metrics:

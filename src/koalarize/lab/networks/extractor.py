@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 import pickle
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from torch.nn import functional as F
 from koalarize.color import DELTA
 from koalarize.errors import DependencyError, ModelError, OptionError, did_you_mean
 from koalarize.lab.networks.fit import misfits
+from koalarize.lab.networks.packaged import PACKAGES, timm_names
 
 __all__ = [
     "EXTRACTOR_FILE",
@@ -32,12 +35,15 @@ __all__ = [
 ]
 
 FEATURES = ("logits", "pooled")
+INPUTS = ("srgb", "lightness")
 #: The extractor's weights under this name beside a checkpoint win over a download.
 EXTRACTOR_FILE = "extractor.safetensors"
 
 _Triple = tuple[float, float, float]
 #: Counters of a training that is over; files may lack them, and nothing is computed with them.
 _COUNTER = "num_batches_tracked"
+#: How long the hub may take to answer before a download is begun.
+_HUB_SECONDS = 5
 #: What torch raises at a file that is no state dict, besides safetensors' own.
 _UNREADABLE = (
     *(OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError),
@@ -51,13 +57,16 @@ class ExtractorConfig:
 
     Attributes:
         extractor: any model of timm; that of the original paper (Baldassarre et al. 2017) is
-            ``inception_resnet_v2.tf_in1k``.
+            ``inception_resnet_v2.tf_in1k``. ``efficientnet_lite1`` takes its weights from a package
+            of the package index, see ``packaged``.
         features: ``logits`` takes the scores of ImageNet's 1000 classes, as published; ``pooled``
             the features before them, averaged over the picture.
         pretrained: let timm download the weights; without, they are random, but the same each time.
         extractor_file: weights on this machine in timm's layout (.safetensors or .pth), instead.
         extractor_kwargs: further arguments of ``timm.create_model``, as ``{pad_type: same}``.
         extractor_size: side of the square that the picture is brought to; by default timm's own.
+        extractor_input: ``srgb`` shows it the grey picture as it was shown coloured ones;
+            ``lightness`` shows it L from -1 to 1, as the first article does.
         mean: of the channels the extractor was trained on, in [0, 1]; by default timm's own.
         std: their standard deviation; by default timm's own.
     """
@@ -68,6 +77,7 @@ class ExtractorConfig:
     extractor_file: str | None = None
     extractor_kwargs: dict[str, Any] = field(default_factory=dict)
     extractor_size: int | None = None
+    extractor_input: str = "srgb"
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
 
@@ -76,6 +86,11 @@ class ExtractorConfig:
             raise OptionError(
                 f"`features` is {self.features!r} but must be one of {FEATURES}"
                 f"{did_you_mean(self.features, FEATURES)}"
+            )
+        if self.extractor_input not in INPUTS:
+            raise OptionError(
+                f"`extractor_input` is {self.extractor_input!r} but must be one of {INPUTS}"
+                f"{did_you_mean(self.extractor_input, INPUTS)}"
             )
         if self.extractor_size is not None and self.extractor_size < 1:
             raise OptionError(f"`extractor_size` is {self.extractor_size} but must be at least 1")
@@ -96,6 +111,7 @@ class Extractor(nn.Module):
         mean: of its input's channels, in [0, 1].
         std: of its input's channels.
         sha256: of its weights, see ``weights_sha256``.
+        sees: of ``INPUTS``.
     """
 
     mean: Tensor
@@ -111,6 +127,7 @@ class Extractor(nn.Module):
         mean: _Triple,
         std: _Triple,
         sha256: str,
+        sees: str = "srgb",
     ) -> None:
         super().__init__()
         self.model = model
@@ -118,6 +135,7 @@ class Extractor(nn.Module):
         self.features = features
         self.size = size
         self.sha256 = sha256
+        self.sees = sees
         self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1))
         self.requires_grad_(False)
@@ -135,11 +153,13 @@ class Extractor(nn.Module):
         worse. Only what the extractor sees is squashed, never the picture that is coloured.
         """
         with torch.no_grad():
-            grey = grey_of_lightness(l)  # (B, 1, H, W)
+            plain = self.sees == "lightness"
+            grey = l.float() / 50 - 1 if plain else grey_of_lightness(l)  # (B, 1, H, W)
             grey = F.interpolate(
                 grey, size=(self.size, self.size), mode="bilinear", align_corners=False
             )
-            return self.model((grey - self.mean) / self.std)  # (B, 3, S, S) -> (B, F)
+            planes = grey.repeat(1, 3, 1, 1) if plain else (grey - self.mean) / self.std
+            return self.model(planes)  # (B, 3, S, S) -> (B, F)
 
 
 def grey_of_lightness(l: Tensor) -> Tensor:
@@ -164,8 +184,13 @@ def build_extractor(config: ExtractorConfig) -> Extractor:
         ModelError: if the weights cannot be found, downloaded or read, or are of another model.
     """
     model = _model(config)
+    package = PACKAGES.get(config.extractor)
     if config.extractor_file is not None:
-        _load(model, Path(config.extractor_file), config.extractor)
+        path = Path(config.extractor_file)
+        _load(model, _weights(path), path, config.extractor)
+    elif package is not None and config.pretrained:
+        path = package.file()
+        _load(model, timm_names(_weights(path), list(model.state_dict())), path, package.timm)
     sha256 = weights_sha256(model)
     features = int(model.num_classes)
     if config.features == "pooled":
@@ -190,6 +215,7 @@ def build_extractor(config: ExtractorConfig) -> Extractor:
         mean=config.mean or tuple(facts["mean"]),
         std=config.std or tuple(facts["std"]),
         sha256=sha256,
+        sees=config.extractor_input,
     )
 
 
@@ -213,6 +239,8 @@ def _model(config: ExtractorConfig) -> Any:
             'pip install "koalarize[train]"'
         ) from error
     name, download = config.extractor, config.pretrained and config.extractor_file is None
+    if name in PACKAGES:
+        name, download = PACKAGES[name].timm, False
     if not timm.is_model(name):
         near = did_you_mean(name.partition(".")[0], timm.list_models())
         raise OptionError(
@@ -222,11 +250,14 @@ def _model(config: ExtractorConfig) -> Any:
     advice = (
         "give its weights as `extractor_file`, or `pretrained: false` to go on with random ones"
     )
+    kwargs = dict(config.extractor_kwargs)
+    if download and (cached := _cached_or_reachable(name)) is not None:
+        kwargs["pretrained_cfg_overlay"] = {"file": str(cached)}
     try:
         # Random weights must be the same each time: a checkpoint does not hold them.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
-            model: Any = timm.create_model(name, pretrained=download, **config.extractor_kwargs)
+            model: Any = timm.create_model(name, pretrained=download, **kwargs)
     except TypeError as error:
         raise OptionError(
             f"`extractor_kwargs` is {config.extractor_kwargs} but must fit timm's {name}: {error}"
@@ -239,22 +270,63 @@ def _model(config: ExtractorConfig) -> Any:
     return model
 
 
-def _load(model: nn.Module, path: Path, name: str) -> None:
+def _cached_or_reachable(name: str) -> Path | None:
+    """Return the weights of an earlier download, or None if the hub that has them answers.
+
+    timm's own download tries for most of a minute where there is no network; this tries once.
+
+    Raises:
+        ModelError: if there is no earlier download and the hub is not reached.
+    """
+    import timm
+    from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
+
+    facts: Any = timm.get_pretrained_cfg(name)
+    repository = None if facts is None else facts.hf_hub_id
+    if not repository:
+        return None
+    file = "model.safetensors"
+    cached = try_to_load_from_cache(repository, file)
+    if isinstance(cached, str):
+        return Path(cached)
+    url = hf_hub_url(repository, file)
+    try:
+        if constants.HF_HUB_OFFLINE:
+            raise OSError("HF_HUB_OFFLINE is set")
+        request = urllib.request.Request(url, method="HEAD")
+        with urllib.request.urlopen(request, timeout=_HUB_SECONDS):
+            return None
+    except urllib.error.HTTPError:
+        return None  # the hub answers; timm knows what to do about the rest
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise ModelError(
+            f"the weights of the extractor `{name}` are neither on this machine nor to be had "
+            f"({reason}): download {url} where there is a network and give the file as "
+            "`network.options.extractor_file`; or take `network.options.extractor: "
+            "efficientnet_lite1`, which installs from the package index; or "
+            "`network.options.pretrained: false` to go on with random ones"
+        ) from error
+
+
+def _weights(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         if path.suffix == ".safetensors":
-            weights: dict[str, Any] = load_file(path)
-        else:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-            weights = weights.get("state_dict", weights)
+            return load_file(path)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        return dict(weights.get("state_dict", weights))
     except (*_UNREADABLE, SafetensorError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise ModelError(
             f"`{path}` cannot be read as the extractor's weights ({reason}): "
             "give a .safetensors or .pth file in timm's layout as `extractor_file`"
         ) from error
+
+
+def _load(model: nn.Module, weights: dict[str, Any], path: Path, name: str) -> None:
     if problems := misfits(weights, model, may_lack=lambda key: _COUNTER in key):
         raise ModelError(
             f"`{path}` does not fit timm's {name}: {problems}: "

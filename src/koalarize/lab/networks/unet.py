@@ -4,7 +4,7 @@ Not here: its training (``recipes/article-a-unet.yaml``), the small one (``unet_
 32-64-128-256-512 channels, two 3x3 convolutions with batch norm a level, max pooling down, 2x2
 transposed convolutions up, skips joined by concatenation, a 1x1 head. The layers are those of
 mateuszbuda/brain-segmentation-pytorch, which the article took over together with its sigmoid; a
-sigmoid cannot give chroma of both signs, so the head here is linear, or a tanh.
+sigmoid cannot give chroma of both signs, so the head here is linear unless asked otherwise.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from koalarize.lab.networks.init import InitConfig, initialise
 
 __all__ = ["UNet", "UNetConfig"]
 
-HEADS = ("linear", "tanh")
+HEADS = ("linear", "tanh", "sigmoid")
 
 
 @dataclass(frozen=True)
 class UNetConfig(InitConfig):
-    """Sizes of the network; the defaults are the article's.
+    """Sizes of the network; the defaults are the article's but for ``head``.
 
     Attributes:
         init_features: channels of the finest level; each deeper one has twice as many.
-        head: ``linear``, or ``tanh`` to keep ab within -128..127.
+        head: ``linear``; ``tanh`` keeps ab within -128..127; ``sigmoid``, the article's, within
+            -0.5..127, so that no green and no blue ever comes out.
     """
 
     init_features: int = 32
@@ -47,7 +48,7 @@ class UNetConfig(InitConfig):
         if self.head not in HEADS:
             raise OptionError(
                 f"`head` is {self.head!r} but must be one of {HEADS}"
-                f"{did_you_mean(self.head, HEADS)}: a sigmoid gives no chroma of both signs"
+                f"{did_you_mean(self.head, HEADS)}"
             )
 
 
@@ -87,6 +88,8 @@ class UNet(ColorNetwork):
         ab = self.head(grid)  # (B, 2, H, W)
         if self.config.head == "tanh":
             ab = torch.tanh(ab)
+        elif self.config.head == "sigmoid":
+            ab = torch.sigmoid(ab)
         return ab * 127.5 - 0.5  # the article's [-1, 1] is -128..127
 
 

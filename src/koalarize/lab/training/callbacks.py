@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,10 +30,30 @@ log = logging.getLogger(__name__)
 
 
 class SaveWeights(Callback):
-    """Write the averaged weights as a self-describing checkpoint beside Lightning's own."""
+    """Write the averaged weights as a self-describing checkpoint beside Lightning's own.
+
+    Those of the lowest validation loss are kept as ``best.safetensors`` too, where runs validate.
+    """
 
     def __init__(self, path: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
         self.path, self.recipe, self.facts = path, recipe, facts
+        self._best = math.inf
+        self._scores: dict[str, float] | None = None  # of weights better than any before
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the lowest validation loss, for a run that goes on."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the lowest validation loss of the run up to here."""
+        self._best = float(state_dict["best"])
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note whether the weights are the best so far; the same in every process."""
+        assert isinstance(pl_module, ColorizationModule)
+        loss = pl_module.mean_scores.get("validation/loss", math.inf)
+        if loss < self._best:
+            self._best, self._scores = loss, pl_module.mean_scores
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
@@ -52,10 +73,16 @@ class SaveWeights(Callback):
             "samples": trainer.global_step * self.recipe.samples_a_step,
         }
         save_checkpoint(self.path, weights, self.recipe, facts)
+        if self._scores is not None:
+            best = self.path.with_name("best.safetensors")
+            save_checkpoint(best, weights, self.recipe, facts | self._scores)
+            self._scores = None
 
 
 class Progress(Callback):
     """Log speed, loss and the share of time spent waiting for data, once a segment.
+
+    The first step stands in the history and in TensorBoard too.
 
     Args:
         recipe: of the run.
@@ -73,6 +100,7 @@ class Progress(Callback):
     def _begin(self) -> None:
         self._started = self._ended = time.perf_counter()
         self._waited = 0.0
+        self._noted = 0.0  # seconds of this segment that the history has already
         self._losses: list[torch.Tensor] = []
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -84,6 +112,8 @@ class Progress(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Count the time since the last step as waiting."""
+        assert isinstance(pl_module, ColorizationModule)
+        self._rate = pl_module.learning_rate
         if self._losses:
             self._waited += time.perf_counter() - self._ended
         else:  # the first batch also waits for the workers to start
@@ -101,28 +131,53 @@ class Progress(Callback):
         self._ended = time.perf_counter()
         assert isinstance(outputs, Mapping)
         self._losses.append(outputs["loss"].detach())
+        recipe = self.recipe
+        longer = min(recipe.segment, recipe.steps) > 1  # else the segment's row is the step's
+        if longer and trainer.global_step == 1 and len(self._losses) == recipe.optimizer.accumulate:
+            loss = self._mean_loss(trainer)
+            self._noted = max(self._ended - self._started, 1e-9)
+            self._note(trainer, loss, self._noted)
+            scalars = {"train/loss": loss, "train/learning_rate": self._rate}
+            for logger in trainer.loggers:
+                logger.log_metrics(scalars, step=0)
+
+    def _mean_loss(self, trainer: L.Trainer) -> float:
+        """Return the mean over the segment so far and all processes, which all ask."""
+        mean = trainer.strategy.reduce(torch.stack(self._losses).float().mean(), reduce_op="mean")
+        return float(mean) * self.recipe.optimizer.accumulate  # Lightning has divided it
+
+    def _note(
+        self,
+        trainer: L.Trainer,
+        loss: float,
+        seconds: float,
+        scores: Mapping[str, float] | None = None,
+    ) -> None:
+        """Add a row to the history, of the process that keeps it."""
+        if self.history is None:
+            return
+        samples = trainer.global_step * self.recipe.samples_a_step
+        course = {
+            "step": trainer.global_step,
+            "samples": samples,
+            "epoch": samples / self.pictures,
+            "loss": loss,
+            "seconds": self.history.seconds + seconds,
+            "learning_rate": self._rate,
+        }
+        self.history.add(course | dict(scores or {}))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log the segment; its loss is the mean over all processes."""
         assert isinstance(pl_module, ColorizationModule)
         assert self._losses
-        mean = trainer.strategy.reduce(torch.stack(self._losses).float().mean(), reduce_op="mean")
-        loss = float(mean) * self.recipe.optimizer.accumulate  # Lightning has divided it
+        loss = self._mean_loss(trainer)
         seconds = max(self._ended - self._started, 1e-9)
         speed = len(self._losses) * self.recipe.batch / seconds
         pl_module.log_dict(
             {"train/pictures_per_second": speed, "train/wait_share": self._waited / seconds}
         )
-        if self.history is not None:
-            samples = trainer.global_step * self.recipe.samples_a_step
-            course = {
-                "step": trainer.global_step,
-                "samples": samples,
-                "epoch": samples / self.pictures,
-                "loss": loss,
-                "seconds": self.history.seconds + seconds,
-            }
-            self.history.add(course | pl_module.mean_scores)
+        self._note(trainer, loss, seconds - self._noted, pl_module.mean_scores)
         pl_module.mean_scores = {}
         log.info(
             "step %d of %d: loss %.4f, %.1f pictures/s, %.1f %% of the time waiting for data",

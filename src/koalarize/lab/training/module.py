@@ -1,7 +1,8 @@
 """The Lightning module: one training step, one validation picture, the optimizer.
 
 Not here: losses (``losses``), the trainer and its callbacks (``train``).
-A validation picture goes through the Colorizer, the same code that colours a person's photo.
+A validation picture goes through the Colorizer, the same code that colours a person's photo; its
+loss, and the first article's inverse SSIM, are the network's own on a crop as in training.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+import numpy.typing as npt
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
+from torch.nn import functional as F
 
+from koalarize import color
 from koalarize.errors import ModelError
+from koalarize.lab.datasets.batches import random_crop
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.training import losses
 from koalarize.lab.training.recipe import LossOptions, Recipe
@@ -26,6 +31,8 @@ __all__ = ["ColorizationModule"]
 log = logging.getLogger(__name__)
 
 _SAMPLE_PICTURES = 8
+#: What a validation scores of the Colorizer's picture.
+_PICTURE_SCORES = ("psnr", "ssim", "colorfulness")
 
 
 class ColorizationModule(L.LightningModule):
@@ -77,10 +84,16 @@ class ColorizationModule(L.LightningModule):
                 "`optimizer.learning_rate` and go on with --resume; the state before is kept"
             )
         self.log("train/loss", loss, prog_bar=True, batch_size=fresh)
+        self.log("train/learning_rate", self.learning_rate, batch_size=fresh)
         if steady is None:
             return loss
         self.log("train/steadiness", steady, batch_size=copies)
         return (loss * fresh + steady * copies) / len(lab)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step, that of the fastest part of the network."""
+        return max(float(group["lr"]) for group in self.trainer.optimizers[0].param_groups)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Colour one picture (H, W, 3) through the Colorizer and score it; None passes by."""
@@ -95,7 +108,9 @@ class ColorizationModule(L.LightningModule):
             self.network, self.recipe.size, self.recipe.temperature, self.recipe.chroma_gain
         )
         colored = Colorizer(engine)(original)
-        self._scores.append(picture_scores(colored, original))
+        scores = picture_scores(colored, original, _PICTURE_SCORES)
+        number = batch_idx * self.trainer.world_size + self.global_rank
+        self._scores.append(self._crop_scores(original, number) | scores)
         if batch_idx < _SAMPLE_PICTURES and isinstance(self.logger, TensorBoardLogger):
             self.logger.experiment.add_image(
                 f"validation/{batch_idx}",
@@ -103,6 +118,39 @@ class ColorizationModule(L.LightningModule):
                 self.global_step,
                 dataformats="HWC",
             )
+
+    def _crop_scores(self, original: npt.NDArray[np.uint8], number: int) -> dict[str, float]:
+        """Score the network's own answer to a random crop, the same at each validation.
+
+        Args:
+            original: (H, W, 3).
+            number: of the picture; with the recipe's seed it chooses the crop.
+
+        Returns:
+            The recipe's loss, and inverse SSIM as the first article has it if the crop is not too
+            small for it.
+        """
+        from koalarize.lab.metrics.metrics import ARTICLE_WINDOW, Measured, inverse_ssim
+
+        crop = self.recipe.crop
+        rng = np.random.default_rng((self.recipe.seed, number))
+        pixels = random_crop(original, max(crop.sizes), crop, rng)
+        real = Measured(pixels)
+        lab = torch.from_numpy(real.lab.transpose(2, 0, 1)[None].copy()).to(self.device)
+        if self.recipe.loss.name == "rebalanced-cross-entropy":
+            assert isinstance(self.network, ClassifyingNetwork)
+            logits = self.network.logits(lab[:, :1])
+            loss = losses.rebalanced_cross_entropy(logits, lab[:, 1:], self.bin_weights)
+            ab = F.interpolate(self.network.decode(logits), size=lab.shape[-2:], mode="bilinear")
+        else:
+            ab = self.network(lab[:, :1])
+            loss = _regression_loss(ab, lab[:, 1:], self.recipe.loss)
+        found = torch.cat([lab[:, :1], ab.float()], dim=1)[0].permute(1, 2, 0).cpu().numpy()
+        made = Measured(color.lab_to_srgb(found, dtype=np.uint8), found)
+        scores = {"loss": float(loss)}
+        if min(pixels.shape[:2]) >= ARTICLE_WINDOW:
+            scores["inverse-ssim"] = inverse_ssim(made, real)
+        return scores
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean scores of the validation pictures of all processes."""
@@ -117,8 +165,8 @@ class ColorizationModule(L.LightningModule):
             return
         means = {name: sum(score[name] for score in scores) / len(scores) for name in scores[0]}
         self.mean_scores = {f"validation/{name}": mean for name, mean in means.items()}
-        self.log_dict(self.mean_scores, prog_bar=True, sync_dist=world > 1)
-        words = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+        self.log_dict(self.mean_scores, sync_dist=world > 1)
+        words = ", ".join(f"{name} {mean:.4g}" for name, mean in means.items())
         log.info("validation after step %d: %s", self.global_step, words)
 
     def configure_optimizers(self) -> Any:

@@ -24,6 +24,7 @@ __all__ = [
     "NetworkOptions",
     "OptimizerOptions",
     "Recipe",
+    "SplitOptions",
     "build",
     "load_recipe",
 ]
@@ -51,21 +52,40 @@ class NetworkOptions:
 
 
 @dataclass(frozen=True)
+class SplitOptions:
+    """Pictures for validation that are held out of those to learn from.
+
+    Attributes:
+        split: how many; the recipe's seed chooses which.
+    """
+
+    split: int
+
+    def __post_init__(self) -> None:
+        if self.split < 1:
+            raise OptionError(
+                f"`data.validation.split` is {self.split} but must be at least 1: "
+                "`data.validation: null` trains without validation"
+            )
+
+
+@dataclass(frozen=True)
 class DataOptions:
     """Which pictures.
 
     Attributes:
         train: folder of pictures or Parquet files to learn from.
-        validation: the same for validation; None trains without.
+        validation: the same for validation, or ``{split: N}`` to hold N pictures of ``train`` out;
+            None trains without.
         limit: at most so many training pictures.
         max_side: longest short side kept in memory, pixels.
         min_chroma: pictures of a lower mean chroma (Lab units) count as grey and are left out.
-        validation_pictures: how many pictures a validation colours.
+        validation_pictures: how many pictures a validation looks at.
         workers: processes that make batches.
     """
 
     train: str = "data/photos"
-    validation: str | None = None
+    validation: str | SplitOptions | None = None
     limit: int | None = None
     max_side: int | None = 256
     min_chroma: float = 2.0

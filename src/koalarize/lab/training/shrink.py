@@ -9,7 +9,7 @@ import dataclasses
 
 from koalarize.errors import OptionError
 from koalarize.lab.networks import CNN, NETWORKS
-from koalarize.lab.training.recipe import Recipe
+from koalarize.lab.training.recipe import Recipe, SplitOptions
 
 __all__ = ["shrink"]
 
@@ -21,7 +21,8 @@ def shrink(recipe: Recipe, *, size: int | None = None, limit: int | None = None)
         recipe: an unknown network stays one, for whoever builds it to say so.
         size: what the largest of ``crop.sizes`` becomes; the others, ``crop.resize`` and ``size``
             follow, crops to multiples of the network's stride. The width of ``cnn`` follows too.
-        limit: at most so many pictures to learn from, and no more to validate with.
+        limit: at most so many pictures to learn from, and no more to validate with; at most a
+            quarter as many are held out of them.
 
     Raises:
         OptionError: if ``size`` is no multiple of the network's stride, or ``limit`` is below 1.
@@ -31,6 +32,9 @@ def shrink(recipe: Recipe, *, size: int | None = None, limit: int | None = None)
             raise OptionError(f"`limit` is {limit} but must be at least 1")
         pictures = min(limit, recipe.data.validation_pictures)
         data = dataclasses.replace(recipe.data, limit=limit, validation_pictures=pictures)
+        if isinstance(data.validation, SplitOptions):
+            split = min(data.validation.split, max(1, limit // 4))
+            data = dataclasses.replace(data, validation=SplitOptions(split))
         recipe = dataclasses.replace(recipe, data=data)
     if size is None or recipe.network.name not in NETWORKS:
         return recipe

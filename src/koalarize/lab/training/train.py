@@ -2,7 +2,8 @@
 
 Not here: the step itself (``module``), the losses, ONNX (``export``).
 A run's folder holds ``last.ckpt`` (to go on from), ``model.safetensors`` (the averaged weights, to
-export), ``history.csv`` (the loss curve) and TensorBoard's files.
+export), ``best.safetensors`` (those of the lowest validation loss), ``history.csv`` (the loss
+curve) and TensorBoard's files.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 import koalarize
 from koalarize import color
-from koalarize.errors import OptionError, OutputError
+from koalarize.errors import DataError, OptionError, OutputError
 from koalarize.lab.datasets.sources import Pictures, load_pictures
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.koala import Koala
@@ -38,11 +40,11 @@ from koalarize.lab.training.initialise import load_mobilenetv2, start_from
 from koalarize.lab.training.loaders import Loaders
 from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
 from koalarize.lab.training.module import ColorizationModule
-from koalarize.lab.training.recipe import Recipe, load_recipe
+from koalarize.lab.training.recipe import Recipe, SplitOptions, load_recipe
 from koalarize.lab.training.resume import EarlierRun, GoOn, WholeFiles, earlier_run
 from koalarize.lab.training.shrink import shrink
 
-__all__ = ["bin_shares", "train", "train_recipe"]
+__all__ = ["bin_shares", "hold_out", "train", "train_recipe"]
 
 log = logging.getLogger(__name__)
 
@@ -147,18 +149,49 @@ def _network(recipe: Recipe) -> ColorNetwork:
 
 
 def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
-    """Read the pictures to learn from, and those to validate with."""
+    """Read the pictures to learn from, and those to validate with.
+
+    Raises:
+        DataError: if there are none, or all are held out.
+    """
     data = recipe.data
+    split = data.validation.split if isinstance(data.validation, SplitOptions) else 0
     pictures = load_pictures(
-        Path(data.train), limit=data.limit, max_side=data.max_side, min_chroma=data.min_chroma
+        Path(data.train),
+        limit=data.limit and data.limit + split,
+        max_side=data.max_side,
+        min_chroma=data.min_chroma,
     )
+    held_out = hold_out(pictures, split, recipe.seed)
     reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
     log.info("%d pictures to learn from; left out: %s", len(pictures), reasons or "none")
     if data.validation is None or not recipe.validate_every:
         return pictures, None
+    if isinstance(data.validation, SplitOptions):
+        return pictures, Pictures(held_out[: data.validation_pictures])
     return pictures, load_pictures(
-        Path(data.validation), limit=data.validation_pictures, max_side=256
+        Path(data.validation), limit=data.validation_pictures, max_side=data.max_side or 256
     )
+
+
+def hold_out(pictures: Pictures, count: int, seed: int) -> list[npt.NDArray[np.uint8]]:
+    """Take pictures that a seed chooses out of a set, which keeps the order of the others.
+
+    Raises:
+        DataError: if none would be left.
+    """
+    if not count:
+        return []
+    if count >= len(pictures):
+        raise DataError(
+            f"`data.validation.split` is {count} but there are {len(pictures)} pictures in all: "
+            "hold fewer out, or give a folder as `data.validation`"
+        )
+    chosen = np.random.default_rng((seed, count, len(pictures))).permutation(len(pictures))[:count]
+    held_out = [pictures.arrays[number] for number in chosen]
+    taken = set(chosen.tolist())
+    pictures.arrays = [each for n, each in enumerate(pictures.arrays) if n not in taken]
+    return held_out
 
 
 def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
