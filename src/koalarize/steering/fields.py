@@ -55,12 +55,13 @@ class Bounds:
     required: bool = True
 
 
-def help_of(field: dataclasses.Field[Any]) -> Help:
+def help_of(field: dataclasses.Field[object]) -> Help:
     """Return what a field is for."""
-    return next(mark for mark in field.type.__metadata__ if isinstance(mark, Help))  # type: ignore[union-attr]
+    annotation: Any = field.type
+    return next(mark for mark in annotation.__metadata__ if isinstance(mark, Help))
 
 
-def bounds_of(field: dataclasses.Field[Any]) -> Bounds:
+def bounds_of(field: dataclasses.Field[object]) -> Bounds:
     """Return what values a field takes."""
     annotation: Any = field.type
     marks = list(annotation.__metadata__)

@@ -155,7 +155,7 @@ class Palette:
             places -= np.log(np.exp(places).sum(axis=0))
         return places.reshape(logits.shape)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return it as plain data: name, sha256, bands, and swatches for showing."""
         return {
             "name": self.name,
