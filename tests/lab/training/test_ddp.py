@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,19 +31,14 @@ def photos(tmp_path_factory):
     return make_photos(tmp_path_factory.mktemp("photos"))
 
 
-@pytest.fixture
-def recipe(photos, tmp_path):
+def write_recipe(photos, folder, **changes):
     """Write a recipe without dropout, which alone differs between processes."""
-
-    def write(**changes):
-        network = {"name": "unet-mini", "options": {"widths": [4, 6, 8], "dropout": 0.0}}
-        data = {"train": str(photos), "validation": str(photos), "validation_pictures": 3}
-        values = tiny_values(photos, network=network, data=data | {"workers": 1}, **changes)
-        path = tmp_path / "recipe.yaml"
-        path.write_text(yaml.safe_dump(values))
-        return path
-
-    return write
+    network = {"name": "unet-mini", "options": {"widths": [4, 6, 8], "dropout": 0.0}}
+    data = {"train": str(photos), "validation": str(photos), "validation_pictures": 3}
+    values = tiny_values(photos, network=network, data=data | {"workers": 1}, **changes)
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
 
 
 def environment():
@@ -66,9 +62,13 @@ def launched(*words):
 class TestTwoProcesses:
     """A run of two processes learns from the pictures a run of one does, and the same."""
 
-    @pytest.fixture
-    def one(self, recipe, tmp_path):
-        path = recipe(
+    @pytest.fixture(scope="class")
+    def trained(self, photos, tmp_path_factory):
+        """A recipe and what one process learns by it, for every test."""
+        folder = tmp_path_factory.mktemp("one")
+        path = write_recipe(
+            photos,
+            folder,
             loss={"name": "combined"},
             optimizer={"learning_rate": 0.01, "warmup": 2, "accumulate": 2},
             batch=4,
@@ -76,8 +76,13 @@ class TestTwoProcesses:
             segment=2,
             validate_every=1,
         )
-        launched(*KOALARIZE, "train", path, "-o", tmp_path / "one")
+        launched(*KOALARIZE, "train", path, "-o", folder / "one")
         return path
+
+    @pytest.fixture
+    def one(self, trained, tmp_path):
+        shutil.copytree(trained.parent / "one", tmp_path / "one")
+        return trained
 
     def same(self, tmp_path, run):
         weights, others = (
@@ -120,9 +125,9 @@ class TestTwoProcesses:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on(recipe, photos, tmp_path):
+def test_a_killed_run_goes_on(photos, tmp_path):
     """SIGKILL leaves no time to save anything; what the last segment saved is gone on from."""
-    path = recipe(steps=400, segment=20)
+    path = write_recipe(photos, tmp_path, steps=400, segment=20)
     process = subprocess.Popen(
         [*KOALARIZE, "train", str(path), "-o", str(tmp_path / "killed")],
         env=environment(),
