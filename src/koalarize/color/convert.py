@@ -33,6 +33,7 @@ __all__ = [
     "lab_to_srgb",
     "linear_to_srgb",
     "map_to_gamut",
+    "mean_chroma",
     "srgb_to_hex",
     "srgb_to_lab",
     "srgb_to_linear",
@@ -244,6 +245,17 @@ def colorfulness(srgb: Array) -> float:
     yb = (r + g) / 2 - b
     spread = np.hypot(rg.std(dtype=np.float64), yb.std(dtype=np.float64))
     return float(spread + 0.3 * np.hypot(rg.mean(dtype=np.float64), yb.mean(dtype=np.float64)))
+
+
+def mean_chroma(srgb: Array) -> float:
+    """Return the mean chroma (Lab units) of (H, W, 3) sRGB, on a grid of some 24 × 24 points.
+
+    A picture with three equal channels has 0; a toned or slightly tinted one a few units. What is
+    too little depends on what the colours are for: each caller has its own bound.
+    """
+    step = max(1, min(srgb.shape[:2]) // 24)
+    ab = srgb_to_lab(np.ascontiguousarray(srgb[::step, ::step]))[..., 1:]
+    return float(np.hypot(ab[..., 0], ab[..., 1]).mean())
 
 
 def _by_chunks(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from koalarize import color
 from koalarize.cli import main
 from koalarize.errors import DataError
 from koalarize.lab.datasets.check import check_pictures
@@ -18,7 +19,6 @@ from koalarize.lab.datasets.sources import (
     decode_picture,
     encoded_pictures,
     load_pictures,
-    mean_chroma,
     named_pictures,
 )
 
@@ -235,7 +235,7 @@ class TestDecode:
     )
     def test_chroma(self, tint, expected):
         pixels = np.full((48, 48, 3), 128, np.uint8) + np.array(tint).astype(np.uint8)
-        assert abs(mean_chroma(pixels) - expected) < 0.1 * expected + 0.01
+        assert abs(color.mean_chroma(pixels) - expected) < 0.1 * expected + 0.01
 
     def test_three_channels_are_no_sign_of_color(self):
         noisy = np.clip(grey().astype(int) + np.array([1, 0, -1]), 0, 255).astype(np.uint8)

@@ -192,6 +192,9 @@ def fetch(
 def write_whole(data: bytes, path: Path) -> None:
     """Write a file under a hidden name beside it, then rename it over whatever was there.
 
+    Unlike ``photo.files.write_bytes`` the hidden name is always the same: a killed run of 120,000
+    pictures is gone on with, and its half file is written over.
+
     Raises:
         OSError: if it cannot be written; nothing is left behind.
     """

@@ -36,7 +36,6 @@ __all__ = [
     "decode_picture",
     "encoded_pictures",
     "load_pictures",
-    "mean_chroma",
     "named_pictures",
 ]
 
@@ -188,19 +187,9 @@ def decode_picture(
         size = [max(1, round(side * max_side / short)) for side in upright.size]
         upright = upright.resize((size[0], size[1]), Image.Resampling.LANCZOS)
     pixels = np.asarray(upright)
-    if min_chroma > 0 and mean_chroma(pixels) < min_chroma:
+    if min_chroma > 0 and color.mean_chroma(pixels) < min_chroma:
         return "grey"
     return pixels
-
-
-def mean_chroma(pixels: npt.NDArray[np.uint8]) -> float:
-    """Return the mean chroma (Lab units) of (H, W, 3) sRGB, on a grid of some 24 × 24 points.
-
-    A picture with three equal channels has 0; a toned or slightly tinted one a few units.
-    """
-    step = max(1, min(pixels.shape[:2]) // 24)
-    ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
-    return float(np.hypot(ab[..., 0], ab[..., 1]).mean())
 
 
 def _opaque_srgb(image: Image.Image) -> Image.Image:

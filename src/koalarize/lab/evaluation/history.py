@@ -6,7 +6,6 @@ Not here: the training that writes it, the figure (``plots``).
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,15 +73,13 @@ def _name(folder: Path) -> str:
 
 
 def _read_csv(path: Path, name: str) -> History:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"`{path}` cannot be read as a history: {error}") from error
-    columns = list(rows[0]) if rows else []
+    from koalarize.lab.training.history import read_rows
+
+    rows = read_rows(path)
+    columns = dict.fromkeys(name for row in rows for name in row)
     if "step" not in columns or "loss" not in columns:
         raise DataError(
-            f"`{path}` has the columns {', '.join(map(str, columns)) or '(none)'} but a history "
+            f"`{path}` has the columns {', '.join(columns) or '(none)'} but a history "
             "needs `step` and `loss`, and at least one row"
         )
     history = History(name, Series(), {})
@@ -93,7 +90,7 @@ def _read_csv(path: Path, name: str) -> History:
         samples = _number(row.get("samples"))
         for column, text in row.items():
             value = _number(text)
-            if value is None or not isinstance(column, str):
+            if value is None:
                 continue
             if column == "loss":
                 history.loss.add(step, samples, value)
@@ -103,10 +100,10 @@ def _read_csv(path: Path, name: str) -> History:
     return _checked(history, path)
 
 
-def _number(text: Any) -> float | None:
+def _number(text: str | None) -> float | None:
     try:
-        return float(text)
-    except (TypeError, ValueError):
+        return None if text is None else float(text)
+    except ValueError:
         return None
 
 

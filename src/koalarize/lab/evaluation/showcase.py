@@ -154,7 +154,7 @@ def _row(
             reason = reason.removeprefix(f"`{picture}` ")
         raise PhotoError(reason) from error
     original = None if photo.is_grey else _image(photo)
-    if original is not None and _mean_chroma(original) < _COLORED:
+    if original is not None and color.mean_chroma(np.asarray(original)) < _COLORED:
         original = None
     told: list[Hint] = []
     if hints and original is not None:
@@ -173,12 +173,6 @@ def _image(photo: Photo) -> Image.Image:
 
 def _three(grey: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     return np.repeat(grey[..., None], 3, axis=2)
-
-
-def _mean_chroma(image: Image.Image) -> float:
-    small = image.resize((32, 32), Image.Resampling.BOX)
-    ab = color.srgb_to_lab(np.asarray(small))[..., 1:]
-    return float(np.hypot(ab[..., 0], ab[..., 1]).mean())
 
 
 def _fit(image: Image.Image | None, size: int) -> Image.Image | None:

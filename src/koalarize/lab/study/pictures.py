@@ -117,9 +117,7 @@ def _look(path: Path, size: int) -> tuple[str, str | None]:
     digest = hashlib.sha256(data).hexdigest()
     if min(pixels.shape[:2]) < _TINY:
         return digest, "tiny"
-    step = max(1, min(pixels.shape[:2]) // 32)
-    ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
-    return digest, "grey" if np.hypot(ab[..., 0], ab[..., 1]).mean() < _GREY else None
+    return digest, "grey" if color.mean_chroma(pixels) < _GREY else None
 
 
 def fingerprint(folder: Path, names: Sequence[str]) -> str:

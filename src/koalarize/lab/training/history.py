@@ -10,10 +10,10 @@ import csv
 import io
 from pathlib import Path
 
-from koalarize.errors import OutputError
+from koalarize.errors import DataError, OutputError
 from koalarize.photo.files import write_bytes
 
-__all__ = ["COLUMNS", "History"]
+__all__ = ["COLUMNS", "History", "read_rows"]
 
 #: The columns every history has; after them come ``validation/NAME``, empty where none was made.
 COLUMNS = ("step", "samples", "epoch", "loss", "seconds")
@@ -29,7 +29,7 @@ class History:
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
-        self.rows = [row for row in _read(path) if float(row["step"]) <= step]
+        self.rows = [row for row in _earlier(path) if float(row["step"]) <= step]
 
     @property
     def seconds(self) -> float:
@@ -51,19 +51,31 @@ class History:
         write_bytes(text.getvalue().encode(), self.path, overwrite=True)
 
 
-def _read(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a history file, each without the columns it leaves empty.
+
+    Raises:
+        DataError: if the file cannot be read as a table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                {name: value for name, value in row.items() if name and value}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"`{path}` cannot be read as a history: {error}") from error
+
+
+def _earlier(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [
-                {name: value for name, value in row.items() if value}
-                for row in csv.DictReader(file)
-            ]
+        rows = read_rows(path)
         for row in rows:
             for name in COLUMNS:
                 float(row[name])
-    except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
+    except (DataError, ValueError, LookupError) as error:
         raise OutputError(
             f"`{path}` cannot be gone on with, it is not the history of a run ({error}): "
             "move it away"
