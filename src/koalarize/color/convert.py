@@ -99,9 +99,7 @@ def srgb_to_lab(srgb: Array, *, threads: int = 1) -> Float32:
     return _by_chunks(convert, pixels, np.dtype(np.float32), threads).reshape(srgb.shape)
 
 
-def lab_to_srgb(
-    lab: Array, *, dtype: npt.DTypeLike = np.float32, threads: int = 1
-) -> npt.NDArray[Any]:
+def lab_to_srgb(lab: Array, *, dtype: npt.DTypeLike = np.float32, threads: int = 1) -> Array:
     """Convert CIELAB pixels to sRGB.
 
     Values outside the sRGB gamut are clipped per channel, which changes lightness and hue: call

@@ -9,12 +9,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+from collections.abc import Sized
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, SupportsFloat, get_args
 
 from annotated_types import Ge, Le, MaxLen
 
 from koalarize.errors import OptionError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["Bounds", "Help", "bounds_of", "check", "check_all", "help_of"]
 
@@ -79,13 +83,13 @@ def bounds_of(field: dataclasses.Field[object]) -> Bounds:
     )
 
 
-def check(name: str, value: Any, bounds: Bounds) -> None:
+def check(name: str, value: object, bounds: Bounds) -> None:
     """Check that a value is within bounds.
 
     Raises:
         OptionError: if it is not.
     """
-    if bounds.most is not None and len(value) > bounds.most:
+    if bounds.most is not None and isinstance(value, Sized) and len(value) > bounds.most:
         raise OptionError(f"{name} are {len(value)} but must be at most {bounds.most}")
     if bounds.kind is None or (value is None and not bounds.required):
         return
@@ -94,7 +98,9 @@ def check(name: str, value: Any, bounds: Bounds) -> None:
             raise OptionError(f"{name} is {value!r} but must be true or false")
         return
     kinds = numbers.Integral if bounds.kind is int else numbers.Real
-    if isinstance(value, bool) or not isinstance(value, kinds):
+    if isinstance(value, bool) or not (
+        isinstance(value, SupportsFloat) and isinstance(value, kinds)
+    ):
         what = "a whole number" if bounds.kind is int else "a number"
         raise OptionError(f"{name} is {value!r} but must be {what}")
     _check_range(name, _finite(value), bounds)
@@ -108,14 +114,14 @@ def _check_range(name: str, value: float, bounds: Bounds) -> None:
         raise OptionError(f"{name} is {value:.6g} but must be from {span}")
 
 
-def _finite(value: Any) -> float:
+def _finite(value: SupportsFloat) -> float:
     try:
         return float(value)
     except OverflowError:  # a whole number of hundreds of digits
         return math.inf
 
 
-def check_all(value: Any, owner: str = "") -> None:
+def check_all(value: DataclassInstance, owner: str = "") -> None:
     """Check every field of a dataclass whose fields declare their bounds.
 
     Args:

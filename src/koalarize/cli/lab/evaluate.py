@@ -6,11 +6,11 @@ Not here: the measuring (``lab.evaluation``, which needs the extra ``train``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
+from koalarize.cli.lab.options import Data, Limit, Report
 from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, write_bytes
@@ -27,12 +27,7 @@ def evaluate(
             metavar="MODEL", help="Names of models, .onnx files or .safetensors checkpoints."
         ),
     ],
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data", metavar="FOLDER", help="Folder of colour pictures or Parquet files."
-        ),
-    ],
+    data: Data,
     protocol: Annotated[
         str,
         typer.Option(
@@ -49,9 +44,7 @@ def evaluate(
             help="Shorter side that larger pictures are shrunk to, usually 256.",
         ),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Only the first N pictures.")
-    ] = None,
+    limit: Limit = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -69,10 +62,7 @@ def evaluate(
     metrics: Annotated[
         str, typer.Option("--metrics", metavar="NAME,...", help="Metrics to compute, or `all`.")
     ] = "psnr,ssim,delta-e,colorfulness,delta-colorfulness,variety,lpips,fid",
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON."),
-    ] = None,
+    output: Report = None,
 ) -> None:
     """Colour pictures with models and score them beside the grey pictures."""
     sizes = _values(size, int, "--size", "whole numbers, as in `--size 128,160`")

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from koalarize.cli.lab.options import Data, Limit, ShortSide
 from koalarize.cli.terminal import check_figure, needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import write_bytes
@@ -18,27 +19,13 @@ __all__ = ["fade"]
 
 
 def fade(
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data", metavar="FOLDER", help="Folder of colour pictures or Parquet files."
-        ),
-    ],
+    data: Data,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="The figure: .png, .svg or .pdf."),
     ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", help="Only the first N pictures.")
-    ] = 100,
-    short_side: Annotated[
-        int,
-        typer.Option(
-            "--short-side",
-            metavar="PIXELS",
-            help="Shorter side that larger pictures are shrunk to.",
-        ),
-    ] = 256,
+    limit: Limit = 100,
+    short_side: ShortSide = 256,
     metrics: Annotated[
         str | None,
         typer.Option("--metrics", metavar="NAME,...", help="Metrics to compute; all by default."),

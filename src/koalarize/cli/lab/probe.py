@@ -5,11 +5,11 @@ Not here: the measuring (``lab.evaluation.probe``, which needs the extra ``train
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from koalarize.cli.lab.options import Data, Limit, Report, ShortSide
 from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, write_bytes
@@ -24,30 +24,13 @@ def probe(
             metavar="MODEL", help="A model's name, an .onnx file or a .safetensors checkpoint."
         ),
     ],
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data", metavar="FOLDER", help="Folder of colour pictures or Parquet files."
-        ),
-    ],
+    data: Data,
     hints: Annotated[
         str, typer.Option("--hints", metavar="N,...", help="Numbers of true hints.")
     ] = "0,1,2,5,10,50",
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", help="Only the first N pictures.")
-    ] = 50,
-    short_side: Annotated[
-        int,
-        typer.Option(
-            "--short-side",
-            metavar="PIXELS",
-            help="Shorter side that larger pictures are shrunk to.",
-        ),
-    ] = 256,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON."),
-    ] = None,
+    limit: Limit = 50,
+    short_side: ShortSide = 256,
+    output: Report = None,
 ) -> None:
     """Measure what true hints gain, and how far colours move when the picture changes a little."""
     try:

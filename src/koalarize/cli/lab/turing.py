@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from koalarize.cli.lab.options import Report
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, sha256_of, write_bytes
 
@@ -79,10 +80,6 @@ _Report = Annotated[
     bool,
     typer.Option("--report", "--summary", help="Pool finished sessions into a report instead."),
 ]
-_Output = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON."),
-]
 
 
 def turing(
@@ -99,7 +96,7 @@ def turing(
     port: _Port = None,
     no_browser: _NoBrowser = False,
     report: _Report = False,
-    output: _Output = None,
+    output: Report = None,
 ) -> None:
     """Test whether a person can tell recoloured photos from real ones."""
     if output is not None:

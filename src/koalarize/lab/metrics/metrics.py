@@ -118,7 +118,9 @@ def picture_scores(
     return scores
 
 
-def ssim(colored: npt.NDArray[Any], original: npt.NDArray[Any], *, data_range: float) -> float:
+def ssim(
+    colored: npt.NDArray[np.generic], original: npt.NDArray[np.generic], *, data_range: float
+) -> float:
     """Return the structural similarity (Wang et al. 2004), mean over pixels and channels.
 
     Gaussian window of sigma 1.5 cut at 11 x 11 pixels, K1 = 0.01, K2 = 0.03, population covariance;
@@ -153,7 +155,7 @@ def ssim(colored: npt.NDArray[Any], original: npt.NDArray[Any], *, data_range: f
     return float(score)
 
 
-def article_ssim(colored: npt.NDArray[Any], original: npt.NDArray[Any]) -> float:
+def article_ssim(colored: npt.NDArray[np.generic], original: npt.NDArray[np.generic]) -> float:
     """Return the structural similarity of article A, which is that of ``inverse-ssim``.
 
     What scikit-image computed of float64 planes by default before 0.20: uniform window of 7 x 7,
@@ -233,7 +235,7 @@ def unit_plane(picture: Measured, channel: int) -> Float32:
     return (picture.lab[..., channel] + np.float32(_AB_OFFSET)) / np.float32(_AB_RANGE)
 
 
-def _psnr(colored: npt.NDArray[Any], original: npt.NDArray[Any]) -> float:
+def _psnr(colored: npt.NDArray[np.generic], original: npt.NDArray[np.generic]) -> float:
     difference = colored.astype(np.float32) - original.astype(np.float32)
     error = float(np.mean(difference**2, dtype=np.float64))
     return 10 * math.log10(_LEVELS**2 / error) if error > 0 else math.inf

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +76,7 @@ class ColorNetwork(nn.Module):
         """Return modules that compute but belong to others: no part of parameters and state."""
         return []
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, object]:
         """Return what identifies the frozen parts, as plain values for a model's description."""
         return {}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +100,7 @@ class KoalaNet(ColorNetwork):
         """Return the extractor, which computes but is no part of the state."""
         return [self.extractor]
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, object]:
         """Return the extractor's name, features, sha256 and number of parameters."""
         return {
             "extractor": {

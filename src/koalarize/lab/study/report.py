@@ -85,7 +85,7 @@ class Report:
         """Return the report as JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the report as plain values; shares with their rate and 95 % Wilson interval."""
         return {
             "format": "koalarize-turing-report-1",
@@ -215,7 +215,7 @@ def _table(columns: _Columns, rows: Iterable[Any]) -> str:
     return markdown_table(titles, [[cell(row) for _, cell in columns] for row in rows])
 
 
-def _plain(share: Share) -> dict[str, Any]:
+def _plain(share: Share) -> dict[str, object]:
     return {
         "count": share.count,
         "n": share.n,

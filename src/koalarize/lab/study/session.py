@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -213,7 +213,7 @@ class Session:
         return session
 
     @classmethod
-    def resume(cls, path: Path, asked: Mapping[str, Any]) -> Session:
+    def resume(cls, path: Path, asked: Mapping[str, object]) -> Session:
         """Go on with the session in a file.
 
         Args:
@@ -287,7 +287,7 @@ class Session:
         self.record, self._stored = record, data
 
 
-def _spell(value: Any) -> str:
+def _spell(value: object) -> str:
     if value is None:
         return "left out"
     if isinstance(value, tuple):

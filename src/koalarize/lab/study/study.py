@@ -14,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import DataError, KoalarizeError, OptionError
@@ -167,7 +166,7 @@ class Study:
         self._ahead = _Ahead(make)
         self._prepare()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """Return what the page needs to know before and between trials."""
         settings = self._session.record.settings
         return {
@@ -182,7 +181,7 @@ class Study:
             "file": self._session.path.name,
         }
 
-    def open(self, *, practice: bool) -> dict[str, Any] | None:
+    def open(self, *, practice: bool) -> dict[str, object] | None:
         """Open the next trial; whatever was open before is void.
 
         Returns:
@@ -222,7 +221,7 @@ class Study:
         shown_ms: float,
         reaction_ms: float,
         interrupted: bool,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Take the answer to the open trial.
 
         Returns:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -130,7 +131,7 @@ def distillation(logits: Tensor, teacher: Tensor) -> Tensor:
     return _Divergence.apply(rows, wanted)  # type: ignore
 
 
-def bin_weights(share: np.ndarray[Any, Any], *, uniform: float, power: float) -> Tensor:
+def bin_weights(share: npt.NDArray[np.float32], *, uniform: float, power: float) -> Tensor:
     """Turn the bins' shares of a data set into loss weights whose mean over the data is 1.
 
     Args:
