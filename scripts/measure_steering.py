@@ -7,7 +7,7 @@ connected with it and truly coloured alike (ab within 20). Printed are mean ab e
 picture, the thing, and the rest: without a hint, and with one at each reach. Then the ab PSNR of
 the same pictures, and of the same with L* squeezed into 40..80, as a faded print has it.
 
-Not here: the scores of ``koalarize lab evaluate``.
+Not here: the constants of hints (``fit_spread.py``), the scores of ``koalarize lab evaluate``.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def main() -> None:
     for srgb in pictures:
         lab = color.srgb_to_lab(srgb)
         lightness, ab = lab[..., 0], np.moveaxis(lab[..., 1:], -1, 0)
-        grey = _grey(lightness)
-        hint, thing = _hint(lightness, ab)
+        grey = grey_of(lightness)
+        hint, thing = hint_and_thing(lightness, ab)
         asked = {"no hint": PLAIN}
         asked |= {f"reach {reach:g}": Steering(hints=(hint,), reach=reach) for reach in reaches}
         for name, steering in asked.items():
@@ -58,7 +58,7 @@ def main() -> None:
             rest = error[~thing].mean() if (~thing).any() else 0.0
             rows.setdefault(name, []).append((error.mean(), error[thing].mean(), rest))
         low, high = _FADED
-        faded = _grey(low + lightness * np.float32((high - low) / 100))
+        faded = grey_of(low + lightness * np.float32((high - low) / 100))
         for name, picture in (("as it is", grey), ("faded", faded)):
             squares[name].append(float(((_ab(colorizer, picture, PLAIN) - ab) ** 2).mean()))
     print(f"{len(pictures)} pictures of {options.data.name}, {options.model}")
@@ -69,7 +69,8 @@ def main() -> None:
         print(f"ab PSNR {name}: {10 * np.log10(255**2 / np.mean(found)):.2f} dB")
 
 
-def _grey(lightness: Float32) -> npt.NDArray[np.uint8]:
+def grey_of(lightness: Float32) -> npt.NDArray[np.uint8]:
+    """Return (H, W) the grey picture of L*."""
     none = np.zeros_like(lightness)
     return color.lab_to_srgb(np.dstack([lightness, none, none]), dtype=np.uint8)[..., 0].copy()
 
@@ -78,7 +79,7 @@ def _ab(colorizer: Colorizer, grey: npt.NDArray[np.uint8], steering: Steering) -
     return np.moveaxis(color.srgb_to_lab(colorizer(grey, steering))[..., 1:], -1, 0)
 
 
-def _hint(lightness: Float32, ab: Float32) -> tuple[Hint, npt.NDArray[np.bool_]]:
+def hint_and_thing(lightness: Float32, ab: Float32) -> tuple[Hint, npt.NDArray[np.bool_]]:
     """Return a true hint at the most saturated place, and (H, W) where the thing there is."""
     height, width = lightness.shape
     means = np.stack([color.box_mean(plane) for plane in ab])

@@ -11,7 +11,7 @@ from fakes import FakeEngine
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.steering.hints import Hint
-from koalarize.steering.reach import geodesic, reach_of
+from koalarize.steering.reach import geodesic, ways_to
 from koalarize.steering.steering import Steering
 
 
@@ -43,21 +43,13 @@ def test_ways_are_the_shortest(shape):
         assert found == pytest.approx(dijkstra(lightness, cell), rel=1e-4)
 
 
-def test_an_edge_of_lightness_shortens_the_reach():
+def test_an_edge_of_lightness_lengthens_the_way():
     lightness = np.full((96, 128), 50, np.float32)
     lightness[:, 64:] = 90
-    share = reach_of(lightness, [(48, 40)], [0.5])
-    assert share[48, 40] == pytest.approx(1, abs=0.02)
-    assert share[48, 16] > 3 * share[48, 72]  # the same way on either side, an edge on one
-
-
-def test_the_share_falls_with_the_way_and_grows_with_the_reach():
-    lightness = np.full((96, 128), 50, np.float32)
-    near = reach_of(lightness, [(48, 8)], [0.3])
-    far = reach_of(lightness, [(48, 8)], [1.0])
-    assert (np.diff(near[48, 12:]) <= 1e-6).all()  # from the middle of the next cell on
-    assert near[48, 8 + 29] == pytest.approx(np.exp(-0.5), abs=0.06)  # a way of 0.3 of 96
-    assert (far >= near - 1e-6).all()
+    (way,) = ways_to(lightness, [(48, 40)])
+    assert way[48, 40] == pytest.approx(0, abs=1e-6)
+    assert way[48, 8] == pytest.approx(32 / 96, abs=0.05)  # in shorter sides
+    assert way[48, 72] > 2 * way[48, 8]  # as far on either side, an edge on one
 
 
 def mean_ab(srgb, part):

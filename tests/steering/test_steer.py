@@ -18,9 +18,10 @@ from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import alternative_anchors, modes, probabilities, suggest
-from koalarize.steering.apply import honoured, warmed
+from koalarize.steering.apply import warmed
 from koalarize.steering.hints import Hint, HintPlace
 from koalarize.steering.palette import Palette
+from koalarize.steering.spread import spread
 from koalarize.steering.steering import Steering
 
 DEFAULT = default_bins()
@@ -108,21 +109,29 @@ class TestHints:
         ab[0, :, 20:] = 40
         lightness = np.where(np.arange(40) < 20, 30, 70).astype(np.float32) * np.ones((40, 1))
         hint = Hint(18, 20, "#3050c0")
-        out = honoured(ab, lightness.astype(np.float32), places([hint]))
+        out = spread(ab, ab, lightness.astype(np.float32), places([hint]))
         assert out[:, 20, 18] == pytest.approx(hint.ab, abs=0.01)
-        assert np.abs(out - ab)[:, 20, 21].max() < 1
-        assert np.abs(out - ab)[:, 0, 0].max() < 2  # far from the hint, though it looks alike
+        assert np.abs(out - ab)[:, 20, 21].max() < 0.1 * np.hypot(*hint.ab)
+
+    def test_far_places_keep_theirs_though_they_look_alike(self):
+        ab, lightness = np.zeros((2, 40, 120), np.float32), np.full((40, 120), 50, np.float32)
+        hint = Hint(2, 20, "#3050c0")
+        change = np.hypot(*spread(ab, ab, lightness, places([hint])))[20]
+        assert change[2] == pytest.approx(np.hypot(*hint.ab), rel=1e-4)
+        assert (np.diff(change[2:]) <= 1e-4).all()
+        assert change[-1] < 0.12 * change[2]  # three shorter sides away
+        assert np.hypot(*spread(ab, ab, lightness, places([hint]), reach=0.1))[20, -1] < 0.01
 
     def test_neighbours_do_not_add_up(self):
         ab, lightness = np.zeros((2, 30, 30), np.float32), np.full((30, 30), 50, np.float32)
         hints = [Hint(10, 15, "#3050c0"), Hint(11, 15, "#3050c0"), Hint(10, 16, "#3050c0")]
-        out = honoured(ab, lightness, places(hints))
+        out = spread(ab, ab, lightness, places(hints))
         assert np.hypot(*out).max() <= np.hypot(*hints[0].ab) * 1.001
 
     def test_the_gain_does_not_touch_them(self):
         ab, lightness = np.zeros((2, 30, 30), np.float32), np.full((30, 30), 50, np.float32)
         hint = Hint(10, 15, "#3050c0")
-        out = honoured(ab, lightness, places([hint]), gain=1.5)
+        out = spread(ab, ab, lightness, places([hint]), gain=1.5)
         assert out[:, 15, 10] * 1.5 == pytest.approx(hint.ab, abs=0.01)
 
     def test_around_a_hint_that_the_network_followed_the_gain_is_taken_back(self):
@@ -130,10 +139,24 @@ class TestHints:
         ab = np.array(hint.ab, np.float32)[:, None, None] * np.ones((1, 30, 300), np.float32)
         ab[:, :, 8:9] = 0  # grey things keep theirs: nothing times a gain
         lightness = np.full((30, 300), 50, np.float32)
-        out = honoured(ab, lightness, places([hint]), gain=1.5) * 1.5
+        out = spread(ab, ab, lightness, places([hint]), gain=1.5) * 1.5
         assert out[:, 15, 12] == pytest.approx(hint.ab, rel=0.02)
         assert out[:, 15, 290] == pytest.approx(1.5 * np.array(hint.ab), rel=0.01)
-        assert np.abs(out[:, 15, 8]).max() < 1
+        assert np.hypot(*out[:, 15, 8]) < 0.3 * np.hypot(*hint.ab)
+
+    def test_each_hint_rules_alone_where_it_is(self):
+        ab, lightness = np.zeros((2, 40, 40), np.float32), np.full((40, 40), 50, np.float32)
+        hints = [Hint(10, 20, "#3050c0"), Hint(14, 20, "#c03020")]
+        out = spread(ab, ab, lightness, places(hints))
+        for hint in hints:
+            assert out[:, 20, int(hint.x)] == pytest.approx(hint.ab, abs=1)
+
+    def test_a_brush_covers_its_circle(self):
+        ab, lightness = np.zeros((2, 40, 40), np.float32), np.full((40, 40), 50, np.float32)
+        place = HintPlace(20, 20, (40.0, 10.0), radius=12.0)
+        out = spread(ab, ab, lightness, [place], reach=0.05)
+        assert out[:, 20, 30] == pytest.approx(place.ab, rel=0.01)
+        assert np.abs(out[:, 20, 39]).max() < np.abs(out[:, 20, 30]).max() / 2
 
 
 def places(hints):

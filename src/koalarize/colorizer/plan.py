@@ -21,7 +21,7 @@ from koalarize.steering import apply
 from koalarize.steering.alternatives import Suggestion, probabilities, suggest
 from koalarize.steering.hints import hint_planes
 from koalarize.steering.own_colors import Tint
-from koalarize.steering.reach import reach_of
+from koalarize.steering.spread import spread
 from koalarize.steering.steering import Steering
 
 __all__ = ["plan", "suggestions"]
@@ -45,10 +45,7 @@ def plan(look: Look, steering: Steering) -> Chroma:
     if hints:
         places = look.grid.places(hints)
         hinted = _ab(look, _ask(look, steering, kept), steering)
-        reaches = [place.reach or steering.reach for place in places]
-        share = reach_of(look.lightness, [place.cell for place in places], reaches)
-        ab = (ab + share * (hinted - ab)).astype(np.float32, copy=False)
-        ab = apply.honoured(ab, look.lightness, places, gain=gain)
+        ab = spread(ab, hinted, look.lightness, places, reach=steering.reach, gain=gain)
     ab = apply.warmed(ab, steering.warmth, gain)
     guidance = guide(ab, look.lightness).scaled(steering.vividness * gain)
     return Chroma(guidance, None if kept is None else kept.kept())

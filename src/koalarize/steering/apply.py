@@ -1,7 +1,7 @@
-"""What steering does to ab: warmth, hints honoured, the places that belong to a hint.
+"""What steering does to ab: warmth, and the places that belong to a hint.
 
-Not here: what can be asked (``steering.steering``), the order in which it happens
-(``colorizer.plan``).
+Not here: what can be asked (``steering.steering``), what hints do (``steering.spread``), the order
+in which it happens (``colorizer.plan``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from koalarize.steering.hints import HintPlace
 
-__all__ = ["hinted_share", "honoured", "warmed"]
+__all__ = ["hinted_share", "warmed"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -21,12 +21,7 @@ Float32 = npt.NDArray[np.float32]
 _WARM = (5.0, 18.0)
 _GREY_SHARE = 0.2  # of that shift, for a place without colour
 _COLOURED = 14.0  # chroma from which a place takes nearly the whole shift
-_SPREAD = 0.25  # of the shorter side: how far what a hint lacks is added to what looks like it
-_LEAST_REACH = 7.0  # working pixels: less would be smoothed away where chroma is fitted to L*
 _ALIKE_AB = 10.0  # Lab units: places within it of the hinted one share its correction
-_ALIKE_L = 12.0
-_SURE = 0.4  # of the shorter side: how far a hint makes the network's colours sure,
-_SURE_AB = 20.0  # at places coloured like it
 _BELONGS = 0.3  # of the shorter side: how far from a hint its thing reaches
 
 
@@ -44,53 +39,6 @@ def warmed(ab: Float32, warmth: float, gain: float = 1.0) -> Float32:
     share = _GREY_SHARE + (1 - _GREY_SHARE) * (1 - np.exp(-chroma / np.float32(_COLOURED)))
     shift = np.array(_WARM, np.float32)[:, None, None] * np.float32(warmth / gain)
     return ab + shift * share.astype(np.float32)
-
-
-def honoured(
-    ab: Float32, lightness: Float32, places: Sequence[HintPlace], *, gain: float = 1.0
-) -> Float32:
-    """Make hinted places exactly the colour asked for, and what belongs to them nearly so.
-
-    A network answers a hint only roughly. What is still missing at a hint is added there and, less
-    and less, to places near it that look alike and were coloured alike. Around hints the model's
-    gain is taken back, too.
-
-    Args:
-        ab: (2, h, w) as the network answered the hints, Lab units.
-        lightness: (h, w), L* of the same grid.
-        places: of the hints on it.
-        gain: by what the chroma will be multiplied later.
-    """
-    rows, columns = lightness.shape
-    side = min(rows, columns)
-    down = np.arange(rows, dtype=np.float32)[:, None]
-    across = np.arange(columns, dtype=np.float32)[None]
-    likeness: list[Float32] = []
-    unsure = np.ones((rows, columns), np.float32)
-    for place in places:
-        row, column = place.cell
-        reach = max(_SPREAD * side, _LEAST_REACH, place.radius)
-        squared = (down - row) ** 2 + (across - column) ** 2
-        unlike = ((ab - ab[:, row, column, None, None]) ** 2).sum(0)
-        away = squared / np.float32(2 * reach**2) + unlike / np.float32(2 * _ALIKE_AB**2)
-        away += (lightness - lightness[row, column]) ** 2 / np.float32(2 * _ALIKE_L**2)
-        likeness.append(np.exp(-away))
-        away = squared / np.float32(2 * (_SURE * side) ** 2) + unlike / np.float32(2 * _SURE_AB**2)
-        unsure *= 1 - np.exp(-away)
-    # The gain makes up for colours that are a mean of many likely ones; a hint has left few.
-    ab = (ab * (1 - (1 - unsure) * np.float32(1 - 1 / gain))).astype(np.float32, copy=False)
-    total = np.zeros((2, rows, columns), np.float32)
-    weight = np.zeros((rows, columns), np.float32)
-    near = np.zeros((rows, columns), np.float32)
-    for place, alike in zip(places, likeness, strict=True):
-        row, column = place.cell
-        missing = np.array(place.ab, np.float32) / np.float32(gain) - ab[:, row, column]
-        # Squared, a hint rules alone where it is the nearest one.
-        squared = alike * alike
-        total += missing[:, None, None] * squared
-        weight += squared
-        np.maximum(near, alike, out=near)
-    return (ab + total / np.maximum(weight, np.float32(1e-6)) * near).astype(np.float32)
 
 
 def hinted_share(ab: Float32, places: Sequence[HintPlace]) -> Float32:

@@ -1,6 +1,6 @@
-"""How far a hint reaches: less with the way to it, which edges of lightness lengthen.
+"""The way from a hint to every other place, which edges of lightness lengthen.
 
-Not here: the colours of hints (``steering.apply``), the order of steering (``colorizer.look``).
+Not here: what a hint does along it (``steering.spread``).
 
 The way is a geodesic distance on a coarse grid (as in the image matting of Bai & Sapiro 2007): a
 step costs its length, and more where lightness changes. Bounded so, a hint on a hat leaves the sky
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from koalarize.color import resize
 
-__all__ = ["geodesic", "reach_of"]
+__all__ = ["geodesic", "ways_to"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -29,19 +29,12 @@ _FAR = 1e6
 _Part = tuple[EllipsisType, slice, slice]
 
 
-def reach_of(
-    lightness: Float32, places: Sequence[tuple[float, float]], reaches: Sequence[float]
-) -> Float32:
-    """Return (h, w) in [0, 1] how far each place is within reach of a hint.
+def ways_to(lightness: Float32, places: Sequence[tuple[int, int]]) -> Float32:
+    """Return (N, h, w) the length of the way from each place to every other, in shorter sides.
 
     Args:
         lightness: (h, w), L* on the working grid.
-        places: row and column of each hint on that grid, at least one.
-        reaches: of each hint, as a share of the shorter side: at a way of this length its share is
-            exp(-1/2) = 0.61, at twice the length 0.14.
-
-    Returns:
-        The largest share of any hint.
+        places: row and column of N places on that grid, at least one.
     """
     height, width = lightness.shape
     rows, columns = max(1, round(height / _CELL)), max(1, round(width / _CELL))
@@ -50,10 +43,13 @@ def reach_of(
         (min(int(row * rows / height), rows - 1), min(int(column * columns / width), columns - 1))
         for row, column in places
     ]
-    ways = geodesic(coarse, cells) / np.float32(min(rows, columns))
-    sizes = np.maximum(np.array(reaches, np.float32), np.float32(1e-3))[:, None, None]
-    share = np.exp(-((ways / sizes) ** 2) / 2).max(axis=0)
-    return np.clip(resize(share[None], height, width)[0], 0, 1)
+    ways = resize(geodesic(coarse, cells) / np.float32(min(rows, columns)), height, width)
+    down, across = np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32)
+    for way, (row, column) in zip(ways, places, strict=True):
+        way -= way[row, column]  # on the coarse grid a place is not quite at its own
+        straight = np.hypot(down[:, None] - row, across - column) / np.float32(min(height, width))
+        np.maximum(way, straight, out=way)
+    return ways
 
 
 def geodesic(lightness: Float32, cells: Sequence[tuple[int, int]]) -> Float32:

@@ -1,0 +1,114 @@
+"""What hints do to the colours around them: three effects, each with a share that falls.
+
+Not here: the ways between places (``steering.reach``), what can be asked (``steering.steering``).
+
+1. The network's answer to the hints takes the place of its plain answer.
+2. What that answer still lacks at a hint is added, most where it looks like the hinted place.
+3. What is then there gives way to the colour of the hint itself.
+
+Each share is 1 at the hint. It falls with the way to it; for the second and third also with the
+differences of lightness and of the colours the network answered. How fast was fitted
+by ``scripts/fit_spread.py`` on photos of the training data, with hints of the true colour and of
+others, so that both the hinted thing and the rest come out near to what they should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize.steering.hints import HintPlace
+from koalarize.steering.reach import ways_to
+
+__all__ = ["ADDED", "ANSWERED", "OWN", "Fall", "spread"]
+
+Float32 = npt.NDArray[np.float32]
+
+#: The reach for which the constants below were fitted; another stretches or shortens the ways.
+_REACH = 0.5
+#: Way, in shorter sides, within which the nearest of several hints rules alone.
+_ALONE = 0.01
+
+
+class Fall(NamedTuple):
+    """How a share falls: s(high - way w - lightness |dL*| - ab |dab|) / s(high), s logistic.
+
+    Attributes:
+        high: how long the share stays near 1 before it falls.
+        way: for each shorter side of the way to the hint.
+        lightness: for each unit of L* between the place and the hinted one.
+        ab: for each Lab unit between the network's answers there.
+    """
+
+    high: float
+    way: float
+    lightness: float = 0.0
+    ab: float = 0.0
+
+    def share(self, way: Float32, lightness: Float32, ab: Float32) -> Float32:
+        """Return the share, in [0, 1], at differences from the hinted place."""
+        fallen = self.way * way + self.lightness * lightness + self.ab * ab
+        return ((1 + np.exp(-self.high)) / (1 + np.exp(fallen - self.high))).astype(np.float32)
+
+
+#: Of the network's answer to the hints.
+ANSWERED = Fall(-0.129, 4.90)
+#: Of what it lacks at the hint.
+ADDED = Fall(1.35, 2.18, 0.0455, 0.0929)
+#: Of the hint's own colour.
+OWN = Fall(0.813, 1.43, 0.0735, 0.03)
+
+
+def spread(
+    plain: Float32,
+    hinted: Float32,
+    lightness: Float32,
+    places: Sequence[HintPlace],
+    *,
+    reach: float = _REACH,
+    gain: float = 1.0,
+) -> Float32:
+    """Return ab (2, h, w) with hints obeyed where they are, and less and less away from them.
+
+    Args:
+        plain: (2, h, w) as the network answers without the hints, Lab units.
+        hinted: (2, h, w) as it answers them.
+        lightness: (h, w), L* of the same grid.
+        places: of the hints on it, at least one.
+        reach: of hints without one of their own, a share of the shorter side. Ways count as they
+            are at 0.5 and more below it. Above it they count less for the answer, by the square,
+            so that 3 is the whole photo; the hint's own colour never goes farther than at 0.5,
+            since there the network knows better.
+        gain: by what the chroma will be multiplied later; hints are meant for after it.
+    """
+    side = np.float32(min(lightness.shape))
+    ways = ways_to(lightness, [place.cell for place in places])
+    answered = np.zeros_like(lightness)
+    added = np.zeros_like(plain)
+    own = np.zeros_like(plain)
+    owned = np.zeros_like(lightness)
+    ruled = np.zeros_like(lightness)
+    for way, place in zip(ways, places, strict=True):
+        row, column = place.cell
+        reached = place.reach or reach
+        way = np.maximum(way - np.float32(place.radius) / side, 0)
+        near = way * np.float32(max(1.0, _REACH / reached))
+        wide = near * np.float32(min(1.0, _REACH / reached) ** 2)
+        unlike = np.abs(lightness - lightness[row, column])
+        away = np.hypot(*(hinted - hinted[:, row, column, None, None])) * np.float32(gain)
+        wanted = np.array(place.ab, np.float32)[:, None, None] / np.float32(gain)
+        lacking = wanted - hinted[:, row, column, None, None]
+        np.maximum(answered, ANSWERED.share(wide, unlike, away), out=answered)
+        alike = ADDED.share(near, unlike, away)
+        rule = alike / (near**2 + np.float32(_ALONE**2))
+        ruled += rule
+        added += rule * alike * lacking
+        share = rule * OWN.share(near, unlike, away)
+        owned += share
+        own += share * wanted
+    ruled = np.maximum(ruled, np.float32(1e-6))
+    ab = plain + answered * (hinted - plain) + added / ruled
+    return (ab * (1 - owned / ruled) + own / ruled).astype(np.float32)
