@@ -11,9 +11,10 @@ import pytest
 from fakes import ClassifyingEngine
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
+from koalarize.web.studio import bodies
 from koalarize.web.studio.app import create_app
 from koalarize.web.studio.settings import Settings
-from rest import API, HOST, MODELS, SlowEngine, client, picture, problem
+from rest import API, HOST, MODELS, SlowEngine, client, picture, problem, studio_of
 
 
 class TestGuard:
@@ -125,11 +126,12 @@ class TestLimits:
             Settings(**limits)
 
 
-def talk(app, messages, *, path=f"{API}/photos", stall=False):
+def talk(app, messages, *, path=f"{API}/photos", stall=False, pause=0.0):
     """Send a body piece by piece, as no client library would; return the answer's messages."""
     sent = []
 
     async def receive():
+        await asyncio.sleep(pause)
         if messages:
             return messages.pop(0)
         if stall:
@@ -170,7 +172,7 @@ def test_an_upload_that_is_cut_off():
     app = create_app(Settings(), models=MODELS)
     sent = talk(app, [PIECE])
     assert sent[0]["status"] == 400
-    assert app._app._app.state.studio.uploads._held == 0
+    assert studio_of(app).uploads._held == 0
 
 
 def test_a_client_that_leaves_frees_its_place(exif):
@@ -180,3 +182,64 @@ def test_a_client_that_leaves_frees_its_place(exif):
     sent = talk(app, [whole], path=f"{API}/colorize")
     assert sent[0]["status"] == 499
     engine.go.set()
+
+
+class TestBodies:
+    """One limit for every address."""
+
+    ADDRESSES = ("photos", "colorize", "references", "nothing", f"photos/{'0' * 64}/preview")
+
+    @pytest.mark.parametrize("path", ADDRESSES[:3] + ADDRESSES[4:])
+    @pytest.mark.parametrize("limits", [{"upload_idle": 0.1}, {"upload_seconds": 0.1}])
+    def test_a_body_that_stalls(self, path, limits):
+        app = create_app(Settings(**limits), models=MODELS)
+        sent = talk(app, [PIECE], stall=True, path=f"{API}/{path}")
+        assert sent[0]["status"] == 408
+
+    def test_a_body_that_never_ends_though_it_never_stalls(self):
+        app = create_app(Settings(upload_seconds=0.3), models=MODELS)
+        pieces = [dict(PIECE, body=b" ") for _ in range(100)]
+        sent = talk(app, pieces, pause=0.02, path=f"{API}/photos/{'0' * 64}/preview")
+        assert sent[0]["status"] == 408
+        assert len(pieces) > 50
+
+    @pytest.mark.parametrize("path", ["preview", "region", "render", "session", "session/open"])
+    def test_json_has_a_mebibyte(self, service, photo, path):
+        body = b" " * (1 << 20) + b"{}"
+        headers = {"content-type": "application/json"}
+        said = service.post(f"{photo}/{path}", content=body, headers=headers)
+        problem(said, 413, "too-large", "1,048,576")
+        unannounced = iter([body[: 1 << 19]] * 3)
+        said = service.post(f"{photo}/{path}", content=unannounced, headers=headers)
+        problem(said, 413, "too-large", "1,048,576")
+        assert service.post(f"{photo}/preview", content=body[-1000:], headers=headers).is_success
+
+    def test_large_json_is_read_beside_the_loop(self, service, photo, monkeypatch):
+        readers = []
+        parse = bodies._parse
+        monkeypatch.setattr(
+            bodies,
+            "_parse",
+            lambda body: (readers.append(threading.current_thread()), parse(body))[1],
+        )
+        for size in (100, 1 << 19):
+            body = b"{}" + b" " * size
+            headers = {"content-type": "application/json"}
+            assert service.post(f"{photo}/session", content=body, headers=headers).is_success
+        assert "asyncio" in readers[1].name
+        assert readers[0] is not readers[1]
+
+    def test_keys_are_bounded(self, service, photo):
+        asked = {f"k{number}": 0 for number in range(1001)}
+        problem(service.post(f"{photo}/preview", json=asked), 422, "not-allowed", "1000 keys")
+
+    def test_lists_are_bounded(self, service, photo):
+        band = [[number % 300, 1] for number in range(1001)]
+        reference = {"name": "", "sha256": "", "bands": [band, band, band]}
+        said = service.post(f"{photo}/preview", json={"steering": {"reference": reference}})
+        problem(said, 422, "not-allowed", "1000 colours")
+
+    def test_a_compressed_body_is_named(self, service, exif):
+        headers = {"content-encoding": "gzip"}
+        said = service.post(f"{API}/photos", content=exif, headers=headers)
+        problem(said, 415, "encoded", "gzip")

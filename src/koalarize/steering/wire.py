@@ -55,7 +55,12 @@ _PALETTE_SCHEMA = {
         "bands": {
             "description": "Pairs of an ab bin and its weight: in the dark, middle, light tones.",
             "type": "array",
-            "items": {"type": "array", "items": _PAIR_SCHEMA, "minItems": 1},
+            "items": {
+                "type": "array",
+                "items": _PAIR_SCHEMA,
+                "minItems": 1,
+                "maxItems": 1000,
+            },
             "minItems": 3,
             "maxItems": 3,
         },

@@ -22,6 +22,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.models.catalog import MODELS
 from koalarize.web.server import App, Guard, Message, Receive, Send
 from koalarize.web.studio import openapi, problems
+from koalarize.web.studio.bodies import BodyLimit
 from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.routes import router
 from koalarize.web.studio.settings import Settings
@@ -97,7 +98,11 @@ def create_app(
     public = (f"{PREFIX}/health",)
     # A rebound name brings no token, and behind a token any name may be this machine's.
     hosts = ("*",) if settings.token is not None else settings.hosts
-    guard = Guard(app, hosts=hosts, token=settings.token, public=public, refusal=problems.refusal)
+    uploads = frozenset(f"{PREFIX}/{part}" for part in ("photos", "references", "colorize"))
+    bounded = BodyLimit(app, settings, uploads=uploads)
+    guard = Guard(
+        bounded, hosts=hosts, token=settings.token, public=public, refusal=problems.refusal
+    )
     return _RequestLog(guard)
 
 

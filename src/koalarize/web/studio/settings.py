@@ -22,12 +22,13 @@ class Settings:
         hosts: addresses it listens on, besides this machine's own names.
         token: a secret that visitors must bring; None asks for none.
         max_bytes: of one upload.
+        max_json: bytes of any other body.
         max_pixels: of one picture.
         workers: requests that compute at once.
         queue: requests that may wait for them.
         timeout: seconds one request may wait and compute.
-        upload_idle: seconds an upload may stall.
-        upload_seconds: seconds an upload may take.
+        upload_idle: seconds a body may stall.
+        upload_seconds: seconds a body may take.
         upload_memory: bytes that uploads under way may hold together.
         photos: photos kept.
         disk: bytes of photos kept in the temporary folder.
@@ -38,6 +39,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     token: str | None = None
     max_bytes: int = 256 * _MIB
+    max_json: int = _MIB
     max_pixels: int = 150_000_000
     workers: int = 2
     queue: int = 16
@@ -51,7 +53,7 @@ class Settings:
     expiry: float = 12 * 3600.0
 
     def __post_init__(self) -> None:
-        for name in ("max_bytes", "max_pixels", "workers", "photos", "disk", "memory"):
+        for name in ("max_bytes", "max_json", "max_pixels", "workers", "photos", "disk", "memory"):
             if getattr(self, name) < 1:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be at least 1")
         if self.queue < 0:

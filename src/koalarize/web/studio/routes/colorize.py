@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from koalarize.web.studio import schemas, work
+from koalarize.web.studio.bodies import JsonRoute
 from koalarize.web.studio.openapi import (
     FULL,
     UPLOADED,
@@ -28,7 +29,7 @@ from koalarize.web.studio.state import Shared
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["colorize"])
+router = APIRouter(tags=["colorize"], route_class=JsonRoute)
 
 
 @router.post(

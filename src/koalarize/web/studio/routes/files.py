@@ -15,6 +15,7 @@ from koalarize.models.catalog import MODELS
 from koalarize.steering.session import Session, SessionFile
 from koalarize.steering.wire import SteeringAsked, steering_asked
 from koalarize.web.studio import schemas, work
+from koalarize.web.studio.bodies import JsonRoute
 from koalarize.web.studio.openapi import (
     FULL,
     WORKED,
@@ -28,7 +29,7 @@ from koalarize.web.studio.state import Shared
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/photos/{id}", tags=["files"])
+router = APIRouter(prefix="/photos/{id}", tags=["files"], route_class=JsonRoute)
 
 _SESSION_FILE = {"schema": {"$ref": "#/components/schemas/SessionFile"}}
 _SESSION_BODY = {
