@@ -15,10 +15,15 @@ import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from koalarize.errors import OptionError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from koalarize.web.connections import Bounds
 
 __all__ = [
     "CONTENT_POLICY",
@@ -31,6 +36,7 @@ __all__ = [
     "new_token",
     "open_socket",
     "serve",
+    "server_config",
 ]
 
 DEFAULT_PORT = 8765
@@ -281,17 +287,35 @@ def serve(
                     # Some browsers, those of a text terminal, return only when they are left.
                     threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
-    config = uvicorn.Config(
+    try:
+        Server(server_config(app, patience=patience)).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass  # uvicorn has shut down in order and passes the signal on; it was how to stop us
+    finally:
+        listening.close()
+
+
+def server_config(
+    app: App, *, patience: int = _PATIENCE, bounds: Bounds | None = None
+) -> uvicorn.Config:
+    """Return how an application is served.
+
+    Args:
+        app: the application.
+        patience: how long open requests may take to end after Ctrl-C, seconds.
+        bounds: of the connections; those of ``Bounds`` by default.
+    """
+    import uvicorn
+
+    from koalarize.web.connections import Bounds, bounded_protocol
+
+    return uvicorn.Config(
         app,
+        http=bounded_protocol(bounds or Bounds()),
+        ws="none",
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=patience,
     )
-    try:
-        Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass  # uvicorn has shut down in order and passes the signal on; it was how to stop us
-    finally:
-        listening.close()
