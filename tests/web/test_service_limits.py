@@ -6,14 +6,22 @@ import asyncio
 import threading
 import time
 
+import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
-from fakes import ClassifyingEngine
+from fakes import BINS, ClassifyingEngine
+from koalarize.colorizer.chroma import Chroma
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.merge import Guidance
 from koalarize.errors import OptionError
-from koalarize.web.studio import bodies
+from koalarize.photo.photo import Photo
+from koalarize.steering.steering import Steering
+from koalarize.web.studio import bodies, work
 from koalarize.web.studio.app import create_app
+from koalarize.web.studio.photo_store import Opened
 from koalarize.web.studio.settings import Settings
+from koalarize.web.studio.work_queue import Stop, Stopped
 from rest import API, HOST, MODELS, SlowEngine, client, picture, problem, studio_of
 
 
@@ -73,6 +81,42 @@ class TestLimits:
             answer = opened.post(f"{API}/photos", content=iter([bytes(60), bytes(60)]))
             problem(answer, 429, "busy")
             problem(opened.post(f"{API}/photos", content=bytes(99)), 415, "not-a-picture")
+
+    def test_uploads_in_the_queue_count(self, exif):
+        engine = SlowEngine()
+        models = {"koala": lambda: Colorizer(engine)}
+        with client(upload_memory=2 * len(exif) - 1, models=models) as opened:
+            ask = threading.Thread(
+                target=opened.post, args=[f"{API}/colorize"], kwargs={"content": exif}
+            )
+            ask.start()
+            assert engine.began.wait(10)
+            full = opened.post(f"{API}/colorize", content=exif)
+            engine.go.set()
+            ask.join(20)
+            problem(full, 429, "busy", "uploads")
+            assert opened.post(f"{API}/colorize", content=exif).is_success
+
+    def test_what_was_made_of_a_photo_counts(self, exif):
+        with client(memory=300_000) as opened:
+            place = opened.post(f"{API}/photos", content=exif).headers["location"]
+            for warmth in (0.1, 0.2, 0.3):
+                asked = {"steering": {"warmth": warmth, "size": 112}}
+                assert opened.post(f"{place}/preview", json=asked).is_success
+            (kept,) = studio_of(opened.app).photos._opened.values()
+            assert kept.photo.pixels.nbytes < kept.bytes <= 300_000
+
+    def test_views_are_counted_to_the_byte(self):
+        opened = Opened(Photo(np.zeros((50, 70), np.uint8)))
+        assert opened.bytes == 3500
+        opened.small(35)
+        assert opened.bytes == 3500 + 35 * 25
+        opened.chromas.get("a", lambda: Chroma(Guidance(np.zeros((4, 5, 7), np.float32))))
+        assert opened.bytes == 3500 + 35 * 25 + 4 * 4 * 35
+        opened.looks.get("a", lambda: Colorizer(ClassifyingEngine()).look(opened.photo))
+        least = opened.bytes
+        opened.looks.get("a", lambda: None).answers.plain()
+        assert opened.bytes > least + 4 * len(BINS) * 28 * 28
 
     def test_a_full_queue(self, exif):
         engine = SlowEngine()
@@ -243,3 +287,44 @@ class TestBodies:
         headers = {"content-encoding": "gzip"}
         said = service.post(f"{API}/photos", content=exif, headers=headers)
         problem(said, 415, "encoded", "gzip")
+
+
+class TestStopping:
+    """Work that nobody waits for ends."""
+
+    def test_a_file_has_no_deadline(self, exif):
+        engine = SlowEngine()
+        with client(timeout=0.2, models={"koala": lambda: Colorizer(engine)}) as opened:
+            place = opened.post(f"{API}/photos", content=exif).headers["location"]
+            threading.Timer(0.6, engine.go.set).start()
+            assert opened.post(f"{place}/render", json={}).is_success
+
+    def test_the_work_stops_when_the_client_leaves(self, exif, monkeypatch):
+        engine, painted = SlowEngine(), []
+        monkeypatch.setattr(Chroma, "paint", lambda self, pixels, **_: painted.append(pixels))
+        app = create_app(Settings(workers=1), models={"koala": lambda: Colorizer(engine)})
+        whole = {"type": "http.request", "body": exif, "more_body": False}
+        with TestClient(app, base_url=HOST):
+            assert talk(app, [whole], path=f"{API}/colorize")[0]["status"] == 499
+            assert engine.began.wait(10)
+            engine.go.set()
+        assert painted == []
+
+    def test_between_two_parts(self, exif, monkeypatch):
+        monkeypatch.setattr(work, "_PART", 700)
+        opened, stop = Opened(Photo.read(exif)), Stop()
+        steered = work.Steered(opened, "koala", Colorizer(ClassifyingEngine()), Steering())
+        whole = Colorizer(ClassifyingEngine())(exif)
+        assert work.render(steered, None, stop) == whole
+        parts = []
+        paint = Chroma.paint
+
+        def counted(chroma, pixels, *, area):
+            parts.append(area)
+            stop.ask()
+            return paint(chroma, pixels, area=area)
+
+        monkeypatch.setattr(Chroma, "paint", counted)
+        with pytest.raises(Stopped):
+            work.render(steered, None, stop)
+        assert len(parts) == 1

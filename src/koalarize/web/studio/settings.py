@@ -29,10 +29,10 @@ class Settings:
         timeout: seconds one request may wait and compute.
         upload_idle: seconds a body may stall.
         upload_seconds: seconds a body may take.
-        upload_memory: bytes that uploads under way may hold together.
+        upload_memory: bytes that uploads under way and in the queue may hold together.
         photos: photos kept.
         disk: bytes of photos kept in the temporary folder.
-        memory: bytes of decoded photos kept in memory.
+        memory: bytes of decoded photos, and of what was made of them, kept in memory.
         expiry: seconds after which an unused photo leaves.
     """
 

@@ -7,6 +7,7 @@ an upload touches a disk before it is known to be a picture.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -52,8 +53,11 @@ class UploadReader:
         self._settings = settings
         self._held = 0
 
-    async def read(self, request: Request, *, name: str = "") -> Upload:
+    @asynccontextmanager
+    async def read(self, request: Request, *, name: str = "") -> AsyncGenerator[Upload, None]:
         """Read the body of a request: raw, or a form with `picture` and perhaps `reference`.
+
+        Its bytes are counted until the context ends: while it waits for its turn as well.
 
         Raises:
             Problem: 400, 408, 413, 415 or 429.
@@ -64,11 +68,14 @@ class UploadReader:
         try:
             chunks = self._chunks(request, claimed, held)
             if kind == "multipart/form-data":
-                return await self._form(request, chunks, name)
-            body = bytearray()
-            async for chunk in chunks:
-                body += chunk
-            return Upload(bytes(body), safe_name(name))
+                sent = await self._form(request, chunks, name)
+            else:
+                body = bytearray()
+                async for chunk in chunks:
+                    body += chunk
+                sent = Upload(bytes(body), safe_name(name))
+                del body
+            yield sent
         finally:
             self._held -= held[0]
 

@@ -32,10 +32,10 @@ _Lightness = Annotated[float, Query(ge=0, le=100)]
     responses=problems(*UPLOADED),
 )
 async def reference(studio: Shared, request: Request, name: Name = "") -> PaletteJson:
-    sent = await studio.uploads.read(request, name=name)
-    return await studio.queue.run(
-        lambda: work.palette(sent.picture, sent.name, studio.settings), request
-    )
+    async with studio.uploads.read(request, name=name) as sent:
+        return await studio.queue.run(
+            lambda: work.palette(sent.picture, sent.name, studio.settings), request
+        )
 
 
 @router.get(

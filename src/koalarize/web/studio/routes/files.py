@@ -26,6 +26,7 @@ from koalarize.web.studio.openapi import (
     send_file,
 )
 from koalarize.web.studio.state import Shared
+from koalarize.web.studio.work_queue import Stop
 
 __all__ = ["router"]
 
@@ -47,11 +48,14 @@ _SESSION_BODY = {
 async def render(studio: Shared, request: Request, id: Id, asked: schemas.RenderAsked) -> Response:
     entry, (model, steering) = studio.photos.get(id), asked.steering.parse()
 
-    def job() -> bytes:
-        photo = studio.photos.open(entry).photo
-        return work.render(photo, studio.models.get(model), steering, asked.format)
+    stop = Stop()
 
-    data = await studio.queue.run(job, request)
+    def job() -> bytes:
+        with studio.photos.open(entry) as opened:
+            steered = work.Steered(opened, model, studio.models.get(model), steering)
+            return work.render(steered, asked.format, stop)
+
+    data = await studio.queue.run(job, request, stop=stop, hurried=False)
     return send_file(data, kind_of(asked.format, entry.format), entry.name)
 
 
@@ -81,11 +85,11 @@ async def save(studio: Shared, id: Id, asked: schemas.SessionAsked) -> Response:
 )
 async def reopen(studio: Shared, request: Request, id: Id) -> SteeringAsked:
     entry = studio.photos.get(id)
-    sent = await studio.uploads.read(request)
 
-    def job() -> SteeringAsked:
-        session = Session.loads(sent.picture)
+    def opened(text: bytes) -> SteeringAsked:
+        session = Session.loads(text)
         session.check_hash(entry.id, entry.name)
         return steering_asked(session.steering, session.model)
 
-    return await studio.queue.run(job, request)
+    async with studio.uploads.read(request) as sent:
+        return await studio.queue.run(lambda: opened(sent.picture), request)

@@ -34,8 +34,10 @@ router = APIRouter(tags=["photos"], route_class=JsonRoute)
 async def upload(
     studio: Shared, request: Request, response: Response, name: Name = ""
 ) -> schemas.PhotoInfo:
-    sent = await studio.uploads.read(request, name=name)
-    entry, new = await studio.queue.run(lambda: studio.photos.add(sent.picture, sent.name), request)
+    async with studio.uploads.read(request, name=name) as sent:
+        entry, new = await studio.queue.run(
+            lambda: studio.photos.add(sent.picture, sent.name), request
+        )
     response.status_code = 201 if new else 200
     response.headers["location"] = f"{PREFIX}/photos/{entry.id}"
     return _info(studio, entry)
