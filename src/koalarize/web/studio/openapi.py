@@ -68,8 +68,8 @@ def upload_body(*, reference: bool = False) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-WORKED = (400, 404, 422, 429, 503)
-UPLOADED = (400, 408, 413, 415, 422, 429, 503)
+WORKED = (400, 404, 408, 413, 415, 422, 429, 503, 507)
+UPLOADED = (400, 408, 413, 415, 422, 429, 503, 507)
 SHOWN = pictures("image/jpeg", "image/webp", "image/png")
 FULL = pictures(*MEDIA_TYPES.values())
 

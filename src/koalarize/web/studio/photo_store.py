@@ -152,6 +152,7 @@ class Entry:
         deep: whether it has 16 bits.
         exif: whether it has EXIF data.
         used: when it was used last, seconds of the monotonic clock.
+        left: whether its page was closed since.
     """
 
     id: str
@@ -165,6 +166,7 @@ class Entry:
     deep: bool
     exif: bool
     used: float
+    left: bool = False
 
 
 class PhotoStore:
@@ -194,14 +196,20 @@ class PhotoStore:
             self._sweep()
             known = self._entries.get(key)
             if known is not None:
-                entry = replace(known, name=name or known.name, used=time.monotonic())
+                entry = replace(known, name=name or known.name, used=time.monotonic(), left=False)
                 self._entries[key] = entry
                 self._entries.move_to_end(key)
                 return entry, False
         file = self._folder / key
         partial = self._folder / f"{key}.{threading.get_ident()}.part"
-        partial.write_bytes(data)
-        partial.replace(file)
+        try:
+            partial.write_bytes(data)
+            partial.replace(file)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise Problem(
+                507, "the disk has no room for this photo: free some, or let other photos go"
+            ) from error
         entry = Entry(
             id=key,
             name=name or f"photo.{photo.format.lower()}",
@@ -233,7 +241,7 @@ class PhotoStore:
             entry = self._entries.get(key)
             if entry is None:
                 raise Problem(404, "this photo is not here, or no longer: upload it again")
-            entry = replace(entry, used=time.monotonic())
+            entry = replace(entry, used=time.monotonic(), left=False)
             self._entries[key] = entry
             self._entries.move_to_end(key)
             return entry
@@ -277,6 +285,19 @@ class PhotoStore:
                 raise Problem(404, "this photo is not here, or no longer")
             self._drop(key)
 
+    def leave(self, keys: Sequence[str]) -> None:
+        """Note that the page of these photos was closed; they go soon if nobody uses them."""
+        now = time.monotonic()
+        with self._lock:
+            for key in keys:
+                if key in self._entries:
+                    self._entries[key] = replace(self._entries[key], used=now, left=True)
+
+    def sweep(self) -> None:
+        """Let go of what is too old or too much."""
+        with self._lock:
+            self._sweep()
+
     def _keep_open(self, key: str, opened: Opened) -> Opened:
         opened = self._opened.setdefault(key, opened)
         self._opened.move_to_end(key)
@@ -299,7 +320,11 @@ class PhotoStore:
     def _sweep(self) -> None:
         """Drop what is too old or too much; called with the lock held."""
         now, settings = time.monotonic(), self._settings
-        old = [key for key, one in self._entries.items() if now - one.used > settings.expiry]
+        old = [
+            key
+            for key, one in self._entries.items()
+            if now - one.used > (settings.grace if one.left else settings.expiry)
+        ]
         for key in old:
             self._drop(key)
         total = sum(one.bytes for one in self._entries.values())

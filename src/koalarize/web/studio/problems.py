@@ -40,6 +40,7 @@ SLUGS: Mapping[int, tuple[str, str]] = {
     429: ("busy", "Too many requests at once"),
     500: ("bug", "A bug in koalarize"),
     503: ("timed-out", "Took too long"),
+    507: ("no-room", "No room left"),
 }
 #: Problems that share their status with another: last part of the type -> title.
 _OTHERS: Mapping[str, str] = {
@@ -149,7 +150,7 @@ def _of_http(request: Request, error: Exception) -> Response:
 
 
 def _of_memory(request: Request, error: Exception) -> Response:
-    return _answer(503, "not enough memory for this picture now: try again, or a smaller one")
+    return _answer(507, "not enough memory for this picture now: try again, or a smaller one")
 
 
 def _of_bug(request: Request, error: Exception) -> Response:

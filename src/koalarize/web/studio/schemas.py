@@ -16,6 +16,7 @@ __all__ = [
     "AlternativesFound",
     "Gamut",
     "Health",
+    "LeaveAsked",
     "Limits",
     "ModelList",
     "Output",
@@ -90,6 +91,12 @@ class RenderAsked(_Steered):
 
 class SessionAsked(_Steered):
     """Asks for the session as a file."""
+
+
+class LeaveAsked(_Strict):
+    """Says which photos nobody looks at any more."""
+
+    ids: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(max_length=1000)
 
 
 class SuggestionFound(BaseModel):

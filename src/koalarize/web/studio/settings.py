@@ -34,6 +34,7 @@ class Settings:
         disk: bytes of photos kept in the temporary folder.
         memory: bytes of decoded photos, and of what was made of them, kept in memory.
         expiry: seconds after which an unused photo leaves.
+        grace: seconds after which it leaves once its page was closed; a reload takes less.
     """
 
     hosts: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class Settings:
     disk: int = 8192 * _MIB
     memory: int = 768 * _MIB
     expiry: float = 12 * 3600.0
+    grace: float = 300.0
 
     def __post_init__(self) -> None:
         for name in ("max_bytes", "max_json", "max_pixels", "workers", "photos", "disk", "memory"):
@@ -58,6 +60,6 @@ class Settings:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be at least 1")
         if self.queue < 0:
             raise OptionError(f"`queue` is {self.queue} but must be 0 or more")
-        for name in ("timeout", "upload_idle", "upload_seconds", "expiry"):
+        for name in ("timeout", "upload_idle", "upload_seconds", "expiry", "grace"):
             if not getattr(self, name) > 0:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be above 0 seconds")

@@ -81,7 +81,7 @@ async def save(studio: Shared, id: Id, asked: schemas.SessionAsked) -> Response:
     operation_id="openSession",
     summary="The steering in a session's file",
     openapi_extra=_SESSION_BODY,
-    responses=problems(409, 408, 413, 415, *WORKED),
+    responses=problems(409, *WORKED),
 )
 async def reopen(studio: Shared, request: Request, id: Id) -> SteeringAsked:
     entry = studio.photos.get(id)

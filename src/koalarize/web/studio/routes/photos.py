@@ -64,6 +64,17 @@ async def delete(studio: Shared, id: Id) -> None:
     studio.photos.delete(id)
 
 
+@router.post(
+    "/photos/leave",
+    operation_id="leavePhotos",
+    summary="Say that a page was closed: its photos leave in minutes unless it comes back",
+    status_code=204,
+    responses=problems(400, 408, 413, 415, 422),
+)
+async def leave(studio: Shared, asked: schemas.LeaveAsked) -> None:
+    studio.photos.leave(asked.ids)
+
+
 def _info(studio: Studio, entry: Entry) -> schemas.PhotoInfo:
     return schemas.PhotoInfo(
         id=entry.id,
