@@ -17,7 +17,7 @@ from koalarize.colorizer.merge import Guidance
 from koalarize.errors import OptionError
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import Steering
-from koalarize.web.studio import bodies, work
+from koalarize.web.studio import strict, work
 from koalarize.web.studio.app import create_app
 from koalarize.web.studio.photo_store import Opened
 from koalarize.web.studio.settings import Settings
@@ -226,9 +226,9 @@ class TestBodies:
 
     def test_large_json_is_read_beside_the_loop(self, service, photo, monkeypatch):
         readers = []
-        parse = bodies._parse
+        parse = strict._parse
         monkeypatch.setattr(
-            bodies,
+            strict,
             "_parse",
             lambda body: (readers.append(threading.current_thread()), parse(body))[1],
         )

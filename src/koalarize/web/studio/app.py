@@ -27,6 +27,7 @@ from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.routes import router
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.state import PREFIX, Studio
+from koalarize.web.studio.strict import Head
 from koalarize.web.studio.uploads import UploadReader
 from koalarize.web.studio.work import Models
 from koalarize.web.studio.work_queue import WorkQueue
@@ -101,7 +102,7 @@ def create_app(
     # A rebound name brings no token, and behind a token any name may be this machine's.
     hosts = ("*",) if settings.token is not None else settings.hosts
     uploads = frozenset(f"{PREFIX}/{part}" for part in ("photos", "references", "colorize"))
-    bounded = BodyLimit(app, settings, uploads=uploads)
+    bounded = BodyLimit(Head(app), settings, uploads=uploads)
     guard = Guard(
         bounded, hosts=hosts, token=settings.token, public=public, refusal=problems.refusal
     )

@@ -1,31 +1,22 @@
-"""Bodies of requests: one limit for every address, in bytes and in time; JSON read beside the loop.
+"""Bodies of requests: one limit for every address, in bytes and in time.
 
-Not here: what uploads hold together in memory (``uploads``), what the JSON must be (``schemas``).
+Not here: what uploads hold together in memory (``uploads``), how JSON is read (``strict``).
 Stands before the endpoints, so that none of them can be written without it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from fastapi.routing import APIRoute
-from starlette.requests import Request
-from starlette.responses import Response
 
 from koalarize.web.server import App, Message, Receive, Send
 from koalarize.web.studio.problems import Problem, answer
 from koalarize.web.studio.settings import Settings
 
-__all__ = ["FORM_OVERHEAD", "BodyLimit", "JsonRoute"]
+__all__ = ["FORM_OVERHEAD", "BodyLimit"]
 
 #: What a form adds to its pictures, bytes.
 FORM_OVERHEAD = 1 << 16
-_MOST_KEYS = 1000  # of one JSON object: more than any that is asked for has
-_SMALL = 1 << 14  # bytes of JSON that cost the loop less than a thread would
 
 
 class BodyLimit:
@@ -102,35 +93,3 @@ class _Body:
             raise self._too_large()
         self._whole = not message.get("more_body", False)
         return message
-
-
-class JsonRoute(APIRoute):
-    """An endpoint whose JSON is read in a thread where it is large."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            return await handler(_JsonRequest(request.scope, request.receive))
-
-        return handle
-
-
-class _JsonRequest(Request):
-    async def json(self) -> Any:
-        body = await self.body()
-        if len(body) <= _SMALL:
-            return _parse(body)
-        return await asyncio.to_thread(_parse, body)
-
-
-def _parse(body: bytes) -> object:
-    return json.loads(body, object_pairs_hook=_object)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; each key too many would become an error of its own."""
-    if len(pairs) > _MOST_KEYS:
-        raise Problem(422, f"an object of the body has more than {_MOST_KEYS} keys")
-    return dict(pairs)

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from koalarize.errors import KoalarizeError, PhotoError
 from koalarize.steering.session import OtherPhotoError
@@ -31,6 +32,7 @@ SLUGS: Mapping[int, tuple[str, str]] = {
     403: ("other-origin", "Asked by another site's page"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
+    406: ("not-acceptable", "No acceptable format"),
     408: ("too-slow", "The upload was too slow"),
     409: ("other-photo", "The session belongs to another photo"),
     413: ("too-large", "Too large"),
@@ -146,7 +148,21 @@ def _of_http(request: Request, error: Exception) -> Response:
     detail = str(http.detail)
     if http.status_code == 404:
         detail = "there is nothing at this address: see /api/v1/openapi.json"
-    return _answer(http.status_code, detail, headers=http.headers)
+    headers = {name.lower(): text for name, text in (http.headers or {}).items()}
+    if http.status_code == 405:
+        headers["allow"] = ", ".join(sorted(_methods(request)))
+    return _answer(http.status_code, detail, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return all methods of an address: Starlette names those of its first endpoint only."""
+    found = {
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        for route in request.app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }
+    return found | ({"HEAD"} if "GET" in found else set())
 
 
 def _of_memory(request: Request, error: Exception) -> Response:

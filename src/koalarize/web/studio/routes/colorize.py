@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from koalarize.web.studio import schemas, work
-from koalarize.web.studio.bodies import JsonRoute
 from koalarize.web.studio.openapi import (
     FULL,
     UPLOADED,
     Name,
+    accepted,
     kind_of,
     problems,
     send_file,
@@ -26,12 +26,13 @@ from koalarize.web.studio.openapi import (
 from koalarize.web.studio.photo_store import Opened, read_photo
 from koalarize.web.studio.query import FromQuery
 from koalarize.web.studio.state import Shared
+from koalarize.web.studio.strict import StrictRoute
 from koalarize.web.studio.uploads import Upload
 from koalarize.web.studio.work_queue import Stop
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["colorize"], route_class=JsonRoute)
+router = APIRouter(tags=["colorize"], route_class=StrictRoute)
 
 
 @router.post(
@@ -40,7 +41,7 @@ router = APIRouter(tags=["colorize"], route_class=JsonRoute)
     summary="Colour a picture: bytes in, bytes out",
     response_class=Response,
     openapi_extra=upload_body(reference=True),
-    responses={**FULL, **problems(*UPLOADED)},
+    responses={**FULL, **problems(406, *UPLOADED)},
 )
 async def colorize(
     studio: Shared,
@@ -52,6 +53,7 @@ async def colorize(
     name: Name = "",
 ) -> Response:
     (model, steering), stop = asked, Stop()
+    format = accepted(request, format)
 
     def colored(sent: Upload) -> tuple[bytes, str]:
         photo = read_photo(sent.picture, studio.settings)

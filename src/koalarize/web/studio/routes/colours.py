@@ -13,13 +13,13 @@ from starlette.responses import Response
 
 from koalarize.steering.wire import PaletteJson
 from koalarize.web.studio import schemas, work
-from koalarize.web.studio.bodies import JsonRoute
 from koalarize.web.studio.openapi import UPLOADED, Name, pictures, problems, upload_body
 from koalarize.web.studio.state import Shared
+from koalarize.web.studio.strict import StrictRoute
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["colours"], route_class=JsonRoute)
+router = APIRouter(tags=["colours"], route_class=StrictRoute)
 
 _Lightness = Annotated[float, Query(ge=0, le=100)]
 

@@ -15,22 +15,23 @@ from koalarize.models.catalog import MODELS
 from koalarize.steering.session import Session, SessionFile
 from koalarize.steering.wire import SteeringAsked, steering_asked
 from koalarize.web.studio import schemas, work
-from koalarize.web.studio.bodies import JsonRoute
 from koalarize.web.studio.openapi import (
     FULL,
     WORKED,
     Id,
+    accepted,
     attachment,
     kind_of,
     problems,
     send_file,
 )
 from koalarize.web.studio.state import Shared
+from koalarize.web.studio.strict import StrictRoute
 from koalarize.web.studio.work_queue import Stop
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/photos/{id}", tags=["files"], route_class=JsonRoute)
+router = APIRouter(prefix="/photos/{id}", tags=["files"], route_class=StrictRoute)
 
 _SESSION_FILE = {"schema": {"$ref": "#/components/schemas/SessionFile"}}
 _SESSION_BODY = {
@@ -43,20 +44,20 @@ _SESSION_BODY = {
     operation_id="renderPhoto",
     summary="The full-size file with the original's metadata",
     response_class=Response,
-    responses={**FULL, **problems(*WORKED)},
+    responses={**FULL, **problems(406, *WORKED)},
 )
 async def render(studio: Shared, request: Request, id: Id, asked: schemas.RenderAsked) -> Response:
     entry, (model, steering) = studio.photos.get(id), asked.steering.parse()
 
-    stop = Stop()
+    stop, format = Stop(), accepted(request, asked.format)
 
     def job() -> bytes:
         with studio.photos.open(entry) as opened:
             steered = work.Steered(opened, model, studio.models.get(model), steering)
-            return work.render(steered, asked.format, stop)
+            return work.render(steered, format, stop)
 
     data = await studio.queue.run(job, request, stop=stop, hurried=False)
-    return send_file(data, kind_of(asked.format, entry.format), entry.name)
+    return send_file(data, kind_of(format, entry.format), entry.name)
 
 
 @router.post(

@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from koalarize.web.studio import schemas
-from koalarize.web.studio.bodies import JsonRoute
 from koalarize.web.studio.openapi import UPLOADED, Id, Name, problems, upload_body
 from koalarize.web.studio.photo_store import Entry
 from koalarize.web.studio.state import PREFIX, Shared, Studio
+from koalarize.web.studio.strict import StrictRoute
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["photos"], route_class=JsonRoute)
+router = APIRouter(tags=["photos"], route_class=StrictRoute)
 
 
 @router.post(

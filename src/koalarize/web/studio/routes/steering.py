@@ -11,14 +11,14 @@ from starlette.responses import Response
 
 from koalarize.steering.steering import Steering
 from koalarize.web.studio import schemas, work
-from koalarize.web.studio.bodies import JsonRoute
 from koalarize.web.studio.openapi import SHOWN, WORKED, Id, problems
 from koalarize.web.studio.photo_store import Opened
 from koalarize.web.studio.state import Shared, Studio
+from koalarize.web.studio.strict import StrictRoute
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/photos/{id}", tags=["steering"], route_class=JsonRoute)
+router = APIRouter(prefix="/photos/{id}", tags=["steering"], route_class=StrictRoute)
 
 
 @router.post(
