@@ -17,6 +17,9 @@ export class Saving {
   constructor(studio, { say }) {
     this.studio = studio;
     this.say = say;
+    /** @type {AbortController | null} */
+    this.running = null;
+    $("#cancel-save").addEventListener("click", () => this.running?.abort());
     this.menu = $("#save-menu");
     for (const button of this.menu.querySelectorAll("[data-format]")) {
       button.addEventListener("click", () =>
@@ -26,10 +29,15 @@ export class Saving {
     $("#save-all").addEventListener("click", () => this.#guarded(() => this.#all()));
     $("#save-session").addEventListener("click", () => this.#guarded(() => this.#session()));
     $("#open-session").addEventListener("click", () => this.#chooseSession());
+    $("#close-all").addEventListener("click", () => this.#closeAll());
     this.menu.addEventListener("toggle", () => {
       $("#save-problem").hidden = true;
       $("#save-all").hidden = studio.photos.length < 2;
       $("#save-all span").textContent = `${studio.photos.length} files, each in its own format`;
+    });
+    addEventListener("pagehide", () => {
+      const ids = studio.photos.filter(({ info }) => info).map(({ info }) => info.id);
+      if (ids.length) api.leave(ids);
     });
     addEventListener("beforeunload", (event) => {
       if (studio.photos.some((photo) => photo.unsaved)) event.preventDefault();
@@ -58,16 +66,23 @@ export class Saving {
     button.classList.add("busy");
     button.setAttribute("aria-busy", "true");
     $("span", button).textContent = "Saving…";
+    this.running = new AbortController();
+    $("#cancel-save").hidden = false;
     announce("Saving");
     try {
       const name = await work();
       if (this.menu.matches(":popover-open")) this.menu.hidePopover();
       if (name) this.say(`Saved ${name}`);
     } catch (error) {
-      problem.textContent = error.detail || error.message;
-      problem.hidden = false;
-      this.menu.showPopover();
+      if (error.name === "AbortError") this.say("Saving was cancelled");
+      else {
+        problem.textContent = error.detail || error.message;
+        problem.hidden = false;
+        this.menu.showPopover();
+      }
     } finally {
+      this.running = null;
+      $("#cancel-save").hidden = true;
       button.classList.remove("busy");
       button.removeAttribute("aria-busy");
       $("span", button).textContent = "Save";
@@ -77,7 +92,9 @@ export class Saving {
   async #picture(photo, format) {
     const { edit } = photo;
     const values = { steering: this.studio.steering(photo), format };
-    const { blob, name } = await this.#tried(photo, (id) => api.render(id, values));
+    const { blob, name } = await this.#tried(photo, (id) =>
+      api.render(id, values, this.running?.signal),
+    );
     download(blob, name);
     photo.markSaved(edit);
     return name;
@@ -85,11 +102,23 @@ export class Saving {
 
   async #all() {
     const { photos } = this.studio;
+    /** @type {string[]} */
+    const failed = [];
     for (const photo of photos) {
       await photo.arrival;
-      if (photo.info) await this.#picture(photo, null);
+      try {
+        if (!photo.info) throw photo.failure ?? new Error("it was not uploaded");
+        await this.#picture(photo, null);
+      } catch (error) {
+        if (error.name === "AbortError") throw error;
+        failed.push(`${photo.name}: ${error.detail || error.message}`);
+      }
     }
-    return `${photos.filter(({ info }) => info).length} photos`;
+    if (failed.length) {
+      const all = `${photos.length - failed.length} of ${photos.length} photos were saved. Not saved: `;
+      throw new Error(all + failed.join("; "));
+    }
+    return `${photos.length} photos`;
   }
 
   async #session() {
@@ -110,6 +139,13 @@ export class Saving {
       await this.studio.ready(photo);
       return work(photo.info.id);
     }
+  }
+
+  #closeAll() {
+    const unsaved = this.studio.photos.some((photo) => photo.unsaved);
+    if (unsaved && !confirm("There are changes that no file holds yet. Close all photos?")) return;
+    this.menu.hidePopover();
+    this.studio.clear();
   }
 
   async #chooseSession() {
