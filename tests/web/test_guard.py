@@ -128,6 +128,15 @@ class TestTokens:
         assert "cannot be read" in capsys.readouterr().err
 
 
+def test_the_name_of_a_proxy(monkeypatch):
+    served = listening(monkeypatch)
+    assert main(["serve", "--trusted-host", "photos.example"]) == 0
+    ((app, _),) = served
+    with TestClient(app, base_url="http://photos.example") as opened:
+        assert opened.get(f"{API}/health").is_success
+        problem(opened.get(f"{API}/health", headers={"host": "evil.example"}), 421, "other-host")
+
+
 class TestTokenPage:
     """A person who comes without the token gets a field for it."""
 

@@ -55,6 +55,14 @@ def serve(
             show_envvar=True,
         ),
     ] = None,
+    trusted_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name under which a proxy serves it, as photos.example; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", metavar="N", help="Most pixels of a picture.")
     ] = 150_000_000,
@@ -88,7 +96,7 @@ def serve(
     if token:
         token = checked_token(token)
     settings = Settings(
-        hosts=(host,),
+        hosts=(host, *(trusted_host or ())),
         token=token or None,
         max_pixels=max_pixels,
         max_bytes=max_bytes,
