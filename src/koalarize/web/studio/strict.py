@@ -28,7 +28,7 @@ _SMALL = 1 << 14  # bytes of JSON that cost the loop less than a thread would
 class StrictRoute(APIRoute):
     """An endpoint that refuses unknown query keys, and reads large JSON in a thread."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
         """Return what answers a request."""
         handler = super().get_route_handler()
         known = _query_keys(self.dependant)
