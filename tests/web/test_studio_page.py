@@ -329,7 +329,7 @@ def test_nothing_is_lost_when_the_server_is_away_or_busy(visit: Visit, photo: Pa
     wait_for_colour(page, before)
     expect(page.locator("#notice")).to_be_hidden()
 
-    problem = {"title": "Busy", "status": 429, "detail": "try again"}
+    problem = {"type": "urn:koalarize:problem:busy", "title": "Busy", "status": 429, "detail": ""}
     page.route(
         "**/preview",
         lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json=problem),

@@ -49,7 +49,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {
         status: {"description": SLUGS[status][1], "content": {MEDIA_TYPE: {"schema": schema}}}
-        for status in (*statuses, 401, 403, 421)
+        for status in (*statuses, 401, 403, 421, 422)
     }
 
 
