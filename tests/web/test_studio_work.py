@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
@@ -19,6 +22,7 @@ from pages import (
     colourings,
     drop,
     name_colour,
+    save,
     serving,
     spot,
     wait_for_colour,
@@ -208,6 +212,23 @@ def test_saving_is_cancelled(visit: Visit) -> None:
     expect(page.locator("#cancel-save")).to_be_hidden()
     expect(page.locator("#save")).not_to_have_attribute("aria-busy", "true")
     page.unroute("**/render")
+
+
+def test_before_and_after_in_one_picture(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    page.locator(".example").first.click()
+    wait_for_colour(page)
+    path = save(page, "#save-pair", tmp_path / "pair.jpg")
+    with Image.open(path) as pair:
+        assert pair.format == "JPEG"
+        levels = np.asarray(pair).astype(int)
+        if pair.width > pair.height:
+            levels = levels.swapaxes(0, 1)
+    middle = len(levels) // 2
+    spread = levels.max(axis=2) - levels.min(axis=2)
+    assert spread[: middle - 16].max() <= 2
+    assert spread[middle + 16 :].max() > 20
+    assert levels[middle - 3 : middle + 3].min() > 240
 
 
 def test_a_closed_page_gives_its_photos_up(visit: Visit) -> None:

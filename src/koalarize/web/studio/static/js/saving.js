@@ -5,7 +5,10 @@
  */
 
 import * as api from "./api.js";
-import { $, announce, chooseFiles, download } from "./dom.js";
+import { $, announce, chooseFiles, download, h } from "./dom.js";
+
+const PAIR = 1600; // longest side of each picture of a pair, pixels
+const GAP = 16; // between them
 
 export class Saving {
   /**
@@ -26,6 +29,7 @@ export class Saving {
         this.#guarded(() => this.#picture(studio.active, button.dataset.format)),
       );
     }
+    $("#save-pair").addEventListener("click", () => this.#guarded(() => this.#pair(studio.active)));
     $("#save-all").addEventListener("click", () => this.#guarded(() => this.#all()));
     $("#save-session").addEventListener("click", () => this.#guarded(() => this.#session()));
     $("#open-session").addEventListener("click", () => this.#chooseSession());
@@ -97,6 +101,29 @@ export class Saving {
     );
     download(blob, name);
     photo.markSaved(edit);
+    return name;
+  }
+
+  /** Before and after side by side, at the size of a screen: to show, not to keep. */
+  async #pair(photo) {
+    const steering = this.studio.steering(photo);
+    const signal = this.running?.signal;
+    const show = (grey) =>
+      this.#tried(photo, (id) => api.preview(id, { steering, side: PAIR, grey }, signal));
+    const [before, after] = [await show(true), await show(false)];
+    const tall = before.height > before.width; // tall photos beside, wide ones below each other
+    const across = tall ? before.width + GAP : 0;
+    const down = tall ? 0 : before.height + GAP;
+    const canvas = h("canvas", {});
+    [canvas.width, canvas.height] = [before.width + across, before.height + down];
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(before, 0, 0);
+    context.drawImage(after, across, down);
+    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
+    const name = `${photo.name.replace(/\.[^.]*$/, "")}.before-after.jpg`;
+    download(blob, name);
     return name;
   }
 
