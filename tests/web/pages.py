@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +32,27 @@ ARGS = [
 ]  # fmt: skip
 WAIT = 30_000  # milliseconds
 ARTIST = "Koalarize's grandmother"
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """Serve the studio in a process of its own; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, "-m", "koalarize", "serve", "--no-browser", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(address + "api/v1/health", timeout=5).close()
+                break
+            except OSError:
+                assert server.poll() is None, server.stdout and server.stdout.read().decode()
+                time.sleep(0.2)
+        yield address
+        server.terminate()
+        server.wait(20)
 
 
 class Visit:

@@ -29,6 +29,13 @@ def client(**limits):
     return TestClient(app, base_url=HOST, raise_server_exceptions=raising)
 
 
+def studio_of(app):
+    """What the endpoints of an application share, behind all that stands before them."""
+    while not hasattr(app, "state"):
+        app = app._app
+    return app.state.studio
+
+
 def picture(width=70, height=50, kind="JPEG", **options):
     grain = np.random.default_rng(0).integers(60, 200, (height, width)).astype(np.uint8)
     buffer = io.BytesIO()

@@ -6,48 +6,23 @@ import asyncio
 import threading
 import time
 
+import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
-from fakes import ClassifyingEngine
+from fakes import BINS, ClassifyingEngine
+from koalarize.colorizer.chroma import Chroma
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.merge import Guidance
 from koalarize.errors import OptionError
+from koalarize.photo.photo import Photo
+from koalarize.steering.steering import Steering
+from koalarize.web.studio import strict, work
 from koalarize.web.studio.app import create_app
+from koalarize.web.studio.photo_store import Opened
 from koalarize.web.studio.settings import Settings
-from rest import API, HOST, MODELS, SlowEngine, client, picture, problem
-
-
-class TestGuard:
-    @pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", ""])
-    def test_other_hosts(self, service, host):
-        answer = service.get(f"{API}/models", headers={"host": host})
-        problem(answer, 421, "other-host")
-
-    def test_other_origins(self, service, exif):
-        headers = {"origin": "http://evil.example"}
-        answer = service.post(f"{API}/photos", content=exif, headers=headers)
-        problem(answer, 403, "other-origin")
-        assert service.post(f"{API}/photos", content=exif, headers={"origin": HOST}).is_success
-
-    def test_headers(self, service):
-        headers = service.get(f"{API}/health").headers
-        assert "default-src 'none'" in headers["content-security-policy"]
-        assert headers["x-content-type-options"] == "nosniff"
-        assert "access-control-allow-origin" not in headers
-
-    def test_a_token(self):
-        with client(token="geheim") as opened:
-            said = opened.get(f"{API}/models", headers={"host": "studio.lan"})
-            problem(said, 401, "token-needed")
-            assert said.headers["www-authenticate"] == "Bearer"
-            wrong = {"authorization": "Bearer falsch"}
-            problem(opened.get(f"{API}/models", headers=wrong), 401, "token-needed")
-            right = {"authorization": "Bearer geheim", "host": "studio.lan"}
-            assert opened.get(f"{API}/models", headers=right).status_code == 200
-            assert opened.get(f"{API}/health").status_code == 200
-            first = opened.get("/?token=geheim", follow_redirects=False)
-            assert (first.status_code, first.headers["location"]) == (303, "/")
-            assert "HttpOnly" in first.headers["set-cookie"]
-            assert opened.get(f"{API}/models").status_code == 200
+from koalarize.web.studio.work_queue import Stop, Stopped
+from rest import API, HOST, MODELS, SlowEngine, client, picture, problem, studio_of
 
 
 class TestLimits:
@@ -72,6 +47,42 @@ class TestLimits:
             answer = opened.post(f"{API}/photos", content=iter([bytes(60), bytes(60)]))
             problem(answer, 429, "busy")
             problem(opened.post(f"{API}/photos", content=bytes(99)), 415, "not-a-picture")
+
+    def test_uploads_in_the_queue_count(self, exif):
+        engine = SlowEngine()
+        models = {"koala": lambda: Colorizer(engine)}
+        with client(upload_memory=2 * len(exif) - 1, models=models) as opened:
+            ask = threading.Thread(
+                target=opened.post, args=[f"{API}/colorize"], kwargs={"content": exif}
+            )
+            ask.start()
+            assert engine.began.wait(10)
+            full = opened.post(f"{API}/colorize", content=exif)
+            engine.go.set()
+            ask.join(20)
+            problem(full, 429, "busy", "uploads")
+            assert opened.post(f"{API}/colorize", content=exif).is_success
+
+    def test_what_was_made_of_a_photo_counts(self, exif):
+        with client(memory=300_000) as opened:
+            place = opened.post(f"{API}/photos", content=exif).headers["location"]
+            for warmth in (0.1, 0.2, 0.3):
+                asked = {"steering": {"warmth": warmth, "size": 112}}
+                assert opened.post(f"{place}/preview", json=asked).is_success
+            (kept,) = studio_of(opened.app).photos._opened.values()
+            assert kept.photo.pixels.nbytes < kept.bytes <= 300_000
+
+    def test_views_are_counted_to_the_byte(self):
+        opened = Opened(Photo(np.zeros((50, 70), np.uint8)))
+        assert opened.bytes == 3500
+        opened.small(35)
+        assert opened.bytes == 3500 + 35 * 25
+        opened.chromas.get("a", lambda: Chroma(Guidance(np.zeros((4, 5, 7), np.float32))))
+        assert opened.bytes == 3500 + 35 * 25 + 4 * 4 * 35
+        opened.looks.get("a", lambda: Colorizer(ClassifyingEngine()).look(opened.photo))
+        least = opened.bytes
+        opened.looks.get("a", lambda: None).answers.plain()
+        assert opened.bytes > least + 4 * len(BINS) * 28 * 28
 
     def test_a_full_queue(self, exif):
         engine = SlowEngine()
@@ -125,11 +136,12 @@ class TestLimits:
             Settings(**limits)
 
 
-def talk(app, messages, *, path=f"{API}/photos", stall=False):
+def talk(app, messages, *, path=f"{API}/photos", stall=False, pause=0.0):
     """Send a body piece by piece, as no client library would; return the answer's messages."""
     sent = []
 
     async def receive():
+        await asyncio.sleep(pause)
         if messages:
             return messages.pop(0)
         if stall:
@@ -170,7 +182,7 @@ def test_an_upload_that_is_cut_off():
     app = create_app(Settings(), models=MODELS)
     sent = talk(app, [PIECE])
     assert sent[0]["status"] == 400
-    assert app._app._app.state.studio.uploads._held == 0
+    assert studio_of(app).uploads._held == 0
 
 
 def test_a_client_that_leaves_frees_its_place(exif):
@@ -180,3 +192,105 @@ def test_a_client_that_leaves_frees_its_place(exif):
     sent = talk(app, [whole], path=f"{API}/colorize")
     assert sent[0]["status"] == 499
     engine.go.set()
+
+
+class TestBodies:
+    """One limit for every address."""
+
+    ADDRESSES = ("photos", "colorize", "references", "nothing", f"photos/{'0' * 64}/preview")
+
+    @pytest.mark.parametrize("path", ADDRESSES[:3] + ADDRESSES[4:])
+    @pytest.mark.parametrize("limits", [{"upload_idle": 0.1}, {"upload_seconds": 0.1}])
+    def test_a_body_that_stalls(self, path, limits):
+        app = create_app(Settings(**limits), models=MODELS)
+        sent = talk(app, [PIECE], stall=True, path=f"{API}/{path}")
+        assert sent[0]["status"] == 408
+
+    def test_a_body_that_never_ends_though_it_never_stalls(self):
+        app = create_app(Settings(upload_seconds=0.3), models=MODELS)
+        pieces = [dict(PIECE, body=b" ") for _ in range(100)]
+        sent = talk(app, pieces, pause=0.02, path=f"{API}/photos/{'0' * 64}/preview")
+        assert sent[0]["status"] == 408
+        assert len(pieces) > 50
+
+    @pytest.mark.parametrize("path", ["preview", "region", "render", "session", "session/open"])
+    def test_json_has_a_mebibyte(self, service, photo, path):
+        body = b" " * (1 << 20) + b"{}"
+        headers = {"content-type": "application/json"}
+        said = service.post(f"{photo}/{path}", content=body, headers=headers)
+        problem(said, 413, "too-large", "1,048,576")
+        unannounced = iter([body[: 1 << 19]] * 3)
+        said = service.post(f"{photo}/{path}", content=unannounced, headers=headers)
+        problem(said, 413, "too-large", "1,048,576")
+        assert service.post(f"{photo}/preview", content=body[-1000:], headers=headers).is_success
+
+    def test_large_json_is_read_beside_the_loop(self, service, photo, monkeypatch):
+        readers = []
+        parse = strict._parse
+        monkeypatch.setattr(
+            strict,
+            "_parse",
+            lambda body: (readers.append(threading.current_thread()), parse(body))[1],
+        )
+        for size in (100, 1 << 19):
+            body = b"{}" + b" " * size
+            headers = {"content-type": "application/json"}
+            assert service.post(f"{photo}/session", content=body, headers=headers).is_success
+        assert "asyncio" in readers[1].name
+        assert readers[0] is not readers[1]
+
+    def test_keys_are_bounded(self, service, photo):
+        asked = {f"k{number}": 0 for number in range(1001)}
+        problem(service.post(f"{photo}/preview", json=asked), 422, "not-allowed", "1000 keys")
+
+    def test_lists_are_bounded(self, service, photo):
+        band = [[number % 300, 1] for number in range(1001)]
+        reference = {"name": "", "sha256": "", "bands": [band, band, band]}
+        said = service.post(f"{photo}/preview", json={"steering": {"reference": reference}})
+        problem(said, 422, "not-allowed", "1000 colours")
+
+    def test_a_compressed_body_is_named(self, service, exif):
+        headers = {"content-encoding": "gzip"}
+        said = service.post(f"{API}/photos", content=exif, headers=headers)
+        problem(said, 415, "encoded", "gzip")
+
+
+class TestStopping:
+    """Work that nobody waits for ends."""
+
+    def test_a_file_has_no_deadline(self, exif):
+        engine = SlowEngine()
+        with client(timeout=0.2, models={"koala": lambda: Colorizer(engine)}) as opened:
+            place = opened.post(f"{API}/photos", content=exif).headers["location"]
+            threading.Timer(0.6, engine.go.set).start()
+            assert opened.post(f"{place}/render", json={}).is_success
+
+    def test_the_work_stops_when_the_client_leaves(self, exif, monkeypatch):
+        engine, painted = SlowEngine(), []
+        monkeypatch.setattr(Chroma, "paint", lambda self, pixels, **_: painted.append(pixels))
+        app = create_app(Settings(workers=1), models={"koala": lambda: Colorizer(engine)})
+        whole = {"type": "http.request", "body": exif, "more_body": False}
+        with TestClient(app, base_url=HOST):
+            assert talk(app, [whole], path=f"{API}/colorize")[0]["status"] == 499
+            assert engine.began.wait(10)
+            engine.go.set()
+        assert painted == []
+
+    def test_between_two_parts(self, exif, monkeypatch):
+        monkeypatch.setattr(work, "_PART", 700)
+        opened, stop = Opened(Photo.read(exif)), Stop()
+        steered = work.Steered(opened, "koala", Colorizer(ClassifyingEngine()), Steering())
+        whole = Colorizer(ClassifyingEngine())(exif)
+        assert work.render(steered, None, stop) == whole
+        parts = []
+        paint = Chroma.paint
+
+        def counted(chroma, pixels, *, area):
+            parts.append(area)
+            stop.ask()
+            return paint(chroma, pixels, area=area)
+
+        monkeypatch.setattr(Chroma, "paint", counted)
+        with pytest.raises(Stopped):
+            work.render(steered, None, stop)
+        assert len(parts) == 1

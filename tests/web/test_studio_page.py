@@ -6,11 +6,8 @@ import dataclasses
 import io
 import json
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +39,7 @@ from pages import (  # noqa: E402
     drop,
     name_colour,
     save,
+    serving,
     spot,
     tab_to,
     wait_for_colour,
@@ -55,22 +53,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}/"
-    command = [sys.executable, "-m", "koalarize", "serve", "--no-browser", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(address + "api/v1/health", timeout=5).close()
-                break
-            except OSError:
-                assert server.poll() is None, server.stdout and server.stdout.read().decode()
-                time.sleep(0.2)
+    with serving() as address:
         yield address
-        server.terminate()
-        server.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +215,8 @@ def test_the_command_line_replays_a_session(visit: Visit, photo: Path, tmp_path:
 
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
+    page.click("#save")
+    page.click("#close-all")
     drop(page, (session.name, session.read_bytes()))
     expect(page.locator("#status")).to_contain_text("drop the photo")
     drop(page, (photo.name, photo.read_bytes()))
@@ -343,7 +329,7 @@ def test_nothing_is_lost_when_the_server_is_away_or_busy(visit: Visit, photo: Pa
     wait_for_colour(page, before)
     expect(page.locator("#notice")).to_be_hidden()
 
-    problem = {"title": "Busy", "status": 429, "detail": "try again"}
+    problem = {"type": "urn:koalarize:problem:busy", "title": "Busy", "status": 429, "detail": ""}
     page.route(
         "**/preview",
         lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json=problem),

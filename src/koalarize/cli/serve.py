@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
+
+from koalarize.errors import OptionError
 
 __all__ = ["serve"]
 
@@ -41,6 +45,24 @@ def serve(
             show_envvar=True,
         ),
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="KOALARIZE_TOKEN_FILE",
+            help="File that holds the token, instead of `--token`.",
+            show_default=False,
+            show_envvar=True,
+        ),
+    ] = None,
+    trusted_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name under which a proxy serves it, as photos.example; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", metavar="N", help="Most pixels of a picture.")
     ] = 150_000_000,
@@ -61,16 +83,20 @@ def serve(
     ] = False,
 ) -> None:
     """Open the studio: a page to steer the colours, and a REST service."""
-    from koalarize.web.server import new_token
+    from koalarize.web.server import checked_token, new_token
     from koalarize.web.server import serve as listen
     from koalarize.web.studio.app import create_app
     from koalarize.web.studio.settings import Settings
 
     open_to_others = not _is_this_machine(host)
+    if token_file is not None:
+        token = _token_in(token_file, beside=token)
     if open_to_others and not token:
         token = new_token()
+    if token:
+        token = checked_token(token)
     settings = Settings(
-        hosts=(host,),
+        hosts=(host, *(trusted_host or ())),
         token=token or None,
         max_pixels=max_pixels,
         max_bytes=max_bytes,
@@ -97,9 +123,18 @@ def serve(
         port,
         not no_browser,
         announce=announce,
-        path=f"/?token={token}" if token else "/",
+        path=f"/?token={quote(token, safe='')}" if token else "/",
         patience=round(timeout) + 5,
     )
+
+
+def _token_in(file: Path, *, beside: str | None) -> str:
+    if beside:
+        raise OptionError("both `--token` and `--token-file` are given: leave one of them out")
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"`{file}` cannot be read: give a file that holds the token") from error
 
 
 def _is_this_machine(host: str) -> bool:

@@ -30,6 +30,7 @@ Float32 = npt.NDArray[np.float32]
 #: Lightnesses at the middle of each band; between them bands blend linearly.
 _BANDS = (20.0, 50.0, 80.0)
 _PARTS = 10_000  # weights of a band are whole numbers that add up to about this
+_MOST_COLORS = 1000  # of a band: networks have some hundred bins
 _MOST_AB = 150.0  # no a* or b* of sRGB lies further from 0
 _LEAST_SHARE = 0.03  # of the reference's pixels in a band; below it the whole picture speaks
 _ROUNDS = 2
@@ -177,6 +178,8 @@ class Palette:
             if unknown:
                 raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
             bands = cast("Sequence[Sequence[Sequence[Any]]]", facts["bands"])
+            if len(bands) > len(_BANDS) or max(map(len, bands)) > _MOST_COLORS:
+                raise ValueError(f"more than {_MOST_COLORS} colours in a band, or too many bands")
             triples = tuple(tuple(_triple(entry) for entry in band) for band in bands)
             return cls(_text(facts["name"]), _text(facts["sha256"]), triples)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -30,7 +30,7 @@ from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
 
-__all__ = ["PaletteJson", "SteeringAsked", "Strictly", "read", "reason", "steering_asked"]
+__all__ = ["PaletteJson", "SteeringAsked", "Strictly", "read", "reason", "steering_asked", "whole"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -55,7 +55,12 @@ _PALETTE_SCHEMA = {
         "bands": {
             "description": "Pairs of an ab bin and its weight: in the dark, middle, light tones.",
             "type": "array",
-            "items": {"type": "array", "items": _PAIR_SCHEMA, "minItems": 1},
+            "items": {
+                "type": "array",
+                "items": _PAIR_SCHEMA,
+                "minItems": 1,
+                "maxItems": 1000,
+            },
             "minItems": 3,
             "maxItems": 3,
         },
@@ -79,7 +84,7 @@ class Strictly(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """Take 5.0 for 5, as JSON Schema does."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -97,8 +102,8 @@ def _strict(annotation: Any) -> Any:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         # The last mark runs first: bounds after it would be none of JSON Schema's.
-        whole = [BeforeValidator(_whole)] if arguments[0] is int else []
-        return Annotated[_strict(arguments[0]), *arguments[1:], *whole]
+        points = [BeforeValidator(whole)] if arguments[0] is int else []
+        return Annotated[_strict(arguments[0]), *arguments[1:], *points]
     if origin in (Union, types.UnionType):
         return Union[tuple(_strict(member) for member in arguments)]  # noqa: UP007
     if origin is tuple:

@@ -15,28 +15,38 @@ import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from koalarize.errors import OptionError
+from koalarize.web.token_page import token_page
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from koalarize.web.connections import Bounds
 
 __all__ = [
     "CONTENT_POLICY",
     "DEFAULT_PORT",
+    "LEAST_TOKEN",
     "App",
     "Guard",
     "Message",
     "Receive",
     "Send",
+    "checked_token",
     "new_token",
     "open_socket",
     "serve",
+    "server_config",
 ]
 
 DEFAULT_PORT = 8765
 #: How long open requests may take to end after Ctrl-C, seconds.
 _PATIENCE = 3
-_COOKIE = "koalarize"
+#: Characters of the shortest token that is taken, so that nobody guesses it over the network.
+LEAST_TOKEN = 16
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -68,14 +78,31 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
+def checked_token(token: str) -> str:
+    """Return a token without the space around it, such as the end of a file's line.
+
+    Raises:
+        OptionError: if it is too short, or holds what no header can.
+    """
+    token = token.strip()
+    if len(token) < LEAST_TOKEN or not token.isprintable():
+        raise OptionError(
+            f"the token has {len(token)} characters but must have at least {LEAST_TOKEN}, all of "
+            "them printable: leave it out to have one drawn"
+        )
+    return token
+
+
 class Guard:
     """An ASGI application in front of another that lets in only those who may come in.
 
     - A request must name this machine in its Host header: a foreign page whose name was pointed at
       127.0.0.1 (DNS rebinding) is refused with 421.
-    - A request that changes something must not come from another origin: 403.
-    - With a token, the first visit must carry it (``/?token=...``), a cookie remembers it, and a
-      program sends it as ``Authorization: Bearer ...``; all others are refused with 401.
+    - A request that changes something must not come from another origin, and none may be what
+      another site's page loads (``Sec-Fetch-Site``): 403. Following a link is allowed.
+    - With a token, the first visit must carry it (``/?token=...``), a cookie named by the port
+      remembers a hash of it, and a program sends it as ``Authorization: Bearer ...``; all others
+      are refused with 401.
     - Every answer carries a content security policy and, unless it says otherwise, ``no-store``.
     """
 
@@ -103,7 +130,7 @@ class Guard:
         self._app = app
         self._hosts = _LOCAL_NAMES | {host.lower().strip("[]") for host in hosts}
         self._any_address = bool({"0.0.0.0", "::"} & self._hosts)
-        self._token = token
+        self._token = None if token is None else checked_token(token)
         self._public = frozenset(public)
         self._body_of = refusal or _plain_text
 
@@ -116,13 +143,20 @@ class Guard:
         refused = self._refusal(scope, headers)
         if refused is not None and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
+        elif refused is not None and refused[0] == 401 and _is_person(scope, headers):
+            body, policy = token_page(wrong=any(name == "token" for name, _ in _query(scope)))
+            extra = [(b"content-security-policy", policy.encode())]
+            await _answer(send, 401, body, extra, kind="text/html; charset=utf-8")
         elif refused is not None:
             kind, body = self._body_of(*refused)
             challenge = [(b"www-authenticate", b"Bearer")] if refused[0] == 401 else []
             await _answer(send, refused[0], body, challenge, kind=kind)
         elif self._brings_token(scope):
-            cookie = f"{_COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict"
+            name, value = self._cookie(headers)
+            cookie = f"{name}={value}; Path=/; HttpOnly; SameSite=Strict"
             back = "/" + quote(scope["path"].lstrip("/"))  # never to another server
+            others = [pair for pair in _query(scope) if pair[0] != "token"]
+            back += f"?{urlencode(others)}" if others else ""
             extra = [(b"set-cookie", cookie.encode()), (b"location", back.encode())]
             await _answer(send, 303, b"", extra)
         else:
@@ -137,18 +171,34 @@ class Guard:
         changes = method not in _READING or scope["type"] == "websocket"
         if changes and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return 403, "requests from other pages are refused"
+        site, mode = headers.get(b"sec-fetch-site", ""), headers.get(b"sec-fetch-mode", "")
+        followed = mode == "navigate" and headers.get(b"sec-fetch-dest", "") == "document"
+        if site == "cross-site" and not (followed and method == "GET"):
+            return 403, "requests from other sites' pages are refused"
         known = scope["path"] in self._public or self._brings_token(scope)
         if self._token is not None and not known:
             scheme, _, bearer = headers.get(b"authorization", "").partition(" ")
-            if scheme.lower() == "bearer" and _equal(bearer.strip(), self._token):
+            # A header's bytes are read as Latin-1; programs send UTF-8.
+            if scheme.lower() == "bearer" and _equal(bearer.strip(), self._token, "latin-1"):
                 return None
             cookies: SimpleCookie = SimpleCookie()
             with contextlib.suppress(CookieError):
                 cookies.load(headers.get(b"cookie", ""))
-            found = cookies.get(_COOKIE)
-            if found is None or not _equal(found.value, self._token):
+            name, value = self._cookie(headers)
+            found = cookies.get(name)
+            if found is None or not _equal(found.value, value):
                 return 401, "open the whole address that was printed, with its token"
         return None
+
+    def _cookie(self, headers: dict[bytes, str]) -> tuple[str, str]:
+        """Return name and value of the cookie: cookies know no ports, and a token stays secret."""
+        assert self._token is not None
+        try:
+            port = urlsplit(f"//{headers.get(b'host', '')}").port
+        except ValueError:
+            port = None
+        digest = hmac.digest(self._token.encode(), b"koalarize cookie", "sha256")
+        return f"koalarize-{port or 80}", digest.hex()
 
     def _is_ours(self, host: str) -> bool:
         try:
@@ -161,12 +211,23 @@ class Guard:
     def _brings_token(self, scope: Message) -> bool:
         if self._token is None or scope["type"] != "http" or scope["method"] != "GET":
             return False
-        given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])
+        given = [value for name, value in _query(scope) if name == "token"]
         return any(_equal(text, self._token) for text in given)
 
 
-def _equal(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode(), secret.encode())
+def _is_person(scope: Message, headers: dict[bytes, str]) -> bool:
+    """Whether somebody opens the first page in a browser."""
+    asks = scope["method"] == "GET" and scope["path"] == "/"
+    return asks and "text/html" in headers.get(b"accept", "")
+
+
+def _query(scope: Message) -> list[tuple[str, str]]:
+    text: str = scope.get("query_string", b"").decode("latin-1")
+    return parse_qsl(text, keep_blank_values=True)
+
+
+def _equal(given: str, secret: str, coding: str = "utf-8") -> bool:
+    return hmac.compare_digest(given.encode(coding, "replace"), secret.encode())
 
 
 def _is_address(name: str) -> bool:
@@ -200,7 +261,9 @@ async def _answer(
     *,
     kind: str = "text/plain; charset=utf-8",
 ) -> None:
-    headers = [(b"content-type", kind.encode()), *_HEADERS.items(), *extra]
+    given = {name for name, _ in extra}
+    kept = [(name, value) for name, value in _HEADERS.items() if name not in given]
+    headers = [(b"content-type", kind.encode()), *kept, *extra]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -281,17 +344,35 @@ def serve(
                     # Some browsers, those of a text terminal, return only when they are left.
                     threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
-    config = uvicorn.Config(
+    try:
+        Server(server_config(app, patience=patience)).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass  # uvicorn has shut down in order and passes the signal on; it was how to stop us
+    finally:
+        listening.close()
+
+
+def server_config(
+    app: App, *, patience: int = _PATIENCE, bounds: Bounds | None = None
+) -> uvicorn.Config:
+    """Return how an application is served.
+
+    Args:
+        app: the application.
+        patience: how long open requests may take to end after Ctrl-C, seconds.
+        bounds: of the connections; those of ``Bounds`` by default.
+    """
+    import uvicorn
+
+    from koalarize.web.connections import Bounds, bounded_protocol
+
+    return uvicorn.Config(
         app,
+        http=bounded_protocol(bounds or Bounds()),
+        ws="none",
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=patience,
     )
-    try:
-        Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass  # uvicorn has shut down in order and passes the signal on; it was how to stop us
-    finally:
-        listening.close()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,10 +21,13 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.models.catalog import MODELS
 from koalarize.web.server import App, Guard, Message, Receive, Send
 from koalarize.web.studio import openapi, problems
+from koalarize.web.studio.bodies import BodyLimit
+from koalarize.web.studio.folder import Folder
 from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.routes import router
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.state import PREFIX, Studio
+from koalarize.web.studio.strict import Head
 from koalarize.web.studio.uploads import UploadReader
 from koalarize.web.studio.work import Models
 from koalarize.web.studio.work_queue import WorkQueue
@@ -60,22 +62,24 @@ def create_app(
     settings = settings or Settings()
     loaders = models or {name: _loader(name) for name in MODELS}
     # Removed when the service stops, or with the application if it was never served.
-    folder = tempfile.TemporaryDirectory(prefix="koalarize-studio-", ignore_cleanup_errors=True)
+    folder = Folder()
     studio = Studio(
         settings,
         Models(loaders),
         WorkQueue(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
-        PhotoStore(Path(folder.name), settings),
+        PhotoStore(folder.path, settings),
         UploadReader(settings),
     )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
+        clock = asyncio.create_task(_sweep_by_clock(studio))
         try:
             yield
         finally:
+            clock.cancel()
             await asyncio.to_thread(studio.queue.close)
-            await asyncio.to_thread(folder.cleanup)
+            await asyncio.to_thread(folder.remove)
 
     app = FastAPI(
         title="Koalarize",
@@ -97,8 +101,20 @@ def create_app(
     public = (f"{PREFIX}/health",)
     # A rebound name brings no token, and behind a token any name may be this machine's.
     hosts = ("*",) if settings.token is not None else settings.hosts
-    guard = Guard(app, hosts=hosts, token=settings.token, public=public, refusal=problems.refusal)
+    uploads = frozenset(f"{PREFIX}/{part}" for part in ("photos", "references", "colorize"))
+    bounded = BodyLimit(Head(app), settings, uploads=uploads)
+    guard = Guard(
+        bounded, hosts=hosts, token=settings.token, public=public, refusal=problems.refusal
+    )
     return _RequestLog(guard)
+
+
+async def _sweep_by_clock(studio: Studio) -> None:
+    """Let photos go when their time is over, though nobody asks for anything."""
+    settings = studio.settings
+    while True:
+        await asyncio.sleep(max(0.01, min(30.0, settings.expiry / 4, settings.grace / 4)))
+        await asyncio.to_thread(studio.photos.sweep)
 
 
 async def _page() -> Response:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query
 from fastapi import Path as PathPart
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from koalarize.photo.files import FORMATS, MEDIA_TYPES, extension_of, written_format
 from koalarize.web.studio import schemas
-from koalarize.web.studio.problems import MEDIA_TYPE, SLUGS
+from koalarize.web.studio.problems import MEDIA_TYPE, SLUGS, Problem
 from koalarize.web.studio.uploads import safe_name
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "WORKED",
     "Id",
     "Name",
+    "accepted",
     "attachment",
     "describe_errors",
     "kind_of",
@@ -47,7 +49,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {
         status: {"description": SLUGS[status][1], "content": {MEDIA_TYPE: {"schema": schema}}}
-        for status in (*statuses, 401, 403, 421)
+        for status in (*statuses, 401, 403, 421, 422)
     }
 
 
@@ -68,8 +70,8 @@ def upload_body(*, reference: bool = False) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-WORKED = (400, 404, 422, 429, 503)
-UPLOADED = (400, 408, 413, 415, 422, 429, 503)
+WORKED = (400, 404, 408, 413, 415, 422, 429, 503, 507)
+UPLOADED = (400, 408, 413, 415, 422, 429, 503, 507)
 SHOWN = pictures("image/jpeg", "image/webp", "image/png")
 FULL = pictures(*MEDIA_TYPES.values())
 
@@ -84,6 +86,14 @@ def describe_errors(app: FastAPI) -> None:
         found.pop("HTTPValidationError", None)
         found.pop("ValidationError", None)
         found["ProblemDetails"] = schemas.ProblemDetails.model_json_schema()
+        document["components"]["securitySchemes"] = {
+            "token": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The token of `koalarize serve`, where it asks for one.",
+            }
+        }
+        document["security"] = [{"token": []}, {}]
         return document
 
     app.openapi = described  # type: ignore[method-assign]
@@ -92,6 +102,33 @@ def describe_errors(app: FastAPI) -> None:
 def kind_of(asked: str | None, own: str) -> str:
     """Return Pillow's name of the format that a result has."""
     return written_format(own) if asked is None else FORMATS["." + asked]
+
+
+def accepted(request: Request, asked: schemas.Output | None) -> schemas.Output | None:
+    """Return the format that is asked for: in so many words, or by the `Accept` header.
+
+    Returns:
+        None where the picture's own will do.
+
+    Raises:
+        Problem: 406 if none that can be written is acceptable.
+    """
+    header = request.headers.get("accept", "*/*")
+    shares: dict[str, float] = {}
+    for part in header.split(","):
+        kind, *marks = (text.strip().lower() for text in part.split(";"))
+        share = next((mark[2:] for mark in marks if mark.startswith("q=")), "1")
+        try:
+            shares[kind] = float(share)
+        except ValueError:
+            shares[kind] = 0.0
+    if asked is not None or max(shares.get("*/*", 0), shares.get("image/*", 0)) > 0:
+        return asked
+    ours: dict[str, schemas.Output] = {f"image/{name}": name for name in get_args(schemas.Output)}
+    found = [kind for kind in shares if kind in ours and shares[kind] > 0]
+    if not found:
+        raise Problem(406, f"the `Accept` header takes none of {', '.join(ours)}: name one of them")
+    return ours[max(found, key=lambda kind: shares[kind])]
 
 
 def send_file(data: bytes, kind: str, name: str) -> Response:

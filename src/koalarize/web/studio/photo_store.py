@@ -11,10 +11,11 @@ import io
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,13 @@ from koalarize.web.studio.settings import Settings
 __all__ = ["Entry", "Opened", "PhotoStore", "read_photo"]
 
 _T = TypeVar("_T")
+#: Where the classes live whose arrays belong to a photo.
+_HOLDERS = (
+    "koalarize.colorizer",
+    "koalarize.photo",
+    "koalarize.steering",
+    "koalarize.engines.engine",
+)
 _PREVIEWS = 3
 _LOOKS = 3
 _CHROMAS = 12
@@ -65,6 +73,20 @@ class _Cache(Generic[_T]):
         self._things: OrderedDict[Hashable, _T] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def bytes(self) -> int:
+        """What its things hold in memory."""
+        with self._lock:
+            return _held(list(self._things.values()))
+
+    def shed(self) -> bool:
+        """Drop the thing used longest ago; return whether there was one."""
+        with self._lock:
+            if self._things:
+                self._things.popitem(last=False)
+                return True
+            return False
+
     def get(self, key: Hashable, make: Callable[[], _T]) -> _T:
         with self._lock:
             if key in self._things:
@@ -91,9 +113,12 @@ class Opened:
 
     @property
     def bytes(self) -> int:
-        """What it holds in memory, roughly."""
-        alpha = 0 if self.photo.alpha is None else self.photo.alpha.nbytes
-        return int(self.photo.pixels.nbytes + alpha) + (24 << 20)
+        """What it holds in memory."""
+        return _held(self.photo) + self.chromas.bytes + self._small.bytes + self.looks.bytes
+
+    def shed(self) -> bool:
+        """Drop something that can be made again; return whether there was anything."""
+        return self.chromas.shed() or self._small.shed() or self.looks.shed()
 
     def small(self, side: int) -> Photo:
         """Return the photo with its longer side at most ``side`` pixels, 8 bits."""
@@ -127,6 +152,7 @@ class Entry:
         deep: whether it has 16 bits.
         exif: whether it has EXIF data.
         used: when it was used last, seconds of the monotonic clock.
+        left: whether its page was closed since.
     """
 
     id: str
@@ -140,6 +166,7 @@ class Entry:
     deep: bool
     exif: bool
     used: float
+    left: bool = False
 
 
 class PhotoStore:
@@ -169,14 +196,20 @@ class PhotoStore:
             self._sweep()
             known = self._entries.get(key)
             if known is not None:
-                entry = replace(known, name=name or known.name, used=time.monotonic())
+                entry = replace(known, name=name or known.name, used=time.monotonic(), left=False)
                 self._entries[key] = entry
                 self._entries.move_to_end(key)
                 return entry, False
         file = self._folder / key
         partial = self._folder / f"{key}.{threading.get_ident()}.part"
-        partial.write_bytes(data)
-        partial.replace(file)
+        try:
+            partial.write_bytes(data)
+            partial.replace(file)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise Problem(
+                507, "the disk has no room for this photo: free some, or let other photos go"
+            ) from error
         entry = Entry(
             id=key,
             name=name or f"photo.{photo.format.lower()}",
@@ -208,13 +241,16 @@ class PhotoStore:
             entry = self._entries.get(key)
             if entry is None:
                 raise Problem(404, "this photo is not here, or no longer: upload it again")
-            entry = replace(entry, used=time.monotonic())
+            entry = replace(entry, used=time.monotonic(), left=False)
             self._entries[key] = entry
             self._entries.move_to_end(key)
             return entry
 
-    def open(self, entry: Entry) -> Opened:
-        """Return the decoded photo, decoding it again if it was dropped.
+    @contextmanager
+    def open(self, entry: Entry) -> Generator[Opened, None, None]:
+        """Yield the decoded photo, decoding it again if it was dropped.
+
+        After use, what was made of it is counted, and what is too much is dropped.
 
         Raises:
             Problem: 404 if it was deleted meanwhile.
@@ -223,16 +259,20 @@ class PhotoStore:
             opened = self._opened.get(entry.id)
             if opened is not None:
                 self._opened.move_to_end(entry.id)
-                return opened
+        if opened is None:
+            try:
+                data = entry.file.read_bytes()
+            except OSError as error:
+                raise Problem(404, "this photo is no longer here: upload it again") from error
+            opened = Opened(Photo.read(data, max_pixels=self._settings.max_pixels))
+            del data
+            with self._lock:
+                if entry.id in self._entries:
+                    opened = self._keep_open(entry.id, opened)
         try:
-            data = entry.file.read_bytes()
-        except OSError as error:
-            raise Problem(404, "this photo is no longer here: upload it again") from error
-        opened = Opened(Photo.read(data, max_pixels=self._settings.max_pixels))
-        with self._lock:
-            if entry.id in self._entries:
-                opened = self._keep_open(entry.id, opened)
-        return opened
+            yield opened
+        finally:
+            self._trim()
 
     def delete(self, key: str) -> None:
         """Let a photo go.
@@ -245,18 +285,46 @@ class PhotoStore:
                 raise Problem(404, "this photo is not here, or no longer")
             self._drop(key)
 
+    def leave(self, keys: Sequence[str]) -> None:
+        """Note that the page of these photos was closed; they go soon if nobody uses them."""
+        now = time.monotonic()
+        with self._lock:
+            for key in keys:
+                if key in self._entries:
+                    self._entries[key] = replace(self._entries[key], used=now, left=True)
+
+    def sweep(self) -> None:
+        """Let go of what is too old or too much."""
+        with self._lock:
+            self._sweep()
+
     def _keep_open(self, key: str, opened: Opened) -> Opened:
         opened = self._opened.setdefault(key, opened)
         self._opened.move_to_end(key)
-        total = sum(one.bytes for one in self._opened.values())
-        while total > self._settings.memory and len(self._opened) > 1:
-            total -= self._opened.popitem(last=False)[1].bytes
+        self._trim()
         return opened
+
+    def _trim(self) -> None:
+        """Drop decoded photos and what was made of them until they keep to their budget.
+
+        One decoded photo always stays.
+        """
+        with self._lock:
+            total = sum(one.bytes for one in self._opened.values())
+            while total > self._settings.memory and len(self._opened) > 1:
+                total -= self._opened.popitem(last=False)[1].bytes
+            for last in self._opened.values():
+                while last.bytes > self._settings.memory and last.shed():
+                    pass
 
     def _sweep(self) -> None:
         """Drop what is too old or too much; called with the lock held."""
         now, settings = time.monotonic(), self._settings
-        old = [key for key, one in self._entries.items() if now - one.used > settings.expiry]
+        old = [
+            key
+            for key, one in self._entries.items()
+            if now - one.used > (settings.grace if one.left else settings.expiry)
+        ]
         for key in old:
             self._drop(key)
         total = sum(one.bytes for one in self._entries.values())
@@ -271,6 +339,26 @@ class PhotoStore:
         entry = self._entries.pop(key)
         self._opened.pop(key, None)
         entry.file.unlink(missing_ok=True)
+
+
+def _held(thing: object, seen: set[int] | None = None) -> int:
+    """Return the bytes of all arrays that a thing of ours holds; networks are not its own."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return 0
+    seen.add(id(thing))
+    if isinstance(thing, np.ndarray):
+        return thing.nbytes if thing.base is None else _held(thing.base, seen)
+    if isinstance(thing, dict):
+        return sum(_held(part, seen) for part in cast("dict[Any, Any]", thing).values())
+    if isinstance(thing, (list, tuple)):
+        return sum(_held(part, seen) for part in cast("Sequence[object]", thing))
+    if isinstance(thing, bytes):
+        return len(thing)
+    if not type(thing).__module__.startswith(_HOLDERS):
+        return 0
+    names = (*getattr(thing, "__dict__", ()), *getattr(thing, "__slots__", ()))
+    return sum(_held(getattr(thing, name), seen) for name in names)
 
 
 def _shrunk(pixels: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[np.uint8]:

@@ -15,11 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from koalarize.errors import KoalarizeError, PhotoError
 from koalarize.steering.session import OtherPhotoError
 
-__all__ = ["MEDIA_TYPE", "SLUGS", "Problem", "install", "refusal"]
+__all__ = ["MEDIA_TYPE", "SLUGS", "Problem", "answer", "install", "refusal"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ SLUGS: Mapping[int, tuple[str, str]] = {
     403: ("other-origin", "Asked by another site's page"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
+    406: ("not-acceptable", "No acceptable format"),
     408: ("too-slow", "The upload was too slow"),
     409: ("other-photo", "The session belongs to another photo"),
     413: ("too-large", "Too large"),
@@ -40,24 +42,31 @@ SLUGS: Mapping[int, tuple[str, str]] = {
     429: ("busy", "Too many requests at once"),
     500: ("bug", "A bug in koalarize"),
     503: ("timed-out", "Took too long"),
+    507: ("no-room", "No room left"),
+}
+#: Problems that share their status with another: last part of the type -> title.
+_OTHERS: Mapping[str, str] = {
+    "encoded": "The body is encoded",
 }
 _RETRY_AFTER = {429: "1", 503: "5"}
 _MOST_ERRORS = 20
 
 
-class Problem(Exception):  # noqa: N818 (a problem is what RFC 9457 calls it)
+class Problem(HTTPException):  # FastAPI lets no other error pass out of the reading of a body
     """An answer that is an error.
 
     Attributes:
         status: of HTTP.
-        detail: one sentence for a person.
+        sentence: for a person.
+        slug: last part of the type, where the status alone does not say it.
     """
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, sentence: str, slug: str | None = None) -> None:
         """Make one; the rest follows from the status."""
-        super().__init__(detail)
+        super().__init__(status, sentence)
         self.status = status
-        self.detail = detail
+        self.sentence = sentence
+        self.slug = slug
 
 
 def refusal(status: int, detail: str) -> tuple[str, bytes]:
@@ -65,8 +74,20 @@ def refusal(status: int, detail: str) -> tuple[str, bytes]:
     return MEDIA_TYPE, _body(status, detail)
 
 
-def _body(status: int, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> bytes:
+def answer(problem: Problem) -> Response:
+    """Return a problem as an answer, for what stands before the endpoints."""
+    return _answer(problem.status, problem.sentence, slug=problem.slug)
+
+
+def _body(
+    status: int,
+    detail: str,
+    errors: Sequence[Mapping[str, str]] = (),
+    named: str | None = None,
+) -> bytes:
     slug, title = SLUGS.get(status, ("error", "Error"))
+    if named is not None:
+        slug, title = named, _OTHERS[named]
     problem: dict[str, Any] = {
         "type": f"urn:koalarize:problem:{slug}",
         "title": title,
@@ -83,11 +104,12 @@ def _answer(
     detail: str,
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
+    slug: str | None = None,
 ) -> Response:
     kept = dict(headers or {})
     if status in _RETRY_AFTER:
         kept["retry-after"] = _RETRY_AFTER[status]
-    return Response(_body(status, detail, errors), status, kept, MEDIA_TYPE)
+    return Response(_body(status, detail, errors, slug), status, kept, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -101,8 +123,7 @@ def install(app: FastAPI) -> None:
 
 
 def _of_problem(request: Request, error: Exception) -> Response:
-    problem = cast("Problem", error)
-    return _answer(problem.status, problem.detail)
+    return answer(cast("Problem", error))
 
 
 def _of_person(request: Request, error: Exception) -> Response:
@@ -127,11 +148,25 @@ def _of_http(request: Request, error: Exception) -> Response:
     detail = str(http.detail)
     if http.status_code == 404:
         detail = "there is nothing at this address: see /api/v1/openapi.json"
-    return _answer(http.status_code, detail, headers=http.headers)
+    headers = {name.lower(): text for name, text in (http.headers or {}).items()}
+    if http.status_code == 405:
+        headers["allow"] = ", ".join(sorted(_methods(request)))
+    return _answer(http.status_code, detail, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return all methods of an address: Starlette names those of its first endpoint only."""
+    found = {
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        for route in request.app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }
+    return found | ({"HEAD"} if "GET" in found else set())
 
 
 def _of_memory(request: Request, error: Exception) -> Response:
-    return _answer(503, "not enough memory for this picture now: try again, or a smaller one")
+    return _answer(507, "not enough memory for this picture now: try again, or a smaller one")
 
 
 def _of_bug(request: Request, error: Exception) -> Response:

@@ -10,9 +10,7 @@ import inspect
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from starlette.requests import Request
 
-from koalarize.errors import OptionError, did_you_mean
 from koalarize.steering.fields import bounds_of, help_of
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
@@ -20,22 +18,15 @@ from koalarize.steering.wire import SteeringAsked
 
 __all__ = ["FromQuery"]
 
-#: Parameters of the endpoint that are no steering.
-_OTHERS = ("format", "name")
 _EXAMPLES = {"hint": [["120,300=#c03020"]]}
 
 
-def _asked(request: Request, **values: Any) -> tuple[str, Steering]:
+def _asked(**values: Any) -> tuple[str, Steering]:
     """Return the model's name and the steering that a query asks for.
 
     Raises:
-        OptionError: if a parameter is unknown or a value is not allowed.
+        OptionError: if a value is not allowed.
     """
-    known = [*_SPELLED.values(), "model", *_OTHERS]
-    for name in request.query_params:
-        if name not in known:
-            near = did_you_mean(name, known) or f": known are {', '.join(known)}"
-            raise OptionError(f"`{name}` is no parameter of this address{near}")
     values["hints"] = tuple(Hint.parse(text) for text in values["hints"] or ())
     return values.pop("model"), Steering(**values)
 
@@ -45,7 +36,6 @@ def _parameters() -> list[inspect.Parameter]:
     model = SteeringAsked.model_fields["model"]
     marks = Query(min_length=1, max_length=100, description=model.description)
     found = [
-        inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request),
         _keyword("model", Annotated[str, marks], model.default),
     ]
     for field in dataclasses.fields(Steering):

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
-from koalarize.steering.wire import SteeringAsked
+from koalarize.steering.wire import SteeringAsked, whole
 
 __all__ = [
     "AlternativesAsked",
     "AlternativesFound",
     "Gamut",
     "Health",
+    "LeaveAsked",
     "Limits",
     "ModelList",
     "Output",
@@ -32,7 +33,9 @@ __all__ = [
 Output = Literal["png", "jpeg", "tiff", "webp"]
 Shown = Literal["jpeg", "webp", "png"]
 _Coordinate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=True)]
-_Whole = Annotated[int, Field(ge=0, le=10**6, strict=True)]
+#: JSON Schema takes 5.0 for a whole number; text it does not take.
+_Int = Annotated[int, BeforeValidator(whole), Strict()]
+_Whole = Annotated[int, Field(ge=0, le=10**6), BeforeValidator(whole), Strict()]
 
 
 class _Strict(BaseModel):
@@ -50,7 +53,7 @@ class _Steered(_Strict):
 class PreviewAsked(_Steered):
     """Asks for a small version."""
 
-    side: int = Field(1024, ge=16, le=2048, strict=True, description="longer side, pixels")
+    side: _Int = Field(1024, ge=16, le=2048, description="longer side, pixels")
     format: Shown = "jpeg"
     grey: bool = Field(False, strict=True, description="the untouched original instead")
 
@@ -60,8 +63,8 @@ class RegionAsked(_Steered):
 
     x: _Whole = 0
     y: _Whole = 0
-    width: int = Field(512, ge=1, le=10**6, strict=True)
-    height: int = Field(512, ge=1, le=10**6, strict=True)
+    width: _Int = Field(512, ge=1, le=10**6)
+    height: _Int = Field(512, ge=1, le=10**6)
     scale: float = Field(1.0, ge=0.05, le=1, allow_inf_nan=False, strict=True)
     format: Shown = "jpeg"
     grey: bool = Field(False, strict=True, description="the untouched original instead")
@@ -72,14 +75,14 @@ class SuggestionsAsked(_Steered):
 
     x: _Coordinate
     y: _Coordinate
-    count: int = Field(6, ge=1, le=12, strict=True)
+    count: _Int = Field(6, ge=1, le=12)
 
 
 class AlternativesAsked(_Steered):
     """Asks for other plausible colourings."""
 
-    count: int = Field(4, ge=1, le=5, strict=True)
-    side: int = Field(256, ge=16, le=512, strict=True, description="longer side of the previews")
+    count: _Int = Field(4, ge=1, le=5)
+    side: _Int = Field(256, ge=16, le=512, description="longer side of the previews")
 
 
 class RenderAsked(_Steered):
@@ -90,6 +93,12 @@ class RenderAsked(_Steered):
 
 class SessionAsked(_Steered):
     """Asks for the session as a file."""
+
+
+class LeaveAsked(_Strict):
+    """Says which photos nobody looks at any more."""
+
+    ids: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(max_length=1000)
 
 
 class SuggestionFound(BaseModel):

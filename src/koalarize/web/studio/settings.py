@@ -22,22 +22,25 @@ class Settings:
         hosts: addresses it listens on, besides this machine's own names.
         token: a secret that visitors must bring; None asks for none.
         max_bytes: of one upload.
+        max_json: bytes of any other body.
         max_pixels: of one picture.
         workers: requests that compute at once.
         queue: requests that may wait for them.
         timeout: seconds one request may wait and compute.
-        upload_idle: seconds an upload may stall.
-        upload_seconds: seconds an upload may take.
-        upload_memory: bytes that uploads under way may hold together.
+        upload_idle: seconds a body may stall.
+        upload_seconds: seconds a body may take.
+        upload_memory: bytes that uploads under way and in the queue may hold together.
         photos: photos kept.
         disk: bytes of photos kept in the temporary folder.
-        memory: bytes of decoded photos kept in memory.
+        memory: bytes of decoded photos, and of what was made of them, kept in memory.
         expiry: seconds after which an unused photo leaves.
+        grace: seconds after which it leaves once its page was closed; a reload takes less.
     """
 
     hosts: tuple[str, ...] = ()
     token: str | None = None
     max_bytes: int = 256 * _MIB
+    max_json: int = _MIB
     max_pixels: int = 150_000_000
     workers: int = 2
     queue: int = 16
@@ -49,13 +52,14 @@ class Settings:
     disk: int = 8192 * _MIB
     memory: int = 768 * _MIB
     expiry: float = 12 * 3600.0
+    grace: float = 300.0
 
     def __post_init__(self) -> None:
-        for name in ("max_bytes", "max_pixels", "workers", "photos", "disk", "memory"):
+        for name in ("max_bytes", "max_json", "max_pixels", "workers", "photos", "disk", "memory"):
             if getattr(self, name) < 1:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be at least 1")
         if self.queue < 0:
             raise OptionError(f"`queue` is {self.queue} but must be 0 or more")
-        for name in ("timeout", "upload_idle", "upload_seconds", "expiry"):
+        for name in ("timeout", "upload_idle", "upload_seconds", "expiry", "grace"):
             if not getattr(self, name) > 0:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be above 0 seconds")

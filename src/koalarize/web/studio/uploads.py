@@ -1,14 +1,13 @@
-"""Reading uploads: raw bodies and multipart forms, bounded in bytes, time and memory.
+"""Reading uploads: raw bodies and multipart forms; what they hold together is bounded.
 
-Not here: what the bytes are (``photo_store``). An upload that is too large is refused as soon as
-that is known; one that stalls is given up; nothing of it touches a disk.
+Not here: what the bytes are (``photo_store``), bytes and time of one body (``bodies``). Nothing of
+an upload touches a disk before it is known to be a picture.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -22,7 +21,6 @@ from koalarize.web.studio.settings import Settings
 __all__ = ["Upload", "UploadReader", "safe_name"]
 
 _MOST_NAME = 120
-_FORM_OVERHEAD = 1 << 16
 _PARTS = ("picture", "reference")
 
 
@@ -55,8 +53,11 @@ class UploadReader:
         self._settings = settings
         self._held = 0
 
-    async def read(self, request: Request, *, name: str = "") -> Upload:
+    @asynccontextmanager
+    async def read(self, request: Request, *, name: str = "") -> AsyncGenerator[Upload, None]:
         """Read the body of a request: raw, or a form with `picture` and perhaps `reference`.
+
+        Its bytes are counted until the context ends: while it waits for its turn as well.
 
         Raises:
             Problem: 400, 408, 413, 415 or 429.
@@ -67,11 +68,14 @@ class UploadReader:
         try:
             chunks = self._chunks(request, claimed, held)
             if kind == "multipart/form-data":
-                return await self._form(request, chunks, name)
-            body = bytearray()
-            async for chunk in chunks:
-                body += chunk
-            return Upload(bytes(body), safe_name(name))
+                sent = await self._form(request, chunks, name)
+            else:
+                body = bytearray()
+                async for chunk in chunks:
+                    body += chunk
+                sent = Upload(bytes(body), safe_name(name))
+                del body
+            yield sent
         finally:
             self._held -= held[0]
 
@@ -79,40 +83,27 @@ class UploadReader:
         """Check the length that the client announces, before anything is read."""
         text = request.headers.get("content-length", "0")
         claimed = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-        if claimed > self._settings.max_bytes + _FORM_OVERHEAD:
-            raise self._too_large()
         if self._held + claimed > self._settings.upload_memory:
             raise Problem(429, "too many uploads at once: try again in a second")
         return claimed
 
-    def _too_large(self) -> Problem:
-        most = self._settings.max_bytes
-        return Problem(413, f"the upload has more than the {most:,} bytes that are taken")
-
     async def _chunks(
         self, request: Request, claimed: int, held: list[int]
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the body, watching bytes and time; what it holds is noted in ``held``."""
-        settings = self._settings
+        """Yield the body; what it holds is noted in ``held``."""
         held[0] = claimed
         self._held += claimed
-        total, end = 0, time.monotonic() + settings.upload_seconds
+        total = 0
         while True:
-            patience = min(settings.upload_idle, end - time.monotonic())
-            try:
-                message = await asyncio.wait_for(request.receive(), max(patience, 0))
-            except TimeoutError as error:
-                raise Problem(408, "the upload stalled or took too long: send it again") from error
+            message = await request.receive()
             if message["type"] == "http.disconnect":
                 raise Problem(400, "the upload was cut off: send it again")
             chunk = message.get("body", b"")
             total += len(chunk)
-            if total > settings.max_bytes + _FORM_OVERHEAD:
-                raise self._too_large()
             if total > held[0]:
                 self._held += total - held[0]
                 held[0] = total
-                if self._held > settings.upload_memory:
+                if self._held > self._settings.upload_memory:
                     raise Problem(429, "too many uploads at once: try again in a second")
             if chunk:
                 yield chunk

@@ -32,6 +32,7 @@ from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
 from koalarize.web.studio.photo_store import Opened, read_photo
 from koalarize.web.studio.settings import Settings
+from koalarize.web.studio.work_queue import Stop
 
 __all__ = [
     "EXTENT",
@@ -51,6 +52,7 @@ __all__ = [
 #: No a* or b* of sRGB lies further from 0 than this.
 EXTENT = 110.0
 _MOST_OUTPUT = 4096
+_PART = 4_000_000  # pixels that are painted before work looks whether it is still wanted
 _SAVE: Mapping[str, Mapping[str, Any]] = {
     "JPEG": {"quality": 90, "subsampling": 0},
     "WEBP": {"quality": 88, "method": 1},
@@ -170,10 +172,23 @@ def region(
     return encode(part.pixels, part.alpha, format)
 
 
-def render(photo: Photo, colorizer: Colorizer, steering: Steering, format: str | None) -> bytes:
-    """Return the full-size file, exactly as the command line would write it."""
-    colored = colorizer.photo(photo, steering).photo
-    return photo.encode(colored.pixels, format=format)
+def render(steered: Steered, format: str | None, stop: Stop) -> bytes:
+    """Return the full-size file, exactly as the command line would write it.
+
+    Raises:
+        Stopped: if it was asked to stop, within a part of the photo.
+    """
+    photo = steered.opened.photo
+    chroma = steered.chroma
+    deep = photo.pixels.dtype == np.uint16
+    srgb = np.empty((photo.height, photo.width, 3), np.uint16 if deep else np.uint8)
+    rows = max(1, _PART // photo.width)
+    for top in range(0, photo.height, rows):
+        stop.check()
+        bottom = min(top + rows, photo.height)
+        srgb[top:bottom] = chroma.paint(photo.pixels, area=(0, top, photo.width, bottom))
+    stop.check()
+    return photo.encode(srgb, format=format)
 
 
 def suggestions(

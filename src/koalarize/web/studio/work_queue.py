@@ -6,6 +6,7 @@ Not here: what is computed. The event loop only waits here, so it always has tim
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -14,9 +15,33 @@ from starlette.requests import Request
 
 from koalarize.web.studio.problems import Problem
 
-__all__ = ["WorkQueue"]
+__all__ = ["Stop", "Stopped", "WorkQueue"]
 
 _T = TypeVar("_T")
+
+
+class Stopped(Exception):  # noqa: N818 (nothing went wrong: nobody waits for it)
+    """Work ends here, since nobody waits for it any more."""
+
+
+class Stop:
+    """Tells work in a thread that nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def ask(self) -> None:
+        """Ask the work to stop."""
+        self._asked.set()
+
+    def check(self) -> None:
+        """Go on, or raise.
+
+        Raises:
+            Stopped: if it was asked to stop.
+        """
+        if self._asked.is_set():
+            raise Stopped
 
 
 class WorkQueue:
@@ -46,12 +71,21 @@ class WorkQueue:
         """How much waits for a free thread."""
         return len(self._pending) - self.busy
 
-    async def run(self, work: Callable[[], _T], request: Request | None = None) -> _T:
+    async def run(
+        self,
+        work: Callable[[], _T],
+        request: Request | None = None,
+        *,
+        stop: Stop | None = None,
+        hurried: bool = True,
+    ) -> _T:
         """Compute something in a thread.
 
         Args:
             work: what to call.
             request: who wants it; if that client leaves before the work has begun, it is dropped.
+            stop: asked when nobody waits any more, for work that looks at it.
+            hurried: whether the timeout holds; without it the work has all the time it needs.
 
         Raises:
             Problem: 429 if the queue is full, 503 if it took too long.
@@ -74,7 +108,9 @@ class WorkQueue:
         gone = asyncio.ensure_future(_gone(request))
         try:
             await asyncio.wait(
-                {future, gone}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED
+                {future, gone},
+                timeout=self._timeout if hurried else None,
+                return_when=asyncio.FIRST_COMPLETED,
             )
             if future.done():
                 return future.result()
@@ -89,6 +125,8 @@ class WorkQueue:
             job.cancel()
             raise
         finally:
+            if stop is not None and not future.done():
+                stop.ask()
             gone.cancel()
             future.add_done_callback(_forget)
 

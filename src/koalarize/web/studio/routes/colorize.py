@@ -17,18 +17,22 @@ from koalarize.web.studio.openapi import (
     FULL,
     UPLOADED,
     Name,
+    accepted,
     kind_of,
     problems,
     send_file,
     upload_body,
 )
-from koalarize.web.studio.photo_store import read_photo
+from koalarize.web.studio.photo_store import Opened, read_photo
 from koalarize.web.studio.query import FromQuery
 from koalarize.web.studio.state import Shared
+from koalarize.web.studio.strict import StrictRoute
+from koalarize.web.studio.uploads import Upload
+from koalarize.web.studio.work_queue import Stop
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["colorize"])
+router = APIRouter(tags=["colorize"], route_class=StrictRoute)
 
 
 @router.post(
@@ -37,7 +41,7 @@ router = APIRouter(tags=["colorize"])
     summary="Colour a picture: bytes in, bytes out",
     response_class=Response,
     openapi_extra=upload_body(reference=True),
-    responses={**FULL, **problems(*UPLOADED)},
+    responses={**FULL, **problems(406, *UPLOADED)},
 )
 async def colorize(
     studio: Shared,
@@ -48,17 +52,18 @@ async def colorize(
     ] = None,
     name: Name = "",
 ) -> Response:
-    model, steering = asked
-    sent = await studio.uploads.read(request, name=name)
+    (model, steering), stop = asked, Stop()
+    format = accepted(request, format)
 
-    def job() -> tuple[bytes, str]:
+    def colored(sent: Upload) -> tuple[bytes, str]:
         photo = read_photo(sent.picture, studio.settings)
         asked = steering
         if sent.reference is not None:
             palette = work.palette(sent.reference, "reference", studio.settings)
             asked = replace(steering, reference=palette)
-        colored = work.render(photo, studio.models.get(model), asked, format)
-        return colored, photo.format
+        steered = work.Steered(Opened(photo), model, studio.models.get(model), asked)
+        return work.render(steered, format, stop), photo.format
 
-    data, own = await studio.queue.run(job, request)
+    async with studio.uploads.read(request, name=name) as sent:
+        data, own = await studio.queue.run(lambda: colored(sent), request, stop=stop)
     return send_file(data, kind_of(format, own), sent.name or "photo")

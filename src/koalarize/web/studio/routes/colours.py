@@ -15,10 +15,11 @@ from koalarize.steering.wire import PaletteJson
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.openapi import UPLOADED, Name, pictures, problems, upload_body
 from koalarize.web.studio.state import Shared
+from koalarize.web.studio.strict import StrictRoute
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["colours"])
+router = APIRouter(tags=["colours"], route_class=StrictRoute)
 
 _Lightness = Annotated[float, Query(ge=0, le=100)]
 
@@ -31,10 +32,10 @@ _Lightness = Annotated[float, Query(ge=0, le=100)]
     responses=problems(*UPLOADED),
 )
 async def reference(studio: Shared, request: Request, name: Name = "") -> PaletteJson:
-    sent = await studio.uploads.read(request, name=name)
-    return await studio.queue.run(
-        lambda: work.palette(sent.picture, sent.name, studio.settings), request
-    )
+    async with studio.uploads.read(request, name=name) as sent:
+        return await studio.queue.run(
+            lambda: work.palette(sent.picture, sent.name, studio.settings), request
+        )
 
 
 @router.get(

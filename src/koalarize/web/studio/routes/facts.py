@@ -13,10 +13,11 @@ from koalarize.steering.wire import SteeringAsked
 from koalarize.web.studio import schemas
 from koalarize.web.studio.openapi import problems
 from koalarize.web.studio.state import Shared, Studio
+from koalarize.web.studio.strict import StrictRoute
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["facts"])
+router = APIRouter(tags=["facts"], route_class=StrictRoute)
 
 
 @router.get(

@@ -19,16 +19,19 @@ from koalarize.web.studio.openapi import (
     FULL,
     WORKED,
     Id,
+    accepted,
     attachment,
     kind_of,
     problems,
     send_file,
 )
 from koalarize.web.studio.state import Shared
+from koalarize.web.studio.strict import StrictRoute
+from koalarize.web.studio.work_queue import Stop
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/photos/{id}", tags=["files"])
+router = APIRouter(prefix="/photos/{id}", tags=["files"], route_class=StrictRoute)
 
 _SESSION_FILE = {"schema": {"$ref": "#/components/schemas/SessionFile"}}
 _SESSION_BODY = {
@@ -41,17 +44,20 @@ _SESSION_BODY = {
     operation_id="renderPhoto",
     summary="The full-size file with the original's metadata",
     response_class=Response,
-    responses={**FULL, **problems(*WORKED)},
+    responses={**FULL, **problems(406, *WORKED)},
 )
 async def render(studio: Shared, request: Request, id: Id, asked: schemas.RenderAsked) -> Response:
     entry, (model, steering) = studio.photos.get(id), asked.steering.parse()
 
-    def job() -> bytes:
-        photo = studio.photos.open(entry).photo
-        return work.render(photo, studio.models.get(model), steering, asked.format)
+    stop, format = Stop(), accepted(request, asked.format)
 
-    data = await studio.queue.run(job, request)
-    return send_file(data, kind_of(asked.format, entry.format), entry.name)
+    def job() -> bytes:
+        with studio.photos.open(entry) as opened:
+            steered = work.Steered(opened, model, studio.models.get(model), steering)
+            return work.render(steered, format, stop)
+
+    data = await studio.queue.run(job, request, stop=stop, hurried=False)
+    return send_file(data, kind_of(format, entry.format), entry.name)
 
 
 @router.post(
@@ -76,15 +82,15 @@ async def save(studio: Shared, id: Id, asked: schemas.SessionAsked) -> Response:
     operation_id="openSession",
     summary="The steering in a session's file",
     openapi_extra=_SESSION_BODY,
-    responses=problems(409, 408, 413, 415, *WORKED),
+    responses=problems(409, *WORKED),
 )
 async def reopen(studio: Shared, request: Request, id: Id) -> SteeringAsked:
     entry = studio.photos.get(id)
-    sent = await studio.uploads.read(request)
 
-    def job() -> SteeringAsked:
-        session = Session.loads(sent.picture)
+    def opened(text: bytes) -> SteeringAsked:
+        session = Session.loads(text)
         session.check_hash(entry.id, entry.name)
         return steering_asked(session.steering, session.model)
 
-    return await studio.queue.run(job, request)
+    async with studio.uploads.read(request) as sent:
+        return await studio.queue.run(lambda: opened(sent.picture), request)

@@ -13,10 +13,11 @@ from koalarize.web.studio import schemas
 from koalarize.web.studio.openapi import UPLOADED, Id, Name, problems, upload_body
 from koalarize.web.studio.photo_store import Entry
 from koalarize.web.studio.state import PREFIX, Shared, Studio
+from koalarize.web.studio.strict import StrictRoute
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["photos"])
+router = APIRouter(tags=["photos"], route_class=StrictRoute)
 
 
 @router.post(
@@ -33,8 +34,10 @@ router = APIRouter(tags=["photos"])
 async def upload(
     studio: Shared, request: Request, response: Response, name: Name = ""
 ) -> schemas.PhotoInfo:
-    sent = await studio.uploads.read(request, name=name)
-    entry, new = await studio.queue.run(lambda: studio.photos.add(sent.picture, sent.name), request)
+    async with studio.uploads.read(request, name=name) as sent:
+        entry, new = await studio.queue.run(
+            lambda: studio.photos.add(sent.picture, sent.name), request
+        )
     response.status_code = 201 if new else 200
     response.headers["location"] = f"{PREFIX}/photos/{entry.id}"
     return _info(studio, entry)
@@ -59,6 +62,17 @@ async def get(studio: Shared, id: Id) -> schemas.PhotoInfo:
 )
 async def delete(studio: Shared, id: Id) -> None:
     studio.photos.delete(id)
+
+
+@router.post(
+    "/photos/leave",
+    operation_id="leavePhotos",
+    summary="Say that a page was closed: its photos leave in minutes unless it comes back",
+    status_code=204,
+    responses=problems(400, 408, 413, 415, 422),
+)
+async def leave(studio: Shared, asked: schemas.LeaveAsked) -> None:
+    studio.photos.leave(asked.ids)
 
 
 def _info(studio: Studio, entry: Entry) -> schemas.PhotoInfo:

@@ -14,10 +14,11 @@ from koalarize.web.studio import schemas, work
 from koalarize.web.studio.openapi import SHOWN, WORKED, Id, problems
 from koalarize.web.studio.photo_store import Opened
 from koalarize.web.studio.state import Shared, Studio
+from koalarize.web.studio.strict import StrictRoute
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/photos/{id}", tags=["steering"])
+router = APIRouter(prefix="/photos/{id}", tags=["steering"], route_class=StrictRoute)
 
 
 @router.post(
@@ -33,9 +34,9 @@ async def preview(
     entry, steering = studio.photos.get(id), asked.steering.parse()
 
     def job() -> bytes:
-        opened = studio.photos.open(entry)
-        chroma = None if asked.grey else _steered(studio, opened, steering).chroma
-        return work.preview(opened, chroma, side=asked.side, format=asked.format)
+        with studio.photos.open(entry) as opened:
+            chroma = None if asked.grey else _steered(studio, opened, steering).chroma
+            return work.preview(opened, chroma, side=asked.side, format=asked.format)
 
     data = await studio.queue.run(job, request)
     return Response(data, media_type=f"image/{asked.format}")
@@ -53,9 +54,9 @@ async def region(studio: Shared, request: Request, id: Id, asked: schemas.Region
     box = (asked.x, asked.y, asked.width, asked.height)
 
     def job() -> bytes:
-        opened = studio.photos.open(entry)
-        chroma = None if asked.grey else _steered(studio, opened, steering).chroma
-        return work.region(opened, chroma, box, scale=asked.scale, format=asked.format)
+        with studio.photos.open(entry) as opened:
+            chroma = None if asked.grey else _steered(studio, opened, steering).chroma
+            return work.region(opened, chroma, box, scale=asked.scale, format=asked.format)
 
     data = await studio.queue.run(job, request)
     return Response(data, media_type=f"image/{asked.format}")
@@ -73,8 +74,9 @@ async def suggestions(
     entry, steering = studio.photos.get(id), asked.steering.parse()
 
     def job() -> schemas.SuggestionsFound:
-        steered = _steered(studio, studio.photos.open(entry), steering)
-        lightness, now, found = work.suggestions(steered, asked.x, asked.y, asked.count)
+        with studio.photos.open(entry) as opened:
+            steered = _steered(studio, opened, steering)
+            lightness, now, found = work.suggestions(steered, asked.x, asked.y, asked.count)
         suggested = [
             schemas.SuggestionFound(
                 color=one.color,
@@ -103,8 +105,9 @@ async def alternatives(
     entry, steering = studio.photos.get(id), asked.steering.parse()
 
     def job() -> schemas.AlternativesFound:
-        steered = _steered(studio, studio.photos.open(entry), steering)
-        found = work.alternatives(steered, count=asked.count, side=asked.side)
+        with studio.photos.open(entry) as opened:
+            steered = _steered(studio, opened, steering)
+            found = work.alternatives(steered, count=asked.count, side=asked.side)
         return schemas.AlternativesFound(
             alternatives=[
                 schemas.AlternativeFound(

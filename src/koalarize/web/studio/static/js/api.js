@@ -49,8 +49,8 @@ async function request(path, { signal, ...options } = {}) {
     const response = await send(path, { signal, ...options });
     if (response.ok) return response;
     const problem = await problemOf(response);
-    const again = response.status === 429 || response.status === 503;
-    if (!again || tries >= MOST_TRIES) throw problem;
+    // What took too long would take as long again; only a full queue empties.
+    if (problem.slug !== "busy" || tries >= MOST_TRIES) throw problem;
     const seconds = Number(response.headers.get("Retry-After")) || 1;
     await pause(Math.min(LONGEST_WAIT, seconds * (1 + Math.random() * 0.5)), signal);
   }
@@ -162,6 +162,12 @@ export function forget(id) {
   request(`photos/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true }).catch(
     () => {},
   );
+}
+
+/** Tell the server that this page is being closed: it lets these photos go in minutes. */
+export function leave(ids) {
+  const told = { ...asJson({ ids }), keepalive: true };
+  fetch(new URL("photos/leave", BASE), told).catch(() => {});
 }
 
 /** The whole photo as a bitmap, small: {steering, side, grey}. */

@@ -14,6 +14,7 @@ import { EyeDropper } from "./eyedropper.js";
 const GREY = "#808080";
 const GAP = 20; // CSS pixels between a hint and its editor
 const BRUSH = [0.004, 0.15]; // of the photo's shorter side
+const REACH = [0.05, 3]; // of the photo's shorter side
 const STEPS = 100;
 
 export class HintEditor extends HTMLElement {
@@ -104,6 +105,29 @@ export class HintEditor extends HTMLElement {
       h("span", { class: "chip grey" }),
       "Keep grey",
     );
+    this.nowChip = h("span", { class: "chip" });
+    this.asIs = h(
+      "button",
+      {
+        class: "quiet wide",
+        type: "button",
+        title: "Protect this place: it keeps the colour that it has without this hint",
+        onclick: () => this.#colour(this.now),
+      },
+      this.nowChip,
+      "Keep as it is",
+    );
+    this.reach = h("input", {
+      type: "range",
+      min: "0",
+      max: String(STEPS),
+      step: "1",
+      title: "How far this hint reaches; a double click makes it as far as all others",
+      "aria-label": "Reach of this hint",
+    });
+    this.reach.addEventListener("input", () => this.#setReach(true));
+    this.reach.addEventListener("change", () => this.#setReach(false));
+    this.reach.addEventListener("dblclick", () => this.#change({ reach: null }, false));
     this.radius = h("input", {
       type: "range",
       min: "0",
@@ -121,9 +145,10 @@ export class HintEditor extends HTMLElement {
         "div",
         { class: "pick-side" },
         h("label", { class: "field" }, h("span", {}, "Name"), this.text),
-        this.grey,
         h("label", { class: "field" }, h("span", {}, "Brush"), this.radius),
+        h("label", { class: "field" }, h("span", {}, "Reach"), this.reach),
       ),
+      h("div", { class: "pick-row" }, this.grey, this.asIs),
       h(
         "datalist",
         { id: "colour-names" },
@@ -151,9 +176,12 @@ export class HintEditor extends HTMLElement {
   }
 
   /** Open for a hint of a photo whose shorter side is `side` pixels, where it has lightness `l`. */
-  open(hint, { side, l = 60, picture = null }) {
+  open(hint, { side, reach, l = 60, picture = null }) {
     this.#hint = hint;
     this.side = side;
+    this.usualReach = reach;
+    this.now = null;
+    this.asIs.disabled = true;
     this.hidden = false;
     this.problem.hidden = true;
     this.swatches.replaceChildren(
@@ -173,8 +201,11 @@ export class HintEditor extends HTMLElement {
     this.#label();
   }
 
-  /** Show the likely colours: [{color, probability}], the likeliest first. */
-  suggest(colours) {
+  /** Show the likely colours: [{color, probability}], the likeliest first; `now` is there without the hint. */
+  suggest(colours, now) {
+    this.now = now;
+    this.asIs.disabled = false;
+    this.nowChip.style.setProperty("background", now);
     const seen = new Set();
     const named = colours
       .map((colour) => ({ ...colour, name: nameOf(colour.color) }))
@@ -215,6 +246,13 @@ export class HintEditor extends HTMLElement {
     this.radius.value = String(Math.round(STEPS * share));
     fillTrack(this.radius);
     this.radius.setAttribute("aria-valuetext", `${Math.round(hint.radius)} pixels`);
+    const reach = hint.reach ?? this.usualReach;
+    this.reach.value = String(
+      Math.round((STEPS * Math.log(reach / REACH[0])) / Math.log(REACH[1] / REACH[0])),
+    );
+    fillTrack(this.reach);
+    const own = hint.reach === null || hint.reach === undefined ? ", as all others" : "";
+    this.reach.setAttribute("aria-valuetext", `${Math.round(100 * reach)} %${own}`);
     this.#label();
   }
 
@@ -266,6 +304,7 @@ export class HintEditor extends HTMLElement {
       swatch.setAttribute("aria-pressed", String(swatch.dataset.color === color));
     }
     this.grey.setAttribute("aria-pressed", String(color === GREY));
+    this.asIs.setAttribute("aria-pressed", String(Boolean(color) && color === this.now));
   }
 
   #colour(color, live = false) {
@@ -273,9 +312,7 @@ export class HintEditor extends HTMLElement {
       this.picker.value = color;
       this.text.value = nameOf(color);
     }
-    this.dispatchEvent(
-      new CustomEvent("hintchange", { detail: { id: this.#hint.id, values: { color }, live } }),
-    );
+    this.#change({ color }, live);
   }
 
   #typed() {
@@ -295,8 +332,18 @@ export class HintEditor extends HTMLElement {
   #brush(live) {
     const share = Number(this.radius.value) / STEPS;
     const radius = this.side * BRUSH[0] * (BRUSH[1] / BRUSH[0]) ** share;
+    this.#change({ radius }, live);
+  }
+
+  #setReach(live) {
+    const share = Number(this.reach.value) / STEPS;
+    const reach = REACH[0] * (REACH[1] / REACH[0]) ** share;
+    this.#change({ reach: Math.min(REACH[1], Math.round(1000 * reach) / 1000) }, live);
+  }
+
+  #change(values, live) {
     this.dispatchEvent(
-      new CustomEvent("hintchange", { detail: { id: this.#hint.id, values: { radius }, live } }),
+      new CustomEvent("hintchange", { detail: { id: this.#hint.id, values, live } }),
     );
   }
 

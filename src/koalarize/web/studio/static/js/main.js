@@ -7,6 +7,7 @@
 import * as api from "./api.js";
 import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
 import { Film } from "./film.js";
+import { Keeping } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
 import { Panel } from "./panel.js";
 import { Previews } from "./previews.js";
@@ -258,5 +259,6 @@ async function start() {
   );
   studio.models = await api.models();
   panel.show();
+  await new Keeping(studio).start();
 }
 start().catch(complain);

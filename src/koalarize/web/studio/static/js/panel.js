@@ -6,7 +6,8 @@
 
 import * as api from "./api.js";
 import { Controls } from "./controls.js";
-import { $, chooseFiles, debounce, h, icon } from "./dom.js";
+import { $, announce, chooseFiles, debounce, h, icon } from "./dom.js";
+import { FIRST_EDIT } from "./fields.js";
 import { nameOf } from "./names.js";
 
 const THUMB = 192; // side of a colouring's small picture, pixels
@@ -28,6 +29,12 @@ export class Panel {
     this.list = $("#hint-list");
     $("#add-hint").addEventListener("click", add);
     $("#clear-hints").addEventListener("click", () => studio.active.change({ hints: [] }));
+    $("#reset-all").addEventListener("click", () => {
+      const { model } = studio.active.edit;
+      studio.active.setPending(null);
+      studio.active.change({ ...FIRST_EDIT, model });
+      announce("Everything is as it was at first; Undo brings it back");
+    });
     this.controls = new Controls($("#controls"), studio);
     this.#model();
     this.#reference();
@@ -64,6 +71,8 @@ export class Panel {
     const { hints } = photo.edit;
     $("#no-hints").hidden = hints.length > 0;
     $("#clear-hints").hidden = hints.length === 0;
+    const first = { ...FIRST_EDIT, model: photo.edit.model };
+    $("#reset-all").hidden = JSON.stringify(photo.edit) === JSON.stringify(first);
     const accepts = this.studio.modelOf(photo)?.accepts_hints !== false;
     $("#add-hint").disabled = !accepts;
     const focused = /** @type {HTMLElement | null | undefined} */ (

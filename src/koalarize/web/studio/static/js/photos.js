@@ -9,6 +9,8 @@ import { FIRST_EDIT } from "./fields.js";
 
 let count = 0;
 
+const MOST_STEPS = 50; // of the way back that are kept
+
 /** A number for a new hint. */
 export function newId() {
   count += 1;
@@ -24,6 +26,7 @@ export class Photo extends EventTarget {
   constructor(file, name = file.name || "pasted.png") {
     super();
     this.key = newId();
+    this.kept = `${Date.now()}-${this.key}`; // the key of what is kept of it, of no other visit's
     this.file = file;
     this.name = name;
     this.info = null; // what the service says of it, once it is there
@@ -79,6 +82,23 @@ export class Photo extends EventTarget {
   /** A drag is over, though it ended where it began. */
   settle() {
     if (this.#before) this.change({});
+  }
+
+  /** What is kept of the work on it, as plain data. */
+  get work() {
+    const { name, edit } = this;
+    return { name, edit, past: this.#past.slice(-MOST_STEPS), unsaved: this.unsaved };
+  }
+
+  /** Continue the work that was kept of it. */
+  resume({ edit, past, unsaved }) {
+    for (const step of [edit, ...past])
+      for (const { id } of step.hints) count = Math.max(count, id);
+    // What an earlier version of the page kept may lack a field.
+    this.edit = Object.freeze({ ...FIRST_EDIT, ...edit });
+    this.#past = past.map((step) => Object.freeze({ ...FIRST_EDIT, ...step }));
+    if (!unsaved) this.#saved = this.edit;
+    this.palette = this.edit.reference;
   }
 
   /** Every hint to show: those with a colour and the one that waits for its colour. */

@@ -26,7 +26,7 @@ export class Studio extends EventTarget {
     return {
       ...(model ? { model } : {}),
       ...others,
-      hints: asked.map(({ x, y, radius, color }) => ({ x, y, radius, color })),
+      hints: asked.map(({ x, y, radius, color, reach = null }) => ({ x, y, radius, color, reach })),
     };
   };
 
@@ -40,17 +40,32 @@ export class Studio extends EventTarget {
 
   /** Put photos on the film strip, the first of them on the table. */
   add(files) {
-    const added = files.map((file) => new Photo(file));
+    return this.#place(files.map((file) => new Photo(file)));
+  }
+
+  /** Put back photos whose work was kept: [{key, file, name, edit, past, unsaved, active}]. */
+  restore(works) {
+    const photos = works.map((work) => {
+      const photo = new Photo(work.file, work.name);
+      photo.kept = work.key;
+      photo.resume(work);
+      return photo;
+    });
+    const active = works.findIndex((work) => work.active);
+    this.#place(photos, photos[Math.max(0, active)]);
+  }
+
+  #place(added, first = added[0]) {
     for (const photo of added) {
       photo.addEventListener(
         "edit",
         (event) => photo === this.active && this.#tell("edit", event.detail),
       );
       photo.addEventListener("pending", () => photo === this.active && this.#tell("pending"));
-      photo.arrival = this.#enqueue(photo);
     }
     this.photos = [...this.photos, ...added];
-    if (added.length) this.select(added[0]);
+    if (added.length) this.select(first);
+    for (const photo of added) photo.arrival = this.#enqueue(photo);
     return added;
   }
 
@@ -84,6 +99,13 @@ export class Studio extends EventTarget {
       if (photo.failure) throw photo.failure;
     });
   };
+
+  /** Let all photos go. */
+  clear() {
+    for (const { info } of this.photos) if (info) api.forget(info.id);
+    this.photos = [];
+    this.select(null);
+  }
 
   retry(photo) {
     photo.failure = null;

@@ -62,6 +62,7 @@ export class Table {
     if (photo.pending && photo.pending.id !== id) photo.setPending(null);
     this.editor.open(hint, {
       side: Math.min(photo.width, photo.height),
+      reach: photo.edit.reach,
       picture: this.studio.pictureOf(photo),
     });
     this.layer.open = id;
@@ -96,7 +97,7 @@ export class Table {
       const found = await (early ?? this.#fetchSuggestions(hint));
       if (this.editor.hintId !== hint.id) return;
       this.editor.setLightness(found.lightness);
-      this.editor.suggest(found.suggestions);
+      this.editor.suggest(found.suggestions, found.color);
       this.#placeEditor();
     } catch (problem) {
       if (problem.name === "AbortError" || this.editor.hintId !== hint.id) return;

@@ -1,0 +1,95 @@
+"""Bodies of requests: one limit for every address, in bytes and in time.
+
+Not here: what uploads hold together in memory (``uploads``), how JSON is read (``strict``).
+Stands before the endpoints, so that none of them can be written without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from koalarize.web.server import App, Message, Receive, Send
+from koalarize.web.studio.problems import Problem, answer
+from koalarize.web.studio.settings import Settings
+
+__all__ = ["FORM_OVERHEAD", "BodyLimit"]
+
+#: What a form adds to its pictures, bytes.
+FORM_OVERHEAD = 1 << 16
+
+
+class BodyLimit:
+    """An ASGI application in front of another whose requests' bodies are bounded.
+
+    - More bytes than the address takes: 413, at once if the length is announced.
+    - A body that stalls, or takes too long in all: 408.
+    - A compressed body: 415 with a sentence, since it would be read as something else.
+    """
+
+    def __init__(self, app: App, settings: Settings, *, uploads: frozenset[str]) -> None:
+        """Stand before an application; ``uploads`` are the paths that take pictures."""
+        self._app = app
+        self._settings = settings
+        self._uploads = uploads
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive, self._settings, upload=scope["path"] in self._uploads)
+        try:
+            body.check(dict(scope["headers"]))
+        except Problem as problem:
+            await answer(problem)(scope, receive, send)
+            return
+        await self._app(scope, body.receive, send)
+
+
+class _Body:
+    """The body of one request, counted and timed as it comes."""
+
+    def __init__(self, receive: Receive, settings: Settings, *, upload: bool) -> None:
+        self._receive = receive
+        self._idle = settings.upload_idle
+        self._end = time.monotonic() + settings.upload_seconds
+        self._shown = settings.max_bytes if upload else settings.max_json
+        self._most = self._shown + (FORM_OVERHEAD if upload else 0)
+        self._total = 0
+        self._whole = False
+
+    def check(self, headers: dict[bytes, bytes]) -> None:
+        """Check what the client announces, before anything is read."""
+        coding = headers.get(b"content-encoding", b"identity").strip().lower()
+        if coding not in (b"identity", b""):
+            raise Problem(
+                415,
+                f"the body is encoded as {coding.decode('latin-1')[:40]} but is taken only as it "
+                "is: leave Content-Encoding out",
+                "encoded",
+            )
+        claimed = headers.get(b"content-length", b"0")
+        if claimed.isdigit() and (len(claimed) > 18 or int(claimed) > self._most):
+            raise self._too_large()
+
+    def _too_large(self) -> Problem:
+        return Problem(413, f"the body has more than the {self._shown:,} bytes that are taken")
+
+    async def receive(self) -> Message:
+        """Return the next message, as an ASGI server would."""
+        if self._whole:
+            return await self._receive()
+        patience = min(self._idle, self._end - time.monotonic())
+        try:
+            message = await asyncio.wait_for(self._receive(), max(patience, 0))
+        except TimeoutError as error:
+            raise Problem(408, "the body stalled or took too long: send it again") from error
+        if message["type"] == "http.disconnect":
+            self._whole = True
+            return message
+        self._total += len(message.get("body", b""))
+        if self._total > self._most:
+            raise self._too_large()
+        self._whole = not message.get("more_body", False)
+        return message

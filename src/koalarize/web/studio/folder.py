@@ -1,0 +1,75 @@
+"""The folder where a service keeps photos: its own, removed with it, and found if it was killed.
+
+Not here: what lies in it (``photo_store``).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+__all__ = ["Folder"]
+
+_LOG = logging.getLogger(__name__)
+_PREFIX = "koalarize-photos-"
+_YOUNG = 5.0  # seconds within which another service may have made it and not locked it yet
+
+
+class Folder:
+    """A temporary folder that is locked as long as its owner lives.
+
+    The operating system gives a lock back when its process ends, however it ends; so a folder that
+    can be locked has no owner any more. Where folders cannot be locked (Windows), none is swept.
+    """
+
+    def __init__(self) -> None:
+        """Make one, after the folders of services that were killed are removed."""
+        sweep()
+        self._made = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+        self.path = Path(self._made.name)
+        self._lock = _lock(self.path)
+
+    def remove(self) -> None:
+        """Remove it with all that lies in it."""
+        self._made.cleanup()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def sweep() -> None:
+    """Remove the folders of this user whose service is gone."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            facts = folder.lstat()
+            own = not hasattr(os, "getuid") or facts.st_uid == os.getuid()
+            young = time.time() - facts.st_mtime < _YOUNG
+            if not own or young or not stat.S_ISDIR(facts.st_mode):
+                continue
+            lock = _lock(folder)
+        except OSError:
+            continue  # somebody else removes it
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+            _LOG.info("removed what a killed service left")
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder; None if somebody holds it, or folders cannot be locked here."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    opened = os.open(folder, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        return None
+    return opened

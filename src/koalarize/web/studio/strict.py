@@ -1,0 +1,88 @@
+"""Endpoints that ignore nothing: unknown query keys are errors; HEAD answers where GET does.
+
+Not here: unknown keys of JSON (``schemas``), how large a body may be (``bodies``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from koalarize.errors import OptionError, did_you_mean
+from koalarize.web.server import App, Message, Receive, Send
+from koalarize.web.studio.problems import Problem
+
+__all__ = ["Head", "StrictRoute"]
+
+_MOST_KEYS = 1000  # of one JSON object: more than any that is asked for has
+_SMALL = 1 << 14  # bytes of JSON that cost the loop less than a thread would
+
+
+class StrictRoute(APIRoute):
+    """An endpoint that refuses unknown query keys, and reads large JSON in a thread."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
+        """Return what answers a request."""
+        handler = super().get_route_handler()
+        known = _query_keys(self.dependant)
+
+        async def handle(request: Request) -> Response:
+            for name in request.query_params:
+                if name not in known:
+                    near = did_you_mean(name, known)
+                    near = near or (f": known are {', '.join(known)}" if known else ": it has none")
+                    raise OptionError(f"`{name[:60]}` is no parameter of this address{near}")
+            return await handler(_JsonRequest(request.scope, request.receive))
+
+        return handle
+
+
+def _query_keys(dependant: Dependant) -> list[str]:
+    """Return the query parameters of an endpoint and of what it depends on."""
+    own = [field.alias for field in dependant.query_params]
+    return own + [key for part in dependant.dependencies for key in _query_keys(part)]
+
+
+class _JsonRequest(Request):
+    async def json(self) -> Any:
+        body = await self.body()
+        if len(body) <= _SMALL:
+            return _parse(body)
+        return await asyncio.to_thread(_parse, body)
+
+
+def _parse(body: bytes) -> object:
+    return json.loads(body, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; each key too many would become an error of its own."""
+    if len(pairs) > _MOST_KEYS:
+        raise Problem(422, f"an object of the body has more than {_MOST_KEYS} keys")
+    return dict(pairs)
+
+
+class Head:
+    """An ASGI application in front of another that answers HEAD as GET, without the body."""
+
+    def __init__(self, app: App) -> None:
+        """Stand before an application."""
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def headers_only(message: Message) -> None:
+            await send({**message, "body": b""} if "body" in message else message)
+
+        await self._app({**scope, "method": "GET"}, receive, headers_only)

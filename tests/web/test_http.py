@@ -1,0 +1,83 @@
+"""The service as a well-behaved HTTP server: HEAD, Allow, Accept, query keys, whole numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from rest import API, image_of, problem
+
+
+@pytest.mark.parametrize("path", ["/", f"{API}/health", f"{API}/models", f"{API}/openapi.json"])
+def test_head_where_get_is(service, path):
+    got, headed = service.get(path), service.head(path)
+    assert headed.status_code == 200
+    assert headed.content == b""
+    assert headed.headers["content-length"] == got.headers["content-length"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (f"{API}/photos/{'0' * 64}", "DELETE, GET, HEAD"),
+        (f"{API}/photos", "POST"),
+        (f"{API}/health", "GET, HEAD"),
+    ],
+)
+def test_allow_is_complete(service, path, allowed):
+    said = service.patch(path)
+    problem(said, 405, "method-not-allowed")
+    assert said.headers["allow"] == allowed
+    if "GET" not in allowed:
+        assert service.head(path).headers["allow"] == allowed
+
+
+def test_unknown_query_keys(service, photo, exif):
+    said = service.post(f"{API}/photos?nane=a.jpg", content=exif)
+    problem(said, 422, "not-allowed", "`nane` is no parameter of this address")
+    assert "name" in said.json()["detail"]
+    problem(service.get(f"{API}/health?x=1"), 422, "not-allowed", "it has none")
+    problem(service.post(f"{photo}/preview?side=3", json={}), 422, "not-allowed", "side")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("image/png", "PNG"),
+        ("image/png;q=0.5, image/webp", "WEBP"),
+        ("image/png, */*;q=0.1", "JPEG"),
+        ("image/avif, image/*", "JPEG"),
+    ],
+)
+def test_accept_chooses_the_format(service, photo, exif, accept, kind):
+    headers = {"accept": accept}
+    one = service.post(f"{API}/colorize", content=exif, headers=headers)
+    assert image_of(one).format == kind
+    assert one.headers["content-type"] == f"image/{kind.lower()}"
+    assert image_of(service.post(f"{photo}/render", json={}, headers=headers)).format == kind
+
+
+def test_what_is_asked_in_words_goes_before_accept(service, exif):
+    headers = {"accept": "image/png"}
+    said = service.post(f"{API}/colorize?format=webp", content=exif, headers=headers)
+    assert image_of(said).format == "WEBP"
+
+
+def test_nothing_acceptable(service, photo, exif):
+    headers = {"accept": "image/avif, text/html"}
+    said = service.post(f"{API}/colorize", content=exif, headers=headers)
+    problem(said, 406, "not-acceptable", "image/png")
+    problem(service.post(f"{photo}/render", json={}, headers=headers), 406, "not-acceptable")
+
+
+def test_whole_numbers_with_a_point(service, photo):
+    asked = {"side": 35.0, "steering": {"alternative": 1.0}}
+    assert image_of(service.post(f"{photo}/preview", json=asked)).size == (35, 25)
+    problem(service.post(f"{photo}/preview", json={"side": 35.5}), 422, "not-allowed", "side")
+    problem(service.post(f"{photo}/preview", json={"side": "35"}), 422, "not-allowed", "side")
+    assert service.post(f"{photo}/region", json={"x": 1.0, "width": 9.0}).is_success
+
+
+def test_the_description_names_the_token(service):
+    document = service.get(f"{API}/openapi.json").json()
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert document["security"] == [{"token": []}, {}]

@@ -1,0 +1,240 @@
+"""The studio's page in a real browser: kept work, what a hint can say, saving cancelled."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("playwright", reason="driving the page needs playwright")
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from pages import (
+    ARGS,
+    CHROMIUM,
+    Visit,
+    colourings,
+    drop,
+    name_colour,
+    save,
+    serving,
+    spot,
+    wait_for_colour,
+)
+from rest import picture
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
+]
+PHOTO = ("oma.png", picture(600, 400, "PNG"))
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    visit = Visit(browser, address)
+    visit.page.on("dialog", lambda dialog: dialog.accept())
+    yield visit
+    visit.leave()
+
+
+def open_hint(page: Page) -> None:
+    drop(page, PHOTO)
+    wait_for_colour(page)
+    page.mouse.click(*spot(page, 480, 330))
+    page.wait_for_selector("#editor .swatch .paint")
+
+
+def asked_for(page: Page) -> list[dict]:
+    """The bodies of all previews from now on."""
+    found: list[dict] = []
+    page.on(
+        "request",
+        lambda asked: asked.url.endswith("/preview") and found.append(json.loads(asked.post_data)),
+    )
+    return found
+
+
+def test_a_reload_loses_nothing(visit: Visit) -> None:
+    page = visit.page
+    open_hint(page)
+    name_colour(page, "bordeaux")
+    page.keyboard.press("Escape")
+    page.locator("#vividness").fill("1.5")
+    page.wait_for_timeout(800)
+    page.reload()
+    wait_for_colour(page)
+    expect(page.locator("#photo-title")).to_contain_text("oma.png")
+    expect(page.locator(".hint")).to_have_count(1)
+    assert page.locator("#vividness").input_value() == "1.5"
+    page.click("#undo")
+    assert page.locator("#vividness").input_value() == "1"
+    page.click("#undo")
+    expect(page.locator(".hint")).to_have_count(0)
+
+
+def test_closed_photos_are_not_kept(visit: Visit) -> None:
+    page = visit.page
+    open_hint(page)
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(800)
+    page.click("#save")
+    page.click("#close-all")
+    expect(page.locator("#empty")).to_be_visible()
+    page.wait_for_timeout(800)
+    page.reload()
+    page.wait_for_selector(".example")
+    page.wait_for_timeout(500)
+    expect(page.locator("#empty")).to_be_visible()
+    count = """() => new Promise((done) => {
+      indexedDB.open("koalarize", 1).onsuccess = (event) => {
+        const store = event.target.result.transaction("files").objectStore("files");
+        store.count().onsuccess = (found) => done(found.target.result);
+      };
+    })"""
+    assert page.evaluate(count) == 0
+
+
+def test_a_hint_has_a_reach_of_its_own(visit: Visit) -> None:
+    page = visit.page
+    open_hint(page)
+    name_colour(page, "wine red")
+    bodies = asked_for(page)
+    before = colourings(page)
+    reach = page.get_by_label("Reach of this hint")
+    assert "as all others" in (reach.get_attribute("aria-valuetext") or "")
+    reach.fill("10")
+    wait_for_colour(page, before)
+    assert bodies[-1]["steering"]["hints"][0]["reach"] == pytest.approx(0.075, abs=0.001)
+    before = colourings(page)
+    reach.dblclick()
+    wait_for_colour(page, before)
+    assert bodies[-1]["steering"]["hints"][0]["reach"] is None
+
+
+def test_a_place_is_protected(visit: Visit) -> None:
+    page = visit.page
+    open_hint(page)
+    now = page.locator("#editor .pick-row button").nth(1)
+    expect(now).to_be_enabled()
+    bodies = asked_for(page)
+    before = colourings(page)
+    now.click()
+    wait_for_colour(page, before)
+    (hint,) = bodies[-1]["steering"]["hints"]
+    assert hint["color"].startswith("#")
+    expect(now).to_have_attribute("aria-pressed", "true")
+
+
+def test_an_open_editor_has_no_stray_ring(visit: Visit) -> None:
+    page = visit.page
+    open_hint(page)
+    chip = page.locator("#editor .chip.empty").bounding_box()
+    editor = page.locator("#editor").bounding_box()
+    assert chip is not None
+    assert editor is not None
+    assert chip["width"] < 60 < editor["width"]
+
+
+def test_everything_is_reset_and_brought_back(visit: Visit) -> None:
+    page = visit.page
+    open_hint(page)
+    name_colour(page, "field grey")
+    page.keyboard.press("Escape")
+    page.locator("#warmth").fill("0.5")
+    page.click("#reset-all")
+    expect(page.locator(".hint")).to_have_count(0)
+    assert page.locator("#warmth").input_value() == "0"
+    expect(page.locator("#reset-all")).to_be_hidden()
+    page.click("#undo")
+    expect(page.locator(".hint")).to_have_count(1)
+    assert page.locator("#warmth").input_value() == "0.5"
+
+
+def test_only_a_full_queue_is_asked_again(visit: Visit) -> None:
+    page = visit.page
+    drop(page, PHOTO)
+    wait_for_colour(page)
+    asked: list[str] = []
+    slug = ["timed-out"]
+
+    def refuse(route):
+        asked.append(slug[0])
+        status = 503 if slug[0] == "timed-out" else 429
+        problem = {"type": f"urn:koalarize:problem:{slug[0]}", "title": "Took too long"}
+        body = json.dumps({**problem, "status": status, "detail": "it did"})
+        headers = {"retry-after": "0.1"}
+        route.fulfill(status=status, body=body, headers=headers)
+
+    page.route("**/preview", refuse)
+    page.locator("#vividness").fill("1.4")
+    expect(page.locator("#notice")).to_contain_text("Took too long")
+    first = len(asked)
+    page.wait_for_timeout(1500)
+    assert len(asked) == first
+    slug[0] = "busy"
+    page.locator("#vividness").fill("1.3")
+    page.wait_for_timeout(1500)
+    assert len(asked) > first + 3
+    page.unroute("**/preview")
+    visit.errors = [text for text in visit.errors if "503" not in text and "429" not in text]
+
+
+def test_saving_is_cancelled(visit: Visit) -> None:
+    page = visit.page
+    drop(page, PHOTO)
+    wait_for_colour(page)
+    page.route("**/render", lambda route: time.sleep(0))
+    page.click("#save")
+    page.click("[data-format=png]")
+    page.click("#cancel-save")
+    expect(page.locator("#status")).to_contain_text("cancelled")
+    expect(page.locator("#cancel-save")).to_be_hidden()
+    expect(page.locator("#save")).not_to_have_attribute("aria-busy", "true")
+    page.unroute("**/render")
+
+
+def test_before_and_after_in_one_picture(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    page.locator(".example").first.click()
+    wait_for_colour(page)
+    path = save(page, "#save-pair", tmp_path / "pair.jpg")
+    with Image.open(path) as pair:
+        assert pair.format == "JPEG"
+        levels = np.asarray(pair).astype(int)
+        if pair.width > pair.height:
+            levels = levels.swapaxes(0, 1)
+    middle = len(levels) // 2
+    spread = levels.max(axis=2) - levels.min(axis=2)
+    assert spread[: middle - 16].max() <= 2
+    assert spread[middle + 16 :].max() > 20
+    assert levels[middle - 3 : middle + 3].min() > 240
+
+
+def test_a_closed_page_gives_its_photos_up(visit: Visit) -> None:
+    page = visit.page
+    drop(page, PHOTO)
+    wait_for_colour(page)
+    with page.expect_request("**/photos/leave") as told:
+        page.evaluate("dispatchEvent(new Event('pagehide'))")  # a reload's own is not seen here
+    assert len(json.loads(told.value.post_data)["ids"]) == 1
