@@ -8,6 +8,7 @@ Asked by the trainer once it knows which of how many processes this is.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -84,7 +85,7 @@ class Loaders(L.LightningDataModule):
 class _Share(Dataset[Any]):
     """Every ``world``-th array from ``rank`` on; as many for each, so None where they run out."""
 
-    def __init__(self, arrays: list[np.ndarray[Any, Any]], rank: int, world: int) -> None:
+    def __init__(self, arrays: Sequence[np.ndarray[Any, Any]], rank: int, world: int) -> None:
         self.arrays = arrays
         self.rank = rank
         self.world = world

@@ -78,8 +78,10 @@ class DataOptions:
         validation: the same for validation, or ``{split: N}`` to hold N pictures of ``train`` out;
             None trains without.
         limit: at most so many training pictures.
-        max_side: longest short side kept in memory, pixels.
+        max_side: pictures with a longer short side are brought down to it, pixels.
         min_chroma: pictures of a lower mean chroma (Lab units) count as grey and are left out.
+        memory: GiB of pixels that each process keeps decoded; pictures beyond are decoded for each
+            crop, which changes no result.
         validation_pictures: how many pictures a validation looks at.
         workers: processes that make batches.
     """
@@ -89,8 +91,15 @@ class DataOptions:
     limit: int | None = None
     max_side: int | None = 256
     min_chroma: float = 2.0
+    memory: float = 2.0
     validation_pictures: int = 100
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.memory < math.inf:
+            raise OptionError(
+                f"`data.memory` is {self.memory} but must be 0 or more: 0 keeps nothing decoded"
+            )
 
 
 @dataclass(frozen=True)

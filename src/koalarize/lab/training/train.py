@@ -15,8 +15,9 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 import koalarize
 from koalarize import color
 from koalarize.errors import DataError, OptionError, OutputError
+from koalarize.lab.datasets.kept import Chosen, Reading, keep_pictures
 from koalarize.lab.datasets.sources import Pictures, load_pictures
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.koala import Koala
@@ -156,12 +158,13 @@ def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
     """
     data = recipe.data
     split = data.validation.split if isinstance(data.validation, SplitOptions) else 0
-    pictures = load_pictures(
-        Path(data.train),
+    reading = Reading(
         limit=data.limit and data.limit + split,
         max_side=data.max_side,
         min_chroma=data.min_chroma,
+        memory=round(data.memory * 2**30),
     )
+    pictures = keep_pictures(Path(data.train), reading)
     held_out = hold_out(pictures, split, recipe.seed)
     reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
     log.info("%d pictures to learn from; left out: %s", len(pictures), reasons or "none")
@@ -174,7 +177,7 @@ def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
     )
 
 
-def hold_out(pictures: Pictures, count: int, seed: int) -> list[npt.NDArray[np.uint8]]:
+def hold_out(pictures: Pictures, count: int, seed: int) -> Sequence[npt.NDArray[np.uint8]]:
     """Take pictures that a seed chooses out of a set, which keeps the order of the others.
 
     Raises:
@@ -188,10 +191,9 @@ def hold_out(pictures: Pictures, count: int, seed: int) -> list[npt.NDArray[np.u
             "hold fewer out, or give a folder as `data.validation`"
         )
     chosen = np.random.default_rng((seed, count, len(pictures))).permutation(len(pictures))[:count]
-    held_out = [pictures.arrays[number] for number in chosen]
-    taken = set(chosen.tolist())
-    pictures.arrays = [each for n, each in enumerate(pictures.arrays) if n not in taken]
-    return held_out
+    every, taken = pictures.arrays, set(chosen.tolist())
+    pictures.arrays = Chosen(every, [n for n in range(len(every)) if n not in taken])
+    return Chosen(every, chosen.tolist())
 
 
 def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
@@ -205,7 +207,7 @@ def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
 def bin_shares(pictures: Pictures) -> np.ndarray[Any, Any]:
     """Return (Q,) how often each ab bin occurs in the first pictures, softly encoded; sums to 1."""
     total = np.zeros(len(color.ab_bins()))
-    for pixels in pictures.arrays[:_SHARE_PICTURES]:
+    for pixels in islice(pictures.arrays, _SHARE_PICTURES):
         step = max(1, min(pixels.shape[:2]) // 10)
         ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
         numbers, shares = color.encode_ab(ab.reshape(-1, 2))
