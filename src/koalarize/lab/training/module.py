@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from koalarize import color
-from koalarize.errors import ModelError
 from koalarize.lab.datasets.batches import random_crop
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.training import losses
@@ -78,12 +77,7 @@ class ColorizationModule(L.LightningModule):
                 steady = _regression_loss(
                     of_copies, found[-copies:].detach().float(), self.recipe.loss
                 )
-        if not torch.isfinite(loss):
-            raise ModelError(
-                f"the loss is {float(loss.detach())} at step {self.global_step}: lower "
-                "`optimizer.learning_rate` and go on with --resume; the state before is kept"
-            )
-        self.log("train/loss", loss, prog_bar=True, batch_size=fresh)
+        self.log("train/loss", loss, batch_size=fresh)
         self.log("train/learning_rate", self.learning_rate, batch_size=fresh)
         if steady is None:
             return loss
