@@ -163,7 +163,7 @@ class TestRecipe:
             ("{devices: 64}", r"`batch` is 32 but must be a multiple of .* 64, .* try 64"),
             ("accelerator: tpu", "`accelerator` is 'tpu': use auto, cpu or gpu"),
             ("temperature: 0", r"`temperature` is 0\.0 but must be above 0"),
-            ("precision: fp16", "`precision` is 'fp16': use auto, bf16 or fp32"),
+            ("precision: fp8", "`precision` is 'fp8': use auto, bf16, fp16 or fp32"),
             ("- 1", "must hold keys and values, as recipes/koala.yaml does"),
             ("a: [", "is not YAML"),
             ("steps: 1\nseed: 2\nsteps: 3", "`steps` stands twice in .*line 1 and line 3"),

@@ -7,7 +7,6 @@ Asked by the trainer once it knows which of how many processes this is.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from koalarize.lab.datasets.batches import Batches, SegmentSampler
 from koalarize.lab.datasets.sources import Pictures
+from koalarize.lab.training.devices import usable_workers
 from koalarize.lab.training.recipe import Recipe
 
 __all__ = ["Loaders"]
@@ -51,8 +51,7 @@ class Loaders(L.LightningDataModule):
             rank=trainer.global_rank,
             world=trainer.world_size,
         )
-        # Elsewhere each worker would copy the data.
-        workers = recipe.data.workers if os.name == "posix" else 0
+        workers = usable_workers(recipe.data.workers)
         return DataLoader(
             batches,
             batch_size=None,

@@ -191,7 +191,7 @@ class Recipe:
         segment: steps between two checkpoints.
         validate_every: segments between two validations; 0 never validates.
         ema: decay of the moving average of the weights that is validated and exported.
-        precision: ``auto``, ``bf16`` or ``fp32``.
+        precision: ``auto``, ``bf16``, ``fp32``, or ``fp16`` on GPUs.
         accelerator: ``auto`` takes a GPU where there is one; ``cpu`` or ``gpu``.
         devices: GPUs, or processes on CPUs, of one node.
         nodes: machines.
@@ -241,8 +241,8 @@ class Recipe:
         for name in ("temperature", "chroma_gain"):
             if not getattr(self, name) > 0:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be above 0")
-        if self.precision not in ("auto", "bf16", "fp32"):
-            raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16 or fp32")
+        if self.precision not in ("auto", "bf16", "fp16", "fp32"):
+            raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16, fp16 or fp32")
         if self.accelerator not in ("auto", "cpu", "gpu"):
             raise OptionError(f"`accelerator` is {self.accelerator!r}: use auto, cpu or gpu")
         world = self.devices * self.nodes

@@ -11,12 +11,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-import signal
 import sys
-import threading
-import warnings
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,9 +31,11 @@ from koalarize.lab.datasets.kept import Chosen, Reading, keep_pictures
 from koalarize.lab.datasets.sources import Pictures, load_pictures
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.koala import Koala
-from koalarize.lab.training.callbacks import Progress, SaveWeights
+from koalarize.lab.training.bar import Bar
+from koalarize.lab.training.callbacks import LOOK_EVERY, Progress, SaveWeights
 from koalarize.lab.training.checkpoint import build_network
 from koalarize.lab.training.devices import check_devices, choose_precision, trainer_devices
+from koalarize.lab.training.endings import own_endings, quiet
 from koalarize.lab.training.initialise import load_mobilenetv2, start_from
 from koalarize.lab.training.loaders import Loaders
 from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
@@ -51,15 +49,6 @@ __all__ = ["bin_shares", "hold_out", "train", "train_recipe"]
 log = logging.getLogger(__name__)
 
 _SHARE_PICTURES = 4000
-
-#: Notes of Lightning and torch on what is meant to be so here.
-_EXPECTED_NOTES = (
-    r".*Checkpoint directory .* exists and is not empty",
-    r".*You defined a `validation_step` but have no `val_dataloader`",
-    r".*isinstance\(treespec, LeafSpec\)` is deprecated",
-    r".*does not have many workers which may be a bottleneck",
-    r".*It is recommended to use `self\.log\('train/.*, sync_dist=True\)`",  # speeds are its own
-)
 
 
 def train(
@@ -123,7 +112,7 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
         "pictures": len(pictures),
         "bin_shares": [round(float(share), 8) for share in shares],
     }
-    with _quiet(), _own_endings(last):
+    with quiet(), own_endings(last):
         trainer = _trainer(recipe, folder, SaveWeights(checkpoint, recipe, facts))
         trainer.fit(
             module,
@@ -265,13 +254,14 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Train
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,
             ),
+            *([Bar(recipe.steps, LOOK_EVERY)] if sys.stderr.isatty() else []),
             Progress(recipe, folder / "history.csv", save_weights.facts["pictures"]),
         ],
         check_val_every_n_epoch=max(1, recipe.validate_every),
         limit_val_batches=1.0 if recipe.validate_every and recipe.data.validation else 0,
         num_sanity_val_steps=0,
-        log_every_n_steps=20,
-        enable_progress_bar=sys.stderr.isatty(),
+        log_every_n_steps=LOOK_EVERY,
+        enable_progress_bar=False,  # Lightning's counts segments as epochs without an end
         enable_model_summary=False,
         **trainer_devices(recipe),
     )
@@ -282,38 +272,3 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"`{folder}` cannot be made: {error.strerror}") from error
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Keep Lightning's notes on its own setup away from a person; real warnings pass."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for note in _EXPECTED_NOTES:
-                warnings.filterwarnings("ignore", message=note)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-@contextmanager
-def _own_endings(last: Path) -> Generator[None]:
-    """Turn Lightning's ways to end early into ours: an interrupt, or a disk that is full."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT) if main else None
-    try:
-        yield
-    except SystemExit as error:  # Lightning's answer to an interrupt, after which it ignores more
-        if main:
-            signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from error
-    except OSError as error:
-        raise OutputError(
-            f"the run could not be saved ({error.strerror or error}): make room, then go on from "
-            f"`{last}` with --resume"
-        ) from error
