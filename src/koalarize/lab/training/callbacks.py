@@ -23,7 +23,7 @@ from koalarize.lab.training.checkpoint import save_checkpoint
 from koalarize.lab.training.history import History
 from koalarize.lab.training.module import ColorizationModule
 from koalarize.lab.training.recipe import Recipe
-from koalarize.lab.training.resume import PICTURES_KEY, RECIPE_KEY
+from koalarize.lab.training.resume import PICTURES_KEY, RECIPE_KEY, STALE_KEY
 
 __all__ = ["LOOK_EVERY", "Progress", "SaveWeights"]
 
@@ -41,27 +41,41 @@ class SaveWeights(Callback):
     """Write the averaged weights as a self-describing checkpoint beside Lightning's own.
 
     Those of the lowest validation loss are kept as ``best.safetensors`` too, where runs validate.
+    After the recipe's ``patience`` without a lower loss the run ends.
     """
 
     def __init__(self, path: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
         self.path, self.recipe, self.facts = path, recipe, facts
         self._best = math.inf
+        self._stale = 0  # validations since the lowest loss
         self._scores: dict[str, float] | None = None  # of weights better than any before
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the lowest validation loss, for a run that goes on."""
-        return {"best": self._best}
+        """Return the lowest validation loss and how old it is, for a run that continues."""
+        return {"best": self._best, STALE_KEY: self._stale}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the lowest validation loss of the run up to here."""
         self._best = float(state_dict["best"])
+        self._stale = int(state_dict.get(STALE_KEY, 0))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note whether the weights are the best so far; the same in every process."""
         assert isinstance(pl_module, ColorizationModule)
         loss = pl_module.mean_scores.get("validation/loss", math.inf)
         if loss < self._best:
-            self._best, self._scores = loss, pl_module.mean_scores
+            self._best, self._scores, self._stale = loss, pl_module.mean_scores, 0
+            return
+        self._stale += 1
+        if self.recipe.patience is not None and self._stale >= self.recipe.patience:
+            log.info(
+                "ending after step %d: no lower loss in %d validations; best.safetensors has the "
+                "weights of the lowest, %.4g",
+                trainer.global_step,
+                self._stale,
+                self._best,
+            )
+            trainer.should_stop = True
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]

@@ -170,7 +170,8 @@ class ColorizationModule(L.LightningModule):
         optimizer = kind(
             self.network.parameter_groups(options.learning_rate),
             weight_decay=options.weight_decay,
-            fused=True,
+            # With fp16 a fused step scales the gradients itself: there is nothing to clip before.
+            fused=options.clip is None or self.recipe.precision != "fp16",
         )
 
         def rate(step: int) -> float:

@@ -150,6 +150,8 @@ class OptimizerOptions:
         warmup: steps over which the rate rises linearly; 0 for none.
         schedule: ``cosine`` to zero over the run, or ``constant``.
         accumulate: batches whose gradients make one step.
+        clip: largest norm of all gradients of a step together; larger ones are scaled down to it.
+            None leaves them.
     """
 
     name: str = "adamw"
@@ -158,6 +160,7 @@ class OptimizerOptions:
     warmup: int = 300
     schedule: str = "cosine"
     accumulate: int = 1
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in (("name", OPTIMIZERS), ("schedule", SCHEDULES)):
@@ -176,6 +179,10 @@ class OptimizerOptions:
                 )
         if self.accumulate < 1:
             raise OptionError(f"`optimizer.accumulate` is {self.accumulate} but must be at least 1")
+        if self.clip is not None and not 0 < self.clip < math.inf:
+            raise OptionError(
+                f"`optimizer.clip` is {self.clip} but must be above 0: null leaves gradients alone"
+            )
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,7 @@ class Recipe:
             last step is filled up with pictures of the next pass.
         segment: steps between two checkpoints.
         validate_every: segments between two validations; 0 never validates.
+        patience: validations without a lower loss after which the run ends; None goes through.
         ema: decay of the moving average of the weights that is validated and exported.
         precision: ``auto``, ``bf16``, ``fp32``, or ``fp16`` on GPUs.
         accelerator: ``auto`` takes a GPU where there is one; ``cpu`` or ``gpu``.
@@ -214,6 +222,7 @@ class Recipe:
     epochs: int | None = None
     segment: int = 500
     validate_every: int = 2
+    patience: int | None = None
     ema: float = 0.999
     precision: str = "auto"
     accelerator: str = "auto"
@@ -225,12 +234,18 @@ class Recipe:
     chroma_gain: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("batch", "steps", "epochs", "segment", "size", "devices", "nodes"):
+        counts = ("batch", "steps", "epochs", "segment", "size", "devices", "nodes", "patience")
+        for name in counts:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionError(f"`{name}` is {value} but must be at least 1")
         if self.validate_every < 0:
             raise OptionError(f"`validate_every` is {self.validate_every} but must be 0 or more")
+        if self.patience is not None and not (self.validate_every and self.data.validation):
+            raise OptionError(
+                f"`patience` is {self.patience} but the run does not validate: give "
+                "`data.validation` a folder or {split: N}, and `validate_every` 1 or more"
+            )
         if not 0 <= self.ema < 1:
             raise OptionError(f"`ema` is {self.ema} but must be in [0, 1): 0 does not average")
         if self.hints is not None and self.hints.patch[1] > min(self.crop.sizes):

@@ -240,6 +240,7 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Train
         max_steps=recipe.steps,
         precision=precision,
         accumulate_grad_batches=recipe.optimizer.accumulate,
+        gradient_clip_val=recipe.optimizer.clip,
         plugins=[WholeFiles()],
         logger=TensorBoardLogger(folder, name=None, version="tensorboard"),
         callbacks=[
