@@ -265,6 +265,20 @@ class TestShrink:
         few = shrink(self.recipe(data={"validation_pictures": 10}), limit=64)
         assert few.data.validation_pictures == 10
 
+    def test_a_run_of_few_pictures_has_a_curve(self):
+        long = {"batch": 32, "epochs": 1, "segment": 2500}
+        small = shrink(self.recipe(**long), limit=64)
+        assert (small.batch, small.segment) == (8, 1)
+        assert shrink(self.recipe(**long | {"epochs": 10}), limit=64).segment == 8
+        assert shrink(self.recipe(**long), limit=80_000).batch == 32
+        assert shrink(self.recipe(steps=6000, segment=250), limit=1000).segment == 250
+        assert shrink(self.recipe(**long | {"devices": 2}), limit=20).batch == 2
+
+    def test_what_a_person_has_set_stays(self):
+        recipe = self.recipe(batch=32, epochs=1, segment=2500)
+        kept = shrink(recipe, limit=64, given={"batch", "segment"})
+        assert (kept.batch, kept.segment) == (32, 2500)
+
     def test_the_width_of_cnn_follows(self):
         values = {"network": {"name": "cnn"}, "loss": {"name": "l1"}, "crop": {"sizes": [128]}}
         recipe = self.recipe(**values, size=128)

@@ -350,8 +350,12 @@ class TestRun:
         assert not folder.exists()
 
     def test_missing_data(self, tiny, tmp_path):
-        with pytest.raises(DataError, match="does not exist"):
+        with pytest.raises(DataError, match=r"does not exist.*koalarize lab data sample") as error:
             train_recipe(tiny(data={"train": str(tmp_path / "no")}), tmp_path / "run")
+        assert "COCO" not in str(error.value)
+        coco = str(tmp_path / "coco" / "train")
+        with pytest.raises(DataError, match="`koalarize lab data coco data/coco` fetches COCO"):
+            train_recipe(tiny(data={"train": coco}), tmp_path / "run")
 
     def test_a_folder_that_cannot_be_made(self, tiny, tmp_path):
         (tmp_path / "file").touch()

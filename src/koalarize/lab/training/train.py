@@ -73,7 +73,8 @@ def train(
     Returns:
         Path of the run's ``model.safetensors``.
     """
-    loaded = shrink(load_recipe(recipe, overrides), limit=limit, size=size)
+    loaded = load_recipe(recipe, overrides)
+    loaded = shrink(loaded, limit=limit, size=size, given=(overrides or {}).keys())
     return train_recipe(loaded, output or Path("runs") / loaded.name, resume=resume)
 
 
@@ -153,7 +154,10 @@ def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
         min_chroma=data.min_chroma,
         memory=round(data.memory * 2**30),
     )
-    pictures = keep_pictures(Path(data.train), reading)
+    try:
+        pictures = keep_pictures(Path(data.train), reading)
+    except DataError as error:
+        raise DataError(f"{error}{_how_to_get(data.train)}") from error
     held_out = hold_out(pictures, split, recipe.seed)
     reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
     log.info("%d pictures to learn from; left out: %s", len(pictures), reasons or "none")
@@ -163,6 +167,17 @@ def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
         return pictures, Pictures(held_out[: data.validation_pictures])
     return pictures, load_pictures(
         Path(data.validation), limit=data.validation_pictures, max_side=data.max_side or 256
+    )
+
+
+def _how_to_get(source: str) -> str:
+    """Return what to do about a folder to learn from that a recipe names and nobody has made."""
+    if Path(source).exists():
+        return ""
+    fetch = "`koalarize lab data coco data/coco` fetches COCO, 14 GB; " if "coco" in source else ""
+    return (
+        f"; {fetch}`--set data.train=FOLDER` takes photos of your own; "
+        "`koalarize lab data sample data/sample` makes a few to try with"
     )
 
 
