@@ -32,6 +32,7 @@ __all__ = [
 LOSSES = ("rebalanced-cross-entropy", "mse", "l1", "ssim", "combined")
 OPTIMIZERS = ("adamw", "adam")
 SCHEDULES = ("cosine", "constant")
+LOGGERS = ("wandb", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,8 @@ class Recipe:
         accelerator: ``auto`` takes a GPU where there is one; ``cpu`` or ``gpu``.
         devices: GPUs, or processes on CPUs, of one node.
         nodes: machines.
+        logger: where the numbers go besides TensorBoard: ``wandb`` or ``mlflow``, each a package to
+            install; None for nowhere.
         seed: of the weights, the order of the pictures, crops, hints and dropout.
         size: working size of the trained model, shorter side in pixels.
         temperature: of the annealed mean.
@@ -228,6 +231,7 @@ class Recipe:
     accelerator: str = "auto"
     devices: int = 1
     nodes: int = 1
+    logger: str | None = None
     seed: int = 0
     size: int = 160
     temperature: float = 0.5
@@ -260,6 +264,8 @@ class Recipe:
             raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16, fp16 or fp32")
         if self.accelerator not in ("auto", "cpu", "gpu"):
             raise OptionError(f"`accelerator` is {self.accelerator!r}: use auto, cpu or gpu")
+        if self.logger not in (None, *LOGGERS):
+            raise OptionError(f"`logger` is {self.logger!r} but must be one of {LOGGERS} or null")
         world = self.devices * self.nodes
         if self.batch % world:
             near = max(1, round(self.batch / world)) * world

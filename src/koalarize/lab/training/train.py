@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 
 import koalarize
 from koalarize import color
@@ -38,6 +37,7 @@ from koalarize.lab.training.devices import check_devices, choose_precision, trai
 from koalarize.lab.training.endings import own_endings, quiet
 from koalarize.lab.training.initialise import load_mobilenetv2, start_from
 from koalarize.lab.training.loaders import Loaders
+from koalarize.lab.training.loggers import check_logger, run_loggers
 from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
 from koalarize.lab.training.module import ColorizationModule
 from koalarize.lab.training.recipe import Recipe, SplitOptions, load_recipe
@@ -84,11 +84,13 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
     Raises:
         OptionError: if the recipe does not fit its network or this machine, or the folder holds
             another run.
+        DependencyError: if the package of the recipe's logger is not installed.
         DataError: if there is nothing to learn from.
         ModelError: if the state to go on from is damaged or of another network.
         OutputError: if the folder cannot be written; what was written before stays.
     """
     check_devices(recipe)
+    check_logger(recipe)
     network = _network(recipe)
     checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
     earlier: EarlierRun | None = None
@@ -110,7 +112,10 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
     module = ColorizationModule(network.to(memory_format=torch.channels_last), recipe, weights)
     facts = {
         "koalarize": koalarize.__version__,
+        "data": Path(recipe.data.train).name,
+        "data_sha256": pictures.sha256,
         "pictures": len(pictures),
+        "left_out": dict(pictures.left_out),
         "bin_shares": [round(float(share), 8) for share in shares],
     }
     with quiet(), own_endings(last):
@@ -257,7 +262,7 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Train
         accumulate_grad_batches=recipe.optimizer.accumulate,
         gradient_clip_val=recipe.optimizer.clip,
         plugins=[WholeFiles()],
-        logger=TensorBoardLogger(folder, name=None, version="tensorboard"),
+        logger=run_loggers(recipe, folder),
         callbacks=[
             GoOn(),
             EMAWeightAveraging(decay=recipe.ema),
