@@ -37,7 +37,9 @@ class Either:
 
 
 def without_download(path):
-    return LIGHT if load_recipe(path).network.name == "koala-net" else {}
+    recipe = load_recipe(path)
+    plain = {"loss.perceptual": "0"} if recipe.loss.perceptual else {}
+    return plain | (LIGHT if recipe.network.name == "koala-net" else {})
 
 
 def written(folder, text):

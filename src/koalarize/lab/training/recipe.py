@@ -19,6 +19,7 @@ from koalarize.lab.datasets.degrade import DegradeOptions
 from koalarize.lab.training.options import build, read_yaml
 
 __all__ = [
+    "AdversarialOptions",
     "DataOptions",
     "LossOptions",
     "NetworkOptions",
@@ -115,6 +116,7 @@ class LossOptions:
         alpha: weight of L1 in ``combined``.
         beta: weight of the squared error in ``combined``.
         gamma: weight of 1 - SSIM in ``combined``.
+        perceptual: weight of LPIPS of the coloured crop, beside any of these but the first.
     """
 
     name: str = "rebalanced-cross-entropy"
@@ -123,6 +125,7 @@ class LossOptions:
     alpha: float = 1.0
     beta: float = 1.0
     gamma: float = 1.0
+    perceptual: float = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in LOSSES:
@@ -130,13 +133,39 @@ class LossOptions:
                 f"`loss.name` is {self.name!r} but must be one of {LOSSES}"
                 f"{did_you_mean(self.name, LOSSES)}"
             )
-        for name in ("uniform", "alpha", "beta", "gamma"):
+        for name in ("uniform", "alpha", "beta", "gamma", "perceptual"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"`loss.{name}` is {getattr(self, name)} but must be 0 or more")
         if self.alpha + self.beta + self.gamma == 0:
             raise OptionError(
                 "`loss.alpha`, `loss.beta` and `loss.gamma` are all 0: give one of them a weight"
             )
+
+
+@dataclass(frozen=True)
+class AdversarialOptions:
+    """A discriminator that tells the network's colours from real ones (PatchGAN).
+
+    Attributes:
+        weight: of the network's loss for being found out, beside the recipe's loss.
+        start: steps before it begins: late, on a network that colours well, is NoGAN's way.
+        learning_rate: of the discriminator.
+        width: channels of its first layer.
+    """
+
+    weight: float = 0.01
+    start: int = 0
+    learning_rate: float = 2e-4
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "learning_rate", "width"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise OptionError(
+                    f"`adversarial.{name}` is {getattr(self, name)} but must be above 0"
+                )
+        if self.start < 0:
+            raise OptionError(f"`adversarial.start` is {self.start} but must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -219,6 +248,7 @@ class Recipe:
     hints: HintOptions | None = field(default_factory=HintOptions)
     degrade: DegradeOptions | None = None
     loss: LossOptions = field(default_factory=LossOptions)
+    adversarial: AdversarialOptions | None = None
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     batch: int = 32
     steps: int = 10_000
@@ -264,6 +294,13 @@ class Recipe:
             raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16, fp16 or fp32")
         if self.accelerator not in ("auto", "cpu", "gpu"):
             raise OptionError(f"`accelerator` is {self.accelerator!r}: use auto, cpu or gpu")
+        needs_ab = self.loss.perceptual or self.adversarial is not None
+        if needs_ab and self.loss.name == "rebalanced-cross-entropy":
+            name = "loss.perceptual" if self.loss.perceptual else "adversarial"
+            raise OptionError(
+                f"`{name}` looks at predicted colours but `loss.name` is {self.loss.name!r}, which "
+                "compares bins: use 'l1' or 'mse'"
+            )
         if self.logger not in (None, *LOGGERS):
             raise OptionError(f"`logger` is {self.logger!r} but must be one of {LOGGERS} or null")
         world = self.devices * self.nodes

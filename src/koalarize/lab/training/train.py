@@ -40,6 +40,7 @@ from koalarize.lab.training.loaders import Loaders
 from koalarize.lab.training.loggers import check_logger, run_loggers
 from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
 from koalarize.lab.training.module import ColorizationModule
+from koalarize.lab.training.perceptual import PerceptualLoss
 from koalarize.lab.training.recipe import Recipe, SplitOptions, load_recipe
 from koalarize.lab.training.resume import EarlierRun, GoOn, WholeFiles, earlier_run
 from koalarize.lab.training.shrink import shrink
@@ -84,13 +85,15 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
     Raises:
         OptionError: if the recipe does not fit its network or this machine, or the folder holds
             another run.
-        DependencyError: if the package of the recipe's logger is not installed.
+        DependencyError: if the recipe's logger or the perceptual loss's weights are not installed.
         DataError: if there is nothing to learn from.
         ModelError: if the state to go on from is damaged or of another network.
         OutputError: if the folder cannot be written; what was written before stays.
     """
     check_devices(recipe)
     check_logger(recipe)
+    if recipe.loss.perceptual:
+        PerceptualLoss.check()
     network = _network(recipe)
     checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
     earlier: EarlierRun | None = None
