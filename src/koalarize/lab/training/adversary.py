@@ -8,8 +8,6 @@ only its state is saved, for a run that continues.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,6 +15,9 @@ from torch.nn import functional as F
 from koalarize.lab.training.recipe import AdversarialOptions
 
 __all__ = ["Adversary", "PatchDiscriminator"]
+
+#: What ``state_dict`` of the network and of its optimizer hold.
+State = dict[str, dict[str, object]]
 
 _AB = 110.0
 _BETAS = (0.5, 0.999)  # pix2pix's
@@ -101,11 +102,11 @@ class Adversary:
         self.optimizer.step()
         return loss.detach()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Return what a run that continues needs."""
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Take the state of an earlier run."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 import lightning as L
 import torch
@@ -55,15 +54,16 @@ class Bar(Callback):
         self,
         trainer: L.Trainer,
         pl_module: L.LightningModule,
-        outputs: torch.Tensor | Mapping[str, Any] | None,
+        outputs: torch.Tensor | Mapping[str, object] | None,
         batch: object,
         batch_idx: int,
     ) -> None:
         """Move on, and look at the loss now and then."""
         if self._line is None:
             return
-        if batch_idx % self.look_every == 0 and isinstance(outputs, Mapping):
-            self._loss = f"{float(outputs['loss']) * trainer.accumulate_grad_batches:.4f}"
+        loss = outputs["loss"] if isinstance(outputs, Mapping) else None
+        if batch_idx % self.look_every == 0 and isinstance(loss, torch.Tensor):
+            self._loss = f"{float(loss) * trainer.accumulate_grad_batches:.4f}"
         self._line.update(self._task, completed=trainer.global_step, loss=self._loss)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
@@ -23,7 +23,7 @@ from koalarize import color
 from koalarize.lab.datasets.batches import random_crop
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.training import losses
-from koalarize.lab.training.adversary import Adversary
+from koalarize.lab.training.adversary import Adversary, State
 from koalarize.lab.training.perceptual import PerceptualLoss
 from koalarize.lab.training.recipe import LossOptions, Recipe
 
@@ -121,15 +121,15 @@ class ColorizationModule(L.LightningModule):
             if part is not None:
                 part.to(self.device)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
         """Keep the adversary's state, which is no part of the network."""
         if self.adversary is not None:
             checkpoint[_ADVERSARY_KEY] = self.adversary.state_dict()
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: dict[str, object]) -> None:
         """Take the adversary's state of the run up to here; one that was not there begins."""
         if self.adversary is not None and _ADVERSARY_KEY in checkpoint:
-            self.adversary.load_state_dict(checkpoint[_ADVERSARY_KEY])
+            self.adversary.load_state_dict(cast(State, checkpoint[_ADVERSARY_KEY]))
 
     @property
     def learning_rate(self) -> float:
