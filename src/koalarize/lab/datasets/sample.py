@@ -16,7 +16,6 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from koalarize.errors import OutputError
-from koalarize.lab.datasets.sources import mean_chroma
 from koalarize.photo.files import write_bytes
 
 __all__ = ["draw_scene", "make_sample"]
@@ -32,7 +31,6 @@ _PARTS = {
 }
 _SIDE = 256
 _SCENE = (288, 216)
-_LEAST_CHROMA = 4.0  # Lab units: a crop without colours would be left out of a training
 
 
 def make_sample(folder: Path) -> int:
@@ -68,21 +66,18 @@ def _write(pixels: UInt8, path: Path) -> None:
 
 
 def _crops(name: str, count: int) -> Iterator[UInt8]:
-    """Yield coloured square crops of a photo of scikit-image, the same ones every time."""
+    """Yield square crops of a photo of scikit-image, the same ones every time."""
     import skimage.data
 
     loaded = getattr(skimage.data, name)()
     photo: UInt8 = loaded[0] if isinstance(loaded, tuple) else loaded
     rng = np.random.default_rng(len(name))
     height, width = photo.shape[:2]
-    while count:
+    for _ in range(count):
         side = int(rng.integers(_SIDE * 2 // 3, min(height, width, _SIDE * 3 // 2) + 1))
         top, left = (int(rng.integers(0, most - side + 1)) for most in (height, width))
         crop = Image.fromarray(photo[top : top + side, left : left + side])
-        pixels = np.asarray(crop.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
-        if mean_chroma(pixels) >= _LEAST_CHROMA:
-            count -= 1
-            yield pixels
+        yield np.asarray(crop.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
 
 def draw_scene(seed: int) -> UInt8:
