@@ -1,7 +1,7 @@
 """``koalarize lab data``: fetch COCO's pictures, make a small set, look at what a set holds.
 
 Not here: the fetching and reading (``lab.datasets``, which needs no more than koalarize itself;
-Parquet needs the extra ``train``).
+Parquet and the small set need the extra ``train``).
 """
 
 from __future__ import annotations
