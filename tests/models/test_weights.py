@@ -88,6 +88,11 @@ class TestMistakes:
         with pytest.raises(ModelError, match="did you mean `koala`"):
             Colorizer.load("koalla")
 
+    def test_a_checkpoint_is_exported_first(self, tmp_path):
+        words = r"is a checkpoint of a training.*`koalarize lab export runs/koala/model\.safet"
+        with pytest.raises(ModelError, match=words):
+            Colorizer.load("runs/koala/model.safetensors")
+
     def test_missing_file(self, tmp_path):
         with pytest.raises(ModelError, match="does not exist"):
             Colorizer.load(tmp_path / "none.onnx")

@@ -27,6 +27,11 @@ def find_model(model: str | Path) -> Path:
         path = Path(model)
         if path.suffix.lower() == ".onnx":
             return path
+        if path.suffix.lower() == ".safetensors":
+            raise ModelError(
+                f"`{path}` is a checkpoint of a training, which colours no photos: make a model of "
+                f"it by `koalarize lab export {path}`"
+            )
         raise ModelError(
             f"the model `{model}` is unknown{did_you_mean(str(model), MODELS)} "
             f"(known: {', '.join(MODELS)}; or give an .onnx file)"

@@ -475,7 +475,7 @@ class TestCheck:
             (["check", "no-such-folder"], 1, "`no-such-folder` does not exist: give a folder"),
             (["check", ".", "--min-chroma", "-1"], 2, "`--min-chroma` is -1.0 but must be"),
             (["check", ".", "--min-chroma", "nan"], 2, "`--min-chroma` is nan but must be"),
-            ([], 2, "must be followed by coco or check"),
+            ([], 2, "must be followed by coco, sample or check"),
             (["chek"], 2, "no such command 'chek'"),
         ],
     )

@@ -301,8 +301,14 @@ def test_unknown_models_and_too_few_pictures(koala: Path, data: Path, tmp_path: 
         evaluate([koala], tmp_path, metrics=CHEAP)
 
 
-def test_the_defaults_of_the_command(koala: Path, data: Path, no_weights, capsys):
-    assert main(["lab", "evaluate", str(koala), "--data", str(data)]) == 1
+def test_the_defaults_of_the_command(koala: Path, data: Path, no_weights, capsys, caplog):
+    words = ["lab", "evaluate", str(koala), "--data", str(data)]
+    assert main(words) == 0
+    assert "| PSNR" in capsys.readouterr().out
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("without lpips and fid: `")
+    assert said.count(str(no_weights)) == 2
+    assert main([*words, "--metrics", "lpips"]) == 1
     assert "the metric `lpips` needs" in capsys.readouterr().err
     written = inspect.signature(command).parameters["metrics"].default
     assert written == ",".join(DEFAULT_METRICS)

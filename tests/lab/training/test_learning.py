@@ -283,3 +283,68 @@ class TestPrecision:
         precision, reason = devices.choose_precision("auto")
         assert precision in ("32-true", "bf16-mixed")
         assert "CPU" in reason or "GPU" in reason
+
+
+class TestPatience:
+    @pytest.fixture
+    def worse(self, tiny, photos):
+        """Return the recipe of a run whose rate is so high that it gets worse on the way."""
+        data = {"train": str(photos), "workers": 0, "validation": {"split": 2}}
+        optimizer = {"learning_rate": 0.3, "warmup": 0}
+        return lambda **changes: tiny(
+            data=data, validate_every=1, steps=48, ema=0.0, optimizer=optimizer, **changes
+        )
+
+    def test_a_run_ends_when_the_loss_falls_no_more(self, worse, tmp_path, caplog):
+        caplog.set_level(logging.INFO, "koalarize")
+        train_recipe(worse(patience=2), tmp_path)
+        losses = [float(r["validation/loss"]) for r in history_of(tmp_path) if r["validation/loss"]]
+        best = losses.index(min(losses))
+        assert len(losses) == best + 3 < 12
+        assert "no lower loss in 2 validations; best.safetensors has" in caplog.text
+        before = (tmp_path / "last.ckpt").read_bytes()
+        train_recipe(worse(patience=2), tmp_path, resume=True)  # the run is finished
+        assert (tmp_path / "last.ckpt").read_bytes() == before
+        train_recipe(worse(), tmp_path, resume=True)
+        assert load_checkpoint(tmp_path / "model.safetensors").facts["steps"] == 48
+
+    def test_stopped_and_resumed_it_ends_at_the_same_step(self, worse, tmp_path, kill_after):
+        train_recipe(worse(patience=3), tmp_path / "straight")
+        steps = load_checkpoint(tmp_path / "straight" / "model.safetensors").facts["steps"]
+        kill_after(steps - 2)
+        with pytest.raises(KilledError):
+            train_recipe(worse(patience=3), tmp_path / "stopped")
+        kill_after(None)
+        train_recipe(worse(patience=3), tmp_path / "stopped", resume=True)
+        again = load_checkpoint(tmp_path / "stopped" / "model.safetensors").facts["steps"]
+        assert again == steps
+
+    def test_it_needs_a_validation(self, tiny):
+        with pytest.raises(OptionError, match="`patience` is 2 but the run does not validate"):
+            tiny(patience=2)
+
+
+class TestClip:
+    def test_the_norm_of_a_steps_gradients_is_bound(self, tiny, tmp_path):
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+
+        norms = []
+
+        def note(optimizer, *args, **options):
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            norms.append(float(torch.cat([p.grad.flatten() for p in parameters]).norm()))
+
+        hook = register_optimizer_step_post_hook(note)
+        try:
+            train_recipe(tiny(steps=4), tmp_path / "free")
+            clip = min(norms) / 4
+            optimizer = {"learning_rate": 0.01, "warmup": 3, "clip": clip}
+            train_recipe(tiny(steps=4, optimizer=optimizer), tmp_path / "clipped")
+        finally:
+            hook.remove()
+        assert len(norms) == 8
+        assert norms[4:] == pytest.approx([clip] * 4, rel=1e-3)
+
+    def test_it_is_above_zero(self, tiny):
+        with pytest.raises(OptionError, match=r"`optimizer\.clip` is 0.* but must be above 0"):
+            tiny(optimizer={"clip": 0.0})

@@ -246,7 +246,7 @@ class TestRun:
         train_recipe(recipe, tmp_path / "stopped", resume=True)
         assert_same_run(tmp_path / "straight", tmp_path / "stopped")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(room, "load_pictures", lambda *_, **__: pytest.fail("data was read"))
+            patch.setattr(room, "keep_pictures", lambda *_, **__: pytest.fail("data was read"))
             train_recipe(recipe, tmp_path / "stopped", resume=True)
         train_recipe(tiny(epochs=3, batch=4), tmp_path / "stopped", resume=True)
         assert state_of(tmp_path / "stopped")["global_step"] == 6
@@ -264,7 +264,7 @@ class TestRun:
     def test_a_finished_run_returns_at_once(self, tiny, tmp_path, monkeypatch):
         path = train_recipe(tiny(steps=2), tmp_path)
         before = path.read_bytes()
-        monkeypatch.setattr(room, "load_pictures", lambda *_, **__: pytest.fail("data was read"))
+        monkeypatch.setattr(room, "keep_pictures", lambda *_, **__: pytest.fail("data was read"))
         assert train_recipe(tiny(steps=2), tmp_path, resume=True) == path
         assert path.read_bytes() == before
 
@@ -350,8 +350,12 @@ class TestRun:
         assert not folder.exists()
 
     def test_missing_data(self, tiny, tmp_path):
-        with pytest.raises(DataError, match="does not exist"):
+        with pytest.raises(DataError, match=r"does not exist.*koalarize lab data sample") as error:
             train_recipe(tiny(data={"train": str(tmp_path / "no")}), tmp_path / "run")
+        assert "COCO" not in str(error.value)
+        coco = str(tmp_path / "coco" / "train")
+        with pytest.raises(DataError, match="`koalarize lab data coco data/coco` fetches COCO"):
+            train_recipe(tiny(data={"train": coco}), tmp_path / "run")
 
     def test_a_folder_that_cannot_be_made(self, tiny, tmp_path):
         (tmp_path / "file").touch()

@@ -1,7 +1,7 @@
-"""``koalarize lab data``: fetch COCO's pictures, or look at what a data set holds.
+"""``koalarize lab data``: fetch COCO's pictures, make a small set, look at what a set holds.
 
 Not here: the fetching and reading (``lab.datasets``, which needs no more than koalarize itself;
-Parquet needs the extra ``train``).
+Parquet and the small set need the extra ``train``).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ data = typer.Typer(
 
 @data.callback(invoke_without_command=True)
 def group(ctx: typer.Context) -> None:
-    """Fetch COCO's pictures, or look at what a data set holds."""
+    """Fetch COCO's pictures, make a small set, or look at what a data set holds."""
     if ctx.invoked_subcommand is None:
         raise OptionError(
-            "`koalarize lab data` must be followed by coco or check: "
+            "`koalarize lab data` must be followed by coco, sample or check: "
             "see `koalarize lab data --help`"
         )
 
@@ -90,6 +90,22 @@ def coco(
         typer.echo(_describe(report))
     if not any(report.changed for report in reports):
         typer.echo("nothing to do: everything is there")
+
+
+@data.command("sample")
+def sample(
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="The folder to fill.")],
+) -> None:
+    """Make a small set of colour pictures for a first look, without a network.
+
+    DEST/train gets 64 pictures to learn from, DEST/test 16 others: crops of scikit-image's photos
+    and drawn scenes. Nothing learnt from so few is of use on photos.
+    """
+    with needs("train"):
+        from koalarize.lab.datasets.sample import make_sample
+
+        count = make_sample(dest)
+    typer.echo(f"{dest}: {count} pictures in `train` and `test`")
 
 
 @data.command("check")

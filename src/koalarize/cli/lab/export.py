@@ -12,8 +12,11 @@ import typer
 
 from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError
+from koalarize.photo.files import write_bytes
 
 __all__ = ["export"]
+
+_SAMPLES = 6
 
 
 def export(
@@ -75,8 +78,21 @@ def export(
             help="Most mean ΔE2000 from fp32; above it nothing is written. 1.0 by default.",
         ),
     ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Also write a model card beside the model.")
+    ] = False,
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            "--samples", metavar="FOLDER", help="Colour photos to show in the card, at most 6."
+        ),
+    ] = None,
 ) -> None:
     """Turn a trained checkpoint into an ONNX model."""
+    if samples is not None and not card:
+        raise OptionError("`--samples` shows photos in the model card: add `--card`")
+    if card and precision != "fp32":
+        raise OptionError("`--card` tells of a training: use it with `--precision fp32`")
     if precision == "fp32":
         if (calibrate, limit, max_delta_e) != (None, None, None):
             raise OptionError(
@@ -87,6 +103,8 @@ def export(
             from koalarize.lab.export.export import export as run
         target = output or source.with_suffix(".onnx")
         typer.echo(run(source, target, size=size, temperature=temperature, chroma_gain=chroma_gain))
+        if card:
+            typer.echo(_write_card(source, target, samples))
         return
     with needs("train"):
         from koalarize.lab.export.quantize import export_lighter
@@ -109,3 +127,16 @@ def export(
         err=True,
     )
     typer.echo(path)
+
+
+def _write_card(checkpoint: Path, model: Path, pictures: Path | None) -> Path:
+    """Write the model card, and a sheet of coloured pictures where there are some to show."""
+    with needs("train"):
+        from koalarize.lab.evaluation.sheet import to_png
+        from koalarize.lab.evaluation.showcase import make_showcase
+        from koalarize.lab.export.card import write_card
+    sheet: Path | None = None
+    if pictures is not None:
+        made = make_showcase([pictures], [str(model)], count=_SAMPLES)
+        sheet = write_bytes(to_png(made), model.with_suffix(".png"), overwrite=True)
+    return write_card(checkpoint, model, sheet)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from koalarize.cli.terminal import needs
-from koalarize.errors import OptionError
+from koalarize.errors import KoalarizeError, OptionError
 
 __all__ = ["train"]
 
@@ -45,7 +45,7 @@ def train(
         typer.Option("--accumulate", metavar="N", help="Batches whose gradients make one step."),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option("--precision", metavar="P", help="auto, bf16 or fp32.")
+        str | None, typer.Option("--precision", metavar="P", help="auto, bf16, fp16 or fp32.")
     ] = None,
     accelerator: Annotated[
         str | None, typer.Option("--accelerator", metavar="A", help="auto, cpu or gpu.")
@@ -78,9 +78,22 @@ def train(
         from koalarize.lab.training.devices import is_first_process
         from koalarize.lab.training.train import train as run
     _show_progress(logging.INFO if is_first_process() else logging.WARNING)
-    path = run(recipe, output=output, resume=resume, overrides=overrides, limit=limit, size=size)
+    try:
+        path = run(
+            recipe, output=output, resume=resume, overrides=overrides, limit=limit, size=size
+        )
+    except KeyboardInterrupt as stop:
+        if not str(stop):
+            raise
+        raise _StoppedError(str(stop)) from stop
     if is_first_process():
         typer.echo(path)
+
+
+class _StoppedError(KoalarizeError):
+    """An interrupt that says how to continue; typer would drop its words."""
+
+    exit_code = 130
 
 
 def _show_progress(level: int) -> None:

@@ -62,8 +62,10 @@ def expand_braces(pattern: str) -> list[str]:
     return names
 
 
-def shard_pictures(path: Path, most_bytes: int) -> Iterator[tuple[str, bytes]]:
-    """Yield name and encoded bytes of every picture of a tar file, in the order of the file.
+def shard_pictures(path: Path, most_bytes: int) -> Iterator[tuple[str, bytes, int | None]]:
+    """Yield name, encoded bytes and start of every picture of a tar file, in the file's order.
+
+    The start is where the bytes begin in the file if it is not compressed.
 
     A sample of WebDataset is the members that share a name up to its first dot. Where it holds
     ``key.jpg`` (or another picture's ending right after the key), its ``key.mask.png`` and the
@@ -84,12 +86,12 @@ def shard_pictures(path: Path, most_bytes: int) -> Iterator[tuple[str, bytes]]:
             for member in _pictures_of(members):
                 data = _member_bytes(tar, member, most_bytes)
                 counted = not data and member is members[-1]
-                yield member.name, data
+                yield member.name, data, member.offset_data
             # A truncated shard's last member and its missing rest are one and the same loss.
             if not whole and not counted:
-                yield "(the rest)", b""
+                yield "(the rest)", b"", None
     except _TAR_ERRORS:
-        yield "(the shard)", b""
+        yield "(the shard)", b"", None
 
 
 def _members(tar: tarfile.TarFile) -> tuple[list[tarfile.TarInfo], bool]:

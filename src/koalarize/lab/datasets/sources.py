@@ -1,6 +1,7 @@
 """Read a data set of colour pictures: folders, Parquet files and tar shards, alone or mixed.
 
-Not here: crops and hints (``batches``), how tar files are read (``shards``), fetching (``coco``).
+Not here: crops and hints (``batches``), how tar and Parquet files are read (``shards``,
+``parquet``), what a run keeps in memory (``kept``), fetching (``coco``).
 Broken, tiny and grey pictures are left out and counted by reason, never a crash.
 """
 
@@ -12,12 +13,11 @@ import stat
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,8 @@ from PIL import Image, ImageOps
 
 from koalarize import color
 from koalarize.errors import DataError
+from koalarize.lab.datasets.parquet import parquet_pictures
+from koalarize.lab.datasets.places import Place
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, SHARD_SUFFIXES, expand_braces, is_hidden
 from koalarize.lab.datasets.shards import shard_pictures as _shard_pictures
 from koalarize.photo.white import over_white
@@ -32,10 +34,13 @@ from koalarize.photo.white import over_white
 __all__ = [
     "MIN_SIDE",
     "Fit",
+    "Located",
     "Pictures",
+    "check_found",
     "decode_picture",
     "encoded_pictures",
     "load_pictures",
+    "located_pictures",
     "named_pictures",
 ]
 
@@ -56,15 +61,17 @@ _DECODE_ERRORS = (
 
 @dataclass
 class Pictures:
-    """Colour pictures in memory.
+    """Colour pictures.
 
     Attributes:
         arrays: one (H, W, 3) uint8 sRGB array a picture.
         left_out: how many were left out, by reason: ``broken``, ``tiny``, ``grey``, ``huge``.
+        sha256: over the encoded bytes of all that were looked at, in order; None if not known.
     """
 
-    arrays: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    arrays: Sequence[npt.NDArray[np.uint8]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    sha256: str | None = None
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -78,7 +85,7 @@ def load_pictures(
     min_chroma: float = 0.0,
     fit: Fit | None = None,
 ) -> Pictures:
-    """Load colour pictures.
+    """Load colour pictures into memory.
 
     Args:
         source: as for ``named_pictures``.
@@ -90,30 +97,41 @@ def load_pictures(
     Raises:
         DataError: if the source is missing or holds no usable picture.
     """
-    pictures = Pictures()
+    arrays: list[npt.NDArray[np.uint8]] = []
+    left_out: Counter[str] = Counter()
 
     def decode(data: bytes) -> npt.NDArray[np.uint8] | str:
         return decode_picture(data, max_side=max_side, min_chroma=min_chroma, fit=fit)
 
     with ThreadPoolExecutor(_DECODERS) as pool:
         stream = encoded_pictures(source)
-        while limit is None or len(pictures) < limit:
-            wanted = 256 if limit is None else min(256, limit - len(pictures))
+        while limit is None or len(arrays) < limit:
+            wanted = 256 if limit is None else min(256, limit - len(arrays))
             chunk = list(islice(stream, wanted))
             if not chunk:
                 break
             for result in pool.map(decode, chunk):
                 if isinstance(result, str):
-                    pictures.left_out[result] += 1
+                    left_out[result] += 1
                 else:
-                    pictures.arrays.append(result)
-    if not pictures.arrays:
+                    arrays.append(result)
+    pictures = Pictures(arrays, left_out)
+    check_found(pictures, source)
+    return pictures
+
+
+def check_found(pictures: Pictures, source: Path) -> None:
+    """Check that a source gave at least one picture.
+
+    Raises:
+        DataError: if it did not; it counts those left out by reason.
+    """
+    if not len(pictures):
         reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
         raise DataError(
             f"`{source}` holds no colour picture ({reasons or 'nothing found'}): "
             "give a folder of pictures, of Parquet files or of tar shards"
         )
-    return pictures
 
 
 def encoded_pictures(source: Path) -> Iterator[bytes]:
@@ -137,16 +155,44 @@ def named_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
         DataError: if the source is missing, of another kind, or a Parquet file is damaged or of
             another layout.
     """
+    for one in located_pictures(source):
+        yield one.name, one.data
+
+
+@dataclass(frozen=True)
+class Located:
+    """A picture of a source.
+
+    Attributes:
+        name: of the file, and within it.
+        data: its encoded bytes; empty if it cannot be read.
+        place: where the same bytes can be read again; None if they are compressed there.
+    """
+
+    name: str
+    data: bytes
+    place: Place | None
+
+
+def located_pictures(source: Path) -> Iterator[Located]:
+    """Yield every picture of a source with its place, as ``named_pictures`` does."""
     for path in _files(source):
         name = path.relative_to(source).as_posix() if source in path.parents else path.name
         suffix = path.suffix.lower()
         if suffix == ".parquet":
-            yield from _parquet_pictures(path, name)
+            for row, data, start in parquet_pictures(path):
+                yield Located(f"{name}/{row}", data, _place(path, start, data))
         elif path.name.lower().endswith(SHARD_SUFFIXES):
-            for member, data in _shard_pictures(path, MOST_BYTES):
-                yield f"{name}/{member}", data
+            for member, data, start in _shard_pictures(path, MOST_BYTES):
+                yield Located(f"{name}/{member}", data, _place(path, start, data))
         else:
-            yield name, _read(path)
+            yield Located(name, _read(path), Place(path))
+
+
+def _place(path: Path, start: int | None, data: bytes) -> Place | None:
+    """Return where bytes lie in a file, if they do lie there as they are."""
+    place = None if start is None else Place(path, start, len(data))
+    return place if place is not None and place.read() == data else None
 
 
 def decode_picture(
@@ -258,27 +304,3 @@ def _read(path: Path) -> bytes:
     except OSError:
         pass
     return b""
-
-
-def _parquet_pictures(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = 0
-    try:
-        table = pq.ParquetFile(path)
-        if "image" not in table.schema_arrow.names:
-            raise DataError(
-                f"`{path}` has the columns {table.schema_arrow.names} but needs `image`: "
-                "a struct of `bytes` and `path`"
-            )
-        for batch in table.iter_batches(batch_size=256, columns=["image"]):
-            rows: list[Any] = batch.column("image").to_pylist()
-            for row in rows:
-                content = row.get("bytes") if isinstance(row, dict) else row
-                own_name = row.get("path") if isinstance(row, dict) else None
-                number += 1
-                label = f"{name}/{own_name or f'row {number}'}"
-                yield label, content if isinstance(content, bytes) else b""
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"`{path}` cannot be read as Parquet: {error}") from error

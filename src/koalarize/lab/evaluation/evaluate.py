@@ -8,6 +8,7 @@ The first rival is always ``grey``, the pictures without chroma: results are quo
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import os
 import shlex
@@ -34,6 +35,8 @@ from koalarize.lab.metrics.perceptual import FID, LPIPS, SetMetric
 from koalarize.lab.metrics.tally import Tally
 
 __all__ = ["evaluate", "hash_pictures", "usable_pictures"]
+
+log = logging.getLogger(__name__)
 
 _SET_METRICS: dict[str, type[LPIPS] | type[FID]] = {"lpips": LPIPS, "fid": FID}
 _MIN_SIDE = 32  # below, the metrics' networks have no pixel left after pooling
@@ -80,10 +83,11 @@ def evaluate(
     Raises:
         OptionError: if a value is not allowed.
         ModelError: if a model or a metric's weights cannot be read.
-        DependencyError: if a metric's weights are missing.
+        DependencyError: if the weights of every metric are missing; else such metrics are left
+            out, and a warning is logged.
         DataError: if the data set holds fewer than two usable pictures.
     """
-    wanted = choose_metrics(list(metrics))
+    wanted = _with_weights(choose_metrics(list(metrics)))
     way = procedure(protocol, short_side)
     _check(way, limit, sizes, temperatures)
     commit = source_commit()  # of the code that is loaded; it may change while this runs
@@ -108,6 +112,22 @@ def evaluate(
         coloring=way.coloring,
     )
     return _report(facts, way, rivals, tallies, set_metrics)
+
+
+def _with_weights(wanted: list[str]) -> list[str]:
+    """Leave out the metrics whose weights are missing, unless none would be left, and say so."""
+    needed = {name: _SET_METRICS[name].weights for name in wanted if name in _SET_METRICS}
+    missing = {name: file for name, file in needed.items() if not file.path.is_file()}
+    if not missing or len(missing) == len(wanted):
+        return wanted
+    log.warning(
+        "without %s: %s missing (`--metrics %s` says where to get it)",
+        " and ".join(missing),
+        " and ".join(f"`{file.path}`" for file in missing.values())
+        + (" is" if len(missing) == 1 else " are"),
+        next(iter(missing)),
+    )
+    return [name for name in wanted if name not in missing]
 
 
 def _rivals(

@@ -29,7 +29,7 @@ from koalarize.lab.training.checkpoint import Checkpoint, load_checkpoint
 from koalarize.lab.training.recipe import Recipe
 from koalarize.photo.files import write_bytes
 
-__all__ = ["TOLERANCE", "export", "strip", "verify"]
+__all__ = ["TOLERANCE", "export", "strip", "verify", "without_folders"]
 
 #: Largest difference from torch that an exported file may have, in the unit of its output; or this
 #: share of the largest output, which is where rounding alone ends up with large logits.
@@ -224,7 +224,7 @@ def _description(checkpoint: Checkpoint) -> dict[str, Any]:
         "chroma_gain": recipe.chroma_gain,
         "output": _output_name(network),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "recipe": dataclasses.asdict(_without_folders(recipe)),
+        "recipe": dataclasses.asdict(without_folders(recipe)),
         "facts": checkpoint.facts | network.provenance(),
     }
     if classifies:
@@ -232,7 +232,7 @@ def _description(checkpoint: Checkpoint) -> dict[str, Any]:
     return description
 
 
-def _without_folders(recipe: Recipe) -> Recipe:
+def without_folders(recipe: Recipe) -> Recipe:
     """Keep of every path only its last part: a published file tells nothing about a machine."""
 
     def last(path: str | None) -> str | None:

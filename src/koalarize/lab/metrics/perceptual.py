@@ -50,12 +50,11 @@ class Weights:
         """Hash of the file, in hexadecimal."""
         return sha256_of(self.path)
 
-    def load(self, build: Callable[[], _Loaded]) -> _Loaded:
-        """Build the metric from the file.
+    def check(self) -> None:
+        """Check that the file is there.
 
         Raises:
-            DependencyError: if the file is missing; the library would start a download.
-            ModelError: if the file is damaged.
+            DependencyError: if it is missing; the library would start a download.
         """
         if not self.path.is_file():
             raise DependencyError(
@@ -63,6 +62,15 @@ class Weights:
                 f"{self.url} to that place, set TORCH_HOME to the folder whose hub/checkpoints "
                 f"holds it, or leave `{self.metric}` out of the metrics"
             )
+
+    def load(self, build: Callable[[], _Loaded]) -> _Loaded:
+        """Build the metric from the file.
+
+        Raises:
+            DependencyError: if the file is missing.
+            ModelError: if the file is damaged.
+        """
+        self.check()
         try:
             return build()
         except (RuntimeError, ValueError, EOFError, OSError, KeyError, pickle.PickleError) as error:

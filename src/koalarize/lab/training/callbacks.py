@@ -18,42 +18,64 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from koalarize.errors import ModelError
 from koalarize.lab.training.checkpoint import save_checkpoint
 from koalarize.lab.training.history import History
 from koalarize.lab.training.module import ColorizationModule
 from koalarize.lab.training.recipe import Recipe
-from koalarize.lab.training.resume import PICTURES_KEY, RECIPE_KEY
+from koalarize.lab.training.resume import PICTURES_KEY, RECIPE_KEY, STALE_KEY
 
-__all__ = ["Progress", "SaveWeights"]
+__all__ = ["LOOK_EVERY", "Progress", "SaveWeights"]
 
 log = logging.getLogger(__name__)
+
+_AFTER_A_LOSS = (
+    "lower `optimizer.learning_rate` or set `optimizer.clip`, and continue with --resume; "
+    "the state before is kept"
+)
+#: Batches between two readings of the loss: each waits for the GPU.
+LOOK_EVERY = 20
 
 
 class SaveWeights(Callback):
     """Write the averaged weights as a self-describing checkpoint beside Lightning's own.
 
     Those of the lowest validation loss are kept as ``best.safetensors`` too, where runs validate.
+    After the recipe's ``patience`` without a lower loss the run ends.
     """
 
     def __init__(self, path: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
         self.path, self.recipe, self.facts = path, recipe, facts
         self._best = math.inf
+        self._stale = 0  # validations since the lowest loss
         self._scores: dict[str, float] | None = None  # of weights better than any before
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the lowest validation loss, for a run that goes on."""
-        return {"best": self._best}
+        """Return the lowest validation loss and how old it is, for a run that continues."""
+        return {"best": self._best, STALE_KEY: self._stale}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the lowest validation loss of the run up to here."""
         self._best = float(state_dict["best"])
+        self._stale = int(state_dict.get(STALE_KEY, 0))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note whether the weights are the best so far; the same in every process."""
         assert isinstance(pl_module, ColorizationModule)
         loss = pl_module.mean_scores.get("validation/loss", math.inf)
         if loss < self._best:
-            self._best, self._scores = loss, pl_module.mean_scores
+            self._best, self._scores, self._stale = loss, pl_module.mean_scores, 0
+            return
+        self._stale += 1
+        if self.recipe.patience is not None and self._stale >= self.recipe.patience:
+            log.info(
+                "ending after step %d: no lower loss in %d validations; best.safetensors has the "
+                "weights of the lowest, %.4g",
+                trainer.global_step,
+                self._stale,
+                self._best,
+            )
+            trainer.should_stop = True
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
@@ -82,7 +104,8 @@ class SaveWeights(Callback):
 class Progress(Callback):
     """Log speed, loss and the share of time spent waiting for data, once a segment.
 
-    The first step stands in the history and in TensorBoard too.
+    The first step stands in the history and in TensorBoard too. A loss or a weight that is not
+    finite ends the run before anything of the segment is saved or validated.
 
     Args:
         recipe: of the run.
@@ -102,6 +125,7 @@ class Progress(Callback):
         self._waited = 0.0
         self._noted = 0.0  # seconds of this segment that the history has already
         self._losses: list[torch.Tensor] = []
+        self._from = 0  # steps taken before the segment
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Read the history up to where the run stands."""
@@ -118,6 +142,7 @@ class Progress(Callback):
             self._waited += time.perf_counter() - self._ended
         else:  # the first batch also waits for the workers to start
             self._started = time.perf_counter()
+            self._from = trainer.global_step
 
     def on_train_batch_end(
         self,
@@ -127,11 +152,19 @@ class Progress(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Keep the loss where it is: to look at it here would stop a GPU at every step."""
+        """Keep the loss where it is, and look at it now and then: a look stops a GPU.
+
+        Raises:
+            ModelError: if the loss or a weight is not finite, in every process.
+        """
         self._ended = time.perf_counter()
         assert isinstance(outputs, Mapping)
         self._losses.append(outputs["loss"].detach())
         recipe = self.recipe
+        step = trainer.global_step
+        ends = step > self._from and (step % recipe.segment == 0 or step == recipe.steps)
+        if ends or len(self._losses) % LOOK_EVERY == 0:
+            self._check(trainer, pl_module)
         longer = min(recipe.segment, recipe.steps) > 1  # else the segment's row is the step's
         if longer and trainer.global_step == 1 and len(self._losses) == recipe.optimizer.accumulate:
             loss = self._mean_loss(trainer)
@@ -140,6 +173,20 @@ class Progress(Callback):
             scalars = {"train/loss": loss, "train/learning_rate": self._rate}
             for logger in trainer.loggers:
                 logger.log_metrics(scalars, step=0)
+
+    def _check(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Check the losses of the segment so far, and the weights."""
+        if not math.isfinite(self._mean_loss(trainer)):
+            own = (~torch.isfinite(torch.stack(self._losses))).nonzero().flatten().tolist()
+            first = own[0] if own else len(self._losses) - 1  # else it was another process
+            step = self._from + first // self.recipe.optimizer.accumulate
+            value = float(self._losses[first]) if own else math.nan
+            raise ModelError(f"the loss is {value} at step {step}: {_AFTER_A_LOSS}")
+        finite = [torch.isfinite(weights).all() for weights in pl_module.parameters()]
+        if not bool(torch.stack(finite).all()):
+            raise ModelError(
+                f"a weight is not finite after step {trainer.global_step}: {_AFTER_A_LOSS}"
+            )
 
     def _mean_loss(self, trainer: L.Trainer) -> float:
         """Return the mean over the segment so far and all processes, which all ask."""

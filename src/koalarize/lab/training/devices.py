@@ -14,7 +14,13 @@ import torch
 from koalarize.errors import OptionError
 from koalarize.lab.training.recipe import Recipe
 
-__all__ = ["check_devices", "choose_precision", "is_first_process", "trainer_devices"]
+__all__ = [
+    "check_devices",
+    "choose_precision",
+    "is_first_process",
+    "trainer_devices",
+    "usable_workers",
+]
 
 #: Variables by which launchers number their processes; the first one has 0 in all of them.
 _NUMBERS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
@@ -26,8 +32,12 @@ def choose_precision(wanted: str, accelerator: str = "auto") -> tuple[Any, str]:
         return "32-true", "the recipe asks for fp32"
     if wanted == "bf16":
         return "bf16-mixed", "the recipe asks for bf16"
+    if wanted == "fp16":
+        return "16-mixed", "the recipe asks for fp16"
     if accelerator != "cpu" and torch.cuda.is_available():
-        return "bf16-mixed", "GPUs multiply bfloat16 several times faster"
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bf16-mixed", "GPUs multiply bfloat16 several times faster"
+        return "32-true", "this GPU has no bfloat16; `--precision fp16` may be faster"
     if torch.cpu._is_avx512_bf16_supported():  # type: ignore[attr-defined]
         return "bf16-mixed", "this CPU multiplies bfloat16"
     return "32-true", "this CPU has no bfloat16 instructions"
@@ -49,6 +59,11 @@ def check_devices(recipe: Recipe) -> None:
         raise OptionError(
             f"`devices` is {recipe.devices} but this machine has {gpus} that torch finds: "
             f"use {gpus}, or `accelerator: cpu`"
+        )
+    if recipe.precision == "fp16" and (recipe.accelerator == "cpu" or gpus == 0):
+        raise OptionError(
+            "`precision` is 'fp16' but that is for GPUs, and this run is on a CPU: use auto, bf16 "
+            "or fp32"
         )
     world = recipe.devices * recipe.nodes
     started = _started_processes()
@@ -72,6 +87,17 @@ def trainer_devices(recipe: Recipe) -> dict[str, Any]:
         "sync_batchnorm": several and on_gpu,
         "use_distributed_sampler": False,  # the batches know their share themselves
     }
+
+
+def usable_workers(wanted: int) -> int:
+    """Return how many worker processes make batches: no more than there are cores for.
+
+    Their number changes no batch. Without fork each worker would copy the data: there are none.
+    """
+    if os.name != "posix":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(wanted, cores or 1)
 
 
 def is_first_process() -> bool:

@@ -7,7 +7,7 @@ Asked by the trainer once it knows which of how many processes this is.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from koalarize.lab.datasets.batches import Batches, SegmentSampler
 from koalarize.lab.datasets.sources import Pictures
+from koalarize.lab.training.devices import usable_workers
 from koalarize.lab.training.recipe import Recipe
 
 __all__ = ["Loaders"]
@@ -50,8 +51,7 @@ class Loaders(L.LightningDataModule):
             rank=trainer.global_rank,
             world=trainer.world_size,
         )
-        # Elsewhere each worker would copy the data.
-        workers = recipe.data.workers if os.name == "posix" else 0
+        workers = usable_workers(recipe.data.workers)
         return DataLoader(
             batches,
             batch_size=None,
@@ -84,7 +84,7 @@ class Loaders(L.LightningDataModule):
 class _Share(Dataset[Any]):
     """Every ``world``-th array from ``rank`` on; as many for each, so None where they run out."""
 
-    def __init__(self, arrays: list[np.ndarray[Any, Any]], rank: int, world: int) -> None:
+    def __init__(self, arrays: Sequence[np.ndarray[Any, Any]], rank: int, world: int) -> None:
         self.arrays = arrays
         self.rank = rank
         self.world = world

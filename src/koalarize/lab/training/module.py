@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
@@ -20,10 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from koalarize import color
-from koalarize.errors import ModelError
 from koalarize.lab.datasets.batches import random_crop
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.training import losses
+from koalarize.lab.training.adversary import Adversary, State
+from koalarize.lab.training.perceptual import PerceptualLoss
 from koalarize.lab.training.recipe import LossOptions, Recipe
 
 __all__ = ["ColorizationModule"]
@@ -31,6 +32,7 @@ __all__ = ["ColorizationModule"]
 log = logging.getLogger(__name__)
 
 _SAMPLE_PICTURES = 8
+_ADVERSARY_KEY = "koalarize_adversary"
 #: What a validation scores of the Colorizer's picture.
 _PICTURE_SCORES = ("psnr", "ssim", "colorfulness")
 
@@ -45,6 +47,9 @@ class ColorizationModule(L.LightningModule):
         self.network = network
         self.recipe = recipe
         self.register_buffer("bin_weights", bin_weights, persistent=False)
+        # Neither is a module of this one: they are not averaged, exported or shared out with it.
+        self.perceptual = PerceptualLoss() if recipe.loss.perceptual else None
+        self.adversary = recipe.adversarial and Adversary(recipe.adversarial, recipe.seed)
         self.mean_scores: dict[str, float] = {}
         self._scores: list[dict[str, float]] = []
         self._place = (-1, 0)
@@ -74,21 +79,57 @@ class ColorizationModule(L.LightningModule):
         else:
             found, of_copies = self.network(lightness, given).split([fresh, copies])
             loss = _regression_loss(found, ab[:fresh], self.recipe.loss)
+            loss = loss + self._beside(lightness[:fresh], found, ab[:fresh])
             if copies:
                 steady = _regression_loss(
                     of_copies, found[-copies:].detach().float(), self.recipe.loss
                 )
-        if not torch.isfinite(loss):
-            raise ModelError(
-                f"the loss is {float(loss.detach())} at step {self.global_step}: lower "
-                "`optimizer.learning_rate` and go on with --resume; the state before is kept"
-            )
-        self.log("train/loss", loss, prog_bar=True, batch_size=fresh)
+        self.log("train/loss", loss, batch_size=fresh)
         self.log("train/learning_rate", self.learning_rate, batch_size=fresh)
         if steady is None:
             return loss
         self.log("train/steadiness", steady, batch_size=copies)
         return (loss * fresh + steady * copies) / len(lab)
+
+    def _beside(self, lightness: Tensor, found: Tensor, ab: Tensor) -> Tensor | float:
+        """Return the perceptual and the adversarial part of the loss, and let the adversary learn.
+
+        Args:
+            lightness: (B, 1, H, W), L*.
+            found: (B, 2, H, W) in Lab units, the network's.
+            ab: the same, real.
+        """
+        more: Tensor | float = 0.0
+        if self.perceptual is not None:
+            distance = self.perceptual(lightness, found, ab)
+            self.log("train/perceptual", distance, batch_size=len(ab))
+            more = self.recipe.loss.perceptual * distance
+        adversary = self.adversary
+        if adversary is not None and self.global_step >= adversary.options.start:
+            # In this order: a step of the adversary would spoil the gradient that goes through it.
+            seen = adversary.learn(lightness, found, ab)
+            fooled = adversary.fooled(lightness, found)
+            more = more + adversary.options.weight * fooled
+            self.log_dict(
+                {"train/adversarial": fooled, "train/adversary": seen}, batch_size=len(ab)
+            )
+        return more
+
+    def on_fit_start(self) -> None:
+        """Bring what stands beside the network to its device."""
+        for part in (self.perceptual, self.adversary):
+            if part is not None:
+                part.to(self.device)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
+        """Keep the adversary's state, which is no part of the network."""
+        if self.adversary is not None:
+            checkpoint[_ADVERSARY_KEY] = self.adversary.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, object]) -> None:
+        """Take the adversary's state of the run up to here; one that was not there begins."""
+        if self.adversary is not None and _ADVERSARY_KEY in checkpoint:
+            self.adversary.load_state_dict(cast(State, checkpoint[_ADVERSARY_KEY]))
 
     @property
     def learning_rate(self) -> float:
@@ -176,7 +217,8 @@ class ColorizationModule(L.LightningModule):
         optimizer = kind(
             self.network.parameter_groups(options.learning_rate),
             weight_decay=options.weight_decay,
-            fused=True,
+            # With fp16 a fused step scales the gradients itself: there is nothing to clip before.
+            fused=options.clip is None or self.recipe.precision != "fp16",
         )
 
         def rate(step: int) -> float:

@@ -19,6 +19,7 @@ from koalarize.lab.datasets.degrade import DegradeOptions
 from koalarize.lab.training.options import build, read_yaml
 
 __all__ = [
+    "AdversarialOptions",
     "DataOptions",
     "LossOptions",
     "NetworkOptions",
@@ -32,6 +33,7 @@ __all__ = [
 LOSSES = ("rebalanced-cross-entropy", "mse", "l1", "ssim", "combined")
 OPTIMIZERS = ("adamw", "adam")
 SCHEDULES = ("cosine", "constant")
+LOGGERS = ("wandb", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,10 @@ class DataOptions:
         validation: the same for validation, or ``{split: N}`` to hold N pictures of ``train`` out;
             None trains without.
         limit: at most so many training pictures.
-        max_side: longest short side kept in memory, pixels.
+        max_side: pictures with a longer short side are brought down to it, pixels.
         min_chroma: pictures of a lower mean chroma (Lab units) count as grey and are left out.
+        memory: GiB of pixels that each process keeps decoded; pictures beyond are decoded for each
+            crop, which changes no result.
         validation_pictures: how many pictures a validation looks at.
         workers: processes that make batches.
     """
@@ -89,8 +93,15 @@ class DataOptions:
     limit: int | None = None
     max_side: int | None = 256
     min_chroma: float = 2.0
+    memory: float = 2.0
     validation_pictures: int = 100
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.memory < math.inf:
+            raise OptionError(
+                f"`data.memory` is {self.memory} but must be 0 or more: 0 keeps nothing decoded"
+            )
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,7 @@ class LossOptions:
         alpha: weight of L1 in ``combined``.
         beta: weight of the squared error in ``combined``.
         gamma: weight of 1 - SSIM in ``combined``.
+        perceptual: weight of LPIPS of the coloured crop, beside any of these but the first.
     """
 
     name: str = "rebalanced-cross-entropy"
@@ -113,6 +125,7 @@ class LossOptions:
     alpha: float = 1.0
     beta: float = 1.0
     gamma: float = 1.0
+    perceptual: float = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in LOSSES:
@@ -120,13 +133,39 @@ class LossOptions:
                 f"`loss.name` is {self.name!r} but must be one of {LOSSES}"
                 f"{did_you_mean(self.name, LOSSES)}"
             )
-        for name in ("uniform", "alpha", "beta", "gamma"):
+        for name in ("uniform", "alpha", "beta", "gamma", "perceptual"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"`loss.{name}` is {getattr(self, name)} but must be 0 or more")
         if self.alpha + self.beta + self.gamma == 0:
             raise OptionError(
                 "`loss.alpha`, `loss.beta` and `loss.gamma` are all 0: give one of them a weight"
             )
+
+
+@dataclass(frozen=True)
+class AdversarialOptions:
+    """A discriminator that tells the network's colours from real ones (PatchGAN).
+
+    Attributes:
+        weight: of the network's loss for being found out, beside the recipe's loss.
+        start: steps before it begins: late, on a network that colours well, is NoGAN's way.
+        learning_rate: of the discriminator.
+        width: channels of its first layer.
+    """
+
+    weight: float = 0.01
+    start: int = 0
+    learning_rate: float = 2e-4
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "learning_rate", "width"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise OptionError(
+                    f"`adversarial.{name}` is {getattr(self, name)} but must be above 0"
+                )
+        if self.start < 0:
+            raise OptionError(f"`adversarial.start` is {self.start} but must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -141,6 +180,8 @@ class OptimizerOptions:
         warmup: steps over which the rate rises linearly; 0 for none.
         schedule: ``cosine`` to zero over the run, or ``constant``.
         accumulate: batches whose gradients make one step.
+        clip: largest norm of all gradients of a step together; larger ones are scaled down to it.
+            None leaves them.
     """
 
     name: str = "adamw"
@@ -149,6 +190,7 @@ class OptimizerOptions:
     warmup: int = 300
     schedule: str = "cosine"
     accumulate: int = 1
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in (("name", OPTIMIZERS), ("schedule", SCHEDULES)):
@@ -167,6 +209,10 @@ class OptimizerOptions:
                 )
         if self.accumulate < 1:
             raise OptionError(f"`optimizer.accumulate` is {self.accumulate} but must be at least 1")
+        if self.clip is not None and not 0 < self.clip < math.inf:
+            raise OptionError(
+                f"`optimizer.clip` is {self.clip} but must be above 0: null leaves gradients alone"
+            )
 
 
 @dataclass(frozen=True)
@@ -181,11 +227,14 @@ class Recipe:
             last step is filled up with pictures of the next pass.
         segment: steps between two checkpoints.
         validate_every: segments between two validations; 0 never validates.
+        patience: validations without a lower loss after which the run ends; None goes through.
         ema: decay of the moving average of the weights that is validated and exported.
-        precision: ``auto``, ``bf16`` or ``fp32``.
+        precision: ``auto``, ``bf16``, ``fp32``, or ``fp16`` on GPUs.
         accelerator: ``auto`` takes a GPU where there is one; ``cpu`` or ``gpu``.
         devices: GPUs, or processes on CPUs, of one node.
         nodes: machines.
+        logger: where the numbers go besides TensorBoard: ``wandb`` or ``mlflow``, each a package to
+            install; None for nowhere.
         seed: of the weights, the order of the pictures, crops, hints and dropout.
         size: working size of the trained model, shorter side in pixels.
         temperature: of the annealed mean.
@@ -199,29 +248,38 @@ class Recipe:
     hints: HintOptions | None = field(default_factory=HintOptions)
     degrade: DegradeOptions | None = None
     loss: LossOptions = field(default_factory=LossOptions)
+    adversarial: AdversarialOptions | None = None
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     batch: int = 32
     steps: int = 10_000
     epochs: int | None = None
     segment: int = 500
     validate_every: int = 2
+    patience: int | None = None
     ema: float = 0.999
     precision: str = "auto"
     accelerator: str = "auto"
     devices: int = 1
     nodes: int = 1
+    logger: str | None = None
     seed: int = 0
     size: int = 160
     temperature: float = 0.5
     chroma_gain: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("batch", "steps", "epochs", "segment", "size", "devices", "nodes"):
+        counts = ("batch", "steps", "epochs", "segment", "size", "devices", "nodes", "patience")
+        for name in counts:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionError(f"`{name}` is {value} but must be at least 1")
         if self.validate_every < 0:
             raise OptionError(f"`validate_every` is {self.validate_every} but must be 0 or more")
+        if self.patience is not None and not (self.validate_every and self.data.validation):
+            raise OptionError(
+                f"`patience` is {self.patience} but the run does not validate: give "
+                "`data.validation` a folder or {split: N}, and `validate_every` 1 or more"
+            )
         if not 0 <= self.ema < 1:
             raise OptionError(f"`ema` is {self.ema} but must be in [0, 1): 0 does not average")
         if self.hints is not None and self.hints.patch[1] > min(self.crop.sizes):
@@ -232,10 +290,19 @@ class Recipe:
         for name in ("temperature", "chroma_gain"):
             if not getattr(self, name) > 0:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be above 0")
-        if self.precision not in ("auto", "bf16", "fp32"):
-            raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16 or fp32")
+        if self.precision not in ("auto", "bf16", "fp16", "fp32"):
+            raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16, fp16 or fp32")
         if self.accelerator not in ("auto", "cpu", "gpu"):
             raise OptionError(f"`accelerator` is {self.accelerator!r}: use auto, cpu or gpu")
+        needs_ab = self.loss.perceptual or self.adversarial is not None
+        if needs_ab and self.loss.name == "rebalanced-cross-entropy":
+            name = "loss.perceptual" if self.loss.perceptual else "adversarial"
+            raise OptionError(
+                f"`{name}` looks at predicted colours but `loss.name` is {self.loss.name!r}, which "
+                "compares bins: use 'l1' or 'mse'"
+            )
+        if self.logger not in (None, *LOGGERS):
+            raise OptionError(f"`logger` is {self.logger!r} but must be one of {LOGGERS} or null")
         world = self.devices * self.nodes
         if self.batch % world:
             near = max(1, round(self.batch / world)) * world

@@ -22,12 +22,23 @@ from koalarize.lab.networks import ColorNetwork
 from koalarize.lab.training.recipe import Recipe
 from koalarize.photo.files import write_bytes
 
-__all__ = ["PICTURES_KEY", "RECIPE_KEY", "EarlierRun", "GoOn", "WholeFiles", "earlier_run"]
+__all__ = [
+    "PICTURES_KEY",
+    "RECIPE_KEY",
+    "STALE_KEY",
+    "EarlierRun",
+    "GoOn",
+    "WholeFiles",
+    "earlier_run",
+]
 
 #: Where the resolved recipe stands in Lightning's checkpoint, as JSON.
 RECIPE_KEY = "koalarize_recipe"
 #: Where the number of pictures that the run learns from stands in it.
 PICTURES_KEY = "koalarize_pictures"
+#: Where it stands in the state of the callback ``SaveWeights`` how many validations went by since
+#: the lowest loss.
+STALE_KEY = "stale"
 
 
 @dataclass(frozen=True)
@@ -39,15 +50,19 @@ class EarlierRun:
         epochs: passes over the data that were asked for, if the length was given so.
         steps: what the run was to take.
         pictures: how many pictures it learns from; None in the states of older versions.
+        stale: validations since the lowest loss.
     """
 
     taken: int
     epochs: int | None
     steps: int
     pictures: int | None
+    stale: int = 0
 
     def is_finished(self, recipe: Recipe) -> bool:
         """Tell whether the recipe asks for no step more; epochs need not be counted anew."""
+        if recipe.patience is not None and self.stale >= recipe.patience:
+            return True
         if recipe.epochs is None:
             return self.taken >= recipe.steps
         return recipe.epochs == self.epochs and self.taken >= self.steps
@@ -87,6 +102,7 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
         taken = int(state["global_step"])
         earlier: dict[str, Any] = json.loads(state.get(RECIPE_KEY, "{}"))
         pictures = state.get(PICTURES_KEY)
+        stale = int(state.get("callbacks", {}).get("SaveWeights", {}).get(STALE_KEY, 0))
     except (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.PickleError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise ModelError(
@@ -99,7 +115,7 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
         )
     _check_unchanged(earlier, recipe)
     steps = int(earlier.get("steps", recipe.steps))
-    return EarlierRun(taken, earlier.get("epochs"), steps, pictures)
+    return EarlierRun(taken, earlier.get("epochs"), steps, pictures, stale)
 
 
 def _check_unchanged(earlier: dict[str, Any], recipe: Recipe) -> None:

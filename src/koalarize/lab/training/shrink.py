@@ -6,6 +6,8 @@ Not here: other changes to a recipe, which ``--set`` makes one by one.
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Collection
 
 from koalarize.errors import OptionError
 from koalarize.lab.networks import CNN, NETWORKS
@@ -13,8 +15,17 @@ from koalarize.lab.training.recipe import Recipe, SplitOptions
 
 __all__ = ["shrink"]
 
+_STEPS_OF_AN_EPOCH = 8
+_SEGMENTS = 10
 
-def shrink(recipe: Recipe, *, size: int | None = None, limit: int | None = None) -> Recipe:
+
+def shrink(
+    recipe: Recipe,
+    *,
+    size: int | None = None,
+    limit: int | None = None,
+    given: Collection[str] = (),
+) -> Recipe:
     """Return the recipe with fewer pictures and all sides in one proportion smaller (or larger).
 
     Args:
@@ -22,20 +33,16 @@ def shrink(recipe: Recipe, *, size: int | None = None, limit: int | None = None)
         size: what the largest of ``crop.sizes`` becomes; the others, ``crop.resize`` and ``size``
             follow, crops to multiples of the network's stride. The width of ``cnn`` follows too.
         limit: at most so many pictures to learn from, and no more to validate with; at most a
-            quarter as many are held out of them.
+            quarter as many are held out of them. Batches and segments shrink with them, so that
+            there is a curve to see: an epoch has at least eight steps, the run ten segments.
+        given: keys of the recipe that a person has set for this run; `batch` and `segment` stay as
+            they are if they are among them.
 
     Raises:
         OptionError: if ``size`` is no multiple of the network's stride, or ``limit`` is below 1.
     """
     if limit is not None:
-        if limit < 1:
-            raise OptionError(f"`limit` is {limit} but must be at least 1")
-        pictures = min(limit, recipe.data.validation_pictures)
-        data = dataclasses.replace(recipe.data, limit=limit, validation_pictures=pictures)
-        if isinstance(data.validation, SplitOptions):
-            split = min(data.validation.split, max(1, limit // 4))
-            data = dataclasses.replace(data, validation=SplitOptions(split))
-        recipe = dataclasses.replace(recipe, data=data)
+        recipe = _with_fewer_pictures(recipe, limit, given)
     if size is None or recipe.network.name not in NETWORKS:
         return recipe
     network, _ = NETWORKS[recipe.network.name]
@@ -62,3 +69,25 @@ def shrink(recipe: Recipe, *, size: int | None = None, limit: int | None = None)
         size=max(1, round(recipe.size * share)),
         network=dataclasses.replace(recipe.network, options=options),
     )
+
+
+def _with_fewer_pictures(recipe: Recipe, limit: int, given: Collection[str]) -> Recipe:
+    if limit < 1:
+        raise OptionError(f"`limit` is {limit} but must be at least 1")
+    pictures = min(limit, recipe.data.validation_pictures)
+    data = dataclasses.replace(recipe.data, limit=limit, validation_pictures=pictures)
+    if isinstance(data.validation, SplitOptions):
+        split = min(data.validation.split, max(1, limit // 4))
+        data = dataclasses.replace(data, validation=SplitOptions(split))
+    world = recipe.devices * recipe.nodes
+    batch = max(1, min(recipe.batch, limit // _STEPS_OF_AN_EPOCH) // world) * world
+    recipe = dataclasses.replace(
+        recipe, data=data, batch=recipe.batch if "batch" in given else batch
+    )
+    if "segment" in given:
+        return recipe
+    steps = recipe.steps
+    if recipe.epochs is not None:
+        steps = math.ceil(limit * recipe.epochs / recipe.samples_a_step)
+    segment = min(recipe.segment, max(1, steps // _SEGMENTS))
+    return dataclasses.replace(recipe, segment=segment)

@@ -11,12 +11,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-import signal
 import sys
-import threading
-import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +22,25 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 
 import koalarize
 from koalarize import color
 from koalarize.errors import DataError, OptionError, OutputError
+from koalarize.lab.datasets.kept import Chosen, Reading, keep_pictures
 from koalarize.lab.datasets.sources import Pictures, load_pictures
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.koala import Koala
-from koalarize.lab.training.callbacks import Progress, SaveWeights
+from koalarize.lab.training.bar import Bar
+from koalarize.lab.training.callbacks import LOOK_EVERY, Progress, SaveWeights
 from koalarize.lab.training.checkpoint import build_network
 from koalarize.lab.training.devices import check_devices, choose_precision, trainer_devices
+from koalarize.lab.training.endings import own_endings, quiet
 from koalarize.lab.training.initialise import load_mobilenetv2, start_from
 from koalarize.lab.training.loaders import Loaders
+from koalarize.lab.training.loggers import check_logger, run_loggers
 from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
 from koalarize.lab.training.module import ColorizationModule
+from koalarize.lab.training.perceptual import PerceptualLoss
 from koalarize.lab.training.recipe import Recipe, SplitOptions, load_recipe
 from koalarize.lab.training.resume import EarlierRun, GoOn, WholeFiles, earlier_run
 from koalarize.lab.training.shrink import shrink
@@ -49,15 +50,6 @@ __all__ = ["bin_shares", "hold_out", "train", "train_recipe"]
 log = logging.getLogger(__name__)
 
 _SHARE_PICTURES = 4000
-
-#: Notes of Lightning and torch on what is meant to be so here.
-_EXPECTED_NOTES = (
-    r".*Checkpoint directory .* exists and is not empty",
-    r".*You defined a `validation_step` but have no `val_dataloader`",
-    r".*isinstance\(treespec, LeafSpec\)` is deprecated",
-    r".*does not have many workers which may be a bottleneck",
-    r".*It is recommended to use `self\.log\('train/.*, sync_dist=True\)`",  # speeds are its own
-)
 
 
 def train(
@@ -82,7 +74,8 @@ def train(
     Returns:
         Path of the run's ``model.safetensors``.
     """
-    loaded = shrink(load_recipe(recipe, overrides), limit=limit, size=size)
+    loaded = load_recipe(recipe, overrides)
+    loaded = shrink(loaded, limit=limit, size=size, given=(overrides or {}).keys())
     return train_recipe(loaded, output or Path("runs") / loaded.name, resume=resume)
 
 
@@ -92,11 +85,15 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
     Raises:
         OptionError: if the recipe does not fit its network or this machine, or the folder holds
             another run.
+        DependencyError: if the recipe's logger or the perceptual loss's weights are not installed.
         DataError: if there is nothing to learn from.
         ModelError: if the state to go on from is damaged or of another network.
         OutputError: if the folder cannot be written; what was written before stays.
     """
     check_devices(recipe)
+    check_logger(recipe)
+    if recipe.loss.perceptual:
+        PerceptualLoss.check()
     network = _network(recipe)
     checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
     earlier: EarlierRun | None = None
@@ -118,10 +115,13 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
     module = ColorizationModule(network.to(memory_format=torch.channels_last), recipe, weights)
     facts = {
         "koalarize": koalarize.__version__,
+        "data": Path(recipe.data.train).name,
+        "data_sha256": pictures.sha256,
         "pictures": len(pictures),
+        "left_out": dict(pictures.left_out),
         "bin_shares": [round(float(share), 8) for share in shares],
     }
-    with _quiet(), _own_endings(last):
+    with quiet(), own_endings(last):
         trainer = _trainer(recipe, folder, SaveWeights(checkpoint, recipe, facts))
         trainer.fit(
             module,
@@ -156,12 +156,16 @@ def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
     """
     data = recipe.data
     split = data.validation.split if isinstance(data.validation, SplitOptions) else 0
-    pictures = load_pictures(
-        Path(data.train),
+    reading = Reading(
         limit=data.limit and data.limit + split,
         max_side=data.max_side,
         min_chroma=data.min_chroma,
+        memory=round(data.memory * 2**30),
     )
+    try:
+        pictures = keep_pictures(Path(data.train), reading)
+    except DataError as error:
+        raise DataError(f"{error}{_how_to_get(data.train)}") from error
     held_out = hold_out(pictures, split, recipe.seed)
     reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
     log.info("%d pictures to learn from; left out: %s", len(pictures), reasons or "none")
@@ -174,7 +178,18 @@ def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
     )
 
 
-def hold_out(pictures: Pictures, count: int, seed: int) -> list[npt.NDArray[np.uint8]]:
+def _how_to_get(source: str) -> str:
+    """Return what to do about a folder to learn from that a recipe names and nobody has made."""
+    if Path(source).exists():
+        return ""
+    fetch = "`koalarize lab data coco data/coco` fetches COCO, 14 GB; " if "coco" in source else ""
+    return (
+        f"; {fetch}`--set data.train=FOLDER` takes photos of your own; "
+        "`koalarize lab data sample data/sample` makes a few to try with"
+    )
+
+
+def hold_out(pictures: Pictures, count: int, seed: int) -> Sequence[npt.NDArray[np.uint8]]:
     """Take pictures that a seed chooses out of a set, which keeps the order of the others.
 
     Raises:
@@ -188,10 +203,9 @@ def hold_out(pictures: Pictures, count: int, seed: int) -> list[npt.NDArray[np.u
             "hold fewer out, or give a folder as `data.validation`"
         )
     chosen = np.random.default_rng((seed, count, len(pictures))).permutation(len(pictures))[:count]
-    held_out = [pictures.arrays[number] for number in chosen]
-    taken = set(chosen.tolist())
-    pictures.arrays = [each for n, each in enumerate(pictures.arrays) if n not in taken]
-    return held_out
+    every, taken = pictures.arrays, set(chosen.tolist())
+    pictures.arrays = Chosen(every, [n for n in range(len(every)) if n not in taken])
+    return Chosen(every, chosen.tolist())
 
 
 def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
@@ -205,7 +219,7 @@ def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
 def bin_shares(pictures: Pictures) -> np.ndarray[Any, Any]:
     """Return (Q,) how often each ab bin occurs in the first pictures, softly encoded; sums to 1."""
     total = np.zeros(len(color.ab_bins()))
-    for pixels in pictures.arrays[:_SHARE_PICTURES]:
+    for pixels in islice(pictures.arrays, _SHARE_PICTURES):
         step = max(1, min(pixels.shape[:2]) // 10)
         ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
         numbers, shares = color.encode_ab(ab.reshape(-1, 2))
@@ -249,8 +263,9 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Train
         max_steps=recipe.steps,
         precision=precision,
         accumulate_grad_batches=recipe.optimizer.accumulate,
+        gradient_clip_val=recipe.optimizer.clip,
         plugins=[WholeFiles()],
-        logger=TensorBoardLogger(folder, name=None, version="tensorboard"),
+        logger=run_loggers(recipe, folder),
         callbacks=[
             GoOn(),
             EMAWeightAveraging(decay=recipe.ema),
@@ -263,13 +278,14 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Train
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,
             ),
+            *([Bar(recipe.steps, LOOK_EVERY)] if sys.stderr.isatty() else []),
             Progress(recipe, folder / "history.csv", save_weights.facts["pictures"]),
         ],
         check_val_every_n_epoch=max(1, recipe.validate_every),
         limit_val_batches=1.0 if recipe.validate_every and recipe.data.validation else 0,
         num_sanity_val_steps=0,
-        log_every_n_steps=20,
-        enable_progress_bar=sys.stderr.isatty(),
+        log_every_n_steps=LOOK_EVERY,
+        enable_progress_bar=False,  # Lightning's counts segments as epochs without an end
         enable_model_summary=False,
         **trainer_devices(recipe),
     )
@@ -280,38 +296,3 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"`{folder}` cannot be made: {error.strerror}") from error
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Keep Lightning's notes on its own setup away from a person; real warnings pass."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for note in _EXPECTED_NOTES:
-                warnings.filterwarnings("ignore", message=note)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-@contextmanager
-def _own_endings(last: Path) -> Generator[None]:
-    """Turn Lightning's ways to end early into ours: an interrupt, or a disk that is full."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT) if main else None
-    try:
-        yield
-    except SystemExit as error:  # Lightning's answer to an interrupt, after which it ignores more
-        if main:
-            signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from error
-    except OSError as error:
-        raise OutputError(
-            f"the run could not be saved ({error.strerror or error}): make room, then go on from "
-            f"`{last}` with --resume"
-        ) from error

@@ -1,0 +1,119 @@
+"""A model card of a run: what was learnt from what, how, and how well, as Markdown.
+
+Not here: the export itself (``export``), the drawing of samples (``lab.evaluation``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from koalarize.errors import OptionError
+from koalarize.lab.export.export import without_folders
+from koalarize.lab.training.checkpoint import Checkpoint, load_checkpoint
+from koalarize.lab.training.history import History
+from koalarize.photo.files import sha256_of, write_bytes
+
+__all__ = ["card_path", "write_card"]
+
+
+def card_path(model: Path) -> Path:
+    """Return where the card of an exported model goes: beside it, with the extension ``.md``."""
+    return model.with_suffix(".md")
+
+
+def write_card(checkpoint: Path, model: Path, samples: Path | None = None) -> Path:
+    """Write the card of an exported model beside it; an earlier one is replaced.
+
+    Args:
+        checkpoint: what was exported; the ``history.csv`` beside it gives the scores.
+        model: the exported file.
+        samples: a picture to show, in the same folder.
+
+    Raises:
+        ModelError: if the checkpoint cannot be read.
+        OptionError: if it is an exported model.
+        OutputError: if the card cannot be written.
+    """
+    if checkpoint.suffix.lower() != ".safetensors":
+        raise OptionError(
+            f"`--card` tells of a training but `{checkpoint}` is not its checkpoint: give the "
+            "model.safetensors that `koalarize lab train` writes"
+        )
+    loaded = load_checkpoint(checkpoint)
+    parts = [
+        f"# {loaded.recipe.name}",
+        _summary(loaded, model),
+        *([f"![grey, original, coloured]({samples.name})"] if samples is not None else []),
+        "## Data",
+        _data(loaded),
+        "## Scores",
+        _scores(loaded, checkpoint),
+        "## Recipe",
+        f"```yaml\n{_recipe(loaded)}```",
+    ]
+    return write_bytes(("\n\n".join(parts) + "\n").encode(), card_path(model), overwrite=True)
+
+
+def _summary(loaded: Checkpoint, model: Path) -> str:
+    count = sum(weights.numel() for weights in loaded.network.parameters())
+    facts = loaded.facts
+    return (
+        f"A colorizer for black-and-white photos: the network `{loaded.recipe.network.name}` with "
+        f"{count:,} parameters, trained by koalarize {facts.get('koalarize', '(unknown)')} for "
+        f"{facts.get('steps', 0):,} steps on {facts.get('samples', 0):,} crops. Colours are "
+        f"plausible guesses, not history.\n\n"
+        f"`{model.name}`, sha256 `{sha256_of(model)}`. Use it by "
+        f"`koalarize photo.jpg --model {model.name}`."
+    )
+
+
+def _data(loaded: Checkpoint) -> str:
+    facts = loaded.facts
+    left_out = cast(dict[str, int], facts.get("left_out") or {})
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+    lines = [
+        f"- `{facts.get('data', without_folders(loaded.recipe).data.train)}`: "
+        f"{facts.get('pictures', 0):,} pictures to learn from; left out: {reasons or 'none'}",
+        f"- sha256 of their encoded bytes, in order, those left out or held out too: "
+        f"`{facts.get('data_sha256') or 'not known'}`",
+        "- licence of the pictures: not known to koalarize; say it here",
+    ]
+    return "\n".join(lines)
+
+
+def _scores(loaded: Checkpoint, checkpoint: Path) -> str:
+    """Return the last validation of the run up to the checkpoint, as a table."""
+    steps = int(loaded.facts.get("steps", 0))
+    rows = History(checkpoint.with_name("history.csv"), steps).rows
+    prefix = "validation/"
+    validated = [row for row in rows if any(name.startswith(prefix) for name in row)]
+    if not validated:
+        return "None: the run did not validate. `koalarize lab evaluate` measures a model."
+    last = validated[-1]
+    table = "\n".join(
+        f"| {name.removeprefix(prefix)} | {float(value):.4g} |"
+        for name, value in last.items()
+        if name.startswith(prefix)
+    )
+    return (
+        f"Of the run's validation pictures after step {last['step']} (docs/training.md says how "
+        f"each is measured):\n\n| score | value |\n|---|---|\n{table}"
+    )
+
+
+def _recipe(loaded: Checkpoint) -> str:
+    values = dataclasses.asdict(without_folders(loaded.recipe))
+    return yaml.safe_dump(_plain(values), sort_keys=False, allow_unicode=True)
+
+
+def _plain(value: object) -> object:
+    """Turn tuples into lists, all the way down: YAML has no tuples."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in cast(dict[object, object], value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in cast(list[object], value)]
+    return value

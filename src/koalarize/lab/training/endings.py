@@ -1,0 +1,96 @@
+"""What surrounds a run: notes kept away from a person, and how an early end reads.
+
+Not here: the run (``train``), going on from its state (``resume``).
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from koalarize.errors import OutputError
+
+__all__ = ["own_endings", "quiet"]
+
+#: Notes of Lightning and torch on what is meant to be so here.
+_EXPECTED_NOTES = (
+    r".*Checkpoint directory .* exists and is not empty",
+    r".*You defined a `validation_step` but have no `val_dataloader`",
+    r".*isinstance\(treespec, LeafSpec\)` is deprecated",
+    r".*does not have many workers which may be a bottleneck",
+    r".*It is recommended to use `self\.log\('train/.*, sync_dist=True\)`",  # speeds are its own
+)
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """Keep Lightning's notes on its own setup away from a person; real warnings pass."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for note in _EXPECTED_NOTES:
+                warnings.filterwarnings("ignore", message=note)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def own_endings(last: Path) -> Generator[None]:
+    """Turn Lightning's ways to end early into ours: an interrupt, or a disk that is full.
+
+    Args:
+        last: the state that a run is continued from.
+
+    Raises:
+        KeyboardInterrupt: whose text says how to continue.
+        OutputError: if a file cannot be written.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if main else None
+    try:
+        with _silent_threads():
+            yield
+    except SystemExit as error:  # Lightning's answer to an interrupt, after which it ignores more
+        if main:
+            signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt(_how_to_continue(last)) from error
+    except OSError as error:
+        raise OutputError(
+            f"the run could not be saved ({error.strerror or error}): make room, then continue "
+            f"from `{last}` with --resume"
+        ) from error
+
+
+def _how_to_continue(last: Path) -> str:
+    if not last.exists():
+        return "interrupted before the first segment was saved; the same command begins again"
+    return f"interrupted; add --resume to the same command to continue from `{last}`"
+
+
+@contextmanager
+def _silent_threads() -> Generator[None]:
+    """Keep the traceback of a thread that cannot write to itself; its owner raises the error too.
+
+    TensorBoard writes in such a thread.
+    """
+    before = threading.excepthook
+
+    def hook(error: threading.ExceptHookArgs) -> None:
+        if not issubclass(error.exc_type, OSError):
+            before(error)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before

@@ -1,0 +1,69 @@
+"""The card of a model tells what a run was: data, recipe, scores, samples; nothing of a machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from koalarize.cli import main
+from koalarize.lab.evaluation.evaluate import hash_pictures
+from koalarize.lab.training.recipe import Recipe, build
+from koalarize.lab.training.train import train_recipe
+from koalarize.photo.files import sha256_of
+from runs import history_of, make_photos, tiny_recipe
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return make_photos(tmp_path_factory.mktemp("somewhere") / "my_photos")
+
+
+@pytest.fixture(scope="module")
+def run(photos, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    data = {"train": str(photos), "workers": 0, "validation": {"split": 2}}
+    train_recipe(tiny_recipe(photos, data=data, validate_every=1, steps=8), folder)
+    return folder
+
+
+def test_it_tells_of_data_recipe_and_scores(run, photos, tmp_path, capsys):
+    target = tmp_path / "my.onnx"
+    words = ["lab", "export", str(run / "model.safetensors"), "-o", str(target), "--card"]
+    assert main([*words, "--samples", str(photos)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(target), str(tmp_path / "my.md")]
+    card = (tmp_path / "my.md").read_text(encoding="utf-8")
+    assert card.startswith("# tiny\n")
+    assert "`unet-mini`" in card
+    assert sha256_of(target) in card
+    assert "`my_photos`: 5 pictures to learn from; left out: none" in card
+    assert hash_pictures(photos, 7) in card
+    last = [row for row in history_of(run) if row["validation/loss"]][-1]
+    assert f"| loss | {float(last['validation/loss']):.4g} |" in card
+    assert f"after step {last['step']}" in card
+    assert "](my.png)" in card
+    assert (tmp_path / "my.png").read_bytes().startswith(b"\x89PNG")
+    assert str(photos.parent) not in card
+    recipe = yaml.safe_load(card.partition("```yaml\n")[2].partition("```")[0])
+    assert build(Recipe, json.loads(json.dumps(recipe))).network.name == "unet-mini"
+
+
+def test_without_samples_or_scores(run, tmp_path):
+    (tmp_path / "alone.safetensors").write_bytes((run / "model.safetensors").read_bytes())
+    assert main(["lab", "export", str(tmp_path / "alone.safetensors"), "--card"]) == 0
+    card = (tmp_path / "alone.md").read_text(encoding="utf-8")
+    assert "the run did not validate" in card
+    assert "![" not in card
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["--samples", "photos"], "`--samples` shows photos in the model card: add `--card`"),
+        (["--card", "--precision", "fp16"], "`--card` tells of a training"),
+    ],
+)
+def test_options_that_need_each_other(run, capsys, words, error):
+    assert main(["lab", "export", str(run / "model.safetensors"), *words]) == 2
+    assert error in capsys.readouterr().err

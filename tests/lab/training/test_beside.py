@@ -1,0 +1,170 @@
+"""What learns or judges beside a network: the perceptual loss and the PatchGAN."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from safetensors.torch import load_file
+
+from koalarize import color
+from koalarize.errors import DependencyError, OptionError
+from koalarize.lab.metrics.perceptual import LPIPS
+from koalarize.lab.training.adversary import Adversary, PatchDiscriminator
+from koalarize.lab.training.perceptual import PerceptualLoss, lab_to_srgb
+from koalarize.lab.training.recipe import AdversarialOptions
+from koalarize.lab.training.train import train_recipe
+from runs import (
+    KilledError,
+    assert_same_run,
+    differing,
+    history_of,
+    kill_run_after,
+    make_photos,
+    state_of,
+    tiny_recipe,
+)
+from samples import empty_hub
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return make_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture
+def tiny(photos):
+    return lambda **changes: tiny_recipe(photos, **changes)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    return empty_hub(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def weights(hub):
+    torch.manual_seed(0)
+    torch.save(
+        torchvision.models.squeezenet1_1(weights=None).state_dict(), hub / LPIPS.weights.file
+    )
+
+
+def crops(seed: int = 0, count: int = 2) -> torch.Tensor:
+    """Return the Lab of smooth colour pictures (B, 3, 64, 64)."""
+    coarse = np.random.default_rng(seed).integers(30, 226, (count, 4, 4, 3), dtype=np.uint8)
+    lab = torch.from_numpy(color.srgb_to_lab(coarse).transpose(0, 3, 1, 2).copy())
+    return torch.nn.functional.interpolate(lab, size=(64, 64), mode="bilinear")
+
+
+class TestSrgb:
+    def test_parity_with_color(self):
+        rng = np.random.default_rng(0)
+        lab = rng.uniform((0, -90, -90), (100, 90, 90), (8, 9, 3)).astype(np.float32)
+        found = lab_to_srgb(torch.from_numpy(lab.transpose(2, 0, 1)[None].copy()))
+        srgb = color.linear_to_srgb(np.clip(color.lab_to_linear(lab), 0, 1))
+        np.testing.assert_allclose(found[0].permute(1, 2, 0).numpy(), srgb, atol=2e-4)
+
+    def test_black_has_a_finite_gradient(self):
+        lab = torch.zeros(1, 3, 2, 2, requires_grad=True)
+        lab_to_srgb(lab).sum().backward()
+        assert lab.grad is not None
+        assert torch.isfinite(lab.grad).all()
+
+
+class TestPerceptual:
+    def test_it_is_zero_for_the_same_colours_and_pulls_others_there(self, weights):
+        loss = PerceptualLoss()
+        lab = crops()
+        ab = (0.3 * lab[:, 1:]).requires_grad_()
+        assert float(loss(lab[:, :1], lab[:, 1:], lab[:, 1:])) == pytest.approx(0, abs=1e-6)
+        distance = loss(lab[:, :1], ab, lab[:, 1:])
+        distance.backward()
+        assert float(distance.detach()) > 0
+        assert ab.grad is not None
+        assert ab.grad.abs().max() > 0
+
+    def test_a_run_learns_from_it_and_keeps_nothing_of_it(self, tiny, tmp_path, weights):
+        loss = {"name": "mse", "perceptual": 0.5}
+        path = train_recipe(tiny(loss=loss, crop={"sizes": [32]}, steps=4), tmp_path / "run")
+        train_recipe(tiny(crop={"sizes": [32]}, steps=4), tmp_path / "plain")
+        assert load_file(path).keys() == load_file(tmp_path / "plain/model.safetensors").keys()
+        first, plain = (float(history_of(tmp_path / n)[0]["loss"]) for n in ("run", "plain"))
+        assert first > plain
+
+    def test_missing_weights_are_told_before_the_work(self, tiny, tmp_path, hub):
+        loss = {"name": "mse", "perceptual": 0.5}
+        words = r"`loss\.perceptual` compares by LPIPS: .* needs `.*squeezenet1_1"
+        with pytest.raises(DependencyError, match=words):
+            train_recipe(tiny(loss=loss), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize("more", [{"loss": {"perceptual": 0.1}}, {"adversarial": {}}])
+    def test_losses_over_bins_predict_no_colours(self, tiny, more):
+        changes = {"loss": {}} | more
+        with pytest.raises(OptionError, match=r"looks at predicted colours but `loss\.name` is"):
+            tiny(**changes)
+
+
+class TestAdversary:
+    def test_it_learns_to_tell_colours_apart(self):
+        adversary = Adversary(AdversarialOptions(width=8, learning_rate=2e-3), seed=1)
+        lab = crops(count=4)
+        grey = 0 * lab[:, 1:]
+        losses = [float(adversary.learn(lab[:, :1], grey, lab[:, 1:])) for _ in range(40)]
+        assert losses[-1] < 0.3 * losses[0]
+        real, made = (float(adversary.fooled(lab[:, :1], ab)) for ab in (lab[:, 1:], grey))
+        assert real < 0.5 * made
+
+    def test_passing_for_real_moves_the_colours_not_the_adversary(self):
+        adversary = Adversary(AdversarialOptions(width=8), seed=1)
+        lab = crops()
+        ab = (0.5 * lab[:, 1:]).requires_grad_()
+        adversary.fooled(lab[:, :1], ab).backward()
+        assert ab.grad is not None
+        assert ab.grad.abs().max() > 0
+        assert all(p.grad is None and p.requires_grad for p in adversary.network.parameters())
+
+    def test_its_patches_are_of_34_pixels(self):
+        network = PatchDiscriminator(4)
+        lightness = torch.randn(1, 1, 96, 96, requires_grad=True)
+        # Instance norm looks everywhere; what a patch itself sees is what is left without it.
+        for layer in network.layers:
+            if isinstance(layer, torch.nn.InstanceNorm2d):
+                layer.forward = lambda planes: planes
+        scores = network(lightness, torch.zeros(1, 2, 96, 96))
+        scores[0, 0, 10, 10].backward()
+        assert lightness.grad is not None
+        seen = lightness.grad[0, 0].abs().sum(0).nonzero().flatten()
+        assert int(seen.max() - seen.min()) + 1 == 34
+
+    def test_stopped_and_resumed_equals_straight(self, tiny, tmp_path, monkeypatch):
+        recipe = tiny(adversarial={"width": 4, "start": 3, "weight": 0.1}, crop={"sizes": [32]})
+        train_recipe(recipe, tmp_path / "straight")
+        kill_run_after(monkeypatch, 6)
+        with pytest.raises(KilledError):
+            train_recipe(recipe, tmp_path / "stopped")
+        kill_run_after(monkeypatch, None)
+        train_recipe(recipe, tmp_path / "stopped", resume=True)
+        assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+        states = [state_of(tmp_path / n)["koalarize_adversary"] for n in ("straight", "stopped")]
+        assert differing(*states) == []
+        assert not any("adversary" in name for name in state_of(tmp_path / "stopped")["state_dict"])
+
+    def test_it_changes_nothing_before_its_start(self, tiny, tmp_path):
+        late = tiny(adversarial={"width": 4, "start": 4}, crop={"sizes": [32]}, steps=4)
+        train_recipe(late, tmp_path / "late")
+        train_recipe(tiny(crop={"sizes": [32]}, steps=4), tmp_path / "plain")
+        early = tiny(adversarial={"width": 4, "start": 3}, crop={"sizes": [32]}, steps=4)
+        train_recipe(early, tmp_path / "early")
+        late, plain, early = (
+            load_file(tmp_path / name / "model.safetensors") for name in ("late", "plain", "early")
+        )
+        assert differing(late, plain) == []
+        assert differing(early, plain)
+
+    def test_bad_values(self, tiny):
+        for changes, words in (({"weight": 0.0}, "above 0"), ({"start": -1}, "0 or more")):
+            with pytest.raises(OptionError, match=rf"`adversarial\.\w+` is .* but must be {words}"):
+                tiny(adversarial=changes)

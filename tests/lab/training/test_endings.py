@@ -1,0 +1,169 @@
+"""How a run looks at a terminal, how it ends early, and what it looks at on the way."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+
+import pytest
+import torch
+import yaml
+
+from koalarize.cli import main
+from koalarize.errors import ModelError, OptionError, OutputError
+from koalarize.lab.training import devices
+from koalarize.lab.training.callbacks import Progress
+from koalarize.lab.training.endings import own_endings
+from koalarize.lab.training.train import train_recipe
+from runs import assert_same_run, kill_run_after, make_photos, tiny_recipe, tiny_values
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return make_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture
+def tiny(photos):
+    return lambda **changes: tiny_recipe(photos, **changes)
+
+
+class TestMemory:
+    def test_what_stays_decoded_changes_no_weight(self, tiny, photos, tmp_path):
+        for memory in (0, 2):
+            data = {"train": str(photos), "workers": 0, "memory": memory}
+            train_recipe(tiny(data=data), tmp_path / str(memory))
+        assert_same_run(tmp_path / "0", tmp_path / "2")
+
+    def test_it_is_not_negative(self, tiny, photos):
+        with pytest.raises(OptionError, match=r"`data\.memory` is -1.* but must be 0 or more"):
+            tiny(data={"train": str(photos), "memory": -1.0})
+
+
+class TestLine:
+    def test_it_counts_steps_and_is_gone_at_the_end(self, tiny, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        monkeypatch.setenv("TTY_COMPATIBLE", "1")
+        train_recipe(tiny(), tmp_path)
+        shown = capsys.readouterr().err
+        assert "step 4 of 10" in shown
+        assert "loss 0." in shown
+        assert "Epoch" not in shown
+        assert "v_num" not in shown
+
+    def test_nothing_is_shown_where_nobody_looks(self, tiny, tmp_path, capsys):
+        train_recipe(tiny(steps=2), tmp_path)
+        assert "of 2" not in capsys.readouterr().err
+
+    def test_more_workers_than_cores_are_no_warning(self, tiny, photos, tmp_path, monkeypatch):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
+        assert devices.usable_workers(9) == 1
+        assert devices.usable_workers(0) == 0
+        data = {"train": str(photos), "workers": 9}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            train_recipe(tiny(data=data, steps=2), tmp_path)
+
+
+class TestInterrupt:
+    @pytest.mark.parametrize(("after", "words"), [(5, "add --resume to the same"), (2, "begins")])
+    def test_it_says_how_to_continue(self, photos, tmp_path, monkeypatch, capsys, after, words):
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(yaml.safe_dump(tiny_values(photos)))
+        kill_run_after(monkeypatch, after, KeyboardInterrupt)
+        assert main(["lab", "train", str(recipe), "-o", str(tmp_path / "run")]) == 130
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.startswith("koalarize: error: interrupted")
+        assert words in last
+
+
+class TestFullDisk:
+    def test_a_thread_that_cannot_write_says_nothing_itself(self, tmp_path, monkeypatch):
+        """TensorBoard's writer is one; what it raises reaches the run, too."""
+        said = []
+        monkeypatch.setattr(threading, "excepthook", lambda error: said.append(error.exc_type))
+
+        def fail(error):
+            raise error
+
+        def run_thread(error):
+            thread = threading.Thread(target=fail, args=(error,))
+            thread.start()
+            thread.join()
+
+        full = OSError(28, "No space left on device")
+        words = r"could not be saved \(No space.*with --resume"
+        with pytest.raises(OutputError, match=words), own_endings(tmp_path / "last.ckpt"):
+            run_thread(full)
+            run_thread(ValueError())
+            raise full
+        assert said == [ValueError]
+        run_thread(full)
+        assert said == [ValueError, OSError]
+
+
+class TestLooks:
+    def test_the_loss_is_not_looked_at_in_every_step(self, tiny, tmp_path, monkeypatch):
+        """Each look would wait for a GPU."""
+        looks, real = [], torch.Tensor.__float__
+
+        def look(tensor):
+            looks.append(1)
+            return real(tensor)
+
+        monkeypatch.setattr(torch.Tensor, "__float__", look)
+        monkeypatch.setattr(torch.Tensor, "item", look)
+        counts = []
+        for steps in (5, 15):
+            looks.clear()
+            train_recipe(tiny(steps=steps, segment=steps), tmp_path / str(steps))
+            counts.append(len(looks))
+        assert counts[0] == counts[1] > 0
+
+    def test_it_is_looked_at_before_a_long_segment_ends(self, tiny, tmp_path, monkeypatch):
+        from koalarize.lab.training import callbacks, module
+
+        calls, real = [], module._regression_loss
+
+        def failing(found, ab, options):
+            calls.append(1)
+            return real(found, ab, options) * (float("inf") if len(calls) == 3 else 1)
+
+        monkeypatch.setattr(module, "_regression_loss", failing)
+        monkeypatch.setattr(callbacks, "LOOK_EVERY", 4)
+        with pytest.raises(ModelError, match=r"the loss is inf at step 2: lower `optimizer\.learn"):
+            train_recipe(tiny(steps=50, segment=50), tmp_path)
+        assert len(calls) == 4
+        assert not list(tmp_path.glob("*.ckpt")) + list(tmp_path.glob("*.safetensors"))
+
+    def test_a_weight_that_is_not_finite_is_not_saved(self, tiny, photos, tmp_path, monkeypatch):
+        real = Progress.on_train_batch_end
+
+        def poison(self, trainer, pl_module, outputs, batch, batch_idx):
+            if trainer.global_step == 8:
+                next(pl_module.parameters()).data.view(-1)[0] = float("nan")
+            real(self, trainer, pl_module, outputs, batch, batch_idx)
+
+        monkeypatch.setattr(Progress, "on_train_batch_end", poison)
+        data = {"train": str(photos), "validation": str(photos), "workers": 0}
+        with pytest.raises(ModelError, match="a weight is not finite after step 8"):
+            train_recipe(tiny(data=data, validate_every=1), tmp_path)
+        assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 4
+
+
+class TestPrecision:
+    @pytest.mark.parametrize(("has", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+    def test_a_gpu_is_asked_for_bfloat16(self, monkeypatch, has, precision):
+        def supported(including_emulation: bool = True) -> bool:
+            return has or including_emulation
+
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+        assert devices.choose_precision("auto")[0] == precision
+        assert devices.choose_precision("fp16")[0] == "16-mixed"
+
+    def test_fp16_is_for_gpus(self, tiny, tmp_path):
+        with pytest.raises(OptionError, match="`precision` is 'fp16' but that is for GPUs"):
+            train_recipe(tiny(precision="fp16"), tmp_path / "run")

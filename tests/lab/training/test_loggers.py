@@ -1,0 +1,85 @@
+"""Weights & Biases and MLflow: one line of a recipe, a package only where it is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any, ClassVar
+
+import pytest
+from lightning.pytorch import loggers
+from lightning.pytorch.loggers import Logger
+
+from koalarize.errors import DependencyError, OptionError
+from koalarize.lab.training import loggers as room
+from koalarize.lab.training.train import train_recipe
+from runs import make_photos, tiny_recipe
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return make_photos(tmp_path_factory.mktemp("photos"))
+
+
+class Noted(Logger):
+    """Stands in for a logger of Lightning; keeps what it is told."""
+
+    made: ClassVar[list[Noted]] = []
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.options = options
+        self.recipe: dict[str, Any] = {}
+        self.names: set[str] = set()
+        Noted.made.append(self)
+
+    @property
+    def name(self) -> str:
+        return "noted"
+
+    @property
+    def version(self) -> str:
+        return "0"
+
+    def log_hyperparams(self, params: dict[str, Any]) -> None:
+        self.recipe = params
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.names |= metrics.keys()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("wandb", "WandbLogger"), ("mlflow", "MLFlowLogger")])
+def test_it_gets_the_recipe_and_the_numbers(photos, tmp_path, monkeypatch, name, kind):
+    import inspect
+
+    real = inspect.signature(getattr(loggers, kind).__init__).parameters
+    Noted.made.clear()
+    monkeypatch.setattr(room.importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(loggers, kind, Noted)
+    train_recipe(tiny_recipe(photos, logger=name), tmp_path / "run")
+    (noted,) = Noted.made
+    assert set(noted.options) <= set(real)
+    assert noted.recipe["batch"] == 2
+    assert {"train/loss", "train/learning_rate", "train/wait_share"} <= noted.names
+    assert (tmp_path / "run" / "tensorboard").is_dir()
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_a_missing_package_is_named_before_the_work(photos, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(room.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(DependencyError, match=f"`{name}` is not installed: pip install {name}"):
+        train_recipe(tiny_recipe(photos, logger=name), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_name(photos):
+    with pytest.raises(OptionError, match="`logger` is 'wandbb' but must be one of"):
+        tiny_recipe(photos, logger="wandbb")
+
+
+def test_nothing_is_imported_unasked():
+    code = (
+        "import sys, koalarize.lab.training.train\n"
+        "sys.exit(any(name in sys.modules for name in ('wandb', 'mlflow')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
