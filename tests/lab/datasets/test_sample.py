@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from koalarize import color
 from koalarize.cli import main
 from koalarize.errors import OutputError
 from koalarize.lab.datasets.sample import draw_scene, make_sample
-from koalarize.lab.datasets.sources import load_pictures, mean_chroma
+from koalarize.lab.datasets.sources import load_pictures
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_scenes_differ_and_are_the_same_every_time():
     scenes = [draw_scene(seed) for seed in range(4)]
     np.testing.assert_array_equal(draw_scene(2), scenes[2])
     assert not np.array_equal(scenes[0], scenes[1])
-    assert all(mean_chroma(scene) > 10 for scene in scenes)
+    assert all(color.mean_chroma(scene) > 10 for scene in scenes)
 
 
 def test_a_folder_with_files_is_left_alone(sample, tmp_path):
