@@ -31,7 +31,7 @@ data = typer.Typer(
 
 @data.callback(invoke_without_command=True)
 def group(ctx: typer.Context) -> None:
-    """Fetch COCO's pictures, make a small set, or look at what a data set holds."""
+    """Fetch pictures of COCO, make a small set, or look at a set."""
     if ctx.invoked_subcommand is None:
         raise OptionError(
             "`koalarize lab data` must be followed by coco, sample or check: "
