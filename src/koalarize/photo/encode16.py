@@ -9,10 +9,14 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from koalarize.photo.directories import Directory, Field, directory_bytes
+from koalarize.photo.metadata import directory_of_exif
 
 __all__ = ["encode_png16", "encode_tiff"]
 
@@ -22,12 +26,6 @@ UInt16 = npt.NDArray[np.uint16]
 _LEVEL = 4  # zlib; on noisy 16-bit photos level 6 saves nothing more
 _CHUNK_BYTES = 1 << 20
 _INCH = 0.0254  # meters
-
-# TIFF tags that describe the file itself, not the picture: never copied from EXIF.
-_TIFF_LAYOUT = frozenset(
-    {254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 296, 317}
-    | {320, 322, 323, 324, 325, 330, 338, 339, 513, 514, 529, 530, 531, 532, 34675}
-)
 
 
 def encode_png16(
@@ -80,8 +78,6 @@ def encode_tiff(
     Raises:
         ValueError: if the file would need more than the 4 GiB that TIFF can address.
     """
-    from PIL import TiffImagePlugin, TiffTags
-
     height, width = srgb.shape[:2]
     samples = 3 if alpha is None else 4
     strips: list[bytes] = []
@@ -94,38 +90,41 @@ def encode_tiff(
     if sum(counts) + (1 << 20) + len(icc or b"") + len(exif or b"") > 0xFFFFFFFF:
         raise ValueError("more than 4 GiB")
 
-    ifd = TiffImagePlugin.ImageFileDirectory_v2()
-    _copy_exif(ifd, exif)
-    ifd[256], ifd[257] = width, height
-    ifd[258] = (8 * srgb.itemsize,) * samples
-    ifd[259], ifd[262], ifd[277] = 8, 2, samples  # Adobe deflate, RGB
-    ifd[274] = 1
-    ifd.tagtype[273] = ifd.tagtype[279] = TiffTags.LONG
-    ifd[273], ifd[279] = tuple(starts), tuple(counts)  # Pillow adds the end of the directory
-    ifd[278] = _rows_per_chunk(width * samples * srgb.itemsize)
-    ifd[284], ifd[317] = 1, 2
+    described = Directory() if not exif else directory_of_exif(exif)
+    fields = dict(described.fields)
+    fields[256], fields[257] = _long(width), _long(height)
+    fields[258] = _short(*(8 * srgb.itemsize,) * samples)
+    fields[259], fields[262], fields[277] = _short(8), _short(2), _short(samples)  # deflate, RGB
+    fields[274] = _short(1)
+    fields[273], fields[279] = _long(*starts), _long(*counts)
+    fields[278] = _long(_rows_per_chunk(width * samples * srgb.itemsize))
+    fields[284], fields[317] = _short(1), _short(2)
     if alpha is not None:
-        ifd[338] = 2  # unassociated alpha
+        fields[338] = _short(2)  # unassociated alpha
     if dpi:
-        ifd[282], ifd[283], ifd[296] = *dpi, 2
+        fields[282], fields[283] = _rational(dpi[0]), _rational(dpi[1])
+        fields[296] = _short(2)
     if icc:
-        ifd.tagtype[34675] = TiffTags.UNDEFINED
-        ifd[34675] = icc
-    return b"".join([b"II*\0\x08\0\0\0", ifd.tobytes(8), *strips])
+        fields[34675] = Field(7, len(icc), icc)
+    page = Directory(fields, described.below)
+    size = len(directory_bytes(page, 8))
+    size += size % 2
+    fields[273] = _long(*(start + 8 + size for start in starts))
+    head = directory_bytes(page, 8).ljust(size, b"\0")
+    return b"".join([b"II*\0\x08\0\0\0", head, *strips])
 
 
-def _copy_exif(ifd: Any, exif: bytes | None) -> None:
-    from PIL import ExifTags, Image
+def _short(*values: int) -> Field:
+    return Field(3, len(values), struct.pack(f"<{len(values)}H", *values))
 
-    if not exif:
-        return
-    tags = Image.Exif()
-    tags.load(exif)
-    for tag, value in tags.items():
-        if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            ifd[tag] = tags.get_ifd(tag)
-        elif tag not in _TIFF_LAYOUT:
-            ifd[tag] = value
+
+def _long(*values: int) -> Field:
+    return Field(4, len(values), struct.pack(f"<{len(values)}I", *values))
+
+
+def _rational(value: float) -> Field:
+    shown = Fraction(value).limit_denominator(10_000)
+    return Field(5, 1, struct.pack("<II", shown.numerator, shown.denominator))
 
 
 def _rows_per_chunk(row_bytes: int) -> int:

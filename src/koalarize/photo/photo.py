@@ -22,6 +22,7 @@ from PIL import Image
 
 from koalarize.color import by_rows, grey_to_lightness, srgb_to_lab
 from koalarize.errors import OutputError, PhotoError, did_you_mean
+from koalarize.photo.decode import Decoded, decode_image, decode_stream
 from koalarize.photo.files import (
     EXTENSIONS,
     FORMATS,
@@ -31,16 +32,7 @@ from koalarize.photo.files import (
     written_format,
 )
 from koalarize.photo.profiles import srgb_profile
-from koalarize.photo.read import (
-    DECODE_ERRORS,
-    damaged,
-    dpi_of,
-    exif_of,
-    open_image,
-    pixels_of,
-    pixels_of_array,
-    upright,
-)
+from koalarize.photo.read import DECODE_ERRORS, pixels_of_array
 from koalarize.photo.white import over_white
 
 __all__ = [
@@ -90,6 +82,7 @@ class Photo:
         exif: the EXIF block with orientation 1 and without its thumbnail, or None.
         dpi: dots per inch across and down, or None.
         source: the file it was read from; never written over.
+        notes: what of the file is not in the photo, a phrase each.
     """
 
     pixels: Array
@@ -98,6 +91,7 @@ class Photo:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     source: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, source: Source, *, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -113,59 +107,34 @@ class Photo:
         if isinstance(source, np.ndarray):
             return cls(*pixels_of_array(source))
         if isinstance(source, Image.Image):
-            return cls._from_image(source, "the given image", max_pixels, None, own=False)
+            return cls._of(decode_image(source, "the given image", max_pixels, own=False))
         if isinstance(source, (bytes, bytearray, memoryview)):
-            return cls._from_stream(io.BytesIO(source), "the given data", max_pixels, None)
+            return cls._of(decode_stream(io.BytesIO(source), "the given data", max_pixels))
         if isinstance(source, (str, os.PathLike)):
             path = Path(source)
             try:
                 with path.open("rb") as stream:
-                    return cls._from_stream(stream, f"`{path}`", max_pixels, path)
+                    return cls._of(decode_stream(stream, f"`{path}`", max_pixels), path)
             except OSError as error:
                 raise PhotoError(_unreadable(path, error)) from error
         if hasattr(source, "read"):
-            return cls._from_stream(_seekable(source), "the given file", max_pixels, None)
+            return cls._of(decode_stream(_seekable(source), "the given file", max_pixels))
         raise PhotoError(
             f"`source` is a {type(source).__name__} but must be a path, bytes, a binary file, "
             "a PIL image or a NumPy array: convert it first."
         )
 
     @classmethod
-    def _from_stream(cls, stream: BinaryIO, name: str, max_pixels: int, path: Path | None) -> Photo:
-        with open_image(stream, name) as image:
-            return cls._from_image(image, name, max_pixels, path, own=True)
-
-    @classmethod
-    def _from_image(
-        cls, image: Image.Image, name: str, max_pixels: int, path: Path | None, *, own: bool
-    ) -> Photo:
-        width, height = image.size
-        if not (width > 0 and height > 0):
-            raise PhotoError(f"{name} is {width} × {height} pixels: a picture needs at least one.")
-        if width * height > max_pixels:
-            raise PhotoError(
-                f"{name} has {width} × {height} = {width * height:,} pixels but at most "
-                f"{max_pixels:,} are read: make it smaller, or raise `max_pixels`."
-            )
-        kind = image.format or "PNG"
-        try:
-            dpi = dpi_of(image)
-            image.load()
-            exif, orientation = exif_of(image, name)
-            pixels, alpha = pixels_of(image, name)
-        except MemoryError as error:
-            raise PhotoError(
-                f"{name} ({width} × {height} pixels) does not fit in memory: make it smaller."
-            ) from error
-        except DECODE_ERRORS as error:
-            raise PhotoError(damaged(name, error)) from error
-        if own:
-            image.close()  # frees Pillow's copy before ours is turned
-        pixels = upright(pixels, orientation)
-        alpha = None if alpha is None else upright(alpha, orientation)
-        if dpi and orientation >= 5:
-            dpi = (dpi[1], dpi[0])
-        return cls(pixels, alpha, kind, exif, dpi, path)
+    def _of(cls, decoded: Decoded, path: Path | None = None) -> Photo:
+        return cls(
+            decoded.pixels,
+            decoded.alpha,
+            decoded.format,
+            decoded.exif,
+            decoded.dpi,
+            path,
+            decoded.notes,
+        )
 
     @property
     def height(self) -> int:

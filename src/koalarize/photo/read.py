@@ -24,10 +24,12 @@ __all__ = [
     "DECODE_ERRORS",
     "dpi_of",
     "exif_of",
+    "is_neutral_throughout",
     "open_image",
     "pixels_of",
     "pixels_of_array",
     "upright",
+    "wide_to_uint16",
 ]
 
 Array = npt.NDArray[Any]
@@ -52,8 +54,6 @@ DECODE_ERRORS = (
     struct.error,
     Image.DecompressionBombError,
 )
-# IFD0 tags of a TIFF that are about the picture; the others are about the file's layout.
-_TIFF_KEPT = (269, 270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
 
 
 def open_image(stream: BinaryIO, name: str) -> Image.Image:
@@ -116,7 +116,7 @@ def pixels_of(image: Image.Image, name: str) -> tuple[Array, Array | None]:
     """
     icc = image.info.get("icc_profile")
     if image.mode in ("I", "F"):
-        pixels, alpha = _wide_grey(image, name), None
+        pixels, alpha = wide_to_uint16(np.asarray(image), name), None
     elif image.mode.startswith("I;16"):
         pixels, alpha = _deep_grey(image)
     else:
@@ -146,7 +146,7 @@ def pixels_of_array(array: Array) -> tuple[Array, Array | None]:
     alpha = None
     if array.ndim == 3 and shape[2] in (2, 4):
         alpha, array = np.ascontiguousarray(array[..., -1]), array[..., :-1]
-    if array.ndim == 3 and (array.shape[2] == 1 or _is_neutral_throughout(array)):
+    if array.ndim == 3 and (array.shape[2] == 1 or is_neutral_throughout(array)):
         array = array[..., 0]
     return np.ascontiguousarray(array), alpha
 
@@ -167,7 +167,7 @@ def exif_of(image: Image.Image, name: str) -> tuple[bytes | None, int]:
 
     The thumbnail, which shows the grey picture, is unhooked; all else keeps its bytes and place, so
     that maker notes, which hold absolute offsets, stay readable. Call it on a decoded image: Pillow
-    turns a TIFF itself.
+    turns a TIFF itself. The EXIF data of a TIFF file are its own fields (``metadata``).
     """
     orientation = 1
     try:
@@ -175,8 +175,6 @@ def exif_of(image: Image.Image, name: str) -> tuple[bytes | None, int]:
         raw = image.info.get("exif")
         if isinstance(raw, bytes) and raw:
             return _EXIF_HEAD + _corrected(raw.removeprefix(_EXIF_HEAD)), orientation
-        if image.format == "TIFF":
-            return _exif_of_tiff(image), orientation
     except DECODE_ERRORS as error:
         _LOG.warning("The EXIF data of %s is damaged (%s) and is left out.", name, error)
     return None, orientation if 1 <= orientation <= 8 else 1
@@ -212,18 +210,6 @@ def _corrected(tiff: bytes) -> bytes:
             struct.pack_into(order + "HIHH", block, entry + 2, 3, 1, 1, 0)
     struct.pack_into(order + "I", block, start + 2 + 12 * count, 0)
     return bytes(block)
-
-
-def _exif_of_tiff(image: Image.Image) -> bytes | None:
-    tags = image.getexif()
-    kept = Image.Exif()
-    for tag in _TIFF_KEPT:
-        if tag in tags:
-            kept[tag] = tags[tag]
-    for group in (0x8769, 0x8825):  # the Exif and GPS directories
-        if entries := tags.get_ifd(group):
-            kept[group] = dict(entries)
-    return kept.tobytes() if len(kept) else None
 
 
 def _strip_converter(
@@ -301,22 +287,23 @@ def _deep_grey(image: Image.Image) -> tuple[Array, Array | None]:
     return pixels, alpha
 
 
-def _wide_grey(image: Image.Image, name: str) -> Array:
-    """Decode 32-bit integers or floats to uint16.
+def wide_to_uint16(values: Array, name: str) -> Array:
+    """Bring 32-bit integers, signed integers or floats to uint16.
 
     They have no agreed white: integers up to 65535 are 16-bit levels, floats in [0, 1] are
     fractions of white, floats up to 255 are 8-bit levels; anything else is stretched from its
     darkest to its brightest value, and a warning says so.
     """
-    values = np.asarray(image)
     low, high = float(values.min()), float(values.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise PhotoError(
             f"{name} has pixels that are not finite numbers: replace them before coloring."
         )
     white = 65535.0
-    if image.mode == "F" and high <= 255:
+    if values.dtype.kind == "f" and high <= 255:
         white = 1.0 if high <= 1 else 255.0
+    elif values.dtype.itemsize < 4:
+        white = float(np.iinfo(values.dtype).max)
     if low < 0 or high > white:
         _LOG.warning(
             "The range of %s, %g to %g, is stretched from black to white.", name, low, high
@@ -348,7 +335,8 @@ def _checked_values(array: Array) -> Array:
     return array if low >= 0 and high <= 1 else np.clip(array, 0, 1)
 
 
-def _is_neutral_throughout(srgb: Array) -> bool:
+def is_neutral_throughout(srgb: Array) -> bool:
+    """Tell whether (H, W, 3) holds no color at all."""
     rows = max(1, _BAND_PIXELS // srgb.shape[1])
     parts = (srgb[top : top + rows] for top in range(0, len(srgb), rows))
     return all(_is_neutral(part) for part in parts)
