@@ -6,9 +6,10 @@ sees of it (``photo``).
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,7 +18,10 @@ from PIL import Image
 
 from koalarize.errors import PhotoError
 from koalarize.photo.directories import Directory, TiffReader
-from koalarize.photo.metadata import dpi_of_tiff, exif_of_tiff
+from koalarize.photo.jpeg_segments import is_jpeg, jpeg_metadata
+from koalarize.photo.mend import completed, has_all_its_pixels, with_end
+from koalarize.photo.metadata import Metadata, dpi_of_tiff, exif_of_tiff, metadata_of_tiff
+from koalarize.photo.png_chunks import is_png, png_parts
 from koalarize.photo.profiles import pixels_to_srgb
 from koalarize.photo.read import (
     DECODE_ERRORS,
@@ -32,11 +36,34 @@ from koalarize.photo.read import (
 )
 from koalarize.photo.tiff_pixels import Samples, is_tiff, pages_of, pillow_lacks, read_samples
 
-__all__ = ["Decoded", "decode_image", "decode_stream"]
+__all__ = ["Decoded", "Limits", "decode_image", "decode_stream"]
 
 Array = npt.NDArray[Any]
 
 _CMYK = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is read at all.
+
+    Attributes:
+        max_pixels: pictures with more are refused before they are decoded.
+        tolerant: read a picture that is cut short as far as it goes.
+    """
+
+    max_pixels: int
+    tolerant: bool = False
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What stands in a file beside the picture that Pillow is given."""
+
+    metadata: Metadata = field(default_factory=Metadata)
+    exif: bytes | None = None
+    icc: bytes | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,36 +75,106 @@ class Decoded:
     format: str
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
 
 
-def decode_stream(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
+def decode_stream(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     """Decode the picture of a file.
 
     Raises:
         PhotoError: if it is damaged, too large or not a picture.
     """
+    try:
+        return _decode_whole(stream, name, limits)
+    except PhotoError as error:
+        if not isinstance(error.__cause__, DECODE_ERRORS):
+            raise
+        mended = _mended(stream, name, limits)
+        if mended is None:
+            raise
+        return mended
+
+
+def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     stream.seek(0)
-    if is_tiff(stream.read(4)):
-        return _decode_tiff(stream, name, max_pixels)
+    head = stream.read(16)
+    beside = Beside()
+    if is_tiff(head):
+        return _decode_tiff(stream, name, limits)
+    if is_png(head):
+        parts = png_parts(stream)
+        stream = parts.stream
+        beside = Beside(parts.metadata, parts.exif, parts.icc, parts.notes)
+    elif is_jpeg(head):
+        metadata, notes = jpeg_metadata(stream)
+        beside = Beside(metadata, notes=notes)
     with open_image(stream, name) as image:
-        return decode_image(image, name, max_pixels, own=True)
+        return decode_image(image, name, limits, beside, own=True)
 
 
-def decode_image(image: Image.Image, name: str, max_pixels: int, *, own: bool) -> Decoded:
+def _mended(stream: BinaryIO, name: str, limits: Limits) -> Decoded | None:
+    """Decode a file that ends too early; None if it cannot, or may not, be completed."""
+    stream.seek(0)
+    data = stream.read()
+    shown = _endless_jpeg(data, name, limits)
+    if shown is not None or not limits.tolerant:
+        return shown
+    try:
+        with open_image(_bare(stream), name) as image:
+            size = image.size
+        _check_size(size, name, limits.max_pixels)
+        shown = _decode_whole(io.BytesIO(completed(stream, size)), name, limits)
+    except (PhotoError, *DECODE_ERRORS):
+        return None
+    note = "it is cut short: what is missing of it is filled up"
+    return dataclasses.replace(shown, notes=(*shown.notes, note))
+
+
+def _endless_jpeg(data: bytes, name: str, limits: Limits) -> Decoded | None:
+    """Decode a JPEG file that lacks nothing but the mark of its end; None if it is none."""
+    if not is_jpeg(data) or data.rstrip(b"\0").endswith(b"\xff\xd9"):
+        return None
+
+    def decode(data: bytes) -> Decoded:
+        return _decode_whole(io.BytesIO(data), name, limits)
+
+    try:
+        shown = decode(with_end(data))
+        if not has_all_its_pixels(data, shown.pixels, lambda data: decode(data).pixels):
+            return None
+    except PhotoError:
+        return None
+    note = "the mark of its end is missing; all its pixels are there"
+    return dataclasses.replace(shown, notes=(*shown.notes, note))
+
+
+def _bare(stream: BinaryIO) -> BinaryIO:
+    stream.seek(0)
+    return png_parts(stream).stream if is_png(stream.read(16)) else stream
+
+
+def decode_image(
+    image: Image.Image, name: str, limits: Limits, beside: Beside | None = None, *, own: bool
+) -> Decoded:
     """Decode an image that Pillow has opened.
 
     Args:
         image: the image.
         name: what to call it in an error.
-        max_pixels: pictures with more are refused before they are decoded.
-        own: whether the image may be closed.
+        limits: what is read at all.
+        beside: what its file holds that Pillow has not been given.
+        own: whether the image may be changed and closed.
 
     Raises:
         PhotoError: if it is damaged or too large.
     """
-    _check_size(image.size, name, max_pixels)
+    _check_size(image.size, name, limits.max_pixels)
+    beside = beside or Beside()
     kind = image.format or "PNG"
+    if own:
+        _give_back(image, beside)
+    metadata = _of_pillow(image, beside.metadata)
     try:
         dpi = dpi_of(image)
         _load(image)
@@ -89,7 +186,29 @@ def decode_image(image: Image.Image, name: str, max_pixels: int, *, own: bool) -
         raise PhotoError(damaged(name, error)) from error
     if own:
         image.close()  # frees Pillow's copy before ours is turned
-    return _turned(Decoded(pixels, alpha, kind, exif, dpi), orientation)
+    decoded = Decoded(pixels, alpha, kind, exif, dpi, metadata, beside.notes)
+    return _turned(decoded, orientation)
+
+
+def _give_back(image: Image.Image, beside: Beside) -> None:
+    """Show Pillow what it needs of that which was taken out of the file."""
+    for key, value in (
+        ("exif", beside.exif),
+        ("icc_profile", beside.icc),
+        ("xmp", beside.metadata.xmp),
+    ):
+        if value is not None:
+            image.info[key] = value
+
+
+def _of_pillow(image: Image.Image, metadata: Metadata) -> Metadata:
+    """Return the metadata with what only Pillow reads: XMP of WebP and AVIF, comments of GIF."""
+    xmp, comment = image.info.get("xmp"), image.info.get("comment")
+    if metadata.xmp is None and isinstance(xmp, bytes) and xmp:
+        metadata = dataclasses.replace(metadata, xmp=xmp)
+    if not metadata.comments and isinstance(comment, bytes) and comment:
+        metadata = dataclasses.replace(metadata, comments=(comment,))
+    return metadata
 
 
 def _load(image: Image.Image) -> None:
@@ -101,16 +220,16 @@ def _load(image: Image.Image) -> None:
 
 
 def _turned(decoded: Decoded, orientation: int) -> Decoded:
+    """Turn a picture and what is said of it upright."""
     alpha, dpi = decoded.alpha, decoded.dpi
     if dpi and orientation >= 5:
         dpi = (dpi[1], dpi[0])
-    return Decoded(
-        upright(decoded.pixels, orientation),
-        None if alpha is None else upright(alpha, orientation),
-        decoded.format,
-        decoded.exif,
-        dpi,
-        decoded.notes,
+    return dataclasses.replace(
+        decoded,
+        pixels=upright(decoded.pixels, orientation),
+        alpha=None if alpha is None else upright(alpha, orientation),
+        dpi=dpi,
+        metadata=decoded.metadata.upright(orientation),
     )
 
 
@@ -131,31 +250,30 @@ def _too_large(size: tuple[int, int], name: str) -> PhotoError:
     )
 
 
-def _decode_tiff(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
+def _decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     """Decode the first page of a TIFF that is no reduced copy of another one."""
     pages = pages_of(stream, name)
     if pages is None:  # whatever it is, Pillow says what is wrong with it
         with open_image(stream, name) as image:
-            return decode_image(image, name, max_pixels, own=True)
+            return decode_image(image, name, limits, own=True)
     fields = _fields_of(stream, pages.first)
+    orientation = fields.number(274, 1)
+    orientation = orientation if 1 <= orientation <= 8 else 1
     if pillow_lacks(pages.directory):
         size = (pages.directory.number(256, 0), pages.directory.number(257, 0))
-        _check_size(size, name, max_pixels)
+        _check_size(size, name, limits.max_pixels)
         try:
             samples = read_samples(stream, pages.first, name)
-            decoded = _plain(samples, fields, name)
+            decoded = _turned(_plain(samples, fields, name), orientation)
         except MemoryError as error:
             raise _too_large(size, name) from error
         except DECODE_ERRORS as error:
             raise PhotoError(damaged(name, error)) from error
-        orientation = fields.number(274, 1)
-        orientation = orientation if 1 <= orientation <= 8 else 1
-        decoded = _turned(decoded, orientation)
     else:
         with open_image(_at_page(stream, pages.first), name) as image:
-            decoded = decode_image(image, name, max_pixels, own=True)
-    exif = exif_of_tiff(fields)
-    return Decoded(decoded.pixels, decoded.alpha, decoded.format, exif, decoded.dpi, decoded.notes)
+            decoded = decode_image(image, name, limits, own=True)
+    metadata = metadata_of_tiff(fields).upright(orientation)
+    return dataclasses.replace(decoded, exif=exif_of_tiff(fields), metadata=metadata)
 
 
 def _fields_of(stream: BinaryIO, at: int) -> Directory:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -17,8 +18,9 @@ import numpy.typing as npt
 
 from koalarize.photo.directories import Directory, Field, directory_bytes
 from koalarize.photo.metadata import directory_of_exif
+from koalarize.photo.png_chunks import chunk
 
-__all__ = ["encode_png16", "encode_tiff"]
+__all__ = ["Kept", "encode_png16", "encode_tiff"]
 
 Array = npt.NDArray[Any]
 UInt16 = npt.NDArray[np.uint16]
@@ -28,27 +30,45 @@ _CHUNK_BYTES = 1 << 20
 _INCH = 0.0254  # meters
 
 
-def encode_png16(
-    srgb: UInt16,
-    *,
-    alpha: UInt16 | None = None,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
-) -> bytes:
+@dataclass(frozen=True)
+class Kept:
+    """What goes into a file beside its pixels.
+
+    Attributes:
+        icc: the profile of the pixels.
+        exif: an EXIF block.
+        dpi: dots per inch across and down.
+        chunks: kind and data of further chunks of a PNG file.
+        fields: further fields of a TIFF file.
+    """
+
+    icc: bytes
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+    fields: Mapping[int, Field] = field(default_factory=dict[int, Field])
+
+    @property
+    def size(self) -> int:
+        """About how many bytes that is in a TIFF file."""
+        further = sum(len(one.data) for one in self.fields.values())
+        return len(self.icc) + len(self.exif or b"") + further
+
+
+def encode_png16(srgb: UInt16, alpha: UInt16 | None, kept: Kept) -> bytes:
     """Encode (H, W, 3) uint16, and (H, W) alpha, as PNG (ISO/IEC 15948) with the Up filter."""
     height, width = srgb.shape[:2]
-    kind = 2 if alpha is None else 6  # RGB, RGBA
+    colors = 2 if alpha is None else 6  # RGB, RGBA
     out = [
         b"\x89PNG\r\n\x1a\n",
-        _chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, kind, 0, 0, 0)),
+        chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, colors, 0, 0, 0)),
     ]
-    if icc:
-        out.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)))
-    if dpi:
-        out.append(_chunk(b"pHYs", struct.pack(">2IB", *(round(v / _INCH) for v in dpi), 1)))
-    if exif:
-        out.append(_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    out.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(kept.icc)))
+    if kept.dpi:
+        out.append(chunk(b"pHYs", struct.pack(">2IB", *(round(v / _INCH) for v in kept.dpi), 1)))
+    if kept.exif:
+        out.append(chunk(b"eXIf", kept.exif.removeprefix(b"Exif\0\0")))
+    out += [chunk(kind, data) for kind, data in kept.chunks]
     packer = zlib.compressobj(_LEVEL)
     above = np.zeros((1, width * (3 if alpha is None else 4) * 2), np.uint8)
     for rows in _row_chunks(srgb, alpha):
@@ -58,19 +78,12 @@ def encode_png16(
         np.subtract(raw, np.concatenate([above, raw[:-1]]), out=lines[:, 1:])
         above = raw[-1:]
         if packed := packer.compress(lines.data):
-            out.append(_chunk(b"IDAT", packed))
-    out += [_chunk(b"IDAT", packer.flush()), _chunk(b"IEND", b"")]
+            out.append(chunk(b"IDAT", packed))
+    out += [chunk(b"IDAT", packer.flush()), chunk(b"IEND", b"")]
     return b"".join(out)
 
 
-def encode_tiff(
-    srgb: Array,
-    *,
-    alpha: Array | None = None,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
-) -> bytes:
+def encode_tiff(srgb: Array, alpha: Array | None, kept: Kept) -> bytes:
     """Encode (H, W, 3) uint8 or uint16, and (H, W) alpha of the same dtype, as TIFF 6.0.
 
     Strips are compressed by deflate with predictor 2 (differences between neighbors).
@@ -87,11 +100,11 @@ def encode_tiff(
         strips.append(zlib.compress(lines.data, _LEVEL))
     counts = [len(strip) for strip in strips]
     starts = [int(v) for v in np.cumsum([0, *counts[:-1]])]
-    if sum(counts) + (1 << 20) + len(icc or b"") + len(exif or b"") > 0xFFFFFFFF:
+    if sum(counts) + (1 << 20) + kept.size > 0xFFFFFFFF:
         raise ValueError("more than 4 GiB")
 
-    described = Directory() if not exif else directory_of_exif(exif)
-    fields = dict(described.fields)
+    described = Directory() if not kept.exif else directory_of_exif(kept.exif)
+    fields = {**described.fields, **kept.fields}
     fields[256], fields[257] = _long(width), _long(height)
     fields[258] = _short(*(8 * srgb.itemsize,) * samples)
     fields[259], fields[262], fields[277] = _short(8), _short(2), _short(samples)  # deflate, RGB
@@ -101,11 +114,10 @@ def encode_tiff(
     fields[284], fields[317] = _short(1), _short(2)
     if alpha is not None:
         fields[338] = _short(2)  # unassociated alpha
-    if dpi:
-        fields[282], fields[283] = _rational(dpi[0]), _rational(dpi[1])
+    if kept.dpi:
+        fields[282], fields[283] = _rational(kept.dpi[0]), _rational(kept.dpi[1])
         fields[296] = _short(2)
-    if icc:
-        fields[34675] = Field(7, len(icc), icc)
+    fields[34675] = Field(7, len(kept.icc), kept.icc)
     page = Directory(fields, described.below)
     size = len(directory_bytes(page, 8))
     size += size % 2
@@ -137,7 +149,3 @@ def _row_chunks(srgb: Array, alpha: Array | None) -> Iterator[Array]:
     for top in range(0, height, step):
         part = srgb[top : top + step]
         yield part if alpha is None else np.dstack([part, alpha[top : top + step]])
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -7,11 +7,11 @@ file: format, alpha, EXIF, resolution and bit depth stay; the profile becomes sR
 
 from __future__ import annotations
 
+import dataclasses
 import io
-import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, cast
@@ -22,7 +22,8 @@ from PIL import Image
 
 from koalarize.color import by_rows, grey_to_lightness, srgb_to_lab
 from koalarize.errors import OutputError, PhotoError, did_you_mean
-from koalarize.photo.decode import Decoded, decode_image, decode_stream
+from koalarize.photo.decode import Decoded, Limits, decode_image, decode_stream
+from koalarize.photo.embed import JPEG_EXIF_ROOM, Held, left_out, png_texts, segments_of
 from koalarize.photo.files import (
     EXTENSIONS,
     FORMATS,
@@ -31,6 +32,7 @@ from koalarize.photo.files import (
     write_bytes,
     written_format,
 )
+from koalarize.photo.metadata import Metadata, tiff_fields
 from koalarize.photo.profiles import srgb_profile
 from koalarize.photo.read import DECODE_ERRORS, pixels_of_array
 from koalarize.photo.white import over_white
@@ -48,7 +50,6 @@ __all__ = [
 Array = npt.NDArray[Any]
 Source = str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image | Array
 
-_LOG = logging.getLogger(__name__)
 _CHUNK_PIXELS = 1 << 18
 
 #: Pictures with more pixels are refused before they are decoded.
@@ -66,7 +67,6 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
-_JPEG_EXIF_BYTES = 65533
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +82,7 @@ class Photo:
         exif: the EXIF block with orientation 1 and without its thumbnail, or None.
         dpi: dots per inch across and down, or None.
         source: the file it was read from; never written over.
+        metadata: what else the file says: XMP, IPTC, comments, texts.
         notes: what of the file is not in the photo, a phrase each.
     """
 
@@ -91,34 +92,41 @@ class Photo:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     source: Path | None = None
+    metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, source: Source, *, max_pixels: int = MAX_PIXELS) -> Photo:
+    def read(cls, source: Source, *, max_pixels: int = MAX_PIXELS, tolerant: bool = False) -> Photo:
         """Read a picture from a path, bytes, a binary file, a PIL image or an array.
 
         Of several frames or pages the first is read. A path or bytes may hold any format that
         Pillow decodes by itself. Arrays are (H, W), (H, W, 1..4) of uint8, uint16 or floating point
         in [0, 1]; two and four channels end with alpha; they are not copied where possible.
 
+        Args:
+            source: the picture.
+            max_pixels: pictures with more are refused before they are decoded.
+            tolerant: read a file that is cut short as far as it goes; ``notes`` says so.
+
         Raises:
             PhotoError: if it is missing, empty, damaged, too large or not a picture.
         """
+        limits = Limits(max_pixels, tolerant)
         if isinstance(source, np.ndarray):
             return cls(*pixels_of_array(source))
         if isinstance(source, Image.Image):
-            return cls._of(decode_image(source, "the given image", max_pixels, own=False))
+            return cls._of(decode_image(source, "the given image", limits, own=False))
         if isinstance(source, (bytes, bytearray, memoryview)):
-            return cls._of(decode_stream(io.BytesIO(source), "the given data", max_pixels))
+            return cls._of(decode_stream(io.BytesIO(source), "the given data", limits))
         if isinstance(source, (str, os.PathLike)):
             path = Path(source)
             try:
                 with path.open("rb") as stream:
-                    return cls._of(decode_stream(stream, f"`{path}`", max_pixels), path)
+                    return cls._of(decode_stream(stream, f"`{path}`", limits), path)
             except OSError as error:
                 raise PhotoError(_unreadable(path, error)) from error
         if hasattr(source, "read"):
-            return cls._of(decode_stream(_seekable(source), "the given file", max_pixels))
+            return cls._of(decode_stream(_seekable(source), "the given file", limits))
         raise PhotoError(
             f"`source` is a {type(source).__name__} but must be a path, bytes, a binary file, "
             "a PIL image or a NumPy array: convert it first."
@@ -133,6 +141,7 @@ class Photo:
             decoded.exif,
             decoded.dpi,
             path,
+            decoded.metadata,
             decoded.notes,
         )
 
@@ -209,11 +218,22 @@ class Photo:
         data = self.encode(srgb, format=target.suffix)
         return write_bytes(data, target, overwrite=overwrite)
 
+    def left_out(self, format: str | None = None) -> tuple[str, ...]:
+        """Return the names of what a format cannot hold of this photo's metadata.
+
+        Args:
+            format: as ``encode`` takes it.
+        """
+        held = Held(self.exif, self.dpi, self.metadata)
+        return left_out(held, _output_format(format, self.format))
+
     def to_image(self, srgb: Array) -> Image.Image:
         """Return colored pixels as an 8-bit PIL image, RGB or RGBA; ``info`` holds the rest."""
         self._check_size(srgb)
         image = self._pillow_image(srgb, alpha=True)
-        image.info.update(self._kept("PNG"))
+        kept = self._kept("PNG")
+        del kept["pnginfo"]
+        image.info.update(kept)
         return image
 
     def _check_size(self, srgb: Array) -> None:
@@ -235,29 +255,34 @@ class Photo:
         return image
 
     def _encode_ourselves(self, srgb: Array, kind: str) -> bytes:
-        from koalarize.photo.encode16 import encode_png16, encode_tiff
+        from koalarize.photo.encode16 import Kept, encode_png16, encode_tiff
 
         depth = np.uint8 if srgb.dtype == np.uint8 else np.uint16
-        write = encode_png16 if kind == "PNG" else encode_tiff
-        return write(
-            _to_depth(srgb, depth),
-            alpha=None if self.alpha is None else _to_depth(self.alpha, depth),
-            icc=srgb_profile(),
-            exif=self.exif,
-            dpi=self.dpi,
-        )
+        kept = Kept(srgb_profile(), self.exif, self.dpi)
+        alpha = None if self.alpha is None else _to_depth(self.alpha, depth)
+        if kind == "PNG":
+            kept = dataclasses.replace(kept, chunks=tuple(png_texts(self.metadata)))
+            return encode_png16(_to_depth(srgb, depth), alpha, kept)
+        kept = dataclasses.replace(kept, fields=tiff_fields(self.metadata))
+        return encode_tiff(_to_depth(srgb, depth), alpha, kept)
 
     def _kept(self, kind: str) -> dict[str, Any]:
         """Return what ``Image.save`` shall embed; formats ignore what they cannot hold."""
         kept: dict[str, Any] = {"icc_profile": srgb_profile()}
         if self.dpi:
             kept["dpi"] = self.dpi
-        if self.exif and kind == "JPEG" and len(self.exif) > _JPEG_EXIF_BYTES:
-            _LOG.warning(
-                "%d bytes of EXIF data do not fit in a JPEG and are left out.", len(self.exif)
-            )
-        elif self.exif:
+        if self.exif and not (kind == "JPEG" and len(self.exif) > JPEG_EXIF_ROOM):
             kept["exif"] = self.exif
+        if kind == "JPEG":
+            kept["extra"] = segments_of(self.metadata)
+        elif kind == "PNG":
+            from PIL.PngImagePlugin import PngInfo
+
+            kept["pnginfo"] = texts = PngInfo()
+            for name, data in png_texts(self.metadata):
+                texts.add(name, data)
+        elif self.metadata.xmp:
+            kept["xmp"] = self.metadata.xmp
         return kept
 
 
