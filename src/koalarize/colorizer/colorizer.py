@@ -42,11 +42,13 @@ class Colored:
         photo: the coloured pixels, with everything worth keeping of the original.
         had_colors: whether the picture clearly had colours of its own, which new ones replaced.
         path: of the file that was written, if one was.
+        notes: what of the original is not in the result, a phrase each.
     """
 
     photo: Photo
     had_colors: bool = False
     path: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def written(self) -> Path:
@@ -147,6 +149,7 @@ class Colorizer:
         steering: Steering = PLAIN,
         *,
         overwrite: bool = False,
+        tolerant: bool = False,
     ) -> Colored:
         """Colour a file into another one.
 
@@ -155,6 +158,7 @@ class Colorizer:
             target: the file to write; by default ``name.color.ext`` beside the picture.
             steering: what is asked of the colouring.
             overwrite: replace ``target`` if it exists.
+            tolerant: colour a picture that is cut short as far as it goes.
 
         Raises:
             PhotoError: if the picture cannot be read.
@@ -163,10 +167,11 @@ class Colorizer:
         """
         path = output_path(source) if target is None else Path(target)
         check_output(path, source=Path(source), overwrite=overwrite)
-        original = Photo.read(source)
+        original = Photo.read(source, tolerant=tolerant)
         colored = self.photo(original, steering)
         written = original.write(colored.photo.pixels, path, overwrite=overwrite)
-        return dataclasses.replace(colored, path=written)
+        notes = original.notes_as(path.suffix)
+        return dataclasses.replace(colored, path=written, notes=notes)
 
     def photo(self, photo: Photo, steering: Steering = PLAIN) -> Colored:
         """Colour a photo.

@@ -41,6 +41,8 @@ __all__ = ["Decoded", "Limits", "decode_image", "decode_stream"]
 Array = npt.NDArray[Any]
 
 _CMYK = 5
+#: Formats of which a file may hold several pictures, and what they are called there.
+_SEVERAL = {"GIF": "frame", "PNG": "frame", "WEBP": "frame", "AVIF": "frame", "MPO": "picture"}
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def decode_image(
     metadata = _of_pillow(image, beside.metadata)
     try:
         dpi = dpi_of(image)
+        notes = (*beside.notes, *(_note_of_frames(image) if own else ()))
         _load(image)
         exif, orientation = exif_of(image, name)
         pixels, alpha = pixels_of(image, name)
@@ -186,8 +189,16 @@ def decode_image(
         raise PhotoError(damaged(name, error)) from error
     if own:
         image.close()  # frees Pillow's copy before ours is turned
-    decoded = Decoded(pixels, alpha, kind, exif, dpi, metadata, beside.notes)
+    decoded = Decoded(pixels, alpha, kind, exif, dpi, metadata, notes)
     return _turned(decoded, orientation)
+
+
+def _note_of_frames(image: Image.Image) -> tuple[str, ...]:
+    """Say how many pictures a file holds that gives one."""
+    if image.format not in _SEVERAL:
+        return ()
+    frames = getattr(image, "n_frames", 1)
+    return (f"{_SEVERAL[image.format]} 1 of {frames}: the others are left out",) * (frames > 1)
 
 
 def _give_back(image: Image.Image, beside: Beside) -> None:
@@ -272,8 +283,13 @@ def _decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     else:
         with open_image(_at_page(stream, pages.first), name) as image:
             decoded = decode_image(image, name, limits, own=True)
-    metadata = metadata_of_tiff(fields).upright(orientation)
-    return dataclasses.replace(decoded, exif=exif_of_tiff(fields), metadata=metadata)
+    count = len(pages.offsets)
+    return dataclasses.replace(
+        decoded,
+        exif=exif_of_tiff(fields),
+        metadata=metadata_of_tiff(fields).upright(orientation),
+        notes=decoded.notes + (f"page 1 of {count}: the others are left out",) * (count > 1),
+    )
 
 
 def _fields_of(stream: BinaryIO, at: int) -> Directory:

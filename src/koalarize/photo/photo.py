@@ -227,6 +227,20 @@ class Photo:
         held = Held(self.exif, self.dpi, self.metadata)
         return left_out(held, _output_format(format, self.format))
 
+    def notes_as(self, format: str | None = None) -> tuple[str, ...]:
+        """Return what of the file a result in a format lacks, a phrase each.
+
+        Args:
+            format: as ``encode`` takes it.
+        """
+        kind = _output_format(format, self.format)
+        lost = self.left_out(kind)
+        if self.alpha is not None and kind in _WITHOUT_ALPHA:
+            lost = (*lost, "transparency")
+        if not lost:
+            return self.notes
+        return (*self.notes, f"{kind} cannot hold its {_listed(lost)}")
+
     def to_image(self, srgb: Array) -> Image.Image:
         """Return colored pixels as an 8-bit PIL image, RGB or RGBA; ``info`` holds the rest."""
         self._check_size(srgb)
@@ -284,6 +298,10 @@ class Photo:
         elif self.metadata.xmp:
             kept["xmp"] = self.metadata.xmp
         return kept
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _output_format(asked: str | None, own: str) -> str:

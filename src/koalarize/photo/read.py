@@ -6,6 +6,7 @@ taken over in bands of rows, so that Pillow's copy and ours never need a third o
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
 import struct
@@ -40,6 +41,7 @@ _EXIF_HEAD = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _EXIF_POINTER = 0x8769
 _RESOLUTIONS, _SIZES = (0x011A, 0x011B), (0xA002, 0xA003)
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"hevc", b"msf1")
 # These start another program or draw vectors: never for a picture from somebody else.
 _REFUSED = frozenset({"EPS", "WMF"})
 # What Pillow's readers are known to raise on a damaged file.
@@ -71,6 +73,9 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
     head = stream.read(16)
     if not head:
         raise PhotoError(f"{name} is empty (0 bytes): copy it again from where it came from.")
+    heic = head[4:8] == b"ftyp" and head[8:12] in _HEIC
+    if heic:
+        _register_heif()
     tried: set[str] = set()
     failed: str | None = None
     for load_readers in (Image.preinit, Image.init):
@@ -93,12 +98,24 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
             f"{name} cannot be read as {failed}, so it is damaged or of a rare kind: "
             "copy it again, or save it as PNG."
         )
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"hevc"):
-        raise PhotoError(f"{name} is a HEIC picture, which is not read: save it as JPEG or PNG.")
+    if heic:
+        raise PhotoError(
+            f"{name} is a HEIC picture: install the extra with `pip install 'koalarize[heif]'`, "
+            "or save it as JPEG or PNG."
+        )
     raise PhotoError(
         f"{name} is not a picture in a known format, or its beginning is damaged: "
         "give a JPEG, PNG, TIFF, WebP, BMP or AVIF file."
     )
+
+
+def _register_heif() -> None:
+    """Let Pillow read HEIC, if the extra `heif` is installed."""
+    try:
+        heif = importlib.import_module("pillow_heif")
+    except ImportError:
+        return
+    heif.register_heif_opener()
 
 
 def damaged(name: str, error: BaseException) -> str:
