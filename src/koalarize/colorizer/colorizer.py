@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast, overload
@@ -23,6 +23,7 @@ from koalarize.colorizer.reference import Reference, palette_of
 from koalarize.engines.engine import Engine, ModelInfo
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.photo.files import check_output, output_path
+from koalarize.photo.pages import holds_pages, write_pages
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import PLAIN, Steering
 
@@ -151,7 +152,7 @@ class Colorizer:
         overwrite: bool = False,
         tolerant: bool = False,
     ) -> Colored:
-        """Colour a file into another one.
+        """Colour a file into another one; of a TIFF file, every page into another TIFF file.
 
         Args:
             source: the picture; it is never replaced.
@@ -169,8 +170,19 @@ class Colorizer:
         check_output(path, source=Path(source), overwrite=overwrite)
         original = Photo.read(source, tolerant=tolerant)
         colored = self.photo(original, steering)
-        written = original.write(colored.photo.pixels, path, overwrite=overwrite)
-        notes = original.notes_as(path.suffix)
+        if original.pages == 1 or not holds_pages(path):
+            written = original.write(colored.photo.pixels, path, overwrite=overwrite)
+            notes = original.notes_as(path.suffix)
+            return dataclasses.replace(colored, path=written, notes=notes)
+        notes = original.notes_as(path.suffix, pages=original.pages)
+
+        def pages() -> Iterator[tuple[Photo, Array]]:
+            yield original, colored.photo.pixels
+            for number in range(1, original.pages):
+                page = Photo.read(source, page=number)
+                yield page, self.photo(page, steering).photo.pixels
+
+        written = write_pages(pages(), path, overwrite=overwrite)
         return dataclasses.replace(colored, path=written, notes=notes)
 
     def photo(self, photo: Photo, steering: Steering = PLAIN) -> Colored:

@@ -52,10 +52,12 @@ class Limits:
     Attributes:
         max_pixels: pictures with more are refused before they are decoded.
         tolerant: read a picture that is cut short as far as it goes.
+        page: which page of a TIFF file is read, from 0.
     """
 
     max_pixels: int
     tolerant: bool = False
+    page: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Decoded:
     dpi: tuple[float, float] | None = None
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
+    pages: int = 1
 
 
 def decode_stream(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
@@ -262,33 +265,36 @@ def _too_large(size: tuple[int, int], name: str) -> PhotoError:
 
 
 def _decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
-    """Decode the first page of a TIFF that is no reduced copy of another one."""
+    """Decode a page of a TIFF; reduced copies of another one do not count."""
     pages = pages_of(stream, name)
     if pages is None:  # whatever it is, Pillow says what is wrong with it
         with open_image(stream, name) as image:
             return decode_image(image, name, limits, own=True)
-    fields = _fields_of(stream, pages.first)
+    if limits.page >= len(pages.offsets):
+        raise PhotoError(f"{name} has {len(pages.offsets)} pages: there is no page {limits.page}.")
+    at = pages.offsets[limits.page]
+    page = pages.directories[limits.page]
+    fields = _fields_of(stream, at)
     orientation = fields.number(274, 1)
     orientation = orientation if 1 <= orientation <= 8 else 1
-    if pillow_lacks(pages.directory):
-        size = (pages.directory.number(256, 0), pages.directory.number(257, 0))
+    if pillow_lacks(page):
+        size = (page.number(256, 0), page.number(257, 0))
         _check_size(size, name, limits.max_pixels)
         try:
-            samples = read_samples(stream, pages.first, name)
+            samples = read_samples(stream, at, name)
             decoded = _turned(_plain(samples, fields, name), orientation)
         except MemoryError as error:
             raise _too_large(size, name) from error
         except DECODE_ERRORS as error:
             raise PhotoError(damaged(name, error)) from error
     else:
-        with open_image(_at_page(stream, pages.first), name) as image:
+        with open_image(_at_page(stream, at), name) as image:
             decoded = decode_image(image, name, limits, own=True)
-    count = len(pages.offsets)
     return dataclasses.replace(
         decoded,
         exif=exif_of_tiff(fields),
         metadata=metadata_of_tiff(fields).upright(orientation),
-        notes=decoded.notes + (f"page 1 of {count}: the others are left out",) * (count > 1),
+        pages=len(pages.offsets),
     )
 
 

@@ -6,6 +6,7 @@ grows by the compressed file and little more.
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,13 +21,16 @@ from koalarize.photo.directories import Directory, Field, directory_bytes
 from koalarize.photo.metadata import directory_of_exif
 from koalarize.photo.png_chunks import chunk
 
-__all__ = ["Kept", "encode_png16", "encode_tiff"]
+__all__ = ["TIFF_HEAD", "Kept", "encode_png16", "tiff_page"]
 
 Array = npt.NDArray[Any]
 UInt16 = npt.NDArray[np.uint16]
 
 _LEVEL = 4  # zlib; on noisy 16-bit photos level 6 saves nothing more
 _CHUNK_BYTES = 1 << 20
+_LOG = logging.getLogger(__name__)
+#: What a TIFF file begins with whose first page follows at once.
+TIFF_HEAD = b"II*\0\x08\0\0\0"
 _INCH = 0.0254  # meters
 
 
@@ -83,10 +87,17 @@ def encode_png16(srgb: UInt16, alpha: UInt16 | None, kept: Kept) -> bytes:
     return b"".join(out)
 
 
-def encode_tiff(srgb: Array, alpha: Array | None, kept: Kept) -> bytes:
-    """Encode (H, W, 3) uint8 or uint16, and (H, W) alpha of the same dtype, as TIFF 6.0.
+def tiff_page(srgb: Array, alpha: Array | None, kept: Kept, at: int, *, last: bool = True) -> bytes:
+    """Encode a page of a TIFF file: its directory, which begins it, and its strips.
 
     Strips are compressed by deflate with predictor 2 (differences between neighbors).
+
+    Args:
+        srgb: (H, W, 3) uint8 or uint16.
+        alpha: (H, W) of the same dtype, or None.
+        kept: what goes along.
+        at: where the page will stand in the file; an even number.
+        last: whether no page will follow at its end.
 
     Raises:
         ValueError: if the file would need more than the 4 GiB that TIFF can address.
@@ -100,10 +111,10 @@ def encode_tiff(srgb: Array, alpha: Array | None, kept: Kept) -> bytes:
         strips.append(zlib.compress(lines.data, _LEVEL))
     counts = [len(strip) for strip in strips]
     starts = [int(v) for v in np.cumsum([0, *counts[:-1]])]
-    if sum(counts) + (1 << 20) + kept.size > 0xFFFFFFFF:
+    if at + sum(counts) + (1 << 20) + kept.size > 0xFFFFFFFF:
         raise ValueError("more than 4 GiB")
 
-    described = Directory() if not kept.exif else directory_of_exif(kept.exif)
+    described = _described(kept.exif)
     fields = {**described.fields, **kept.fields}
     fields[256], fields[257] = _long(width), _long(height)
     fields[258] = _short(*(8 * srgb.itemsize,) * samples)
@@ -119,11 +130,21 @@ def encode_tiff(srgb: Array, alpha: Array | None, kept: Kept) -> bytes:
         fields[296] = _short(2)
     fields[34675] = Field(7, len(kept.icc), kept.icc)
     page = Directory(fields, described.below)
-    size = len(directory_bytes(page, 8))
+    size = len(directory_bytes(page, at))
     size += size % 2
-    fields[273] = _long(*(start + 8 + size for start in starts))
-    head = directory_bytes(page, 8).ljust(size, b"\0")
-    return b"".join([b"II*\0\x08\0\0\0", head, *strips])
+    fields[273] = _long(*(start + at + size for start in starts))
+    end = at + size + sum(counts)
+    end += end % 2
+    head = directory_bytes(page, at, 0 if last else end).ljust(size, b"\0")
+    return b"".join([head, *strips]).ljust(end - at, b"\0")
+
+
+def _described(exif: bytes | None) -> Directory:
+    try:
+        return directory_of_exif(exif) if exif else Directory()
+    except ValueError as error:
+        _LOG.warning("The EXIF data is damaged (%s) and is left out.", error)
+        return Directory()
 
 
 def _short(*values: int) -> Field:
@@ -135,7 +156,7 @@ def _long(*values: int) -> Field:
 
 
 def _rational(value: float) -> Field:
-    shown = Fraction(value).limit_denominator(10_000)
+    shown = Fraction(value).limit_denominator(1000)
     return Field(5, 1, struct.pack("<II", shown.numerator, shown.denominator))
 
 

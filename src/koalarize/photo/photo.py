@@ -7,7 +7,6 @@ file: format, alpha, EXIF, resolution and bit depth stay; the profile becomes sR
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 from collections.abc import Mapping
@@ -84,6 +83,7 @@ class Photo:
         source: the file it was read from; never written over.
         metadata: what else the file says: XMP, IPTC, comments, texts.
         notes: what of the file is not in the photo, a phrase each.
+        pages: how many pages the file has, of which this is one.
     """
 
     pixels: Array
@@ -94,9 +94,17 @@ class Photo:
     source: Path | None = None
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
+    pages: int = 1
 
     @classmethod
-    def read(cls, source: Source, *, max_pixels: int = MAX_PIXELS, tolerant: bool = False) -> Photo:
+    def read(
+        cls,
+        source: Source,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        tolerant: bool = False,
+        page: int = 0,
+    ) -> Photo:
         """Read a picture from a path, bytes, a binary file, a PIL image or an array.
 
         Of several frames or pages the first is read. A path or bytes may hold any format that
@@ -107,11 +115,12 @@ class Photo:
             source: the picture.
             max_pixels: pictures with more are refused before they are decoded.
             tolerant: read a file that is cut short as far as it goes; ``notes`` says so.
+            page: which page of a TIFF file, from 0.
 
         Raises:
             PhotoError: if it is missing, empty, damaged, too large or not a picture.
         """
-        limits = Limits(max_pixels, tolerant)
+        limits = Limits(max_pixels, tolerant, page)
         if isinstance(source, np.ndarray):
             return cls(*pixels_of_array(source))
         if isinstance(source, Image.Image):
@@ -143,6 +152,7 @@ class Photo:
             path,
             decoded.metadata,
             decoded.notes,
+            decoded.pages,
         )
 
     @property
@@ -227,19 +237,23 @@ class Photo:
         held = Held(self.exif, self.dpi, self.metadata)
         return left_out(held, _output_format(format, self.format))
 
-    def notes_as(self, format: str | None = None) -> tuple[str, ...]:
+    def notes_as(self, format: str | None = None, *, pages: int = 1) -> tuple[str, ...]:
         """Return what of the file a result in a format lacks, a phrase each.
 
         Args:
             format: as ``encode`` takes it.
+            pages: how many pages the result has.
         """
+        notes = self.notes
+        if self.pages > pages:
+            notes = (*notes, f"page 1 of {self.pages}: the others are left out")
         kind = _output_format(format, self.format)
         lost = self.left_out(kind)
         if self.alpha is not None and kind in _WITHOUT_ALPHA:
             lost = (*lost, "transparency")
         if not lost:
-            return self.notes
-        return (*self.notes, f"{kind} cannot hold its {_listed(lost)}")
+            return notes
+        return (*notes, f"{kind} cannot hold its {_listed(lost)}")
 
     def to_image(self, srgb: Array) -> Image.Image:
         """Return colored pixels as an 8-bit PIL image, RGB or RGBA; ``info`` holds the rest."""
@@ -268,17 +282,36 @@ class Photo:
         image.putalpha(opacity)
         return image
 
-    def _encode_ourselves(self, srgb: Array, kind: str) -> bytes:
-        from koalarize.photo.encode16 import Kept, encode_png16, encode_tiff
+    def tiff_page(self, srgb: Array, at: int, *, last: bool) -> bytes:
+        """Encode colored pixels as a page of a TIFF file.
 
+        Args:
+            srgb: as ``encode`` takes it.
+            at: where the page will stand in the file.
+            last: whether no page will follow.
+
+        Raises:
+            OutputError: if the pixels are not of this photo.
+            ValueError: if the file grows beyond what TIFF can address.
+        """
+        from koalarize.photo.encode16 import Kept, tiff_page
+
+        self._check_size(srgb)
         depth = np.uint8 if srgb.dtype == np.uint8 else np.uint16
-        kept = Kept(srgb_profile(), self.exif, self.dpi)
+        fields = tiff_fields(self.metadata)
+        kept = Kept(srgb_profile(), self.exif, self.dpi, fields=fields)
         alpha = None if self.alpha is None else _to_depth(self.alpha, depth)
-        if kind == "PNG":
-            kept = dataclasses.replace(kept, chunks=tuple(png_texts(self.metadata)))
-            return encode_png16(_to_depth(srgb, depth), alpha, kept)
-        kept = dataclasses.replace(kept, fields=tiff_fields(self.metadata))
-        return encode_tiff(_to_depth(srgb, depth), alpha, kept)
+        return tiff_page(_to_depth(srgb, depth), alpha, kept, at, last=last)
+
+    def _encode_ourselves(self, srgb: Array, kind: str) -> bytes:
+        from koalarize.photo.encode16 import TIFF_HEAD, Kept, encode_png16
+
+        if kind == "TIFF":
+            return TIFF_HEAD + self.tiff_page(srgb, len(TIFF_HEAD), last=True)
+        chunks = tuple(png_texts(self.metadata))
+        kept = Kept(srgb_profile(), self.exif, self.dpi, chunks)
+        alpha = None if self.alpha is None else _to_depth(self.alpha, np.uint16)
+        return encode_png16(_to_depth(srgb, np.uint16), alpha, kept)
 
     def _kept(self, kind: str) -> dict[str, Any]:
         """Return what ``Image.save`` shall embed; formats ignore what they cannot hold."""

@@ -37,12 +37,12 @@ class Pages:
     """Where the pictures of a TIFF file are: reduced copies and masks are no pages of their own."""
 
     offsets: tuple[int, ...]
-    directory: Directory
+    directories: tuple[Directory, ...]
 
-    @property
-    def first(self) -> int:
-        """The offset of the first page's directory."""
-        return self.offsets[0]
+    @classmethod
+    def of(cls, pages: list[tuple[int, Directory]]) -> Pages:
+        """Make it of pairs."""
+        return cls(tuple(at for at, _ in pages), tuple(found for _, found in pages))
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def pages_of(stream: BinaryIO, name: str) -> Pages | None:
         tops = [(at, reader.directory(at, _KEPT_OUT)[0]) for at in reader.chain()]
         pages = [(at, found) for at, found in tops if _is_full(found)]
         if not tops or (pages and pages[0][0] == tops[0][0]):
-            return Pages(tuple(at for at, _ in pages), pages[0][1]) if pages else None
+            return Pages.of(pages) if pages else None
         if not pages:
             below = [at for _, found in tops for at in _offsets_below(found)]
             inner = [(at, reader.directory(at, _KEPT_OUT)[0]) for at in below]
@@ -87,7 +87,7 @@ def pages_of(stream: BinaryIO, name: str) -> Pages | None:
             f"{name} is a camera's raw file, of which only the preview could be read: "
             "develop it, and save it as TIFF or JPEG."
         )
-    return Pages(tuple(at for at, _ in pages), pages[0][1])
+    return Pages.of(pages)
 
 
 def _is_full(directory: Directory) -> bool:
