@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 
-import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
@@ -22,25 +23,22 @@ from koalarize.photo.jpeg_segments import is_jpeg, jpeg_metadata
 from koalarize.photo.mend import completed, has_all_its_pixels, with_end
 from koalarize.photo.metadata import Metadata, dpi_of_tiff, exif_of_tiff, metadata_of_tiff
 from koalarize.photo.png_chunks import is_png, png_parts
-from koalarize.photo.profiles import pixels_to_srgb
 from koalarize.photo.read import (
     DECODE_ERRORS,
     damaged,
     dpi_of,
     exif_of,
-    is_neutral_throughout,
     open_image,
     pixels_of,
     upright,
-    wide_to_uint16,
 )
-from koalarize.photo.tiff_pixels import Samples, is_tiff, pages_of, pillow_lacks, read_samples
+from koalarize.photo.samples import Samples, is_deep_png, png_samples, srgb_of_samples
+from koalarize.photo.tiff_pixels import is_tiff, pages_of, pillow_lacks, read_samples
 
 __all__ = ["Decoded", "Limits", "decode_image", "decode_stream"]
 
 Array = npt.NDArray[Any]
 
-_CMYK = 5
 #: Formats of which a file may hold several pictures, and what they are called there.
 _SEVERAL = {"GIF": "frame", "PNG": "frame", "WEBP": "frame", "AVIF": "frame", "MPO": "picture"}
 
@@ -62,12 +60,21 @@ class Limits:
 
 @dataclass(frozen=True)
 class Beside:
-    """What stands in a file beside the picture that Pillow is given."""
+    """What stands in a file beside the picture that Pillow is given.
+
+    Attributes:
+        metadata: XMP and the like.
+        exif: an EXIF block that Pillow does not see.
+        icc: a profile that Pillow does not see.
+        notes: what has been left out of the file.
+        samples: gives the samples where Pillow would drop half of their bits.
+    """
 
     metadata: Metadata = field(default_factory=Metadata)
     exif: bytes | None = None
     icc: bytes | None = None
     notes: tuple[str, ...] = ()
+    samples: Callable[[], Samples] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,14 +110,15 @@ def decode_stream(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
 
 def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     stream.seek(0)
-    head = stream.read(16)
+    head = stream.read(32)
     beside = Beside()
     if is_tiff(head):
         return _decode_tiff(stream, name, limits)
     if is_png(head):
         parts = png_parts(stream)
         stream = parts.stream
-        beside = Beside(parts.metadata, parts.exif, parts.icc, parts.notes)
+        deep = partial(png_samples, stream) if is_deep_png(head) else None
+        beside = Beside(parts.metadata, parts.exif, parts.icc, parts.notes, deep)
     elif is_jpeg(head):
         metadata, notes = jpeg_metadata(stream)
         beside = Beside(metadata, notes=notes)
@@ -183,16 +191,20 @@ def decode_image(
     try:
         dpi = dpi_of(image)
         notes = (*beside.notes, *(_note_of_frames(image) if own else ()))
-        _load(image)
+        if beside.samples is None:
+            _load(image)
+            samples = Samples(*pixels_of(image, name))
+        else:
+            samples = srgb_of_samples(beside.samples(), image.info.get("icc_profile"), name)
         exif, orientation = exif_of(image, name)
-        pixels, alpha = pixels_of(image, name)
     except MemoryError as error:
         raise _too_large(image.size, name) from error
     except DECODE_ERRORS as error:
         raise PhotoError(damaged(name, error)) from error
     if own:
         image.close()  # frees Pillow's copy before ours is turned
-    decoded = Decoded(pixels, alpha, kind, exif, dpi, metadata, notes)
+    notes = (*notes, *samples.notes)
+    decoded = Decoded(samples.values, samples.alpha, kind, exif, dpi, metadata, notes)
     return _turned(decoded, orientation)
 
 
@@ -281,8 +293,10 @@ def _decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         size = (page.number(256, 0), page.number(257, 0))
         _check_size(size, name, limits.max_pixels)
         try:
-            samples = read_samples(stream, at, name)
-            decoded = _turned(_plain(samples, fields, name), orientation)
+            samples = srgb_of_samples(read_samples(stream, at, name), _profile_of(fields), name)
+            dpi = dpi_of_tiff(fields)
+            decoded = Decoded(samples.values, samples.alpha, "TIFF", dpi=dpi, notes=samples.notes)
+            decoded = _turned(decoded, orientation)
         except MemoryError as error:
             raise _too_large(size, name) from error
         except DECODE_ERRORS as error:
@@ -305,6 +319,10 @@ def _fields_of(stream: BinaryIO, at: int) -> Directory:
         return Directory()
 
 
+def _profile_of(fields: Directory) -> bytes | None:
+    return fields.fields[34675].data if 34675 in fields.fields else None
+
+
 #: Where strips and tiles lie: long, and of no use to another file.
 _TILES = (273, 279, 324, 325)
 
@@ -318,44 +336,3 @@ def _at_page(stream: BinaryIO, at: int) -> BinaryIO:
     data = bytearray(stream.read())
     struct.pack_into(reader.order + ("Q" if reader.big else "I"), data, 8 if reader.big else 4, at)
     return io.BytesIO(data)
-
-
-def _plain(samples: Samples, fields: Directory, name: str) -> Decoded:
-    """Bring samples of any depth to sRGB pixels of 8 or 16 bits."""
-    values, alpha, notes = samples.values, samples.alpha, samples.notes
-    icc = fields.fields[34675].data if 34675 in fields.fields else None
-    if values.dtype.kind != "u" or values.dtype.itemsize > 2:
-        values = wide_to_uint16(values, name)
-        alpha = None if alpha is None else wide_to_uint16(alpha, name)
-    if samples.photometric == _CMYK:
-        image = Image.frombytes("CMYK", values.shape[1::-1], _eight_bits(values).tobytes())
-        if icc:
-            image.info["icc_profile"] = icc
-        if values.dtype != np.uint8:
-            notes += ("16 bits of CMYK are read as 8",)
-        values, _ = pixels_of(image, name)
-        alpha = None if alpha is None else _eight_bits(alpha)
-        icc = None
-    if values.ndim == 3 and is_neutral_throughout(values):
-        values = np.ascontiguousarray(values[..., 0])
-    if icc:
-        if values.ndim == 3 and values.dtype != np.uint8:
-            values, shrunk = _through_profile(values, icc, name)
-            notes += ("16 bits of color are read as 8, since its profile is not sRGB",) * shrunk
-            alpha = _eight_bits(alpha) if alpha is not None and shrunk else alpha
-        else:
-            values = pixels_to_srgb(values, icc, name)
-    return Decoded(values, alpha, "TIFF", dpi=dpi_of_tiff(fields), notes=notes)
-
-
-def _through_profile(values: Array, icc: bytes, name: str) -> tuple[Array, bool]:
-    """Convert 16-bit colors, and tell whether that cost their lower bits."""
-    before = _eight_bits(values)
-    after = pixels_to_srgb(before.copy(), icc, name)
-    return (values, False) if np.array_equal(before, after) else (after, True)
-
-
-def _eight_bits(values: Array) -> Array:
-    if values.dtype == np.uint8:
-        return values
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)

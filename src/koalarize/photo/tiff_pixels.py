@@ -17,8 +17,9 @@ from PIL import Image
 
 from koalarize.errors import PhotoError
 from koalarize.photo.directories import Directory, TiffReader
+from koalarize.photo.samples import Samples
 
-__all__ = ["Pages", "Samples", "is_tiff", "pages_of", "pillow_lacks", "read_samples"]
+__all__ = ["Pages", "is_tiff", "pages_of", "pillow_lacks", "read_samples"]
 
 Array = npt.NDArray[Any]
 
@@ -43,16 +44,6 @@ class Pages:
     def of(cls, pages: list[tuple[int, Directory]]) -> Pages:
         """Make it of pairs."""
         return cls(tuple(at for at, _ in pages), tuple(found for _, found in pages))
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Samples of a page: (H, W) or (H, W, 3 or 4) of its own dtype, and its alpha."""
-
-    values: Array
-    alpha: Array | None
-    photometric: int
-    notes: tuple[str, ...] = ()
 
 
 def is_tiff(head: bytes) -> bool:
@@ -227,7 +218,7 @@ def _split(values: Array, colors: int, photometric: int, extra: tuple[int, ...])
         samples = np.subtract(np.iinfo(samples.dtype).max, samples, dtype=samples.dtype)
     if colors == 1:
         samples = samples[..., 0]
-    return Samples(np.ascontiguousarray(samples), alpha, photometric, notes)
+    return Samples(np.ascontiguousarray(samples), alpha, photometric == _CMYK, notes)
 
 
 def _unmultiplied(samples: Array, alpha: Array) -> Array:
