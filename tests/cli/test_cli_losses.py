@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,14 @@ def test_a_cut_picture_is_colored_only_when_asked(here: Path, fake, capsys):
     assert main(["cut.jpg", "--tolerant"]) == 0
     assert "cut.jpg: it is cut short" in capsys.readouterr().err
     assert (here / "cut.color.jpg").exists()
+
+
+def test_pillow_s_own_warnings_are_not_shown(here: Path, fake):
+    Image.new("L", (8, 6), 128).save("odd.jpg", exif=b"Exif\0\0II*\0\xff\xff\0\0")
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        assert main(["odd.jpg"]) == 0
+    assert shown == []
 
 
 def test_a_cut_picture_through_a_pipe(here: Path, fake, monkeypatch, capsys):
