@@ -166,6 +166,12 @@ def test_xmp_too_large_for_a_jpeg_is_named():
     assert again(photo, "PNG").metadata.xmp == b"x" * 70_000
 
 
+@pytest.mark.parametrize(("kind", "notes"), [("JPEG", 1), ("WEBP", 1), ("PNG", 0), ("TIFF", 0)])
+def test_bits_that_a_format_cannot_hold_are_named(kind, notes):
+    photo = Photo(smooth().astype(np.uint16))
+    assert photo.notes_as(kind) == (f"{kind} cannot hold its 16 bits",) * notes
+
+
 def test_stale_thumbnails_of_photoshop_are_dropped():
     block = resource(0x040C, b"a grey thumbnail") + resource(0x0404, IPTC)
     assert Metadata(photoshop=block).upright(1).photoshop == resource(0x0404, IPTC)

@@ -66,6 +66,7 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
+_WITH_16_BITS = frozenset({"PNG", "TIFF"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,6 +252,8 @@ class Photo:
         lost = self.left_out(kind)
         if self.alpha is not None and kind in _WITHOUT_ALPHA:
             lost = (*lost, "transparency")
+        if self.pixels.dtype != np.uint8 and kind not in _WITH_16_BITS:
+            lost = (*lost, "16 bits")
         if not lost:
             return notes
         return (*notes, f"{kind} cannot hold its {_listed(lost)}")
