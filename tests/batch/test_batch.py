@@ -38,7 +38,7 @@ class FakeColorizer:
         }
         self.pause = 0.0
 
-    def file(self, source, target=None, steering=PLAIN, *, overwrite=False):
+    def file(self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False):
         with self._lock:
             self.calls.append({"picture": source, "output": target, "steering": steering})
             self.active += 1
@@ -48,9 +48,9 @@ class FakeColorizer:
             for word, error in self.errors.items():
                 if word in Path(source).name:
                     raise error
-            photo = Photo.read(source)
+            photo = Photo.read(source, tolerant=tolerant)
             path = photo.write(redden(photo), target or output_path(source), overwrite=overwrite)
-            return Colored(photo, path=path)
+            return Colored(photo, path=path, notes=photo.notes_as(path.suffix))
         finally:
             with self._lock:
                 self.active -= 1

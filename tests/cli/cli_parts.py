@@ -40,12 +40,12 @@ class FakeColorizer:
         srgb = np.dstack([grey, grey // 2, grey // 2])
         return Colored(Photo(srgb, format=photo.format))
 
-    def file(self, source, target=None, steering=PLAIN, *, overwrite=False):
-        photo = Photo.read(source)
+    def file(self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False):
+        photo = Photo.read(source, tolerant=tolerant)
         made = self.photo(photo, steering)
         self.calls[-1]["picture"] = source
         path = photo.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
-        return dataclasses.replace(made, path=path)
+        return dataclasses.replace(made, path=path, notes=photo.notes_as(path.suffix))
 
 
 class Terminal(io.TextIOWrapper):

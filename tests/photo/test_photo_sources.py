@@ -141,8 +141,8 @@ class TestBadInput:
 
     def test_a_kind_of_tiff_that_pillow_lacks(self):
         buffer = io.BytesIO()
-        levels = np.zeros((4, 4), np.uint16)
-        tifffile.imwrite(buffer, levels, photometric="miniswhite", byteorder=">")
+        levels = np.zeros((4, 4, 3), np.uint16)
+        tifffile.imwrite(buffer, levels, photometric="cielab")
         with pytest.raises(PhotoError, match=r"cannot be read as TIFF \(unknown pixel mode\)"):
             Photo.read(buffer.getvalue())
 

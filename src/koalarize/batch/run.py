@@ -49,6 +49,7 @@ class Outcome:
         error: one sentence if it failed.
         seconds: wall time of decoding, colouring and encoding.
         had_color: whether it clearly had colours of its own, which new ones have replaced.
+        notes: what of the picture is not in the result, a phrase each.
     """
 
     source: Path
@@ -57,6 +58,7 @@ class Outcome:
     error: str | None = None
     seconds: float = 0.0
     had_color: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,14 @@ class BatchOptions:
         overwrite: colour again what is already done; replace a ``target`` that exists.
         compare: also write ``name.compare.jpg``, grey and coloured side by side.
         workers: pictures in work at once, which bounds the memory; by default 2 to 4.
+        tolerant: colour pictures that are cut short as far as they go.
     """
 
     output: Path | None = None
     overwrite: bool = False
     compare: bool = False
     workers: int | None = None
+    tolerant: bool = False
 
 
 def colorize_many(
@@ -119,7 +123,9 @@ def colorize_many(
 
     def color(task: _Task) -> Colored:
         overwrite = task.ours or task.overwrite
-        return colorizer.file(task.source, task.target, steering, overwrite=overwrite)
+        return colorizer.file(
+            task.source, task.target, steering, overwrite=overwrite, tolerant=options.tolerant
+        )
 
     planner = _Planner(options.output, options.overwrite, options.compare)
     if len(jobs) == 1:  # no pool: an interrupt then reaches the work at once
@@ -219,7 +225,14 @@ def _run(color: Callable[[_Task], Colored], task: _Task) -> Outcome:
         problem = f"met a bug in koalarize ({type(error).__name__}: {error}); please report it"
     else:
         seconds = time.perf_counter() - start
-        return Outcome(task.source, colored.written, "colored", None, seconds, colored.had_colors)
+        return Outcome(
+            task.source,
+            colored.written,
+            "colored",
+            seconds=seconds,
+            had_color=colored.had_colors,
+            notes=colored.notes,
+        )
     return Outcome(task.source, None, "failed", problem, time.perf_counter() - start)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -136,6 +137,8 @@ def main(args: Sequence[str] | None = None) -> int:
         interrupted.
     """
     _allow_every_name()
+    # What Pillow says of a damaged field is no sentence for a person; the notes are.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     words = list(sys.argv[1:] if args is None else args)
     command = cast(TyperGroup, get_command(_app(lab=words[:1] == [_LAB])))
     try:

@@ -96,6 +96,9 @@ _Compare = Annotated[
 _Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace OUT, and colour again what is already done.")
 ]
+_Tolerant = Annotated[
+    bool, typer.Option("--tolerant", help="Colour pictures that are cut short as far as they go.")
+]
 _Version = Annotated[
     bool,
     typer.Option(
@@ -113,6 +116,7 @@ def pictures(
     session: _Session = None,
     compare: _Compare = False,
     overwrite: _Overwrite = False,
+    tolerant: _Tolerant = False,
     version: _Version = False,
     **asked: object,
 ) -> int:
@@ -133,21 +137,24 @@ def pictures(
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
         from koalarize.cli.stream import Stream, color_stream
 
-        return color_stream(Stream(inputs, output, overwrite), model, steering, replayed)
-    from koalarize.batch.find import find_pictures
+        return color_stream(Stream(inputs, output, overwrite, tolerant), model, steering, replayed)
+    from koalarize.batch.find import find_all
     from koalarize.batch.run import BatchOptions, colorize_many
-    from koalarize.cli.report import follow
+    from koalarize.cli.report import follow, note_of_unread
     from koalarize.colorizer.colorizer import Colorizer
 
-    jobs = find_pictures(inputs)
+    found = find_all(inputs)
+    jobs = found.jobs
     if replayed is not None:
         _check_photo(replayed, jobs)
     elif steering.hints and len(jobs) != 1:
         raise OptionError(f"`--hint` is for one picture but {len(jobs)} are given: name only one")
     colorizer = Colorizer.load(model)
     jobs, folder = _place(jobs, output)
-    options = BatchOptions(folder, overwrite, compare)
-    return follow(colorize_many(colorizer, jobs, steering, options), len(jobs))
+    options = BatchOptions(folder, overwrite, compare, tolerant=tolerant)
+    code = follow(colorize_many(colorizer, jobs, steering, options), len(jobs))
+    note_of_unread(found.unread)
+    return code
 
 
 def _check_model(model: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from koalarize.cli.replay import warn_of_weights
-from koalarize.cli.report import note_of_colors
+from koalarize.cli.report import note_of_colors, note_of_losses
 from koalarize.errors import OptionError, PhotoError
 
 if TYPE_CHECKING:
@@ -32,11 +32,13 @@ class Stream:
         inputs: what is to be coloured; ``-`` is stdin.
         output: a file, or ``-`` or None for stdout.
         overwrite: replace that file if it exists.
+        tolerant: colour a picture that is cut short as far as it goes.
     """
 
     inputs: Sequence[str]
     output: str | None
     overwrite: bool
+    tolerant: bool = False
 
 
 def color_stream(stream: Stream, model: str, steering: Steering, session: Session | None) -> int:
@@ -65,7 +67,7 @@ def color_stream(stream: Stream, model: str, steering: Steering, session: Sessio
     from koalarize.colorizer.colorizer import Colorizer
     from koalarize.photo.photo import Photo
 
-    original = Photo.read(data)
+    original = Photo.read(data, tolerant=stream.tolerant)
     colored = Colorizer.load(model).photo(original, steering)
     if target is None:
         sys.stdout.buffer.write(original.encode(colored.photo.pixels))
@@ -74,6 +76,8 @@ def color_stream(stream: Stream, model: str, steering: Steering, session: Sessio
         typer.echo(original.write(colored.photo.pixels, target, overwrite=stream.overwrite))
     if colored.had_colors:
         note_of_colors(1)
+    name = "stdin" if inputs[0] == "-" else Path(inputs[0]).name
+    note_of_losses(name, original.notes_as(None if target is None else target.suffix))
     return 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast, overload
@@ -23,6 +23,7 @@ from koalarize.colorizer.reference import Reference, palette_of
 from koalarize.engines.engine import Engine, ModelInfo
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.photo.files import check_output, output_path
+from koalarize.photo.pages import holds_pages, write_pages
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import PLAIN, Steering
 
@@ -42,11 +43,13 @@ class Colored:
         photo: the coloured pixels, with everything worth keeping of the original.
         had_colors: whether the picture clearly had colours of its own, which new ones replaced.
         path: of the file that was written, if one was.
+        notes: what of the original is not in the result, a phrase each.
     """
 
     photo: Photo
     had_colors: bool = False
     path: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def written(self) -> Path:
@@ -147,14 +150,16 @@ class Colorizer:
         steering: Steering = PLAIN,
         *,
         overwrite: bool = False,
+        tolerant: bool = False,
     ) -> Colored:
-        """Colour a file into another one.
+        """Colour a file into another one; of a TIFF file, every page into another TIFF file.
 
         Args:
             source: the picture; it is never replaced.
             target: the file to write; by default ``name.color.ext`` beside the picture.
             steering: what is asked of the colouring.
             overwrite: replace ``target`` if it exists.
+            tolerant: colour a picture that is cut short as far as it goes.
 
         Raises:
             PhotoError: if the picture cannot be read.
@@ -163,10 +168,22 @@ class Colorizer:
         """
         path = output_path(source) if target is None else Path(target)
         check_output(path, source=Path(source), overwrite=overwrite)
-        original = Photo.read(source)
+        original = Photo.read(source, tolerant=tolerant)
         colored = self.photo(original, steering)
-        written = original.write(colored.photo.pixels, path, overwrite=overwrite)
-        return dataclasses.replace(colored, path=written)
+        if original.pages == 1 or not holds_pages(path):
+            written = original.write(colored.photo.pixels, path, overwrite=overwrite)
+            notes = original.notes_as(path.suffix)
+            return dataclasses.replace(colored, path=written, notes=notes)
+        notes = original.notes_as(path.suffix, pages=original.pages)
+
+        def pages() -> Iterator[tuple[Photo, Array]]:
+            yield original, colored.photo.pixels
+            for number in range(1, original.pages):
+                page = Photo.read(source, page=number)
+                yield page, self.photo(page, steering).photo.pixels
+
+        written = write_pages(pages(), path, overwrite=overwrite)
+        return dataclasses.replace(colored, path=written, notes=notes)
 
     def photo(self, photo: Photo, steering: Steering = PLAIN) -> Colored:
         """Colour a photo.

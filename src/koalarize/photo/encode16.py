@@ -6,51 +6,73 @@ grows by the compressed file and little more.
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["encode_png16", "encode_tiff"]
+from koalarize.photo.directories import Directory, Field, directory_bytes
+from koalarize.photo.metadata import directory_of_exif
+from koalarize.photo.png_chunks import chunk
+
+__all__ = ["TIFF_HEAD", "Kept", "encode_png16", "tiff_page"]
 
 Array = npt.NDArray[Any]
 UInt16 = npt.NDArray[np.uint16]
 
 _LEVEL = 4  # zlib; on noisy 16-bit photos level 6 saves nothing more
 _CHUNK_BYTES = 1 << 20
+_LOG = logging.getLogger(__name__)
+#: What a TIFF file begins with whose first page follows at once.
+TIFF_HEAD = b"II*\0\x08\0\0\0"
 _INCH = 0.0254  # meters
 
-# TIFF tags that describe the file itself, not the picture: never copied from EXIF.
-_TIFF_LAYOUT = frozenset(
-    {254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 296, 317}
-    | {320, 322, 323, 324, 325, 330, 338, 339, 513, 514, 529, 530, 531, 532, 34675}
-)
+
+@dataclass(frozen=True)
+class Kept:
+    """What goes into a file beside its pixels.
+
+    Attributes:
+        icc: the profile of the pixels.
+        exif: an EXIF block.
+        dpi: dots per inch across and down.
+        chunks: kind and data of further chunks of a PNG file.
+        fields: further fields of a TIFF file.
+    """
+
+    icc: bytes
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+    fields: Mapping[int, Field] = field(default_factory=dict[int, Field])
+
+    @property
+    def size(self) -> int:
+        """About how many bytes that is in a TIFF file."""
+        further = sum(len(one.data) for one in self.fields.values())
+        return len(self.icc) + len(self.exif or b"") + further
 
 
-def encode_png16(
-    srgb: UInt16,
-    *,
-    alpha: UInt16 | None = None,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
-) -> bytes:
+def encode_png16(srgb: UInt16, alpha: UInt16 | None, kept: Kept) -> bytes:
     """Encode (H, W, 3) uint16, and (H, W) alpha, as PNG (ISO/IEC 15948) with the Up filter."""
     height, width = srgb.shape[:2]
-    kind = 2 if alpha is None else 6  # RGB, RGBA
+    colors = 2 if alpha is None else 6  # RGB, RGBA
     out = [
         b"\x89PNG\r\n\x1a\n",
-        _chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, kind, 0, 0, 0)),
+        chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, colors, 0, 0, 0)),
     ]
-    if icc:
-        out.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)))
-    if dpi:
-        out.append(_chunk(b"pHYs", struct.pack(">2IB", *(round(v / _INCH) for v in dpi), 1)))
-    if exif:
-        out.append(_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    out.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(kept.icc)))
+    if kept.dpi:
+        out.append(chunk(b"pHYs", struct.pack(">2IB", *(round(v / _INCH) for v in kept.dpi), 1)))
+    if kept.exif:
+        out.append(chunk(b"eXIf", kept.exif.removeprefix(b"Exif\0\0")))
+    out += [chunk(kind, data) for kind, data in kept.chunks]
     packer = zlib.compressobj(_LEVEL)
     above = np.zeros((1, width * (3 if alpha is None else 4) * 2), np.uint8)
     for rows in _row_chunks(srgb, alpha):
@@ -60,28 +82,26 @@ def encode_png16(
         np.subtract(raw, np.concatenate([above, raw[:-1]]), out=lines[:, 1:])
         above = raw[-1:]
         if packed := packer.compress(lines.data):
-            out.append(_chunk(b"IDAT", packed))
-    out += [_chunk(b"IDAT", packer.flush()), _chunk(b"IEND", b"")]
+            out.append(chunk(b"IDAT", packed))
+    out += [chunk(b"IDAT", packer.flush()), chunk(b"IEND", b"")]
     return b"".join(out)
 
 
-def encode_tiff(
-    srgb: Array,
-    *,
-    alpha: Array | None = None,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
-) -> bytes:
-    """Encode (H, W, 3) uint8 or uint16, and (H, W) alpha of the same dtype, as TIFF 6.0.
+def tiff_page(srgb: Array, alpha: Array | None, kept: Kept, at: int, *, last: bool = True) -> bytes:
+    """Encode a page of a TIFF file: its directory, which begins it, and its strips.
 
     Strips are compressed by deflate with predictor 2 (differences between neighbors).
+
+    Args:
+        srgb: (H, W, 3) uint8 or uint16.
+        alpha: (H, W) of the same dtype, or None.
+        kept: what goes along.
+        at: where the page will stand in the file; an even number.
+        last: whether no page will follow at its end.
 
     Raises:
         ValueError: if the file would need more than the 4 GiB that TIFF can address.
     """
-    from PIL import TiffImagePlugin, TiffTags
-
     height, width = srgb.shape[:2]
     samples = 3 if alpha is None else 4
     strips: list[bytes] = []
@@ -91,41 +111,53 @@ def encode_tiff(
         strips.append(zlib.compress(lines.data, _LEVEL))
     counts = [len(strip) for strip in strips]
     starts = [int(v) for v in np.cumsum([0, *counts[:-1]])]
-    if sum(counts) + (1 << 20) + len(icc or b"") + len(exif or b"") > 0xFFFFFFFF:
+    if at + sum(counts) + (1 << 20) + kept.size > 0xFFFFFFFF:
         raise ValueError("more than 4 GiB")
 
-    ifd = TiffImagePlugin.ImageFileDirectory_v2()
-    _copy_exif(ifd, exif)
-    ifd[256], ifd[257] = width, height
-    ifd[258] = (8 * srgb.itemsize,) * samples
-    ifd[259], ifd[262], ifd[277] = 8, 2, samples  # Adobe deflate, RGB
-    ifd[274] = 1
-    ifd.tagtype[273] = ifd.tagtype[279] = TiffTags.LONG
-    ifd[273], ifd[279] = tuple(starts), tuple(counts)  # Pillow adds the end of the directory
-    ifd[278] = _rows_per_chunk(width * samples * srgb.itemsize)
-    ifd[284], ifd[317] = 1, 2
+    described = _described(kept.exif)
+    fields = {**described.fields, **kept.fields}
+    fields[256], fields[257] = _long(width), _long(height)
+    fields[258] = _short(*(8 * srgb.itemsize,) * samples)
+    fields[259], fields[262], fields[277] = _short(8), _short(2), _short(samples)  # deflate, RGB
+    fields[274] = _short(1)
+    fields[273], fields[279] = _long(*starts), _long(*counts)
+    fields[278] = _long(_rows_per_chunk(width * samples * srgb.itemsize))
+    fields[284], fields[317] = _short(1), _short(2)
     if alpha is not None:
-        ifd[338] = 2  # unassociated alpha
-    if dpi:
-        ifd[282], ifd[283], ifd[296] = *dpi, 2
-    if icc:
-        ifd.tagtype[34675] = TiffTags.UNDEFINED
-        ifd[34675] = icc
-    return b"".join([b"II*\0\x08\0\0\0", ifd.tobytes(8), *strips])
+        fields[338] = _short(2)  # unassociated alpha
+    if kept.dpi:
+        fields[282], fields[283] = _rational(kept.dpi[0]), _rational(kept.dpi[1])
+        fields[296] = _short(2)
+    fields[34675] = Field(7, len(kept.icc), kept.icc)
+    page = Directory(fields, described.below)
+    size = len(directory_bytes(page, at))
+    size += size % 2
+    fields[273] = _long(*(start + at + size for start in starts))
+    end = at + size + sum(counts)
+    end += end % 2
+    head = directory_bytes(page, at, 0 if last else end).ljust(size, b"\0")
+    return b"".join([head, *strips]).ljust(end - at, b"\0")
 
 
-def _copy_exif(ifd: Any, exif: bytes | None) -> None:
-    from PIL import ExifTags, Image
+def _described(exif: bytes | None) -> Directory:
+    try:
+        return directory_of_exif(exif) if exif else Directory()
+    except ValueError as error:
+        _LOG.warning("The EXIF data is damaged (%s) and is left out.", error)
+        return Directory()
 
-    if not exif:
-        return
-    tags = Image.Exif()
-    tags.load(exif)
-    for tag, value in tags.items():
-        if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            ifd[tag] = tags.get_ifd(tag)
-        elif tag not in _TIFF_LAYOUT:
-            ifd[tag] = value
+
+def _short(*values: int) -> Field:
+    return Field(3, len(values), struct.pack(f"<{len(values)}H", *values))
+
+
+def _long(*values: int) -> Field:
+    return Field(4, len(values), struct.pack(f"<{len(values)}I", *values))
+
+
+def _rational(value: float) -> Field:
+    shown = Fraction(value).limit_denominator(1000)
+    return Field(5, 1, struct.pack("<II", shown.numerator, shown.denominator))
 
 
 def _rows_per_chunk(row_bytes: int) -> int:
@@ -138,7 +170,3 @@ def _row_chunks(srgb: Array, alpha: Array | None) -> Iterator[Array]:
     for top in range(0, height, step):
         part = srgb[top : top + step]
         yield part if alpha is None else np.dstack([part, alpha[top : top + step]])
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

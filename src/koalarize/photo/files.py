@@ -6,6 +6,7 @@ Not here: how pixels become bytes (``photo``). Nothing of ours is imported but t
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -17,11 +18,13 @@ from koalarize.errors import OutputError, did_you_mean
 __all__ = [
     "EXTENSIONS",
     "FORMATS",
+    "HEIF_EXTENSIONS",
     "MEDIA_TYPES",
     "check_output",
     "check_place",
     "extension_of",
     "output_path",
+    "read_extensions",
     "sha256_of",
     "write_bytes",
     "written_format",
@@ -64,8 +67,20 @@ EXTENSIONS: Mapping[str, str] = MappingProxyType(
         ".ppm": "PPM",
         ".tga": "TGA",
         ".mpo": "MPO",
+        ".apng": "PNG",
+        ".pcx": "PCX",
+        ".psd": "PSD",
     }
 )
+
+#: Extensions of pictures that are read with the extra `heif`.
+HEIF_EXTENSIONS = (".heic", ".heif", ".hif")
+
+
+def read_extensions() -> tuple[str, ...]:
+    """Return the extensions that are taken for pictures with what is installed."""
+    heif = HEIF_EXTENSIONS if importlib.util.find_spec("pillow_heif") is not None else ()
+    return (*EXTENSIONS, *heif)
 
 
 def written_format(own: str) -> str:

@@ -8,10 +8,9 @@ file: format, alpha, EXIF, resolution and bit depth stay; the profile becomes sR
 from __future__ import annotations
 
 import io
-import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, cast
@@ -22,6 +21,8 @@ from PIL import Image
 
 from koalarize.color import by_rows, grey_to_lightness, srgb_to_lab
 from koalarize.errors import OutputError, PhotoError, did_you_mean
+from koalarize.photo.decode import Decoded, Limits, decode_image, decode_stream
+from koalarize.photo.embed import JPEG_EXIF_ROOM, Held, left_out, png_texts, segments_of
 from koalarize.photo.files import (
     EXTENSIONS,
     FORMATS,
@@ -30,17 +31,9 @@ from koalarize.photo.files import (
     write_bytes,
     written_format,
 )
+from koalarize.photo.metadata import Metadata, tiff_fields
 from koalarize.photo.profiles import srgb_profile
-from koalarize.photo.read import (
-    DECODE_ERRORS,
-    damaged,
-    dpi_of,
-    exif_of,
-    open_image,
-    pixels_of,
-    pixels_of_array,
-    upright,
-)
+from koalarize.photo.read import DECODE_ERRORS, pixels_of_array
 from koalarize.photo.white import over_white
 
 __all__ = [
@@ -56,7 +49,6 @@ __all__ = [
 Array = npt.NDArray[Any]
 Source = str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image | Array
 
-_LOG = logging.getLogger(__name__)
 _CHUNK_PIXELS = 1 << 18
 
 #: Pictures with more pixels are refused before they are decoded.
@@ -74,7 +66,7 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
-_JPEG_EXIF_BYTES = 65533
+_WITH_16_BITS = frozenset({"PNG", "TIFF"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +82,9 @@ class Photo:
         exif: the EXIF block with orientation 1 and without its thumbnail, or None.
         dpi: dots per inch across and down, or None.
         source: the file it was read from; never written over.
+        metadata: what else the file says: XMP, IPTC, comments, texts.
+        notes: what of the file is not in the photo, a phrase each.
+        pages: how many pages the file has, of which this is one.
     """
 
     pixels: Array
@@ -98,74 +93,68 @@ class Photo:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     source: Path | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
+    pages: int = 1
 
     @classmethod
-    def read(cls, source: Source, *, max_pixels: int = MAX_PIXELS) -> Photo:
+    def read(
+        cls,
+        source: Source,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        tolerant: bool = False,
+        page: int = 0,
+    ) -> Photo:
         """Read a picture from a path, bytes, a binary file, a PIL image or an array.
 
         Of several frames or pages the first is read. A path or bytes may hold any format that
         Pillow decodes by itself. Arrays are (H, W), (H, W, 1..4) of uint8, uint16 or floating point
         in [0, 1]; two and four channels end with alpha; they are not copied where possible.
 
+        Args:
+            source: the picture.
+            max_pixels: pictures with more are refused before they are decoded.
+            tolerant: read a file that is cut short as far as it goes; ``notes`` says so.
+            page: which page of a TIFF file, from 0.
+
         Raises:
             PhotoError: if it is missing, empty, damaged, too large or not a picture.
         """
+        limits = Limits(max_pixels, tolerant, page)
         if isinstance(source, np.ndarray):
             return cls(*pixels_of_array(source))
         if isinstance(source, Image.Image):
-            return cls._from_image(source, "the given image", max_pixels, None, own=False)
+            return cls._of(decode_image(source, "the given image", limits, own=False))
         if isinstance(source, (bytes, bytearray, memoryview)):
-            return cls._from_stream(io.BytesIO(source), "the given data", max_pixels, None)
+            return cls._of(decode_stream(io.BytesIO(source), "the given data", limits))
         if isinstance(source, (str, os.PathLike)):
             path = Path(source)
             try:
                 with path.open("rb") as stream:
-                    return cls._from_stream(stream, f"`{path}`", max_pixels, path)
+                    return cls._of(decode_stream(stream, f"`{path}`", limits), path)
             except OSError as error:
                 raise PhotoError(_unreadable(path, error)) from error
         if hasattr(source, "read"):
-            return cls._from_stream(_seekable(source), "the given file", max_pixels, None)
+            return cls._of(decode_stream(_seekable(source), "the given file", limits))
         raise PhotoError(
             f"`source` is a {type(source).__name__} but must be a path, bytes, a binary file, "
             "a PIL image or a NumPy array: convert it first."
         )
 
     @classmethod
-    def _from_stream(cls, stream: BinaryIO, name: str, max_pixels: int, path: Path | None) -> Photo:
-        with open_image(stream, name) as image:
-            return cls._from_image(image, name, max_pixels, path, own=True)
-
-    @classmethod
-    def _from_image(
-        cls, image: Image.Image, name: str, max_pixels: int, path: Path | None, *, own: bool
-    ) -> Photo:
-        width, height = image.size
-        if not (width > 0 and height > 0):
-            raise PhotoError(f"{name} is {width} × {height} pixels: a picture needs at least one.")
-        if width * height > max_pixels:
-            raise PhotoError(
-                f"{name} has {width} × {height} = {width * height:,} pixels but at most "
-                f"{max_pixels:,} are read: make it smaller, or raise `max_pixels`."
-            )
-        kind = image.format or "PNG"
-        try:
-            dpi = dpi_of(image)
-            image.load()
-            exif, orientation = exif_of(image, name)
-            pixels, alpha = pixels_of(image, name)
-        except MemoryError as error:
-            raise PhotoError(
-                f"{name} ({width} × {height} pixels) does not fit in memory: make it smaller."
-            ) from error
-        except DECODE_ERRORS as error:
-            raise PhotoError(damaged(name, error)) from error
-        if own:
-            image.close()  # frees Pillow's copy before ours is turned
-        pixels = upright(pixels, orientation)
-        alpha = None if alpha is None else upright(alpha, orientation)
-        if dpi and orientation >= 5:
-            dpi = (dpi[1], dpi[0])
-        return cls(pixels, alpha, kind, exif, dpi, path)
+    def _of(cls, decoded: Decoded, path: Path | None = None) -> Photo:
+        return cls(
+            decoded.pixels,
+            decoded.alpha,
+            decoded.format,
+            decoded.exif,
+            decoded.dpi,
+            path,
+            decoded.metadata,
+            decoded.notes,
+            decoded.pages,
+        )
 
     @property
     def height(self) -> int:
@@ -240,11 +229,42 @@ class Photo:
         data = self.encode(srgb, format=target.suffix)
         return write_bytes(data, target, overwrite=overwrite)
 
+    def left_out(self, format: str | None = None) -> tuple[str, ...]:
+        """Return the names of what a format cannot hold of this photo's metadata.
+
+        Args:
+            format: as ``encode`` takes it.
+        """
+        held = Held(self.exif, self.dpi, self.metadata)
+        return left_out(held, _output_format(format, self.format))
+
+    def notes_as(self, format: str | None = None, *, pages: int = 1) -> tuple[str, ...]:
+        """Return what of the file a result in a format lacks, a phrase each.
+
+        Args:
+            format: as ``encode`` takes it.
+            pages: how many pages the result has.
+        """
+        notes = self.notes
+        if self.pages > pages:
+            notes = (*notes, f"page 1 of {self.pages}: the others are left out")
+        kind = _output_format(format, self.format)
+        lost = self.left_out(kind)
+        if self.alpha is not None and kind in _WITHOUT_ALPHA:
+            lost = (*lost, "transparency")
+        if self.pixels.dtype != np.uint8 and kind not in _WITH_16_BITS:
+            lost = (*lost, "16 bits")
+        if not lost:
+            return notes
+        return (*notes, f"{kind} cannot hold its {_listed(lost)}")
+
     def to_image(self, srgb: Array) -> Image.Image:
         """Return colored pixels as an 8-bit PIL image, RGB or RGBA; ``info`` holds the rest."""
         self._check_size(srgb)
         image = self._pillow_image(srgb, alpha=True)
-        image.info.update(self._kept("PNG"))
+        kept = self._kept("PNG")
+        del kept["pnginfo"]
+        image.info.update(kept)
         return image
 
     def _check_size(self, srgb: Array) -> None:
@@ -265,31 +285,59 @@ class Photo:
         image.putalpha(opacity)
         return image
 
-    def _encode_ourselves(self, srgb: Array, kind: str) -> bytes:
-        from koalarize.photo.encode16 import encode_png16, encode_tiff
+    def tiff_page(self, srgb: Array, at: int, *, last: bool) -> bytes:
+        """Encode colored pixels as a page of a TIFF file.
 
+        Args:
+            srgb: as ``encode`` takes it.
+            at: where the page will stand in the file.
+            last: whether no page will follow.
+
+        Raises:
+            OutputError: if the pixels are not of this photo.
+            ValueError: if the file grows beyond what TIFF can address.
+        """
+        from koalarize.photo.encode16 import Kept, tiff_page
+
+        self._check_size(srgb)
         depth = np.uint8 if srgb.dtype == np.uint8 else np.uint16
-        write = encode_png16 if kind == "PNG" else encode_tiff
-        return write(
-            _to_depth(srgb, depth),
-            alpha=None if self.alpha is None else _to_depth(self.alpha, depth),
-            icc=srgb_profile(),
-            exif=self.exif,
-            dpi=self.dpi,
-        )
+        fields = tiff_fields(self.metadata)
+        kept = Kept(srgb_profile(), self.exif, self.dpi, fields=fields)
+        alpha = None if self.alpha is None else _to_depth(self.alpha, depth)
+        return tiff_page(_to_depth(srgb, depth), alpha, kept, at, last=last)
+
+    def _encode_ourselves(self, srgb: Array, kind: str) -> bytes:
+        from koalarize.photo.encode16 import TIFF_HEAD, Kept, encode_png16
+
+        if kind == "TIFF":
+            return TIFF_HEAD + self.tiff_page(srgb, len(TIFF_HEAD), last=True)
+        chunks = tuple(png_texts(self.metadata))
+        kept = Kept(srgb_profile(), self.exif, self.dpi, chunks)
+        alpha = None if self.alpha is None else _to_depth(self.alpha, np.uint16)
+        return encode_png16(_to_depth(srgb, np.uint16), alpha, kept)
 
     def _kept(self, kind: str) -> dict[str, Any]:
         """Return what ``Image.save`` shall embed; formats ignore what they cannot hold."""
         kept: dict[str, Any] = {"icc_profile": srgb_profile()}
         if self.dpi:
             kept["dpi"] = self.dpi
-        if self.exif and kind == "JPEG" and len(self.exif) > _JPEG_EXIF_BYTES:
-            _LOG.warning(
-                "%d bytes of EXIF data do not fit in a JPEG and are left out.", len(self.exif)
-            )
-        elif self.exif:
+        if self.exif and not (kind == "JPEG" and len(self.exif) > JPEG_EXIF_ROOM):
             kept["exif"] = self.exif
+        if kind == "JPEG":
+            kept["extra"] = segments_of(self.metadata)
+        elif kind == "PNG":
+            from PIL.PngImagePlugin import PngInfo
+
+            kept["pnginfo"] = texts = PngInfo()
+            for name, data in png_texts(self.metadata):
+                texts.add(name, data)
+        elif self.metadata.xmp:
+            kept["xmp"] = self.metadata.xmp
         return kept
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _output_format(asked: str | None, own: str) -> str:

@@ -6,6 +6,7 @@ taken over in bands of rows, so that Pillow's copy and ours never need a third o
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
 import struct
@@ -24,10 +25,12 @@ __all__ = [
     "DECODE_ERRORS",
     "dpi_of",
     "exif_of",
+    "is_neutral_throughout",
     "open_image",
     "pixels_of",
     "pixels_of_array",
     "upright",
+    "wide_to_uint16",
 ]
 
 Array = npt.NDArray[Any]
@@ -36,6 +39,9 @@ _LOG = logging.getLogger(__name__)
 _BAND_PIXELS = 1 << 18  # a band of RGB stays in the cache while it is looked at twice
 _EXIF_HEAD = b"Exif\0\0"
 _ORIENTATION = 0x0112
+_EXIF_POINTER = 0x8769
+_RESOLUTIONS, _SIZES = (0x011A, 0x011B), (0xA002, 0xA003)
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"hevc", b"msf1")
 # These start another program or draw vectors: never for a picture from somebody else.
 _REFUSED = frozenset({"EPS", "WMF"})
 # What Pillow's readers are known to raise on a damaged file.
@@ -52,8 +58,6 @@ DECODE_ERRORS = (
     struct.error,
     Image.DecompressionBombError,
 )
-# IFD0 tags of a TIFF that are about the picture; the others are about the file's layout.
-_TIFF_KEPT = (269, 270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
 
 
 def open_image(stream: BinaryIO, name: str) -> Image.Image:
@@ -69,6 +73,9 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
     head = stream.read(16)
     if not head:
         raise PhotoError(f"{name} is empty (0 bytes): copy it again from where it came from.")
+    heic = head[4:8] == b"ftyp" and head[8:12] in _HEIC
+    if heic:
+        _register_heif()
     tried: set[str] = set()
     failed: str | None = None
     for load_readers in (Image.preinit, Image.init):
@@ -91,12 +98,24 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
             f"{name} cannot be read as {failed}, so it is damaged or of a rare kind: "
             "copy it again, or save it as PNG."
         )
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"hevc"):
-        raise PhotoError(f"{name} is a HEIC picture, which is not read: save it as JPEG or PNG.")
+    if heic:
+        raise PhotoError(
+            f"{name} is a HEIC picture: install the extra with `pip install 'koalarize[heif]'`, "
+            "or save it as JPEG or PNG."
+        )
     raise PhotoError(
         f"{name} is not a picture in a known format, or its beginning is damaged: "
         "give a JPEG, PNG, TIFF, WebP, BMP or AVIF file."
     )
+
+
+def _register_heif() -> None:
+    """Let Pillow read HEIC, if the extra `heif` is installed."""
+    try:
+        heif = importlib.import_module("pillow_heif")
+    except ImportError:
+        return
+    heif.register_heif_opener()
 
 
 def damaged(name: str, error: BaseException) -> str:
@@ -104,7 +123,10 @@ def damaged(name: str, error: BaseException) -> str:
     why = str(error).strip().rstrip(".") or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):  # a few readers ask Pillow's own limit
         return f"{name} is larger than its format is read ({why}): make it smaller, or use TIFF."
-    return f"{name} is damaged or cut short ({why}): copy it again from where it came from."
+    return (
+        f"{name} is damaged or cut short ({why}): copy it again from where it came from, "
+        "or read what there is of it with `--tolerant`."
+    )
 
 
 def pixels_of(image: Image.Image, name: str) -> tuple[Array, Array | None]:
@@ -116,7 +138,7 @@ def pixels_of(image: Image.Image, name: str) -> tuple[Array, Array | None]:
     """
     icc = image.info.get("icc_profile")
     if image.mode in ("I", "F"):
-        pixels, alpha = _wide_grey(image, name), None
+        pixels, alpha = wide_to_uint16(np.asarray(image), name), None
     elif image.mode.startswith("I;16"):
         pixels, alpha = _deep_grey(image)
     else:
@@ -146,7 +168,7 @@ def pixels_of_array(array: Array) -> tuple[Array, Array | None]:
     alpha = None
     if array.ndim == 3 and shape[2] in (2, 4):
         alpha, array = np.ascontiguousarray(array[..., -1]), array[..., :-1]
-    if array.ndim == 3 and (array.shape[2] == 1 or _is_neutral_throughout(array)):
+    if array.ndim == 3 and (array.shape[2] == 1 or is_neutral_throughout(array)):
         array = array[..., 0]
     return np.ascontiguousarray(array), alpha
 
@@ -167,16 +189,15 @@ def exif_of(image: Image.Image, name: str) -> tuple[bytes | None, int]:
 
     The thumbnail, which shows the grey picture, is unhooked; all else keeps its bytes and place, so
     that maker notes, which hold absolute offsets, stay readable. Call it on a decoded image: Pillow
-    turns a TIFF itself.
+    turns a TIFF itself. The EXIF data of a TIFF file are its own fields (``metadata``).
     """
     orientation = 1
     try:
         orientation = int(image.getexif().get(_ORIENTATION, 1))
         raw = image.info.get("exif")
         if isinstance(raw, bytes) and raw:
-            return _EXIF_HEAD + _corrected(raw.removeprefix(_EXIF_HEAD)), orientation
-        if image.format == "TIFF":
-            return _exif_of_tiff(image), orientation
+            block = raw.removeprefix(_EXIF_HEAD)
+            return _EXIF_HEAD + _corrected(block, turned=orientation >= 5), orientation
     except DECODE_ERRORS as error:
         _LOG.warning("The EXIF data of %s is damaged (%s) and is left out.", name, error)
     return None, orientation if 1 <= orientation <= 8 else 1
@@ -199,31 +220,46 @@ def dpi_of(image: Image.Image) -> tuple[float, float] | None:
     return (down, across) if turned else (across, down)
 
 
-def _corrected(tiff: bytes) -> bytes:
-    """Return an EXIF block (without its head) with orientation 1 and no thumbnail."""
+def _corrected(tiff: bytes, *, turned: bool) -> bytes:
+    """Return an EXIF block (without its head) with orientation 1 and no thumbnail.
+
+    Args:
+        tiff: the block.
+        turned: whether the picture changes its sides; then so do its sizes and resolutions.
+    """
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         raise ValueError("no byte order")
     block = bytearray(tiff)
     (start,) = struct.unpack_from(order + "I", block, 4)
+    entries = _entries(block, start, order)
+    if _ORIENTATION in entries:
+        struct.pack_into(order + "HIHH", block, entries[_ORIENTATION] + 2, 3, 1, 1, 0)
     (count,) = struct.unpack_from(order + "H", block, start)
-    for entry in range(start + 2, start + 2 + 12 * count, 12):
-        if struct.unpack_from(order + "H", block, entry)[0] == _ORIENTATION:
-            struct.pack_into(order + "HIHH", block, entry + 2, 3, 1, 1, 0)
     struct.pack_into(order + "I", block, start + 2 + 12 * count, 0)
+    if turned:
+        _exchange(block, entries, _RESOLUTIONS)
+        if _EXIF_POINTER in entries:
+            (inner,) = struct.unpack_from(order + "I", block, entries[_EXIF_POINTER] + 8)
+            try:
+                _exchange(block, _entries(block, inner, order), _SIZES)
+            except struct.error:  # it points beyond the block, and is left as it is
+                return bytes(block)
     return bytes(block)
 
 
-def _exif_of_tiff(image: Image.Image) -> bytes | None:
-    tags = image.getexif()
-    kept = Image.Exif()
-    for tag in _TIFF_KEPT:
-        if tag in tags:
-            kept[tag] = tags[tag]
-    for group in (0x8769, 0x8825):  # the Exif and GPS directories
-        if entries := tags.get_ifd(group):
-            kept[group] = dict(entries)
-    return kept.tobytes() if len(kept) else None
+def _entries(block: bytearray, start: int, order: str) -> dict[int, int]:
+    """Return where each field of a directory stands, by tag."""
+    (count,) = struct.unpack_from(order + "H", block, start)
+    places = range(start + 2, start + 2 + 12 * count, 12)
+    return {struct.unpack_from(order + "H", block, at)[0]: at for at in reversed(places)}
+
+
+def _exchange(block: bytearray, entries: dict[int, int], pair: tuple[int, int]) -> None:
+    """Exchange types and values of two fields, where both are there."""
+    if pair[0] in entries and pair[1] in entries:
+        one, other = (slice(entries[tag] + 2, entries[tag] + 12) for tag in pair)
+        block[one], block[other] = block[other], block[one]
 
 
 def _strip_converter(
@@ -301,22 +337,23 @@ def _deep_grey(image: Image.Image) -> tuple[Array, Array | None]:
     return pixels, alpha
 
 
-def _wide_grey(image: Image.Image, name: str) -> Array:
-    """Decode 32-bit integers or floats to uint16.
+def wide_to_uint16(values: Array, name: str) -> Array:
+    """Bring 32-bit integers, signed integers or floats to uint16.
 
     They have no agreed white: integers up to 65535 are 16-bit levels, floats in [0, 1] are
     fractions of white, floats up to 255 are 8-bit levels; anything else is stretched from its
     darkest to its brightest value, and a warning says so.
     """
-    values = np.asarray(image)
     low, high = float(values.min()), float(values.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise PhotoError(
             f"{name} has pixels that are not finite numbers: replace them before coloring."
         )
     white = 65535.0
-    if image.mode == "F" and high <= 255:
+    if values.dtype.kind == "f" and high <= 255:
         white = 1.0 if high <= 1 else 255.0
+    elif values.dtype.itemsize < 4:
+        white = float(np.iinfo(values.dtype).max)
     if low < 0 or high > white:
         _LOG.warning(
             "The range of %s, %g to %g, is stretched from black to white.", name, low, high
@@ -348,7 +385,8 @@ def _checked_values(array: Array) -> Array:
     return array if low >= 0 and high <= 1 else np.clip(array, 0, 1)
 
 
-def _is_neutral_throughout(srgb: Array) -> bool:
+def is_neutral_throughout(srgb: Array) -> bool:
+    """Tell whether (H, W, 3) holds no color at all."""
     rows = max(1, _BAND_PIXELS // srgb.shape[1])
     parts = (srgb[top : top + rows] for top in range(0, len(srgb), rows))
     return all(_is_neutral(part) for part in parts)

@@ -1,0 +1,105 @@
+"""The segments of a JPEG file before its pixels, as bytes; and back.
+
+Not here: pixels (``read``), EXIF and profiles, which Pillow reads and writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from koalarize.photo.metadata import Metadata
+
+__all__ = ["XMP_ROOM", "is_jpeg", "jpeg_metadata", "segments_of"]
+
+_COMMENT, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_ROOM = 65533
+#: The most bytes of XMP that a JPEG file holds in one piece.
+XMP_ROOM = _ROOM - len(_XMP)
+_MORE_HEAD = len(_MORE_XMP) + 32 + 8
+#: Written by Pillow or about this file only: JFIF, profile and several pictures, colors.
+_LEFT = frozenset({_APP0, _APP2, _APP11, _APP14})
+
+
+def is_jpeg(head: bytes) -> bool:
+    """Tell whether a file begins as a JPEG."""
+    return head.startswith(b"\xff\xd8\xff")
+
+
+def jpeg_metadata(stream: BinaryIO) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what a JPEG file's segments hold, and notes on what they keep back."""
+    xmp: bytes | None = None
+    more: dict[int, bytes] = {}
+    photoshop = b""
+    comments: list[bytes] = []
+    others: list[tuple[int, bytes]] = []
+    notes: tuple[str, ...] = ()
+    for marker, data in _segments(stream):
+        if marker == _APP1:
+            if data.startswith(_XMP):
+                xmp = xmp or data.removeprefix(_XMP)
+            elif data.startswith(_MORE_XMP) and len(data) >= _MORE_HEAD:
+                (start,) = struct.unpack(">I", data[_MORE_HEAD - 4 : _MORE_HEAD])
+                more[start] = data[_MORE_HEAD:]
+        elif marker == _APP13 and data.startswith(_PHOTOSHOP):
+            photoshop += data.removeprefix(_PHOTOSHOP)
+        elif marker == _COMMENT:
+            comments.append(data)
+        elif marker == _APP11:
+            notes = ("its content credentials (APP11), true only of the original, are left out",)
+        elif marker not in _LEFT:
+            others.append((marker, data))
+    joined = b"".join(more[start] for start in sorted(more))
+    metadata = Metadata(
+        xmp, joined or None, photoshop or None, tuple(comments), segments=tuple(others)
+    )
+    return metadata, notes
+
+
+def _segments(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and data of comments and application segments up to the pixels."""
+    stream.seek(2)
+    while True:
+        head = stream.read(4)
+        while head[:2] == b"\xff\xff":  # fill bytes
+            head = head[1:] + stream.read(1)
+        if len(head) < 4 or head[0] != 0xFF:
+            return
+        marker, size = head[1], struct.unpack(">H", head[2:])[0]
+        if marker == 0xDA or size < 2:  # the pixels begin
+            return
+        if marker == _COMMENT or 0xE0 <= marker <= 0xEF:
+            yield marker, stream.read(size - 2)
+        else:
+            stream.seek(size - 2, io.SEEK_CUR)
+
+
+def segments_of(metadata: Metadata) -> bytes:
+    """Return the segments of all that a JPEG file can hold of the metadata."""
+    parts: list[bytes] = []
+    if metadata.xmp and len(metadata.xmp) <= XMP_ROOM:
+        parts.append(_segment(_APP1, _XMP + metadata.xmp))
+    if metadata.more_xmp:
+        more = metadata.more_xmp
+        name = hashlib.md5(more, usedforsecurity=False).hexdigest().upper().encode()
+        step = _ROOM - _MORE_HEAD
+        for start in range(0, len(more), step):
+            head = _MORE_XMP + name + struct.pack(">II", len(more), start)
+            parts.append(_segment(_APP1, head + more[start : start + step]))
+    if metadata.photoshop:
+        step = _ROOM - len(_PHOTOSHOP)
+        for start in range(0, len(metadata.photoshop), step):
+            parts.append(_segment(_APP13, _PHOTOSHOP + metadata.photoshop[start : start + step]))
+    parts += [_segment(marker, data) for marker, data in metadata.segments]
+    parts += [_segment(_COMMENT, comment[:_ROOM]) for comment in metadata.comments]
+    return b"".join(parts)
+
+
+def _segment(marker: int, data: bytes) -> bytes:
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(data) + 2) + data

@@ -1,0 +1,65 @@
+"""Files cut short: told apart from those that only lack the mark of their end, and completed.
+
+Not here: ordinary reading (``decode``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize.photo.png_chunks import inflated_as_far_as_it_goes, is_png
+
+__all__ = ["completed", "has_all_its_pixels", "with_end"]
+
+_SCAN = 0xDA
+_MARKERS = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither within a scan's data
+_END = b"\xff\xd9"
+# Different pixels come of these where a decoder asks for more than is there.
+_FILLINGS = (b"\x00" * 256, b"\x55\xaa\x3c" * 86, b"\xd2\x69\x1b\xfe" * 64)
+
+Pixels = npt.NDArray[np.uint8]
+Made = TypeVar("Made")
+
+
+def with_end(data: bytes, filling: bytes = b"") -> bytes:
+    """Return a JPEG file with the mark of its end, and other bytes before it."""
+    return data.removesuffix(b"\xff") + filling + _END
+
+
+def has_all_its_pixels(data: bytes, shown: Pixels, decode: Callable[[bytes], Pixels]) -> bool:
+    """Tell whether a JPEG file without an end lacks nothing else.
+
+    Whatever stands in place of missing data would show in the pixels.
+
+    Args:
+        data: the file.
+        shown: the pixels of ``with_end(data)``.
+        decode: what gives the pixels of a file.
+    """
+    return all(np.array_equal(shown, decode(with_end(data, fill))) for fill in _FILLINGS)
+
+
+def completed(stream: BinaryIO, size: tuple[int, int]) -> bytes:
+    """Return a file that is cut short with something in place of what is missing.
+
+    Args:
+        stream: the file.
+        size: width and height of the picture.
+
+    Raises:
+        ValueError: if not even its header is there.
+    """
+    stream.seek(0)
+    data = stream.read()
+    if data.startswith(b"\xff\xd8"):
+        *_, last = _MARKERS.finditer(data)
+        begun = last.group()[1] != _SCAN  # tables of a scan whose pixels are all missing
+        return with_end(data[: last.start()] if begun else data)
+    if is_png(data[:8]):
+        return inflated_as_far_as_it_goes(data)
+    return data + bytes(8 * size[0] * size[1])  # uncompressed pixels end with black

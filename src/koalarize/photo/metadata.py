@@ -1,0 +1,189 @@
+"""What a picture's file says beside its pixels, carried as bytes.
+
+Not here: how directories are laid out (``directories``), profiles (``profiles``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from koalarize.photo.directories import EXIF, Directory, Field, TiffReader, directory_bytes
+
+__all__ = [
+    "EXIF_HEAD",
+    "Metadata",
+    "directory_of_exif",
+    "dpi_of_tiff",
+    "exif_of_tiff",
+    "metadata_of_tiff",
+    "tiff_fields",
+]
+
+EXIF_HEAD = b"Exif\0\0"
+_XMP, _IPTC, _PHOTOSHOP, _ICC, _LAYERS = 700, 33723, 34377, 34675, 37724
+#: TIFF tags that describe the file itself, not the picture: never copied into another file.
+_TIFF_LAYOUT = frozenset(
+    {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281}
+    | {282, 283, 284, 288, 289, 290, 291, 292, 293, 296, 297, 317, 320, 321, 322, 323, 324, 325}
+    | {330, 332, 333, 334, 336, 338, 339, 340, 341, 342, 347, 512, 513, 514, 515, 517, 518, 519}
+    | {520, 521, 529, 530, 531, 532, 559, _XMP, _IPTC, _PHOTOSHOP, _ICC, _LAYERS}
+    | set(range(50706, 50828))  # a digital negative's own: they would make a DNG of the copy
+)
+_PIXELS_ACROSS, _PIXELS_DOWN = 40962, 40963
+_PER_CENTIMETER = 3
+
+
+_IPTC_RESOURCE = 0x0404
+_THUMBNAILS = frozenset({0x0409, 0x040C})
+_RESOLUTION = 0x03ED
+# What XMP says of the pixels' places, as an attribute or as an element.
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>))\s*[1-8]")
+_XMP_PAIRS = (
+    (b"tiff:ImageWidth", b"tiff:ImageLength"),
+    (b"tiff:XResolution", b"tiff:YResolution"),
+    (b"exif:PixelXDimension", b"exif:PixelYDimension"),
+)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says beside EXIF, resolution and profile.
+
+    Attributes:
+        xmp: the XMP packet.
+        more_xmp: what a JPEG file holds of XMP beyond its first packet.
+        photoshop: Photoshop's image resources, of which one is IPTC.
+        comments: comments of a JPEG or GIF file.
+        texts: kind and data of the text chunks of a PNG file.
+        segments: marker and data of other application segments of a JPEG file.
+    """
+
+    xmp: bytes | None = None
+    more_xmp: bytes | None = None
+    photoshop: bytes | None = None
+    comments: tuple[bytes, ...] = ()
+    texts: tuple[tuple[bytes, bytes], ...] = ()
+    segments: tuple[tuple[int, bytes], ...] = ()
+
+    def upright(self, orientation: int) -> Metadata:
+        """Return what is true of the picture once it has been turned upright.
+
+        Args:
+            orientation: what it was, as EXIF counts.
+        """
+        xmp, resources = self.xmp, self.photoshop
+        if xmp is not None:
+            xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+            if orientation >= 5:
+                for one, other in _XMP_PAIRS:
+                    xmp = xmp.replace(one, b"\0").replace(other, one).replace(b"\0", other)
+        if resources is not None:
+            stale = _THUMBNAILS | ({_RESOLUTION} if orientation >= 5 else set[int]())
+            resources = b"".join(
+                whole for number, _, whole in _resources(resources) if number not in stale
+            )
+        return dataclasses.replace(self, xmp=xmp, photoshop=resources or None)
+
+    @property
+    def iptc(self) -> bytes | None:
+        """The IPTC records."""
+        resources = _resources(self.photoshop or b"")
+        return next((data for number, data, _ in resources if number == _IPTC_RESOURCE), None)
+
+
+def _resources(block: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yield number, data and all bytes of each of Photoshop's resources; stop at a damaged one."""
+    at = 0
+    while block[at : at + 4] == b"8BIM" and at + 12 <= len(block):
+        (number,) = struct.unpack_from(">H", block, at + 4)
+        start = at + 6 + (block[at + 6] + 2) // 2 * 2  # a name, padded to an even length
+        if start + 4 > len(block):
+            return
+        (size,) = struct.unpack_from(">I", block, start)
+        end = start + 4 + size
+        if end > len(block):
+            return
+        yield number, block[start + 4 : end], block[at:end].ljust(end - at + size % 2, b"\0")
+        at = end + size % 2
+
+
+def _iptc_resource(records: bytes) -> bytes:
+    head = b"8BIM" + struct.pack(">HHI", _IPTC_RESOURCE, 0, len(records))
+    return head + records + b"\0" * (len(records) % 2)
+
+
+def metadata_of_tiff(fields: Directory) -> Metadata:
+    """Return what a TIFF file's fields hold for ``Metadata``."""
+    xmp, photoshop, iptc = (
+        fields.fields[tag].data if tag in fields.fields else None
+        for tag in (_XMP, _PHOTOSHOP, _IPTC)
+    )
+    if iptc and not any(number == _IPTC_RESOURCE for number, _, _ in _resources(photoshop or b"")):
+        if iptc[:1] != b"\x1c":  # written as words of the other byte order
+            swapped = (iptc[at : at + 4][::-1] for at in range(0, len(iptc), 4))
+            iptc = b"".join(swapped)
+        photoshop = (photoshop or b"") + _iptc_resource(iptc)
+    return Metadata(xmp, photoshop=photoshop)
+
+
+def tiff_fields(metadata: Metadata) -> dict[int, Field]:
+    """Return the fields that hold ``Metadata`` in a TIFF file."""
+    held = ((_XMP, 1, metadata.xmp), (_IPTC, 7, metadata.iptc), (_PHOTOSHOP, 1, metadata.photoshop))
+    return {tag: Field(kind, len(data), data) for tag, kind, data in held if data}
+
+
+def exif_of_tiff(fields: Directory) -> bytes | None:
+    """Return the EXIF block that says what a TIFF file's fields say of the picture.
+
+    The orientation is left out, since pixels come upright.
+    """
+    kept = {tag: value for tag, value in fields.fields.items() if tag not in _TIFF_LAYOUT}
+    below = {tag: inner for tag, inner in fields.below.items() if inner.fields}
+    if not kept and not below:
+        return None
+    if fields.number(274, 1) >= 5 and EXIF in below:
+        below[EXIF] = _swapped(below[EXIF], _PIXELS_ACROSS, _PIXELS_DOWN)
+    return EXIF_HEAD + b"II*\0\x08\0\0\0" + directory_bytes(Directory(kept, below), 8)
+
+
+def directory_of_exif(exif: bytes) -> Directory:
+    """Return the fields of an EXIF block that another TIFF file can take.
+
+    Raises:
+        ValueError: if the block is damaged.
+    """
+    reader = TiffReader(io.BytesIO(exif.removeprefix(EXIF_HEAD)))
+    found = reader.described(reader.first)
+    kept = {tag: value for tag, value in found.fields.items() if tag not in _TIFF_LAYOUT}
+    return Directory(kept, {tag: inner for tag, inner in found.below.items() if inner.fields})
+
+
+def dpi_of_tiff(fields: Directory) -> tuple[float, float] | None:
+    """Return the dots per inch, if a TIFF file's fields state sensible ones."""
+    unit = fields.number(296, 2)
+    both: list[float] = []
+    for tag in (282, 283):
+        value = fields.fields.get(tag)
+        if value is None or value.kind != 5 or unit not in (2, _PER_CENTIMETER):
+            return None
+        above, under = struct.unpack("<II", value.data[:8])
+        both.append(above / under * (2.54 if unit == _PER_CENTIMETER else 1) if under else 0)
+    if not all(math.isfinite(v) and 1 < v < 1e6 for v in both):
+        return None
+    return both[0], both[1]
+
+
+def _swapped(directory: Directory, one: int, other: int) -> Directory:
+    fields = dict(directory.fields)
+    first, second = fields.pop(one, None), fields.pop(other, None)
+    if second is not None:
+        fields[one] = second
+    if first is not None:
+        fields[other] = first
+    return Directory(fields, directory.below)

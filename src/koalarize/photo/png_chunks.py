@@ -1,0 +1,208 @@
+"""The chunks of a PNG file: what Pillow need not see is taken out and kept as bytes.
+
+Not here: pixels (``read``). A damaged or huge chunk beside the pixels never hinders reading them.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from koalarize.photo.metadata import EXIF_HEAD, Metadata
+
+__all__ = ["XMP_KEYWORD", "PngParts", "chunk", "inflated_as_far_as_it_goes", "is_png", "png_parts"]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_RAW_PROFILE = b"Raw profile type "
+#: Unpacked text and profiles beyond this are carried packed, or left out.
+_MOST_BYTES = 1 << 26
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_EMPTY = 12  # bytes of a chunk without data
+
+
+@dataclass(frozen=True)
+class PngParts:
+    """A PNG file apart: the file that Pillow reads, and what was taken out of it."""
+
+    stream: BinaryIO
+    metadata: Metadata = field(default_factory=Metadata)
+    exif: bytes | None = None
+    icc: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    kind: bytes
+    at: int
+    size: int
+    whole: bool
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether the picture can be decoded without it."""
+        return bool(self.kind[0] & 0x20) and self.kind not in (b"fdAT", b"fcTL", b"acTL")
+
+
+def is_png(head: bytes) -> bool:
+    """Tell whether a file begins as a PNG."""
+    return head.startswith(SIGNATURE)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk with its length and checksum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_parts(stream: BinaryIO) -> PngParts:
+    """Take a PNG file apart; a file without anything to take out stays the stream it is."""
+    chunks = list(_chunks(stream))
+    texts: list[tuple[bytes, bytes]] = []
+    notes: list[str] = []
+    found: dict[str, bytes] = {}
+    removed: set[int] = set()
+    for one in chunks:
+        if not (one.is_beside and one.whole):
+            continue
+        data, sound = _data_of(stream, one)
+        name = one.kind.decode("latin-1")
+        if not sound:
+            notes.append(f"the damaged chunk {name} is left out")
+        elif one.kind == b"eXIf":
+            found["exif"] = EXIF_HEAD + data.removeprefix(EXIF_HEAD)
+        elif one.kind == b"iCCP":
+            icc = _inflated(data.partition(b"\0")[2][1:])
+            if icc is not None and len(icc) < 1 << 20:
+                continue
+            if icc is None:
+                notes.append("its damaged color profile is left out")
+            else:
+                found["icc"] = icc
+        elif one.kind not in _TEXTS:
+            continue
+        elif not _take_text(one.kind, data, found):
+            texts.append((one.kind, data))
+        removed.add(one.at)
+    ended = bool(chunks) and chunks[-1].kind == b"IEND"
+    if not ended:
+        notes.append("the mark of its end is missing")
+    metadata = Metadata(found.get("xmp"), photoshop=found.get("photoshop"), texts=tuple(texts))
+    if removed or not ended:
+        stream = _without(stream, chunks, removed)
+    return PngParts(stream, metadata, found.get("exif"), found.get("icc"), tuple(notes))
+
+
+def _chunks(stream: BinaryIO) -> Iterator[_Chunk]:
+    end = stream.seek(0, io.SEEK_END)
+    at = len(SIGNATURE)
+    while at + 8 <= end:
+        stream.seek(at)
+        size, kind = struct.unpack(">I4s", stream.read(8))
+        yield _Chunk(kind, at, size, at + size + _EMPTY <= end)
+        if kind == b"IEND":
+            return
+        at += size + _EMPTY
+
+
+def _data_of(stream: BinaryIO, one: _Chunk) -> tuple[bytes, bool]:
+    """Return a chunk's data, and whether its checksum is right."""
+    stream.seek(one.at + 8)
+    data = stream.read(one.size)
+    (checksum,) = struct.unpack(">I", stream.read(4))
+    return data, zlib.crc32(one.kind + data) == checksum
+
+
+def _without(stream: BinaryIO, chunks: list[_Chunk], removed: set[int]) -> BinaryIO:
+    kept = io.BytesIO()
+    kept.write(SIGNATURE)
+    for one in chunks:
+        if one.at not in removed:
+            stream.seek(one.at)
+            kept.write(stream.read(one.size + _EMPTY))
+    if not (chunks and chunks[-1].kind == b"IEND"):
+        kept.write(chunk(b"IEND", b""))
+    kept.seek(0)
+    return kept
+
+
+def _take_text(kind: bytes, data: bytes, found: dict[str, bytes]) -> bool:
+    """Put a text that is XMP, EXIF or IPTC where it belongs; False for any other text."""
+    keyword, _, rest = data.partition(b"\0")
+    if keyword == XMP_KEYWORD and kind == b"iTXt":
+        packed, rest = rest[:1] == b"\1", rest[2:]
+        content: bytes | None = rest.split(b"\0", 2)[-1]
+        content = _inflated(content) if packed and content else content
+        if content is not None:
+            found.setdefault("xmp", content)
+        return content is not None
+    if not keyword.startswith(_RAW_PROFILE):
+        return False
+    text = _inflated(rest[1:]) if kind == b"zTXt" else rest
+    try:
+        # A line with the profile's name, its length, and the bytes in hexadecimal.
+        content = bytes.fromhex((text or b"").split(None, 2)[2].decode("ascii"))
+    except (ValueError, IndexError):
+        return False
+    return _take_profile(keyword.removeprefix(_RAW_PROFILE).lower(), content, found)
+
+
+def _take_profile(name: bytes, content: bytes, found: dict[str, bytes]) -> bool:
+    if name in (b"exif", b"app1") and content.startswith((EXIF_HEAD, b"II*\0", b"MM\0*")):
+        found.setdefault("exif", EXIF_HEAD + content.removeprefix(EXIF_HEAD))
+    elif name == b"xmp":
+        found.setdefault("xmp", content)
+    elif name == b"app1" and b"<x:xmpmeta" in content:
+        found.setdefault("xmp", content.partition(b"\0")[2])
+    elif name in (b"iptc", b"8bim"):
+        found.setdefault("photoshop", content.removeprefix(b"Photoshop 3.0\0"))
+    else:
+        return False
+    return True
+
+
+def _inflated(data: bytes) -> bytes | None:
+    """Unpack a text or a profile; None if it is damaged or beyond all measure."""
+    unpacker = zlib.decompressobj()
+    try:
+        content = unpacker.decompress(data, _MOST_BYTES)
+    except zlib.error:
+        return None
+    return content if unpacker.eof else None
+
+
+def inflated_as_far_as_it_goes(data: bytes) -> bytes:
+    """Return a PNG file of which the missing pixels are zeros, for one that is cut short.
+
+    Raises:
+        ValueError: if not even its header is there.
+    """
+    stream = io.BytesIO(data)
+    chunks = list(_chunks(stream))
+    if not chunks or chunks[0].kind != b"IHDR" or not chunks[0].whole:
+        raise ValueError("no header")
+    header, _ = _data_of(stream, chunks[0])
+    width, height, bits, kind = struct.unpack(">2I2B", header[:10])
+    row = 1 + (width * bits * _SAMPLES.get(kind, 4) + 7) // 8
+    size = height * row + (8 * (height + 8) if header[12] else 0)
+    raw = bytearray()
+    unpacker = zlib.decompressobj()
+    before = [chunk(b"IHDR", header)]
+    for one in chunks[1:]:
+        stream.seek(one.at + 8)
+        content = stream.read(one.size)
+        if one.kind == b"IDAT":
+            try:
+                raw += unpacker.decompress(content, max(size - len(raw), 1))
+            except zlib.error:
+                break
+        elif one.kind in (b"PLTE", b"tRNS", b"pHYs") and one.whole:
+            before.append(chunk(one.kind, content))
+    raw += bytes(max(0, size - len(raw)))
+    packed = chunk(b"IDAT", zlib.compress(raw, 1))
+    return b"".join([SIGNATURE, *before, packed, chunk(b"IEND", b"")])

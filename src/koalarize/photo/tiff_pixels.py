@@ -1,0 +1,228 @@
+"""TIFF files whose pixels Pillow lacks or reads wrongly: which page, and its samples as they are.
+
+Not here: ordinary TIFF files, which Pillow reads (``read``). The file's structure and its samples
+are tifffile's work; what only libtiff unpacks (LZW, CCITT) is unpacked by Pillow's.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from koalarize.errors import PhotoError
+from koalarize.photo.directories import Directory, TiffReader
+from koalarize.photo.samples import Samples
+
+__all__ = ["Pages", "is_tiff", "pages_of", "pillow_lacks", "read_samples"]
+
+Array = npt.NDArray[Any]
+
+_TAGS_OF_LAYOUT = frozenset({254, 255, 256, 257, 258, 259, 262, 277, 284, 330, 338, 339})
+_KEPT_OUT = frozenset(range(65536)) - _TAGS_OF_LAYOUT
+_CFA, _LINEAR_RAW = 32803, 34892
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
+_COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
+_LZW = 5
+_UNPACKED = 1
+_UNPACKERS = frozenset({_UNPACKED, _LZW, 8, 32946, 32773})  # deflate in two numbers, PackBits
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Where the pictures of a TIFF file are: reduced copies and masks are no pages of their own."""
+
+    offsets: tuple[int, ...]
+    directories: tuple[Directory, ...]
+
+    @classmethod
+    def of(cls, pages: list[tuple[int, Directory]]) -> Pages:
+        """Make it of pairs."""
+        return cls(tuple(at for at, _ in pages), tuple(found for _, found in pages))
+
+
+def is_tiff(head: bytes) -> bool:
+    """Tell whether a file begins as a TIFF or BigTIFF."""
+    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def pages_of(stream: BinaryIO, name: str) -> Pages | None:
+    """Find the pages of a TIFF file; None if its structure cannot be followed.
+
+    A first page that calls itself a reduced copy is passed over for the full picture, in a page
+    behind it or in a directory below (tag 330).
+
+    Raises:
+        PhotoError: if the full picture is a camera's raw data.
+    """
+    try:
+        reader = TiffReader(stream)
+        tops = [(at, reader.directory(at, _KEPT_OUT)[0]) for at in reader.chain()]
+        pages = [(at, found) for at, found in tops if _is_full(found)]
+        if not tops or (pages and pages[0][0] == tops[0][0]):
+            return Pages.of(pages) if pages else None
+        if not pages:
+            below = [at for _, found in tops for at in _offsets_below(found)]
+            inner = [(at, reader.directory(at, _KEPT_OUT)[0]) for at in below]
+            pages = sorted((one for one in inner if _is_full(one[1])), key=_area, reverse=True)[:1]
+        pages = pages or tops[:1]
+    except (ValueError, struct.error, OverflowError):
+        return None
+    if pages[0][1].number(262, 1) in (_CFA, _LINEAR_RAW):
+        raise PhotoError(
+            f"{name} is a camera's raw file, of which only the preview could be read: "
+            "develop it, and save it as TIFF or JPEG."
+        )
+    return Pages.of(pages)
+
+
+def _is_full(directory: Directory) -> bool:
+    kind = directory.number(254, 0)
+    return not kind & 0b101 and directory.number(255, 1) != 2
+
+
+def _offsets_below(directory: Directory) -> tuple[int, ...]:
+    found = directory.fields.get(330)
+    return found.numbers if found is not None else ()
+
+
+def _area(page: tuple[int, Directory]) -> int:
+    return page[1].number(256, 0) * page[1].number(257, 0)
+
+
+def pillow_lacks(page: Directory) -> bool:
+    """Tell whether Pillow would refuse a page, mix its planes up or drop half of its bits."""
+    bits = page.fields.get(258)
+    depth = max(bits.numbers, default=1) if bits is not None else 1
+    samples, photometric = page.number(277, 1), page.number(262, 1)
+    form = page.number(339, 1)
+    if photometric not in _COLORS:
+        return False
+    if depth == 16 and (samples > 1 or form == 2 or photometric == _WHITE_IS_ZERO):
+        return True
+    if photometric == _CMYK and samples > 4:
+        return True
+    if depth == 8 and form == 2:
+        return True
+    return depth in (32, 64) and (samples > 1 or form != 3 or depth == 64)
+
+
+def read_samples(stream: BinaryIO, at: int, name: str) -> Samples:
+    """Read the page whose directory stands at an offset.
+
+    Raises:
+        PhotoError: if its kind is not read; the sentence names it.
+    """
+    import tifffile
+
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        file.filehandle.seek(at)
+        page = tifffile.TiffPage(file, index=0)
+        photometric = int(page.photometric)
+        colors = _COLORS.get(photometric)
+        if colors is None or page.samplesperpixel < colors:
+            raise PhotoError(
+                f"{name} is a TIFF of a kind that is not read ({page.photometric!s}, "
+                f"{page.samplesperpixel} × {page.bitspersample} bits): save it as RGB or grey."
+            )
+        if int(page.compression) not in _UNPACKERS:
+            raise PhotoError(
+                f"{name} is a TIFF of {page.bitspersample} bits packed by {_packer(page)}, "
+                "which is not read: save it with LZW, deflate or no compression."
+            )
+        values = _decoded(page)
+        return _split(values, colors, photometric, page.extrasamples)
+
+
+def _packer(page: Any) -> str:
+    import tifffile
+
+    try:
+        return tifffile.COMPRESSION(page.compression).name
+    except ValueError:
+        return f"method {int(page.compression)}"
+
+
+def _decoded(page: Any) -> Array:
+    """Decode a page to (H, W, samples)."""
+    planes = int(page.samplesperpixel) if int(page.planarconfig) == 2 else 1
+    height, width = page.imagelength, page.imagewidth
+    values = np.zeros((planes, height, width, page.samplesperpixel // planes), page.dtype)
+    packed = int(page.compression)
+    if packed == _LZW:
+        page.compression = _UNPACKED  # `decode` then only undoes the predictor
+    for index, (start, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        if not size:
+            continue
+        page.parent.filehandle.seek(start)
+        data = page.parent.filehandle.read(size)
+        if packed == _LZW:
+            data = _unpack(data, _LZW, _segment_bytes(page, index))
+        segment, (plane, _, top, left, _), shape = page.decode(data, index)
+        if segment is None:
+            continue
+        segment = segment[0, : shape[1], : shape[2]]
+        part = values[plane, top : top + shape[1], left : left + shape[2]]
+        part[...] = segment[: part.shape[0], : part.shape[1]]
+    return values[0] if planes == 1 else np.moveaxis(values[..., 0], 0, -1)
+
+
+def _segment_bytes(page: Any, index: int) -> int:
+    """Return how many bytes a strip or tile has once it is unpacked."""
+    planes = int(page.samplesperpixel) if int(page.planarconfig) == 2 else 1
+    pixel = page.samplesperpixel // planes * page.dtype.itemsize
+    if page.is_tiled:
+        return page.tilewidth * page.tilelength * pixel
+    strips = -(-page.imagelength // page.rowsperstrip)
+    rows = min(page.rowsperstrip, page.imagelength - index % strips * page.rowsperstrip)
+    return rows * page.imagewidth * pixel
+
+
+def _unpack(data: bytes, compression: int, size: int) -> bytes:
+    """Unpack a strip by libtiff: as the one row of an 8-bit TIFF file made around it."""
+    entries = ((256, size), (257, 1), (258, 8), (259, compression), (262, 1), (273, 0))
+    entries += ((277, 1), (278, 1), (279, len(data)))
+    start = 8 + 2 + 12 * len(entries) + 4
+    body = struct.pack("<H", len(entries))
+    for tag, value in entries:
+        body += struct.pack("<HHII", tag, 4, 1, start if tag == 273 else value)
+    whole = b"II*\0" + struct.pack("<I", 8) + body + b"\0" * 4 + data
+    from PIL import TiffImagePlugin
+
+    image = TiffImagePlugin.TiffImageFile(io.BytesIO(whole), "")
+    image.im = Image.core.new("L", (size, 1))  # ours to decide how large a strip may be
+    return image.tobytes()
+
+
+def _split(values: Array, colors: int, photometric: int, extra: tuple[int, ...]) -> Samples:
+    """Tell the alpha of a page from its colors, and give both their plain meaning."""
+    notes: tuple[str, ...] = ()
+    alpha: Array | None = None
+    spare = values.shape[-1] - colors
+    kinds = [int(kind) for kind in extra] or [0] * spare
+    samples: Array = values[..., :colors]
+    for number, kind in enumerate(kinds[:spare]):
+        if kind in (1, 2) and alpha is None and values.dtype.kind == "u":
+            alpha = np.ascontiguousarray(values[..., colors + number])
+            if kind == 1:
+                samples = _unmultiplied(samples, alpha)
+        else:
+            notes = ("a channel beside the colors and the alpha is left out",)
+    if photometric == _WHITE_IS_ZERO and samples.dtype.kind == "u":
+        samples = np.subtract(np.iinfo(samples.dtype).max, samples, dtype=samples.dtype)
+    if colors == 1:
+        samples = samples[..., 0]
+    return Samples(np.ascontiguousarray(samples), alpha, photometric == _CMYK, notes)
+
+
+def _unmultiplied(samples: Array, alpha: Array) -> Array:
+    """Divide colors by the alpha that they are associated with."""
+    white = np.iinfo(samples.dtype).max
+    shares = np.maximum(alpha, 1)[..., None].astype(np.float64)
+    return np.minimum(np.rint(samples * (white / shares)), white).astype(samples.dtype)

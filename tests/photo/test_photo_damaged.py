@@ -1,0 +1,94 @@
+"""Good pictures in files with faults beside the pixels; pictures that are really cut short."""
+
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from koalarize.errors import PhotoError
+from koalarize.photo.photo import Photo
+from photo_parts import png_chunk, saved, smooth
+
+
+def png_with(extra, at=33):
+    encoded = saved(smooth(), "PNG")
+    return encoded[:at] + extra + encoded[at:]
+
+
+class TestBesideThePixels:
+    @pytest.mark.parametrize("size", [3_000_000, 80_000_000])
+    def test_png_with_a_huge_text(self, size):
+        text = b"Raw\0\0" + zlib.compress(b"a" * size)
+        photo = Photo.read(png_with(png_chunk(b"zTXt", text)))
+        assert np.array_equal(photo.pixels, smooth())
+        assert photo.metadata.texts == ((b"zTXt", text),)
+
+    def test_png_with_a_huge_profile(self):
+        profile = b"p" * 2_000_000
+        photo = Photo.read(png_with(png_chunk(b"iCCP", b"name\0\0" + zlib.compress(profile))))
+        assert np.array_equal(photo.pixels, smooth())
+
+    @pytest.mark.parametrize("kind", [b"tEXt", b"iTXt", b"eXIf", b"pHYs", b"zzZz", b"iCCP"])
+    def test_png_with_a_wrong_checksum_beside_the_pixels(self, kind):
+        wrong = png_chunk(kind, b"Title\0words")[:-1] + b"\0"
+        photo = Photo.read(png_with(wrong))
+        assert np.array_equal(photo.pixels, smooth())
+        assert photo.notes == (f"the damaged chunk {kind.decode()} is left out",)
+
+    def test_png_without_its_end_mark(self):
+        photo = Photo.read(saved(smooth(), "PNG")[:-12])
+        assert np.array_equal(photo.pixels, smooth())
+        assert photo.notes == ("the mark of its end is missing",)
+
+    @pytest.mark.parametrize("missing", [1, 2])
+    @pytest.mark.parametrize("progressive", [False, True])
+    def test_jpeg_without_its_end_mark(self, missing, progressive):
+        encoded = saved(data.camera()[:100, :123], "JPEG", progressive=progressive)
+        photo = Photo.read(encoded[:-missing])
+        assert np.array_equal(photo.pixels, Photo.read(encoded).pixels)
+        assert photo.notes == ("the mark of its end is missing; all its pixels are there",)
+
+
+class TestCutShort:
+    @pytest.mark.parametrize("progressive", [False, True])
+    @pytest.mark.parametrize("missing", [6, 40, 2000])
+    def test_jpeg(self, missing, progressive):
+        whole = saved(data.camera()[:200, :200], "JPEG", progressive=progressive)
+        with pytest.raises(PhotoError, match=r"copy it again .*--tolerant"):
+            Photo.read(whole[:-missing])
+        photo = Photo.read(whole[:-missing], tolerant=True)
+        assert "cut short" in photo.notes[-1]
+        if not progressive:
+            assert np.array_equal(photo.pixels[:80], Photo.read(whole).pixels[:80])
+
+    @pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "P"])
+    def test_png(self, mode):
+        whole = saved(Image.fromarray(data.astronaut()[:99, :99]).convert(mode), "PNG")
+        cut = whole[: int(len(whole) * 0.7)]
+        with pytest.raises(PhotoError, match="--tolerant"):
+            Photo.read(cut)
+        photo = Photo.read(cut, tolerant=True)
+        assert np.array_equal(photo.pixels[:40], Photo.read(whole).pixels[:40])
+        assert "cut short" in photo.notes[-1]
+
+    @pytest.mark.parametrize("kind", ["BMP", "TIFF", "PPM"])
+    def test_uncompressed(self, kind):
+        whole = saved(Image.fromarray(data.camera()[:99, :99]), kind)
+        photo = Photo.read(whole[:8000], tolerant=True)
+        rows = slice(60, None) if kind == "BMP" else slice(40)
+        assert np.array_equal(photo.pixels[rows], data.camera()[:99, :99][rows])
+
+    def test_a_whole_picture_has_no_note(self):
+        for kind in ("JPEG", "PNG", "TIFF"):
+            assert Photo.read(saved(smooth(), kind), tolerant=True).notes == ()
+
+    def test_nothing_but_a_header_is_no_picture(self):
+        with pytest.raises(PhotoError):
+            Photo.read(saved(smooth(), "JPEG")[:40], tolerant=True)
+
+    def test_a_cut_bomb_is_refused(self):
+        cut = saved(np.zeros((300, 300), np.uint8), "PNG")[:-30]
+        with pytest.raises(PhotoError):
+            Photo.read(cut, tolerant=True, max_pixels=1000)

@@ -1,0 +1,274 @@
+"""Metadata: carried as bytes, true of the upright picture, and named where it cannot stay."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from koalarize.photo.metadata import Metadata
+from koalarize.photo.photo import Photo
+from koalarize.photo.png_chunks import chunk, png_parts
+from photo_parts import colored, opened, saved, smooth, some_exif
+
+XMP = (
+    "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF><rdf:Description tiff:Orientation=\"6\" "
+    "tiff:ImageWidth='36' tiff:ImageLength='24' exif:PixelXDimension='36' "
+    "exif:PixelYDimension='24' dc:title='Großmutter, Zürich ©'/></rdf:RDF></x:xmpmeta>"
+).encode()
+IPTC = b"\x1c\x02\x78\x00\x07wedding"
+HOLD_XMP = ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"]
+
+
+def resource(number, data):
+    head = b"8BIM" + struct.pack(">HHI", number, 0, len(data))
+    return head + data + b"\0" * (len(data) % 2)
+
+
+def segment(marker, data):
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(data) + 2) + data
+
+
+def jpeg(*segments, **options):
+    encoded = saved(smooth(), "JPEG", quality=95, **options)
+    return encoded[:2] + b"".join(segments) + encoded[2:]
+
+
+def png(*chunks):
+    encoded = saved(smooth(), "PNG")
+    return encoded[:33] + b"".join(chunk(*one) for one in chunks) + encoded[33:]
+
+
+def again(photo, kind=None):
+    """The photo that is read from what the photo writes."""
+    return Photo.read(photo.encode(colored(photo), format=kind))
+
+
+@pytest.fixture
+def full():
+    """A photo of a JPEG file with everything that one can hold."""
+    return Photo.read(
+        jpeg(
+            segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP),
+            segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, IPTC) + resource(0x0421, b"abc")),
+            segment(0xE4, b"a maker's own"),
+            segment(0xFE, b"one"),
+            segment(0xFE, "zwölf".encode()),
+            exif=some_exif(6),
+            dpi=(300, 200),
+        )
+    )
+
+
+def test_what_a_jpeg_holds_is_read(full):
+    kept = full.metadata
+    assert b'Orientation="1"' in kept.xmp
+    assert "Großmutter, Zürich ©".encode() in kept.xmp
+    assert kept.iptc == IPTC
+    assert kept.comments == (b"one", "zwölf".encode())
+    assert kept.segments == ((0xE4, b"a maker's own"),)
+
+
+def test_jpeg_to_jpeg_loses_nothing(full):
+    assert full.left_out() == ()
+    assert again(full).metadata == full.metadata
+
+
+@pytest.mark.parametrize("kind", HOLD_XMP)
+def test_xmp_is_carried(full, kind):
+    assert again(full, kind).metadata.xmp == full.metadata.xmp
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_photoshop_and_iptc_are_carried(full, kind):
+    kept = again(full, kind).metadata
+    assert kept.photoshop == full.metadata.photoshop
+    assert kept.iptc == IPTC
+
+
+def test_iptc_stands_in_its_own_tiff_field(full):
+    with tifffile.TiffFile(io.BytesIO(full.encode(colored(full), format="TIFF"))) as file:
+        tags = file.pages[0].tags
+        assert bytes(tags[33723].value) == IPTC
+        assert bytes(tags[700].value) == full.metadata.xmp
+
+
+def test_comments_become_png_text(full):
+    texts = opened(full.encode(colored(full), format="PNG")).text
+    assert texts["Comment"] == "zwölf"  # the last of two under one name
+    packed = full.encode(colored(full), format="PNG")
+    assert b"Comment\0\0\0\0\0one" in packed
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("PNG", ("JPEG segments",)),
+        ("TIFF", ("comment", "JPEG segments")),
+        ("WEBP", ("IPTC", "comment", "JPEG segments", "resolution")),
+        ("BMP", ("EXIF", "XMP", "IPTC", "comment", "JPEG segments")),
+    ],
+)
+def test_what_a_format_cannot_hold_is_named(full, kind, names):
+    assert full.left_out(kind) == names
+
+
+def test_xmp_of_a_turned_picture_is_true_of_the_upright_one(full):
+    assert b"tiff:ImageWidth='24'" in full.metadata.xmp
+    assert b"exif:PixelYDimension='36'" in full.metadata.xmp
+
+
+def test_xmp_elements_are_corrected_too():
+    xmp = b"<tiff:Orientation>8</tiff:Orientation><tiff:ImageWidth>9</tiff:ImageWidth>"
+    assert Metadata(xmp).upright(3).xmp == xmp.replace(b">8<", b">1<")
+
+
+def test_sizes_and_resolution_in_exif_turn():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A], exif[0x011B] = 6, 300.0, 200.0
+    exif[0x8769] = {0xA002: 36, 0xA003: 24}
+    source = jpeg(exif=exif.tobytes())
+    out = opened(Photo.read(source).encode(smooth(36, 24, 3))).getexif()
+    assert (out[0x011A], out[0x011B]) == (200, 300)
+    assert (out.get_ifd(0x8769)[0xA002], out.get_ifd(0x8769)[0xA003]) == (24, 36)
+    assert out[0x0112] == 1
+
+
+def test_xmp_larger_than_a_segment_is_carried_in_parts():
+    name, more = b"0" * 32, b"<more/>" * 20_000
+    parts = [more[at : at + 60_000] for at in range(0, len(more), 60_000)]
+    source = jpeg(
+        *(
+            segment(
+                0xE1,
+                b"http://ns.adobe.com/xmp/extension/\0"
+                + name
+                + struct.pack(">II", len(more), 60_000 * number)
+                + part,
+            )
+            for number, part in reversed(list(enumerate(parts)))
+        )
+    )
+    photo = Photo.read(source)
+    assert photo.metadata.more_xmp == more
+    assert again(photo).metadata.more_xmp == more
+    assert photo.left_out("PNG") == ("extended XMP",)
+
+
+def test_xmp_too_large_for_a_jpeg_is_named():
+    photo = Photo(smooth(), metadata=Metadata(b"x" * 70_000))
+    assert photo.left_out("JPEG") == ("XMP",)
+    assert again(photo, "JPEG").metadata.xmp is None
+    assert again(photo, "PNG").metadata.xmp == b"x" * 70_000
+
+
+@pytest.mark.parametrize(("kind", "notes"), [("JPEG", 1), ("WEBP", 1), ("PNG", 0), ("TIFF", 0)])
+def test_bits_that_a_format_cannot_hold_are_named(kind, notes):
+    photo = Photo(smooth().astype(np.uint16))
+    assert photo.notes_as(kind) == (f"{kind} cannot hold its 16 bits",) * notes
+
+
+def test_stale_thumbnails_of_photoshop_are_dropped():
+    block = resource(0x040C, b"a grey thumbnail") + resource(0x0404, IPTC)
+    assert Metadata(photoshop=block).upright(1).photoshop == resource(0x0404, IPTC)
+
+
+class TestPng:
+    def test_texts_are_carried_as_bytes(self):
+        texts = (
+            (b"tEXt", b"Title\0Gro\xdfmutter"),
+            (b"zTXt", b"Long\0\0" + zlib.compress(b"words " * 100)),
+            (b"iTXt", "Author\0\0\0\0\0Иван".encode()),
+        )
+        photo = Photo.read(png(*texts))
+        assert photo.metadata.texts == texts
+        assert again(photo).metadata.texts == texts
+        assert photo.left_out("JPEG") == ("PNG text",)
+        deep = Photo.read((smooth().astype(np.uint16)) * 257)
+        deep = Photo(deep.pixels, metadata=photo.metadata)
+        assert again(deep).metadata.texts == texts
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_xmp(self, packed):
+        content = zlib.compress(XMP) if packed else XMP
+        flag = b"\1" if packed else b"\0"
+        photo = Photo.read(png((b"iTXt", b"XML:com.adobe.xmp\0" + flag + b"\0\0\0" + content)))
+        assert photo.pixels.shape == (36, 24)  # XMP alone says that it is turned
+        assert photo.metadata.xmp == Metadata(XMP).upright(6).xmp
+        assert opened(photo.encode(colored(photo))).info["XML:com.adobe.xmp"]
+
+    @pytest.mark.parametrize("head", [b"", b"Exif\0\0"])
+    @pytest.mark.parametrize("name", [b"exif", b"APP1"])
+    def test_exif_in_a_raw_profile(self, name, head):
+        block = head + some_exif(6).removeprefix(b"Exif\0\0")
+        text = b"\n%s\n%8d\n%s\n" % (name, len(block), block.hex().encode())
+        chunk_of_it = (b"zTXt", b"Raw profile type " + name + b"\0\0" + zlib.compress(text))
+        photo = Photo.read(png(chunk_of_it))
+        assert photo.pixels.shape == (36, 24)
+        exif = opened(photo.encode(colored(photo))).getexif()
+        assert exif[0x010F] == "A maker"
+        assert exif[0x0112] == 1
+        assert photo.metadata.texts == ()
+
+    def test_iptc_in_a_raw_profile(self):
+        block = b"Photoshop 3.0\0" + resource(0x0404, IPTC)
+        text = b"\niptc\n%8d\n%s\n" % (len(block), block.hex().encode())
+        photo = Photo.read(png((b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(text))))
+        assert again(photo, "JPEG").metadata.iptc == IPTC
+
+    def test_a_plain_file_is_not_copied(self):
+        stream = io.BytesIO(saved(smooth(), "PNG"))
+        assert png_parts(stream).stream is stream
+
+    def test_texts_after_the_pixels(self):
+        info = PngInfo()
+        info.add(b"tEXt", b"Title\0behind", after_idat=True)
+        photo = Photo.read(saved(smooth(), "PNG", pnginfo=info))
+        assert photo.metadata.texts == ((b"tEXt", b"Title\0behind"),)
+
+
+class TestTiff:
+    @pytest.mark.parametrize("order", ["<", ">"])
+    def test_every_field_of_the_picture_is_carried(self, order):
+        words = "Großmutter, Zürich ©".encode() + b"\0"
+        extra = [
+            (270, 2, len(words), words, True),
+            (285, 2, 6, b"page 1", True),
+            (33550, 12, 3, (0.5, 0.25, 0.0), True),
+            (34735, 3, 4, (1, 1, 0, 7), True),
+        ]
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, smooth(), extratags=extra, byteorder=order, metadata=None)
+        photo = Photo.read(buffer.getvalue())
+        with tifffile.TiffFile(io.BytesIO(photo.encode(colored(photo)))) as file:
+            tags = file.pages[0].tags
+            assert tags[270].value == "Großmutter, Zürich ©"
+            assert tags[285].value == "page 1"
+            assert tags[33550].value == (0.5, 0.25, 0.0)
+            assert tags[34735].value == (1, 1, 0, 7)
+            assert 274 not in tags or tags[274].value == 1
+
+    def test_bytes_of_text_survive_into_a_jpeg(self):
+        words = "Иван".encode() + b"\0"
+        buffer = io.BytesIO()
+        extra = [(315, 2, len(words), words, True)]
+        tifffile.imwrite(buffer, smooth(), extratags=extra, metadata=None)
+        photo = Photo.read(buffer.getvalue())
+        assert words in photo.encode(colored(photo), format="JPEG")
+
+    def test_iptc_field_alone(self):
+        buffer = io.BytesIO()
+        extra = [(33723, 7, len(IPTC), IPTC, True), (700, 1, len(XMP), XMP, True)]
+        tifffile.imwrite(buffer, smooth(), extratags=extra, metadata=None)
+        photo = Photo.read(buffer.getvalue())
+        assert photo.metadata.iptc == IPTC
+        assert again(photo, "JPEG").metadata.iptc == IPTC
+
+
+def test_a_gif_s_comment_becomes_png_text():
+    photo = Photo.read(saved(smooth(), "GIF", comment=b"from the attic"))
+    assert opened(photo.encode(colored(photo))).text["Comment"] == "from the attic"

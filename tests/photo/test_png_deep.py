@@ -1,0 +1,76 @@
+"""PNG files of 16 bits a channel: 16 bits in, 16 bits out."""
+
+import io
+
+import numpy as np
+import png
+import pytest
+
+from koalarize.photo.photo import Photo
+from photo_parts import adobe_profile, independent, png_chunk
+
+
+def deep_png(levels, **options):
+    """Write by pypng, which knows every depth."""
+    height, width, channels = levels.shape
+    buffer = io.BytesIO()
+    writer = png.Writer(
+        width, height, greyscale=channels < 3, alpha=channels in (2, 4), bitdepth=16, **options
+    )
+    writer.write(buffer, levels.reshape(height, -1).tolist())
+    return buffer.getvalue()
+
+
+def noise(channels):
+    return np.random.default_rng(channels).integers(0, 65536, (21, 34, channels), np.uint16)
+
+
+@pytest.mark.parametrize("interlace", [False, True])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_every_bit_is_read(channels, interlace):
+    levels = noise(channels)
+    photo = Photo.read(deep_png(levels, interlace=interlace))
+    colors = 1 if channels == 2 else 3
+    assert photo.pixels.dtype == np.uint16
+    assert np.array_equal(np.atleast_3d(photo.pixels), levels[..., :colors])
+    if channels in (2, 4):
+        assert np.array_equal(photo.alpha, levels[..., -1])
+    else:
+        assert photo.alpha is None
+
+
+def test_grey_and_alpha_are_written_with_every_bit():
+    levels = noise(2)
+    photo = Photo.read(deep_png(levels))
+    out = independent(photo.encode(np.dstack([photo.pixels] * 3)), "PNG")
+    assert np.array_equal(out, levels[..., [0, 0, 0, 1]])
+
+
+def test_neutral_rgb_is_grey_of_16_bits():
+    grey = noise(2)[..., :1]
+    photo = Photo.read(deep_png(np.repeat(grey, 3, axis=2)))
+    assert np.array_equal(photo.pixels, grey[..., 0])
+
+
+def test_one_transparent_color():
+    levels = noise(3)
+    clear = tuple(int(level) for level in levels[4, 5])
+    photo = Photo.read(deep_png(levels, transparent=clear))
+    assert photo.alpha[4, 5] == 0
+    assert (photo.alpha == 65535).sum() == 21 * 34 - 1
+
+
+def test_color_in_another_profile_keeps_8_bits_and_says_so():
+    import zlib
+
+    source = deep_png(noise(3))
+    profile = png_chunk(b"iCCP", b"x\0\0" + zlib.compress(adobe_profile()))
+    photo = Photo.read(source[:33] + profile + source[33:])
+    assert photo.pixels.dtype == np.uint8
+    assert "read as 8" in photo.notes[0]
+
+
+def test_cut_short():
+    levels = noise(3)
+    photo = Photo.read(deep_png(levels)[:2500], tolerant=True)
+    assert np.array_equal(photo.pixels[:8], levels[:8])

@@ -1,0 +1,234 @@
+"""TIFF files that Pillow lacks or reads wrongly: deep, planar, with alpha, with previews."""
+
+import io
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from koalarize.errors import PhotoError
+from koalarize.photo.directories import Directory, Field, directory_bytes
+from koalarize.photo.photo import Photo
+from photo_parts import adobe_profile, saved, smooth
+
+
+def tiff(values, **options):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values, metadata=None, **options)
+    return buffer.getvalue()
+
+
+def deep(channels, dtype=np.uint16, height=20, width=33):
+    """Noise of which no two channels are alike."""
+    levels = np.iinfo(dtype).max
+    shape = (height, width, channels) if channels > 1 else (height, width)
+    return np.random.default_rng(channels).integers(0, levels, shape, dtype, endpoint=True)
+
+
+class TestPlanar:
+    @pytest.mark.parametrize("order", ["<", ">"])
+    @pytest.mark.parametrize("tile", [None, (16, 16)])
+    @pytest.mark.parametrize("compression", [None, "zlib"])
+    def test_rgb_of_16_bits(self, compression, tile, order):
+        levels = deep(3)
+        planes = np.moveaxis(levels, -1, 0)
+        source = tiff(
+            planes,
+            photometric="rgb",
+            planarconfig="separate",
+            tile=tile,
+            compression=compression,
+            byteorder=order,
+        )
+        photo = Photo.read(source)
+        assert photo.pixels.dtype == np.uint16
+        assert np.array_equal(photo.pixels, levels)
+
+    def test_neutral_rgb_is_grey_of_16_bits(self):
+        grey = deep(1)
+        source = tiff(np.stack([grey] * 3), photometric="rgb", planarconfig="separate")
+        assert np.array_equal(Photo.read(source).pixels, grey)
+
+    def test_rgba_of_16_bits(self):
+        levels = deep(4)
+        source = tiff(
+            np.moveaxis(levels, -1, 0),
+            photometric="rgb",
+            planarconfig="separate",
+            extrasamples=["unassalpha"],
+        )
+        photo = Photo.read(source)
+        assert np.array_equal(photo.pixels, levels[..., :3])
+        assert np.array_equal(photo.alpha, levels[..., 3])
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+    def test_cmyk(self, dtype):
+        levels = deep(4, dtype)
+        source = tiff(np.moveaxis(levels, -1, 0), photometric="separated", planarconfig="separate")
+        shrunk = np.rint(levels / (np.iinfo(dtype).max / 255)).astype(np.uint8)
+        expected = Image.frombytes("CMYK", (33, 20), shrunk.tobytes()).convert("RGB")
+        assert np.array_equal(Photo.read(source).pixels, np.asarray(expected))
+
+
+class TestDeep:
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+    def test_grey_and_alpha(self, dtype):
+        levels = deep(2, dtype)
+        source = tiff(
+            levels, photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"]
+        )
+        photo = Photo.read(source)
+        assert photo.pixels.dtype == dtype
+        assert np.array_equal(photo.pixels, levels[..., 0])
+        assert np.array_equal(photo.alpha, levels[..., 1])
+        srgb = np.dstack([photo.pixels] * 3)
+        out = tifffile.imread(io.BytesIO(photo.encode(srgb)))
+        assert np.array_equal(out, np.dstack([srgb, levels[..., 1]]))
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+    def test_cmyk_and_alpha(self, dtype):
+        levels = deep(5, dtype)
+        source = tiff(
+            levels, photometric="separated", planarconfig="contig", extrasamples=["unassalpha"]
+        )
+        photo = Photo.read(source)
+        shrunk = np.rint(levels / (np.iinfo(dtype).max / 255)).astype(np.uint8)
+        plain = np.ascontiguousarray(shrunk[..., :4]).tobytes()
+        expected = Image.frombytes("CMYK", (33, 20), plain).convert("RGB")
+        assert np.array_equal(photo.pixels, np.asarray(expected))
+        assert np.array_equal(photo.alpha, shrunk[..., 4])
+
+    def test_alpha_that_the_colors_are_multiplied_by(self):
+        levels = np.array([[[10_000, 32_768], [50_000, 65_535], [0, 0]]], np.uint16)
+        source = tiff(
+            levels, photometric="minisblack", planarconfig="contig", extrasamples=["assocalpha"]
+        )
+        photo = Photo.read(source)
+        assert photo.pixels.tolist() == [[20_000, 50_000, 0]]
+        assert photo.alpha.tolist() == [[32_768, 65_535, 0]]
+
+    def test_a_spare_channel_is_left_out_and_says_so(self):
+        source = tiff(
+            deep(4), photometric="rgb", planarconfig="contig", extrasamples=["unspecified"]
+        )
+        photo = Photo.read(source)
+        assert np.array_equal(photo.pixels, deep(4)[..., :3])
+        assert photo.alpha is None
+        assert photo.notes == ("a channel beside the colors and the alpha is left out",)
+
+    @pytest.mark.parametrize("predictor", [1, 2])
+    def test_lzw(self, predictor):
+        levels = deep(3)
+        assert np.array_equal(Photo.read(lzw_tiff(levels, predictor)).pixels, levels)
+
+    def test_white_is_zero_in_either_byte_order(self):
+        for order in "<>":
+            source = tiff(deep(1), photometric="miniswhite", byteorder=order)
+            assert np.array_equal(Photo.read(source).pixels, 65535 - deep(1))
+
+    def test_unsigned_32_bits(self):
+        levels = np.array([[0, 2**31, 2**32 - 1]], np.uint32)
+        pixels = Photo.read(tiff(levels, photometric="minisblack")).pixels
+        assert pixels.tolist() == [[0, 32768, 65535]]
+
+    def test_signed_16_bits(self):
+        levels = np.array([[-100, 0, 100]], np.int16)
+        assert Photo.read(tiff(levels, photometric="minisblack")).pixels.tolist() == [
+            [0, 32768, 65535]
+        ]
+
+    def test_color_in_another_profile_keeps_8_bits_and_says_so(self):
+        source = tiff(deep(3), photometric="rgb", iccprofile=adobe_profile())
+        photo = Photo.read(source)
+        assert photo.pixels.dtype == np.uint8
+        assert "16 bits of color are read as 8" in photo.notes[0]
+
+    def test_orientation_and_resolution_turn(self):
+        tag = (274, "H", 1, 6, True)
+        source = tiff(
+            deep(3),
+            photometric="rgb",
+            resolution=(300, 200),
+            resolutionunit="inch",
+            extratags=[tag],
+        )
+        photo = Photo.read(source)
+        assert np.array_equal(photo.pixels, np.rot90(deep(3), -1))
+        assert photo.dpi == (200, 300)
+
+    def test_too_large_is_refused_before_decoding(self):
+        with pytest.raises(PhotoError, match="at most 659 are read"):
+            Photo.read(tiff(deep(3), photometric="rgb"), max_pixels=659)
+
+    def test_what_only_other_libraries_unpack_is_named(self):
+        source = bytearray(tiff(deep(3), photometric="rgb"))
+        at = source.index(b"\x03\x01\x03\0\x01\0\0\0") + 8
+        source[at : at + 2] = (50001).to_bytes(2, "little")
+        with pytest.raises(PhotoError, match=r"16 bits packed by .*WEBP"):
+            Photo.read(bytes(source))
+
+    @pytest.mark.parametrize("part", [0.5, 0.95])
+    def test_truncated(self, part):
+        source = tiff(deep(3), photometric="rgb")
+        with pytest.raises(PhotoError, match="damaged or cut short"):
+            Photo.read(source[: int(len(source) * part)])
+
+
+class TestPreviews:
+    def test_the_full_picture_below_a_preview(self):
+        full = deep(1)
+        buffer = io.BytesIO()
+        with tifffile.TiffWriter(buffer) as file:
+            preview = np.zeros((5, 8, 3), np.uint8)
+            file.write(preview, photometric="rgb", subfiletype=1, subifds=1, metadata=None)
+            file.write(full, photometric="minisblack", compression="zlib", metadata=None)
+        assert np.array_equal(Photo.read(buffer.getvalue()).pixels, full)
+
+    @pytest.mark.parametrize("bigtiff", [False, True])
+    def test_the_full_picture_behind_a_preview(self, bigtiff):
+        full = smooth(channels=3)
+        buffer = io.BytesIO()
+        with tifffile.TiffWriter(buffer, bigtiff=bigtiff) as file:
+            file.write(full[::4, ::4], photometric="rgb", subfiletype=1, metadata=None)
+            file.write(full, photometric="rgb", metadata=None)
+        assert np.array_equal(Photo.read(buffer.getvalue()).pixels, full)
+
+    def test_a_lone_reduced_page_is_the_picture(self):
+        source = tiff(smooth(), photometric="minisblack", subfiletype=1)
+        assert np.array_equal(Photo.read(source).pixels, smooth())
+
+    def test_raw_data_below_a_preview_are_refused_by_name(self):
+        buffer = io.BytesIO()
+        with tifffile.TiffWriter(buffer) as file:
+            preview = np.zeros((5, 8, 3), np.uint8)
+            file.write(preview, photometric="rgb", subfiletype=1, subifds=1, metadata=None)
+            file.write(deep(1), photometric=32803, metadata=None)
+        with pytest.raises(PhotoError, match="camera's raw file"):
+            Photo.read(buffer.getvalue())
+
+
+def test_tiff_over_pillow_s_own_limit(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert np.array_equal(Photo.read(saved(smooth(), "TIFF")).pixels, smooth())
+
+
+def lzw_tiff(levels, predictor):
+    """Pack (H, W, 3) uint16 by Pillow as one wide strip of bytes, and write a header around it."""
+    height, width, _ = levels.shape
+    rows = levels.copy()
+    if predictor == 2:
+        rows[:, 1:] -= levels[:, :-1]
+    wide = rows.astype("<u2").reshape(1, -1).view(np.uint8)
+    with tifffile.TiffFile(io.BytesIO(saved(wide, "TIFF", compression="tiff_lzw"))) as file:
+        page = file.pages[0]
+        file.filehandle.seek(page.dataoffsets[0])
+        (count,) = page.databytecounts
+        strip = file.filehandle.read(count)
+    numbers = {256: width, 257: height, 259: 5, 262: 2, 273: 8, 277: 3, 278: height}
+    numbers |= {279: len(strip), 317: predictor}
+    fields = {tag: Field(4, 1, value.to_bytes(4, "little")) for tag, value in numbers.items()}
+    fields[258] = Field(3, 3, b"\x10\0" * 3)
+    at = 8 + len(strip) + len(strip) % 2
+    head = b"II*\0" + at.to_bytes(4, "little") + strip.ljust(at - 8, b"\0")
+    return head + directory_bytes(Directory(fields), at)
