@@ -68,7 +68,7 @@ def skimage_job(source: Path, target: Path, checkpoint: str) -> Callable[[], obj
     from skimage import color
     from torch.nn import functional as F  # noqa: N812
 
-    from koalarize.lab.training.checkpoint import load_checkpoint
+    from koalarize.lab.runs.checkpoint import load_checkpoint
 
     loaded = load_checkpoint(Path(checkpoint))
 

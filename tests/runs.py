@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from koalarize.lab.runs.recipe import Recipe, build
 from koalarize.lab.training import callbacks
-from koalarize.lab.training.recipe import Recipe, build
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
 TINY = {"name": "unet-mini", "options": {"widths": [4, 6, 8]}}

@@ -30,8 +30,8 @@ def checkpoint(path: Path, name: str, options: dict, **recipe) -> Path:
     """A checkpoint of an untrained network."""
     import torch
 
-    from koalarize.lab.training.checkpoint import build_network, save_checkpoint
-    from koalarize.lab.training.recipe import NetworkOptions, Recipe
+    from koalarize.lab.runs.checkpoint import build_network, save_checkpoint
+    from koalarize.lab.runs.recipe import NetworkOptions, Recipe
 
     path.parent.mkdir(exist_ok=True)
     torch.manual_seed(0)

@@ -123,7 +123,7 @@ class TestEvaluate:
         assert "the network's own ab" in report.to_markdown()
         import torch
 
-        from koalarize.lab.training.checkpoint import load_checkpoint
+        from koalarize.lab.runs.checkpoint import load_checkpoint
 
         network = load_checkpoint(models[0]).network
         errors = []

@@ -9,7 +9,7 @@ import yaml
 
 from koalarize.cli import main
 from koalarize.lab.evaluation.evaluate import hash_pictures
-from koalarize.lab.training.recipe import Recipe, build
+from koalarize.lab.runs.recipe import Recipe, build
 from koalarize.lab.training.train import train_recipe
 from koalarize.photo.files import sha256_of
 from runs import history_of, make_photos, tiny_recipe

@@ -12,8 +12,8 @@ from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError, OptionError, OutputError
 from koalarize.lab.export.export import TOLERANCE, export, verify
-from koalarize.lab.training.checkpoint import build_network, load_checkpoint, save_checkpoint
-from koalarize.lab.training.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
+from koalarize.lab.runs.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.lab.runs.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
 
 SMALL = {"widths": [4, 6, 8]}
 FACTS = {"pictures": 5, "steps": 10}

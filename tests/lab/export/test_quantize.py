@@ -18,8 +18,8 @@ from koalarize.errors import DataError, ModelError, OptionError
 from koalarize.lab.export.drift import Drift, colored, drift_between
 from koalarize.lab.export.export import export
 from koalarize.lab.export.quantize import eight_bit, export_lighter, half
-from koalarize.lab.training.checkpoint import build_network, save_checkpoint
-from koalarize.lab.training.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
+from koalarize.lab.runs.checkpoint import build_network, save_checkpoint
+from koalarize.lab.runs.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
 from runs import make_photos
 
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from koalarize.lab.networks import KoalaNet
 from koalarize.lab.networks.koala_net import KoalaNetConfig
-from koalarize.lab.training.checkpoint import build_network, save_checkpoint
-from koalarize.lab.training.recipe import LossOptions, NetworkOptions, Recipe
+from koalarize.lab.runs.checkpoint import build_network, save_checkpoint
+from koalarize.lab.runs.recipe import LossOptions, NetworkOptions, Recipe
 
 TINY = {"extractor": "test_efficientnet", "pretrained": False, "extractor_size": 32}
 

@@ -5,9 +5,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from koalarize import color
 from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, Koala, UNetMini
-from koalarize.lab.training.checkpoint import build_network
+from koalarize.lab.runs.checkpoint import build_network
+from koalarize.lab.runs.recipe import NetworkOptions
 from koalarize.lab.training.initialise import load_mobilenetv2
-from koalarize.lab.training.recipe import NetworkOptions
 
 # sum(p.numel() for p in fresh(name).parameters()); test_networks.py counts the articles' by layer
 GOLDEN_PARAMETERS = {

@@ -20,8 +20,8 @@ from koalarize.lab.export.export import export
 from koalarize.lab.networks import CNN, UNetMini
 from koalarize.lab.networks.cnn import CNNConfig
 from koalarize.lab.networks.extractor import ExtractorConfig, build_extractor, grey_of_lightness
-from koalarize.lab.training.checkpoint import build_network, load_checkpoint, save_checkpoint
-from koalarize.lab.training.recipe import NetworkOptions
+from koalarize.lab.runs.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.lab.runs.recipe import NetworkOptions
 from networks_parts import TINY, count, recipe, saved, some_input, tiny
 
 

@@ -15,8 +15,8 @@ from koalarize.lab.networks.init import InitConfig, initialise
 from koalarize.lab.networks.koala_net import KoalaNetConfig
 from koalarize.lab.networks.unet import UNetConfig
 from koalarize.lab.networks.unet_mini import UNetMiniConfig
-from koalarize.lab.training.checkpoint import build_network
-from koalarize.lab.training.recipe import NetworkOptions, build
+from koalarize.lab.runs.checkpoint import build_network
+from koalarize.lab.runs.recipe import NetworkOptions, build
 from networks_parts import (
     ARTICLE_UNET_MINI,
     TINY,

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from koalarize import color
 from koalarize.errors import DependencyError, OptionError
 from koalarize.lab.metrics.perceptual import LPIPS
+from koalarize.lab.runs.recipe import AdversarialOptions
 from koalarize.lab.training.adversary import Adversary, PatchDiscriminator
 from koalarize.lab.training.perceptual import PerceptualLoss, lab_to_srgb
-from koalarize.lab.training.recipe import AdversarialOptions
 from koalarize.lab.training.train import train_recipe
 from runs import (
     KilledError,

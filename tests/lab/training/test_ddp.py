@@ -15,8 +15,8 @@ import yaml
 from safetensors.torch import load_file
 
 from koalarize.errors import OptionError
+from koalarize.lab.runs.checkpoint import load_checkpoint
 from koalarize.lab.training import devices
-from koalarize.lab.training.checkpoint import load_checkpoint
 from runs import make_photos, state_of, tiny_recipe, tiny_values
 
 LAUNCHERS = (

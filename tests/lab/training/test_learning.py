@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from koalarize import color
 from koalarize.errors import DataError, OptionError, OutputError
 from koalarize.lab.datasets.sources import Pictures
+from koalarize.lab.runs.checkpoint import load_checkpoint
 from koalarize.lab.training import devices
 from koalarize.lab.training import train as room
-from koalarize.lab.training.checkpoint import load_checkpoint
 from koalarize.lab.training.train import train_recipe
 from runs import (
     KilledError,

@@ -15,9 +15,9 @@ from koalarize.lab.datasets.degrade import DegradeOptions, degrade
 from koalarize.lab.datasets.sources import Pictures
 from koalarize.lab.networks.koala import Agreement, Koala, KoalaConfig
 from koalarize.lab.networks.unet_mini import UNetMini
-from koalarize.lab.training.checkpoint import load_checkpoint, save_checkpoint
+from koalarize.lab.runs.checkpoint import load_checkpoint, save_checkpoint
+from koalarize.lab.runs.recipe import LossOptions, NetworkOptions, Recipe
 from koalarize.lab.training.initialise import start_from
-from koalarize.lab.training.recipe import LossOptions, NetworkOptions, Recipe
 from koalarize.lab.training.train import _with_steps, train_recipe
 from runs import history_of, make_photos, tiny_recipe
 

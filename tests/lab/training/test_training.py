@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 
 from koalarize.errors import DataError, ModelError, OptionError, OutputError
 from koalarize.lab.datasets.batches import Batches
+from koalarize.lab.runs.checkpoint import load_checkpoint
 from koalarize.lab.training import resume
 from koalarize.lab.training import train as room
-from koalarize.lab.training.checkpoint import load_checkpoint
 from koalarize.lab.training.train import train, train_recipe
 from runs import (
     TINY,
@@ -379,7 +379,7 @@ class TestRun:
 
 def fill_the_disk(patch, file, after):
     """Let the writing of one of a run's files fail after it has succeeded so often."""
-    from koalarize.lab.training import checkpoint
+    from koalarize.lab.runs import checkpoint
     from koalarize.photo import files as output
 
     left = [after]

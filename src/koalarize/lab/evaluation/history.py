@@ -73,7 +73,7 @@ def _name(folder: Path) -> str:
 
 
 def _read_csv(path: Path, name: str) -> History:
-    from koalarize.lab.training.history import read_rows
+    from koalarize.lab.runs.history import read_rows
 
     rows = read_rows(path)
     columns = dict.fromkeys(name for row in rows for name in row)

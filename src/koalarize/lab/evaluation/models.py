@@ -59,7 +59,7 @@ def short_name(model: str | Path) -> str:
 
 def _checkpoint_engine(path: Path) -> Engine:
     from koalarize.lab.evaluation.torch_engine import TorchEngine
-    from koalarize.lab.training.checkpoint import load_checkpoint
+    from koalarize.lab.runs.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(path)
     recipe = checkpoint.recipe

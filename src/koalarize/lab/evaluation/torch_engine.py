@@ -1,6 +1,6 @@
 """A torch network as an engine of the Colorizer, for validation and scores before an export.
 
-Not here: ONNX Runtime (``engines``), checkpoints (``lab.training.checkpoint``).
+Not here: ONNX Runtime (``engines``), checkpoints (``lab.runs.checkpoint``).
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ import yaml
 
 from koalarize.errors import OptionError
 from koalarize.lab.export.export import without_folders
-from koalarize.lab.training.checkpoint import Checkpoint, load_checkpoint
-from koalarize.lab.training.history import History
+from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
+from koalarize.lab.runs.history import History
 from koalarize.photo.files import sha256_of, write_bytes
 
 __all__ = ["card_path", "write_card"]

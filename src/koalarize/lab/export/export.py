@@ -1,6 +1,6 @@
 """Export a checkpoint to one self-describing ONNX file, and prove that it computes the same.
 
-Not here: checkpoints (``lab.training.checkpoint``), fewer bits (``quantize``), the engine that runs
+Not here: checkpoints (``lab.runs.checkpoint``), fewer bits (``quantize``), the engine that runs
 the file (``engines``).
 Everything the engine needs to know stands in the file's metadata under the key ``koalarize``.
 """
@@ -25,8 +25,8 @@ from koalarize import color
 from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
 from koalarize.errors import ModelError, OptionError
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
-from koalarize.lab.training.checkpoint import Checkpoint, load_checkpoint
-from koalarize.lab.training.recipe import Recipe
+from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
+from koalarize.lab.runs.recipe import Recipe
 from koalarize.photo.files import write_bytes
 
 __all__ = ["TOLERANCE", "export", "strip", "verify", "without_folders"]

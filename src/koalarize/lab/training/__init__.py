@@ -1,1 +1,1 @@
-"""Train and export networks: typed recipes, losses, the Lightning module (extra ``train``)."""
+"""Train networks: losses, the Lightning module, what happens around it (extra ``train``)."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from koalarize.lab.training.recipe import AdversarialOptions
+from koalarize.lab.runs.recipe import AdversarialOptions
 
 __all__ = ["Adversary", "PatchDiscriminator"]
 

@@ -19,10 +19,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from koalarize.errors import ModelError
-from koalarize.lab.training.checkpoint import save_checkpoint
-from koalarize.lab.training.history import History
+from koalarize.lab.runs.checkpoint import save_checkpoint
+from koalarize.lab.runs.history import History
+from koalarize.lab.runs.recipe import Recipe
 from koalarize.lab.training.module import ColorizationModule
-from koalarize.lab.training.recipe import Recipe
 from koalarize.lab.training.resume import PICTURES_KEY, RECIPE_KEY, STALE_KEY
 
 __all__ = ["LOOK_EVERY", "Progress", "SaveWeights"]

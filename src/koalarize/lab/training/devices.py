@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from koalarize.errors import OptionError
-from koalarize.lab.training.recipe import Recipe
+from koalarize.lab.runs.recipe import Recipe
 
 __all__ = [
     "check_devices",

@@ -1,6 +1,6 @@
 """Start a network from weights that exist: its encoder from ImageNet's, or all of it from ours.
 
-Not here: writing checkpoints (``checkpoint``), resuming a run (``resume``).
+Not here: writing checkpoints (``lab.runs.checkpoint``), resuming a run (``resume``).
 Reads timm's layout of MobileNetV2 and folds its batch norms, which our encoder does not have, into
 the convolutions before them; reads our checkpoints and exported models by parameter name.
 """

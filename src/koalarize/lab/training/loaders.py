@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from koalarize.lab.datasets.batches import Batches, SegmentSampler
 from koalarize.lab.datasets.sources import Pictures
+from koalarize.lab.runs.recipe import Recipe
 from koalarize.lab.training.devices import usable_workers
-from koalarize.lab.training.recipe import Recipe
 
 __all__ = ["Loaders"]
 

@@ -1,6 +1,6 @@
 """Where the numbers of a run go besides its folder: Weights & Biases or MLflow, if asked.
 
-Not here: TensorBoard's place in the trainer (``train``), the history (``history``).
+Not here: TensorBoard's place in the trainer (``train``), the history (``lab.runs.history``).
 Neither package is imported, nor needed, unless a recipe's ``logger`` names it.
 """
 
@@ -14,7 +14,7 @@ from lightning.pytorch import loggers
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from koalarize.errors import DependencyError
-from koalarize.lab.training.recipe import Recipe
+from koalarize.lab.runs.recipe import Recipe
 
 __all__ = ["check_logger", "run_loggers"]
 

@@ -22,10 +22,10 @@ from torch.nn import functional as F
 from koalarize import color
 from koalarize.lab.datasets.batches import random_crop
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
+from koalarize.lab.runs.recipe import LossOptions, Recipe
 from koalarize.lab.training import losses
 from koalarize.lab.training.adversary import Adversary, State
 from koalarize.lab.training.perceptual import PerceptualLoss
-from koalarize.lab.training.recipe import LossOptions, Recipe
 
 __all__ = ["ColorizationModule"]
 

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback
 
 from koalarize.errors import ModelError, OptionError
 from koalarize.lab.networks import ColorNetwork
-from koalarize.lab.training.recipe import Recipe
+from koalarize.lab.runs.recipe import Recipe
 from koalarize.photo.files import write_bytes
 
 __all__ = [

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from koalarize.errors import OptionError
 from koalarize.lab.networks import CNN, NETWORKS
-from koalarize.lab.training.recipe import Recipe, SplitOptions
+from koalarize.lab.runs.recipe import Recipe, SplitOptions
 
 __all__ = ["shrink"]
 

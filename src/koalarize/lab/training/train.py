@@ -30,9 +30,10 @@ from koalarize.lab.datasets.kept import Chosen, Reading, keep_pictures
 from koalarize.lab.datasets.sources import Pictures, load_pictures
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.koala import Koala
+from koalarize.lab.runs.checkpoint import build_network
+from koalarize.lab.runs.recipe import Recipe, SplitOptions, load_recipe
 from koalarize.lab.training.bar import Bar
 from koalarize.lab.training.callbacks import LOOK_EVERY, Progress, SaveWeights
-from koalarize.lab.training.checkpoint import build_network
 from koalarize.lab.training.devices import check_devices, choose_precision, trainer_devices
 from koalarize.lab.training.endings import own_endings, quiet
 from koalarize.lab.training.initialise import load_mobilenetv2, start_from
@@ -41,7 +42,6 @@ from koalarize.lab.training.loggers import check_logger, run_loggers
 from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
 from koalarize.lab.training.module import ColorizationModule
 from koalarize.lab.training.perceptual import PerceptualLoss
-from koalarize.lab.training.recipe import Recipe, SplitOptions, load_recipe
 from koalarize.lab.training.resume import EarlierRun, GoOn, WholeFiles, earlier_run
 from koalarize.lab.training.shrink import shrink
 

@@ -1,6 +1,6 @@
 """The typed recipe of a training: a frozen dataclass read from YAML, unknown keys rejected.
 
-Not here: the check of keys and types (``options``), what a recipe does (``train``).
+Not here: the check of keys and types (``options``), what a recipe does (``lab.training.train``).
 A field, its YAML key and its ``--set`` name are one word.
 """
 
@@ -16,7 +16,7 @@ import yaml
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.lab.datasets.batches import CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions
-from koalarize.lab.training.options import build, read_yaml
+from koalarize.lab.runs.options import build, read_yaml
 
 __all__ = [
     "AdversarialOptions",

@@ -1,6 +1,6 @@
 """Self-describing checkpoints: one safetensors file that knows its network, recipe and history.
 
-Not here: the state that resumes a run (``resume``), ONNX (``lab.export``).
+Not here: the state that resumes a run (``lab.training.resume``), ONNX (``lab.export``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.extractor import EXTRACTOR_FILE
 from koalarize.lab.networks.fit import misfits
-from koalarize.lab.training.recipe import NetworkOptions, Recipe, build
+from koalarize.lab.runs.recipe import NetworkOptions, Recipe, build
 from koalarize.photo.files import write_bytes
 
 __all__ = ["Checkpoint", "build_network", "load_checkpoint", "save_checkpoint"]

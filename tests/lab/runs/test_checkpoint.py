@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 
 from koalarize.errors import ModelError, OutputError
 from koalarize.lab.networks import UNetMini
-from koalarize.lab.training.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.lab.runs.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.lab.runs.recipe import NetworkOptions, Recipe, build
 from koalarize.lab.training.initialise import start_from
-from koalarize.lab.training.recipe import NetworkOptions, Recipe, build
 from runs import TINY, differing
 
 

@@ -12,9 +12,8 @@ import yaml
 
 from koalarize.errors import OptionError
 from koalarize.lab.networks import NETWORKS
-from koalarize.lab.training import train as room
-from koalarize.lab.training.checkpoint import build_network, load_checkpoint
-from koalarize.lab.training.recipe import (
+from koalarize.lab.runs.checkpoint import build_network, load_checkpoint
+from koalarize.lab.runs.recipe import (
     DataOptions,
     NetworkOptions,
     Recipe,
@@ -22,6 +21,7 @@ from koalarize.lab.training.recipe import (
     build,
     load_recipe,
 )
+from koalarize.lab.training import train as room
 from koalarize.lab.training.shrink import shrink
 from koalarize.lab.training.train import train
 from runs import RECIPES, make_photos
