@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def build_network(options: NetworkOptions) -> ColorNetwork:
 
 
 def save_checkpoint(
-    path: Path, weights: dict[str, Tensor], recipe: Recipe, facts: dict[str, Any]
+    path: Path, weights: dict[str, Tensor], recipe: Recipe, facts: Mapping[str, object]
 ) -> None:
     """Write a checkpoint; the file appears whole or not at all, and an earlier one is replaced.
 

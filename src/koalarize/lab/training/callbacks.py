@@ -133,7 +133,7 @@ class Progress(Callback):
             self.history = History(self.table, trainer.global_step)
 
     def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: object, batch_idx: int
     ) -> None:
         """Count the time since the last step as waiting."""
         assert isinstance(pl_module, ColorizationModule)
@@ -149,7 +149,7 @@ class Progress(Callback):
         trainer: L.Trainer,
         pl_module: L.LightningModule,
         outputs: torch.Tensor | Mapping[str, Any] | None,
-        batch: Any,
+        batch: object,
         batch_idx: int,
     ) -> None:
         """Keep the loss where it is, and look at it now and then: a look stops a GPU.

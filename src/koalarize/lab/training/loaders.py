@@ -38,7 +38,7 @@ class Loaders(L.LightningDataModule):
         self.pictures = pictures
         self.validation = validation
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> DataLoader[object]:
         """Return this process's rows of the batches that the run has not yet learnt from."""
         recipe, trainer = self.recipe, self._trainer()
         batches = Batches(
@@ -68,7 +68,7 @@ class Loaders(L.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+    def val_dataloader(self) -> DataLoader[object] | list[object]:
         """Return this process's share of the validation pictures, as (H, W, 3) arrays."""
         if self.validation is None:
             return []

@@ -131,7 +131,7 @@ def distillation(logits: Tensor, teacher: Tensor) -> Tensor:
     return _Divergence.apply(rows, wanted)  # type: ignore
 
 
-def bin_weights(share: npt.NDArray[np.float32], *, uniform: float, power: float) -> Tensor:
+def bin_weights(share: npt.NDArray[np.floating], *, uniform: float, power: float) -> Tensor:
     """Turn the bins' shares of a data set into loss weights whose mean over the data is 1.
 
     Args:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -54,7 +55,7 @@ class ColorizationModule(L.LightningModule):
         self._scores: list[dict[str, float]] = []
         self._place = (-1, 0)
 
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Seed dropout by batch and process alone, so that a stopped run goes on as it would."""
         step, turn = self._place
         self._place = (self.global_step, turn + 1 if step == self.global_step else 0)
@@ -210,7 +211,7 @@ class ColorizationModule(L.LightningModule):
         words = ", ".join(f"{name} {mean:.4g}" for name, mean in means.items())
         log.info("validation after step %d: %s", self.global_step, words)
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam or AdamW over the network's groups; the rate is warmed up, then as scheduled."""
         options = self.recipe.optimizer
         kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,10 @@ class WholeFiles(TorchCheckpointIO):
     """Write Lightning's checkpoints beside their place and rename them: a killed run leaves one."""
 
     def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+        self,
+        checkpoint: dict[str, object],
+        path: str | os.PathLike[str],
+        storage_options: object | None = None,
     ) -> None:
         """Write a checkpoint.
 

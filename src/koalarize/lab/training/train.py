@@ -15,7 +15,6 @@ import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import numpy as np
@@ -216,7 +215,7 @@ def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
     return dataclasses.replace(recipe, steps=steps)
 
 
-def bin_shares(pictures: Pictures) -> np.ndarray[Any, Any]:
+def bin_shares(pictures: Pictures) -> npt.NDArray[np.float64]:
     """Return (Q,) how often each ab bin occurs in the first pictures, softly encoded; sums to 1."""
     total = np.zeros(len(color.ab_bins()))
     for pixels in islice(pictures.arrays, _SHARE_PICTURES):

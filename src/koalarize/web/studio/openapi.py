@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from pathlib import PurePosixPath
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query
@@ -44,7 +44,7 @@ Id = Annotated[str, PathPart(pattern="^[0-9a-f]{64}$", description="of `PhotoInf
 Name = Annotated[str, Query(max_length=1000, description="the file's name, for the result's")]
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
     """Describe the errors of an endpoint."""
     schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {
@@ -53,13 +53,13 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def pictures(*kinds: str) -> dict[int | str, dict[str, Any]]:
+def pictures(*kinds: str) -> dict[int | str, dict[str, object]]:
     """Describe an answer that is a picture of one of these media types."""
     content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
     return {200: {"description": "the picture", "content": content}}
 
 
-def upload_body(*, reference: bool = False) -> dict[str, Any]:
+def upload_body(*, reference: bool = False) -> dict[str, object]:
     """Describe a raw body or a form that holds a picture."""
     parts = {"picture": _PICTURE, **({"reference": _PICTURE} if reference else {})}
     form = {"type": "object", "properties": parts, "required": ["picture"]}
@@ -80,7 +80,7 @@ def describe_errors(app: FastAPI) -> None:
     """Put problem details in the place of FastAPI's own 422, which is never sent."""
     original = app.openapi
 
-    def described() -> dict[str, Any]:
+    def described() -> dict[str, object]:
         document = original()
         found = document["components"]["schemas"]
         found.pop("HTTPValidationError", None)

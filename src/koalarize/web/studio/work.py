@@ -230,7 +230,9 @@ def palette(data: bytes, name: str, settings: Settings) -> Palette:
     return palette_from_photo(photo, name=name or "reference", sha256=digest)
 
 
-def encode(pixels: npt.NDArray[Any], alpha: npt.NDArray[Any] | None, format: str) -> bytes:
+def encode(
+    pixels: npt.NDArray[np.generic], alpha: npt.NDArray[np.generic] | None, format: str
+) -> bytes:
     """Encode 8-bit levels for showing: no metadata; without alpha over white."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
     kind = format.upper()
