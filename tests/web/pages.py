@@ -79,8 +79,8 @@ class Visit:
     def leave(self) -> None:
         self.page.on("dialog", lambda dialog: dialog.accept())
         self.context.close()
-        assert self.errors == []
-        assert self.elsewhere == []
+        assert not self.errors, self.errors
+        assert not self.elsewhere, self.elsewhere
 
 
 def drop(page: Page, *files: tuple[str, bytes], onto: str = "#stage") -> None:
