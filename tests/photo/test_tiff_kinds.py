@@ -1,6 +1,8 @@
 """TIFF files that Pillow lacks or reads wrongly: deep, planar, with alpha, with previews."""
 
 import io
+import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -118,9 +120,31 @@ class TestDeep:
         assert photo.notes == ("a channel beside the colors and the alpha is left out",)
 
     @pytest.mark.parametrize("predictor", [1, 2])
-    def test_lzw(self, predictor):
+    @pytest.mark.parametrize("packer", ["tiff_lzw", "packbits"])
+    def test_packed_by_libtiff(self, packer, predictor):
         levels = deep(3)
-        assert np.array_equal(Photo.read(lzw_tiff(levels, predictor)).pixels, levels)
+        assert np.array_equal(Photo.read(packed_tiff(levels, packer, predictor)).pixels, levels)
+
+    def test_a_strip_that_unpacks_to_more_than_its_rows_is_cut(self):
+        levels = np.zeros((20, 33, 3), np.uint16)
+        source = tiff(levels, photometric="rgb", compression="zlib")
+        with tifffile.TiffFile(io.BytesIO(source)) as file:
+            (at,), (count,) = file.pages[0].dataoffsets, file.pages[0].databytecounts
+            place = file.pages[0].tags[279].valueoffset
+        bomb = zlib.compress(bytes(50_000_000))
+        assert len(bomb) > count
+        grown = bytearray(source[:at] + bomb)
+        grown[place : place + 4] = len(bomb).to_bytes(4, "little")
+        tracemalloc.start()
+        assert np.array_equal(Photo.read(bytes(grown)).pixels, levels[..., 0])
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        tracemalloc.stop()
+
+    def test_a_damaged_strip_is_a_photo_error(self):
+        source = bytearray(tiff(deep(3), photometric="rgb", compression="zlib"))
+        source[-40:] = bytes(40)
+        with pytest.raises(PhotoError, match="damaged"):
+            Photo.read(bytes(source))
 
     def test_white_is_zero_in_either_byte_order(self):
         for order in "<>":
@@ -213,19 +237,27 @@ def test_tiff_over_pillow_s_own_limit(monkeypatch):
     assert np.array_equal(Photo.read(saved(smooth(), "TIFF")).pixels, smooth())
 
 
-def lzw_tiff(levels, predictor):
+def packed_tiff(levels, packer, predictor):
     """Pack (H, W, 3) uint16 by Pillow as one wide strip of bytes, and write a header around it."""
     height, width, _ = levels.shape
     rows = levels.copy()
     if predictor == 2:
         rows[:, 1:] -= levels[:, :-1]
     wide = rows.astype("<u2").reshape(1, -1).view(np.uint8)
-    with tifffile.TiffFile(io.BytesIO(saved(wide, "TIFF", compression="tiff_lzw"))) as file:
+    with tifffile.TiffFile(io.BytesIO(saved(wide, "TIFF", compression=packer))) as file:
         page = file.pages[0]
         file.filehandle.seek(page.dataoffsets[0])
         (count,) = page.databytecounts
         strip = file.filehandle.read(count)
-    numbers = {256: width, 257: height, 259: 5, 262: 2, 273: 8, 277: 3, 278: height}
+    numbers = {
+        256: width,
+        257: height,
+        259: {"tiff_lzw": 5, "packbits": 32773}[packer],
+        262: 2,
+        273: 8,
+        277: 3,
+        278: height,
+    }
     numbers |= {279: len(strip), 317: predictor}
     fields = {tag: Field(4, 1, value.to_bytes(4, "little")) for tag, value in numbers.items()}
     fields[258] = Field(3, 3, b"\x10\0" * 3)

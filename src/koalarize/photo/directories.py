@@ -6,6 +6,7 @@ without pixels, so both come through here; nothing is decoded that need not be.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class TiffReader:
             ValueError: if it is none of a TIFF file.
         """
         self._stream = stream
+        self._end = stream.seek(0, io.SEEK_END)
         head = self._bytes(0, 8)
         self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
         if not self.order:
@@ -73,11 +75,10 @@ class TiffReader:
         self.first = self._number(self._word, 8 if self.big else 4)
 
     def _bytes(self, at: int, size: int) -> bytes:
-        self._stream.seek(at)
-        data = self._stream.read(size)
-        if len(data) != size:
+        if at + size > self._end:  # before so much is asked for
             raise ValueError("a field lies beyond the end")
-        return data
+        self._stream.seek(at)
+        return self._stream.read(size)
 
     def _number(self, code: str, at: int) -> int:
         return struct.unpack(self.order + code, self._bytes(at, struct.calcsize(code)))[0]

@@ -10,6 +10,7 @@ import importlib
 import logging
 import math
 import struct
+import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, BinaryIO
@@ -56,6 +57,7 @@ DECODE_ERRORS = (
     AttributeError,
     RuntimeError,
     struct.error,
+    zlib.error,
     Image.DecompressionBombError,
 )
 

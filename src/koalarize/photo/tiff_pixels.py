@@ -1,13 +1,14 @@
 """TIFF files whose pixels Pillow lacks or reads wrongly: which page, and its samples as they are.
 
 Not here: ordinary TIFF files, which Pillow reads (``read``). The file's structure and its samples
-are tifffile's work; what only libtiff unpacks (LZW, CCITT) is unpacked by Pillow's.
+are tifffile's work; LZW and PackBits are unpacked by Pillow's libtiff.
 """
 
 from __future__ import annotations
 
 import io
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -28,9 +29,11 @@ _KEPT_OUT = frozenset(range(65536)) - _TAGS_OF_LAYOUT
 _CFA, _LINEAR_RAW = 32803, 34892
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
-_LZW = 5
+_LZW, _PACK_BITS = 5, 32773
+_DEFLATE = frozenset({8, 32946})
+_LARGE_SEGMENT = 1 << 26  # bytes
 _UNPACKED = 1
-_UNPACKERS = frozenset({_UNPACKED, _LZW, 8, 32946, 32773})  # deflate in two numbers, PackBits
+_UNPACKERS = frozenset({_UNPACKED, _LZW, _PACK_BITS, *_DEFLATE})
 
 
 @dataclass(frozen=True)
@@ -155,15 +158,20 @@ def _decoded(page: Any) -> Array:
     height, width = page.imagelength, page.imagewidth
     values = np.zeros((planes, height, width, page.samplesperpixel // planes), page.dtype)
     packed = int(page.compression)
-    if packed == _LZW:
-        page.compression = _UNPACKED  # `decode` then only undoes the predictor
+    page.compression = _UNPACKED  # `decode` then only undoes the predictor
+    most = max(values.nbytes, _LARGE_SEGMENT)
     for index, (start, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
         if not size:
             continue
         page.parent.filehandle.seek(start)
         data = page.parent.filehandle.read(size)
-        if packed == _LZW:
-            data = _unpack(data, _LZW, _segment_bytes(page, index))
+        room = _segment_bytes(page, index)
+        if room > most:
+            raise ValueError("a tile is larger than the picture")
+        if packed in _DEFLATE:
+            data = zlib.decompressobj().decompress(data, room)
+        elif packed != _UNPACKED:
+            data = _unpack(data, packed, room)
         segment, (plane, _, top, left, _), shape = page.decode(data, index)
         if segment is None:
             continue
