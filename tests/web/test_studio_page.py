@@ -215,7 +215,7 @@ def test_the_command_line_replays_a_session(visit: Visit, photo: Path, tmp_path:
 
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
-    wait_for_colour(page)  # what is closed while it is coloured is missed by the request that runs
+    wait_for_colour(page)  # a request under way when its photo closes is answered 404
     page.click("#save")
     page.click("#close-all")
     drop(page, (session.name, session.read_bytes()))
