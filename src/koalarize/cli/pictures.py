@@ -10,10 +10,10 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from koalarize import __version__
 from koalarize.cli.replay import warn_of_weights
@@ -21,6 +21,8 @@ from koalarize.cli.steering_options import option_names, read_steering, steering
 from koalarize.errors import OptionError, OutputError, did_you_mean
 
 if TYPE_CHECKING:
+    from typer._click import Context, HelpFormatter
+
     from koalarize.batch.find import Job
     from koalarize.steering.session import Session
 
@@ -46,7 +48,7 @@ _EXAMPLES = (
 class PicturesCommand(TyperCommand):
     """The default command; its help is that of the whole program."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
+    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write usage, options, commands and examples."""
         formatter.write_usage("koalarize", "[OPTIONS] PICTURE...")
         formatter.write_usage("koalarize", "COMMAND [OPTIONS]", prefix=" " * len("Usage: "))
@@ -56,7 +58,7 @@ class PicturesCommand(TyperCommand):
         records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
         with formatter.section("Options"):
             formatter.write_dl([record for record in records if record and record[0][0] == "-"])
-        if ctx.parent is not None:
+        if ctx.parent is not None and isinstance(ctx.parent.command, TyperGroup):
             ctx.parent.command.format_commands(ctx.parent, formatter)
         with formatter.section("Examples"):
             formatter.write_dl(_EXAMPLES, col_max=44)

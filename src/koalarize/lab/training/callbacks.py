@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import lightning as L
 import torch
@@ -44,20 +44,20 @@ class SaveWeights(Callback):
     After the recipe's ``patience`` without a lower loss the run ends.
     """
 
-    def __init__(self, path: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
+    def __init__(self, path: Path, recipe: Recipe, facts: Mapping[str, object]) -> None:
         self.path, self.recipe, self.facts = path, recipe, facts
         self._best = math.inf
         self._stale = 0  # validations since the lowest loss
         self._scores: dict[str, float] | None = None  # of weights better than any before
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the lowest validation loss and how old it is, for a run that continues."""
         return {"best": self._best, STALE_KEY: self._stale}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
         """Take the lowest validation loss of the run up to here."""
-        self._best = float(state_dict["best"])
-        self._stale = int(state_dict.get(STALE_KEY, 0))
+        self._best = cast(float, state_dict["best"])
+        self._stale = cast(int, state_dict.get(STALE_KEY, 0))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note whether the weights are the best so far; the same in every process."""
@@ -78,7 +78,7 @@ class SaveWeights(Callback):
             trainer.should_stop = True
 
     def on_save_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, object]
     ) -> None:
         """Run after the averaging callback, which has put its weights into ``state_dict``."""
         if not trainer.is_global_zero:
@@ -87,10 +87,11 @@ class SaveWeights(Callback):
         checkpoint[PICTURES_KEY] = self.facts["pictures"]
         weights = {
             name.removeprefix("network."): tensor
-            for name, tensor in checkpoint["state_dict"].items()
+            for name, tensor in cast("Mapping[str, torch.Tensor]", checkpoint["state_dict"]).items()
             if name.startswith("network.")
         }
-        facts = self.facts | {
+        facts = {
+            **self.facts,
             "steps": trainer.global_step,
             "samples": trainer.global_step * self.recipe.samples_a_step,
         }
@@ -148,7 +149,7 @@ class Progress(Callback):
         self,
         trainer: L.Trainer,
         pl_module: L.LightningModule,
-        outputs: torch.Tensor | Mapping[str, Any] | None,
+        outputs: torch.Tensor | Mapping[str, object] | None,
         batch: object,
         batch_idx: int,
     ) -> None:
@@ -159,7 +160,7 @@ class Progress(Callback):
         """
         self._ended = time.perf_counter()
         assert isinstance(outputs, Mapping)
-        self._losses.append(outputs["loss"].detach())
+        self._losses.append(cast(torch.Tensor, outputs["loss"]).detach())
         recipe = self.recipe
         step = trainer.global_step
         ends = step > self._from and (step % recipe.segment == 0 or step == recipe.steps)

@@ -7,7 +7,7 @@ A recipe's batch is that of all devices together, so their number changes the sp
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Literal, TypedDict
 
 import torch
 
@@ -15,6 +15,8 @@ from koalarize.errors import OptionError
 from koalarize.lab.runs.recipe import Recipe
 
 __all__ = [
+    "Precision",
+    "TrainerDevices",
     "check_devices",
     "choose_precision",
     "is_first_process",
@@ -26,7 +28,22 @@ __all__ = [
 _NUMBERS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
 
-def choose_precision(wanted: str, accelerator: str = "auto") -> tuple[Any, str]:
+#: Lightning's words for the precisions of a recipe.
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+class TrainerDevices(TypedDict):
+    """The arguments of Lightning's trainer that concern devices."""
+
+    accelerator: str
+    devices: int
+    num_nodes: int
+    strategy: str
+    sync_batchnorm: bool
+    use_distributed_sampler: bool
+
+
+def choose_precision(wanted: str, accelerator: str = "auto") -> tuple[Precision, str]:
     """Choose Lightning's precision for this machine, and say why."""
     if wanted == "fp32":
         return "32-true", "the recipe asks for fp32"
@@ -74,7 +91,7 @@ def check_devices(recipe: Recipe) -> None:
         )
 
 
-def trainer_devices(recipe: Recipe) -> dict[str, Any]:
+def trainer_devices(recipe: Recipe) -> TrainerDevices:
     """Return the arguments of Lightning's trainer that concern devices."""
     several = recipe.devices * recipe.nodes > 1
     on_gpu = recipe.accelerator != "cpu" and torch.cuda.is_available()

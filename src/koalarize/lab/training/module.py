@@ -137,7 +137,7 @@ class ColorizationModule(L.LightningModule):
         """The rate of the next step, that of the fastest part of the network."""
         return max(float(group["lr"]) for group in self.trainer.optimizers[0].param_groups)
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
+    def validation_step(self, batch: npt.NDArray[np.uint8] | None, batch_idx: int) -> None:
         """Colour one picture (H, W, 3) through the Colorizer and score it; None passes by."""
         if batch is None:  # the pictures have run out for this process, not for all
             return
@@ -145,18 +145,17 @@ class ColorizationModule(L.LightningModule):
         from koalarize.lab.evaluation.torch_engine import TorchEngine
         from koalarize.lab.metrics.metrics import picture_scores
 
-        original: np.ndarray[Any, Any] = batch
         engine = TorchEngine(
             self.network, self.recipe.size, self.recipe.temperature, self.recipe.chroma_gain
         )
-        colored = Colorizer(engine)(original)
-        scores = picture_scores(colored, original, _PICTURE_SCORES)
+        colored = Colorizer(engine)(batch)
+        scores = picture_scores(colored, batch, _PICTURE_SCORES)
         number = batch_idx * self.trainer.world_size + self.global_rank
-        self._scores.append(self._crop_scores(original, number) | scores)
+        self._scores.append(self._crop_scores(batch, number) | scores)
         if batch_idx < _SAMPLE_PICTURES and isinstance(self.logger, TensorBoardLogger):
             self.logger.experiment.add_image(
                 f"validation/{batch_idx}",
-                np.concatenate([original, colored], axis=1),
+                np.concatenate([batch, colored], axis=1),
                 self.global_step,
                 dataformats="HWC",
             )

@@ -121,7 +121,8 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
         "bin_shares": [round(float(share), 8) for share in shares],
     }
     with quiet(), own_endings(last):
-        trainer = _trainer(recipe, folder, SaveWeights(checkpoint, recipe, facts))
+        save_weights = SaveWeights(checkpoint, recipe, facts)
+        trainer = _trainer(recipe, folder, save_weights, len(pictures))
         trainer.fit(
             module,
             datamodule=Loaders(recipe, pictures, validation),
@@ -255,7 +256,7 @@ def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
             )
 
 
-def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Trainer:
+def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights, pictures: int) -> L.Trainer:
     precision, reason = choose_precision(recipe.precision, recipe.accelerator)
     log.info("precision %s: %s", precision, reason)
     return L.Trainer(
@@ -278,7 +279,7 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights) -> L.Train
                 enable_version_counter=False,
             ),
             *([Bar(recipe.steps, LOOK_EVERY)] if sys.stderr.isatty() else []),
-            Progress(recipe, folder / "history.csv", save_weights.facts["pictures"]),
+            Progress(recipe, folder / "history.csv", pictures),
         ],
         check_val_every_n_epoch=max(1, recipe.validate_every),
         limit_val_batches=1.0 if recipe.validate_every and recipe.data.validation else 0,
