@@ -237,6 +237,19 @@ class TestBins:
         with pytest.raises(ValueError, match="read-only"):
             color.ab_bins()[0] = 1
 
+    @pytest.mark.parametrize(("step", "count"), [(5, 961), (10, GOLDEN_BINS), (20, 74), (40, 23)])
+    def test_a_grid_of_another_step(self, step, count):
+        bins = color.grid_bins(step)
+        assert len(bins) == count
+        ab = color.srgb_to_lab(some_srgb((500, 3)))[:, 1:]
+        assert np.abs(bins.centres[bins.nearest(ab)] - ab).max() <= step / 2 + 1e-4
+        assert (bins == color.default_bins()) is (step == color.AB_GRID)
+
+    @pytest.mark.parametrize("step", [4, 41])
+    def test_steps_have_bounds(self, step):
+        with pytest.raises(ValueError, match=f"`step` is {step} but must be from 5 to 40"):
+            color.grid_bins(step)
+
 
 class TestEncodeDecode:
     @settings(max_examples=30, deadline=None)

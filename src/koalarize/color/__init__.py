@@ -3,7 +3,16 @@
 Everything that needs sRGB <-> Lab, at training, inference or evaluation, calls this room.
 """
 
-from koalarize.color.bins import AB_GRID, Bins, ab_bins, decode_ab, default_bins, encode_ab
+from koalarize.color.bins import (
+    AB_GRID,
+    BIN_STEPS,
+    Bins,
+    ab_bins,
+    decode_ab,
+    default_bins,
+    encode_ab,
+    grid_bins,
+)
 from koalarize.color.convert import (
     DELTA,
     DELTA_OFFSET,
@@ -29,6 +38,7 @@ from koalarize.color.rows import by_rows
 
 __all__ = [
     "AB_GRID",
+    "BIN_STEPS",
     "DELTA",
     "DELTA_OFFSET",
     "LINEAR_FROM_XYZ",
@@ -44,6 +54,7 @@ __all__ = [
     "encode_ab",
     "gamut_scale",
     "grey_to_lightness",
+    "grid_bins",
     "hex_to_srgb",
     "in_gamut",
     "lab_to_hex",

@@ -14,13 +14,24 @@ import numpy.typing as npt
 
 from koalarize.color.convert import srgb_to_lab
 
-__all__ = ["AB_GRID", "Bins", "ab_bins", "decode_ab", "default_bins", "encode_ab"]
+__all__ = [
+    "AB_GRID",
+    "BIN_STEPS",
+    "Bins",
+    "ab_bins",
+    "decode_ab",
+    "default_bins",
+    "encode_ab",
+    "grid_bins",
+]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 
 #: Distance between neighbouring ab bins, in Lab units (Zhang, Isola, Efros 2016).
 AB_GRID = 10
+#: The least and the largest step of ``grid_bins``, in Lab units.
+BIN_STEPS = (5, 40)
 
 _CHUNK_PIXELS = 1 << 14  # small enough that the temporaries of a chunk stay in the L2 cache
 
@@ -116,18 +127,32 @@ class Bins:
         return table
 
 
-@lru_cache(maxsize=1)
 def default_bins() -> Bins:
-    """Return the bins that sRGB colours fall into, over which the shipped models classify.
+    """Return the bins of step ``AB_GRID``, over which the shipped models classify."""
+    return grid_bins(AB_GRID)
 
-    The grid has a step of ``AB_GRID`` and contains (0, 0); a bin counts if it is the nearest one of
-    some sRGB colour, so every colour lies within half a step of its bin on each axis. Order is by
-    a*, then b*.
+
+@lru_cache(maxsize=8)
+def grid_bins(step: int) -> Bins:
+    """Return the bins of a square grid of ab that sRGB colours fall into.
+
+    The grid contains (0, 0); a bin counts if it is the nearest one of some sRGB colour, so every
+    colour lies within half a step of its bin on each axis. Order is by a*, then b*. A step of 10
+    gives 260 bins, one of 20 gives 74.
+
+    Args:
+        step: distance between neighbouring bins, Lab units, within ``BIN_STEPS``.
+
+    Raises:
+        ValueError: if the step lies outside these bounds.
     """
+    lowest, highest = BIN_STEPS
+    if not lowest <= step <= highest:
+        raise ValueError(f"`step` is {step} but must be from {lowest} to {highest} Lab units")
     levels = np.arange(0, 256, 5, dtype=np.uint8)
     lattice = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
     ab = srgb_to_lab(lattice)[..., 1:].reshape(-1, 2)
-    bins = np.unique(np.rint(ab / AB_GRID), axis=0).astype(np.float32) * AB_GRID
+    bins = np.unique(np.rint(ab / step), axis=0).astype(np.float32) * step
     bins += 0.0  # no negative zeros
     bins.setflags(write=False)
     return Bins(bins)

@@ -28,7 +28,9 @@ class TestBinWeights:
         from koalarize.lab.datasets.sources import Pictures
 
         flat = np.full((30, 30, 3), (200, 30, 30), np.uint8)
-        shares = bin_shares(Pictures([flat, np.full((30, 30, 3), 90, np.uint8)]))
+        shares = bin_shares(
+            Pictures([flat, np.full((30, 30, 3), 90, np.uint8)]), color.default_bins()
+        )
         assert shares.shape == (len(color.ab_bins()),)
         assert shares.sum() == pytest.approx(1)
         red = color.encode_ab(color.srgb_to_lab(flat)[0, 0, 1:])[0][0]

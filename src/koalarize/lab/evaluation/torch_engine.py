@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from koalarize.color import default_bins
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 
@@ -35,15 +36,17 @@ class TorchEngine:
         self, network: ColorNetwork, size: int, temperature: float, chroma_gain: float = 1.0
     ) -> None:
         self._network = network
+        classifies = isinstance(network, ClassifyingNetwork)
         self.info = ModelInfo(
             name=type(network).__name__,
             stride=network.stride,
             accepts_hints=network.accepts_hints,
             size=network.fixed_size or size,
             temperature=temperature,
-            output="logits" if isinstance(network, ClassifyingNetwork) else "ab",
+            output="logits" if classifies else "ab",
             chroma_gain=chroma_gain,
             fixed_size=network.fixed_size,
+            bins=network.ab_bins if classifies else default_bins(),
         )
 
     def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:

@@ -21,7 +21,6 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from koalarize import color
 from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
 from koalarize.errors import ModelError, OptionError
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
@@ -210,7 +209,6 @@ def _output_name(network: ColorNetwork) -> str:
 
 def _description(checkpoint: Checkpoint) -> dict[str, Any]:
     network, recipe = checkpoint.network, checkpoint.recipe
-    classifies = isinstance(network, ClassifyingNetwork)
     description: dict[str, Any] = {
         "format": METADATA_FORMAT,
         "name": recipe.name,
@@ -227,8 +225,8 @@ def _description(checkpoint: Checkpoint) -> dict[str, Any]:
         "recipe": dataclasses.asdict(without_folders(recipe)),
         "facts": checkpoint.facts | network.provenance(),
     }
-    if classifies:
-        description["bins"] = color.ab_bins().tolist()
+    if isinstance(network, ClassifyingNetwork):
+        description["bins"] = network.ab_bins.centres.tolist()
     return description
 
 

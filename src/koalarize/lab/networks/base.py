@@ -82,14 +82,20 @@ class ColorNetwork(nn.Module):
 
 
 class ClassifyingNetwork(ColorNetwork):
-    """A network that predicts a distribution over the ab bins of ``koalarize.color.convert``."""
+    """A network that predicts a distribution over ab bins.
 
-    bins: Tensor
+    Args:
+        temperature: of the annealed mean.
+        ab_bins: what it classifies over; a checkpoint's recipe says them, its weights do not.
+    """
 
-    def __init__(self, temperature: float = 1.0) -> None:
+    bins: Tensor  # (Q, 2) the centres
+
+    def __init__(self, temperature: float = 1.0, ab_bins: color.Bins | None = None) -> None:
         super().__init__()
         self.temperature = temperature
-        self.register_buffer("bins", torch.tensor(color.ab_bins()), persistent=False)
+        self.ab_bins = ab_bins or color.default_bins()
+        self.register_buffer("bins", torch.tensor(self.ab_bins.centres), persistent=False)
 
     @abstractmethod
     def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
@@ -101,6 +107,6 @@ class ClassifyingNetwork(ColorNetwork):
         return F.interpolate(ab, size=l.shape[-2:], mode="bilinear", align_corners=False)
 
     def decode(self, logits: Tensor) -> Tensor:
-        """Decode logits (B, Q, h, w) into ab (B, 2, h, w); differentiable ``color.decode_ab``."""
+        """Decode logits (B, Q, h, w) into ab (B, 2, h, w); differentiable ``Bins.decode``."""
         chance = torch.softmax(logits.float() / self.temperature, dim=1)
         return torch.einsum("bqhw,qc->bchw", chance, self.bins)

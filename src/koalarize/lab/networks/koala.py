@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from koalarize import color
+from koalarize.errors import OptionError
 from koalarize.lab.networks.base import ClassifyingNetwork
 
 __all__ = ["Koala", "KoalaConfig", "MobileNetEncoder"]
@@ -45,12 +46,22 @@ class KoalaConfig:
         widths: the two convolutions' channels on the grids 1/16, 1/8 and 1/4.
         slots: regions that every picture is summarised in, see ``Agreement``; 0 leaves it out.
         encoder_rate: learning rate of the encoder as a share of the decoder's.
+        bin_step: distance between neighbouring ab bins, Lab units, see ``color.grid_bins``.
     """
 
     context: int = 256
     widths: tuple[tuple[int, int], ...] = ((320, 256), (160, 128), (128, 128))
     slots: int = 32
     encoder_rate: float = 0.2
+    bin_step: int = color.AB_GRID
+
+    def __post_init__(self) -> None:
+        lowest, highest = color.BIN_STEPS
+        if not lowest <= self.bin_step <= highest:
+            raise OptionError(
+                f"`bin_step` is {self.bin_step} but must be from {lowest} to {highest} Lab units: "
+                f"the shipped weights have {color.AB_GRID}"
+            )
 
 
 class Koala(ClassifyingNetwork):
@@ -60,8 +71,9 @@ class Koala(ClassifyingNetwork):
     accepts_hints: ClassVar[bool] = True
 
     def __init__(self, config: KoalaConfig | None = None) -> None:
-        super().__init__()
-        self.config = config = config or KoalaConfig()
+        config = config or KoalaConfig()
+        super().__init__(ab_bins=color.grid_bins(config.bin_step))
+        self.config = config
         self.encoder = MobileNetEncoder(in_channels=4)
         self.context = nn.Linear(MobileNetEncoder.features, config.context)
         self.deepest = nn.Conv2d(_TAP_CHANNELS[-1], config.context, 1)
@@ -79,7 +91,7 @@ class Koala(ClassifyingNetwork):
                 agreements.append(Agreement(channels, config.slots))
         self.levels = nn.ModuleList(levels)
         self.agreements = nn.ModuleList(agreements)
-        self.head = nn.Conv2d(channels, len(color.ab_bins()), 1)
+        self.head = nn.Conv2d(channels, len(self.ab_bins), 1)
         nn.init.normal_(self.head.weight, std=0.01)
 
     def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:

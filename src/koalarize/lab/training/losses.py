@@ -101,16 +101,19 @@ def combined_loss(ab: Tensor, target: Tensor, *, alpha: float, beta: float, gamm
     return loss + gamma * structural_similarity_loss(ab, target) if gamma else loss
 
 
-def rebalanced_cross_entropy(logits: Tensor, ab: Tensor, weights: Tensor) -> Tensor:
+def rebalanced_cross_entropy(
+    logits: Tensor, ab: Tensor, weights: Tensor, bins: color.Bins | None = None
+) -> Tensor:
     """Cross-entropy of bin logits against softly encoded ab, weighted by the true bin's rarity.
 
     Args:
         logits: (B, Q, h, w).
         ab: (B, 2, H, W) in Lab units, H = 4 h; averaged down to the logits' grid.
         weights: (Q,) from ``bin_weights``.
+        bins: what the logits are of; ``color.default_bins`` if not given.
     """
     grid = F.avg_pool2d(ab, ab.shape[-1] // logits.shape[-1])
-    numbers, shares = soft_bins(grid.permute(0, 2, 3, 1).reshape(-1, 2))
+    numbers, shares = soft_bins(grid.permute(0, 2, 3, 1).reshape(-1, 2), bins)
     rows = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
     return _SoftCrossEntropy.apply(rows, numbers, shares, weights[numbers[:, 0]])  # type: ignore
 
@@ -144,9 +147,9 @@ def bin_weights(share: npt.NDArray[np.floating], *, uniform: float, power: float
     return torch.tensor(weights / (weights * share).sum(), dtype=torch.float32)
 
 
-def soft_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Encode ab (N, 2) as ``color.encode_ab`` does, looked up at whole Lab units."""
-    numbers, shares = _table(ab.device)
+def soft_bins(ab: Tensor, bins: color.Bins | None = None) -> tuple[Tensor, Tensor]:
+    """Encode ab (N, 2) as ``Bins.encode`` does, looked up at whole Lab units."""
+    numbers, shares = _table(ab.device, bins or color.default_bins())
     whole = (ab.round().long() + _REACH).clamp_(0, 2 * _REACH - 1)
     row = whole[:, 0] * (2 * _REACH) + whole[:, 1]
     return numbers[row], shares[row]
@@ -205,10 +208,10 @@ class _Divergence(_WithGradient):
 
 
 @lru_cache(maxsize=4)
-def _table(device: torch.device) -> tuple[Tensor, Tensor]:
+def _table(device: torch.device, bins: color.Bins) -> tuple[Tensor, Tensor]:
     steps = np.arange(-_REACH, _REACH, dtype=np.float32)
     grid = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
-    numbers, shares = color.encode_ab(grid)
+    numbers, shares = bins.encode(grid)
     return (
         torch.from_numpy(numbers.astype(np.int64)).to(device),
         torch.from_numpy(shares).to(device),

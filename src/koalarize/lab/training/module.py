@@ -74,7 +74,9 @@ class ColorizationModule(L.LightningModule):
         if self.recipe.loss.name == "rebalanced-cross-entropy":
             assert isinstance(self.network, ClassifyingNetwork)
             logits, of_copies = self.network.logits(lightness, given).split([fresh, copies])
-            loss = losses.rebalanced_cross_entropy(logits, ab[:fresh], self.bin_weights)
+            loss = losses.rebalanced_cross_entropy(
+                logits, ab[:fresh], self.bin_weights, self.network.ab_bins
+            )
             if copies:
                 steady = losses.distillation(of_copies, logits[-copies:].detach())
         else:
@@ -181,7 +183,9 @@ class ColorizationModule(L.LightningModule):
         if self.recipe.loss.name == "rebalanced-cross-entropy":
             assert isinstance(self.network, ClassifyingNetwork)
             logits = self.network.logits(lab[:, :1])
-            loss = losses.rebalanced_cross_entropy(logits, lab[:, 1:], self.bin_weights)
+            loss = losses.rebalanced_cross_entropy(
+                logits, lab[:, 1:], self.bin_weights, self.network.ab_bins
+            )
             ab = F.interpolate(self.network.decode(logits), size=lab.shape[-2:], mode="bilinear")
         else:
             ab = self.network(lab[:, :1])

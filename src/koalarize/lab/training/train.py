@@ -109,7 +109,8 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
     if earlier is not None:
         earlier.check_pictures(len(pictures))
         log.info("going on after step %d of %d", earlier.taken, recipe.steps)
-    shares = bin_shares(pictures)
+    bins = network.ab_bins if isinstance(network, ClassifyingNetwork) else color.default_bins()
+    shares = bin_shares(pictures, bins)
     weights = bin_weights(shares, uniform=recipe.loss.uniform, power=recipe.loss.power)
     module = ColorizationModule(network.to(memory_format=torch.channels_last), recipe, weights)
     facts = {
@@ -216,13 +217,13 @@ def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
     return dataclasses.replace(recipe, steps=steps)
 
 
-def bin_shares(pictures: Pictures) -> npt.NDArray[np.float64]:
+def bin_shares(pictures: Pictures, bins: color.Bins) -> npt.NDArray[np.float64]:
     """Return (Q,) how often each ab bin occurs in the first pictures, softly encoded; sums to 1."""
-    total = np.zeros(len(color.ab_bins()))
+    total = np.zeros(len(bins))
     for pixels in islice(pictures.arrays, _SHARE_PICTURES):
         step = max(1, min(pixels.shape[:2]) // 10)
         ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
-        numbers, shares = color.encode_ab(ab.reshape(-1, 2))
+        numbers, shares = bins.encode(ab.reshape(-1, 2))
         np.add.at(total, numbers.ravel(), shares.ravel() / len(shares))
     return total / total.sum()
 
