@@ -12,6 +12,7 @@ from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.steering.hints import Hint
 from koalarize.steering.reach import geodesic, ways_to
+from koalarize.steering.spread import ANSWERED
 from koalarize.steering.steering import Steering
 
 
@@ -99,3 +100,13 @@ def test_out_of_reach_a_blank_picture_stays_calm():
     colorizer = Colorizer(FakeEngine(ab=(30.0, 30.0), size=96), threads=1)
     out = colorizer(blank, hints=[Hint(8, 8, "#c03020")], reach=0.1)
     assert np.abs(mean_ab(out, np.s_[60:, 90:])).max() < 3
+
+
+def test_a_place_far_beyond_reach_has_no_share_and_no_warning():
+    far = np.array([0, 1, 1e4], np.float32)
+    none = np.zeros_like(far)
+    with np.errstate(all="raise", under="ignore"):
+        share = ANSWERED.share(far, none, none)
+    assert share[0] == pytest.approx(1)
+    assert share[0] > share[1] > share[2] >= 0
+    assert share[2] < 1e-30

@@ -31,6 +31,7 @@ Float32 = npt.NDArray[np.float32]
 _REACH = 0.5
 #: Way, in shorter sides, within which the nearest of several hints rules alone.
 _ALONE = 0.01
+_LARGEST = np.float32(80)  # exponents above 88 overflow in float32
 
 
 class Fall(NamedTuple):
@@ -51,7 +52,8 @@ class Fall(NamedTuple):
     def share(self, way: Float32, lightness: Float32, ab: Float32) -> Float32:
         """Return the share, in [0, 1], at differences from the hinted place."""
         fallen = self.way * way + self.lightness * lightness + self.ab * ab
-        return ((1 + np.exp(-self.high)) / (1 + np.exp(fallen - self.high))).astype(np.float32)
+        beyond = np.minimum(fallen - self.high, _LARGEST)
+        return ((1 + np.exp(-self.high)) / (1 + np.exp(beyond))).astype(np.float32)
 
 
 #: Of the network's answer to the hints.
