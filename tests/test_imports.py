@@ -23,7 +23,7 @@ _BELOW = ("errors", "color", "photo", "engines", "steering", "models", "colorize
 _LAB = ("lab.tables", "lab.networks", "lab.datasets", "lab.metrics", "lab.runs")
 _ABOVE = ("lab.training", "lab.export", "lab.evaluation", "lab.study")
 #: Every room, and the rooms it may import. The figure in docs/architecture.md is drawn from this
-#: table: ``python tests/test_imports.py`` draws it anew.
+#: table: ``python tests/test_imports.py`` draws it again.
 ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "color": ("errors",),

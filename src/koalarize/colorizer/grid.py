@@ -19,7 +19,7 @@ __all__ = ["Grid", "working_size"]
 
 Float32 = npt.NDArray[np.float32]
 
-#: The working grid of a panorama has at most so many squares of the working size.
+#: The working grid of a panorama has at most this many squares of the working size.
 _MOST_SQUARES = 8
 
 

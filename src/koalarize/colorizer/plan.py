@@ -69,7 +69,7 @@ def suggestions(
         look: the photo looked at.
         steering: what is asked so far.
         point: x and y of the spot, pixels of the photo.
-        count: at most so many.
+        count: at most this many.
 
     Raises:
         OptionError: if the spot is outside the photo, or the model knows no distributions.

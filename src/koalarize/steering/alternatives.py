@@ -110,7 +110,7 @@ def modes(
     Args:
         likely: (Q,) probabilities of the bins.
         bins: those of the network.
-        count: at most so many.
+        count: at most this many.
         least: probability that a mode must have, except the first.
         apart: Lab units that two modes must lie apart.
     """
@@ -138,7 +138,7 @@ def suggest(likely: Float32, bins: Bins, lightness: float, count: int) -> list[S
         likely: (Q,) probabilities of the bins.
         bins: those of the network.
         lightness: L* of the spot.
-        count: at most so many.
+        count: at most this many.
     """
     found: list[Suggestion] = []
     for mode in modes(likely, bins, 4 * count):
@@ -167,7 +167,7 @@ def alternative_anchors(
         logits: (Q, h, w) of the picture without hints.
         bins: those of the network.
         lightness: (h, w), L* of the same grid.
-        count: at most so many.
+        count: at most this many.
         temperature: of the annealed mean that shows which places are alike.
 
     Returns:

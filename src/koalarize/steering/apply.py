@@ -31,7 +31,7 @@ def warmed(ab: Float32, warmth: float, gain: float = 1.0) -> Float32:
     Args:
         ab: (2, h, w), Lab units.
         warmth: -1..1.
-        gain: by what the chroma will be multiplied later; the shift is meant for after it.
+        gain: factor that the chroma is multiplied by later; the shift is meant for after it.
     """
     if warmth == 0:
         return ab

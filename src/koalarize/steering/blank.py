@@ -31,7 +31,7 @@ _PEN = 9  # working pixels: no stroke is wider
 
 
 def calmness(lightness: Float32) -> float:
-    """Return by what the chroma of a picture is to be multiplied.
+    """Return the factor on a picture's chroma; 1 unless it shows nothing to colour.
 
     Args:
         lightness: (h, w), L* on the working grid.

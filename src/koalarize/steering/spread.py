@@ -84,7 +84,7 @@ def spread(
             are at 0.5 and more below it. Above it they count less for the answer, by the square,
             so that 3 is the whole photo; the hint's own colour never goes farther than at 0.5,
             since there the network knows better.
-        gain: by what the chroma will be multiplied later; hints are meant for after it.
+        gain: factor that the chroma is multiplied by later; hints are meant for after it.
     """
     side = np.float32(min(lightness.shape))
     ways = ways_to(lightness, [place.cell for place in places])

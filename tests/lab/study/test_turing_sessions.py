@@ -305,7 +305,7 @@ def test_several_people():
     assert report.models[0].people == bootstrap_people([Share(5, 6), Share(0, 4)])
     text = report.to_markdown()
     assert "95 % over people" in text
-    assert "2 people drawn anew" in text
+    assert "2 people resampled" in text
     assert "Ada has answered 7 of 10 trials so far" in text
 
 

@@ -2,7 +2,7 @@
 
 Not here: reading pictures (``sources``), validation (``lab.training.module``).
 Batch number n of a run depends on the seed and n alone, whatever the number of workers, so a run
-that was stopped goes on with exactly the batches it would have had.
+that was stopped and resumed has exactly the batches of one never stopped.
 """
 
 from __future__ import annotations

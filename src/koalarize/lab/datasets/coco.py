@@ -83,10 +83,10 @@ def prepare_coco(
         keep_archives: do not delete an archive once it is unpacked. An archive that was put into
             ``dest/archives`` by hand is never deleted.
         min_chroma: pictures of a lower mean chroma (Lab units) are grey. Another value than last
-            time sorts anew what is there.
+            time sorts again what is there.
         hashes: name of an archive -> its SHA-256, in place of the known one.
         archives: what there is.
-        progress: called as work goes on.
+        progress: called as the work proceeds.
         patience: how long a download is tried.
 
     Raises:
@@ -182,7 +182,7 @@ def _is_whole(work: _Work, archive: Archive) -> bool:
 
 
 def _fetch_and_unpack(work: _Work, archive: Archive) -> None:
-    """Get the archive and unpack it; a damaged one is fetched anew, once."""
+    """Get the archive and unpack it; a damaged one is fetched again, once."""
     for attempt in (1, 2):
         path = work.archive(archive.name)
         try:
@@ -199,10 +199,10 @@ def _fetch_and_unpack(work: _Work, archive: Archive) -> None:
         except DamagedError as problem:
             if attempt == 2:
                 raise DataError(
-                    f"`{path}` is damaged again after it was fetched anew ({problem}): name "
+                    f"`{path}` is damaged again after it was fetched again ({problem}): name "
                     "another --mirror, or give --sha256 if this is the archive you mean"
                 ) from problem
-            log.info("%s is damaged (%s): it is fetched anew", path, problem)
+            log.info("%s is damaged (%s): it is fetched again", path, problem)
             _discard(work, archive)
             continue
         if archive.sha256 in (None, digest) and archive.pictures not in (None, pictures):

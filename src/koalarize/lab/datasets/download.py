@@ -113,7 +113,7 @@ class _Part:
         return headers
 
     def begin(self, response: Any) -> None:
-        """Take the answer's headers: go on behind what is there, or start anew."""
+        """Take the answer's headers: go on behind what is there, or start again."""
         found = _origin_of(response, self.url)
         if response.status == 206:
             same = found.total == self.origin.total
@@ -121,7 +121,7 @@ class _Part:
                 same = False
             if not same or _range_start(response) != self.size:
                 self.discard()
-                raise _DroppedError("the file on the server has changed, so it is fetched anew")
+                raise _DroppedError("the file on the server has changed, so it is fetched again")
             return
         if response.status != 200:
             raise DataError(f"`{self.url}` answers {response.status}, which is no file: check it")
@@ -145,7 +145,7 @@ def fetch(
     """Fetch a file; go on where an earlier, interrupted call stopped.
 
     Dropped connections, timeouts and answers 408, 425, 429 and 5xx are tried again. A server
-    without ranges, or whose file has changed, makes it start anew.
+    without ranges, or whose file has changed, makes it start again.
 
     Args:
         url: an http or https address.
@@ -255,7 +255,7 @@ def _refused(error: urllib.error.HTTPError, part: _Part) -> NoReturn:
     with error:
         if error.code == 416:
             part.discard()
-            raise _DroppedError(f"{answer}, so it is fetched anew") from error
+            raise _DroppedError(f"{answer}, so it is fetched again") from error
         if error.code in _PASSING or error.code >= 500:
             wait = error.headers.get("Retry-After") or "0"
             raise _DroppedError(answer, float(wait) if wait.isdecimal() else 0.0) from error

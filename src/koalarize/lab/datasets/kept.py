@@ -40,7 +40,7 @@ class Reading:
     """Which pictures of a source are kept, and how.
 
     Attributes:
-        limit: at most so many, the first ones in order.
+        limit: at most this many, the first ones in order.
         max_side: a longer short side is brought down to it; None keeps them.
         min_chroma: pictures whose mean chroma (Lab units) is below count as grey.
         memory: bytes of pixels that stay decoded.

@@ -89,7 +89,7 @@ def load_pictures(
 
     Args:
         source: as for ``named_pictures``.
-        limit: at most so many pictures, the first ones in order.
+        limit: at most this many pictures, the first ones in order.
         max_side: pictures with a longer short side are brought down to it; None keeps them.
         min_chroma: pictures whose mean chroma (Lab units) is below count as grey.
         fit: brings a picture to its size, instead of ``max_side``.

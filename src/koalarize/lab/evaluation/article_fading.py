@@ -83,7 +83,7 @@ def measure_article_fading(
     Args:
         data: as for ``evaluate``.
         short_side: pictures with a longer short side are brought down to it, pixels.
-        limit: at most so many pictures; None takes all.
+        limit: at most this many pictures; None takes all.
         progress: called with the pictures done and their number.
 
     Raises:

@@ -71,7 +71,7 @@ def evaluate(
             the network alone, ``article-a`` and ``article-b`` the same of squashed pictures.
         short_side: pictures with a longer short side are brought down to it before anything else,
             pixels, 256 by default; smaller ones are never enlarged.
-        limit: at most so many pictures, the first ones in order.
+        limit: at most this many pictures, the first ones in order.
         metrics: names of ``definitions.ALL_METRICS``, or ``all``.
         sizes: working sizes, one row each; None takes each model's own.
         temperatures: of the annealed mean, one row each; None takes each model's own.

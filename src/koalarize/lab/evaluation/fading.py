@@ -145,7 +145,7 @@ def measure_fading(
     Args:
         data: as for ``evaluate``.
         short_side: pictures with a longer short side are brought down to it, pixels.
-        limit: at most so many pictures; None takes all.
+        limit: at most this many pictures; None takes all.
         metrics: of ``FADING_METRICS``; None takes them all, and LPIPS only where its weights are.
         progress: called with the pictures done and their number.
 

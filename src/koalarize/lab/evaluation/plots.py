@@ -155,7 +155,7 @@ def _decayed(values: Sequence[float], weight: float) -> list[float]:
 
 
 def _told_apart(histories: Sequence[History]) -> list[History]:
-    """Number runs whose folders bear one name."""
+    """Number runs whose folders have the same name."""
     seen: dict[str, int] = {}
     out: list[History] = []
     for history in histories:

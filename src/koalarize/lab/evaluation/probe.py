@@ -97,7 +97,7 @@ def probe(
         data: folder of colour pictures, or Parquet files.
         hints: numbers of true hints; a larger number contains the places of a smaller one. Left
             out for models that take none.
-        limit: the first so many pictures.
+        limit: only this many pictures, the first ones in order.
         short_side: larger pictures are brought down to it, pixels.
         seed: of the hints' places and of the noise.
         progress: called with the number of pictures done and of all.

@@ -77,7 +77,7 @@ def make_showcase(
     Args:
         sources: pictures, folders, Parquet files or tar shards.
         models: names of the catalogue, .onnx files, or .safetensors checkpoints.
-        count: at most so many pictures, the first ones in order.
+        count: at most this many pictures, the first ones in order.
         size: of a cell: no image is wider or higher, pixels.
         columns: which of ``COLUMNS``; the original has a column only if one picture has colours.
         hints: how many points of a colour picture's own colours each model is told.

@@ -77,7 +77,7 @@ def export_lighter(
         precision: ``fp16`` (weights of 16 bits, computed with in 32) or ``int8``.
         calibrate: photos, as ``lab.datasets`` loads them: they say which values int8 has to
             hold, and are what the comparison colours.
-        limit: at most so many of them; None takes ``PICTURES``.
+        limit: at most this many of them; None takes ``PICTURES``.
         most_delta_e: mean ΔE2000 above which the model is refused; None is ``MOST_DELTA_E``.
         size: as of ``export``, and only for a checkpoint.
         temperature: the same.

@@ -193,7 +193,7 @@ def colorfulness_abs(srgb: Picture) -> float:
 
     A well-known repository (DDColor, ``basicsr/metrics/colorfulness.py``, ``calculate_cf``)
     computes this under the name of Hasler & Süsstrunk's metric, whose channels are signed: the
-    mean is then larger and the deviation smaller. It bears another name here on purpose.
+    mean is then larger and the deviation smaller. It has another name here on purpose.
 
     Args:
         srgb: (H, W, 3) uint8.

@@ -1,7 +1,7 @@
 """The contract of every colorizing network.
 
 Not here: any particular network (one file each), pictures, losses.
-The Colorizer, the exporter and the training step know networks only by what stands here.
+The Colorizer, the exporter and the training step know only this interface of a network.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Not here: what is done with its features (``koala_net``).
 Its weights belong to others and never change, so they stand in no checkpoint of ours: only their
-name and sha256 do, and whoever loads a checkpoint gets the same weights or an error.
+name and sha256 do, and loading a checkpoint gives the same weights or an error.
 """
 
 from __future__ import annotations

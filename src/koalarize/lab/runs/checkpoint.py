@@ -122,7 +122,7 @@ def _with_numbers(recipe: Any) -> Any:
             if isinstance(value, str) and _NUMBER.fullmatch(value):
                 options[name] = float(value)
     except (LookupError, TypeError, AttributeError):
-        pass  # whoever builds the recipe says what is wrong with it
+        pass  # building the recipe says what is wrong with it
     return recipe
 
 

@@ -1,7 +1,7 @@
 """The course of a run as a table: ``history.csv``, one row a segment, to draw loss curves from.
 
 Not here: TensorBoard, where every step's loss stands; the drawing of plots.
-A run that goes on drops the rows after the state it goes on from, so no step stands there twice.
+A resumed run drops the rows after the state it resumes from, so that no step occurs twice.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class DataOptions:
         train: folder of pictures or Parquet files to learn from.
         validation: the same for validation, or ``{split: N}`` to hold N pictures of ``train`` out;
             None trains without.
-        limit: at most so many training pictures.
+        limit: at most this many training pictures.
         max_side: pictures with a longer short side are brought down to it, pixels.
         min_chroma: pictures of a lower mean chroma (Lab units) count as grey and are left out.
         memory: GiB of pixels that each process keeps decoded; pictures beyond are decoded for each

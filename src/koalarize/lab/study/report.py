@@ -28,7 +28,7 @@ class ModelRow:
         sha256: of its file.
         fooled: single mode: recoloured pictures judged real; pair mode: pairs in which the
             recoloured picture was judged the real one.
-        people: the 95 % interval when people are drawn anew; None for fewer than two.
+        people: the 95 % interval when people are resampled; None for fewer than two.
         p_value: pair mode: exact two-sided binomial test against one half.
         d_prime: single mode: sensitivity; 0 if people cannot tell.
         criterion: single mode: below 0 if people tend to say "real".
@@ -119,7 +119,7 @@ class Report:
         if len(self.people) > 1:
             notes.append(
                 "Answers of one person resemble each other: the interval over people (bootstrap, "
-                f"{len(self.people)} people drawn anew) is the one that speaks of people"
+                f"{len(self.people)} people resampled) is the one that speaks of people"
                 + (", and with so few it is itself rough." if len(self.people) < 10 else ".")
             )
         chance = "50 % means that people cannot tell"

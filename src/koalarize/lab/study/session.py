@@ -1,7 +1,7 @@
 """One person's session: its settings, its plan and every answer, whole in one file at any time.
 
 Not here: pictures (``pictures``), which answers count for what (``report``). The file is JSON and
-is written anew after each answer; a session that stopped goes on where it was.
+is written again after each answer; a session that stopped continues where it was.
 """
 
 from __future__ import annotations

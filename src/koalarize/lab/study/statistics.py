@@ -101,7 +101,7 @@ def sensitivity(real: Share, recoloured: Share) -> tuple[float, float]:
 
 
 def bootstrap_people(people: Sequence[Share]) -> tuple[float, float] | None:
-    """Return the 95 % percentile interval of the pooled share when people are drawn anew.
+    """Return the 95 % percentile interval of the pooled share when people are resampled.
 
     Answers of one person resemble each other; an interval over answers alone is then too narrow.
     People are resampled with replacement, each with all of their answers.

@@ -56,7 +56,7 @@ class ColorizationModule(L.LightningModule):
         self._place = (-1, 0)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
-        """Seed dropout by batch and process alone, so that a stopped run goes on as it would."""
+        """Seed dropout by batch and process alone, so that a resumed run takes the same steps."""
         step, turn = self._place
         self._place = (self.global_step, turn + 1 if step == self.global_step else 0)
         number = self.global_step * self.recipe.optimizer.accumulate + self._place[1]

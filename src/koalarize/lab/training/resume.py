@@ -61,7 +61,7 @@ class EarlierRun:
     stale: int = 0
 
     def is_finished(self, recipe: Recipe) -> bool:
-        """Tell whether the recipe asks for no step more; epochs need not be counted anew."""
+        """Tell whether the recipe asks for no further step; epochs are not counted again."""
         if recipe.patience is not None and self.stale >= recipe.patience:
             return True
         if recipe.epochs is None:
@@ -107,7 +107,7 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
     except (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.PickleError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise ModelError(
-            f"`{last}` cannot be read as the state of a run ({reason}): start anew with another -o"
+            f"`{last}` cannot be read as the state of a run ({reason}): start again with another -o"
         ) from error
     if shapes != {name: tuple(value.shape) for name, value in network.state_dict().items()}:
         raise ModelError(
@@ -138,7 +138,7 @@ def _check_unchanged(earlier: dict[str, Any], recipe: Recipe) -> None:
 
 
 class GoOn(Callback):
-    """Let a run that goes on begin a segment, where Lightning would end the last one once more."""
+    """Make a resumed run begin a segment, where Lightning would end the last one twice."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Count the segment that was saved as completed; its checkpoint was made just before."""

@@ -29,10 +29,10 @@ def shrink(
     """Return the recipe with fewer pictures and all sides in one proportion smaller (or larger).
 
     Args:
-        recipe: an unknown network stays one, for whoever builds it to say so.
+        recipe: an unknown network name is kept; building the network reports it.
         size: what the largest of ``crop.sizes`` becomes; the others, ``crop.resize`` and ``size``
             follow, crops to multiples of the network's stride. The width of ``cnn`` follows too.
-        limit: at most so many pictures to learn from, and no more to validate with; at most a
+        limit: at most this many pictures to learn from, and no more to validate with; at most a
             quarter as many are held out of them. Batches and segments shrink with them, so that
             there is a curve to see: an epoch has at least eight steps, the run ten segments.
         given: keys of the recipe that a person has set for this run; `batch` and `segment` stay as

@@ -67,7 +67,7 @@ def train(
         output: the run's folder; by default ``runs/NAME``.
         resume: go on from the run's ``last.ckpt`` if there is one.
         overrides: dotted keys that win over the file.
-        limit: at most so many pictures, see ``shrink``.
+        limit: at most this many pictures, see ``shrink``.
         size: of the largest crop; the recipe's other sides follow, see ``shrink``.
 
     Returns:
