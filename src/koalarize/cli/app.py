@@ -90,6 +90,7 @@ def _fill(lab: typer.Typer) -> None:
     from koalarize.cli.lab.evaluate import evaluate
     from koalarize.cli.lab.export import export
     from koalarize.cli.lab.fade import fade
+    from koalarize.cli.lab.hub import pull, push
     from koalarize.cli.lab.plot import plot
     from koalarize.cli.lab.probe import probe
     from koalarize.cli.lab.showcase import showcase
@@ -107,6 +108,8 @@ def _fill(lab: typer.Typer) -> None:
             "probe": probe,
             "showcase": showcase,
             "turing": turing,
+            "push": push,
+            "pull": pull,
         },
     )
     lab.add_typer(data, name="data")

@@ -25,6 +25,7 @@ from PIL import Image, ImageOps
 
 from koalarize import color
 from koalarize.errors import DataError
+from koalarize.lab.datasets.hub import hub_pictures, is_on_hub
 from koalarize.lab.datasets.parquet import parquet_pictures
 from koalarize.lab.datasets.places import Place
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, SHARD_SUFFIXES, expand_braces, is_hidden
@@ -148,7 +149,8 @@ def named_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
     Args:
         source: a folder, searched through (also where it links to), for picture files, Parquet
             files in the layout of Hugging Face's image sets and tar shards in WebDataset's; or one
-            such Parquet file or shard; or shards by a pattern, as ``photos-{000..015}.tar``.
+            such Parquet file or shard; or shards by a pattern, as ``photos-{000..015}.tar``; or a
+            set of the Hugging Face hub, as ``hf:OWNER/NAME:SPLIT``.
             Hidden files and ``__MACOSX`` are passed over.
 
     Raises:
@@ -176,6 +178,10 @@ class Located:
 
 def located_pictures(source: Path) -> Iterator[Located]:
     """Yield every picture of a source with its place, as ``named_pictures`` does."""
+    if is_on_hub(source):
+        for name, data in hub_pictures(source):
+            yield Located(name, data, None)
+        return
     for path in _files(source):
         name = path.relative_to(source).as_posix() if source in path.parents else path.name
         suffix = path.suffix.lower()

@@ -1,0 +1,146 @@
+"""Share a model on the Hugging Face hub, and bring one back: the folder of a run without its state.
+
+Not here: the making of model and card (``lab.export.export``, ``lab.export.card``), data sets on
+the hub (``lab.datasets``). The package ``huggingface_hub`` (extra ``hub``) does the transfer; it
+reads the account's token from where ``hf auth login`` or the variable ``HF_TOKEN`` put it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from koalarize.errors import DependencyError, ModelError, OptionError, OutputError
+from koalarize.lab.export.card import card_path
+
+__all__ = ["pull", "push"]
+
+_MODEL = "model.onnx"
+_CARD = "README.md"
+#: What else of a run is shared where it is there.
+_BESIDE = ("model.safetensors", "history.csv")
+_FRONT = (
+    "---\nlibrary_name: koalarize\npipeline_tag: image-to-image\ntags:\n- colorization\n---\n\n"
+)
+_SHARED = ("*.onnx", "*.safetensors", "*.csv", "*.md", "*.png")
+
+
+def push(run: Path, repository: str, *, private: bool = False) -> str:
+    """Upload a run's exported model, its card, its weights and its history.
+
+    Args:
+        run: the run's folder; it holds ``model.onnx`` and its card, as ``lab export --card`` writes
+            them.
+        repository: ``OWNER/NAME``; made if it is not there.
+        private: whether a repository that is made is private.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        OptionError: if the folder lacks the model or its card, or the name is malformed.
+        DependencyError: if the package ``huggingface_hub`` is missing.
+        OutputError: if the hub refuses or cannot be reached.
+    """
+    _check_name(repository)
+    model = run / _MODEL
+    for path in (model, card_path(model)):
+        if not path.is_file():
+            raise OptionError(
+                f"`{path}` is missing: `koalarize lab export {run / 'model.safetensors'} --card` "
+                "writes the model and its card"
+            )
+    try:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalTokenNotFoundError,
+        )
+    except ModuleNotFoundError as error:
+        raise _missing() from error
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        _gather(run, folder)
+        try:
+            api = HfApi()
+            api.create_repo(repository, private=private, exist_ok=True)
+            commit = api.upload_folder(
+                repo_id=repository,
+                folder_path=folder,
+                commit_message="Upload a model of koalarize",
+            )
+        except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
+            raise OutputError(
+                f"`{repository}` cannot be written on the hub: {_reason(error)}. Log in with "
+                "`hf auth login`, or check the name and the network"
+            ) from error
+    return str(commit)
+
+
+def pull(repository: str, target: Path) -> Path:
+    """Download a shared model's files into a folder, and return the model's path.
+
+    Args:
+        repository: ``OWNER/NAME``.
+        target: a folder that is missing or empty.
+
+    Raises:
+        OptionError: if the name is malformed.
+        OutputError: if the folder holds anything.
+        ModelError: if the repository cannot be read, or holds no single exported model.
+        DependencyError: if the package ``huggingface_hub`` is missing.
+    """
+    _check_name(repository)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise OutputError(f"`{target}` is there already: give a folder that is missing or empty")
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+        )
+    except ModuleNotFoundError as error:
+        raise _missing() from error
+    try:
+        snapshot_download(repository, local_dir=target, allow_patterns=list(_SHARED))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"`{repository}` cannot be read from the hub: {_reason(error)}. Check the name and the "
+            "network"
+        ) from error
+    shutil.rmtree(target / ".cache", ignore_errors=True)
+    models = sorted(target.glob("*.onnx"))
+    if len(models) != 1:
+        names = ", ".join(path.name for path in models) or "none"
+        raise ModelError(f"`{repository}` holds {len(models)} models ({names}) but must hold one")
+    return models[0]
+
+
+def _gather(run: Path, folder: Path) -> None:
+    """Lay what is shared into a folder: the card as the repository's page, names as they are."""
+    model = run / _MODEL
+    card = card_path(model).read_text(encoding="utf-8")
+    (folder / _CARD).write_text(_FRONT + card, encoding="utf-8")
+    sheet = model.with_suffix(".png")
+    for path in (model, sheet, *(run / name for name in _BESIDE)):
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
+
+
+def _check_name(repository: str) -> None:
+    owner, slash, name = repository.partition("/")
+    if not (owner and slash and name) or "/" in name:
+        raise OptionError(f"`{repository}` is no name on the hub: write OWNER/NAME")
+
+
+def _missing() -> DependencyError:
+    return DependencyError(
+        'this needs `huggingface_hub`, which is not installed: pip install "koalarize[hub]"'
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

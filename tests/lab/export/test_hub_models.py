@@ -1,0 +1,134 @@
+"""Models on the Hugging Face hub: what is sent and fetched; stand-ins have its signatures."""
+
+import sys
+from pathlib import Path
+from unittest.mock import create_autospec
+
+import huggingface_hub
+import pytest
+from huggingface_hub import HfApi, snapshot_download
+
+from koalarize.cli import main
+from koalarize.errors import DependencyError, ModelError, OptionError, OutputError
+from koalarize.lab.export.hub import pull, push
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A folder as `lab train` and `lab export --card` leave it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    files = ("model.onnx", "model.png", "model.safetensors", "history.csv", "last.ckpt")
+    for name in files:
+        (folder / name).write_bytes(name.encode())
+    (folder / "model.md").write_text("# my-koala\n")
+    return folder
+
+
+class Hub:
+    """Keeps what was uploaded; `fail` is raised instead."""
+
+    def __init__(self):
+        self.files, self.calls, self.fail = {}, [], None
+
+    def create_repo(self, repo_id, *, private=None, exist_ok=False):
+        self.calls.append((repo_id, private, exist_ok))
+
+    def upload_folder(self, *, repo_id, folder_path, commit_message=None):
+        if self.fail is not None:
+            raise self.fail
+        self.files = {path.name: path.read_bytes() for path in Path(folder_path).iterdir()}
+        return f"https://hub.example/{repo_id}/commit/1"
+
+    def snapshot(self, repo_id, *, local_dir=None, allow_patterns=None):
+        if self.fail is not None:
+            raise self.fail
+        for name, data in self.files.items():
+            if any(Path(name).match(pattern) for pattern in allow_patterns):
+                local_dir.mkdir(parents=True, exist_ok=True)
+                (local_dir / name).write_bytes(data)
+        (local_dir / ".cache").mkdir()
+        return str(local_dir)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    hub = Hub()
+    api = create_autospec(HfApi, instance=True)
+    api.create_repo.side_effect = hub.create_repo
+    api.upload_folder.side_effect = hub.upload_folder
+    monkeypatch.setattr(huggingface_hub, "HfApi", create_autospec(HfApi, return_value=api))
+    fetch = create_autospec(snapshot_download, side_effect=hub.snapshot)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    return hub
+
+
+def test_model_card_weights_and_history_are_sent_and_no_state(run, hub, capsys):
+    assert main(["lab", "push", str(run), "me/my-koala"]) == 0
+    assert capsys.readouterr().out == "https://hub.example/me/my-koala/commit/1\n"
+    assert hub.calls == [("me/my-koala", False, True)]
+    names = {"README.md", "model.onnx", "model.png", "model.safetensors", "history.csv"}
+    assert set(hub.files) == names
+    card = hub.files["README.md"].decode()
+    assert card.startswith("---\nlibrary_name: koalarize\n")
+    assert card.endswith("---\n\n# my-koala\n")
+
+
+def test_a_private_repository(run, hub):
+    push(run, "me/my-koala", private=True)
+    assert hub.calls == [("me/my-koala", True, True)]
+
+
+@pytest.mark.parametrize("missing", ["model.onnx", "model.md"])
+def test_a_run_that_was_not_exported(run, hub, missing):
+    (run / missing).unlink()
+    with pytest.raises(OptionError, match=r"lab export .*model.safetensors --card"):
+        push(run, "me/my-koala")
+    assert hub.calls == []
+
+
+@pytest.mark.parametrize("name", ["koala", "a/b/c", "/b", "a/", ""])
+def test_malformed_names(run, hub, tmp_path, name):
+    for call in (lambda: push(run, name), lambda: pull(name, tmp_path / "new")):
+        with pytest.raises(OptionError, match="is no name on the hub: write OWNER/NAME"):
+            call()
+    assert hub.calls == []
+
+
+def test_there_and_back(run, hub, tmp_path, monkeypatch, capsys):
+    push(run, "me/my-koala")
+    monkeypatch.chdir(tmp_path)
+    assert main(["lab", "pull", "me/my-koala"]) == 0
+    assert capsys.readouterr().out == "my-koala/model.onnx\n"
+    assert {path.name for path in (tmp_path / "my-koala").iterdir()} == set(hub.files)
+
+
+def test_nothing_is_written_over(run, hub, tmp_path):
+    push(run, "me/my-koala")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="missing or empty"):
+        pull("me/my-koala", tmp_path / "full")
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("names", [[], ["a.onnx", "b.onnx"]])
+def test_a_repository_without_one_model(hub, tmp_path, names):
+    hub.files = {"README.md": b"x"} | dict.fromkeys(names, b"x")
+    with pytest.raises(ModelError, match=f"holds {len(names)} models"):
+        pull("me/other", tmp_path / "new")
+
+
+def test_what_the_hub_says_reaches_the_person(run, hub, tmp_path, capsys):
+    hub.fail = OSError("no route to host")
+    assert main(["lab", "push", str(run), "me/my-koala"]) == 1
+    assert "hf auth login" in capsys.readouterr().err
+    with pytest.raises(ModelError, match="cannot be read from the hub: no route to host"):
+        pull("me/my-koala", tmp_path / "new")
+
+
+def test_without_the_package(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    for call in (lambda: push(run, "a/b"), lambda: pull("a/b", tmp_path / "new")):
+        with pytest.raises(DependencyError, match=r"pip install \"koalarize\[hub\]\""):
+            call()
