@@ -25,10 +25,23 @@ def test_it_holds_no_results_and_is_plain_python():
         compile(source, f"cell {number}", "exec")
 
 
+#: The same cells with fewer passes over the pictures: what the test shows does not hang on them.
+QUICKER = {
+    '("unet-mini", 4, {})': '("unet-mini", 1, {})',
+    '("unet", 2, {})': '("unet", 1, {})',
+    '("koala-net", 3, stand_in)': '("koala-net", 1, stand_in)',
+    '"epochs": "100"': '"epochs": "20"',
+}
+
+
 @pytest.mark.slow
 def test_every_cell_runs(tmp_path):
+    cells = "\n\n".join(code_cells())
+    for published, quicker in QUICKER.items():
+        assert cells.count(published) == 1, published
+        cells = cells.replace(published, quicker)
     script = tmp_path / "articles.py"
-    script.write_text("\n\n".join(code_cells()), encoding="utf-8")
+    script.write_text(cells, encoding="utf-8")
     environment = os.environ | {"MPLBACKEND": "Agg", "TMPDIR": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, str(script)],
