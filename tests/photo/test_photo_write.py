@@ -38,7 +38,7 @@ class TestWrite:
         assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["a.PNG", "plain"]
 
-    @pytest.mark.parametrize("name", ["out.xyz", "out", "out.gif", "out.jpgg"])
+    @pytest.mark.parametrize("name", ["out.xyz", "out", "out.psd", "out.jpgg"])
     def test_unknown_extension(self, tmp_path, name):
         with pytest.raises(OutputError, match=r"which is not written.*: use one of \.jpg"):
             Photo.read(smooth()).write(smooth(channels=3), tmp_path / name)

@@ -14,7 +14,16 @@ from typing import BinaryIO
 
 from koalarize.photo.metadata import EXIF_HEAD, Metadata
 
-__all__ = ["XMP_KEYWORD", "PngParts", "chunk", "inflated_as_far_as_it_goes", "is_png", "png_parts"]
+__all__ = [
+    "SIGNATURE",
+    "XMP_KEYWORD",
+    "PngParts",
+    "chunk",
+    "chunks_of",
+    "inflated_as_far_as_it_goes",
+    "is_png",
+    "png_parts",
+]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -58,6 +67,12 @@ def is_png(head: bytes) -> bool:
 def chunk(kind: bytes, data: bytes) -> bytes:
     """Return a chunk with its length and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Return kind and data of the whole chunks of a PNG file."""
+    stream = io.BytesIO(data)
+    return [(one.kind, _data_of(stream, one)[0]) for one in _chunks(stream) if one.whole]
 
 
 def png_parts(stream: BinaryIO) -> PngParts:
