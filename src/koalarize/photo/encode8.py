@@ -6,7 +6,7 @@ Not here: TIFF and 16-bit PNG (``encode16``), several pictures in a file (``cont
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -70,7 +70,7 @@ def encode_by_pillow(
         OSError, ValueError, struct.error: if the format cannot hold the picture.
     """
     image = picture_of(srgb, None if kind in WITHOUT_ALPHA and alpha is None else alpha)
-    options = dict(OPTIONS[kind])
+    options: dict[str, Any] = dict(OPTIONS[kind])
     if kind in WITHOUT_ALPHA:
         image = over_white(image)
     elif kind == "GIF":
@@ -119,13 +119,13 @@ def _indexed(image: Image.Image) -> Image.Image:
     if image.mode != "RGBA":
         return opaque.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
     indexed = opaque.quantize(_CLEAR, dither=Image.Dither.FLOYDSTEINBERG)
-    clear = image.getchannel("A").point(lambda level: 255 if level < 128 else 0)
+    clear = image.getchannel("A").point([255] * 128 + [0] * 128)
     indexed.paste(_CLEAR, mask=clear)
     indexed.info["transparency"] = _CLEAR
     return indexed
 
 
-def _finer(own: tuple[tuple[int, ...], ...]) -> list[list[int]]:
+def _finer(own: Sequence[Sequence[int]]) -> list[list[int]]:
     """Return tables for luma and chroma, at each place the finer of the usual and the own."""
     luma, chroma = _usual_tables()
     own_chroma = own[1] if len(own) > 1 else own[0]

@@ -24,7 +24,7 @@ def seekable(given: object) -> BinaryIO:
     """
     stream = cast("BinaryIO", given)
     try:
-        if stream.seekable() and isinstance(stream.read(0), bytes):
+        if stream.seekable() and isinstance(cast(object, stream.read(0)), bytes):
             return stream
         data = stream.read()
     except (OSError, AttributeError, ValueError) as error:

@@ -108,7 +108,7 @@ class _AtPage(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         self._stream.seek(self._at)
-        data = self._stream.read(-1 if size is None else size)
+        data = self._stream.read(size)
         first, last = self._start - self._at, self._start + len(self._head) - self._at
         if first < len(data) and last > 0:
             changed = bytearray(data)
