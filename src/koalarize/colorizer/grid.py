@@ -5,6 +5,7 @@ Not here: pixels (``photo.photo``), what a network answers (``colorizer.answers`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -154,7 +155,7 @@ def working_size(height: int, width: int, size: int | None, info: ModelInfo) -> 
 def _bounded(height: int, width: int, size: int, info: ModelInfo) -> tuple[int, int]:
     """Shorten the longer side of a thin picture, which padding would make much larger."""
     rows, columns = info.padded(height, width)
-    most = _MOST_SQUARES_PADDED * size**2
+    most = _MOST_SQUARES_PADDED * math.prod(info.padded(size, size))
     if rows * columns <= most:
         return height, width
     longest = max(1, most // min(rows, columns))

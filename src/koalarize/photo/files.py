@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _BLOCK = 1 << 20
+_LONGEST_NAME = 255  # bytes, on all usual file systems
 
 #: Extensions that can be written -> Pillow's name of the format.
 FORMATS: Mapping[str, str] = MappingProxyType(
@@ -106,14 +107,26 @@ def extension_of(kind: str) -> str:
 def output_path(source: str | os.PathLike[str], *, suffix: str = ".color") -> Path:
     """Return where the colored version of a file goes: ``photo.jpg`` -> ``photo.color.jpg``.
 
-    A format that is read but not written becomes PNG, and so does a GIF picture that is no
+    A name that would be too long for a file system is cut. A format that is read but not written
+    becomes PNG, and so does a GIF picture that is no
     animation, since it would lose colors.
     """
     path = Path(source)
     kind = FORMATS.get(path.suffix.lower())
     kept = kind is not None and (kind not in _ONLY_MOVING or _is_moving(path))
     extension = path.suffix if kept else ".png"
-    return path.with_name(path.stem + suffix + extension)
+    return path.with_name(_shortened(path.stem, suffix + extension) + suffix + extension)
+
+
+def _shortened(stem: str, rest: str) -> str:
+    """Return a stem that a file's name has room for; a cut one ends with a hash of the whole."""
+    room = _LONGEST_NAME - len(os.fsencode(rest))
+    if len(os.fsencode(stem)) <= room:
+        return stem
+    mark = "~" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
+    while len(os.fsencode(stem)) > room - len(mark):
+        stem = stem[:-1]
+    return stem + mark
 
 
 def _is_moving(path: Path) -> bool:

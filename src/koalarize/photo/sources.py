@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 from koalarize.errors import PhotoError
 
-__all__ = ["opened", "seekable"]
+__all__ = ["head_apart", "opened", "seekable"]
 
 
 def seekable(given: object) -> BinaryIO:
@@ -54,3 +54,20 @@ def _unreadable(path: Path, error: OSError) -> str:
     if path.is_dir():
         return f"`{path}` is a folder but must be a picture: name a file in it."
     return f"`{path}` cannot be opened ({error.strerror or error}): check its permissions."
+
+
+def head_apart(stream: BinaryIO) -> BinaryIO:
+    """Return a file whose first bytes come alone.
+
+    Pillow's reader of WebP compares the size that stands in them with a limit of its own.
+    """
+    return cast("BinaryIO", _HeadApart(stream))
+
+
+class _HeadApart(io.RawIOBase):
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._begun = stream, False
+
+    def read(self, size: int = -1) -> bytes:
+        begun, self._begun = self._begun, True
+        return self._stream.read(size if begun else min(size, 16))
