@@ -47,6 +47,12 @@ class FakeColorizer:
         path = photo.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
         return dataclasses.replace(made, path=path, notes=photo.notes_as(path.suffix))
 
+    def data(self, picture, steering=PLAIN, *, format=None, tolerant=False):
+        photo = Photo.read(picture, tolerant=tolerant)
+        made = self.photo(photo, steering)
+        encoded = photo.encode(made.photo.pixels, format=format)
+        return dataclasses.replace(made, data=encoded, notes=photo.notes_as(format))
+
 
 class Terminal(io.TextIOWrapper):
     """A stream that looks like a terminal."""

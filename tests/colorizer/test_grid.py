@@ -76,6 +76,14 @@ class TestPlaces:
             grid.places([Hint(200, 20, "#c03020")])
 
 
+@pytest.mark.parametrize("shape", [(1, 20_000_000), (20_000_000, 1), (3, 300_000), (1, 300)])
+def test_thin_pictures_are_bounded_once_they_are_padded(shape):
+    grid = Grid.of(shape, None, ANY)
+    rows, columns = grid.padded
+    assert rows * columns <= 13 * 64 * 64
+    assert grid.cell(shape[1] - 1e-4, shape[0] - 1e-4) == (grid.shape[0] - 1, grid.shape[1] - 1)
+
+
 class TestPaddingAndCutting:
     @pytest.mark.parametrize("shape", [(1, 1), (5, 40), (33, 64), (31, 5)])
     def test_the_photo_stands_at_the_upper_left(self, shape):

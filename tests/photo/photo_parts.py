@@ -10,7 +10,7 @@ from PIL import Image
 
 from koalarize.photo.photo import FORMATS, Photo
 
-WRITTEN = sorted(set(FORMATS.values()))
+WRITTEN = sorted(set(FORMATS.values()) - {"GIF"})  # of 256 colors, only for animations
 
 
 LOSSLESS = ["PNG", "TIFF", "BMP"]

@@ -11,7 +11,11 @@ from fakes import FakeEngine
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OutputError, PhotoError
 from koalarize.photo.encode16 import TIFF_HEAD
+from koalarize.photo.metadata import Metadata
+from koalarize.photo.pages import notes_of_pages
 from koalarize.photo.photo import Photo
+from koalarize.steering.hints import Hint
+from koalarize.steering.steering import Steering
 from photo_parts import smooth
 
 
@@ -91,3 +95,76 @@ def test_more_than_tiff_can_address_is_refused():
 def test_the_album_is_not_written_over(album):
     with pytest.raises(OutputError, match="is the original"):
         Colorizer(FakeEngine()).file(album, album, overwrite=True)
+
+
+def test_hints_act_on_the_first_page_only(album):
+    engine = FakeEngine()
+    hint = Hint.parse("150,100,20=#c03020")
+    colored = Colorizer(engine).file(album, steering=Steering(hints=(hint,)))
+    assert colored.notes == ("hints act on page 1 only",)
+    hinted = [hints is not None for _, hints in engine.seen]
+    assert hinted == [False, True, False, False]
+
+
+def test_a_cut_page_is_filled_where_one_asks_for_it(album, tmp_path):
+    with tifffile.TiffFile(album) as file:
+        (at,), (count,) = file.pages[3].dataoffsets, file.pages[3].databytecounts
+        place = file.pages[3].tags[273].valueoffset
+    whole = bytearray(album.read_bytes())
+    whole += whole[at : at + count // 2]
+    whole[place : place + 4] = (len(whole) - count // 2).to_bytes(4, "little")
+    (tmp_path / "cut.tif").write_bytes(whole)
+    with pytest.raises(PhotoError, match="page 3 of"):
+        Colorizer(FakeEngine()).file(tmp_path / "cut.tif")
+    colored = Colorizer(FakeEngine()).file(tmp_path / "cut.tif", tolerant=True)
+    note = "page 3: it is cut short: what is missing of it is filled up"
+    assert colored.notes == (note,)
+    kept = Photo.read(colored.written, page=2).lightness()
+    assert np.abs(kept[:50] - Photo.read(album, page=2).lightness()[:50]).max() < 1.5
+
+
+def test_notes_name_their_pages():
+    found = notes_of_pages([("a", "b"), ("a",), (), ("a",), ("c",)], "page")
+    assert found == ("pages 1 to 2, 4: a", "page 1: b", "page 5: c")
+
+
+def test_pages_through_bytes_and_calls(album, caplog):
+    colorizer = Colorizer(FakeEngine())
+    made = colorizer(album.read_bytes())
+    with tifffile.TiffFile(io.BytesIO(made)) as file:
+        assert len(file.pages) == 3
+    with album.open("rb") as stream:
+        assert colorizer(stream) == made
+    assert caplog.messages == []
+    first = colorizer.data(album.read_bytes(), format="jpg")
+    note = "page 1 of 3: the others are left out"
+    assert first.notes == (note,)
+
+
+def test_a_call_logs_what_is_lost(tmp_path, caplog):
+    photo = Photo(smooth(), metadata=Metadata(comments=(b"words",)))
+    path = photo.write(np.dstack([smooth()] * 3), tmp_path / "one.jpg")
+    colorizer = Colorizer(FakeEngine())
+    cut = path.read_bytes()[:-2]
+    colorizer(cut)
+    path.write_bytes(cut)
+    colorizer(path)
+    note = "the mark of its end is missing; all its pixels are there"
+    assert caplog.messages == [f"the given data: {note}", f"`{path}`: {note}"]
+
+
+def test_a_page_is_read_without_a_copy_of_the_file(album):
+    read = []
+
+    class Watched(io.FileIO):
+        def read(self, size=-1):
+            data = super().read(size)
+            read.append(len(data))
+            return data
+
+        def readall(self):
+            raise AssertionError("the whole file is read")
+
+    with Watched(album) as stream:
+        assert Photo.read(stream, page=2).pixels.shape == (120, 240)
+    assert max(read) < album.stat().st_size

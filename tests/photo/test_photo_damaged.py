@@ -92,3 +92,43 @@ class TestCutShort:
         cut = saved(np.zeros((300, 300), np.uint8), "PNG")[:-30]
         with pytest.raises(PhotoError):
             Photo.read(cut, tolerant=True, max_pixels=1000)
+
+
+def cut_between_scans(whole, scan):
+    """A progressive JPEG file without its scans from one on, and without an end."""
+    starts = [at for at in range(len(whole) - 1) if whole[at : at + 2] == b"\xff\xda"]
+    tables = whole.rfind(b"\xff\xc4", starts[scan - 1], starts[scan])
+    return whole[: tables if tables > 0 else starts[scan]]
+
+
+class TestCutBetweenScans:
+    @pytest.mark.parametrize("scan", [1, 2, 4, -1])
+    @pytest.mark.parametrize("mode", ["L", "RGB"])
+    def test_it_is_a_cut_picture(self, scan, mode):
+        image = Image.fromarray(data.camera()[:200, :200]).convert(mode)
+        whole = saved(image, "JPEG", progressive=True)
+        scan = scan if scan > 0 else whole.count(b"\xff\xda") - 1
+        cut = cut_between_scans(whole, scan)
+        with pytest.raises(PhotoError, match="--tolerant"):
+            Photo.read(cut)
+        assert "cut short" in Photo.read(cut, tolerant=True).notes[-1]
+
+
+def test_a_damaged_file_that_is_no_jpeg_is_not_read_whole(monkeypatch):
+    import io
+
+    class Watched(io.BytesIO):
+        most = 0
+
+        def read(self, size=-1):
+            data = super().read(size)
+            Watched.most = max(Watched.most, len(data))
+            return data
+
+    whole = saved(data.camera(), "PNG", compress_level=0)
+    assert len(whole) > 200_000
+    for content in (whole[:200_000], b"\0" * 300_000):
+        Watched.most = 0
+        with pytest.raises(PhotoError):
+            Photo.read(Watched(content))
+        assert Watched.most < 100_000

@@ -117,6 +117,13 @@ class TestFormats:
         assert np.abs(out[:, :14] - 255).max() <= 3
         assert np.abs(out[:, 18:] - [40, 215, 20]).max() <= 3
 
+    def test_pillow_s_own_limit_on_webp_is_not_ours(self, monkeypatch):
+        encoded = saved(smooth(channels=3), "WEBP")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+        assert Photo.read(encoded).pixels.shape == (24, 36, 3)
+        with pytest.raises(PhotoError, match="at most 50 are read"):
+            Photo.read(encoded, max_pixels=50)
+
     def test_gif_shows_its_first_frame_and_becomes_png(self):
         frames = [Image.fromarray(np.full((9, 11), v, np.uint8)) for v in (10, 200)]
         picture = Photo.read(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms
 
+from koalarize.batch.compare import compare_path
 from koalarize.errors import OutputError
 from koalarize.photo import photo
 from koalarize.photo.photo import EXTENSIONS, FORMATS, Photo, output_path
@@ -38,7 +39,7 @@ class TestWrite:
         assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["a.PNG", "plain"]
 
-    @pytest.mark.parametrize("name", ["out.xyz", "out", "out.gif", "out.jpgg"])
+    @pytest.mark.parametrize("name", ["out.xyz", "out", "out.psd", "out.jpgg"])
     def test_unknown_extension(self, tmp_path, name):
         with pytest.raises(OutputError, match=r"which is not written.*: use one of \.jpg"):
             Photo.read(smooth()).write(smooth(channels=3), tmp_path / name)
@@ -130,6 +131,39 @@ class TestWrite:
     def test_output_path(self, source, target):
         assert output_path(source) == Path(target)
         assert output_path("a.png", suffix="-new") == Path("a-new.png")
+
+    @pytest.mark.parametrize("stem", ["n" * 251, "n" * 246, "ü" * 124, "Zürich " * 31])
+    def test_names_that_are_too_long_are_cut(self, stem, tmp_path):
+        path = output_path(tmp_path / f"{stem}.png")
+        assert len(os.fsencode(path.name)) <= 255
+        assert path.name.endswith(".color.png")
+        assert path.name[:100] == stem[:100]
+        assert path != output_path(tmp_path / f"{stem[:-1]}x.png")
+        Photo.read(smooth()).write(smooth(channels=3), path)
+        whole = compare_path(path)
+        assert len(os.fsencode(whole.name)) <= 255
+
+    def test_a_lossless_webp_stays_lossless(self):
+        source = Image.fromarray(smooth(channels=3))
+        srgb = np.random.default_rng(0).integers(0, 256, (24, 36, 3), dtype=np.uint8)
+        for animated in ({}, {"save_all": True, "append_images": [source.rotate(180)]}):
+            photo = Photo.read(saved(source, "WEBP", lossless=True, **animated))
+            assert np.array_equal(np.asarray(opened(photo.encode(srgb, format="webp"))), srgb)
+        photo = Photo.read(saved(source, "WEBP"))
+        assert not np.array_equal(np.asarray(opened(photo.encode(srgb, format="webp"))), srgb)
+
+    @pytest.mark.parametrize("mode", ["L", "RGB"])
+    def test_jpeg_tables_are_never_coarser_than_the_picture_s_own(self, mode):
+        source = Image.fromarray(smooth(channels=3)).convert(mode)
+        for quality in (60, 98):
+            photo = Photo.read(saved(source, "JPEG", quality=quality))
+            written = opened(photo.encode(colored(photo))).quantization
+            usual = opened(saved(source.convert("RGB"), "JPEG", quality=95)).quantization
+            for number, table in written.items():
+                own = photo.packing.tables[min(number, len(photo.packing.tables) - 1)]
+                assert all(
+                    a <= min(b, c) for a, b, c in zip(table, own, usual[number], strict=True)
+                )
 
     def test_tables(self):
         assert set(FORMATS) <= set(EXTENSIONS)

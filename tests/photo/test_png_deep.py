@@ -60,14 +60,14 @@ def test_one_transparent_color():
     assert (photo.alpha == 65535).sum() == 21 * 34 - 1
 
 
-def test_color_in_another_profile_keeps_8_bits_and_says_so():
+def test_color_in_another_profile_keeps_16_bits():
     import zlib
 
     source = deep_png(noise(3))
     profile = png_chunk(b"iCCP", b"x\0\0" + zlib.compress(adobe_profile()))
     photo = Photo.read(source[:33] + profile + source[33:])
-    assert photo.pixels.dtype == np.uint8
-    assert "read as 8" in photo.notes[0]
+    assert photo.pixels.dtype == np.uint16
+    assert photo.notes == ()
 
 
 def test_cut_short():

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from skimage import data
 
 from fakes import ClassifyingEngine, FakeEngine, OneByOne
 from koalarize import color
@@ -405,3 +406,19 @@ def night():
         draw.rectangle((left, top, left + 52, 320), fill=12 + i)
         draw.rectangle((left + 20, top + 30, left + 27, top + 40), fill=220)
     return np.asarray(image)
+
+
+def sepia(grey, border):
+    """The usual filter, whose brightest levels are clipped, with a white border around it."""
+    toned = grey[..., None] * np.array([1.351, 1.203, 0.937])
+    sides = ((border, border), (border, border), (0, 0))
+    return np.pad(np.clip(toned, 0, 255).astype(np.uint8), sides, constant_values=255)
+
+
+@pytest.mark.parametrize("border", [0, 25, 50, 100])
+@pytest.mark.parametrize("name", ["camera", "astronaut", "coffee"])
+def test_sepia_by_filter_with_a_white_border_is_a_toning(name, border):
+    picture = getattr(data, name)()
+    grey = np.asarray(Image.fromarray(picture).convert("L"), np.float64)
+    look = Colorizer(FakeEngine(size=256)).look(Photo.read(sepia(grey, border)))
+    assert not look.has_colors

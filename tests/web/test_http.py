@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
+from PIL import Image
 
 from rest import API, image_of, problem
 
@@ -81,3 +85,19 @@ def test_the_description_names_the_token(service):
     document = service.get(f"{API}/openapi.json").json()
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     assert document["security"] == [{"token": []}, {}]
+
+
+def test_notes_stand_in_a_header(service):
+    frames = [Image.new("L", (40, 30), level) for level in (90, 120, 150)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
+    said = service.post(f"{API}/colorize", content=buffer.getvalue())
+    note = "page 1 of 3: the others are left out"
+    assert json.loads(said.headers["koalarize-notes"]) == [note]
+    id = service.post(f"{API}/photos", content=buffer.getvalue()).json()["id"]
+    said = service.post(f"{API}/photos/{id}/render", json={"format": "png"})
+    assert json.loads(said.headers["koalarize-notes"]) == [note]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "PNG")
+    said = service.post(f"{API}/colorize", content=buffer.getvalue())
+    assert "koalarize-notes" not in said.headers

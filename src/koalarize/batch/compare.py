@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from koalarize.color import lab_to_srgb, srgb_to_lab
+from koalarize.photo.files import output_path
 from koalarize.photo.photo import Photo
 
 __all__ = ["compare_path", "write_comparison"]
@@ -21,7 +22,7 @@ _ROWS = 256
 def compare_path(result: Path) -> Path:
     """Return where the comparison of a result goes: ``name.color.jpg`` -> ``name.compare.jpg``."""
     stem = result.stem[: -len(".color")] if result.stem.endswith(".color") else result.stem
-    return result.with_name(f"{stem}.compare{result.suffix}")
+    return output_path(result.with_name(stem + result.suffix), suffix=".compare")
 
 
 def write_comparison(result: Path, target: Path) -> None:

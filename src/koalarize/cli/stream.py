@@ -65,19 +65,21 @@ def color_stream(stream: Stream, model: str, steering: Steering, session: Sessio
         warn_of_weights(session)
 
     from koalarize.colorizer.colorizer import Colorizer
-    from koalarize.photo.photo import Photo
+    from koalarize.photo.files import write_bytes
 
-    original = Photo.read(data, tolerant=stream.tolerant)
-    colored = Colorizer.load(model).photo(original, steering)
+    format = None if target is None else target.suffix
+    colorizer = Colorizer.load(model)
+    colored = colorizer.data(data, steering, format=format, tolerant=stream.tolerant)
+    assert colored.data is not None
     if target is None:
-        sys.stdout.buffer.write(original.encode(colored.photo.pixels))
+        sys.stdout.buffer.write(colored.data)
         sys.stdout.buffer.flush()
     else:
-        typer.echo(original.write(colored.photo.pixels, target, overwrite=stream.overwrite))
+        typer.echo(write_bytes(colored.data, target, overwrite=stream.overwrite))
     if colored.had_colors:
         note_of_colors(1)
     name = "stdin" if inputs[0] == "-" else Path(inputs[0]).name
-    note_of_losses(name, original.notes_as(None if target is None else target.suffix))
+    note_of_losses(name, colored.notes)
     return 0
 
 

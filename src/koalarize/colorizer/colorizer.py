@@ -7,8 +7,10 @@ Not here: reading and writing files (``photo``), running networks (``engines``),
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast, overload
@@ -19,17 +21,19 @@ from PIL import Image
 
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
-from koalarize.colorizer.reference import Reference, palette_of
+from koalarize.colorizer.reference import Reference, palette_from_photo, palette_of
+from koalarize.colorizer.several import encode_each
 from koalarize.engines.engine import Engine, ModelInfo
 from koalarize.engines.onnx import OnnxEngine
-from koalarize.photo.files import check_output, output_path
-from koalarize.photo.pages import holds_pages, write_pages
+from koalarize.photo.files import check_output, output_path, write_bytes
 from koalarize.photo.photo import Photo
+from koalarize.photo.sources import seekable
 from koalarize.steering.steering import PLAIN, Steering
 
 __all__ = ["Colored", "Colorizer", "Picture", "colorize"]
 
 Array = npt.NDArray[Any]
+_LOG = logging.getLogger(__name__)
 Float32 = npt.NDArray[np.float32]
 #: What can be coloured.
 Picture = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | Array | Photo
@@ -44,12 +48,14 @@ class Colored:
         had_colors: whether the picture clearly had colours of its own, which new ones replaced.
         path: of the file that was written, if one was.
         notes: what of the original is not in the result, a phrase each.
+        data: the file, if none was written.
     """
 
     photo: Photo
     had_colors: bool = False
     path: Path | None = None
     notes: tuple[str, ...] = ()
+    data: bytes | None = None
 
     @property
     def written(self) -> Path:
@@ -120,7 +126,8 @@ class Colorizer:
         Returns:
             What was given, coloured: bytes for bytes, a PIL image for one, an array of its dtype
             for one, a ``Photo`` for one. For a path the path of the file that was written beside
-            it, as ``file`` does.
+            it, as ``file`` does. What of the picture is not in the result is logged as a warning;
+            ``file`` and ``data`` return it as ``Colored.notes``.
 
         Raises:
             PhotoError: if the picture cannot be read.
@@ -129,7 +136,14 @@ class Colorizer:
         """
         steering = _steering(steering, changes)
         if isinstance(picture, (str, os.PathLike)):
-            return self.file(picture, steering=steering).written
+            colored = self.file(picture, steering=steering)
+            _tell(f"`{picture}`", colored.notes)
+            return colored.written
+        if not isinstance(picture, (Image.Image, np.ndarray, Photo)):
+            result = self.data(_bytes_of(picture), steering)
+            _tell("the given data", result.notes)
+            assert result.data is not None
+            return result.data
         photo = picture if isinstance(picture, Photo) else Photo.read(picture)
         colored = self.photo(photo, steering).photo
         if isinstance(picture, Photo):
@@ -137,11 +151,9 @@ class Colorizer:
         srgb = colored.pixels
         if isinstance(picture, Image.Image):
             return photo.to_image(srgb)
-        if isinstance(picture, np.ndarray):
-            if photo.alpha is not None:
-                srgb = np.concatenate([srgb, photo.alpha[..., None]], axis=-1)
-            return srgb.astype(picture.dtype, copy=False)
-        return photo.encode(srgb)
+        if photo.alpha is not None:
+            srgb = np.concatenate([srgb, photo.alpha[..., None]], axis=-1)
+        return srgb.astype(picture.dtype, copy=False)
 
     def file(
         self,
@@ -152,7 +164,7 @@ class Colorizer:
         overwrite: bool = False,
         tolerant: bool = False,
     ) -> Colored:
-        """Colour a file into another one; of a TIFF file, every page into another TIFF file.
+        """Colour a file into another one, with all its pages or frames where that holds them.
 
         Args:
             source: the picture; it is never replaced.
@@ -168,22 +180,46 @@ class Colorizer:
         """
         path = output_path(source) if target is None else Path(target)
         check_output(path, source=Path(source), overwrite=overwrite)
-        original = Photo.read(source, tolerant=tolerant)
-        colored = self.photo(original, steering)
-        if original.pages == 1 or not holds_pages(path):
-            written = original.write(colored.photo.pixels, path, overwrite=overwrite)
-            notes = original.notes_as(path.suffix)
-            return dataclasses.replace(colored, path=written, notes=notes)
-        notes = original.notes_as(path.suffix, pages=original.pages)
+        with closing(Photo.each(source, tolerant=tolerant)) as pictures:
+            data, colored = self._each(pictures, steering, path.suffix)
+        check_output(path, source=Path(source), overwrite=overwrite)  # it may have appeared
+        written = write_bytes(data, path, overwrite=overwrite)
+        return dataclasses.replace(colored, path=written)
 
-        def pages() -> Iterator[tuple[Photo, Array]]:
-            yield original, colored.photo.pixels
-            for number in range(1, original.pages):
-                page = Photo.read(source, page=number)
-                yield page, self.photo(page, steering).photo.pixels
+    def data(
+        self,
+        picture: bytes,
+        steering: Steering = PLAIN,
+        *,
+        format: str | None = None,
+        tolerant: bool = False,
+    ) -> Colored:
+        """Colour a file's bytes, with all its pictures, into those of another file.
 
-        written = write_pages(pages(), path, overwrite=overwrite)
-        return dataclasses.replace(colored, path=written, notes=notes)
+        Args:
+            picture: the file; its bytes.
+            steering: what is asked of the colouring.
+            format: Pillow's name of the result's format, or an extension; by default the
+                picture's own.
+            tolerant: colour a picture that is cut short as far as it goes.
+
+        Returns:
+            The result, whose ``data`` are the file.
+
+        Raises:
+            PhotoError: if the picture cannot be read.
+            OutputError: if the result cannot be made.
+            OptionError: if the model cannot do what is asked.
+        """
+        with closing(Photo.each(picture, tolerant=tolerant)) as pictures:
+            data, colored = self._each(pictures, steering, format)
+        return dataclasses.replace(colored, data=data)
+
+    def _each(
+        self, pictures: Iterator[Photo], steering: Steering, format: str | None
+    ) -> tuple[bytes, Colored]:
+        lead = palette_from_photo if self.info.output == "logits" else None
+        return encode_each(pictures, self.photo, steering, format, lead)
 
     def photo(self, photo: Photo, steering: Steering = PLAIN) -> Colored:
         """Colour a photo.
@@ -224,6 +260,22 @@ def colorize(
     """
     steering = _steering(PLAIN, changes)
     return Colorizer.load(model)(cast(Photo, picture), steering)  # any kind will do
+
+
+def _bytes_of(picture: bytes | BinaryIO) -> bytes:
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        return bytes(picture)
+    if not hasattr(picture, "read"):
+        Photo.read(picture)  # which says what it takes
+    stream = seekable(picture)
+    stream.seek(0)
+    return stream.read()
+
+
+def _tell(name: str, notes: tuple[str, ...]) -> None:
+    """Log what of a picture is not in its result."""
+    for note in notes:
+        _LOG.warning("%s: %s", name, note)
 
 
 def _steering(steering: Steering, changes: Mapping[str, object]) -> Steering:

@@ -5,6 +5,7 @@ Not here: pixels (``photo.photo``), what a network answers (``colorizer.answers`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ Float32 = npt.NDArray[np.float32]
 
 #: The working grid of a panorama has at most this many squares of the working size.
 _MOST_SQUARES = 8
+#: And at most so many once it is padded, which only thin pictures reach.
+_MOST_SQUARES_PADDED = 12
 
 
 @dataclass(frozen=True)
@@ -146,4 +149,14 @@ def working_size(height: int, width: int, size: int | None, info: ModelInfo) -> 
     squares = (height * scale) * (width * scale) / size**2
     if squares > _MOST_SQUARES:
         scale *= (_MOST_SQUARES / squares) ** 0.5
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    return _bounded(max(1, round(height * scale)), max(1, round(width * scale)), size, info)
+
+
+def _bounded(height: int, width: int, size: int, info: ModelInfo) -> tuple[int, int]:
+    """Shorten the longer side of a thin picture, which padding would make much larger."""
+    rows, columns = info.padded(height, width)
+    most = _MOST_SQUARES_PADDED * math.prod(info.padded(size, size))
+    if rows * columns <= most:
+        return height, width
+    longest = max(1, most // min(rows, columns))
+    return min(height, longest), min(width, longest)

@@ -1,46 +1,51 @@
-"""From a stream to upright pixels with everything worth keeping: which reader takes which file.
+"""From an opened picture to upright pixels with everything worth keeping.
 
-Not here: Pillow's modes (``read``), TIFF files that Pillow lacks (``tiff_pixels``), what a person
-sees of it (``photo``).
+Not here: which reader takes which file (``streams``), Pillow's modes (``read``), what a person sees
+of it (``photo``).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy.typing as npt
 from PIL import Image
 
 from koalarize.errors import PhotoError
-from koalarize.photo.directories import Directory, TiffReader
-from koalarize.photo.jpeg_segments import is_jpeg, jpeg_metadata
-from koalarize.photo.mend import completed, has_all_its_pixels, with_end
-from koalarize.photo.metadata import Metadata, dpi_of_tiff, exif_of_tiff, metadata_of_tiff
-from koalarize.photo.png_chunks import is_png, png_parts
-from koalarize.photo.read import (
-    DECODE_ERRORS,
-    damaged,
-    dpi_of,
-    exif_of,
-    open_image,
-    pixels_of,
-    upright,
-)
-from koalarize.photo.samples import Samples, is_deep_png, png_samples, srgb_of_samples
-from koalarize.photo.tiff_pixels import is_tiff, pages_of, pillow_lacks, read_samples
+from koalarize.photo.encode8 import Packing
+from koalarize.photo.frames import Frame, frame_of
+from koalarize.photo.metadata import Metadata
+from koalarize.photo.read import DECODE_ERRORS, damaged, dpi_of, exif_of, pixels_of, upright
+from koalarize.photo.samples import Samples, srgb_of_samples
 
-__all__ = ["Decoded", "Limits", "decode_image", "decode_stream"]
+__all__ = [
+    "CALLED",
+    "Beside",
+    "Decoded",
+    "Limits",
+    "check_size",
+    "decode_image",
+    "too_large",
+    "turned",
+]
 
 Array = npt.NDArray[Any]
 
 #: Formats of which a file may hold several pictures, and what they are called there.
-_SEVERAL = {"GIF": "frame", "PNG": "frame", "WEBP": "frame", "AVIF": "frame", "MPO": "picture"}
+CALLED = {
+    "TIFF": "page",
+    "DCX": "page",
+    "GIF": "frame",
+    "PNG": "frame",
+    "WEBP": "frame",
+    "AVIF": "frame",
+    "FLI": "frame",
+    "MPO": "picture",
+    "HEIF": "picture",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Limits:
     Attributes:
         max_pixels: pictures with more are refused before they are decoded.
         tolerant: read a picture that is cut short as far as it goes.
-        page: which page of a TIFF file is read, from 0.
+        page: which page, frame or picture of the file is read, from 0.
     """
 
     max_pixels: int
@@ -68,6 +73,7 @@ class Beside:
         icc: a profile that Pillow does not see.
         notes: what has been left out of the file.
         samples: gives the samples where Pillow would drop half of their bits.
+        lossless: whether a format that can be either is lossless here.
     """
 
     metadata: Metadata = field(default_factory=Metadata)
@@ -75,6 +81,7 @@ class Beside:
     icc: bytes | None = None
     notes: tuple[str, ...] = ()
     samples: Callable[[], Samples] | None = None
+    lossless: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,82 +96,13 @@ class Decoded:
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     pages: int = 1
+    frame: Frame | None = None
+    packing: Packing = field(default_factory=Packing)
 
-
-def decode_stream(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
-    """Decode the picture of a file.
-
-    Raises:
-        PhotoError: if it is damaged, too large or not a picture.
-    """
-    try:
-        return _decode_whole(stream, name, limits)
-    except PhotoError as error:
-        if not isinstance(error.__cause__, DECODE_ERRORS):
-            raise
-        mended = _mended(stream, name, limits)
-        if mended is None:
-            raise
-        return mended
-
-
-def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
-    stream.seek(0)
-    head = stream.read(32)
-    beside = Beside()
-    if is_tiff(head):
-        return _decode_tiff(stream, name, limits)
-    if is_png(head):
-        parts = png_parts(stream)
-        stream = parts.stream
-        deep = partial(png_samples, stream) if is_deep_png(head) else None
-        beside = Beside(parts.metadata, parts.exif, parts.icc, parts.notes, deep)
-    elif is_jpeg(head):
-        metadata, notes = jpeg_metadata(stream)
-        beside = Beside(metadata, notes=notes)
-    with open_image(stream, name) as image:
-        return decode_image(image, name, limits, beside, own=True)
-
-
-def _mended(stream: BinaryIO, name: str, limits: Limits) -> Decoded | None:
-    """Decode a file that ends too early; None if it cannot, or may not, be completed."""
-    stream.seek(0)
-    data = stream.read()
-    shown = _endless_jpeg(data, name, limits)
-    if shown is not None or not limits.tolerant:
-        return shown
-    try:
-        with open_image(_bare(stream), name) as image:
-            size = image.size
-        _check_size(size, name, limits.max_pixels)
-        shown = _decode_whole(io.BytesIO(completed(stream, size)), name, limits)
-    except (PhotoError, *DECODE_ERRORS):
-        return None
-    note = "it is cut short: what is missing of it is filled up"
-    return dataclasses.replace(shown, notes=(*shown.notes, note))
-
-
-def _endless_jpeg(data: bytes, name: str, limits: Limits) -> Decoded | None:
-    """Decode a JPEG file that lacks nothing but the mark of its end; None if it is none."""
-    if not is_jpeg(data) or data.rstrip(b"\0").endswith(b"\xff\xd9"):
-        return None
-
-    def decode(data: bytes) -> Decoded:
-        return _decode_whole(io.BytesIO(data), name, limits)
-
-    try:
-        shown = decode(with_end(data))
-        if not has_all_its_pixels(data, shown.pixels, lambda data: decode(data).pixels):
-            return None
-    except PhotoError:
-        return None
-    note = "the mark of its end is missing; all its pixels are there"
-    return dataclasses.replace(shown, notes=(*shown.notes, note))
-
-
-def _bare(stream: BinaryIO) -> BinaryIO:
-    stream.seek(0)
-    return png_parts(stream).stream if is_png(stream.read(16)) else stream
+    @property
+    def called(self) -> str:
+        """What each picture of a file with several is called."""
+        return CALLED.get(self.format, "picture")
 
 
 def decode_image(
@@ -182,7 +120,7 @@ def decode_image(
     Raises:
         PhotoError: if it is damaged or too large.
     """
-    _check_size(image.size, name, limits.max_pixels)
+    check_size(image.size, name, limits.max_pixels)
     beside = beside or Beside()
     kind = image.format or "PNG"
     if own:
@@ -190,7 +128,6 @@ def decode_image(
     metadata = _of_pillow(image, beside.metadata)
     try:
         dpi = dpi_of(image)
-        notes = (*beside.notes, *(_note_of_frames(image) if own else ()))
         if beside.samples is None:
             _load(image)
             samples = Samples(*pixels_of(image, name))
@@ -198,22 +135,25 @@ def decode_image(
             samples = srgb_of_samples(beside.samples(), image.info.get("icc_profile"), name)
         exif, orientation = exif_of(image, name)
     except MemoryError as error:
-        raise _too_large(image.size, name) from error
+        raise too_large(image.size, name) from error
     except DECODE_ERRORS as error:
         raise PhotoError(damaged(name, error)) from error
+    frame, pages = frame_of(image), getattr(image, "n_frames", 1) if kind in CALLED and own else 1
+    packing = _packing_of(image, beside)
     if own:
-        image.close()  # frees Pillow's copy before ours is turned
-    notes = (*notes, *samples.notes)
-    decoded = Decoded(samples.values, samples.alpha, kind, exif, dpi, metadata, notes)
-    return _turned(decoded, orientation)
+        Image.Image.close(image)  # frees Pillow's copy before ours is turned; the file stays open
+    notes = (*beside.notes, *samples.notes)
+    decoded = Decoded(
+        samples.values, samples.alpha, kind, exif, dpi, metadata, notes, pages, frame, packing
+    )
+    return turned(decoded, orientation)
 
 
-def _note_of_frames(image: Image.Image) -> tuple[str, ...]:
-    """Say how many pictures a file holds that gives one."""
-    if image.format not in _SEVERAL:
-        return ()
-    frames = getattr(image, "n_frames", 1)
-    return (f"{_SEVERAL[image.format]} 1 of {frames}: the others are left out",) * (frames > 1)
+def _packing_of(image: Image.Image, beside: Beside) -> Packing:
+    tables: dict[int, list[int]] = getattr(image, "quantization", None) or {}
+    sound = all(len(table) == 64 for table in tables.values())
+    found = tuple(tuple(tables[key]) for key in sorted(tables)) if sound else ()
+    return Packing(beside.lossless, found)
 
 
 def _give_back(image: Image.Image, beside: Beside) -> None:
@@ -245,7 +185,7 @@ def _load(image: Image.Image) -> None:
     image.load()
 
 
-def _turned(decoded: Decoded, orientation: int) -> Decoded:
+def turned(decoded: Decoded, orientation: int) -> Decoded:
     """Turn a picture and what is said of it upright."""
     alpha, dpi = decoded.alpha, decoded.dpi
     if dpi and orientation >= 5:
@@ -259,7 +199,12 @@ def _turned(decoded: Decoded, orientation: int) -> Decoded:
     )
 
 
-def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    """Check that a picture has pixels, and not too many.
+
+    Raises:
+        PhotoError: if not.
+    """
     width, height = size
     if not (width > 0 and height > 0):
         raise PhotoError(f"{name} is {width} × {height} pixels: a picture needs at least one.")
@@ -270,69 +215,8 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         )
 
 
-def _too_large(size: tuple[int, int], name: str) -> PhotoError:
+def too_large(size: tuple[int, int], name: str) -> PhotoError:
+    """Return the error for a picture that memory does not hold."""
     return PhotoError(
         f"{name} ({size[0]} × {size[1]} pixels) does not fit in memory: make it smaller."
     )
-
-
-def _decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
-    """Decode a page of a TIFF; reduced copies of another one do not count."""
-    pages = pages_of(stream, name)
-    if pages is None:  # whatever it is, Pillow says what is wrong with it
-        with open_image(stream, name) as image:
-            return decode_image(image, name, limits, own=True)
-    if limits.page >= len(pages.offsets):
-        raise PhotoError(f"{name} has {len(pages.offsets)} pages: there is no page {limits.page}.")
-    at = pages.offsets[limits.page]
-    page = pages.directories[limits.page]
-    fields = _fields_of(stream, at)
-    orientation = fields.number(274, 1)
-    orientation = orientation if 1 <= orientation <= 8 else 1
-    if pillow_lacks(page):
-        size = (page.number(256, 0), page.number(257, 0))
-        _check_size(size, name, limits.max_pixels)
-        try:
-            samples = srgb_of_samples(read_samples(stream, at, name), _profile_of(fields), name)
-            dpi = dpi_of_tiff(fields)
-            decoded = Decoded(samples.values, samples.alpha, "TIFF", dpi=dpi, notes=samples.notes)
-            decoded = _turned(decoded, orientation)
-        except MemoryError as error:
-            raise _too_large(size, name) from error
-        except DECODE_ERRORS as error:
-            raise PhotoError(damaged(name, error)) from error
-    else:
-        with open_image(_at_page(stream, at), name) as image:
-            decoded = decode_image(image, name, limits, own=True)
-    return dataclasses.replace(
-        decoded,
-        exif=exif_of_tiff(fields),
-        metadata=metadata_of_tiff(fields).upright(orientation),
-        pages=len(pages.offsets),
-    )
-
-
-def _fields_of(stream: BinaryIO, at: int) -> Directory:
-    try:
-        return TiffReader(stream).described(at, _TILES)
-    except (ValueError, struct.error):
-        return Directory()
-
-
-def _profile_of(fields: Directory) -> bytes | None:
-    return fields.fields[34675].data if 34675 in fields.fields else None
-
-
-#: Where strips and tiles lie: long, and of no use to another file.
-_TILES = (273, 279, 324, 325)
-
-
-def _at_page(stream: BinaryIO, at: int) -> BinaryIO:
-    """Return a TIFF file whose first page is the one at an offset."""
-    reader = TiffReader(stream)
-    stream.seek(0)
-    if reader.first == at:
-        return stream
-    data = bytearray(stream.read())
-    struct.pack_into(reader.order + ("Q" if reader.big else "I"), data, 8 if reader.big else 4, at)
-    return io.BytesIO(data)

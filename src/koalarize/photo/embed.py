@@ -18,7 +18,7 @@ JPEG_EXIF_ROOM = 65533
 _TEXT = b"iTXt"
 _HOLD_XMP = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 _HOLD_IPTC = frozenset({"JPEG", "PNG", "TIFF"})
-_HOLD_COMMENTS = frozenset({"JPEG", "PNG"})
+_HOLD_COMMENTS = frozenset({"JPEG", "PNG", "GIF"})
 _HOLD_DPI = frozenset({"JPEG", "PNG", "TIFF", "BMP"})
 
 
@@ -40,7 +40,8 @@ def left_out(held: Held, kind: str) -> tuple[str, ...]:
     """
     metadata = held.metadata
     xmp_fits = kind in _HOLD_XMP and not (kind == "JPEG" and len(metadata.xmp or b"") > XMP_ROOM)
-    exif_fits = kind != "BMP" and not (kind == "JPEG" and len(held.exif or b"") > JPEG_EXIF_ROOM)
+    exif_room = {"JPEG": JPEG_EXIF_ROOM, "BMP": 0, "GIF": 0}.get(kind)
+    exif_fits = exif_room is None or len(held.exif or b"") <= exif_room
     names = (
         ("EXIF", held.exif and not exif_fits),
         ("XMP", metadata.xmp and not xmp_fits),

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import os
 import secrets
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _BLOCK = 1 << 20
+_LONGEST_NAME = 255  # bytes, on all usual file systems
 
 #: Extensions that can be written -> Pillow's name of the format.
 FORMATS: Mapping[str, str] = MappingProxyType(
@@ -40,13 +42,19 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         ".jpe": "JPEG",
         ".jfif": "JPEG",
         ".png": "PNG",
+        ".apng": "PNG",
         ".tif": "TIFF",
         ".tiff": "TIFF",
         ".webp": "WEBP",
         ".bmp": "BMP",
         ".avif": "AVIF",
+        ".mpo": "JPEG",
+        ".gif": "GIF",
     }
 )
+
+#: Formats that are written only where they hold an animation: of 256 colors a frame.
+_ONLY_MOVING = frozenset({"GIF"})
 
 #: Pillow's name of a format that can be written -> its media type.
 MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
@@ -58,7 +66,6 @@ EXTENSIONS: Mapping[str, str] = MappingProxyType(
     {
         **FORMATS,
         ".dib": "DIB",
-        ".gif": "GIF",
         ".jp2": "JPEG2000",
         ".j2k": "JPEG2000",
         ".pbm": "PPM",
@@ -66,8 +73,6 @@ EXTENSIONS: Mapping[str, str] = MappingProxyType(
         ".pnm": "PPM",
         ".ppm": "PPM",
         ".tga": "TGA",
-        ".mpo": "MPO",
-        ".apng": "PNG",
         ".pcx": "PCX",
         ".psd": "PSD",
     }
@@ -83,14 +88,15 @@ def read_extensions() -> tuple[str, ...]:
     return (*EXTENSIONS, *heif)
 
 
-def written_format(own: str) -> str:
+def written_format(own: str, *, moving: bool = False) -> str:
     """Return the format that a result has: the picture's own, or PNG if that is not written.
 
     Args:
         own: Pillow's name of the picture's format.
+        moving: whether it is an animation.
     """
     kind = "JPEG" if own == "MPO" else own
-    return kind if kind in MEDIA_TYPES else "PNG"
+    return kind if kind in MEDIA_TYPES and (moving or kind not in _ONLY_MOVING) else "PNG"
 
 
 def extension_of(kind: str) -> str:
@@ -101,11 +107,37 @@ def extension_of(kind: str) -> str:
 def output_path(source: str | os.PathLike[str], *, suffix: str = ".color") -> Path:
     """Return where the colored version of a file goes: ``photo.jpg`` -> ``photo.color.jpg``.
 
-    A format that is read but not written becomes PNG.
+    A name that would be too long for a file system is cut. A format that is read but not written
+    becomes PNG, and so does a GIF picture that is no
+    animation, since it would lose colors.
     """
     path = Path(source)
-    extension = path.suffix if path.suffix.lower() in FORMATS else ".png"
-    return path.with_name(path.stem + suffix + extension)
+    kind = FORMATS.get(path.suffix.lower())
+    kept = kind is not None and (kind not in _ONLY_MOVING or _is_moving(path))
+    extension = path.suffix if kept else ".png"
+    return path.with_name(_shortened(path.stem, suffix + extension) + suffix + extension)
+
+
+def _shortened(stem: str, rest: str) -> str:
+    """Return a stem that a file's name has room for; a cut one ends with a hash of the whole."""
+    room = _LONGEST_NAME - len(os.fsencode(rest))
+    if len(os.fsencode(stem)) <= room:
+        return stem
+    mark = "~" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
+    while len(os.fsencode(stem)) > room - len(mark):
+        stem = stem[:-1]
+    return stem + mark
+
+
+def _is_moving(path: Path) -> bool:
+    """Tell whether a GIF file holds more than one frame; False if it cannot be read."""
+    from PIL import GifImagePlugin
+
+    try:
+        with path.open("rb") as stream, GifImagePlugin.GifImageFile(stream, "") as image:
+            return image.is_animated
+    except (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error):
+        return False
 
 
 def check_output(

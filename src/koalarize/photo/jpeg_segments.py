@@ -6,16 +6,16 @@ Not here: pixels (``read``), EXIF and profiles, which Pillow reads and writes.
 from __future__ import annotations
 
 import hashlib
-import io
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from koalarize.photo.metadata import Metadata
 
-__all__ = ["XMP_ROOM", "is_jpeg", "jpeg_metadata", "segments_of"]
+__all__ = ["XMP_ROOM", "is_jpeg", "jpeg_metadata", "segment_places", "segments_of"]
 
 _COMMENT, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
+_PIXELS = 0xDA
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
@@ -64,20 +64,28 @@ def jpeg_metadata(stream: BinaryIO) -> tuple[Metadata, tuple[str, ...]]:
 
 def _segments(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yield marker and data of comments and application segments up to the pixels."""
-    stream.seek(2)
+    for marker, at, size in segment_places(stream):
+        if marker == _COMMENT or 0xE0 <= marker <= 0xEF:
+            stream.seek(at)
+            yield marker, stream.read(size)
+
+
+def segment_places(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start and size of the data of each segment before the pixels."""
+    at = 2
     while True:
+        stream.seek(at)
         head = stream.read(4)
-        while head[:2] == b"\xff\xff":  # fill bytes
-            head = head[1:] + stream.read(1)
         if len(head) < 4 or head[0] != 0xFF:
             return
         marker, size = head[1], struct.unpack(">H", head[2:])[0]
-        if marker == 0xDA or size < 2:  # the pixels begin
+        if marker == 0xFF:  # a fill byte
+            at += 1
+            continue
+        if marker == _PIXELS or size < 2:
             return
-        if marker == _COMMENT or 0xE0 <= marker <= 0xEF:
-            yield marker, stream.read(size - 2)
-        else:
-            stream.seek(size - 2, io.SEEK_CUR)
+        yield marker, at + 4, size - 2
+        at += 2 + size
 
 
 def segments_of(metadata: Metadata) -> bytes:

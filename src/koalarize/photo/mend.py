@@ -17,6 +17,7 @@ from koalarize.photo.png_chunks import inflated_as_far_as_it_goes, is_png
 __all__ = ["completed", "has_all_its_pixels", "with_end"]
 
 _SCAN = 0xDA
+_NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})
 _MARKERS = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither within a scan's data
 _END = b"\xff\xd9"
 # Different pixels come of these where a decoder asks for more than is there.
@@ -34,14 +35,47 @@ def with_end(data: bytes, filling: bytes = b"") -> bytes:
 def has_all_its_pixels(data: bytes, shown: Pixels, decode: Callable[[bytes], Pixels]) -> bool:
     """Tell whether a JPEG file without an end lacks nothing else.
 
-    Whatever stands in place of missing data would show in the pixels.
+    Whatever stands in place of missing data would show in the pixels; a file that is cut between
+    two scans decodes whatever follows, so the scans are counted too.
 
     Args:
         data: the file.
         shown: the pixels of ``with_end(data)``.
         decode: what gives the pixels of a file.
     """
+    if not has_all_its_scans(data):
+        return False
     return all(np.array_equal(shown, decode(with_end(data, fill))) for fill in _FILLINGS)
+
+
+def has_all_its_scans(data: bytes) -> bool:
+    """Tell whether the scans of a JPEG file bring all coefficients of all components.
+
+    A file whose structure cannot be followed counts as complete.
+    """
+    missing: dict[int, set[int]] = {}
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF or data[at + 1] == 0xFF:
+            at += 1
+            continue
+        marker = data[at + 1]
+        size = int.from_bytes(data[at + 2 : at + 4], "big")
+        body = data[at + 4 : at + 2 + size]
+        at += 2 + size
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES and len(body) >= 6:
+            missing = {kind: set(range(64)) for kind in body[6::3]}
+        elif marker == _SCAN and len(body) >= 4:
+            last = 1 + 2 * body[0]
+            first_of_band, end_of_band, steps = (*body[last : last + 3], 0, 63, 0)[:3]
+            if not steps & 0x0F:  # no bits of these coefficients are left for later scans
+                for kind in body[1:last:2]:
+                    missing.get(kind, set()).difference_update(
+                        range(first_of_band, end_of_band + 1)
+                    )
+            found = _MARKERS.search(data, at)
+            at = found.start() if found is not None else len(data)
+    return not any(missing.values())
 
 
 def completed(stream: BinaryIO, size: tuple[int, int]) -> bytes:

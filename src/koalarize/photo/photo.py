@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +20,16 @@ from PIL import Image
 
 from koalarize.color import by_rows, grey_to_lightness, srgb_to_lab
 from koalarize.errors import OutputError, PhotoError, did_you_mean
-from koalarize.photo.decode import Decoded, Limits, decode_image, decode_stream
-from koalarize.photo.embed import JPEG_EXIF_ROOM, Held, left_out, png_texts, segments_of
+from koalarize.photo.decode import CALLED, Decoded, Limits, decode_image
+from koalarize.photo.embed import Held, left_out, png_texts
+from koalarize.photo.encode8 import (
+    OPTIONS,
+    WITHOUT_ALPHA,
+    Packing,
+    encode_by_pillow,
+    kept_in,
+    picture_of,
+)
 from koalarize.photo.files import (
     EXTENSIONS,
     FORMATS,
@@ -31,10 +38,12 @@ from koalarize.photo.files import (
     write_bytes,
     written_format,
 )
+from koalarize.photo.frames import Frame
 from koalarize.photo.metadata import Metadata, tiff_fields
 from koalarize.photo.profiles import srgb_profile
 from koalarize.photo.read import DECODE_ERRORS, pixels_of_array
-from koalarize.photo.white import over_white
+from koalarize.photo.sources import opened, seekable
+from koalarize.photo.streams import decode_pictures, decode_stream
 
 __all__ = [
     "EXTENSIONS",
@@ -42,6 +51,7 @@ __all__ = [
     "MAX_PIXELS",
     "Photo",
     "check_output",
+    "output_format",
     "output_path",
     "write_bytes",
 ]
@@ -54,18 +64,6 @@ _CHUNK_PIXELS = 1 << 18
 #: Pictures with more pixels are refused before they are decoded.
 MAX_PIXELS = 500_000_000
 
-# How each format is written. Chroma is never subsampled: it is all that a colored picture adds.
-_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "JPEG": {"quality": 95, "subsampling": 0},
-        "PNG": {"compress_level": 4},
-        "TIFF": {},
-        "WEBP": {"quality": 95, "method": 4},
-        "AVIF": {"quality": 90, "subsampling": "4:4:4"},
-        "BMP": {},
-    }
-)
-_WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
 _WITH_16_BITS = frozenset({"PNG", "TIFF"})
 
 
@@ -84,7 +82,9 @@ class Photo:
         source: the file it was read from; never written over.
         metadata: what else the file says: XMP, IPTC, comments, texts.
         notes: what of the file is not in the photo, a phrase each.
-        pages: how many pages the file has, of which this is one.
+        pages: how many pages, frames or pictures the file has, of which this is one.
+        frame: what it is among them, where they are not pages.
+        packing: how its file was packed.
     """
 
     pixels: Array
@@ -96,6 +96,8 @@ class Photo:
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     pages: int = 1
+    frame: Frame | None = None
+    packing: Packing = field(default_factory=Packing)
 
     @classmethod
     def read(
@@ -116,7 +118,7 @@ class Photo:
             source: the picture.
             max_pixels: pictures with more are refused before they are decoded.
             tolerant: read a file that is cut short as far as it goes; ``notes`` says so.
-            page: which page of a TIFF file, from 0.
+            page: which page, frame or picture of a file with several, from 0.
 
         Raises:
             PhotoError: if it is missing, empty, damaged, too large or not a picture.
@@ -130,17 +132,43 @@ class Photo:
             return cls._of(decode_stream(io.BytesIO(source), "the given data", limits))
         if isinstance(source, (str, os.PathLike)):
             path = Path(source)
-            try:
-                with path.open("rb") as stream:
-                    return cls._of(decode_stream(stream, f"`{path}`", limits), path)
-            except OSError as error:
-                raise PhotoError(_unreadable(path, error)) from error
+            with opened(path) as stream:
+                return cls._of(decode_stream(stream, f"`{path}`", limits), path)
         if hasattr(source, "read"):
-            return cls._of(decode_stream(_seekable(source), "the given file", limits))
+            return cls._of(decode_stream(seekable(source), "the given file", limits))
         raise PhotoError(
             f"`source` is a {type(source).__name__} but must be a path, bytes, a binary file, "
             "a PIL image or a NumPy array: convert it first."
         )
+
+    @classmethod
+    def each(
+        cls,
+        source: str | os.PathLike[str] | bytes,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        tolerant: bool = False,
+    ) -> Generator[Photo]:
+        """Read all pictures of a file, one at a time: pages, frames, a stereo pair.
+
+        Args:
+            source: a path or bytes.
+            max_pixels: as ``read`` takes it.
+            tolerant: as ``read`` takes it; of an animation that is cut short fewer than ``pages``
+                may come.
+
+        Raises:
+            PhotoError: as ``read`` says.
+        """
+        limits = Limits(max_pixels, tolerant)
+        if isinstance(source, bytes):
+            for decoded in decode_pictures(io.BytesIO(source), "the given data", limits):
+                yield cls._of(decoded)
+            return
+        path = Path(source)
+        with opened(path) as stream:
+            for decoded in decode_pictures(stream, f"`{path}`", limits):
+                yield cls._of(decoded, path)
 
     @classmethod
     def _of(cls, decoded: Decoded, path: Path | None = None) -> Photo:
@@ -154,6 +182,8 @@ class Photo:
             decoded.metadata,
             decoded.notes,
             decoded.pages,
+            decoded.frame,
+            decoded.packing,
         )
 
     @property
@@ -165,6 +195,11 @@ class Photo:
     def width(self) -> int:
         """Columns of pixels."""
         return int(self.pixels.shape[1])
+
+    @property
+    def called(self) -> str:
+        """What each picture of its file is called, if there are several."""
+        return CALLED.get(self.format, "picture")
 
     @property
     def is_grey(self) -> bool:
@@ -200,16 +235,14 @@ class Photo:
         Raises:
             OutputError: if the format is unknown or cannot hold the picture.
         """
-        kind = _output_format(format, self.format)
+        kind = output_format(format, self)
         self._check_size(srgb)
         try:
             if kind == "TIFF" or (kind == "PNG" and srgb.dtype != np.uint8):
                 return self._encode_ourselves(srgb, kind)
-            buffer = io.BytesIO()
-            self._pillow_image(srgb, alpha=kind not in _WITHOUT_ALPHA).save(
-                buffer, kind, **_OPTIONS[kind], **self._kept(kind)
-            )
-            return buffer.getvalue()
+            held = Held(self.exif, self.dpi, self.metadata)
+            pixels, alpha = _to_depth(srgb, np.uint8), self._alpha_as(np.uint8)
+            return encode_by_pillow(pixels, alpha, kind, held, self.packing)
         except DECODE_ERRORS as error:
             raise OutputError(
                 f"{self.width} × {self.height} pixels cannot be written as {kind} ({error}): "
@@ -236,7 +269,7 @@ class Photo:
             format: as ``encode`` takes it.
         """
         held = Held(self.exif, self.dpi, self.metadata)
-        return left_out(held, _output_format(format, self.format))
+        return left_out(held, output_format(format, self))
 
     def notes_as(self, format: str | None = None, *, pages: int = 1) -> tuple[str, ...]:
         """Return what of the file a result in a format lacks, a phrase each.
@@ -247,13 +280,17 @@ class Photo:
         """
         notes = self.notes
         if self.pages > pages:
-            notes = (*notes, f"page 1 of {self.pages}: the others are left out")
-        kind = _output_format(format, self.format)
+            notes = (*notes, f"{self.called} 1 of {self.pages}: the others are left out")
+        kind = output_format(format, self)
         lost = self.left_out(kind)
-        if self.alpha is not None and kind in _WITHOUT_ALPHA:
+        if self.alpha is not None and kind in WITHOUT_ALPHA:
             lost = (*lost, "transparency")
         if self.pixels.dtype != np.uint8 and kind not in _WITH_16_BITS:
             lost = (*lost, "16 bits")
+        if kind == "TIFF" and self.frame is not None and self.frame.duration:
+            lost = (*lost, "timing")
+        if kind == "GIF":
+            notes = (*notes, "GIF holds 256 colours a frame")
         if not lost:
             return notes
         return (*notes, f"{kind} cannot hold its {_listed(lost)}")
@@ -261,8 +298,8 @@ class Photo:
     def to_image(self, srgb: Array) -> Image.Image:
         """Return colored pixels as an 8-bit PIL image, RGB or RGBA; ``info`` holds the rest."""
         self._check_size(srgb)
-        image = self._pillow_image(srgb, alpha=True)
-        kept = self._kept("PNG")
+        image = picture_of(_to_depth(srgb, np.uint8), self._alpha_as(np.uint8))
+        kept = kept_in("PNG", Held(self.exif, self.dpi, self.metadata))
         del kept["pnginfo"]
         image.info.update(kept)
         return image
@@ -275,15 +312,8 @@ class Photo:
                 f"floating point of shape {expected}: give the colored pixels of this photo."
             )
 
-    def _pillow_image(self, srgb: Array, *, alpha: bool) -> Image.Image:
-        pixels = _to_depth(srgb, np.uint8)
-        if self.alpha is None:
-            return Image.fromarray(pixels)
-        image, opacity = Image.fromarray(pixels), Image.fromarray(_to_depth(self.alpha, np.uint8))
-        if not alpha:
-            return over_white(image, opacity)
-        image.putalpha(opacity)
-        return image
+    def _alpha_as(self, depth: type[np.uint8] | type[np.uint16]) -> Array | None:
+        return None if self.alpha is None else _to_depth(self.alpha, depth)
 
     def tiff_page(self, srgb: Array, at: int, *, last: bool) -> bytes:
         """Encode colored pixels as a page of a TIFF file.
@@ -303,8 +333,7 @@ class Photo:
         depth = np.uint8 if srgb.dtype == np.uint8 else np.uint16
         fields = tiff_fields(self.metadata)
         kept = Kept(srgb_profile(), self.exif, self.dpi, fields=fields)
-        alpha = None if self.alpha is None else _to_depth(self.alpha, depth)
-        return tiff_page(_to_depth(srgb, depth), alpha, kept, at, last=last)
+        return tiff_page(_to_depth(srgb, depth), self._alpha_as(depth), kept, at, last=last)
 
     def _encode_ourselves(self, srgb: Array, kind: str) -> bytes:
         from koalarize.photo.encode16 import TIFF_HEAD, Kept, encode_png16
@@ -313,63 +342,33 @@ class Photo:
             return TIFF_HEAD + self.tiff_page(srgb, len(TIFF_HEAD), last=True)
         chunks = tuple(png_texts(self.metadata))
         kept = Kept(srgb_profile(), self.exif, self.dpi, chunks)
-        alpha = None if self.alpha is None else _to_depth(self.alpha, np.uint16)
-        return encode_png16(_to_depth(srgb, np.uint16), alpha, kept)
-
-    def _kept(self, kind: str) -> dict[str, Any]:
-        """Return what ``Image.save`` shall embed; formats ignore what they cannot hold."""
-        kept: dict[str, Any] = {"icc_profile": srgb_profile()}
-        if self.dpi:
-            kept["dpi"] = self.dpi
-        if self.exif and not (kind == "JPEG" and len(self.exif) > JPEG_EXIF_ROOM):
-            kept["exif"] = self.exif
-        if kind == "JPEG":
-            kept["extra"] = segments_of(self.metadata)
-        elif kind == "PNG":
-            from PIL.PngImagePlugin import PngInfo
-
-            kept["pnginfo"] = texts = PngInfo()
-            for name, data in png_texts(self.metadata):
-                texts.add(name, data)
-        elif self.metadata.xmp:
-            kept["xmp"] = self.metadata.xmp
-        return kept
+        return encode_png16(_to_depth(srgb, np.uint16), self._alpha_as(np.uint16), kept)
 
 
 def _listed(names: tuple[str, ...]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _output_format(asked: str | None, own: str) -> str:
+def output_format(asked: str | None, photo: Photo, *, moving: bool = False) -> str:
+    """Return Pillow's name of the format that a photo is written in.
+
+    Args:
+        asked: a name or an extension; None for the photo's own.
+        photo: the photo.
+        moving: whether all frames of its animation are written.
+
+    Raises:
+        OutputError: if it is not written.
+    """
     if asked is None:
-        return written_format(own)
+        return written_format(photo.format, moving=moving)
     kind = FORMATS.get("." + asked.lower().removeprefix("."), asked.upper())
-    if kind not in _OPTIONS:
+    if kind not in OPTIONS:
         raise OutputError(
-            f"`format` is {asked}, which is not written{did_you_mean(kind, _OPTIONS)}: "
-            f"use one of {', '.join(_OPTIONS)}."
+            f"`format` is {asked}, which is not written{did_you_mean(kind, OPTIONS)}: "
+            f"use one of {', '.join(OPTIONS)}."
         )
     return kind
-
-
-def _seekable(stream: Any) -> BinaryIO:
-    try:
-        if stream.seekable() and isinstance(stream.read(0), bytes):
-            return cast("BinaryIO", stream)
-        data = stream.read()
-    except (OSError, AttributeError, ValueError) as error:
-        raise PhotoError(f"the given file cannot be read ({error}): open it again.") from error
-    if not isinstance(data, bytes):
-        raise PhotoError("the given file is open as text but must be binary: open it with `rb`.")
-    return io.BytesIO(data)
-
-
-def _unreadable(path: Path, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"`{path}` does not exist: check its name and folder."
-    if path.is_dir():
-        return f"`{path}` is a folder but must be a picture: name a file in it."
-    return f"`{path}` cannot be opened ({error.strerror or error}): check its permissions."
 
 
 def _to_depth(values: Array, dtype: type[np.uint8] | type[np.uint16]) -> Array:

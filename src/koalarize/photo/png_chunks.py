@@ -8,17 +8,29 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from koalarize.photo.matrix_profiles import profile_of_gamma
 from koalarize.photo.metadata import EXIF_HEAD, Metadata
 
-__all__ = ["XMP_KEYWORD", "PngParts", "chunk", "inflated_as_far_as_it_goes", "is_png", "png_parts"]
+__all__ = [
+    "SIGNATURE",
+    "XMP_KEYWORD",
+    "PngParts",
+    "chunk",
+    "chunks_of",
+    "inflated_as_far_as_it_goes",
+    "is_png",
+    "png_parts",
+]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_COLOR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
+_KIND_OF_COLOR = 25  # where a PNG file says whether it has color
 _RAW_PROFILE = b"Raw profile type "
 #: Unpacked text and profiles beyond this are carried packed, or left out.
 _MOST_BYTES = 1 << 26
@@ -60,6 +72,12 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Return kind and data of the whole chunks of a PNG file."""
+    stream = io.BytesIO(data)
+    return [(one.kind, _data_of(stream, one)[0]) for one in _chunks(stream) if one.whole]
+
+
 def png_parts(stream: BinaryIO) -> PngParts:
     """Take a PNG file apart; a file without anything to take out stays the stream it is."""
     chunks = list(_chunks(stream))
@@ -67,6 +85,7 @@ def png_parts(stream: BinaryIO) -> PngParts:
     notes: list[str] = []
     found: dict[str, bytes] = {}
     removed: set[int] = set()
+    says: dict[bytes, bytes] = {}  # of its colors
     for one in chunks:
         if not (one.is_beside and one.whole):
             continue
@@ -78,24 +97,41 @@ def png_parts(stream: BinaryIO) -> PngParts:
             found["exif"] = EXIF_HEAD + data.removeprefix(EXIF_HEAD)
         elif one.kind == b"iCCP":
             icc = _inflated(data.partition(b"\0")[2][1:])
+            says.setdefault(one.kind, b"")
             if icc is not None and len(icc) < 1 << 20:
                 continue
             if icc is None:
                 notes.append("its damaged color profile is left out")
             else:
                 found["icc"] = icc
+        elif one.kind in _COLOR_CHUNKS:
+            says.setdefault(one.kind, data)
+            continue
         elif one.kind not in _TEXTS:
             continue
         elif not _take_text(one.kind, data, found):
             texts.append((one.kind, data))
         removed.add(one.at)
+    icc = found.get("icc") or _profile_of(says, stream)
     ended = bool(chunks) and chunks[-1].kind == b"IEND"
     if not ended:
         notes.append("the mark of its end is missing")
     metadata = Metadata(found.get("xmp"), photoshop=found.get("photoshop"), texts=tuple(texts))
     if removed or not ended:
         stream = _without(stream, chunks, removed)
-    return PngParts(stream, metadata, found.get("exif"), found.get("icc"), tuple(notes))
+    return PngParts(stream, metadata, found.get("exif"), icc, tuple(notes))
+
+
+def _profile_of(says: Mapping[bytes, bytes], stream: BinaryIO) -> bytes | None:
+    """Return the profile that a file states by numbers, where it does not name its colors."""
+    gamma, primaries = says.get(b"gAMA", b""), says.get(b"cHRM", b"")
+    if len(gamma) != 4 or any(kind in says for kind in (b"iCCP", b"sRGB", b"cICP")):
+        return None
+    places = struct.unpack(">8I", primaries) if len(primaries) == 32 else None
+    points = None if places is None else tuple(place / 100_000 for place in places)
+    stream.seek(_KIND_OF_COLOR)
+    grey = not stream.read(1)[0] & 2
+    return profile_of_gamma(struct.unpack(">I", gamma)[0] / 100_000, points, grey=grey)
 
 
 def _chunks(stream: BinaryIO) -> Iterator[_Chunk]:

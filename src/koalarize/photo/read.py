@@ -21,6 +21,7 @@ from PIL import Image
 
 from koalarize.errors import PhotoError
 from koalarize.photo.profiles import pixels_to_srgb, strip_to_srgb
+from koalarize.photo.sources import head_apart
 
 __all__ = [
     "DECODE_ERRORS",
@@ -89,7 +90,7 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
                 if accept and accept(head) is not True:
                     continue
                 stream.seek(0)
-                return factory(stream, "")
+                return factory(head_apart(stream) if kind == "WEBP" else stream, "")
             except (SyntaxError, struct.error, LookupError) as error:  # not of this kind, after all
                 if accept and isinstance(error, SyntaxError):
                     failed = f"{kind} ({str(error).rstrip('.')})"

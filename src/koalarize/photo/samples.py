@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
+from koalarize.photo.matrix_profiles import wide_colors_to_srgb
 from koalarize.photo.png_chunks import SIGNATURE, chunk
 from koalarize.photo.profiles import pixels_to_srgb
 from koalarize.photo.read import is_neutral_throughout, pixels_of, wide_to_uint16
@@ -120,7 +121,7 @@ def srgb_of_samples(samples: Samples, icc: bytes | None, name: str) -> Samples:
     if icc:
         if values.ndim == 3 and values.dtype != np.uint8:
             values, shrunk = _through_profile(values, icc, name)
-            notes += ("16 bits of color are read as 8, since its profile is not sRGB",) * shrunk
+            notes += ("16 bits of color are read as 8, since its profile is a table",) * shrunk
             alpha = _eight_bits(alpha) if alpha is not None and shrunk else alpha
         else:
             values = pixels_to_srgb(values, icc, name)
@@ -129,6 +130,9 @@ def srgb_of_samples(samples: Samples, icc: bytes | None, name: str) -> Samples:
 
 def _through_profile(values: Array, icc: bytes, name: str) -> tuple[Array, bool]:
     """Convert 16-bit colors, and tell whether that cost their lower bits."""
+    wide = wide_colors_to_srgb(values, icc)
+    if wide is not None:
+        return wide, False
     before = _eight_bits(values)
     after = pixels_to_srgb(before.copy(), icc, name)
     return (values, False) if np.array_equal(before, after) else (after, True)

@@ -30,6 +30,8 @@ _LEAST_ON_TONED = 0.01  # and on toned paper what its toning's curve misses
 _LEAST_PLACES = 12.0
 _CLEAR = (9.0, 0.03)  # from which distance and on what share nobody would miss the colours
 _LEVELS = 101  # of L* in the table of the toning
+_CLIPPED = 25.0  # Lab units: so far a clipped toning may leave its curve,
+_HIGHLIGHTS = 90  # from this L* on
 _TIGHT = 4.0  # Lab units: so near to its curve a toning lies
 _MOST = 0.6  # of the picture follows its toning, and
 _EACH = 0.35  # of most ranges of L*
@@ -37,6 +39,7 @@ _MOST_BANDS = 0.7  # the share that counts as most; things may fill the others
 _BANDS = 10  # ranges of L*
 _ONE_HUE = 0.6  # radians between the toning's mean hue and that at any L*
 _LEAST_TONE = 1.5  # chroma: less is grey
+_PAPER = (96.0, 3.0)  # L* above which, and chroma below which, a place is white paper
 _SAMPLE = 6000  # places that the toning is fitted to, at least
 _CHUNK = 1 << 17  # pixels converted at once
 
@@ -161,10 +164,14 @@ def find_tint(lightness: Float32, ab: Float32) -> Tint | None:
     Returns:
         None for a picture that is grey or evenly toned.
     """
-    some = slice(None, None, max(1, lightness.size // _SAMPLE))
+    # The white border of a toned picture follows no toning, and is no tint either.
+    paper = (lightness > _PAPER[0]) & (np.hypot(*ab) < _PAPER[1])
+    inked = np.flatnonzero(~paper)
+    some = inked[:: max(1, len(inked) // _SAMPLE)]
     tone = _toning(lightness.reshape(-1)[some], ab.reshape(2, -1)[:, some])
     # Noise and the compression of colour go either way, a tint goes one way.
     offset = ab - _at(lightness, tone)
+    offset[:, paper] = 0
     distance = np.hypot(_smooth(offset[0]), _smooth(offset[1]))
     levels = np.rint(_ramp(distance, *_REGION) * 255).astype(np.uint8)
     opened = (
@@ -197,6 +204,8 @@ def _spread(inside: npt.NDArray[np.uint8], side: int) -> list[tuple[int, int]]:
 def _toning(lightness: Float32, ab: Float32) -> Float32:
     """Return (2, 101) a* and b* of the toning by L*; 0 where most of the picture follows none."""
     none = np.zeros((2, _LEVELS), np.float32)
+    if len(lightness) < _LEAST_PLACES:
+        return none
     powers = _powers(lightness)  # (N, 4)
     curves = _fitted(powers, ab, _medians(lightness, ab))
     near = np.hypot(*(ab - curves @ powers.T)) < _TIGHT
@@ -219,7 +228,23 @@ def _toning(lightness: Float32, ab: Float32) -> Float32:
     hue = np.arctan2(strong[1], strong[0]) - np.arctan2(mean[1], mean[0])
     if (np.cos(hue) < np.cos(_ONE_HUE)).any():
         return none
-    return tone
+    return _followed(tone, mean, lightness, ab)
+
+
+def _followed(tone: Float32, mean: Float32, lightness: Float32, ab: Float32) -> Float32:
+    """Return a toning whose highlights are led to the medians of what is near in hue.
+
+    Filters clip their brightest levels, where chroma and hue change faster than a cubic can.
+    """
+    along = mean / np.hypot(*mean)
+    own = along @ ab > np.cos(_ONE_HUE) * np.hypot(*ab)
+    own &= np.hypot(*(ab - _at(lightness, tone))) < _CLIPPED
+    out = tone.copy()
+    for level in range(_HIGHLIGHTS, _LEVELS):
+        near = np.abs(lightness - level) < 1
+        if np.count_nonzero(own & near) >= max(_LEAST_PLACES, 0.5 * np.count_nonzero(near)):
+            out[:, level] = np.median(ab[:, own & near], axis=1)
+    return out
 
 
 def _powers(lightness: Float32) -> Float32:

@@ -5,7 +5,8 @@ Not here: the endpoints (``routes``).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import json
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, get_args
 from urllib.parse import quote
@@ -59,6 +60,15 @@ def pictures(*kinds: str) -> dict[int | str, dict[str, object]]:
     return {200: {"description": "the picture", "content": content}}
 
 
+def files(*kinds: str) -> dict[int | str, dict[str, object]]:
+    """Describe an answer that is a file of one of these media types, with notes on it."""
+    text = "what of the picture is not in the file: a JSON list of phrases; absent if nothing"
+    notes = {"Koalarize-Notes": {"description": text, "schema": {"type": "string"}}}
+    described = pictures(*kinds)
+    described[200]["headers"] = notes
+    return described
+
+
 def upload_body(*, reference: bool = False) -> dict[str, object]:
     """Describe a raw body or a form that holds a picture."""
     parts = {"picture": _PICTURE, **({"reference": _PICTURE} if reference else {})}
@@ -73,7 +83,7 @@ def upload_body(*, reference: bool = False) -> dict[str, object]:
 WORKED = (400, 404, 408, 413, 415, 422, 429, 503, 507)
 UPLOADED = (400, 408, 413, 415, 422, 429, 503, 507)
 SHOWN = pictures("image/jpeg", "image/webp", "image/png")
-FULL = pictures(*MEDIA_TYPES.values())
+FULL = files(*MEDIA_TYPES.values())
 
 
 def describe_errors(app: FastAPI) -> None:
@@ -131,14 +141,23 @@ def accepted(request: Request, asked: schemas.Output | None) -> schemas.Output |
     return ours[max(found, key=lambda kind: shares[kind])]
 
 
-def send_file(data: bytes, kind: str, name: str) -> Response:
-    """Send a file piece by piece, so that a slow reader holds only what is not sent yet."""
+def send_file(data: bytes, kind: str, name: str, notes: Sequence[str]) -> Response:
+    """Send a file piece by piece, so that a slow reader holds only what is not sent yet.
+
+    Args:
+        data: the file.
+        kind: Pillow's name of its format.
+        name: of the picture it was made of.
+        notes: what of that picture is not in the file; the header ``Koalarize-Notes`` is their
+            JSON list, in ASCII.
+    """
     own = PurePosixPath(safe_name(name) or "photo")
     kept = FORMATS.get(own.suffix.lower()) == kind
     ending = own.suffix if kept else extension_of(kind)
     headers = {
         "content-length": str(len(data)),
         "content-disposition": attachment(f"{own.stem}.color{ending}"),
+        **({"koalarize-notes": json.dumps(notes)} if notes else {}),
     }
 
     async def pieces() -> AsyncGenerator[memoryview, None]:

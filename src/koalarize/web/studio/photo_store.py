@@ -25,7 +25,7 @@ from koalarize.colorizer.chroma import Chroma
 from koalarize.colorizer.look import Look
 from koalarize.errors import PhotoError
 from koalarize.photo.photo import Photo
-from koalarize.photo.read import DECODE_ERRORS
+from koalarize.photo.read import open_image
 from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
 
@@ -54,9 +54,9 @@ def read_photo(data: bytes, settings: Settings) -> Photo:
     if not data:
         raise PhotoError("the upload is empty: send the bytes of a picture")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(io.BytesIO(data), "the upload") as image:
             pixels = image.width * image.height
-    except DECODE_ERRORS:
+    except PhotoError:
         pixels = 0  # the reader below says better what is wrong
     if pixels > settings.max_pixels:
         raise Problem(

@@ -55,15 +55,15 @@ async def colorize(
     (model, steering), stop = asked, Stop()
     format = accepted(request, format)
 
-    def colored(sent: Upload) -> tuple[bytes, str]:
+    def colored(sent: Upload) -> tuple[bytes, str, tuple[str, ...]]:
         photo = read_photo(sent.picture, studio.settings)
         asked = steering
         if sent.reference is not None:
             palette = work.palette(sent.reference, "reference", studio.settings)
             asked = replace(steering, reference=palette)
         steered = work.Steered(Opened(photo), model, studio.models.get(model), asked)
-        return work.render(steered, format, stop), photo.format
+        return work.render(steered, format, stop), photo.format, photo.notes_as(format)
 
     async with studio.uploads.read(request, name=name) as sent:
-        data, own = await studio.queue.run(lambda: colored(sent), request, stop=stop)
-    return send_file(data, kind_of(format, own), sent.name or "photo")
+        data, own, notes = await studio.queue.run(lambda: colored(sent), request, stop=stop)
+    return send_file(data, kind_of(format, own), sent.name or "photo", notes)

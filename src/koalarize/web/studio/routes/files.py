@@ -51,13 +51,13 @@ async def render(studio: Shared, request: Request, id: Id, asked: schemas.Render
 
     stop, format = Stop(), accepted(request, asked.format)
 
-    def job() -> bytes:
+    def job() -> tuple[bytes, tuple[str, ...]]:
         with studio.photos.open(entry) as opened:
             steered = work.Steered(opened, model, studio.models.get(model), steering)
-            return work.render(steered, format, stop)
+            return work.render(steered, format, stop), opened.photo.notes_as(format)
 
-    data = await studio.queue.run(job, request, stop=stop, hurried=False)
-    return send_file(data, kind_of(format, entry.format), entry.name)
+    data, notes = await studio.queue.run(job, request, stop=stop, hurried=False)
+    return send_file(data, kind_of(format, entry.format), entry.name, notes)
 
 
 @router.post(

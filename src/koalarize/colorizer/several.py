@@ -1,0 +1,84 @@
+"""All pictures of a file, coloured one after another: pages, frames, a stereo pair.
+
+Not here: how one is coloured (``colorizer``), how they are read and written (``photo.pages``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from koalarize.photo.pages import encode_pages, format_for_all, notes_of_pages
+from koalarize.photo.photo import Photo
+from koalarize.steering.palette import Palette
+from koalarize.steering.steering import Steering
+
+if TYPE_CHECKING:
+    from koalarize.colorizer.colorizer import Colored
+
+__all__ = ["encode_each"]
+
+Array = npt.NDArray[Any]
+
+
+def encode_each(
+    pictures: Iterator[Photo],
+    color: Callable[[Photo, Steering], Colored],
+    steering: Steering,
+    format: str | None,
+    lead: Callable[[Photo], Palette] | None = None,
+) -> tuple[bytes, Colored]:
+    """Colour the pictures of a file and encode them as one file again.
+
+    A format that cannot hold them all gets the first one, and a note says so.
+
+    Args:
+        pictures: from ``Photo.each``.
+        color: colours one.
+        steering: what is asked; hints go with the first picture only.
+        format: as ``Photo.encode`` takes it.
+        lead: takes the palette of the first picture, which then leads all frames of an animation
+            or a stereo pair, so that things keep their colours; None where palettes do not lead.
+
+    Returns:
+        The file, and the first picture coloured, with the notes on all.
+
+    Raises:
+        PhotoError: if one cannot be read.
+        OutputError: if the file cannot be made.
+        OptionError: if the model cannot do what is asked.
+    """
+    first = next(pictures)
+    colored = color(first, steering)
+    kind = format_for_all(first, format)
+    if kind is None:
+        notes = first.notes_as(format)
+        data = first.encode(colored.photo.pixels, format=format)
+        return data, dataclasses.replace(colored, notes=notes)
+    if first.frame is not None and lead is not None and steering.reference is None:
+        steering = dataclasses.replace(steering, reference=lead(colored.photo))
+        colored = color(first, steering)
+    unhinted = dataclasses.replace(steering, hints=())
+    notes_of_each = [first.notes_as(kind, pages=first.pages)]
+    had_colors = colored.had_colors
+
+    def pages() -> Iterator[tuple[Photo, Array]]:
+        nonlocal had_colors
+        yield first, colored.photo.pixels
+        for photo in pictures:
+            notes_of_each.append(photo.notes_as(kind, pages=first.pages))
+            later = color(photo, unhinted)
+            had_colors |= later.had_colors
+            yield photo, later.photo.pixels
+
+    data = encode_pages(pages(), kind)
+    notes = notes_of_pages(notes_of_each, first.called)
+    if steering.hints:
+        notes = (f"hints act on {first.called} 1 only", *notes)
+    if len(notes_of_each) < first.pages:
+        missing = f"{first.called}s from {len(notes_of_each) + 1} to {first.pages}"
+        notes = (*notes, f"it is cut short: {missing} are missing")
+    return data, dataclasses.replace(colored, notes=notes, had_colors=had_colors)

@@ -1,0 +1,144 @@
+"""Colored pixels as files of 8 bits, which Pillow writes: how each format is packed.
+
+Not here: TIFF and 16-bit PNG (``encode16``), several pictures in a file (``containers``).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, PngImagePlugin
+
+from koalarize.photo.embed import JPEG_EXIF_ROOM, Held, png_texts, segments_of
+from koalarize.photo.profiles import srgb_profile
+from koalarize.photo.white import over_white
+
+__all__ = ["OPTIONS", "WITHOUT_ALPHA", "Packing", "encode_by_pillow", "kept_in", "picture_of"]
+
+Array = npt.NDArray[Any]
+UInt8 = npt.NDArray[np.uint8]
+
+#: How each format is written. Chroma is never subsampled: it is all that a colored picture adds.
+OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "JPEG": {"quality": 95, "subsampling": 0},
+        "PNG": {"compress_level": 4},
+        "TIFF": {},
+        "WEBP": {"quality": 95, "method": 4},
+        "AVIF": {"quality": 90, "subsampling": "4:4:4"},
+        "BMP": {},
+        "GIF": {},
+    }
+)
+WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
+_CLEAR = 255  # the color of a GIF frame that is transparent, where there is one
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How a picture's own file was packed, where its colored version shall not be packed worse.
+
+    Attributes:
+        lossless: whether a format that can be either was lossless.
+        tables: the quantization tables of a JPEG file, 64 numbers each.
+    """
+
+    lossless: bool = False
+    tables: tuple[tuple[int, ...], ...] = ()
+
+
+def encode_by_pillow(
+    srgb: UInt8, alpha: UInt8 | None, kind: str, held: Held, packing: Packing
+) -> bytes:
+    """Encode a picture.
+
+    Args:
+        srgb: (H, W, 3).
+        alpha: (H, W), or None.
+        kind: Pillow's name of the format.
+        held: what goes along.
+        packing: of the picture's own file.
+
+    Raises:
+        OSError, ValueError, struct.error: if the format cannot hold the picture.
+    """
+    image = picture_of(srgb, None if kind in WITHOUT_ALPHA and alpha is None else alpha)
+    options: dict[str, Any] = dict(OPTIONS[kind])
+    if kind in WITHOUT_ALPHA:
+        image = over_white(image)
+    elif kind == "GIF":
+        image = _indexed(image)
+    elif kind == "WEBP" and packing.lossless:
+        options = {"lossless": True, "exact": True, "quality": 60, "method": 3}
+    if kind == "JPEG" and packing.tables:
+        options["qtables"] = _finer(packing.tables)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options, **kept_in(kind, held))
+    return buffer.getvalue()
+
+
+def picture_of(srgb: UInt8, alpha: UInt8 | None) -> Image.Image:
+    """Return a PIL image, RGB or RGBA."""
+    image = Image.fromarray(srgb)
+    if alpha is not None:
+        image.putalpha(Image.fromarray(alpha))
+    return image
+
+
+def kept_in(kind: str, held: Held) -> dict[str, object]:
+    """Return what ``Image.save`` shall embed; formats ignore what they cannot hold."""
+    if kind == "GIF":
+        comments = held.metadata.comments
+        return {"comment": comments[0][:255]} if comments else {}
+    kept: dict[str, object] = {"icc_profile": srgb_profile()}
+    if held.dpi:
+        kept["dpi"] = held.dpi
+    if held.exif and not (kind == "JPEG" and len(held.exif) > JPEG_EXIF_ROOM):
+        kept["exif"] = held.exif
+    if kind == "JPEG":
+        kept["extra"] = segments_of(held.metadata)
+    elif kind == "PNG":
+        kept["pnginfo"] = texts = PngImagePlugin.PngInfo()
+        for name, data in png_texts(held.metadata):
+            texts.add(name, data)
+    elif held.metadata.xmp:
+        kept["xmp"] = held.metadata.xmp
+    return kept
+
+
+def _indexed(image: Image.Image) -> Image.Image:
+    """Return an image of 256 colors of its own, one of them clear where it has alpha."""
+    opaque = over_white(image)
+    if image.mode != "RGBA":
+        return opaque.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+    indexed = opaque.quantize(_CLEAR, dither=Image.Dither.FLOYDSTEINBERG)
+    clear = image.getchannel("A").point([255] * 128 + [0] * 128)
+    indexed.paste(_CLEAR, mask=clear)
+    indexed.info["transparency"] = _CLEAR
+    return indexed
+
+
+def _finer(own: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return tables for luma and chroma, at each place the finer of the usual and the own."""
+    luma, chroma = _usual_tables()
+    own_chroma = own[1] if len(own) > 1 else own[0]
+    return [
+        [min(pair) for pair in zip(luma, own[0], strict=True)],
+        [min(pair) for pair in zip(chroma, own_chroma, strict=True)],
+    ]
+
+
+@lru_cache(maxsize=1)
+def _usual_tables() -> tuple[list[int], list[int]]:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", **OPTIONS["JPEG"])
+    with Image.open(buffer) as image:
+        tables: dict[int, list[int]] = image.quantization  # type: ignore[attr-defined]
+    return list(tables[0]), list(tables[1])

@@ -1,0 +1,73 @@
+"""What a picture is read from: a file that is opened, or one that somebody has open.
+
+Not here: what is in it (``streams``).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from koalarize.errors import PhotoError
+
+__all__ = ["head_apart", "opened", "seekable"]
+
+
+def seekable(given: object) -> BinaryIO:
+    """Return a binary file that can be read from the start; a pipe is read whole.
+
+    Raises:
+        PhotoError: if it cannot be read, or is open as text.
+    """
+    stream = cast("BinaryIO", given)
+    try:
+        if stream.seekable() and isinstance(cast(object, stream.read(0)), bytes):
+            return stream
+        data = stream.read()
+    except (OSError, AttributeError, ValueError) as error:
+        raise PhotoError(f"the given file cannot be read ({error}): open it again.") from error
+    if not isinstance(cast(object, data), bytes):
+        raise PhotoError("the given file is open as text but must be binary: open it with `rb`.")
+    return io.BytesIO(data)
+
+
+@contextmanager
+def opened(path: Path) -> Generator[BinaryIO]:
+    """Open a picture's file.
+
+    Raises:
+        PhotoError: if it cannot be read, also later.
+    """
+    try:
+        with path.open("rb") as stream:
+            yield stream
+    except OSError as error:
+        raise PhotoError(_unreadable(path, error)) from error
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"`{path}` does not exist: check its name and folder."
+    if path.is_dir():
+        return f"`{path}` is a folder but must be a picture: name a file in it."
+    return f"`{path}` cannot be opened ({error.strerror or error}): check its permissions."
+
+
+def head_apart(stream: BinaryIO) -> BinaryIO:
+    """Return a file whose first bytes come alone.
+
+    Pillow's reader of WebP compares the size that stands in them with a limit of its own.
+    """
+    return cast("BinaryIO", _HeadApart(stream))
+
+
+class _HeadApart(io.RawIOBase):
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._begun = stream, False
+
+    def read(self, size: int = -1) -> bytes:
+        begun, self._begun = self._begun, True
+        return self._stream.read(size if begun else min(size, 16))

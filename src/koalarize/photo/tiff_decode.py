@@ -1,0 +1,130 @@
+"""A page of a TIFF file as upright pixels with everything worth keeping.
+
+Not here: which pages there are, and samples that Pillow lacks (``tiff_pixels``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import struct
+from typing import BinaryIO, cast
+
+from koalarize.errors import PhotoError
+from koalarize.photo.decode import Decoded, Limits, check_size, decode_image, too_large, turned
+from koalarize.photo.directories import Directory, TiffReader
+from koalarize.photo.metadata import dpi_of_tiff, exif_of_tiff, metadata_of_tiff
+from koalarize.photo.read import DECODE_ERRORS, damaged, open_image
+from koalarize.photo.samples import srgb_of_samples
+from koalarize.photo.tiff_pixels import pages_of, pillow_lacks, read_samples
+
+__all__ = ["decode_tiff"]
+
+
+def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
+    """Decode a page of a TIFF; reduced copies of another one do not count.
+
+    Raises:
+        PhotoError: if it is damaged, too large, of a kind that is not read, or not there.
+    """
+    pages = pages_of(stream, name)
+    if pages is None:  # whatever it is, Pillow says what is wrong with it
+        with open_image(stream, name) as image:
+            return decode_image(image, name, limits, own=True)
+    if limits.page >= len(pages.offsets):
+        raise PhotoError(
+            f"{name} has {len(pages.offsets)} pages: there is no page {limits.page + 1}."
+        )
+    at = pages.offsets[limits.page]
+    page = pages.directories[limits.page]
+    fields = _fields_of(stream, at)
+    orientation = fields.number(274, 1)
+    orientation = orientation if 1 <= orientation <= 8 else 1
+    if pillow_lacks(page):
+        size = (page.number(256, 0), page.number(257, 0))
+        check_size(size, name, limits.max_pixels)
+        try:
+            samples = srgb_of_samples(read_samples(stream, at, name), _profile_of(fields), name)
+            dpi = dpi_of_tiff(fields)
+            decoded = Decoded(samples.values, samples.alpha, "TIFF", dpi=dpi, notes=samples.notes)
+            decoded = turned(decoded, orientation)
+        except MemoryError as error:
+            raise too_large(size, name) from error
+        except DECODE_ERRORS as error:
+            raise PhotoError(damaged(name, error)) from error
+    else:
+        with open_image(_at_page(stream, at), name) as image:
+            decoded = decode_image(image, name, limits, own=True)
+    return dataclasses.replace(
+        decoded,
+        exif=exif_of_tiff(fields),
+        metadata=metadata_of_tiff(fields).upright(orientation),
+        pages=len(pages.offsets),
+    )
+
+
+def _fields_of(stream: BinaryIO, at: int) -> Directory:
+    try:
+        return TiffReader(stream).described(at, _TILES)
+    except (ValueError, struct.error):
+        return Directory()
+
+
+def _profile_of(fields: Directory) -> bytes | None:
+    return fields.fields[34675].data if 34675 in fields.fields else None
+
+
+#: Where strips and tiles lie: long, and of no use to another file.
+_TILES = (273, 279, 324, 325)
+
+
+class _AtPage(io.RawIOBase):
+    """A TIFF file whose first page is the one at an offset; nothing is copied."""
+
+    def __init__(self, stream: BinaryIO, reader: TiffReader, at: int) -> None:
+        self._stream = stream
+        word = struct.pack(reader.order + ("Q" if reader.big else "I"), at)
+        self._start = 8 if reader.big else 4
+        self._head = word
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_CUR:
+            offset += self._at
+        elif whence == os.SEEK_END:
+            offset += self._stream.seek(0, os.SEEK_END)
+        self._at = offset
+        return offset
+
+    def read(self, size: int = -1) -> bytes:
+        self._stream.seek(self._at)
+        data = self._stream.read(size)
+        first, last = self._start - self._at, self._start + len(self._head) - self._at
+        if first < len(data) and last > 0:
+            changed = bytearray(data)
+            for place in range(max(first, 0), min(last, len(data))):
+                changed[place] = self._head[place - first]
+            data = bytes(changed)
+        self._at += len(data)
+        return data
+
+    def fileno(self) -> int:
+        """Of the file itself: libtiff is told the page's offset."""
+        return self._stream.fileno()
+
+
+def _at_page(stream: BinaryIO, at: int) -> BinaryIO:
+    """Return a TIFF file whose first page is the one at an offset."""
+    reader = TiffReader(stream)
+    stream.seek(0)
+    return stream if reader.first == at else cast("BinaryIO", _AtPage(stream, reader, at))
