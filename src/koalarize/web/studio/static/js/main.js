@@ -5,6 +5,7 @@
  */
 
 import * as api from "./api.js";
+import { Copying } from "./copying.js";
 import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
 import { Film } from "./film.js";
 import { Keeping } from "./keeping.js";
@@ -25,6 +26,7 @@ const { viewer } = table;
 const panel = new Panel(studio, { open: (id) => table.openHint(id), add: () => table.addHint() });
 const film = new Film($("#film"), studio, { add: choose });
 const previews = new Previews(viewer, studio.steering, studio.ready);
+new Copying(studio);
 const saving = new Saving(studio, { say });
 
 let statusTimer = 0;
@@ -99,8 +101,21 @@ function showPhoto() {
     ]);
   }
   previews.show(photo);
+  showSent();
   showHistory();
 }
+
+/** How much of the photo on the table has been uploaded, until it is coloured. */
+function showSent() {
+  const photo = studio.active;
+  const arriving = $("#arriving");
+  arriving.hidden = !photo || Boolean(photo.info) || Boolean(photo.failure);
+  if (arriving.hidden) return;
+  const percent = Math.floor(100 * photo.sent);
+  arriving.textContent = percent < 100 ? `Uploading… ${percent} %` : "Reading the photo…";
+  arriving.setAttribute("aria-valuenow", String(percent));
+}
+studio.addEventListener("sent", showSent);
 
 function showHistory() {
   $("#undo").disabled = !studio.active?.canUndo;
@@ -225,11 +240,7 @@ api.connection.addEventListener("online", () => {
   previews.retry();
 });
 api.connection.addEventListener("offline", () => {
-  complain({
-    title: "No answer from koalarize",
-    detail:
-      "The program behind this page does not answer. Nothing is lost: the page continues as soon as “koalarize serve” runs again.",
-  });
+  complain({ title: "No answer from koalarize", detail: api.AWAY });
 });
 onDetail(api.connection, "busy", ({ waiting }) => {
   if (waiting) say("The server is busy; waiting for a turn…");

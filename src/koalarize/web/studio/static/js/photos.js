@@ -32,8 +32,12 @@ export class Photo extends EventTarget {
     this.info = null; // what the service says of it, once it is there
     this.view = null;
     this.failure = null;
+    this.sent = 0; // how much of the file is with the service, 0 to 1
+    this.local = null; // a bitmap that the browser made of the file, until the service has one
     this.edit = FIRST_EDIT;
     this.pending = null; // a hint that was placed and has no colour yet
+    this.tile = null; // the canvas that the film strip shows of it
+    this.hasTile = false; // whether the film strip has a small picture of it as it is now
     this.pictures = {}; // bitmaps that `previews.js` keeps
   }
 

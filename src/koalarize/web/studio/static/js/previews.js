@@ -46,12 +46,24 @@ export class Previews extends EventTarget {
     this.#request?.abort();
     this.#detail?.abort();
     this.#photo = photo;
-    if (!photo?.info) return;
+    if (!photo?.info) {
+      this.#showLocal(photo);
+      return;
+    }
     this.#forgetOthers(photo);
     this.#draw();
     if (!photo.pictures.before) this.#fetchBefore(photo);
     if (photo.pictures.edit !== photo.edit) this.#refresh();
     else this.#later();
+  }
+
+  /** Show what the browser made of the file, until the service has it. */
+  #showLocal(photo) {
+    if (!photo?.local) return;
+    const { local } = photo;
+    this.viewer.setPhoto(local.width, local.height);
+    const whole = { x: 0, y: 0, width: local.width, height: local.height };
+    this.viewer.setLayer("before", [{ bitmap: local, ...whole }]);
   }
 
   /** The edit has changed; `live` during a drag. */
@@ -82,7 +94,7 @@ export class Previews extends EventTarget {
     const { before, after, detailBefore, detailAfter } = this.#photo.pictures;
     const whole = { x: 0, y: 0, width: this.#photo.width, height: this.#photo.height };
     const layers = (bitmap, detail) => [bitmap && { bitmap, ...whole }, detail].filter(Boolean);
-    this.viewer.setLayer("before", layers(before, detailBefore));
+    this.viewer.setLayer("before", layers(before ?? this.#photo.local, detailBefore));
     this.viewer.setLayer("after", layers(after, detailAfter));
   }
 
@@ -100,6 +112,8 @@ export class Previews extends EventTarget {
       photo.pictures.before = await this.#tried(photo, (id) =>
         api.preview(id, { side: this.#side(), grey: true }),
       );
+      photo.local?.close();
+      photo.local = null;
       if (photo === this.#photo) this.#draw();
     } catch (problem) {
       this.#state(photo, { problem });

@@ -12,6 +12,7 @@ import "./viewer.js";
 
 export class Table {
   #asked = null; // the AbortController of the newest suggestions
+  #shown = null; // the open hint as it was last
   #early = null; // suggestions asked for before it was known that a click is no double click
 
   /** @param {import("./studio.js").Studio} studio */
@@ -66,6 +67,7 @@ export class Table {
       picture: this.studio.pictureOf(photo),
     });
     this.layer.open = id;
+    this.viewer.uncover(hint);
     this.#placeEditor();
     const sheet = this.editor.classList.contains("sheet")
       ? this.editor.getBoundingClientRect().top
@@ -166,6 +168,7 @@ export class Table {
     editor.addEventListener("resize", () => this.#placeEditor());
     onDetail(editor, "close", (detail) => {
       layer.open = null;
+      this.viewer.uncover(null);
       this.viewer.unreveal();
       this.#asked?.abort();
       const { pending } = studio.active ?? {};
@@ -193,6 +196,8 @@ export class Table {
     const open = photo.hints.find(({ id }) => id === this.editor.hintId);
     if (open) {
       this.editor.update(open);
+      if (open !== this.#shown) this.viewer.uncover(open);
+      this.#shown = open;
       this.#placeEditor();
     } else if (!this.editor.hidden) this.editor.close();
   }
