@@ -1,4 +1,4 @@
-"""The studio's page in a real browser: how photos come, go, are shown, shared and saved together."""
+"""The studio in a real browser: how photos come, go, are shown, shared and saved together."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_all_photos_are_saved_as_one_zip_and_failures_are_named(
     visit: Visit, tmp_path: Path
 ) -> None:
     page = visit.page
-    drop(page, OMA, HEIC, OMA[:1] + (picture(90, 60, "PNG"),))
+    drop(page, OMA, HEIC, (*OMA[:1], picture(90, 60, "PNG")))
     wait_for_colour(page)
     path = download(page, "#save-all", tmp_path / "all.zip")
     with zipfile.ZipFile(path) as together:
