@@ -70,10 +70,11 @@ def color_stream(stream: Stream, model: str, steering: Steering, session: Sessio
     original = Photo.read(data, tolerant=stream.tolerant)
     colored = Colorizer.load(model).photo(original, steering)
     if target is None:
-        sys.stdout.buffer.write(original.encode(colored.photo.pixels))
+        sys.stdout.buffer.write(colored.photo.encode(colored.photo.pixels))
         sys.stdout.buffer.flush()
     else:
-        typer.echo(original.write(colored.photo.pixels, target, overwrite=stream.overwrite))
+        coloured = colored.photo
+        typer.echo(coloured.write(coloured.pixels, target, overwrite=stream.overwrite))
     if colored.had_colors:
         note_of_colors(1)
     name = "stdin" if inputs[0] == "-" else Path(inputs[0]).name

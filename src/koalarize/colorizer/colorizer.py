@@ -19,6 +19,7 @@ from PIL import Image
 
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
+from koalarize.colorizer.prepare import framed, prepared
 from koalarize.colorizer.reference import Reference, palette_of
 from koalarize.engines.engine import Engine, ModelInfo
 from koalarize.engines.onnx import OnnxEngine
@@ -136,12 +137,12 @@ class Colorizer:
             return colored
         srgb = colored.pixels
         if isinstance(picture, Image.Image):
-            return photo.to_image(srgb)
+            return colored.to_image(srgb)
         if isinstance(picture, np.ndarray):
-            if photo.alpha is not None:
-                srgb = np.concatenate([srgb, photo.alpha[..., None]], axis=-1)
+            if colored.alpha is not None:
+                srgb = np.concatenate([srgb, colored.alpha[..., None]], axis=-1)
             return srgb.astype(picture.dtype, copy=False)
-        return photo.encode(srgb)
+        return colored.encode(srgb)
 
     def file(
         self,
@@ -171,16 +172,16 @@ class Colorizer:
         original = Photo.read(source, tolerant=tolerant)
         colored = self.photo(original, steering)
         if original.pages == 1 or not holds_pages(path):
-            written = original.write(colored.photo.pixels, path, overwrite=overwrite)
+            written = colored.photo.write(colored.photo.pixels, path, overwrite=overwrite)
             notes = original.notes_as(path.suffix)
             return dataclasses.replace(colored, path=written, notes=notes)
         notes = original.notes_as(path.suffix, pages=original.pages)
 
         def pages() -> Iterator[tuple[Photo, Array]]:
-            yield original, colored.photo.pixels
+            yield colored.photo, colored.photo.pixels
             for number in range(1, original.pages):
-                page = Photo.read(source, page=number)
-                yield page, self.photo(page, steering).photo.pixels
+                page = self.photo(Photo.read(source, page=number), steering).photo
+                yield page, page.pixels
 
         written = write_pages(pages(), path, overwrite=overwrite)
         return dataclasses.replace(colored, path=written, notes=notes)
@@ -189,12 +190,14 @@ class Colorizer:
         """Colour a photo.
 
         Raises:
-            OptionError: if the model cannot do what is asked.
+            OptionError: if the model cannot do what is asked, or a place lies outside the photo.
         """
+        photo = prepared(photo, steering)
         look = self.look(photo, size=steering.size)
         srgb = plan(look, steering).paint(photo.pixels, threads=self._threads)
         replaced = not steering.keep_color and look.has_colors
-        return Colored(dataclasses.replace(photo, pixels=srgb), had_colors=replaced)
+        whole = dataclasses.replace(photo, pixels=srgb)
+        return Colored(framed(whole, steering), had_colors=replaced)
 
     def look(self, photo: Photo, *, size: int | None = None) -> Look:
         """Look at a photo at the working size, to steer it often.
