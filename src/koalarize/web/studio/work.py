@@ -142,20 +142,17 @@ def preview(
         OptionError: if the crop reaches beyond the photo.
     """
     photo = opened.photo
-    if crop is not None:
-        left, top, right, bottom = crop.box(photo.width, photo.height)
-        # As much of the whole is made as gives the part its size.
-        share = max(right - left, bottom - top) / max(photo.width, photo.height)
-        side = min(round(side / share), max(photo.width, photo.height))
-    small = opened.small(side)
-    pixels, alpha = small.pixels, small.alpha
-    pixels = pixels if chroma is None else chroma.paint(pixels)
-    if crop is not None:
-        across, down = small.width / photo.width, small.height / photo.height
-        rows = slice(round(top * down), max(round(top * down) + 1, round(bottom * down)))
-        columns = slice(round(left * across), max(round(left * across) + 1, round(right * across)))
-        pixels = pixels[rows, columns]
-        alpha = None if alpha is None else alpha[rows, columns]
+    whole = (0, 0, photo.width, photo.height)
+    left, top, right, bottom = whole if crop is None else crop.box(photo.width, photo.height)
+    # As much of the whole is made as gives the part its size.
+    longest = max(photo.width, photo.height)
+    small = opened.small(min(round(side * longest / max(right - left, bottom - top)), longest))
+    painted = small.pixels if chroma is None else chroma.paint(small.pixels)
+    across, down = small.width / photo.width, small.height / photo.height
+    rows = slice(round(top * down), max(round(top * down) + 1, round(bottom * down)))
+    columns = slice(round(left * across), max(round(left * across) + 1, round(right * across)))
+    pixels = painted[rows, columns]
+    alpha = None if small.alpha is None else small.alpha[rows, columns]
     return encode(pixels, alpha, format)
 
 

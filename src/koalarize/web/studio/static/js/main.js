@@ -86,11 +86,7 @@ function showPhoto() {
     : "empty";
   $("#empty").hidden = Boolean(photo);
   $("#notice").hidden = true;
-  const own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
-  const size = photo?.info ? `${photo.width} × ${photo.height}${own}` : "";
-  $("#photo-title").replaceChildren(
-    ...(photo ? [h("strong", {}, photo.name), h("span", {}, size)] : []),
-  );
+  showTitle();
   document.title = photo ? `${photo.name} – Koalarize studio` : "Koalarize studio";
   $("#progress").hidden = !photo || Boolean(photo.failure) || Boolean(photo.info);
   if (photo?.failure) {
@@ -117,6 +113,16 @@ function showSent() {
 }
 studio.addEventListener("sent", showSent);
 
+function showTitle() {
+  const photo = studio.active;
+  const own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
+  const { width, height } = photo?.edit.crop ?? (photo?.info ? photo : {});
+  const size = width ? `${width} × ${height}${own}` : "";
+  $("#photo-title").replaceChildren(
+    ...(photo ? [h("strong", {}, photo.name), h("span", {}, size)] : []),
+  );
+}
+
 function showHistory() {
   $("#undo").disabled = !studio.active?.canUndo;
   $("#redo").disabled = !studio.active?.canRedo;
@@ -141,6 +147,8 @@ const commands = {
     viewer.compare = !viewer.compare;
     $("#compare").setAttribute("aria-pressed", String(viewer.compare));
   },
+  turn: () => studio.active?.info && studio.active.turn(),
+  crop: () => table.crop(),
   "full-screen": toggleFullScreen,
   theme: () => {
     const root = document.documentElement;
@@ -198,6 +206,7 @@ takeFiles({
 
 studio.addEventListener("photo", showPhoto);
 onDetail(studio, "edit", (detail) => {
+  showTitle();
   previews.changed(detail);
   showHistory();
   if (!detail.live) film.show();

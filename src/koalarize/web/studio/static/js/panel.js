@@ -9,6 +9,7 @@ import { Controls } from "./controls.js";
 import { $, announce, chooseFiles, debounce, h, icon } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
 import { nameOfHint } from "./names.js";
+import { Recolors } from "./recolors.js";
 
 const THUMB = 192; // side of a colouring's small picture, pixels
 
@@ -36,6 +37,7 @@ export class Panel {
       announce("Everything is as it was at first; Undo brings it back");
     });
     this.controls = new Controls($("#controls"), studio);
+    this.recolors = new Recolors(studio);
     this.#model();
     this.#reference();
     this.#sheet();
@@ -52,6 +54,7 @@ export class Panel {
     if (!photo) return;
     this.#placeholders(photo);
     this.controls.show(photo.edit);
+    this.recolors.show(photo.edit);
     this.#showHints(photo);
     this.#showReference(photo);
     this.#showModel(photo);

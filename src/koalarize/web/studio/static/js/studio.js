@@ -23,11 +23,12 @@ export class Studio extends EventTarget {
 
   /** What the service is asked for: the steering object of its description. */
   steering = (photo, { without = null } = {}) => {
-    const { model, hints, ...others } = photo.edit;
+    const { model, hints, recolors, ...others } = photo.edit;
     const asked = hints.filter(({ id }) => id !== without);
     return {
       ...(model ? { model } : {}),
       ...others,
+      recolors: recolors.map(({ was, becomes }) => ({ was, becomes })),
       hints: asked.map(({ x, y, radius, color, reach = null }) => ({ x, y, radius, color, reach })),
     };
   };
