@@ -147,12 +147,12 @@ def preview(
     # As much of the whole is made as gives the part its size.
     longest = max(photo.width, photo.height)
     small = opened.small(min(round(side * longest / max(right - left, bottom - top)), longest))
-    painted = small.pixels if chroma is None else chroma.paint(small.pixels)
     across, down = small.width / photo.width, small.height / photo.height
-    rows = slice(round(top * down), max(round(top * down) + 1, round(bottom * down)))
-    columns = slice(round(left * across), max(round(left * across) + 1, round(right * across)))
-    pixels = painted[rows, columns]
-    alpha = None if small.alpha is None else small.alpha[rows, columns]
+    left, top = round(left * across), round(top * down)
+    area = (left, top, max(left + 1, round(right * across)), max(top + 1, round(bottom * down)))
+    part = (slice(area[1], area[3]), slice(area[0], area[2]))
+    pixels = small.pixels[part] if chroma is None else chroma.paint(small.pixels, area=area)
+    alpha = None if small.alpha is None else small.alpha[part]
     return encode(pixels, alpha, format)
 
 
