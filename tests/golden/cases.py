@@ -1,4 +1,4 @@
-"""Ten small pictures and a dozen ways of asking for colours, recorded and compared.
+"""Ten small pictures and a dozen and more ways of asking for colours, recorded and compared.
 
 Not here: the recording (``make_golden.py``), the comparison (``test_golden.py``). Everything goes
 through ``colorizer(picture, **asked)``, as a person's photo does.
@@ -18,6 +18,7 @@ from PIL import Image
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
 from koalarize.steering.hints import Hint
+from koalarize.steering.recolor import Recolor
 
 Array = npt.NDArray[Any]
 
@@ -67,6 +68,9 @@ def asked_of(picture: Array) -> dict[str, dict[str, Any]]:
             "best": True,
             "keep_color": True,
         },
+        "tint": {"tint": 0.7},
+        "recolor": {"recolors": (Recolor("#b06a3c", "#2a56c6"), Recolor("#3b9443", "#7a46b5"))},
+        "faded": {"faded": True},
     }
     small: dict[str, dict[str, Any]] = {name: {"size": _SIZE, **k} for name, k in asked.items()}
     return {"plain": {}, "size": {"size": 128}, **small}

@@ -14,8 +14,10 @@ from koalarize.cli.steering_options import option_names
 from koalarize.colorizer.colorizer import Colored, Colorizer
 from koalarize.errors import OptionError
 from koalarize.photo.photo import Photo
+from koalarize.steering.crop import Crop
 from koalarize.steering.fields import bounds_of, help_of
 from koalarize.steering.hints import Hint
+from koalarize.steering.recolor import Recolor
 from koalarize.steering.session import Session
 from koalarize.steering.steering import PLAIN, Steering
 from koalarize.steering.wire import SteeringAsked, steering_asked
@@ -31,6 +33,11 @@ VALUES = {
     "best": (True, ["--best"]),
     "keep_color": (True, ["--keep-color"]),
     "reach": (0.25, ["--reach", "0.25"]),
+    "tint": (-0.75, ["--tint", "-0.75"]),
+    "recolors": ((Recolor("#3050c0", "#6f4a2c"),), ["--recolor", "#3050c0=#6f4a2c"]),
+    "faded": (True, ["--faded"]),
+    "turn": (90, ["--turn", "90"]),
+    "crop": (Crop(1, 2, 4, 3), ["--crop", "1,2,4,3"]),
 }
 NUMBERS = [field for field in FIELDS if bounds_of(field).low is not None]
 

@@ -18,7 +18,7 @@ from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import alternative_anchors, modes, probabilities, suggest
-from koalarize.steering.apply import warmed
+from koalarize.steering.apply import balanced
 from koalarize.steering.hints import Hint, HintPlace
 from koalarize.steering.palette import Palette
 from koalarize.steering.spread import spread
@@ -167,7 +167,7 @@ def places(hints):
 class TestWarmth:
     def test_neutral_is_nothing(self):
         ab = np.random.default_rng(0).normal(0, 20, (2, 5, 5)).astype(np.float32)
-        assert warmed(ab, 0.0) is ab
+        assert balanced(ab, 0.0) is ab
 
     def test_warm_is_yellow_and_cold_is_blue(self, colorizer, photo):
         cold, neutral, warm = (
@@ -179,7 +179,7 @@ class TestWarmth:
     def test_grey_moves_least(self):
         ab = np.zeros((2, 1, 2), np.float32)
         ab[0, 0, 1] = 40
-        shift = np.linalg.norm(warmed(ab, 1.0) - ab, axis=0)[0]
+        shift = np.linalg.norm(balanced(ab, 1.0) - ab, axis=0)[0]
         assert shift[0] < 5 < 15 < shift[1]
 
     def test_no_vividness_is_grey(self, colorizer, photo):

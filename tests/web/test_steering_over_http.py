@@ -224,7 +224,7 @@ class TestQuery:
             if bounds.low is not None:
                 number = one["schema"].get("anyOf", [one["schema"]])[0]
                 assert (number["minimum"], number["maximum"]) == (bounds.low, bounds.high)
-        assert set(described) - {"hint", "model", "format", "name"} <= set(FIELDS)
+        assert set(described) - {"hint", "recolor", "model", "format", "name"} <= set(FIELDS)
 
     @pytest.mark.parametrize(("name", "value"), ENDS)
     def test_the_ends_of_each_range(self, service, grey, name, value):

@@ -93,28 +93,6 @@ def test_a_reload_loses_nothing(visit: Visit) -> None:
     expect(page.locator(".hint")).to_have_count(0)
 
 
-def test_closed_photos_are_not_kept(visit: Visit) -> None:
-    page = visit.page
-    open_hint(page)
-    page.keyboard.press("Escape")
-    page.wait_for_timeout(800)
-    page.click("#save")
-    page.click("#close-all")
-    expect(page.locator("#empty")).to_be_visible()
-    page.wait_for_timeout(800)
-    page.reload()
-    page.wait_for_selector(".example")
-    page.wait_for_timeout(500)
-    expect(page.locator("#empty")).to_be_visible()
-    count = """() => new Promise((done) => {
-      indexedDB.open("koalarize", 1).onsuccess = (event) => {
-        const store = event.target.result.transaction("files").objectStore("files");
-        store.count().onsuccess = (found) => done(found.target.result);
-      };
-    })"""
-    assert page.evaluate(count) == 0
-
-
 def test_a_hint_has_a_reach_of_its_own(visit: Visit) -> None:
     page = visit.page
     open_hint(page)

@@ -149,8 +149,9 @@ def pictures(
     jobs = found.jobs
     if replayed is not None:
         _check_photo(replayed, jobs)
-    elif steering.hints and len(jobs) != 1:
-        raise OptionError(f"`--hint` is for one picture but {len(jobs)} are given: name only one")
+    elif (steering.hints or steering.crop) and len(jobs) != 1:
+        option = option_names()["hints" if steering.hints else "crop"]
+        raise OptionError(f"`{option}` is for one picture but {len(jobs)} are given: name only one")
     colorizer = Colorizer.load(model)
     jobs, folder = _place(jobs, output)
     options = BatchOptions(folder, overwrite, compare, tolerant=tolerant)

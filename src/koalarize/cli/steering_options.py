@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar, cast
 import typer
 
 from koalarize.steering.fields import Bounds, bounds_of, check, help_of
-from koalarize.steering.steering import Steering
+from koalarize.steering.steering import PARTS, Steering
 
 __all__ = ["option_names", "read_steering", "steering_options"]
 
@@ -50,9 +50,16 @@ def read_steering(asked: Mapping[str, object]) -> Steering:
         PhotoError: if the reference cannot be read.
     """
     given = dict(asked)
-    for name, read in _READERS.items():
-        if given.get(name) is not None:
-            given[name] = read(given[name])
+    for name, noun in PARTS.items():
+        text = given.get(name)
+        if isinstance(text, str):
+            given[name] = noun.parse(text)
+        elif text is not None:
+            given[name] = tuple(noun.parse(one) for one in cast("Sequence[str]", text))
+    if given.get("reference") is not None:
+        from koalarize.colorizer.reference import palette_of
+
+        given["reference"] = palette_of(cast("Path", given["reference"]))
     given = {name: value for name, value in given.items() if value is not None}
     for field in dataclasses.fields(Steering):
         if field.name in given:
@@ -64,7 +71,7 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
     help, bounds = help_of(field), bounds_of(field)
     kind, default = bounds.kind, field.default
     if kind is None:
-        kind, default = _KINDS[field.name], None
+        kind, default = _kind(field), None
     elif not bounds.required:
         kind = cast(Any, kind) | None
     option = typer.Option(
@@ -90,19 +97,8 @@ def _range(bounds: Bounds, default: object) -> str:
     return f" [{bounds.low:g} to {bounds.high:g}{usual}]"
 
 
-def _hints(texts: Any) -> object:
-    from koalarize.steering.hints import Hint
-
-    return tuple(Hint.parse(text) for text in cast("Sequence[str]", texts))
-
-
-def _palette(path: Any) -> object:
-    from koalarize.colorizer.reference import palette_of
-
-    return palette_of(cast(Path, path))
-
-
-#: What stands on the command line for a field that is neither a number nor a switch, and how it
-#: is read.
-_KINDS: dict[str, Any] = {"hints": list[str] | None, "reference": Path | None}
-_READERS: dict[str, Callable[[Any], object]] = {"hints": _hints, "reference": _palette}
+def _kind(field: dataclasses.Field[Any]) -> Any:
+    """Return what stands on the command line for a field that is neither a number nor a switch."""
+    if field.name not in PARTS:
+        return Path | None
+    return str | None if bounds_of(field).most is None else list[str] | None

@@ -21,6 +21,7 @@ from PIL import Image
 
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
+from koalarize.colorizer.prepare import framed, prepared
 from koalarize.colorizer.reference import Reference, palette_from_photo, palette_of
 from koalarize.colorizer.several import encode_each
 from koalarize.engines.engine import Engine, ModelInfo
@@ -150,9 +151,9 @@ class Colorizer:
             return colored
         srgb = colored.pixels
         if isinstance(picture, Image.Image):
-            return photo.to_image(srgb)
-        if photo.alpha is not None:
-            srgb = np.concatenate([srgb, photo.alpha[..., None]], axis=-1)
+            return colored.to_image(srgb)
+        if colored.alpha is not None:
+            srgb = np.concatenate([srgb, colored.alpha[..., None]], axis=-1)
         return srgb.astype(picture.dtype, copy=False)
 
     def file(
@@ -225,12 +226,14 @@ class Colorizer:
         """Colour a photo.
 
         Raises:
-            OptionError: if the model cannot do what is asked.
+            OptionError: if the model cannot do what is asked, or a place lies outside the photo.
         """
+        photo = prepared(photo, steering)
         look = self.look(photo, size=steering.size)
         srgb = plan(look, steering).paint(photo.pixels, threads=self._threads)
         replaced = not steering.keep_color and look.has_colors
-        return Colored(dataclasses.replace(photo, pixels=srgb), had_colors=replaced)
+        whole = dataclasses.replace(photo, pixels=srgb)
+        return Colored(framed(whole, steering), had_colors=replaced)
 
     def look(self, photo: Photo, *, size: int | None = None) -> Look:
         """Look at a photo at the working size, to steer it often.

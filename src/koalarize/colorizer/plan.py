@@ -1,7 +1,8 @@
 """The order of steering: from a photo looked at and what is asked of it to its chroma.
 
 Not here: what each step does (``steering.apply``, ``steering.palette``, ``steering.own_colors``),
-chroma at full size (``colorizer.merge``).
+what is done to the photo before and after (``colorizer.prepare``), chroma at full size
+(``colorizer.merge``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from koalarize.steering import apply
 from koalarize.steering.alternatives import Suggestion, probabilities, suggest
 from koalarize.steering.hints import hint_planes
 from koalarize.steering.own_colors import Tint
+from koalarize.steering.recolor import recolored
 from koalarize.steering.spread import spread
 from koalarize.steering.steering import Steering
 
@@ -41,12 +43,13 @@ def plan(look: Look, steering: Steering) -> Chroma:
     info, hints = look.answers.info, steering.hints
     gain = info.chroma_gain
     kept = _kept(look, steering)
-    ab = _unhinted(look, steering, kept)
+    ab = recolored(_unhinted(look, steering, kept), steering.recolors, gain)
     if hints:
         places = look.grid.places(hints)
         hinted = _ab(look, _ask(look, steering, kept), steering)
+        hinted = recolored(hinted, steering.recolors, gain)
         ab = spread(ab, hinted, look.lightness, places, reach=steering.reach, gain=gain)
-    ab = apply.warmed(ab, steering.warmth, gain)
+    ab = apply.balanced(ab, steering.warmth, steering.tint, gain)
     guidance = guide(ab, look.lightness).scaled(steering.vividness * gain)
     return Chroma(guidance, None if kept is None else kept.kept())
 

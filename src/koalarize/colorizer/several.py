@@ -56,7 +56,7 @@ def encode_each(
     kind = format_for_all(first, format)
     if kind is None:
         notes = first.notes_as(format)
-        data = first.encode(colored.photo.pixels, format=format)
+        data = colored.photo.encode(colored.photo.pixels, format=format)
         return data, dataclasses.replace(colored, notes=notes)
     if first.frame is not None and lead is not None and steering.reference is None:
         steering = dataclasses.replace(steering, reference=lead(colored.photo))
@@ -67,12 +67,12 @@ def encode_each(
 
     def pages() -> Iterator[tuple[Photo, Array]]:
         nonlocal had_colors
-        yield first, colored.photo.pixels
+        yield colored.photo, colored.photo.pixels
         for photo in pictures:
             notes_of_each.append(photo.notes_as(kind, pages=first.pages))
             later = color(photo, unhinted)
             had_colors |= later.had_colors
-            yield photo, later.photo.pixels
+            yield later.photo, later.photo.pixels
 
     data = encode_pages(pages(), kind)
     notes = notes_of_pages(notes_of_each, first.called)

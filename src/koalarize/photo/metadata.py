@@ -90,6 +90,21 @@ class Metadata:
             )
         return dataclasses.replace(self, xmp=xmp, photoshop=resources or None)
 
+    def sized(self, width: int, height: int) -> Metadata:
+        """Return what is true of a part of the picture.
+
+        Args:
+            width: of the part, pixels.
+            height: of it.
+        """
+        xmp = self.xmp
+        if xmp is not None:
+            for one, other in (_XMP_PAIRS[0], _XMP_PAIRS[2]):
+                for name, pixels in ((one, width), (other, height)):
+                    found = rb"(" + name + rb"\s*(?:=\s*[\"']|>))\s*\d+"
+                    xmp = re.sub(found, rb"\g<1>%d" % pixels, xmp)
+        return dataclasses.replace(self, xmp=xmp)
+
     @property
     def iptc(self) -> bytes | None:
         """The IPTC records."""

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize.errors import PhotoError
+from koalarize.photo.exif_block import corrected
 from koalarize.photo.profiles import pixels_to_srgb, strip_to_srgb
 from koalarize.photo.sources import head_apart
 
@@ -41,8 +42,6 @@ _LOG = logging.getLogger(__name__)
 _BAND_PIXELS = 1 << 18  # a band of RGB stays in the cache while it is looked at twice
 _EXIF_HEAD = b"Exif\0\0"
 _ORIENTATION = 0x0112
-_EXIF_POINTER = 0x8769
-_RESOLUTIONS, _SIZES = (0x011A, 0x011B), (0xA002, 0xA003)
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"hevc", b"msf1")
 # These start another program or draw vectors: never for a picture from somebody else.
 _REFUSED = frozenset({"EPS", "WMF"})
@@ -200,7 +199,7 @@ def exif_of(image: Image.Image, name: str) -> tuple[bytes | None, int]:
         raw = image.info.get("exif")
         if isinstance(raw, bytes) and raw:
             block = raw.removeprefix(_EXIF_HEAD)
-            return _EXIF_HEAD + _corrected(block, turned=orientation >= 5), orientation
+            return _EXIF_HEAD + corrected(block, turned=orientation >= 5), orientation
     except DECODE_ERRORS as error:
         _LOG.warning("The EXIF data of %s is damaged (%s) and is left out.", name, error)
     return None, orientation if 1 <= orientation <= 8 else 1
@@ -221,48 +220,6 @@ def dpi_of(image: Image.Image) -> tuple[float, float] | None:
         return None
     turned = getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) >= 5
     return (down, across) if turned else (across, down)
-
-
-def _corrected(tiff: bytes, *, turned: bool) -> bytes:
-    """Return an EXIF block (without its head) with orientation 1 and no thumbnail.
-
-    Args:
-        tiff: the block.
-        turned: whether the picture changes its sides; then so do its sizes and resolutions.
-    """
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None:
-        raise ValueError("no byte order")
-    block = bytearray(tiff)
-    (start,) = struct.unpack_from(order + "I", block, 4)
-    entries = _entries(block, start, order)
-    if _ORIENTATION in entries:
-        struct.pack_into(order + "HIHH", block, entries[_ORIENTATION] + 2, 3, 1, 1, 0)
-    (count,) = struct.unpack_from(order + "H", block, start)
-    struct.pack_into(order + "I", block, start + 2 + 12 * count, 0)
-    if turned:
-        _exchange(block, entries, _RESOLUTIONS)
-        if _EXIF_POINTER in entries:
-            (inner,) = struct.unpack_from(order + "I", block, entries[_EXIF_POINTER] + 8)
-            try:
-                _exchange(block, _entries(block, inner, order), _SIZES)
-            except struct.error:  # it points beyond the block, and is left as it is
-                return bytes(block)
-    return bytes(block)
-
-
-def _entries(block: bytearray, start: int, order: str) -> dict[int, int]:
-    """Return where each field of a directory stands, by tag."""
-    (count,) = struct.unpack_from(order + "H", block, start)
-    places = range(start + 2, start + 2 + 12 * count, 12)
-    return {struct.unpack_from(order + "H", block, at)[0]: at for at in reversed(places)}
-
-
-def _exchange(block: bytearray, entries: dict[int, int], pair: tuple[int, int]) -> None:
-    """Exchange types and values of two fields, where both are there."""
-    if pair[0] in entries and pair[1] in entries:
-        one, other = (slice(entries[tag] + 2, entries[tag] + 12) for tag in pair)
-        block[one], block[other] = block[other], block[one]
 
 
 def _strip_converter(

@@ -1,4 +1,4 @@
-"""What steering does to ab: warmth, and the places that belong to a hint.
+"""What steering does to ab: white balance, and the places that belong to a hint.
 
 Not here: what can be asked (``steering.steering``), what hints do (``steering.spread``), the order
 in which it happens (``colorizer.plan``).
@@ -13,31 +13,35 @@ import numpy.typing as npt
 
 from koalarize.steering.hints import HintPlace
 
-__all__ = ["hinted_share", "warmed"]
+__all__ = ["balanced", "hinted_share"]
 
 Float32 = npt.NDArray[np.float32]
 
 #: What full warmth adds to (a*, b*) of a coloured place, Lab units: towards candle light.
 _WARM = (5.0, 18.0)
+#: What full tint adds: towards magenta, across warmth.
+_MAGENTA = (16.0, -4.5)
 _GREY_SHARE = 0.2  # of that shift, for a place without colour
 _COLOURED = 14.0  # chroma from which a place takes nearly the whole shift
 _ALIKE_AB = 10.0  # Lab units: places within it of the hinted one share its correction
 _BELONGS = 0.3  # of the shorter side: how far from a hint its thing reaches
 
 
-def warmed(ab: Float32, warmth: float, gain: float = 1.0) -> Float32:
-    """Shift colours towards warm (above 0) or cold (below), as a white balance does.
+def balanced(ab: Float32, warmth: float, tint: float = 0.0, gain: float = 1.0) -> Float32:
+    """Shift colours towards warm or cold and towards magenta or green, as a white balance does.
 
     Args:
         ab: (2, h, w), Lab units.
-        warmth: -1..1.
+        warmth: -1 (cold) to 1 (warm).
+        tint: -1 (green) to 1 (magenta).
         gain: factor that the chroma is multiplied by later; the shift is meant for after it.
     """
-    if warmth == 0:
+    if warmth == 0 and tint == 0:
         return ab
     chroma = np.hypot(ab[0], ab[1]) * np.float32(gain)
     share = _GREY_SHARE + (1 - _GREY_SHARE) * (1 - np.exp(-chroma / np.float32(_COLOURED)))
     shift = np.array(_WARM, np.float32)[:, None, None] * np.float32(warmth / gain)
+    shift += np.array(_MAGENTA, np.float32)[:, None, None] * np.float32(tint / gain)
     return ab + shift * share.astype(np.float32)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, SupportsFloat, get_args
 
-from annotated_types import Ge, Le, MaxLen
+from annotated_types import Ge, Le, MaxLen, MultipleOf
 
 from koalarize.errors import OptionError
 
@@ -49,6 +49,7 @@ class Bounds:
         low: the least; None where there is no bound.
         high: the most.
         most: how many items at most.
+        step: what it must be a multiple of.
         required: whether None, which stands for "as usual", is no value of it.
     """
 
@@ -56,6 +57,7 @@ class Bounds:
     low: float | None = None
     high: float | None = None
     most: int | None = None
+    step: float | None = None
     required: bool = True
 
 
@@ -79,6 +81,7 @@ def bounds_of(field: dataclasses.Field[object]) -> Bounds:
         next((float(mark.ge) for mark in marks if isinstance(mark, Ge)), None),  # type: ignore[arg-type]
         next((float(mark.le) for mark in marks if isinstance(mark, Le)), None),  # type: ignore[arg-type]
         next((mark.max_length for mark in marks if isinstance(mark, MaxLen)), None),
+        next((float(mark.multiple_of) for mark in marks if isinstance(mark, MultipleOf)), None),  # type: ignore[arg-type]
         required=type(None) not in get_args(annotation.__origin__),
     )
 
@@ -112,6 +115,8 @@ def _check_range(name: str, value: float, bounds: Bounds) -> None:
     if not bounds.low <= value <= bounds.high:
         span = f"{bounds.low:g} to {bounds.high:g}"
         raise OptionError(f"{name} is {value:.6g} but must be from {span}")
+    if bounds.step is not None and value % bounds.step:
+        raise OptionError(f"{name} is {value:.6g} but must be a multiple of {bounds.step:g}")
 
 
 def _finite(value: SupportsFloat) -> float:

@@ -8,13 +8,16 @@ Not here: what is done to ab for it (``steering.apply``), the palette of a refer
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge, Le, MaxLen
+from annotated_types import Ge, Le, MaxLen, MultipleOf
 
 from koalarize.errors import OptionError, did_you_mean
+from koalarize.steering.crop import Crop
 from koalarize.steering.fields import Help, check_all
 from koalarize.steering.hints import Hint
+from koalarize.steering.recolor import Recolor
 
 if TYPE_CHECKING:
     from koalarize.steering.palette import Palette
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST_ALTERNATIVES",
     "MOST_HINTS",
+    "MOST_RECOLORS",
+    "PARTS",
     "PLAIN",
     "Steering",
 ]
@@ -30,6 +35,12 @@ __all__ = [
 MOST_ALTERNATIVES = 12
 #: More hints than anybody sets by hand.
 MOST_HINTS = 200
+#: More than there are hues to tell apart.
+MOST_RECOLORS = 20
+#: Fields whose values have fields of their own; each reads a text as well.
+PARTS: Mapping[str, type[Hint] | type[Recolor] | type[Crop]] = MappingProxyType(
+    {"hints": Hint, "recolors": Recolor, "crop": Crop}
+)
 
 
 @dataclass(frozen=True)
@@ -99,9 +110,43 @@ class Steering:
             metavar="SHARE",
         ),
     ] = 0.5  # scripts/measure_steering.py, validation and scenes, 2026-11-25: docs/log.md
+    tint: Annotated[
+        float,
+        Ge(-1),
+        Le(1),
+        Help("Across warmth: -1 is green, 1 is magenta; grey stays nearly grey.", metavar="SHIFT"),
+    ] = 0.0
+    recolors: Annotated[
+        tuple[Recolor, ...],
+        MaxLen(MOST_RECOLORS),
+        Help(
+            "What has one hue becomes another, in the whole photo; hints go before; repeatable.",
+            option="--recolor",
+            metavar="#RRGGBB=#RRGGBB",
+        ),
+    ] = ()
+    faded: Annotated[
+        bool,
+        Help("For faded prints: lightness is stretched until it reaches from black to white."),
+    ] = False
+    turn: Annotated[
+        int,
+        Ge(0),
+        Le(270),
+        MultipleOf(90),
+        Help("Degrees clockwise; hints and crop are places of the turned photo.", None, "DEGREES"),
+    ] = 0
+    crop: Annotated[
+        Crop | None,
+        Help(
+            "Keep this part of the turned photo; its colours are those of the whole.",
+            metavar="X,Y,WIDTH,HEIGHT",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hints", tuple(self.hints))  # a list is what people write
+        for name in ("hints", "recolors"):  # a list is what people write
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         check_all(self)
 
     def changed(self, changes: Mapping[str, object]) -> "Steering":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from functools import cache
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -28,7 +28,7 @@ from koalarize.errors import OptionError, did_you_mean
 from koalarize.steering.fields import Help
 from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
-from koalarize.steering.steering import Steering
+from koalarize.steering.steering import PARTS, Steering
 
 __all__ = ["PaletteJson", "SteeringAsked", "Strictly", "read", "reason", "steering_asked", "whole"]
 
@@ -144,8 +144,13 @@ class SteeringAsked(_Fields):
             OptionError: if a value is not allowed.
         """
         values: dict[str, Any] = {name: getattr(self, name) for name in _names()}
-        hints: list[BaseModel] = values["hints"]
-        values["hints"] = tuple(Hint(**hint.model_dump()) for hint in hints)
+        for name, noun in PARTS.items():
+            part: Any = values[name]
+            if isinstance(part, list):
+                models = cast("list[BaseModel]", part)
+                values[name] = tuple(noun(**model.model_dump()) for model in models)
+            elif part is not None:
+                values[name] = noun(**part.model_dump())
         return self.model, Steering(**values)
 
 
@@ -160,7 +165,12 @@ def steering_asked(steering: Steering, model: str) -> SteeringAsked:
         OptionError: if the model's name is none.
     """
     values: dict[str, Any] = {name: getattr(steering, name) for name in _names()}
-    values["hints"] = [dataclasses.asdict(hint) for hint in steering.hints]
+    for name in PARTS:
+        part = values[name]
+        if isinstance(part, tuple):
+            values[name] = [dataclasses.asdict(cast("Hint", one)) for one in part]
+        elif part is not None:
+            values[name] = dataclasses.asdict(part)
     return read(SteeringAsked, {"model": model, **values})
 
 
@@ -193,7 +203,8 @@ def reason(error: ValidationError) -> str:
 
 
 def _near(key: str) -> str:
-    known = [*_names(), "model", *(field.name for field in dataclasses.fields(Hint))]
+    parts = [field.name for noun in PARTS.values() for field in dataclasses.fields(noun)]
+    known = list(dict.fromkeys([*_names(), "model", *parts]))
     return did_you_mean(key, known)
 
 

@@ -23,9 +23,11 @@ from PIL import Image
 
 from koalarize.colorizer.chroma import Chroma
 from koalarize.colorizer.look import Look
+from koalarize.colorizer.prepare import prepared
 from koalarize.errors import PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.photo.read import open_image
+from koalarize.steering.steering import Steering
 from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
 
@@ -42,6 +44,7 @@ _HOLDERS = (
 _PREVIEWS = 3
 _LOOKS = 3
 _CHROMAS = 12
+_OTHERS = 1  # a photo turned or restored is as large as the photo
 
 
 def read_photo(data: bytes, settings: Settings) -> Photo:
@@ -110,15 +113,24 @@ class Opened:
         self.looks: _Cache[Look] = _Cache(_LOOKS)
         self.chromas: _Cache[Chroma] = _Cache(_CHROMAS)
         self._small: _Cache[Photo] = _Cache(_PREVIEWS)
+        self._others: _Cache[Opened] = _Cache(_OTHERS)
+
+    def prepared(self, steering: Steering) -> Opened:
+        """Return the photo as it is coloured: turned and restored, or itself."""
+        turn, faded = steering.turn, steering.faded
+        if not (turn or faded):
+            return self
+        return self._others.get((turn, faded), lambda: Opened(prepared(self.photo, steering)))
 
     @property
     def bytes(self) -> int:
         """What it holds in memory."""
-        return _held(self.photo) + self.chromas.bytes + self._small.bytes + self.looks.bytes
+        parts = (self.chromas, self._small, self.looks, self._others)
+        return _held(self.photo) + sum(part.bytes for part in parts)
 
     def shed(self) -> bool:
         """Drop something that can be made again; return whether there was anything."""
-        return self.chromas.shed() or self._small.shed() or self.looks.shed()
+        return any(part.shed() for part in (self.chromas, self._small, self._others, self.looks))
 
     def small(self, side: int) -> Photo:
         """Return the photo with its longer side at most ``side`` pixels, 8 bits."""
@@ -355,6 +367,8 @@ def _held(thing: object, seen: set[int] | None = None) -> int:
         return sum(_held(part, seen) for part in cast("Sequence[object]", thing))
     if isinstance(thing, bytes):
         return len(thing)
+    if isinstance(thing, Opened):
+        return thing.bytes
     if not type(thing).__module__.startswith(_HOLDERS):
         return 0
     names = (*getattr(thing, "__dict__", ()), *getattr(thing, "__slots__", ()))

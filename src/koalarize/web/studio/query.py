@@ -12,13 +12,17 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 
 from koalarize.steering.fields import bounds_of, help_of
-from koalarize.steering.hints import Hint
-from koalarize.steering.steering import Steering
+from koalarize.steering.steering import PARTS, Steering
 from koalarize.steering.wire import SteeringAsked
 
 __all__ = ["FromQuery"]
 
-_EXAMPLES = {"hint": [["120,300=#c03020"]]}
+_FIELDS = {field.name: field for field in dataclasses.fields(Steering)}
+_EXAMPLES = {
+    "hint": [["120,300=#c03020"]],
+    "recolor": [["#3050c0=#6f4a2c"]],
+    "crop": ["20,10,640,480"],
+}
 
 
 def _asked(**values: Any) -> tuple[str, Steering]:
@@ -27,7 +31,12 @@ def _asked(**values: Any) -> tuple[str, Steering]:
     Raises:
         OptionError: if a value is not allowed.
     """
-    values["hints"] = tuple(Hint.parse(text) for text in values["hints"] or ())
+    for name, noun in PARTS.items():
+        text: Any = values[name]
+        if isinstance(text, str):
+            values[name] = noun.parse(text)
+        elif bounds_of(_FIELDS[name]).most is not None:
+            values[name] = tuple(noun.parse(one) for one in text or ())
     return values.pop("model"), Steering(**values)
 
 
@@ -43,7 +52,10 @@ def _parameters() -> list[inspect.Parameter]:
             continue
         bounds, text, spelled = bounds_of(field), help_of(field).text, _SPELLED[field.name]
         examples = _EXAMPLES.get(spelled)
-        if bounds.most is None:
+        if field.name in PARTS and bounds.most is None:
+            marks = Query(alias=spelled, description=text, examples=examples)
+            found.append(_keyword(field.name, Annotated[str | None, marks], None))
+        elif bounds.most is None:
             finite = False if bounds.kind is float else None
             marks = Query(alias=spelled, description=text, allow_inf_nan=finite)
             found.append(_keyword(field.name, Annotated[field.type, marks], field.default))

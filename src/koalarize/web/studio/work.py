@@ -23,11 +23,13 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.plan import suggestions as likely
+from koalarize.colorizer.prepare import framed
 from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.photo.photo import Photo
 from koalarize.photo.white import over_white
 from koalarize.steering.alternatives import Suggestion
+from koalarize.steering.crop import Crop
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
 from koalarize.web.studio.photo_store import Opened, read_photo
@@ -94,7 +96,7 @@ class Steered:
     """A photo with what is asked of its colours.
 
     Attributes:
-        opened: the photo.
+        opened: the photo, as it is coloured: turned and restored.
         model: the model's name.
         colorizer: that model.
         steering: what is asked.
@@ -104,6 +106,11 @@ class Steered:
     model: str
     colorizer: Colorizer
     steering: Steering
+
+    @classmethod
+    def of(cls, opened: Opened, model: str, colorizer: Colorizer, steering: Steering) -> Steered:
+        """Make it of a photo as it was uploaded."""
+        return cls(opened.prepared(steering), model, colorizer, steering)
 
     @property
     def look(self) -> Look:
@@ -117,16 +124,36 @@ class Steered:
     @property
     def chroma(self) -> Chroma:
         """How the photo is coloured, from the cache if it was asked for before."""
-        return self.opened.chromas.get(
-            (self.model, self.steering), lambda: plan(self.look, self.steering)
-        )
+        shown = replace(self.steering, crop=None)  # no colour changes with it
+        return self.opened.chromas.get((self.model, shown), lambda: plan(self.look, shown))
 
 
-def preview(opened: Opened, chroma: Chroma | None, *, side: int, format: str) -> bytes:
-    """Return a small version of the coloured photo, or of the original where chroma is None."""
-    small = opened.small(side)
-    pixels = small.pixels if chroma is None else chroma.paint(small.pixels)
-    return encode(pixels, small.alpha, format)
+def preview(
+    opened: Opened,
+    chroma: Chroma | None,
+    *,
+    side: int,
+    format: str,
+    crop: Crop | None = None,
+) -> bytes:
+    """Return a small version of the coloured photo, or of the original where chroma is None.
+
+    Raises:
+        OptionError: if the crop reaches beyond the photo.
+    """
+    photo = opened.photo
+    whole = (0, 0, photo.width, photo.height)
+    left, top, right, bottom = whole if crop is None else crop.box(photo.width, photo.height)
+    # As much of the whole is made as gives the part its size.
+    longest = max(photo.width, photo.height)
+    small = opened.small(min(round(side * longest / max(right - left, bottom - top)), longest))
+    across, down = small.width / photo.width, small.height / photo.height
+    left, top = round(left * across), round(top * down)
+    area = (left, top, max(left + 1, round(right * across)), max(top + 1, round(bottom * down)))
+    part = (slice(area[1], area[3]), slice(area[0], area[2]))
+    pixels = small.pixels[part] if chroma is None else chroma.paint(small.pixels, area=area)
+    alpha = None if small.alpha is None else small.alpha[part]
+    return encode(pixels, alpha, format)
 
 
 def region(
@@ -177,18 +204,24 @@ def render(steered: Steered, format: str | None, stop: Stop) -> bytes:
 
     Raises:
         Stopped: if it was asked to stop, within a part of the photo.
+        OptionError: if the crop reaches beyond the photo.
     """
     photo = steered.opened.photo
+    crop = steered.steering.crop
+    left, first, right, last = (
+        (0, 0, photo.width, photo.height) if crop is None else crop.box(photo.width, photo.height)
+    )
     chroma = steered.chroma
     deep = photo.pixels.dtype == np.uint16
-    srgb = np.empty((photo.height, photo.width, 3), np.uint16 if deep else np.uint8)
-    rows = max(1, _PART // photo.width)
-    for top in range(0, photo.height, rows):
+    srgb = np.empty((last - first, right - left, 3), np.uint16 if deep else np.uint8)
+    rows = max(1, _PART // (right - left))
+    for top in range(first, last, rows):
         stop.check()
-        bottom = min(top + rows, photo.height)
-        srgb[top:bottom] = chroma.paint(photo.pixels, area=(0, top, photo.width, bottom))
+        bottom = min(top + rows, last)
+        area = (left, top, right, bottom)
+        srgb[top - first : bottom - first] = chroma.paint(photo.pixels, area=area)
     stop.check()
-    return photo.encode(srgb, format=format)
+    return framed(photo, steered.steering).encode(srgb, format=format)
 
 
 def suggestions(

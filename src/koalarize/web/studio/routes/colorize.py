@@ -61,7 +61,7 @@ async def colorize(
         if sent.reference is not None:
             palette = work.palette(sent.reference, "reference", studio.settings)
             asked = replace(steering, reference=palette)
-        steered = work.Steered(Opened(photo), model, studio.models.get(model), asked)
+        steered = work.Steered.of(Opened(photo), model, studio.models.get(model), asked)
         return work.render(steered, format, stop), photo.format, photo.notes_as(format)
 
     async with studio.uploads.read(request, name=name) as sent:

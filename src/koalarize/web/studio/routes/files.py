@@ -53,7 +53,7 @@ async def render(studio: Shared, request: Request, id: Id, asked: schemas.Render
 
     def job() -> tuple[bytes, tuple[str, ...]]:
         with studio.photos.open(entry) as opened:
-            steered = work.Steered(opened, model, studio.models.get(model), steering)
+            steered = work.Steered.of(opened, model, studio.models.get(model), steering)
             return work.render(steered, format, stop), opened.photo.notes_as(format)
 
     data, notes = await studio.queue.run(job, request, stop=stop, hurried=False)

@@ -5,11 +5,14 @@ Not here: the work itself (``work``), files to keep (``files``).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from koalarize.steering.steering import Steering
+from koalarize.colorizer.chroma import Chroma
+from koalarize.steering.steering import PLAIN, Steering
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.openapi import SHOWN, WORKED, Id, problems
 from koalarize.web.studio.photo_store import Opened
@@ -35,8 +38,9 @@ async def preview(
 
     def job() -> bytes:
         with studio.photos.open(entry) as opened:
-            chroma = None if asked.grey else _steered(studio, opened, steering).chroma
-            return work.preview(opened, chroma, side=asked.side, format=asked.format)
+            shown, chroma = _shown(studio, opened, steering, grey=asked.grey)
+            crop = steering[1].crop
+            return work.preview(shown, chroma, side=asked.side, format=asked.format, crop=crop)
 
     data = await studio.queue.run(job, request)
     return Response(data, media_type=f"image/{asked.format}")
@@ -55,8 +59,8 @@ async def region(studio: Shared, request: Request, id: Id, asked: schemas.Region
 
     def job() -> bytes:
         with studio.photos.open(entry) as opened:
-            chroma = None if asked.grey else _steered(studio, opened, steering).chroma
-            return work.region(opened, chroma, box, scale=asked.scale, format=asked.format)
+            shown, chroma = _shown(studio, opened, steering, grey=asked.grey)
+            return work.region(shown, chroma, box, scale=asked.scale, format=asked.format)
 
     data = await studio.queue.run(job, request)
     return Response(data, media_type=f"image/{asked.format}")
@@ -120,6 +124,16 @@ async def alternatives(
     return await studio.queue.run(job, request)
 
 
+def _shown(
+    studio: Studio, opened: Opened, asked: tuple[str, Steering], *, grey: bool
+) -> tuple[Opened, Chroma | None]:
+    """Return the photo to show and its chroma; the original, only turned, has none."""
+    if grey:
+        return opened.prepared(replace(PLAIN, turn=asked[1].turn)), None
+    steered = _steered(studio, opened, asked)
+    return steered.opened, steered.chroma
+
+
 def _steered(studio: Studio, opened: Opened, asked: tuple[str, Steering]) -> work.Steered:
     model, steering = asked
-    return work.Steered(opened, model, studio.models.get(model), steering)
+    return work.Steered.of(opened, model, studio.models.get(model), steering)

@@ -10,6 +10,10 @@ const BASE = new URL("api/v1/", document.baseURI);
 const MOST_TRIES = 12; // of a request that finds the server busy
 const LONGEST_WAIT = 8; // seconds between two tries
 
+/** What a person reads while the server is away, whoever noticed. */
+export const AWAY =
+  "The program behind this page does not answer. Nothing is lost: the page continues as soon as “koalarize serve” runs again.";
+
 /** What went wrong, in words for a person. */
 export class Problem extends Error {
   constructor(title, detail, { status = 0, slug = "" } = {}) {
@@ -42,11 +46,12 @@ let waiting = 0;
  *
  * @param {string} path
  * @param {RequestInit} options
+ * @param {((share: number) => void) | null} progress is told how much of the body has gone out
  * @returns {Promise<Response>}
  */
-async function request(path, { signal, ...options } = {}) {
+async function request(path, { signal, ...options } = {}, progress = null) {
   for (let tries = 1; ; tries += 1) {
-    const response = await send(path, { signal, ...options });
+    const response = await send(path, { signal, ...options }, progress);
     if (response.ok) return response;
     const problem = await problemOf(response);
     // What took too long would take as long again; only a full queue empties.
@@ -56,20 +61,39 @@ async function request(path, { signal, ...options } = {}) {
   }
 }
 
-async function send(path, options) {
+async function send(path, options, progress = null) {
   try {
-    const response = await fetch(new URL(path, BASE), options);
+    const url = new URL(path, BASE);
+    const response = await (progress ? sendSeen(url, options, progress) : fetch(url, options));
     setOnline(true);
     return response;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     setOnline(false);
-    throw new Problem(
-      "No answer from koalarize",
-      "The program behind this page does not answer. Is “koalarize serve” still running?",
-      { slug: "offline" },
-    );
+    throw new Problem("No answer from koalarize", AWAY, { slug: "offline" });
   }
+}
+
+/** Send as `fetch` does, with word of how much has gone out, which `fetch` has none of. */
+function sendSeen(url, { method, body, headers, signal }, progress) {
+  return new Promise((resolve, reject) => {
+    const asked = new XMLHttpRequest();
+    asked.open(method, url);
+    asked.responseType = "blob";
+    for (const [name, value] of Object.entries(headers)) asked.setRequestHeader(name, value);
+    asked.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) progress(event.loaded / event.total);
+    });
+    asked.addEventListener("load", () => {
+      const { status, statusText } = asked;
+      const kept = { "Retry-After": asked.getResponseHeader("Retry-After") ?? "" };
+      resolve(new Response(asked.response, { status, statusText, headers: kept }));
+    });
+    asked.addEventListener("error", () => reject(new TypeError("the request failed")));
+    asked.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+    signal?.addEventListener("abort", () => asked.abort(), { once: true });
+    asked.send(body);
+  });
 }
 
 async function problemOf(response) {
@@ -147,14 +171,13 @@ export async function fields() {
 }
 
 /** Give a photo to the server; resolves to {id, name, sha256, width, height, format, …}. */
-export async function upload(file, name, signal) {
+export async function upload(file, name, progress) {
   const body = {
     method: "POST",
     body: file,
-    signal,
     headers: { "Content-Type": "application/octet-stream" },
   };
-  return (await request(`photos?name=${encodeURIComponent(name)}`, body)).json();
+  return (await request(`photos?name=${encodeURIComponent(name)}`, body, progress)).json();
 }
 
 /** Let the server forget a photo; it does not matter if that fails. */

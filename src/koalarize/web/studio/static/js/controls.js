@@ -11,7 +11,14 @@ import { FIELDS } from "./fields.js";
 const STEPS = 100; // of a slider
 
 /** What a person reads beside a control, where the field's own title is too short for that. */
-const LABELS = { best: "Look twice", keep_color: "Keep the colours the photo has" };
+const LABELS = {
+  best: "Look twice",
+  keep_color: "Keep the colours the photo has",
+  faded: "Faded print",
+};
+
+/** Sliders that stand first and beside each other; the others follow as the service lists them. */
+const FIRST = ["vividness", "warmth", "tint"];
 
 export class Controls {
   /** @type {Map<string, (value: any) => void>} */
@@ -23,7 +30,8 @@ export class Controls {
    */
   constructor(place, studio) {
     this.studio = studio;
-    const fields = Object.entries(FIELDS);
+    const rank = (name) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+    const fields = Object.entries(FIELDS).sort(([one], [other]) => rank(one) - rank(other));
     for (const [name, field] of fields) {
       if (field.type === "number") place.append(this.#slider(name, field));
     }

@@ -29,13 +29,24 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Put the icons into the page once, so that new ones show without the server as well. */
+async function loadIcons() {
+  const answer = await fetch(new URL("../icons.svg", import.meta.url));
+  const parsed = new DOMParser().parseFromString(await answer.text(), "image/svg+xml");
+  const sprite = document.importNode(parsed.documentElement, true);
+  sprite.setAttribute("class", "sprite");
+  sprite.setAttribute("aria-hidden", "true");
+  document.body.append(sprite);
+}
+loadIcons().catch(() => {}); // every icon's button has a name as well
+
 /** An icon of `icons.svg`. */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", "icon");
+  svg.setAttribute("class", `icon icon-${name}`);
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `${new URL("../icons.svg", import.meta.url).pathname}#${name}`);
+  use.setAttribute("href", `#icon-${name}`);
   svg.append(use);
   return svg;
 }

@@ -73,6 +73,7 @@ export class Film {
       .getContext("2d")
       .drawImage(bitmap, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
     photo.hasTile = true;
+    photo.tile = canvas;
   }
 
   #add(photo) {

@@ -7,7 +7,7 @@
 
 import { atLightness, labToHex } from "./color.js";
 import { clamp, fillTrack, h, icon, onDetail } from "./dom.js";
-import { NAMES, nameOf, parseColor } from "./names.js";
+import { NAMES, nameOf, nameOfHint, parseColor, plainName } from "./names.js";
 import { AbPicker } from "./ab-picker.js";
 import { EyeDropper } from "./eyedropper.js";
 
@@ -189,7 +189,7 @@ export class HintEditor extends HTMLElement {
     );
     this.dropper.show(picture);
     this.setLightness(l);
-    this.text.value = hint.color ? nameOf(hint.color) : "";
+    this.text.value = hint.color ? nameOfHint(hint) : "";
     this.update(hint);
   }
 
@@ -258,16 +258,18 @@ export class HintEditor extends HTMLElement {
 
   /**
    * Stand beside the hint, inside of `room` ({width, height}), on the side that covers less of the
-   * picture after (`after` is [left, right]); at the bottom of narrow screens.
+   * picture after (`after` is [left, right]); at the bottom of narrow screens, at the side of low ones.
    *
    * @param {number[]} at across and down
    * @param {{width: number, height: number}} room
    * @param {number[]} after
    */
   place([across, down], room, after) {
-    const narrow = matchMedia("(max-width: 720px)").matches;
+    const low = matchMedia("(max-height: 480px) and (min-width: 560px)").matches;
+    const narrow = !low && matchMedia("(max-width: 720px)").matches;
     this.classList.toggle("sheet", narrow);
-    if (narrow) {
+    this.classList.toggle("side", low);
+    if (narrow || low) {
       for (const side of ["left", "top"]) this.style.removeProperty(side);
       return;
     }
@@ -295,7 +297,8 @@ export class HintEditor extends HTMLElement {
   #label() {
     const color = this.#hint?.color;
     const shown = color ? atLightness(color, this.#l) : null;
-    this.heading.textContent = color ? capital(nameOf(color)) : "Which colour is this?";
+    const name = color ? nameOfHint(this.#hint) : "";
+    this.heading.textContent = name ? capital(name) : "Which colour is this?";
     const darker = color && nameOf(shown) !== nameOf(color);
     this.note.textContent = darker ? `${nameOf(shown)} in this light` : "Light and shade stay";
     this.chip.classList.toggle("empty", !color);
@@ -307,26 +310,24 @@ export class HintEditor extends HTMLElement {
     this.asIs.setAttribute("aria-pressed", String(Boolean(color) && color === this.now));
   }
 
-  #colour(color, live = false) {
+  /** Take a colour; `name` is what the person called it, if anything. */
+  #colour(color, live = false, name = null) {
     if (!live) {
       this.picker.value = color;
-      this.text.value = nameOf(color);
+      this.text.value = name ?? nameOf(color);
     }
-    this.#change({ color }, live);
+    this.#change({ color, name }, live);
   }
 
   #typed() {
     const text = this.text.value;
-    if (!text.trim() || (this.#hint.color && text === nameOf(this.#hint.color))) return;
+    if (!text.trim() || (this.#hint.color && text === nameOfHint(this.#hint))) return;
     const color = parseColor(text);
     this.text.setCustomValidity(
       color ? "" : `“${text}” is no colour name known here: try “dark green” or #1f4a27.`,
     );
     if (!color) this.text.reportValidity();
-    else if (color !== this.#hint.color) {
-      this.#colour(color);
-      this.text.value = text;
-    }
+    else this.#colour(color, false, /[#\d]/.test(text) ? null : plainName(text));
   }
 
   #brush(live) {

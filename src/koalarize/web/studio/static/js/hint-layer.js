@@ -6,7 +6,7 @@
  */
 
 import { clamp, h } from "./dom.js";
-import { nameOf } from "./names.js";
+import { nameOfHint } from "./names.js";
 
 const NUDGE = 4; // CSS pixels an arrow key moves a hint
 const SLOP = 4;
@@ -71,7 +71,7 @@ export class HintLayer extends HTMLElement {
       const where = `${Math.round((100 * hint.x) / this.#view.photoWidth)} % across, ${Math.round((100 * hint.y) / this.#view.photoHeight)} % down`;
       button.setAttribute(
         "aria-label",
-        `Hint ${index + 1}: ${hint.color ? nameOf(hint.color) : "no colour yet"}, ${where}`,
+        `Hint ${index + 1}: ${hint.color ? nameOfHint(hint) : "no colour yet"}, ${where}`,
       );
     });
     this.#showRing();

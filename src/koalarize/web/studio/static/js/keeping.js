@@ -1,19 +1,24 @@
 /**
- * Kept work: photos, hints, settings and the way back outlive a reload, a crash and the server.
+ * Kept work: photos, hints, settings and the way back outlive a reload, a crash and the server; photos
+ * that were closed stay among the recent ones until a person has them forgotten.
  *
  * Not here: files that a person saves (`saving.js`). It lies in this browser's own IndexedDB. One page
  * at a time keeps its work; a second one, open beside it, keeps nothing.
  */
 
-import { debounce } from "./dom.js";
+import { $, debounce, h } from "./dom.js";
 
 const SETTLE = 300; // milliseconds without a change after which it is kept
 const MOST = 60; // photos that are kept
+const MOST_RECENT = 12; // photos that were closed
+const THUMB = 160; // side of a recent photo's small picture, pixels
 
 export class Keeping {
   /** @type {IDBDatabase | null} */
   #database = null;
   #files = new Set(); // the keys of photos whose file is kept already
+  /** @type {any[]} */
+  #recent = []; // what is kept of photos that were closed, the newest first
   #later = debounce(() => this.#keep(), SETTLE);
 
   /** @param {import("./studio.js").Studio} studio */
@@ -27,14 +32,28 @@ export class Keeping {
       if (!(await isAlone())) return;
       this.#database = await open();
       const found = await this.#read();
-      if (found.length && !this.studio.photos.length) this.studio.restore(found);
+      const works = found.filter(({ closed }) => !closed);
+      this.#recent = found
+        .filter(({ closed }) => closed)
+        .sort((one, other) => other.closed - one.closed);
+      if (works.length && !this.studio.photos.length) this.studio.restore(works);
       this.#files = new Set(found.map(({ key }) => key));
     } catch {
       return; // a private window may have no database; the page works without
     }
     for (const name of ["photos", "photo", "edit"])
       this.studio.addEventListener(name, () => this.#later());
+    this.studio.addEventListener("closed", (event) =>
+      this.#closed(/** @type {CustomEvent} */ (event).detail.photo),
+    );
+    $("#forget-recent").addEventListener("click", () => {
+      this.#recent = [];
+      this.#keep();
+      this.#show();
+      $("#choose").focus();
+    });
     addEventListener("pagehide", () => this.#keep());
+    this.#show();
     this.#later();
   }
 
@@ -54,6 +73,45 @@ export class Keeping {
       }));
   }
 
+  /** A photo left the page: it becomes the newest of the recent ones. */
+  #closed(photo) {
+    if (!photo.info) return;
+    const { file, kept: key } = photo;
+    const { sha256: sha } = photo.info;
+    const thumb = thumbOf(photo.tile ?? photo.pictures.before);
+    const record = { key, sha, closed: Date.now(), thumb, ...photo.work, file };
+    const others = this.#recent.filter((other) => other.sha !== sha);
+    this.#recent = [record, ...others].slice(0, MOST_RECENT);
+    this.#show();
+    this.#later();
+  }
+
+  /** Open a recent photo again, with all that was asked of it. */
+  #reopen(record) {
+    this.#recent = this.#recent.filter((other) => other !== record);
+    this.studio.restore([{ ...record, active: true }]);
+    this.#show();
+  }
+
+  #show() {
+    $("#recent").hidden = this.#recent.length === 0;
+    $("#recents").replaceChildren(
+      ...this.#recent.map((record) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: "example",
+            title: record.name,
+            onclick: () => this.#reopen(record),
+          },
+          h("img", { src: record.thumb, alt: "", width: "96", height: "96", draggable: "false" }),
+          h("span", {}, record.name),
+        ),
+      ),
+    );
+  }
+
   /** Keep all photos as they are now, and nothing of those that are gone. */
   #keep() {
     const { photos, active } = this.studio;
@@ -61,16 +119,33 @@ export class Keeping {
     const stores = this.#database.transaction(["work", "files"], "readwrite");
     const [works, files] = [stores.objectStore("work"), stores.objectStore("files")];
     works.clear();
-    kept.forEach((photo, order) => {
-      works.put({ key: photo.kept, order, active: photo === active, ...photo.work });
-      if (!this.#files.has(photo.kept)) files.put(photo.file, photo.kept);
-    });
-    const keys = new Set(kept.map((photo) => photo.kept));
+    const keys = new Set();
+    const put = (key, file, work) => {
+      works.put({ key, ...work });
+      if (!this.#files.has(key)) files.put(file, key);
+      keys.add(key);
+    };
+    kept.forEach((photo, order) =>
+      put(photo.kept, photo.file, { order, active: photo === active, ...photo.work }),
+    );
+    for (const { file, key, ...work } of this.#recent) if (!keys.has(key)) put(key, file, work);
     for (const key of this.#files) if (!keys.has(key)) files.delete(key);
     stores.addEventListener("complete", () => {
       this.#files = keys;
     });
   }
+}
+
+/** A small square of a bitmap as a data URL; a clear one where there is no bitmap. */
+function thumbOf(bitmap) {
+  const canvas = h("canvas", { width: THUMB, height: THUMB });
+  if (!bitmap) return canvas.toDataURL();
+  const scale = THUMB / Math.min(bitmap.width, bitmap.height);
+  const [width, height] = [bitmap.width * scale, bitmap.height * scale];
+  canvas
+    .getContext("2d")
+    .drawImage(bitmap, (THUMB - width) / 2, (THUMB - height) / 2, width, height);
+  return canvas.toDataURL("image/jpeg", 0.8);
 }
 
 /** Whether no other page of this server keeps its work; this one then does until it is closed. */

@@ -14,6 +14,8 @@ const LETTERS = {
   f: "full-screen",
   c: "compare",
   n: "new-hint",
+  r: "turn",
+  x: "crop",
   "?": "help-button",
 };
 

@@ -5,6 +5,7 @@
  */
 
 import * as api from "./api.js";
+import { Copying } from "./copying.js";
 import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
 import { Film } from "./film.js";
 import { Keeping } from "./keeping.js";
@@ -25,6 +26,7 @@ const { viewer } = table;
 const panel = new Panel(studio, { open: (id) => table.openHint(id), add: () => table.addHint() });
 const film = new Film($("#film"), studio, { add: choose });
 const previews = new Previews(viewer, studio.steering, studio.ready);
+new Copying(studio);
 const saving = new Saving(studio, { say });
 
 let statusTimer = 0;
@@ -84,11 +86,7 @@ function showPhoto() {
     : "empty";
   $("#empty").hidden = Boolean(photo);
   $("#notice").hidden = true;
-  const own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
-  const size = photo?.info ? `${photo.width} × ${photo.height}${own}` : "";
-  $("#photo-title").replaceChildren(
-    ...(photo ? [h("strong", {}, photo.name), h("span", {}, size)] : []),
-  );
+  showTitle();
   document.title = photo ? `${photo.name} – Koalarize studio` : "Koalarize studio";
   $("#progress").hidden = !photo || Boolean(photo.failure) || Boolean(photo.info);
   if (photo?.failure) {
@@ -99,7 +97,30 @@ function showPhoto() {
     ]);
   }
   previews.show(photo);
+  showSent();
   showHistory();
+}
+
+/** How much of the photo on the table has been uploaded, until it is coloured. */
+function showSent() {
+  const photo = studio.active;
+  const arriving = $("#arriving");
+  arriving.hidden = !photo || Boolean(photo.info) || Boolean(photo.failure);
+  if (arriving.hidden) return;
+  const percent = Math.floor(100 * photo.sent);
+  arriving.textContent = percent < 100 ? `Uploading… ${percent} %` : "Reading the photo…";
+  arriving.setAttribute("aria-valuenow", String(percent));
+}
+studio.addEventListener("sent", showSent);
+
+function showTitle() {
+  const photo = studio.active;
+  const own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
+  const { width, height } = photo?.edit.crop ?? (photo?.info ? photo : {});
+  const size = width ? `${width} × ${height}${own}` : "";
+  $("#photo-title").replaceChildren(
+    ...(photo ? [h("strong", {}, photo.name), h("span", {}, size)] : []),
+  );
 }
 
 function showHistory() {
@@ -126,6 +147,8 @@ const commands = {
     viewer.compare = !viewer.compare;
     $("#compare").setAttribute("aria-pressed", String(viewer.compare));
   },
+  turn: () => studio.active?.info && studio.active.turn(),
+  crop: () => table.crop(),
   "full-screen": toggleFullScreen,
   theme: () => {
     const root = document.documentElement;
@@ -183,6 +206,7 @@ takeFiles({
 
 studio.addEventListener("photo", showPhoto);
 onDetail(studio, "edit", (detail) => {
+  showTitle();
   previews.changed(detail);
   showHistory();
   if (!detail.live) film.show();
@@ -225,11 +249,7 @@ api.connection.addEventListener("online", () => {
   previews.retry();
 });
 api.connection.addEventListener("offline", () => {
-  complain({
-    title: "No answer from koalarize",
-    detail:
-      "The program behind this page does not answer. Nothing is lost: the page continues as soon as “koalarize serve” runs again.",
-  });
+  complain({ title: "No answer from koalarize", detail: api.AWAY });
 });
 onDetail(api.connection, "busy", ({ waiting }) => {
   if (waiting) say("The server is busy; waiting for a turn…");

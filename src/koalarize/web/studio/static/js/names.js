@@ -106,7 +106,7 @@ const TABLE = {
   "army green": "#4b5135",
 };
 
-// What a person may type as well; no place of a photo is called so.
+// What a person may type as well; no place of a photo is called so by itself.
 const TYPED = {
   ...TABLE,
   bordeaux: "#5c1626",
@@ -160,13 +160,23 @@ const TYPED = {
   sky: "#7fb4e0",
 };
 
+/** @type {Map<string, string>} */
+const EXACT = new Map();
+for (const [name, hex] of Object.entries(TYPED)) if (!EXACT.has(hex)) EXACT.set(hex, name);
+
 const NAMED = Object.entries(TABLE).map(([name, hex]) => ({ name, hex, lab: hexToLab(hex) }));
 
 /** Every name that can be typed. */
 export const NAMES = Object.keys(TYPED);
 
-/** The plain name nearest to "#rrggbb". */
+/** What a hint's colour is called: as the person called it, else by its nearest name. */
+export function nameOfHint({ name = null, color }) {
+  return name ?? nameOf(color);
+}
+
+/** The plain name nearest to "#rrggbb"; a typed name's own value is called by that name. */
 export function nameOf(hex) {
+  if (EXACT.has(hex)) return EXACT.get(hex);
   const [l, a, b] = hexToLab(hex);
   let nearest = NAMED[0];
   let least = Infinity;
@@ -179,9 +189,14 @@ export function nameOf(hex) {
   return nearest.name;
 }
 
+/** A name as it is looked up: small letters, single spaces, our spelling of grey. */
+export function plainName(text) {
+  return text.trim().toLowerCase().replace(/\s+/g, " ").replaceAll("gray", "grey");
+}
+
 /** "#rrggbb" of what a person typed (our names, CSS colours, #rgb, rrggbb), or null. */
 export function parseColor(text) {
-  const typed = text.trim().toLowerCase().replace(/\s+/g, " ").replaceAll("gray", "grey");
+  const typed = plainName(text);
   if (Object.hasOwn(TYPED, typed)) return TYPED[typed];
   const bare = /^#?([0-9a-f]{6}|[0-9a-f]{3})$/.exec(typed);
   if (bare) {

@@ -8,7 +8,8 @@ import * as api from "./api.js";
 import { Controls } from "./controls.js";
 import { $, announce, chooseFiles, debounce, h, icon } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
-import { nameOf } from "./names.js";
+import { nameOfHint } from "./names.js";
+import { Recolors } from "./recolors.js";
 
 const THUMB = 192; // side of a colouring's small picture, pixels
 
@@ -36,6 +37,7 @@ export class Panel {
       announce("Everything is as it was at first; Undo brings it back");
     });
     this.controls = new Controls($("#controls"), studio);
+    this.recolors = new Recolors(studio);
     this.#model();
     this.#reference();
     this.#sheet();
@@ -50,7 +52,9 @@ export class Panel {
   show() {
     const photo = this.studio.active;
     if (!photo) return;
+    this.#placeholders(photo);
     this.controls.show(photo.edit);
+    this.recolors.show(photo.edit);
     this.#showHints(photo);
     this.#showReference(photo);
     this.#showModel(photo);
@@ -80,7 +84,7 @@ export class Panel {
     )?.dataset.id;
     this.list.replaceChildren(
       ...hints.map((hint, index) => {
-        const name = nameOf(hint.color);
+        const name = nameOfHint(hint);
         const chip = h("span", { class: "chip" });
         chip.style.setProperty("background", hint.color);
         return h(
@@ -235,6 +239,17 @@ export class Panel {
       .drawImage(bitmap, (96 - width) / 2, (96 - height) / 2, width, height);
   }
 
+  /** Hold the room of a photo's colourings from the start, so that nothing below them jumps. */
+  #placeholders(photo) {
+    if (this.photo === photo) return;
+    this.photo = photo;
+    this.#shown = null;
+    $("#colourings").hidden = this.studio.modelOf(photo)?.suggests === false;
+    $("#alternatives").replaceChildren(
+      ...Array.from({ length: 6 }, () => h("span", { class: "colouring loading" })),
+    );
+  }
+
   async #fetch() {
     const photo = this.studio.active;
     if (!photo?.info) return;
@@ -248,11 +263,6 @@ export class Panel {
     this.#request = new AbortController();
     const place = $("#alternatives");
     const problem = $("#alternatives-problem");
-    if (this.photo !== photo)
-      place.replaceChildren(
-        ...Array.from({ length: 6 }, () => h("span", { class: "colouring loading" })),
-      );
-    this.photo = photo;
     try {
       const found = await api.alternatives(
         photo.info.id,

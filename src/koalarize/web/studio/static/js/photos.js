@@ -32,17 +32,45 @@ export class Photo extends EventTarget {
     this.info = null; // what the service says of it, once it is there
     this.view = null;
     this.failure = null;
+    this.sent = 0; // how much of the file is with the service, 0 to 1
+    this.local = null; // a bitmap that the browser made of the file, until the service has one
     this.edit = FIRST_EDIT;
     this.pending = null; // a hint that was placed and has no colour yet
+    this.tile = null; // the canvas that the film strip shows of it
+    this.hasTile = false; // whether the film strip has a small picture of it as it is now
     this.pictures = {}; // bitmaps that `previews.js` keeps
   }
 
+  /** Whether it lies on its side compared with its file. */
+  get aside() {
+    return this.edit.turn % 180 !== 0;
+  }
+
+  /** Of the turned photo, pixels. */
   get width() {
-    return this.info.width;
+    return this.aside ? this.info.height : this.info.width;
   }
 
   get height() {
-    return this.info.height;
+    return this.aside ? this.info.width : this.info.height;
+  }
+
+  /** Turn it clockwise by a quarter; hints and crop keep their places on what they show. */
+  turn() {
+    const { height, edit } = this;
+    const { hints, crop } = edit;
+    this.pending = null;
+    this.view = null;
+    this.change({
+      turn: (edit.turn + 90) % 360,
+      hints: hints.map((hint) => ({ ...hint, x: Math.max(0, height - 1 - hint.y), y: hint.x })),
+      crop: crop && {
+        x: height - crop.y - crop.height,
+        y: crop.x,
+        width: crop.height,
+        height: crop.width,
+      },
+    });
   }
 
   get canUndo() {

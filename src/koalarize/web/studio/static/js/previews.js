@@ -46,17 +46,41 @@ export class Previews extends EventTarget {
     this.#request?.abort();
     this.#detail?.abort();
     this.#photo = photo;
-    if (!photo?.info) return;
+    if (!photo?.info) {
+      this.#showLocal(photo);
+      return;
+    }
     this.#forgetOthers(photo);
+    photo.pictures.turn = photo.edit.turn;
     this.#draw();
     if (!photo.pictures.before) this.#fetchBefore(photo);
     if (photo.pictures.edit !== photo.edit) this.#refresh();
     else this.#later();
   }
 
+  /** Show what the browser made of the file, until the service has it. */
+  #showLocal(photo) {
+    if (!photo?.local) return;
+    const { local } = photo;
+    this.viewer.setPhoto(local.width, local.height);
+    const whole = { x: 0, y: 0, width: local.width, height: local.height };
+    this.viewer.setLayer("before", [{ bitmap: local, ...whole }]);
+  }
+
+  /** What a photo looks like, all of it: the page shows a crop as a frame. */
+  #shown(photo) {
+    return { ...this.steering(photo), crop: null };
+  }
+
   /** The edit has changed; `live` during a drag. */
   changed({ live }) {
     if (!this.#photo?.info) return;
+    const { pictures, edit } = this.#photo;
+    if (pictures.turn !== undefined && pictures.turn !== edit.turn) {
+      this.#photo.pictures = {};
+      this.show(this.#photo);
+      return;
+    }
     if (live) this.#drag();
     else {
       this.#again = false;
@@ -82,7 +106,7 @@ export class Previews extends EventTarget {
     const { before, after, detailBefore, detailAfter } = this.#photo.pictures;
     const whole = { x: 0, y: 0, width: this.#photo.width, height: this.#photo.height };
     const layers = (bitmap, detail) => [bitmap && { bitmap, ...whole }, detail].filter(Boolean);
-    this.viewer.setLayer("before", layers(before, detailBefore));
+    this.viewer.setLayer("before", layers(before ?? this.#photo.local, detailBefore));
     this.viewer.setLayer("after", layers(after, detailAfter));
   }
 
@@ -96,10 +120,14 @@ export class Previews extends EventTarget {
   }
 
   async #fetchBefore(photo) {
+    const { pictures } = photo;
+    const { turn } = pictures;
     try {
-      photo.pictures.before = await this.#tried(photo, (id) =>
-        api.preview(id, { side: this.#side(), grey: true }),
+      pictures.before = await this.#tried(photo, (id) =>
+        api.preview(id, { steering: { turn }, side: this.#side(), grey: true }),
       );
+      photo.local?.close();
+      photo.local = null;
       if (photo === this.#photo) this.#draw();
     } catch (problem) {
       this.#state(photo, { problem });
@@ -114,7 +142,7 @@ export class Previews extends EventTarget {
     const started = performance.now();
     this.#state(photo, { busy: true });
     try {
-      const values = { steering: this.steering(photo), side: this.#side() };
+      const values = { steering: this.#shown(photo), side: this.#side() };
       if (pictures.after && this.#wantsDetail()) await this.#fetchDetail(controller);
       const after = await this.#tried(photo, (id) => api.preview(id, values, controller.signal));
       if (controller.signal.aborted) return;
@@ -140,7 +168,7 @@ export class Previews extends EventTarget {
         this.#again = false;
         this.#request?.abort();
         const after = await this.#tried(photo, (id) =>
-          api.preview(id, { steering: this.steering(photo), side: DRAG }),
+          api.preview(id, { steering: this.#shown(photo), side: DRAG }),
         );
         if (photo.pictures.edit === photo.edit) break; // the full one was faster
         Object.assign(photo.pictures, { after, edit: null, detailAfter: null });
@@ -197,8 +225,9 @@ export class Previews extends EventTarget {
       if (photo === this.#photo) this.#draw();
     };
     try {
-      if (!freshAfter) await fetchOne("detailAfter", { steering: this.steering(photo) });
-      if (!freshBefore) await fetchOne("detailBefore", { grey: true });
+      if (!freshAfter) await fetchOne("detailAfter", { steering: this.#shown(photo) });
+      if (!freshBefore)
+        await fetchOne("detailBefore", { steering: { turn: pictures.turn }, grey: true });
     } catch (problem) {
       if (problem.name !== "AbortError") this.#state(photo, { problem });
     }

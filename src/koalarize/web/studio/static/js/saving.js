@@ -5,10 +5,9 @@
  */
 
 import * as api from "./api.js";
-import { $, announce, chooseFiles, download, h } from "./dom.js";
-
-const PAIR = 1600; // longest side of each picture of a pair, pixels
-const GAP = 16; // between them
+import { $, announce, chooseFiles, download } from "./dom.js";
+import { pairOf, SIDE, sliderOf } from "./sharing.js";
+import { Zip } from "./zip.js";
 
 export class Saving {
   /**
@@ -29,7 +28,9 @@ export class Saving {
         this.#guarded(() => this.#picture(studio.active, button.dataset.format)),
       );
     }
-    $("#save-pair").addEventListener("click", () => this.#guarded(() => this.#pair(studio.active)));
+    const share = (ending, make) => this.#guarded(() => this.#shared(studio.active, ending, make));
+    $("#save-pair").addEventListener("click", () => share("jpg", pairOf));
+    $("#save-slider").addEventListener("click", () => share("html", sliderOf));
     $("#save-all").addEventListener("click", () => this.#guarded(() => this.#all()));
     $("#save-session").addEventListener("click", () => this.#guarded(() => this.#session()));
     $("#open-session").addEventListener("click", () => this.#chooseSession());
@@ -37,7 +38,8 @@ export class Saving {
     this.menu.addEventListener("toggle", () => {
       $("#save-problem").hidden = true;
       $("#save-all").hidden = studio.photos.length < 2;
-      $("#save-all span").textContent = `${studio.photos.length} files, each in its own format`;
+      $("#save-all span").textContent =
+        `${studio.photos.length} photos in one ZIP file, each in its own format`;
     });
     addEventListener("pagehide", () => {
       const ids = studio.photos.filter(({ info }) => info).map(({ info }) => info.id);
@@ -95,57 +97,58 @@ export class Saving {
 
   async #picture(photo, format) {
     const { edit } = photo;
-    const values = { steering: this.studio.steering(photo), format };
-    const { blob, name } = await this.#tried(photo, (id) =>
-      api.render(id, values, this.running?.signal),
-    );
+    const { blob, name } = await this.#rendered(photo, format);
     download(blob, name);
     photo.markSaved(edit);
     return name;
   }
 
-  /** Before and after side by side, at the size of a screen: to show, not to keep. */
-  async #pair(photo) {
+  #rendered(photo, format) {
+    const values = { steering: this.studio.steering(photo), format };
+    return this.#tried(photo, (id) => api.render(id, values, this.running?.signal));
+  }
+
+  /** Before and after in one file, at the size of a screen: to show, not to keep. */
+  async #shared(photo, ending, make) {
     const steering = this.studio.steering(photo);
     const signal = this.running?.signal;
     const show = (grey) =>
-      this.#tried(photo, (id) => api.preview(id, { steering, side: PAIR, grey }, signal));
+      this.#tried(photo, (id) => api.preview(id, { steering, side: SIDE, grey }, signal));
     const [before, after] = [await show(true), await show(false)];
-    const tall = before.height > before.width; // tall photos beside, wide ones below each other
-    const across = tall ? before.width + GAP : 0;
-    const down = tall ? 0 : before.height + GAP;
-    const canvas = h("canvas", {});
-    [canvas.width, canvas.height] = [before.width + across, before.height + down];
-    const context = canvas.getContext("2d");
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(before, 0, 0);
-    context.drawImage(after, across, down);
-    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
-    const name = `${photo.name.replace(/\.[^.]*$/, "")}.before-after.jpg`;
-    download(blob, name);
+    const name = `${photo.name.replace(/\.[^.]*$/, "")}.before-after.${ending}`;
+    download(await make(before, after, photo.name), name);
     return name;
   }
 
+  /** All photos in one ZIP; those that fail are named, and the others are saved. */
   async #all() {
     const { photos } = this.studio;
+    const zip = new Zip();
     /** @type {string[]} */
     const failed = [];
-    for (const photo of photos) {
+    /** @type {[import("./photos.js").Photo, any][]} */
+    const done = [];
+    for (const [index, photo] of photos.entries()) {
       await photo.arrival;
+      $("#save span").textContent = `Saving ${index + 1} of ${photos.length}…`;
+      const { edit } = photo;
       try {
         if (!photo.info) throw photo.failure ?? new Error("it was not uploaded");
-        await this.#picture(photo, null);
+        const { blob, name } = await this.#rendered(photo, null);
+        await zip.add(blob, name);
+        done.push([photo, edit]);
       } catch (error) {
         if (error.name === "AbortError") throw error;
         failed.push(`${photo.name}: ${error.detail || error.message}`);
       }
     }
+    if (zip.count) download(zip.blob(), "koalarize.zip");
+    for (const [photo, edit] of done) photo.markSaved(edit);
     if (failed.length) {
-      const all = `${photos.length - failed.length} of ${photos.length} photos were saved. Not saved: `;
+      const all = `${zip.count} of ${photos.length} photos are in the ZIP file. Not saved: `;
       throw new Error(all + failed.join("; "));
     }
-    return `${photos.length} photos`;
+    return `${photos.length} photos in koalarize.zip`;
   }
 
   async #session() {

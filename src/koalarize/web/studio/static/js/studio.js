@@ -2,13 +2,15 @@
  * The studio: which photos there are, which one is on the table, and what is asked of it.
  *
  * Not here: elements of the page. Parts of the page listen: "photos" (the list or its states
- * changed), "photo" (another one is on the table), "edit" {live}, "pending", "problem" {problem}.
+ * changed), "photo" (another one is on the table), "sent" (more of it is uploaded), "closed"
+ * {photo}, "edit" {live}, "pending", "problem" {problem}.
  */
 
 import * as api from "./api.js";
 import { clamp } from "./dom.js";
 import { newId, Photo } from "./photos.js";
 
+const MOST_SHOWN = 64 << 20; // bytes of a file that the page reads itself
 const BRUSH = 0.02; // of the shorter side: the radius of a new hint
 
 export class Studio extends EventTarget {
@@ -21,11 +23,12 @@ export class Studio extends EventTarget {
 
   /** What the service is asked for: the steering object of its description. */
   steering = (photo, { without = null } = {}) => {
-    const { model, hints, ...others } = photo.edit;
+    const { model, hints, recolors, ...others } = photo.edit;
     const asked = hints.filter(({ id }) => id !== without);
     return {
       ...(model ? { model } : {}),
       ...others,
+      recolors: recolors.map(({ was, becomes }) => ({ was, becomes })),
       hints: asked.map(({ x, y, radius, color, reach = null }) => ({ x, y, radius, color, reach })),
     };
   };
@@ -75,6 +78,7 @@ export class Studio extends EventTarget {
     this.active = photo;
     this.#tell("photo");
     this.#tell("photos");
+    if (photo) this.#showFile(photo);
   }
 
   step(by) {
@@ -85,6 +89,7 @@ export class Studio extends EventTarget {
   remove(photo) {
     const index = this.photos.indexOf(photo);
     this.photos = this.photos.filter((other) => other !== photo);
+    this.#tell("closed", { photo });
     if (photo.info) api.forget(photo.info.id);
     if (photo === this.active)
       this.select(this.photos[Math.min(index, this.photos.length - 1)] ?? null);
@@ -102,7 +107,10 @@ export class Studio extends EventTarget {
 
   /** Let all photos go. */
   clear() {
-    for (const { info } of this.photos) if (info) api.forget(info.id);
+    for (const photo of this.photos) {
+      this.#tell("closed", { photo });
+      if (photo.info) api.forget(photo.info.id);
+    }
     this.photos = [];
     this.select(null);
   }
@@ -112,6 +120,35 @@ export class Studio extends EventTarget {
     photo.arrival = this.#enqueue(photo);
     this.#tell("photos");
     if (photo === this.active) this.#tell("photo");
+  }
+
+  /**
+   * Ask of another photo what is asked of the one on the table.
+   *
+   * @param {import("./photos.js").Photo} photo
+   * @param {{without: string[], hints: boolean}} options fields that stay its own; whether hints
+   *   come along, to the same places of the photo
+   */
+  copyEdit(photo, { without, hints }) {
+    const from = this.active;
+    const values = Object.fromEntries(
+      Object.entries(from.edit).filter(([name]) => name !== "hints" && !without.includes(name)),
+    );
+    photo.palette = from.palette;
+    if (hints && photo.info) {
+      const [across, down] = [photo.width / from.width, photo.height / from.height];
+      const size = Math.min(photo.width, photo.height) / Math.min(from.width, from.height);
+      values.hints = from.edit.hints.map((hint) => ({
+        ...hint,
+        id: newId(),
+        x: clamp(hint.x * across, 0, photo.width - 1),
+        y: clamp(hint.y * down, 0, photo.height - 1),
+        radius: hint.radius * size,
+      }));
+    }
+    photo.change(values);
+    photo.hasTile = false;
+    this.#tell("photos");
   }
 
   /** A hint without a colour, where a person pointed. */
@@ -180,9 +217,22 @@ export class Studio extends EventTarget {
     return done;
   }
 
+  /** Show the file itself while it is on its way; kinds that a browser cannot read wait. */
+  async #showFile(photo) {
+    if (photo.info || photo.local || photo.file.size > MOST_SHOWN) return;
+    const local = await createImageBitmap(photo.file).catch(() => null);
+    if (!local || photo.info || photo !== this.active) return local?.close();
+    photo.local = local;
+    return this.#tell("photo");
+  }
+
   async #upload(photo) {
+    photo.sent = 0;
     try {
-      photo.info = await api.upload(photo.file, photo.name);
+      photo.info = await api.upload(photo.file, photo.name, (share) => {
+        photo.sent = share;
+        if (photo === this.active) this.#tell("sent");
+      });
     } catch (problem) {
       photo.failure = problem;
     }

@@ -6,12 +6,15 @@
 
 import * as api from "./api.js";
 import { $, announce, onDetail } from "./dom.js";
+import "./crop-frame.js";
 import "./hint-editor.js";
 import "./hint-layer.js";
 import "./viewer.js";
 
 export class Table {
   #asked = null; // the AbortController of the newest suggestions
+  #turn = 0; // of the photo as it is shown
+  #shown = null; // the open hint as it was last
   #early = null; // suggestions asked for before it was known that a click is no double click
 
   /** @param {import("./studio.js").Studio} studio */
@@ -23,22 +26,31 @@ export class Table {
     this.layer = $("#hints");
     /** @type {import("./hint-editor.js").HintEditor} */
     this.editor = $("#editor");
+    /** @type {import("./crop-frame.js").CropFrame} */
+    this.frame = $("#crop-frame");
     /** @type {HTMLElement} */
     this.stage = $("#stage");
     this.#viewerEvents();
     this.#hintEvents();
+    this.#cropEvents();
     studio.addEventListener("photo", () => this.show());
     addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]"))
         this.editor.close();
     });
-    for (const name of ["edit", "pending"]) studio.addEventListener(name, () => this.#showHints());
+    studio.addEventListener("edit", () => {
+      if (studio.active?.info && studio.active.edit.turn !== this.#turn) this.show();
+      else this.#showHints();
+    });
+    studio.addEventListener("pending", () => this.#showHints());
   }
 
   show() {
     const photo = this.studio.active;
     this.editor.close();
+    this.#endCrop();
     if (!photo?.info) return this.layer.show([], this.viewer.view);
+    this.#turn = photo.edit.turn;
     this.viewer.setPhoto(photo.width, photo.height, photo.view);
     photo.view = this.viewer.view;
     return this.#showHints();
@@ -66,6 +78,7 @@ export class Table {
       picture: this.studio.pictureOf(photo),
     });
     this.layer.open = id;
+    this.viewer.uncover(hint);
     this.#placeEditor();
     const sheet = this.editor.classList.contains("sheet")
       ? this.editor.getBoundingClientRect().top
@@ -122,19 +135,21 @@ export class Table {
     const { viewer } = this;
     viewer.addEventListener("view", () => {
       this.layer.place();
+      this.frame.place();
       this.#placeEditor();
     });
     onDetail(viewer, "aim", (detail) => {
       const open = !this.editor.hidden;
-      this.layer.aim(open || !this.#accepts() ? null : detail);
-      if (!detail || open || !this.studio.active?.info || !this.#accepts()) return;
+      const free = !open && this.#accepts() && !this.frame.editing;
+      this.layer.aim(free ? detail : null);
+      if (!detail || !free || !this.studio.active?.info) return;
       const answer = this.#fetchSuggestions(detail);
       answer.catch(() => {}); // the editor, once open, shows why
       this.#early = { ...detail, answer };
     });
     onDetail(viewer, "place", (detail) => {
       this.layer.aim(null);
-      if (!this.studio.active?.info || !this.#accepts()) return;
+      if (!this.studio.active?.info || !this.#accepts() || this.frame.editing) return;
       // A click beside an open editor only closes it.
       if (!this.editor.hidden) return this.editor.close();
       const hint = this.studio.newHint(detail.x, detail.y);
@@ -166,6 +181,7 @@ export class Table {
     editor.addEventListener("resize", () => this.#placeEditor());
     onDetail(editor, "close", (detail) => {
       layer.open = null;
+      this.viewer.uncover(null);
       this.viewer.unreveal();
       this.#asked?.abort();
       const { pending } = studio.active ?? {};
@@ -186,13 +202,42 @@ export class Table {
     });
   }
 
+  /** Begin to crop, or end it. */
+  crop() {
+    if (this.frame.editing || !this.studio.active?.info) {
+      this.#endCrop();
+      return;
+    }
+    this.editor.close();
+    this.viewer.fit();
+    this.frame.editing = true;
+    this.layer.hidden = true;
+    $("#crop").setAttribute("aria-pressed", "true");
+    this.frame.frame.focus({ preventScroll: true });
+  }
+
+  #endCrop() {
+    if (this.frame.editing && this.frame.contains(document.activeElement)) $("#crop").focus();
+    this.frame.editing = false;
+    this.layer.hidden = false;
+    $("#crop").setAttribute("aria-pressed", "false");
+  }
+
+  #cropEvents() {
+    onDetail(this.frame, "crop", ({ crop }) => this.studio.active.change({ crop }));
+    this.frame.addEventListener("done", () => this.#endCrop());
+  }
+
   #showHints() {
     const photo = this.studio.active;
     if (!photo?.info) return;
+    this.frame.show(photo.edit.crop, this.viewer.view, [photo.width, photo.height]);
     this.layer.show(photo.hints, this.viewer.view);
     const open = photo.hints.find(({ id }) => id === this.editor.hintId);
     if (open) {
       this.editor.update(open);
+      if (open !== this.#shown) this.viewer.uncover(open);
+      this.#shown = open;
       this.#placeEditor();
     } else if (!this.editor.hidden) this.editor.close();
   }

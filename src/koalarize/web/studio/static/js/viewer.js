@@ -23,6 +23,7 @@ export class KoalaViewer extends HTMLElement {
   #compare = true;
   #peek = false;
   #waiting = 0;
+  #uncovered = null; // a place where the picture after shows, though it lies in the other half
   #revealed = null; // the view that was fitted before `reveal` moved it
 
   connectedCallback() {
@@ -67,13 +68,29 @@ export class KoalaViewer extends HTMLElement {
   /** From where to where the picture after is in sight, CSS pixels. */
   get afterSpan() {
     const [left, , right] = this.#view.screenRect;
-    return [this.#compare ? left + (right - left) * this.#share : left, right];
+    return [this.#compare ? this.#middle(left, right) : left, right];
   }
 
   /** Show the photo before, as long as this is set. */
   set peek(before) {
     this.#peek = before;
     this.redraw();
+  }
+
+  /** Show the picture after at a place ({x, y, radius}) in the half before too; null ends it. */
+  uncover(place) {
+    this.#uncovered = place;
+    this.redraw();
+  }
+
+  /** Where the divider stands between these ends of the photo. */
+  #middle(left, right) {
+    const middle = left + (right - left) * this.#share;
+    if (!this.#uncovered) return middle;
+    const { x, y, radius } = this.#uncovered;
+    const [across] = this.#view.toScreen(x, y);
+    const room = radius * this.#view.scale + 48;
+    return across < middle + 12 ? clamp(across - room, left, middle) : middle;
   }
 
   /** Show another photo, of this size; nothing is drawn before `setLayer`. */
@@ -160,7 +177,7 @@ export class KoalaViewer extends HTMLElement {
     const [left, top, right, bottom] = this.#view.screenRect;
     const both = this.#compare && !this.#peek && this.#layers.after.length > 0;
     let middle = this.#peek || !this.#layers.after.length ? right : left;
-    if (both) middle = left + (right - left) * this.#share;
+    if (both) middle = this.#middle(left, right);
     this.#drawSide(context, "after", middle, right);
     this.#drawSide(context, "before", left, middle);
     this.#placeDivider(both, middle, top, bottom);
@@ -175,8 +192,9 @@ export class KoalaViewer extends HTMLElement {
     context.imageSmoothingQuality = "high";
     for (const { bitmap, x, y, width, height } of this.#layers[side]) {
       const [screenX, screenY] = this.#view.toScreen(x, y);
-      const enlarged = (width * this.#view.scale * devicePixelRatio) / bitmap.width;
-      context.imageSmoothingEnabled = enlarged < 4;
+      // Only the photo's own pixels may look like squares; a small version waits for its detail.
+      const own = bitmap.width >= width - 1;
+      context.imageSmoothingEnabled = !own || this.#view.scale * devicePixelRatio < 4;
       context.drawImage(
         bitmap,
         screenX,
@@ -194,10 +212,11 @@ export class KoalaViewer extends HTMLElement {
     if (!both) return;
     this.divider.style.setProperty("transform", `translate(${middle}px, ${top}px)`);
     this.divider.style.setProperty("height", `${bottom - top}px`);
-    const percent = Math.round(100 * this.#share);
+    const [first, , last] = this.#view.screenRect;
+    const percent = Math.round((100 * (middle - first)) / Math.max(1, last - first));
     this.divider.setAttribute("aria-valuenow", String(percent));
     this.divider.setAttribute("aria-valuetext", `${percent} % before, ${100 - percent} % after`);
-    const [left, , right] = this.#view.screenRect;
+    const [left, right] = [first, last];
     this.tags[0].style.setProperty("transform", `translate(${left + 12}px, ${top + 12}px)`);
     this.tags[1].style.setProperty(
       "transform",
@@ -208,6 +227,7 @@ export class KoalaViewer extends HTMLElement {
   }
 
   #setShare(share) {
+    this.#uncovered = null;
     this.#share = clamp(share, 0, 1);
     this.redraw();
   }

@@ -1,0 +1,85 @@
+"""What an EXIF block says of the picture's place and size, put right in its own bytes.
+
+Not here: carrying the block into files (``photo.embed``), other metadata (``photo.metadata``).
+Nothing is moved, so that maker notes, which hold absolute offsets, stay readable.
+"""
+
+from __future__ import annotations
+
+import struct
+
+__all__ = ["corrected", "sized"]
+
+_ORIENTATION = 0x0112
+_EXIF_POINTER = 0x8769
+_LONG = 4  # the kind of a field: 32 bits
+_RESOLUTIONS, _SIZES = (0x011A, 0x011B), (0xA002, 0xA003)
+
+
+def corrected(tiff: bytes, *, turned: bool) -> bytes:
+    """Return an EXIF block (without its head) with orientation 1 and no thumbnail.
+
+    Args:
+        tiff: the block.
+        turned: whether the picture changes its sides; then so do its sizes and resolutions.
+    """
+    order, block = _order(tiff), bytearray(tiff)
+    (start,) = struct.unpack_from(order + "I", block, 4)
+    entries = _entries(block, start, order)
+    if _ORIENTATION in entries:
+        struct.pack_into(order + "HIHH", block, entries[_ORIENTATION] + 2, 3, 1, 1, 0)
+    (count,) = struct.unpack_from(order + "H", block, start)
+    struct.pack_into(order + "I", block, start + 2 + 12 * count, 0)
+    if turned:
+        _exchange(block, entries, _RESOLUTIONS)
+        if _EXIF_POINTER in entries:
+            (inner,) = struct.unpack_from(order + "I", block, entries[_EXIF_POINTER] + 8)
+            try:
+                _exchange(block, _entries(block, inner, order), _SIZES)
+            except struct.error:  # it points beyond the block, and is left as it is
+                return bytes(block)
+    return bytes(block)
+
+
+def sized(tiff: bytes, width: int, height: int) -> bytes:
+    """Return an EXIF block (without its head) that states other sizes, where it states any.
+
+    Args:
+        tiff: the block.
+        width: of the picture, pixels.
+        height: of it.
+    """
+    order, block = _order(tiff), bytearray(tiff)
+    entries = _entries(block, struct.unpack_from(order + "I", block, 4)[0], order)
+    if _EXIF_POINTER not in entries:
+        return tiff
+    (inner,) = struct.unpack_from(order + "I", block, entries[_EXIF_POINTER] + 8)
+    try:
+        places = _entries(block, inner, order)
+    except struct.error:  # it points beyond the block, and is left as it is
+        return tiff
+    for tag, pixels in zip(_SIZES, (width, height), strict=True):
+        if tag in places:
+            struct.pack_into(order + "HII", block, places[tag] + 2, _LONG, 1, pixels)
+    return bytes(block)
+
+
+def _order(tiff: bytes) -> str:
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        raise ValueError("no byte order")
+    return order
+
+
+def _entries(block: bytearray, start: int, order: str) -> dict[int, int]:
+    """Return where each field of a directory stands, by tag."""
+    (count,) = struct.unpack_from(order + "H", block, start)
+    places = range(start + 2, start + 2 + 12 * count, 12)
+    return {struct.unpack_from(order + "H", block, at)[0]: at for at in reversed(places)}
+
+
+def _exchange(block: bytearray, entries: dict[int, int], pair: tuple[int, int]) -> None:
+    """Exchange types and values of two fields, where both are there."""
+    if pair[0] in entries and pair[1] in entries:
+        one, other = (slice(entries[tag] + 2, entries[tag] + 12) for tag in pair)
+        block[one], block[other] = block[other], block[one]

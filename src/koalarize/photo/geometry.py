@@ -1,0 +1,72 @@
+"""A photo turned by quarters, or a part of it, with what its metadata say of place and size.
+
+Not here: what a person asks for (``steering.crop``), EXIF's orientation (``photo.decode``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from collections.abc import Callable
+
+import numpy as np
+
+from koalarize.photo.exif_block import corrected, sized
+from koalarize.photo.metadata import EXIF_HEAD
+from koalarize.photo.photo import Photo
+from koalarize.photo.read import upright
+
+__all__ = ["cropped", "turned"]
+
+#: EXIF's numbers for pictures that must be turned by so many degrees clockwise.
+_ORIENTATIONS = {0: 1, 90: 6, 180: 3, 270: 8}
+
+
+def turned(photo: Photo, degrees: int) -> Photo:
+    """Return a photo turned clockwise.
+
+    Args:
+        photo: the photo.
+        degrees: 0, 90, 180 or 270.
+    """
+    orientation = _ORIENTATIONS[degrees]
+    if orientation == 1:
+        return photo
+    aside, dpi = orientation >= 5, photo.dpi
+    return dataclasses.replace(
+        photo,
+        pixels=upright(photo.pixels, orientation),
+        alpha=None if photo.alpha is None else upright(photo.alpha, orientation),
+        dpi=(dpi[1], dpi[0]) if dpi and aside else dpi,
+        exif=_changed(photo.exif, lambda block: corrected(block, turned=aside)),
+        metadata=photo.metadata.upright(orientation),
+    )
+
+
+def cropped(photo: Photo, box: tuple[int, int, int, int]) -> Photo:
+    """Return a part of a photo.
+
+    Args:
+        photo: the photo.
+        box: left, top, right and bottom, pixels, inside of it.
+    """
+    left, top, right, bottom = box
+    part = (slice(top, bottom), slice(left, right))
+    width, height = right - left, bottom - top
+    return dataclasses.replace(
+        photo,
+        pixels=np.ascontiguousarray(photo.pixels[part]),
+        alpha=None if photo.alpha is None else np.ascontiguousarray(photo.alpha[part]),
+        exif=_changed(photo.exif, lambda block: sized(block, width, height)),
+        metadata=photo.metadata.sized(width, height),
+    )
+
+
+def _changed(exif: bytes | None, change: Callable[[bytes], bytes]) -> bytes | None:
+    """Return an EXIF block changed; one that is damaged stays as it is."""
+    if exif is None:
+        return None
+    try:
+        return EXIF_HEAD + change(exif.removeprefix(EXIF_HEAD))
+    except (ValueError, struct.error):
+        return exif

@@ -1,0 +1,73 @@
+/**
+ * The dialog that copies what is asked of one photo to others.
+ *
+ * Not here: what belongs to one photo alone and stays with it: other colourings, crop and turn.
+ */
+
+import { $, announce, h } from "./dom.js";
+
+const OWN = ["alternative", "crop", "turn"]; // fields that mean something else on another photo
+
+export class Copying {
+  /** @param {import("./studio.js").Studio} studio */
+  constructor(studio) {
+    this.studio = studio;
+    /** @type {HTMLDialogElement} */
+    this.dialog = $("#copy");
+    /** @type {HTMLElement} */
+    this.list = $("#copy-list");
+    /** @type {HTMLInputElement} */
+    this.all = $("#copy-all");
+    /** @type {HTMLInputElement} */
+    this.hints = $("#copy-hints");
+    $("#copy-edits").addEventListener("click", () => this.#open());
+    this.all.addEventListener("change", () => {
+      for (const box of this.#boxes) box.checked = this.all.checked;
+      this.#show();
+    });
+    this.list.addEventListener("change", () => this.#show());
+    $("form", this.dialog).addEventListener("submit", (event) => {
+      if (event.submitter?.id === "copy-now") this.#copy();
+    });
+    for (const name of ["photo", "photos"])
+      studio.addEventListener(name, () => {
+        $("#copy-edits").hidden = studio.photos.length < 2;
+      });
+  }
+
+  /** @returns {HTMLInputElement[]} */
+  get #boxes() {
+    return [...this.list.querySelectorAll("input")];
+  }
+
+  #open() {
+    const { photos, active } = this.studio;
+    const others = photos.filter((photo) => photo !== active && !photo.failure);
+    this.others = others;
+    this.list.replaceChildren(
+      ...others.map((photo) =>
+        h("label", { class: "check" }, h("input", { type: "checkbox", checked: true }), photo.name),
+      ),
+    );
+    $("#copy-hints-row").hidden = active.edit.hints.length === 0;
+    this.hints.checked = false;
+    this.#show();
+    this.dialog.showModal();
+  }
+
+  #show() {
+    const chosen = this.#boxes.filter(({ checked }) => checked).length;
+    this.all.checked = chosen === this.others.length;
+    this.all.indeterminate = chosen > 0 && !this.all.checked;
+    $("#copy-now").disabled = chosen === 0;
+    $("#copy-now").textContent = `Copy to ${chosen === 1 ? "1 photo" : `${chosen} photos`}`;
+  }
+
+  #copy() {
+    const boxes = this.#boxes;
+    const chosen = this.others.filter((_, index) => boxes[index].checked);
+    for (const photo of chosen)
+      this.studio.copyEdit(photo, { without: OWN, hints: this.hints.checked });
+    announce(`Copied to ${chosen.length} photos; Undo on each of them takes it back`);
+  }
+}

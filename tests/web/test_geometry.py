@@ -1,0 +1,70 @@
+"""Turn and crop over REST: what is shown and what is saved."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fakes import ClassifyingEngine
+from koalarize.colorizer.colorizer import Colorizer
+from rest import API, client, image_of, picture, problem, studio_of
+
+
+def test_a_turned_photo_is_shown_and_saved_turned(service, photo):
+    for path, extra in (("preview", {}), ("preview", {"grey": True}), ("render", {})):
+        asked = {"format": "png", "steering": {"turn": 90}, **extra}
+        assert image_of(service.post(f"{photo}/{path}", json=asked)).size == (50, 70)
+    part = {"x": 40, "y": 60, "width": 99, "height": 99, "steering": {"turn": 90}}
+    assert image_of(service.post(f"{photo}/region", json=part)).size == (10, 10)
+    hinted = {"x": 45.0, "y": 65.0, "count": 1}
+    outside = service.post(f"{photo}/suggestions", json=hinted)
+    problem(outside, 422, "not-allowed", "outside the photo")
+    inside = service.post(f"{photo}/suggestions", json={**hinted, "steering": {"turn": 90}})
+    assert inside.is_success
+
+
+def test_a_crop_is_what_previews_and_files_show(service, photo):
+    crop = {"x": 10, "y": 5, "width": 40, "height": 20}
+    asked = {"format": "png", "steering": {"crop": crop}}
+    saved = np.asarray(image_of(service.post(f"{photo}/render", json=asked)))
+    whole = np.asarray(image_of(service.post(f"{photo}/render", json={"format": "png"})))
+    assert np.array_equal(saved, whole[5:25, 10:50])
+    shown = image_of(service.post(f"{photo}/preview", json={**asked, "side": 20}))
+    assert shown.size == (20, 10)
+    shown = image_of(service.post(f"{photo}/preview", json={**asked, "grey": True}))
+    assert shown.size == (40, 20)
+    beyond = {"steering": {"crop": {**crop, "width": 61}}}
+    for path in ("preview", "render"):
+        said = service.post(f"{photo}/{path}", json=beyond)
+        problem(said, 422, "not-allowed", "reaches beyond the photo")
+
+
+def test_in_the_query(service, exif):
+    said = service.post(f"{API}/colorize?turn=270&crop=1,2,30,40&format=png", content=exif)
+    assert image_of(said).size == (30, 40)
+    said = service.post(f"{API}/colorize?crop=1,2,30", content=exif)
+    problem(said, 422, "not-allowed", "X,Y,WIDTH,HEIGHT")
+    said = service.post(f"{API}/colorize?turn=45", content=exif)
+    problem(said, 422, "not-allowed", "multiple of 90")
+
+
+def test_a_crop_changes_no_colour_and_asks_no_network():
+    engine = ClassifyingEngine()
+    with client(models={"koala": lambda: Colorizer(engine)}) as opened:
+        place = opened.post(f"{API}/photos", content=picture()).headers["location"]
+        for width in (10, 20):
+            crop = {"x": 0, "y": 0, "width": width, "height": 9}
+            opened.post(f"{place}/preview", json={"steering": {"crop": crop}})
+    assert engine.runs == 1
+
+
+def test_what_is_turned_counts_as_memory():
+    with client() as opened:
+        place = opened.post(f"{API}/photos", content=picture(400, 300)).headers["location"]
+        store = studio_of(opened.app).photos
+        (kept,) = store._opened.values()
+        before = kept.bytes
+        opened.post(f"{place}/preview", json={"grey": True, "steering": {"turn": 90}})
+        assert kept.bytes >= before + 400 * 300
+        while kept.shed():
+            pass
+        assert kept.bytes == before

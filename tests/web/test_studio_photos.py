@@ -1,0 +1,316 @@
+"""The studio in a real browser: how photos come, go, are shown, shared and saved together."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("playwright", reason="driving the page needs playwright")
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from pages import (
+    ARGS,
+    CHROMIUM,
+    WAIT,
+    Visit,
+    colourings,
+    drop,
+    name_colour,
+    serving,
+    spot,
+    wait_for_colour,
+)
+from rest import picture
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
+]
+OMA = ("oma.png", picture(600, 400, "PNG"))
+OPA = ("opa.png", picture(300, 200, "PNG"))
+HEIC = ("uncle.heic", b"\0\0\0\x18ftypheic" + bytes(300))
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    visit = Visit(browser, address)
+    visit.page.on("dialog", lambda dialog: dialog.accept())
+    yield visit
+    visit.errors = [text for text in visit.errors if "415" not in text]
+    visit.leave()
+
+
+def download(page: Page, choose: str, path: Path) -> Path:
+    page.click("#save")
+    with page.expect_download(timeout=WAIT) as downloaded:
+        page.click(choose)
+    downloaded.value.save_as(path)
+    return path
+
+
+def shown(page: Page, x: float, y: float) -> list[int]:
+    """The levels of the viewer's canvas at a place of the window."""
+    return page.evaluate(
+        """([x, y]) => {
+          const canvas = document.querySelector("koala-viewer canvas");
+          const box = canvas.getBoundingClientRect();
+          const data = canvas.getContext("2d").getImageData(x - box.x, y - box.y, 1, 1).data;
+          return Array.from(data.slice(0, 3));
+        }""",
+        [x, y],
+    )
+
+
+def test_a_colour_is_called_as_the_person_called_it(visit: Visit) -> None:
+    page = visit.page
+    drop(page, OMA)
+    wait_for_colour(page)
+    page.mouse.click(*spot(page, 480, 330))
+    name_colour(page, "Wine")
+    expect(page.locator("#editor strong")).to_have_text("Wine")
+    expect(page.locator("#hint-list li")).to_contain_text("wine")
+    expect(page.get_by_label("Colour name or #rrggbb")).to_have_value("wine")
+    name_colour(page, "tomato")  # a name of CSS alone
+    expect(page.locator("#hint-list li")).to_contain_text("tomato")
+    page.reload()
+    wait_for_colour(page)
+    expect(page.locator("#hint-list li")).to_contain_text("tomato")
+
+
+def test_a_hint_in_the_half_before_shows_after(visit: Visit) -> None:
+    page = visit.page
+    page.locator(".example").first.click()
+    wait_for_colour(page)
+    suit = spot(page, 180, 420, 512, 512)
+    assert np.ptp(shown(page, *suit)) <= 2
+    page.mouse.click(*suit)
+    name_colour(page, "orange")
+    page.wait_for_timeout(300)
+    assert np.ptp(shown(page, suit[0] + 20, suit[1])) > 20
+    divider = page.get_by_role("slider", name="Divider")
+    assert int(divider.get_attribute("aria-valuenow") or 50) < 35
+    page.keyboard.press("Escape")
+    expect(divider).to_have_attribute("aria-valuenow", "50")
+
+
+def test_the_file_shows_while_it_is_on_its_way(visit: Visit) -> None:
+    page = visit.page
+    held = []
+    page.route("**/photos?name=*", lambda route: held.append(route))
+    page.locator(".example").first.click()
+    expect(page.locator("#arriving")).to_contain_text("%")
+    middle = spot(page, 256, 256, 512, 512)
+    page.wait_for_function("document.querySelector('koala-viewer canvas').width > 400")
+    page.wait_for_timeout(300)
+    assert max(shown(page, *middle)) > 0
+    held[0].continue_()
+    wait_for_colour(page)
+    expect(page.locator("#arriving")).to_be_hidden()
+    page.unroute("**/photos?name=*")
+
+
+def test_edits_are_copied_to_others(visit: Visit) -> None:
+    page = visit.page
+    drop(page, OMA, OPA, HEIC)
+    wait_for_colour(page)
+    page.mouse.click(*spot(page, 480, 330))
+    name_colour(page, "teal")
+    page.keyboard.press("Escape")
+    before = colourings(page)
+    page.locator("#vividness").fill("1.4")
+    wait_for_colour(page, before)
+    page.click("#copy-edits")
+    expect(page.locator("#copy-list label")).to_have_text(["opa.png"])
+    page.check("#copy-hints")
+    page.click("#copy-now")
+    coloured = '"hints":[{'
+    with page.expect_request(lambda asked: coloured in (asked.post_data or "")) as asked:
+        page.locator("#film .tile").nth(1).click()
+    steering = json.loads(asked.value.post_data or "{}")["steering"]
+    assert steering["vividness"] == 1.4
+    (hint,) = steering["hints"]
+    assert (hint["x"], hint["y"]) == pytest.approx((240, 165), abs=2)
+    expect(page.locator("#photo-title")).to_contain_text("opa.png")
+    page.click("#undo")
+    assert page.locator("#vividness").input_value() == "1"
+    expect(page.locator(".hint")).to_have_count(0)
+
+
+def test_all_photos_are_saved_as_one_zip_and_failures_are_named(
+    visit: Visit, tmp_path: Path
+) -> None:
+    page = visit.page
+    drop(page, OMA, HEIC, (*OMA[:1], picture(90, 60, "PNG")))
+    wait_for_colour(page)
+    path = download(page, "#save-all", tmp_path / "all.zip")
+    with zipfile.ZipFile(path) as together:
+        assert together.testzip() is None
+        assert together.namelist() == ["oma.color.png", "oma (2).color.png"]
+        sizes = [Image.open(io.BytesIO(together.read(name))).size for name in together.namelist()]
+    assert sizes == [(600, 400), (90, 60)]
+    said = page.locator("#save-problem")
+    expect(said).to_contain_text("2 of 3 photos are in the ZIP file")
+    expect(said).to_contain_text("uncle.heic: the given data is a HEIC picture")
+    expect(said).to_contain_text("save it as JPEG or PNG")
+
+
+def test_closed_photos_are_among_the_recent_ones_until_forgotten(visit: Visit) -> None:
+    page = visit.page
+    drop(page, OMA)
+    wait_for_colour(page)
+    page.mouse.click(*spot(page, 480, 330))
+    name_colour(page, "teal")
+    page.keyboard.press("Escape")
+    page.click("#save")
+    page.click("#close-all")
+    expect(page.locator("#recents button")).to_have_count(1)
+    page.wait_for_timeout(700)
+    page.reload()
+    page.click("#recents button")
+    wait_for_colour(page)
+    expect(page.locator(".hint")).to_have_count(1)
+    page.click("#save")
+    page.click("#close-all")
+    page.click("#forget-recent")
+    expect(page.locator("#recent")).to_be_hidden()
+    page.wait_for_timeout(700)
+    count = """() => new Promise((done) => {
+      indexedDB.open("koalarize", 1).onsuccess = (event) => {
+        const store = event.target.result.transaction("files").objectStore("files");
+        store.count().onsuccess = (found) => done(found.target.result);
+      };
+    })"""
+    assert page.evaluate(count) == 0
+
+
+def test_a_page_with_a_slider_needs_nothing_else(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    page.locator(".example").first.click()
+    wait_for_colour(page)
+    path = download(page, "#save-slider", tmp_path / "slider.html")
+    text = path.read_text(encoding="utf-8")
+    assert "http" not in text
+    other = visit.context.new_page()
+    other.goto(path.as_uri())
+    other.locator("input").fill("20")
+    image = Image.open(io.BytesIO(other.screenshot())).convert("RGB")
+    box = other.locator("main").bounding_box()
+    assert box is not None
+    levels = np.asarray(image).astype(int)
+    spread = (levels.max(axis=2) - levels.min(axis=2))[
+        round(box["y"]) + 5 : round(box["y"] + box["height"]) - 5
+    ]
+    left, width = round(box["x"]), box["width"]
+    assert spread[:, left + 4 : left + round(0.19 * width)].max() <= 3
+    assert spread[:, left + round(0.22 * width) : left + round(0.9 * width)].max() > 40
+
+
+def test_icons_and_the_good_sentence_stay_without_the_server(visit: Visit) -> None:
+    page = visit.page
+    drop(page, OMA)
+    wait_for_colour(page)
+    page.route("**/*", lambda route: route.abort())
+    page.locator("#vividness").fill("1.5")
+    expect(page.locator("#notice")).to_contain_text("Nothing is lost")
+    page.wait_for_timeout(500)
+    expect(page.locator("#notice")).to_contain_text("Nothing is lost")
+    box = page.locator("#notice .icon-warning use").bounding_box()
+    assert box is not None
+    assert box["width"] > 5  # it is drawn
+    page.unroute("**/*")
+    expect(page.locator("#notice")).to_be_hidden()
+    visit.errors = [text for text in visit.errors if "ERR_FAILED" not in text]
+
+
+def test_the_theme_button_shows_one_icon_in_its_middle(visit: Visit) -> None:
+    page = visit.page
+    for _ in range(3):
+        seen = page.locator("#theme .icon:visible")
+        expect(seen).to_have_count(1)
+        icon, button = seen.bounding_box(), page.locator("#theme").bounding_box()
+        assert icon is not None
+        assert button is not None
+        for side, size in (("x", "width"), ("y", "height")):
+            middle = button[side] + button[size] / 2
+            assert icon[side] + icon[size] / 2 == pytest.approx(middle, abs=1)
+        page.click("#theme")
+
+
+def test_a_session_that_waits_is_said_above_the_start_card(visit: Visit) -> None:
+    page = visit.page
+    drop(page, ("a.koalarize.json", b"{}"))
+    status = page.locator("#status")
+    expect(status).to_contain_text("Session ready")
+    on_top = """() => {
+      const status = document.querySelector("#status");
+      const box = status.getBoundingClientRect();
+      status.style.pointerEvents = "auto";
+      const found = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+      return found === status;
+    }"""
+    assert page.evaluate(on_top)
+
+
+def test_the_panel_does_not_jump_when_colourings_come(visit: Visit) -> None:
+    page = visit.page
+    drop(page, OMA)
+    wait_for_colour(page)
+    first = page.locator("#vividness").bounding_box()
+    page.wait_for_selector("#alternatives button:nth-of-type(2)")
+    assert page.locator("#vividness").bounding_box() == pytest.approx(first, abs=0.5)
+
+
+def test_a_small_version_is_never_shown_as_squares(visit: Visit) -> None:
+    page = visit.page
+    drop(page, ("large.png", picture(3000, 2000, "PNG")))
+    wait_for_colour(page)
+    page.route("**/region", lambda route: None)  # its detail never comes
+    page.keyboard.press("c")
+    page.evaluate("() => { const viewer = document.querySelector('#viewer'); viewer.zoomBy(100); }")
+    page.wait_for_timeout(300)
+    middle = spot(page, 1500, 1000, 3000, 2000)
+    row = [shown(page, middle[0] + step, middle[1]) for step in range(12)]
+    assert len({tuple(levels) for levels in row}) > 3  # squares would be alike
+    page.unroute("**/region")
+
+
+def test_a_phone_on_its_side_has_room_for_the_photo(browser: Browser, address: str) -> None:
+    size = {"width": 740, "height": 360}
+    visit = Visit(browser, address, viewport=size, has_touch=True, is_mobile=True)
+    page = visit.page
+    drop(page, OMA)
+    wait_for_colour(page)
+    stage, viewer = page.locator("#stage").bounding_box(), page.locator("#viewer").bounding_box()
+    assert stage is not None
+    assert viewer is not None
+    assert viewer["height"] == stage["height"] > 300
+    page.touchscreen.tap(viewer["x"] + viewer["width"] / 2 + 60, 200)
+    page.wait_for_selector("#editor .swatch .paint")
+    editor = page.locator("#editor").bounding_box()
+    assert editor is not None
+    assert editor["x"] >= 360
+    assert editor["x"] + editor["width"] == 740
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    visit.leave()
