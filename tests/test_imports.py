@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "web": (*_BELOW, "batch"),
     "lab.tables": (),
     "lab.networks": ("errors", "color"),
-    "lab.datasets": ("errors", "color", "photo"),
+    "lab.datasets": ("errors", "color", "photo", "models"),
     "lab.metrics": ("errors", "color", "photo"),
     "lab.runs": ("errors", "color", "photo", "lab.networks", "lab.datasets"),
     "lab.evaluation": (*_BELOW, *_LAB),

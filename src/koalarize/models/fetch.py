@@ -1,6 +1,6 @@
 """Fetch one large file over HTTP: resumable, patient, whole or not at all.
 
-Not here: what is fetched and what becomes of it (``coco``). Standard library only.
+Not here: what is fetched and what becomes of it (``lab.datasets``). Standard library only.
 Bytes go to ``NAME.part``; ``NAME.part.json`` says whose they are, so that a later run goes on only
 with the same file of the same server (``ETag`` or ``Last-Modified`` in ``If-Range``, and its size).
 """
