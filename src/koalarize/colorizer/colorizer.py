@@ -20,8 +20,8 @@ from PIL import Image
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.reference import Reference, palette_of
+from koalarize.engines.blend import MOST_CHROMA
 from koalarize.engines.engine import Engine, ModelInfo
-from koalarize.engines.onnx import OnnxEngine
 from koalarize.photo.files import check_output, output_path
 from koalarize.photo.pages import holds_pages, write_pages
 from koalarize.photo.photo import Photo
@@ -71,19 +71,31 @@ class Colorizer:
         self._threads = threads
 
     @classmethod
-    def load(cls, model: str | Path = "koala", *, threads: int = 0) -> Colorizer:
+    def load(
+        cls,
+        model: str | Path = "koala",
+        *,
+        threads: int = 0,
+        faithful: bool = False,
+        most_chroma: float = MOST_CHROMA,
+    ) -> Colorizer:
         """Load a model.
 
         Args:
-            model: a name of ``koalarize models``, or the path of an exported .onnx file.
+            model: a name of ``koalarize models``, the path of an .onnx file, or a blend of
+                several, as ``koala,ddcolor-tiny:2``.
             threads: how many threads a picture may use; 0 takes one a core.
+            faithful: show photos to other people's model as its authors do.
+            most_chroma: Lab units by which a blend's chroma may differ from its first model's.
 
         Raises:
             ModelError: if the model is unknown or its file is missing or damaged.
+            OptionError: if ``faithful`` does not fit the model, or a weight is not allowed.
         """
-        from koalarize.models.store import find_model
+        from koalarize.models.open import open_model
 
-        return cls(OnnxEngine(find_model(model), threads=threads), threads=threads)
+        engine = open_model(model, threads=threads, faithful=faithful, most_chroma=most_chroma)
+        return cls(engine, threads=threads)
 
     @property
     def info(self) -> ModelInfo:
