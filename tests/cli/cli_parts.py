@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes import Terminal as Terminal
 from koalarize.colorizer.colorizer import Colored
 from koalarize.errors import ModelError
 from koalarize.photo.files import output_path
@@ -46,20 +47,6 @@ class FakeColorizer:
         self.calls[-1]["picture"] = source
         path = photo.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
         return dataclasses.replace(made, path=path, notes=photo.notes_as(path.suffix))
-
-
-class Terminal(io.TextIOWrapper):
-    """A stream that looks like a terminal."""
-
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO(), encoding="utf-8")
-
-    def isatty(self) -> bool:
-        return True
-
-    def text(self) -> str:
-        self.flush()
-        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
 
 
 def picture(name: str | Path, color: int = 128, size=(8, 6)) -> Path:

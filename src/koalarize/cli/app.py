@@ -70,7 +70,8 @@ def _app(*, lab: bool) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
-    _add(app, {"serve": serve, "models": models})
+    _add(app, {"serve": serve})
+    app.add_typer(models, name="models", short_help="List the models; fetch other people's.")
     group = typer.Typer(
         help="The laboratory: train, export, measure and compare colorizers.",
         invoke_without_command=True,

@@ -85,12 +85,13 @@ class BlendEngine:
         ab = self._mixed(plain)
         if hints is None:
             return Prediction(ab)
-        moved, shares = np.zeros_like(ab), 0.0
+        moved: Float32 = np.zeros_like(ab)
+        shares = 0.0
         for part, own, share in zip(self._parts, plain, self._shares, strict=True):
             if part.engine.info.accepts_hints:
                 moved += share * (_asked(part.engine, lightness, hints) - own)
                 shares += float(share)
-        return Prediction(ab + moved / np.float32(shares or 1))
+        return Prediction((ab + moved / (shares or 1)).astype(np.float32))
 
     def _mixed(self, answers: Sequence[Float32]) -> Float32:
         """Return the weighted mean of ab (B, 2, h, w), its chroma held near that of the first."""
