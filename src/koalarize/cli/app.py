@@ -87,6 +87,7 @@ def _app(*, lab: bool) -> typer.Typer:
 
 def _fill(lab: typer.Typer) -> None:
     """Add the commands of the laboratory."""
+    from koalarize.cli.lab.convert import convert
     from koalarize.cli.lab.data import data
     from koalarize.cli.lab.evaluate import evaluate
     from koalarize.cli.lab.export import export
@@ -102,6 +103,7 @@ def _fill(lab: typer.Typer) -> None:
         {
             "train": train,
             "export": export,
+            "convert": convert,
             "evaluate": evaluate,
             "fade": fade,
             "plot": plot,
