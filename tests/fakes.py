@@ -1,9 +1,25 @@
 """Stand-ins that tests share."""
 
+import io
+
 import numpy as np
 
 from koalarize import color
 from koalarize.engines.engine import ModelInfo, Prediction
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that looks like a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
+
+    def isatty(self) -> bool:
+        return True
+
+    def text(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
 
 
 class OneByOne:

@@ -21,7 +21,7 @@ HEAVY = {*TORCH, *SERVING, "onnxruntime", "onnx", "pyarrow", "safetensors", "ski
 
 _BELOW = ("errors", "color", "photo", "engines", "steering", "models", "colorizer")
 _LAB = ("lab.tables", "lab.networks", "lab.datasets", "lab.metrics", "lab.runs")
-_ABOVE = ("lab.training", "lab.export", "lab.evaluation", "lab.study")
+_ABOVE = ("lab.foreign", "lab.training", "lab.export", "lab.evaluation", "lab.study")
 #: Every room, and the rooms it may import. The figure in docs/architecture.md is drawn from this
 #: table: ``python tests/test_imports.py`` draws it again.
 ROOMS: dict[str, tuple[str, ...]] = {
@@ -36,12 +36,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "web": (*_BELOW, "batch"),
     "lab.tables": (),
     "lab.networks": ("errors", "color"),
-    "lab.datasets": ("errors", "color", "photo"),
+    "lab.datasets": ("errors", "color", "photo", "models"),
     "lab.metrics": ("errors", "color", "photo"),
     "lab.runs": ("errors", "color", "photo", "lab.networks", "lab.datasets"),
+    "lab.foreign": ("errors", "color", "lab.networks"),
     "lab.evaluation": (*_BELOW, *_LAB),
     "lab.training": (*_BELOW, *_LAB, "lab.evaluation"),
-    "lab.export": (*_BELOW, *_LAB),
+    "lab.export": (*_BELOW, *_LAB, "lab.foreign"),
     "lab.study": (*_BELOW, "batch", "web", "lab.tables"),
     "cli": (*_BELOW, "batch", "web", "cli.lab"),
     "cli.lab": (*_BELOW, "batch", "web", "cli", *_LAB, *_ABOVE),

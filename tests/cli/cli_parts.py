@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes import Terminal as Terminal
 from koalarize.colorizer.colorizer import Colored
 from koalarize.errors import ModelError
 from koalarize.photo.files import output_path
@@ -52,20 +53,6 @@ class FakeColorizer:
         made = self.photo(photo, steering)
         encoded = photo.encode(made.photo.pixels, format=format)
         return dataclasses.replace(made, data=encoded, notes=photo.notes_as(format))
-
-
-class Terminal(io.TextIOWrapper):
-    """A stream that looks like a terminal."""
-
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO(), encoding="utf-8")
-
-    def isatty(self) -> bool:
-        return True
-
-    def text(self) -> str:
-        self.flush()
-        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
 
 
 def picture(name: str | Path, color: int = 128, size=(8, 6)) -> Path:

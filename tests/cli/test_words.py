@@ -39,8 +39,14 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     engine = FakeEngine((-30.0, 30.0))
     colorizer = Colorizer(engine)
 
-    def load(model: str | Path = "koala", *, threads: int = 0) -> Colorizer:
-        del model, threads
+    def load(
+        model: str | Path = "koala",
+        *,
+        threads: int = 0,
+        faithful: bool = False,
+        most_chroma: float = 20.0,
+    ) -> Colorizer:
+        del model, threads, faithful, most_chroma
         return colorizer
 
     monkeypatch.setattr(Colorizer, "load", staticmethod(load))

@@ -70,7 +70,8 @@ def _app(*, lab: bool) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
-    _add(app, {"serve": serve, "models": models})
+    _add(app, {"serve": serve})
+    app.add_typer(models, name="models", short_help="List the models; fetch other people's.")
     group = typer.Typer(
         help="The laboratory: train, export, measure and compare colorizers.",
         invoke_without_command=True,
@@ -86,6 +87,7 @@ def _app(*, lab: bool) -> typer.Typer:
 
 def _fill(lab: typer.Typer) -> None:
     """Add the commands of the laboratory."""
+    from koalarize.cli.lab.convert import convert
     from koalarize.cli.lab.data import data
     from koalarize.cli.lab.evaluate import evaluate
     from koalarize.cli.lab.export import export
@@ -102,6 +104,7 @@ def _fill(lab: typer.Typer) -> None:
         {
             "train": train,
             "export": export,
+            "convert": convert,
             "evaluate": evaluate,
             "fade": fade,
             "plot": plot,

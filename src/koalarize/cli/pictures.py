@@ -16,9 +16,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from koalarize import __version__
+from koalarize.cli.model_choice import BlendChroma, Faithful, ModelChoice, Offline, Yes
 from koalarize.cli.replay import warn_of_weights
 from koalarize.cli.steering_options import option_names, read_steering, steering_options
-from koalarize.errors import OptionError, OutputError, did_you_mean
+from koalarize.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
@@ -84,7 +85,7 @@ _Model = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="A name that `koalarize models` lists, or an .onnx file. [koala]",
+        help="A name that `koalarize models` lists, an .onnx file, or a blend: A,B:2. [koala]",
         show_default=False,
     ),
 ]
@@ -119,6 +120,10 @@ def pictures(
     compare: _Compare = False,
     overwrite: _Overwrite = False,
     tolerant: _Tolerant = False,
+    faithful: Faithful = False,
+    blend_chroma: BlendChroma = None,
+    yes: Yes = False,
+    offline: Offline = False,
     version: _Version = False,
     **asked: object,
 ) -> int:
@@ -132,18 +137,20 @@ def pictures(
     if replayed is not None:
         model, steering = replayed.model, replayed.steering
     else:
-        _check_model(model)
+        from koalarize.models.open import check_model
+
+        check_model(model)
         steering = read_steering(asked)
+    choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
     if "-" in inputs or output == "-":
         if compare:
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
         from koalarize.cli.stream import Stream, color_stream
 
-        return color_stream(Stream(inputs, output, overwrite, tolerant), model, steering, replayed)
+        return color_stream(Stream(inputs, output, overwrite, tolerant), choice, steering, replayed)
     from koalarize.batch.find import find_all
     from koalarize.batch.run import BatchOptions, colorize_many
     from koalarize.cli.report import follow, note_of_unread
-    from koalarize.colorizer.colorizer import Colorizer
 
     found = find_all(inputs)
     jobs = found.jobs
@@ -152,21 +159,12 @@ def pictures(
     elif (steering.hints or steering.crop) and len(jobs) != 1:
         option = option_names()["hints" if steering.hints else "crop"]
         raise OptionError(f"`{option}` is for one picture but {len(jobs)} are given: name only one")
-    colorizer = Colorizer.load(model)
+    colorizer = choice.load()
     jobs, folder = _place(jobs, output)
     options = BatchOptions(folder, overwrite, compare, tolerant=tolerant)
     code = follow(colorize_many(colorizer, jobs, steering, options), len(jobs))
     note_of_unread(found.unread)
     return code
-
-
-def _check_model(model: str) -> None:
-    """Refuse an unknown model before anything slow is loaded."""
-    from koalarize.models.catalog import MODELS
-
-    if model not in MODELS and not model.lower().endswith(".onnx"):
-        near = did_you_mean(model, MODELS) or f": known are {', '.join(MODELS)}"
-        raise OptionError(f"`--model` is `{model}` but must be of `koalarize models`{near}")
 
 
 def _replayed(ctx: typer.Context, session: Path | None) -> Session | None:

@@ -17,9 +17,9 @@ __all__ = ["warn_of_weights"]
 
 def warn_of_weights(session: Session) -> None:
     """Say so if the model has other weights than when the session was saved."""
-    from koalarize.models.catalog import MODELS
+    from koalarize.models.catalog import card_of
 
-    card = MODELS.get(session.model)
+    card = card_of(session.model)
     if card is not None and session.weights not in (None, card.sha256):
         typer.echo(
             f"koalarize: warning: the session was saved with other weights of `{card.name}` "

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import typer
 
+from koalarize.cli.model_choice import fetch_missing
 from koalarize.errors import OptionError
 
 __all__ = ["serve"]
@@ -78,16 +79,29 @@ def serve(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="S", help="Most seconds that a request takes.")
     ] = 60.0,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Another model to offer: a name, an .onnx file or a blend A,B:2; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Log a line for each request.")
     ] = False,
 ) -> None:
     """Open the studio: a page to steer the colours, and a REST service."""
+    from koalarize.models.open import check_model
     from koalarize.web.server import checked_token, new_token
     from koalarize.web.server import serve as listen
-    from koalarize.web.studio.app import create_app
+    from koalarize.web.studio.app import create_app, offered
     from koalarize.web.studio.settings import Settings
 
+    for name in model or ():
+        check_model(name)
+        fetch_missing(name)
+    models = offered(model or ())
     open_to_others = not _is_this_machine(host)
     if token_file is not None:
         token = _token_in(token_file, beside=token)
@@ -118,7 +132,7 @@ def serve(
         typer.echo(f"{address}  (Ctrl-C stops)", err=True)
 
     listen(
-        create_app(settings),
+        create_app(settings, models=models),
         host,
         port,
         not no_browser,

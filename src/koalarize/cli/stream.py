@@ -18,6 +18,7 @@ from koalarize.cli.report import note_of_colors, note_of_losses
 from koalarize.errors import OptionError, PhotoError
 
 if TYPE_CHECKING:
+    from koalarize.cli.model_choice import ModelChoice
     from koalarize.steering.session import Session
     from koalarize.steering.steering import Steering
 
@@ -41,7 +42,9 @@ class Stream:
     tolerant: bool = False
 
 
-def color_stream(stream: Stream, model: str, steering: Steering, session: Session | None) -> int:
+def color_stream(
+    stream: Stream, choice: ModelChoice, steering: Steering, session: Session | None
+) -> int:
     """Colour the one picture of ``inputs`` from stdin or to stdout; return the exit code.
 
     Raises:
@@ -64,12 +67,10 @@ def color_stream(stream: Stream, model: str, steering: Steering, session: Sessio
         session.check(data, "stdin" if inputs[0] == "-" else inputs[0])
         warn_of_weights(session)
 
-    from koalarize.colorizer.colorizer import Colorizer
     from koalarize.photo.files import write_bytes
 
     format = None if target is None else target.suffix
-    colorizer = Colorizer.load(model)
-    colored = colorizer.data(data, steering, format=format, tolerant=stream.tolerant)
+    colored = choice.load().data(data, steering, format=format, tolerant=stream.tolerant)
     assert colored.data is not None
     if target is None:
         sys.stdout.buffer.write(colored.data)

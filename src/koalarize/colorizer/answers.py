@@ -47,7 +47,8 @@ class Answers:
         self._grid = grid
         self._lightness = lightness
         self._padded = grid.pad(lightness)
-        self._stretch = _stretch(lightness)
+        own = self.info.way is not None  # its authors do not touch lightness
+        self._stretch = (np.float32(0), np.float32(1)) if own else _stretch(lightness)
         self._plain: dict[bool, Answer] = {}
         self._lock = threading.RLock()
 
@@ -71,13 +72,14 @@ class Answers:
             return Answer(prediction, self._padded)
         mirrored = None if planes is None else grid.pad(planes[..., ::-1])
         other = self._predict(grid.pad(self._lightness[:, ::-1]), mirrored)
+        ab = (grid.cut(prediction.ab) + grid.cut(other.ab)[..., ::-1]) * np.float32(0.5)
         if prediction.logits is None or other.logits is None:
-            ab = (grid.cut(prediction.ab) + grid.cut(other.ab)[..., ::-1]) * np.float32(0.5)
             return Answer(Prediction(ab), self._lightness)
         shares = grid.cut(probabilities(prediction.logits))
         shares = shares + grid.cut(probabilities(other.logits))[..., ::-1]
         logits = np.log(np.maximum(shares * np.float32(0.5), np.float32(1e-12)))
-        ab = self.info.bins.decode(logits, temperature=self.info.temperature)
+        if self.info.output == "logits":
+            ab = self.info.bins.decode(logits, temperature=self.info.temperature)
         return Answer(Prediction(ab, logits), self._lightness)
 
     def _predict(self, lightness: Float32, hints: Float32 | None) -> Prediction:

@@ -24,8 +24,8 @@ from koalarize.colorizer.plan import plan
 from koalarize.colorizer.prepare import framed, prepared
 from koalarize.colorizer.reference import Reference, palette_from_photo, palette_of
 from koalarize.colorizer.several import encode_each
+from koalarize.engines.blend import MOST_CHROMA
 from koalarize.engines.engine import Engine, ModelInfo
-from koalarize.engines.onnx import OnnxEngine
 from koalarize.photo.files import check_output, output_path, write_bytes
 from koalarize.photo.photo import Photo
 from koalarize.photo.sources import seekable
@@ -78,19 +78,31 @@ class Colorizer:
         self._threads = threads
 
     @classmethod
-    def load(cls, model: str | Path = "koala", *, threads: int = 0) -> Colorizer:
+    def load(
+        cls,
+        model: str | Path = "koala",
+        *,
+        threads: int = 0,
+        faithful: bool = False,
+        most_chroma: float = MOST_CHROMA,
+    ) -> Colorizer:
         """Load a model.
 
         Args:
-            model: a name of ``koalarize models``, or the path of an exported .onnx file.
+            model: a name of ``koalarize models``, the path of an .onnx file, or a blend of
+                several, as ``koala,ddcolor-tiny:2``.
             threads: how many threads a picture may use; 0 takes one a core.
+            faithful: show photos to other people's model as its authors do.
+            most_chroma: Lab units by which a blend's chroma may differ from its first model's.
 
         Raises:
             ModelError: if the model is unknown or its file is missing or damaged.
+            OptionError: if ``faithful`` does not fit the model, or a weight is not allowed.
         """
-        from koalarize.models.store import find_model
+        from koalarize.models.open import open_model
 
-        return cls(OnnxEngine(find_model(model), threads=threads), threads=threads)
+        engine = open_model(model, threads=threads, faithful=faithful, most_chroma=most_chroma)
+        return cls(engine, threads=threads)
 
     @property
     def info(self) -> ModelInfo:

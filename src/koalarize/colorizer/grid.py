@@ -131,11 +131,19 @@ class Grid:
 def working_size(height: int, width: int, size: int | None, info: ModelInfo) -> tuple[int, int]:
     """Bring the shorter side to ``size``, less for long panoramas; the aspect ratio is kept.
 
-    A model bound to one size gets the longer side: its square must hold the whole photo.
+    A model bound to one size gets the longer side: its square must hold the whole photo. What is
+    shown as a model's authors do is squashed to a square.
 
     Raises:
         OptionError: if the model is bound to another size.
     """
+    if info.way is not None:
+        if size not in (None, info.way.side):
+            raise OptionError(
+                f"`size` is {size} but the authors of `{info.name}` show it squares of "
+                f"{info.way.side}: leave the size out, or leave out `--faithful`"
+            )
+        return info.way.side, info.way.side
     if info.fixed_size is not None:
         if size not in (None, info.fixed_size):
             raise OptionError(

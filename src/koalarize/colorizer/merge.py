@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from koalarize import color
 from koalarize.color import DELTA, LINEAR_FROM_XYZ, box_mean, resize
 
-__all__ = ["Guidance", "guide", "merge"]
+__all__ = ["Guidance", "guide", "merge", "upsampled"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -43,13 +43,15 @@ class Guidance:
 
     Attributes:
         planes: (4, h, w) float32: slope_a, offset_a, slope_b, offset_b, for L* and Lab units.
+        nearest: whether a pixel takes them from the one place it lies in, not between four.
     """
 
     planes: Float32
+    nearest: bool = False
 
     def scaled(self, gain: float) -> Guidance:
         """Return it with the chroma multiplied; hue stays."""
-        return Guidance(self.planes * np.float32(gain))
+        return Guidance(self.planes * np.float32(gain), self.nearest)
 
 
 def guide(ab: Float32, lightness: Float32) -> Guidance:
@@ -68,6 +70,18 @@ def guide(ab: Float32, lightness: Float32) -> Guidance:
         planes[2 * i] = box_mean(slope)
         planes[2 * i + 1] = box_mean(mean - slope * mean_l)
     return Guidance(planes)
+
+
+def upsampled(ab: Float32, way: Literal["nearest", "bilinear"]) -> Guidance:
+    """Bring ab to full size without regard to lightness, as other people's programs do.
+
+    Args:
+        ab: (2, h, w), Lab units.
+        way: how.
+    """
+    planes = np.zeros((4, *ab.shape[1:]), np.float32)
+    planes[1], planes[3] = ab
+    return Guidance(planes, way == "nearest")
 
 
 def merge(
@@ -106,9 +120,13 @@ def merge(
         ]
     )
     # Across first: on the few rows of the grid this costs nothing, and down is then row by row.
-    across = resize(planes, planes.shape[1], full_width)[..., left:right]
+    if guidance.nearest:
+        across = planes[..., np.arange(left, right) * planes.shape[2] // full_width]
+    else:
+        across = resize(planes, planes.shape[1], full_width)[..., left:right]
     rows = max(1, _CHUNK_PIXELS // width)
-    chunks = list(_row_chunks(full_height, across.shape[1], rows, (top, bottom)))
+    nearest = guidance.nearest
+    chunks = list(_row_chunks(full_height, across.shape[1], rows, (top, bottom), nearest=nearest))
 
     def work(first: int, last: int) -> None:
         space = _Workspace(rows, width)
@@ -153,7 +171,7 @@ def _first(buffer: Array, pixels: int) -> Array:
 
 
 def _row_chunks(
-    height: int, grid_height: int, most: int, wanted: tuple[int, int]
+    height: int, grid_height: int, most: int, wanted: tuple[int, int], *, nearest: bool
 ) -> Iterator[tuple[int, int, int, Float32]]:
     """Yield (start, stop, upper grid row, weights of the lower one) for rows between two grid rows.
 
@@ -163,6 +181,8 @@ def _row_chunks(
     """
     places = (np.arange(height) + 0.5) * grid_height / height - 0.5
     places = np.clip(places, 0, grid_height - 1)
+    if nearest:
+        places = np.arange(height) * grid_height // height
     upper = np.minimum(places.astype(np.int64), max(0, grid_height - 2))
     weights = (places - upper).astype(np.float32)
     starts = np.flatnonzero(np.diff(upper, prepend=-1))

@@ -16,7 +16,7 @@ from koalarize import color
 from koalarize.colorizer.answers import Answer
 from koalarize.colorizer.chroma import Chroma
 from koalarize.colorizer.look import Look
-from koalarize.colorizer.merge import guide
+from koalarize.colorizer.merge import guide, upsampled
 from koalarize.errors import OptionError
 from koalarize.steering import apply
 from koalarize.steering.alternatives import Suggestion, probabilities, suggest
@@ -50,7 +50,9 @@ def plan(look: Look, steering: Steering) -> Chroma:
         hinted = recolored(hinted, steering.recolors, gain)
         ab = spread(ab, hinted, look.lightness, places, reach=steering.reach, gain=gain)
     ab = apply.balanced(ab, steering.warmth, steering.tint, gain)
-    guidance = guide(ab, look.lightness).scaled(steering.vividness * gain)
+    way = info.way
+    guidance = guide(ab, look.lightness) if way is None else upsampled(ab, way.upsampling)
+    guidance = guidance.scaled(steering.vividness * gain)
     return Chroma(guidance, None if kept is None else kept.kept())
 
 
@@ -58,7 +60,8 @@ def _unhinted(look: Look, steering: Steering, kept: Tint | None) -> Float32:
     """Return ab on the working grid as it is out of reach of every hint."""
     unhinted = dataclasses.replace(steering, hints=())
     ab = _ab(look, _ask(look, unhinted, kept), unhinted)
-    if steering.alternative:  # who asks for colours gets them, even on blank paper
+    # Who asks for colours gets them, even on blank paper; so do those who ask for a model's own.
+    if steering.alternative or look.answers.info.way is not None:
         return ab
     return ab * np.float32(look.calm)
 
@@ -137,7 +140,8 @@ def _led(look: Look, answer: Answer, steering: Steering) -> Float32:
     height, width = look.grid.shown(cells, answer.lightness.shape)
     free = np.ones(cells, np.float32)
     given = look.grid.places(steering.hints, (height, width))
-    free[:height, :width] -= apply.hinted_share(prediction.ab[:, :height, :width], given)
+    ab = prediction.ab if prediction.ab.shape[1:] == cells else color.resize(prediction.ab, *cells)
+    free[:height, :width] -= apply.hinted_share(ab[:, :height, :width], given)
     return steering.reference.lead(logits, look.answers.info.bins, lightness, free)
 
 
@@ -150,7 +154,7 @@ def _draw_alternative(planes: Float32, look: Look, steering: Steering) -> None:
             f"`alternative` is {steering.alternative} but this photo has {known}: "
             "0 is the network's own colouring"
         )
-    cells = look.answers.plain().prediction.ab.shape[1]
+    cells = look.answers.plain().prediction.distributions(look.answers.info.name).shape[1]
     step = look.grid.padded[0] / cells  # working pixels a cell
     (height, width), (rows, columns) = look.grid.photo, look.grid.shape
     own = [(hint.y * rows / height, hint.x * columns / width) for hint in steering.hints]

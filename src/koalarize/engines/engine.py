@@ -7,7 +7,7 @@ An ``Engine`` is anything that has ``info`` and ``run``; ``OnnxEngine`` is the o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,33 @@ import numpy.typing as npt
 from koalarize.color import Bins, default_bins
 from koalarize.errors import OptionError
 
-__all__ = ["METADATA_FORMAT", "METADATA_KEY", "Engine", "ModelInfo", "Prediction"]
+__all__ = [
+    "METADATA_FORMAT",
+    "METADATA_KEY",
+    "AuthorsWay",
+    "Engine",
+    "ModelInfo",
+    "Prediction",
+]
 
 Float32 = npt.NDArray[np.float32]
 
 #: Where an exported model describes itself.
 METADATA_KEY = "koalarize"
 METADATA_FORMAT = "koalarize-onnx-1"
+
+
+@dataclass(frozen=True)
+class AuthorsWay:
+    """How the authors of a network show it photos, which koalarize does otherwise.
+
+    Attributes:
+        side: photos are squashed to a square of this side, pixels.
+        upsampling: how its chroma comes to full size.
+    """
+
+    side: int
+    upsampling: Literal["nearest", "bilinear"] = "bilinear"
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,10 @@ class ModelInfo:
         chroma_gain: factor that brings its chroma to that of real photos, found by measurement.
         fixed_size: side of the only pictures it takes, which are square; None where it takes any.
         bins: the ab bins over which it classifies, if it does.
+        classifies: whether it gives logits, be it beside ab: then it suggests colours.
+        authors: how its authors show it photos, where that is known and not our way.
+        faithful: whether to do as they do: squashed, with the photo's own lightness; else the
+            aspect ratio is kept, faded lightness stretched, and chroma follows edges.
     """
 
     name: str
@@ -49,6 +73,19 @@ class ModelInfo:
     chroma_gain: float = 1.0
     fixed_size: int | None = None
     bins: Bins = field(default_factory=default_bins)
+    classifies: bool = False
+    authors: AuthorsWay | None = None
+    faithful: bool = False
+
+    @property
+    def way(self) -> AuthorsWay | None:
+        """How photos are shown to it, if that is not our way."""
+        return self.authors if self.faithful else None
+
+    @property
+    def suggests(self) -> bool:
+        """Whether it knows how likely colours are."""
+        return self.classifies or self.output == "logits"
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width that a working grid is padded to before the network."""

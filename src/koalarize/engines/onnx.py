@@ -1,12 +1,14 @@
-"""Networks exported by ``koalarize lab export``, run by ONNX Runtime.
+"""Networks exported by ``koalarize lab export`` or ``lab convert``, run by ONNX Runtime.
 
-Not here: where weights come from (``models.store``).
+Not here: where weights come from (``models.store``), files that do not describe themselves
+(``contracts``).
 """
 
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from koalarize.color import Bins, default_bins
-from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY, ModelInfo, Prediction
-from koalarize.errors import ModelError, OptionError
+from koalarize.engines.engine import (
+    METADATA_FORMAT,
+    METADATA_KEY,
+    AuthorsWay,
+    ModelInfo,
+    Prediction,
+)
+from koalarize.engines.session import Session, checked, open_session
+from koalarize.errors import ModelError
 
 __all__ = ["OnnxEngine"]
 
@@ -26,7 +35,13 @@ class OnnxEngine:
     """A network exported by ``koalarize lab export``, run by ONNX Runtime on the CPU."""
 
     def __init__(
-        self, model: Path, *, threads: int = 0, provider: str = "CPUExecutionProvider"
+        self,
+        model: Path,
+        *,
+        threads: int = 0,
+        provider: str = "CPUExecutionProvider",
+        session: Session | None = None,
+        faithful: bool = False,
     ) -> None:
         """Load a model.
 
@@ -34,42 +49,29 @@ class OnnxEngine:
             model: an ONNX file that describes itself.
             threads: how many threads a picture may use; 0 takes one a core.
             provider: ONNX Runtime's name of what computes, as ``CUDAExecutionProvider``.
+            session: the file, if it is open already.
+            faithful: whether photos are shown to it as its authors do.
 
         Raises:
             ModelError: if the file is missing, damaged, or no model of koalarize.
             OptionError: if this ONNX Runtime has no such provider, or cannot use it here.
         """
-        import onnxruntime as ort  # takes long, so not before a picture is to be coloured
-
-        if provider not in (known := ort.get_available_providers()):
-            raise OptionError(
-                f"the provider `{provider}` is not there: this ONNX Runtime has {', '.join(known)}"
-            )
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # A pattern for each picture size would be kept for ever; sizes of a folder differ.
-        options.enable_mem_pattern = False
-        if not model.is_file():
-            raise ModelError(f"`{model}` does not exist: give an .onnx file or a model's name")
-        try:
-            self._session = ort.InferenceSession(str(model), options, providers=[provider])
-        except Exception as error:  # ONNX Runtime's own errors share no base class
-            reason = str(error).splitlines()[0][:160]
-            raise ModelError(f"`{model}` cannot be loaded as an ONNX model: {reason}") from error
-        if provider not in self._session.get_providers():  # it would go on with another one
-            raise OptionError(
-                f"the provider `{provider}` cannot be used on this machine: see what ONNX Runtime "
-                "says of it, or leave it out to use the processor"
-            )
-        self._info = _info(model, self._session.get_modelmeta().custom_metadata_map)
+        self._session = session or open_session(model, threads=threads, provider=provider)
+        runtime = self._session.runtime
+        inputs, outputs = (
+            [node.name for node in nodes] for nodes in (runtime.get_inputs(), runtime.get_outputs())
+        )
+        self._info = replace(_info(model, self._session.metadata), faithful=faithful)
         self._check_bins(model)
-        self._takes_hints = any(node.name == "hints" for node in self._session.get_inputs())
+        self._takes_hints = "hints" in inputs
+        if self._info.classifies and "logits" not in outputs:
+            raise ModelError(
+                f"`{model}` says that it classifies but has no logits: convert it again"
+            )
 
     def _check_bins(self, model: Path) -> None:
         """Check that the graph has one logit for each bin that the file names."""
-        for node in self._session.get_outputs():
+        for node in self._session.runtime.get_outputs():
             count, bins = (*node.shape, None, None)[1], len(self._info.bins)
             if node.name == "logits" and isinstance(count, int) and count != bins:
                 raise ModelError(
@@ -83,19 +85,24 @@ class OnnxEngine:
 
     def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         """Predict the chroma of pictures of one size, as ``Engine.run`` says."""
-        feed = {"l": np.ascontiguousarray(lightness, np.float32)[:, None]}
+        feed: dict[str, npt.NDArray[Any]] = {
+            "l": np.ascontiguousarray(lightness, np.float32)[:, None]
+        }
         if self._takes_hints:
             batch, *shape = lightness.shape
             planes = np.zeros((batch, 3, *shape), np.float32) if hints is None else hints
             feed["hints"] = np.ascontiguousarray(planes, np.float32)
-        result: Any = self._session.run([self._info.output], feed)[0]
+        name = self._info.name
         if self._info.output == "ab":
-            return Prediction(result)
+            wanted = ["ab", "logits"] if self._info.classifies else ["ab"]
+            ab, *logits = (checked(found, name) for found in self._session.run(wanted, feed))
+            return Prediction(ab, *logits)
+        result = checked(self._session.run([self._info.output], feed)[0], name)
         ab = self._info.bins.decode(result, temperature=self._info.temperature)
         return Prediction(ab, result)
 
 
-def _info(model: Path, metadata: dict[str, str]) -> ModelInfo:
+def _info(model: Path, metadata: Mapping[str, str]) -> ModelInfo:
     try:
         facts: dict[str, Any] = json.loads(metadata[METADATA_KEY])
         if facts["format"] != METADATA_FORMAT:
@@ -111,6 +118,8 @@ def _info(model: Path, metadata: dict[str, str]) -> ModelInfo:
             chroma_gain=float(facts["chroma_gain"]),
             fixed_size=None if fixed_size is None else int(fixed_size),
             bins=_bins(facts),
+            classifies=bool(facts.get("classifies", False)),
+            authors=None if facts.get("authors") is None else AuthorsWay(**facts["authors"]),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ModelError(
@@ -121,7 +130,7 @@ def _info(model: Path, metadata: dict[str, str]) -> ModelInfo:
 
 def _bins(facts: dict[str, Any]) -> Bins:
     """Return the bins that a file names: those of koalarize, or its own."""
-    if facts["output"] != "logits":
+    if facts["output"] != "logits" and not facts.get("classifies"):
         return default_bins()
     centres = np.array(facts["bins"], np.float32)
     if centres.ndim != 2 or centres.shape[1] != 2 or not np.isfinite(centres).all():

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from koalarize.lab.datasets.coco import Archive, prepare_coco
-from koalarize.lab.datasets.download import Patience
+from koalarize.models.fetch import Patience
 
 SETS = (Archive("test2017", "train"), Archive("test2014", "train"), Archive("val2017", "test"))
 

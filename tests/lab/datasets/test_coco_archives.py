@@ -26,9 +26,10 @@ from coco_parts import (
 )
 from koalarize.cli import main
 from koalarize.errors import DataError, OptionError, OutputError
-from koalarize.lab.datasets import coco, download
+from koalarize.lab.datasets import coco
 from koalarize.lab.datasets.coco import ARCHIVES, Archive
 from koalarize.lab.datasets.sources import load_pictures
+from koalarize.models import fetch as download
 
 
 class TestArchives:

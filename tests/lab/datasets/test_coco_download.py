@@ -19,10 +19,11 @@ from coco_parts import (
     zipped,
 )
 from koalarize.errors import DataError, OptionError, OutputError
-from koalarize.lab.datasets import coco, download
+from koalarize.lab.datasets import coco
 from koalarize.lab.datasets.coco import prepare_coco
-from koalarize.lab.datasets.download import Patience, fetch
 from koalarize.lab.datasets.sources import load_pictures
+from koalarize.models import fetch as download
+from koalarize.models.fetch import Patience, fetch
 
 
 class TestWhole:

@@ -156,19 +156,23 @@ def _load(models: list[str]) -> tuple[list[ModelUsed], dict[str, Colorizer]]:
     """Load each model; a file is called by its stem in the report."""
     from koalarize.colorizer.colorizer import Colorizer
     from koalarize.lab.study.session import ModelUsed
-    from koalarize.models.catalog import MODELS
+    from koalarize.models.catalog import known_names
+    from koalarize.models.open import parts_of
     from koalarize.models.store import find_model
 
     used: list[ModelUsed] = []
     colorizers: dict[str, Colorizer] = {}
     for model in models:
-        name = model if model in MODELS else Path(model).stem
+        parts = parts_of(model)
+        alone = len(parts) == 1 and model not in known_names()
+        name = Path(model).stem if alone else model
         if name in colorizers:
             raise OptionError(
                 f"two models are called `{name}`: give each once, and files different names"
             )
         colorizers[name] = Colorizer.load(model)
-        used.append(ModelUsed(name=name, sha256=sha256_of(find_model(model))))
+        hashes = [sha256_of(find_model(part)) for part, _ in parts]
+        used.append(ModelUsed(name=name, sha256="+".join(hashes)))
     return used, colorizers
 
 

@@ -1,6 +1,6 @@
 """COCO's unlabelled pictures on disk: fetched, checked, unpacked, the grey and broken moved aside.
 
-Not here: the download itself (``download``), the reading for training (``sources``).
+Not here: the download itself (``models.fetch``), the reading for training (``sources``).
 DEST/train and DEST/test hold the pictures, DEST/coco.json what was done: a later run does the rest.
 """
 
@@ -23,10 +23,10 @@ from typing import Any
 
 from koalarize.errors import DataError, OptionError, OutputError
 from koalarize.lab.datasets.archives import ARCHIVES, OFFICIAL, Archive, choose
-from koalarize.lab.datasets.download import Patience, fetch, write_whole
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, is_hidden
 from koalarize.lab.datasets.sources import decode_picture
 from koalarize.lab.datasets.unpack import DamagedError, unpack
+from koalarize.models.fetch import Patience, fetch, write_whole
 from koalarize.photo.files import sha256_of
 
 __all__ = ["ARCHIVES", "OFFICIAL", "Archive", "SetReport", "prepare_coco"]

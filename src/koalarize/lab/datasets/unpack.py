@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
-from koalarize.lab.datasets.download import write_whole
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, is_hidden
 from koalarize.lab.datasets.sources import MOST_BYTES
+from koalarize.models.fetch import write_whole
 
 __all__ = ["DamagedError", "unpack"]
 

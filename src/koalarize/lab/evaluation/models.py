@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from koalarize.engines.engine import Engine
-from koalarize.engines.onnx import OnnxEngine
+from koalarize.models.open import open_model, parts_of
 from koalarize.models.store import find_model
 from koalarize.photo.files import sha256_of
 
@@ -36,7 +36,8 @@ def load_model(model: str | Path) -> Loaded:
     """Load a model.
 
     Args:
-        model: a name of the catalogue, an .onnx file, or a .safetensors checkpoint of a training.
+        model: a name of the catalogue, an .onnx file, a blend of several, or a .safetensors
+            checkpoint of a training.
 
     Raises:
         ModelError: if the model is unknown, or its file is missing or damaged.
@@ -46,8 +47,9 @@ def load_model(model: str | Path) -> Loaded:
     if path.suffix.lower() == ".safetensors":
         engine = _checkpoint_engine(path)
     else:
-        path = find_model(model)
-        engine = OnnxEngine(path)
+        engine = open_model(model)
+        hashes = [sha256_of(find_model(name)) for name, _ in parts_of(model)]
+        return Loaded(short_name(model), "+".join(hashes), engine)
     return Loaded(short_name(model), sha256_of(path), engine)
 
 

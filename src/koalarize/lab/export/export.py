@@ -28,7 +28,15 @@ from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
 from koalarize.lab.runs.recipe import Recipe
 from koalarize.photo.files import write_bytes
 
-__all__ = ["TOLERANCE", "export", "strip", "verify", "without_folders"]
+__all__ = [
+    "TOLERANCE",
+    "export",
+    "graph_of",
+    "inputs_of",
+    "strip",
+    "verify",
+    "without_folders",
+]
 
 #: Largest difference from torch that an exported file may have, in the unit of its output; or this
 #: share of the largest output, which is where rounding alone ends up with large logits.
@@ -82,7 +90,8 @@ def export(
     recipe = dataclasses.replace(
         loaded.recipe, **{name: value for name, value in changes.items() if value is not None}
     )
-    model = _graph(loaded.network)
+    network = loaded.network
+    model = graph_of(network, _Wrapped(network).eval(), [_output_name(network)])
     strip(model)
     entry = model.metadata_props.add()
     entry.key = METADATA_KEY
@@ -118,7 +127,7 @@ def verify(data: bytes, network: ColorNetwork) -> float:
     differences: list[float] = []
     largest = 0.0
     for number, (batch, height, width) in enumerate(_CHECKED):
-        given = _inputs(network, batch, height, width, seed=number)
+        given = inputs_of(network, batch, height, width, seed=number)
         with torch.inference_mode():
             expected: Tensor = wrapped(*given.values())
         feed = {name: value.numpy() for name, value in given.items()}
@@ -155,8 +164,15 @@ class _Wrapped(nn.Module):
         return self.network(l, hints)
 
 
-def _graph(network: ColorNetwork) -> onnx.ModelProto:
-    given = _inputs(network, 2, 2, 3, seed=0)
+def graph_of(network: ColorNetwork, wrapped: nn.Module, outputs: list[str]) -> onnx.ModelProto:
+    """Return the graph of what a module computes of a network's inputs.
+
+    Args:
+        network: says which inputs there are, and which sizes are free.
+        wrapped: takes them by position; in eval mode: it may compute otherwise in training.
+        outputs: names of what it gives.
+    """
+    given = inputs_of(network, 2, 2, 3, seed=0)
     free: dict[int, Any] = {0: torch.export.Dim("B")}
     if network.fixed_size is None:
         free[2] = network.stride * torch.export.Dim("h")
@@ -169,10 +185,10 @@ def _graph(network: ColorNetwork) -> onnx.ModelProto:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                _Wrapped(network).eval(),  # a network may compute otherwise while it is trained
+                wrapped,
                 tuple(given.values()),
                 input_names=list(given),
-                output_names=[_output_name(network)],
+                output_names=outputs,
                 dynamic_shapes=dict.fromkeys(given, free),
                 opset_version=_OPSET,
                 external_data=False,
@@ -187,10 +203,18 @@ def _graph(network: ColorNetwork) -> onnx.ModelProto:
     return model
 
 
-def _inputs(
+def inputs_of(
     network: ColorNetwork, batch: int, height: int, width: int, *, seed: int
 ) -> dict[str, Tensor]:
-    """Return random inputs of a graph by name; height and width in strides, if they are free."""
+    """Return random inputs of a network's graph by name.
+
+    Args:
+        network: says which.
+        batch: how many pictures.
+        height: in strides; of no matter for a network of one size.
+        width: the same.
+        seed: of the values.
+    """
     rng = np.random.default_rng(seed)
     shape = (batch, 1, height * network.stride, width * network.stride)
     if network.fixed_size is not None:
@@ -269,6 +293,7 @@ def strip(model: onnx.ModelProto) -> None:
         if hasattr(part, "metadata_props"):
             del part.metadata_props[:]
     graph.name = "koalarize"
-    for place, letter in zip(graph.output[0].type.tensor_type.shape.dim[2:], "hw", strict=True):
-        if place.dim_param:  # a free size; the exporter names the symbols as it pleases
-            place.dim_param = f"{place.dim_param.partition('*')[0]}*{letter}"
+    for output in graph.output:
+        for place, letter in zip(output.type.tensor_type.shape.dim[2:], "hw", strict=True):
+            if place.dim_param:  # a free size; the exporter names the symbols as it pleases
+                place.dim_param = f"{place.dim_param.partition('*')[0]}*{letter}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from starlette.staticfiles import StaticFiles
 
 import koalarize
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.models.catalog import MODELS
+from koalarize.errors import OptionError
+from koalarize.models.catalog import FOREIGN, MODELS
+from koalarize.models.store import is_here
 from koalarize.web.server import App, Guard, Message, Receive, Send
 from koalarize.web.studio import openapi, problems
 from koalarize.web.studio.bodies import BodyLimit
@@ -32,7 +34,7 @@ from koalarize.web.studio.uploads import UploadReader
 from koalarize.web.studio.work import Models
 from koalarize.web.studio.work_queue import WorkQueue
 
-__all__ = ["PREFIX", "create_app"]
+__all__ = ["PREFIX", "create_app", "offered"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,10 +59,11 @@ def create_app(
 
     Args:
         settings: the limits; those of ``Settings`` by default.
-        models: what loads each model that may be asked for; the catalogue by default.
+        models: what loads each model that may be asked for; by default those of the catalogue
+            that are on this machine.
     """
     settings = settings or Settings()
-    loaders = models or {name: _loader(name) for name in MODELS}
+    loaders = models or offered()
     # Removed when the service stops, or with the application if it was never served.
     folder = Folder()
     studio = Studio(
@@ -121,6 +124,25 @@ async def _page() -> Response:
     if not (_STATIC / "index.html").is_file():
         return RedirectResponse(f"{PREFIX}/openapi.json")
     return FileResponse(_STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+
+def offered(more: Sequence[str] = ()) -> dict[str, Callable[[], Colorizer]]:
+    """Return what loads each model of the catalogue that is here, and others that are named.
+
+    Args:
+        more: names, files and blends; a file is offered by its name without the ending.
+
+    Raises:
+        OptionError: if two of them would have the same name.
+    """
+    here = [*MODELS, *(name for name, card in FOREIGN.items() if is_here(card))]
+    loaders = {name: _loader(name) for name in here}
+    for model in dict.fromkeys(more):
+        name = Path(model).stem if model.lower().endswith(".onnx") and "," not in model else model
+        if name in loaders and model not in here:
+            raise OptionError(f"two models are called `{name}`: give the file `{model}` another")
+        loaders[name] = _loader(model)
+    return loaders
 
 
 def _loader(name: str) -> Callable[[], Colorizer]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 import koalarize
-from koalarize.models.catalog import MODELS
+from koalarize.models.catalog import ForeignCard, card_of
 from koalarize.steering.wire import SteeringAsked
 from koalarize.web.studio import schemas
 from koalarize.web.studio.openapi import problems
@@ -74,7 +74,19 @@ async def health(studio: Shared) -> schemas.Health:
 
 
 def _facts(studio: Studio, name: str) -> schemas.ModelFacts:
-    info, card = studio.models.get(name).info, MODELS.get(name)
+    card = card_of(name)
+    if isinstance(card, ForeignCard):  # up to 1 GB: not loaded before it is asked to colour
+        return schemas.ModelFacts(
+            name=name,
+            summary=card.summary,
+            licence=card.licence,
+            parameters=card.parameters,
+            size=card.contract.size,
+            accepts_hints=False,
+            suggests=False,
+            default=False,
+        )
+    info = studio.models.get(name).info
     return schemas.ModelFacts(
         name=name,
         summary="" if card is None else card.summary,
@@ -82,6 +94,6 @@ def _facts(studio: Studio, name: str) -> schemas.ModelFacts:
         parameters=0 if card is None else card.parameters,
         size=info.size,
         accepts_hints=info.accepts_hints,
-        suggests=info.output == "logits",
+        suggests=info.suggests,
         default=name == SteeringAsked.model_fields["model"].default,
     )

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from koalarize.models.catalog import MODELS
+from koalarize.models.catalog import card_of
 from koalarize.steering.session import Session, SessionFile
 from koalarize.steering.wire import SteeringAsked, steering_asked
 from koalarize.web.studio import schemas, work
@@ -69,7 +69,7 @@ async def render(studio: Shared, request: Request, id: Id, asked: schemas.Render
 )
 async def save(studio: Shared, id: Id, asked: schemas.SessionAsked) -> Response:
     entry, (model, steering) = studio.photos.get(id), asked.steering.parse()
-    card = MODELS.get(model)
+    card = card_of(model)
     weights = None if card is None else card.sha256
     session = Session(entry.name, entry.id, model, steering, weights)
     name = f"{PurePosixPath(entry.name).stem}.koalarize.json"

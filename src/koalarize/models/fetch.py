@@ -1,6 +1,6 @@
 """Fetch one large file over HTTP: resumable, patient, whole or not at all.
 
-Not here: what is fetched and what becomes of it (``coco``). Standard library only.
+Not here: what is fetched and what becomes of it (``lab.datasets``). Standard library only.
 Bytes go to ``NAME.part``; ``NAME.part.json`` says whose they are, so that a later run goes on only
 with the same file of the same server (``ETag`` or ``Last-Modified`` in ``If-Range``, and its size).
 """
@@ -77,10 +77,11 @@ class _Origin:
 class _Part:
     """What is there of a download."""
 
-    def __init__(self, target: Path, url: str) -> None:
+    def __init__(self, target: Path, url: str, way_out: str) -> None:
         self.path = target.with_name(f"{target.name}.part")
         self.note = target.with_name(f"{target.name}.part.json")
         self.url = url
+        self.way_out = way_out
         self.best = 0  # bytes reached so far: what counts as getting on
         self.origin = _read_origin(self.note)
         if self.origin.url != url or self.origin.total is None:
@@ -141,6 +142,7 @@ def fetch(
     progress: Progress | None = None,
     room: Callable[[int, int], None] | None = None,
     patience: Patience | None = None,
+    way_out: str | None = None,
 ) -> Fetched:
     """Fetch a file; go on where an earlier, interrupted call stopped.
 
@@ -153,6 +155,8 @@ def fetch(
         progress: called after each block.
         room: called once the size is known, with all bytes and those that are there; may raise.
         patience: how long it is tried.
+        way_out: what a person may do about an address that does not answer; by default to name
+            another mirror, or to put the file there by hand.
 
     Raises:
         OptionError: if the address is of another kind.
@@ -162,8 +166,10 @@ def fetch(
     if not url.lower().startswith(("http://", "https://")):
         raise OptionError(f"`{url}` is no address to fetch from: it must begin with http(s)://")
     patience = patience or Patience()
+    if way_out is None:
+        way_out = f"name another --mirror, or put the file at `{target}` by hand"
     try:
-        part = _Part(target, url)
+        part = _Part(target, url, way_out)
         failures = 0
         while not part.finished:
             try:
@@ -174,7 +180,7 @@ def fetch(
                     part.best, failures = part.size, 0
                 failures += 1
                 if failures >= patience.attempts:
-                    raise _unreachable(url, target, str(drop), failures) from drop
+                    raise _unreachable(url, way_out, str(drop), failures) from drop
                 pause = max(drop.wait, patience.pause * 2 ** (failures - 1))
                 log.info("%s: %s; trying again", target.name, drop)
                 time.sleep(min(_LONGEST_PAUSE, pause))
@@ -259,19 +265,15 @@ def _refused(error: urllib.error.HTTPError, part: _Part) -> NoReturn:
         if error.code in _PASSING or error.code >= 500:
             wait = error.headers.get("Retry-After") or "0"
             raise _DroppedError(answer, float(wait) if wait.isdecimal() else 0.0) from error
-    target = part.path.with_name(part.path.stem)
-    raise DataError(f"`{part.url}`: {answer}; {_way_out(target)}") from error
+    also = f"; {part.way_out}" if part.way_out else ""
+    raise DataError(f"`{part.url}`: {answer}{also}") from error
 
 
-def _unreachable(url: str, target: Path, reason: str, attempts: int) -> DataError:
-    return DataError(
-        f"`{url}` could not be fetched, {attempts} times in a row ({reason}): run again later, "
-        f"which goes on from there, or {_way_out(target)}"
-    )
-
-
-def _way_out(target: Path) -> str:
-    return f"name another --mirror, or put the file at `{target}` by hand"
+def _unreachable(url: str, way_out: str, reason: str, attempts: int) -> DataError:
+    tried = f"`{url}` could not be fetched, {attempts} times in a row ({reason})"
+    if not way_out:
+        return DataError(tried)
+    return DataError(f"{tried}: run again later, which goes on from there, or {way_out}")
 
 
 def _read_origin(note: Path) -> _Origin:

@@ -1,0 +1,135 @@
+"""Several networks as one: their chroma mixed in Lab, within limits around that of the first.
+
+Not here: which networks (``models.open``), running one (``onnx``, ``contracts``).
+Each sees the picture at its own size; their answers meet on the blend's grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize import color
+from koalarize.engines.engine import Engine, ModelInfo, Prediction
+from koalarize.errors import OptionError
+
+__all__ = ["MOST_CHROMA", "BlendEngine", "Part"]
+
+Float32 = npt.NDArray[np.float32]
+
+#: Lab units by which the chroma of a blend may differ from that of its first model, by default.
+MOST_CHROMA = 20.0
+
+_MOST_GAIN = 2.0  # where models of opposite hues meet, their mean is nearly grey, its hue chance
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network of a blend.
+
+    Attributes:
+        engine: runs it.
+        weight: its share, beside those of the others.
+    """
+
+    engine: Engine
+    weight: float = 1.0
+
+
+class BlendEngine:
+    """Mixes the chroma of several networks.
+
+    What is mixed is their chroma as each would be shown alone, ``chroma_gain`` included. To hints
+    answer the networks that take them, in full: the others' colours are moved as theirs are.
+    """
+
+    def __init__(self, parts: Sequence[Part], *, most_chroma: float = MOST_CHROMA) -> None:
+        """Make a blend.
+
+        Args:
+            parts: the networks, the first of which holds the others to its chroma.
+            most_chroma: Lab units by which the chroma may differ from the first's, at each place.
+
+        Raises:
+            OptionError: if there are fewer than two networks, or a weight or limit is not allowed.
+        """
+        if len(parts) < 2:
+            raise OptionError(f"a blend needs two models but has {len(parts)}: name another")
+        for part in parts:
+            if not 0 < part.weight < 1e6:
+                raise OptionError(
+                    f"the weight of `{part.engine.info.name}` is {part.weight} but must be above 0"
+                )
+        if not 0 <= most_chroma < 1e6:
+            raise OptionError(
+                f"the chroma of a blend may differ by {most_chroma} but it must be 0 or more"
+            )
+        self._parts = tuple(parts)
+        self._most = np.float32(most_chroma)
+        total = sum(part.weight for part in parts)
+        self._shares = [np.float32(part.weight / total) for part in parts]
+        infos = [part.engine.info for part in parts]
+        self.info = ModelInfo(
+            name=",".join(info.name for info in infos),
+            stride=1,
+            accepts_hints=any(info.accepts_hints for info in infos),
+            size=max(info.size for info in infos),
+        )
+
+    def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
+        """Predict the chroma of pictures of one size, as ``Engine.run`` says."""
+        plain = [_asked(part.engine, lightness, None) for part in self._parts]
+        ab = self._mixed(plain)
+        if hints is None:
+            return Prediction(ab)
+        moved: Float32 = np.zeros_like(ab)
+        shares = 0.0
+        for part, own, share in zip(self._parts, plain, self._shares, strict=True):
+            if part.engine.info.accepts_hints:
+                moved += share * (_asked(part.engine, lightness, hints) - own)
+                shares += float(share)
+        return Prediction((ab + moved / (shares or 1)).astype(np.float32))
+
+    def _mixed(self, answers: Sequence[Float32]) -> Float32:
+        """Return the weighted mean of ab (B, 2, h, w), its chroma held near that of the first."""
+        mean = np.zeros_like(answers[0])
+        for share, answer in zip(self._shares, answers, strict=True):
+            mean += share * answer
+        chroma = np.hypot(mean[:, 0], mean[:, 1])
+        first = np.hypot(answers[0][:, 0], answers[0][:, 1])
+        wanted = np.clip(chroma, np.maximum(first - self._most, 0), first + self._most)
+        gain = np.minimum(wanted / np.maximum(chroma, np.float32(1e-3)), np.float32(_MOST_GAIN))
+        return mean * gain[:, None]
+
+
+def _asked(engine: Engine, lightness: Float32, hints: Float32 | None) -> Float32:
+    """Return ab (B, 2, h, w) of one network, at the size of ``lightness`` (B, h, w)."""
+    info = engine.info
+    height, width = lightness.shape[1:]
+    side = max(height, width) if info.fixed_size is not None else min(height, width)
+    scale = info.size / side
+    small = (max(1, round(height * scale)), max(1, round(width * scale)))
+    padded = info.padded(*small)
+    border = ((0, 0), (0, padded[0] - small[0]), (0, padded[1] - small[1]))
+
+    def shown(planes: Float32) -> Float32:
+        return np.pad(color.resize(planes, *small), border, mode="reflect")
+
+    given = None if hints is None else np.stack([_hints(shown(planes)) for planes in hints])
+    ab = engine.run(shown(lightness), given).ab
+    found: list[Float32] = []
+    for answer in ab:
+        whole = answer if answer.shape[1:] == padded else color.resize(answer, *padded)
+        found.append(color.resize(whole[:, : small[0], : small[1]], height, width))
+    return np.stack(found) * np.float32(info.chroma_gain)
+
+
+def _hints(planes: Float32) -> Float32:
+    """Return hint planes (3, h, w) that were resized: whole where a hint is, else none."""
+    a, b, mask = planes
+    there = mask > 0.1
+    share = np.where(there, mask, 1)
+    return np.stack([a * there / share, b * there / share, there]).astype(np.float32)

@@ -1,0 +1,129 @@
+"""Open an ONNX file with ONNX Runtime, and run it without surprises.
+
+Not here: what its inputs and outputs mean (``onnx``, ``contracts``), where it comes from
+(``models.store``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize.engines.onnx_file import check_file
+from koalarize.errors import ModelError, OptionError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+__all__ = ["Session", "checked", "open_session"]
+
+Array = npt.NDArray[Any]
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Session:
+    """An ONNX file that is ready to run.
+
+    Attributes:
+        path: the file.
+        runtime: ONNX Runtime's session.
+    """
+
+    path: Path
+    runtime: onnxruntime.InferenceSession
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says of itself."""
+        return self.runtime.get_modelmeta().custom_metadata_map
+
+    def run(self, outputs: list[str], feed: dict[str, Array]) -> list[Array]:
+        """Run the graph.
+
+        Raises:
+            ModelError: if the graph does not take what it is fed.
+        """
+        try:
+            found: Any = self.runtime.run(outputs, feed)
+        except Exception as error:
+            shapes = ", ".join(f"{name} {value.shape}" for name, value in feed.items())
+            raise ModelError(
+                f"`{self.path}` fails on {shapes}: {_first_line(error)}; a `size` and `stride` "
+                "that suit it may be given in its contract, see docs/models.md"
+            ) from error
+        return found
+
+
+def open_session(
+    model: Path, *, threads: int = 0, provider: str = "CPUExecutionProvider", trusted: bool = False
+) -> Session:
+    """Load an ONNX file.
+
+    Args:
+        model: the file.
+        threads: how many threads a picture may use; 0 takes one a core.
+        provider: ONNX Runtime's name of what computes, as ``CUDAExecutionProvider``.
+        trusted: whether its hash is known; else it is looked into first.
+
+    Raises:
+        ModelError: if the file is missing, damaged, or refers to what it must not.
+        OptionError: if this ONNX Runtime has no such provider, or cannot use it here.
+    """
+    import onnxruntime as ort  # takes long, so not before a picture is to be coloured
+
+    if provider not in (known := ort.get_available_providers()):
+        raise OptionError(
+            f"the provider `{provider}` is not there: this ONNX Runtime has {', '.join(known)}"
+        )
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # A pattern for each picture size would be kept for ever; sizes of a folder differ.
+    options.enable_mem_pattern = False
+    if not trusted:
+        check_file(model)
+    try:
+        session = ort.InferenceSession(str(model), options, providers=[provider])
+    except Exception as error:  # ONNX Runtime's own errors share no base class
+        raise ModelError(
+            f"`{model}` cannot be loaded as an ONNX model: {_first_line(error)}"
+        ) from error
+    if provider not in session.get_providers():  # it would go on with another one
+        raise OptionError(
+            f"the provider `{provider}` cannot be used on this machine: see what ONNX Runtime "
+            "says of it, or leave it out to use the processor"
+        )
+    return Session(model, session)
+
+
+def checked(values: Array, name: str) -> Float32:
+    """Return what a network gave as float32.
+
+    Args:
+        values: of any float type.
+        name: of the model, for the error.
+
+    Raises:
+        ModelError: if one of them is no number.
+    """
+    found = np.asarray(values, np.float32)
+    if not np.isfinite(found).all():
+        share = 100 * (1 - float(np.isfinite(found).mean()))
+        raise ModelError(
+            f"the model `{name}` gives values that are no numbers ({share:.3g} % of them) for this "
+            "picture, so it is not coloured: 16-bit models overflow on some devices; use another "
+            "model, or leave out the provider"
+        )
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
