@@ -77,8 +77,6 @@ class Flow:
 
     def __init__(self, height: int, width: int) -> None:
         """Make ready for frames of a size, cells."""
-        preset = cv2.DISOPTICAL_FLOW_PRESET_FAST
-        self._dis: Any = cv2.DISOpticalFlow.create(preset)
         self._small = min(height, width) < 24  # DIS needs a few patches
         self._x, self._y = np.meshgrid(
             np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
@@ -99,7 +97,9 @@ class Flow:
         """
         x, y = self._x, self._y
         if not self._small:
-            moved: Any = self._dis.calc(here.shown, near.shown, None)
+            # A new one each time: a used one remembers, and a film gone on with would differ.
+            dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+            moved = dis.calc(here.shown, near.shown, None)
             x, y = x + moved[..., 0], y + moved[..., 1]
         joined = way
         height, width = here.matched.shape

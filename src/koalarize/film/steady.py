@@ -147,7 +147,7 @@ class Steady:
             behind = back.trust * share + _FLOOR * share
             weight = ahead / (ahead + behind)
             one, other = ways[place].take(key.ab), back.take(later.ab)
-            ab = other + weight * (one - other)
+            ab = (other + weight * (one - other)).astype(np.float32, copy=False)
             between.append(Settled(key.number + place, frames[place], ab))
         self._begin(later, frames[last])
         return settled + between[::-1]
