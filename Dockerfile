@@ -5,10 +5,12 @@
 #
 # Inside a container the service listens on every address, so it asks for a token: it prints one, or
 # takes yours with -e KOALARIZE_TOKEN=...
+#
+# It is built without the extra `video`: the wheels of PyAV hold GPL parts, see NOTICE.
 
 FROM python:3.12-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src ./src
 RUN python -m venv /opt/koalarize \
  && /opt/koalarize/bin/pip install --no-cache-dir .

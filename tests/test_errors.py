@@ -4,6 +4,7 @@ from koalarize import errors
 
 CHILDREN = [
     errors.PhotoError,
+    errors.FilmError,
     errors.OutputError,
     errors.OptionError,
     errors.ModelError,

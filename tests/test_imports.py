@@ -17,7 +17,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 TORCH = {"torch", "torchvision", "lightning", "timm", "torchmetrics"}
 #: What local pages need; no other room does.
 SERVING = {"fastapi", "starlette", "uvicorn"}
-HEAVY = {*TORCH, *SERVING, "onnxruntime", "onnx", "pyarrow", "safetensors", "skimage"}
+#: What films need, of the extra `video`; no other room does.
+FILMS = {"av", "cv2"}
+HEAVY = {*TORCH, *SERVING, *FILMS, "onnxruntime", "onnx", "pyarrow", "safetensors", "skimage"}
 
 _BELOW = ("errors", "color", "photo", "engines", "steering", "models", "colorizer")
 _LAB = ("lab.tables", "lab.networks", "lab.datasets", "lab.metrics", "lab.runs")
@@ -33,6 +35,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "models": ("errors", "color", "photo", "engines"),
     "colorizer": ("errors", "color", "photo", "engines", "steering", "models"),
     "batch": _BELOW,
+    "film": _BELOW,
     "web": (*_BELOW, "batch"),
     "lab.tables": (),
     "lab.networks": ("errors", "color"),
@@ -44,7 +47,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "lab.training": (*_BELOW, *_LAB, "lab.evaluation"),
     "lab.export": (*_BELOW, *_LAB, "lab.foreign"),
     "lab.study": (*_BELOW, "batch", "web", "lab.tables"),
-    "cli": (*_BELOW, "batch", "web", "cli.lab"),
+    "cli": (*_BELOW, "batch", "film", "web", "cli.lab"),
     "cli.lab": (*_BELOW, "batch", "web", "cli", *_LAB, *_ABOVE),
 }
 #: A room and the one inside it: ``cli.app`` lists the commands, which use ``cli.terminal``.
@@ -202,6 +205,15 @@ def test_serving_only_where_a_page_is_served(path):
         return
     assert not [name for name, _ in imports(path) if name.split(".")[0] in SERVING]
     assert not [name for name, at_once in imports(path) if at_once and room(name) == "web"]
+
+
+@EVERY
+def test_the_extra_of_films_only_where_films_are(path):
+    if room(module_name(path)) == "film":
+        return
+    used = [at_once for name, at_once in imports(path) if name.split(".")[0] in FILMS]
+    assert not (used and room(module_name(path)) != "cli")
+    assert not any(used)
 
 
 @pytest.mark.parametrize(

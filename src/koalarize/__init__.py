@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from koalarize.errors import (
         DataError,
         DependencyError,
+        FilmError,
         KoalarizeError,
         ModelError,
         OptionError,
@@ -36,6 +37,7 @@ __all__ = [
     "Colorizer",
     "DataError",
     "DependencyError",
+    "FilmError",
     "Hint",
     "KoalarizeError",
     "ModelError",

@@ -5,6 +5,7 @@ one sentence with the wrong thing, its value, the rule and the next step.
 
     KoalarizeError
     ├── PhotoError        a picture that cannot be read
+    ├── FilmError         a film that cannot be read
     ├── OutputError       a result that cannot be written
     ├── OptionError       a value that is not allowed (a hint, a size, a recipe's key)
     ├── ModelError        a model that is unknown, damaged or of another kind
@@ -20,6 +21,7 @@ from collections.abc import Iterable
 __all__ = [
     "DataError",
     "DependencyError",
+    "FilmError",
     "KoalarizeError",
     "ModelError",
     "OptionError",
@@ -37,6 +39,10 @@ class KoalarizeError(Exception):
 
 class PhotoError(KoalarizeError):
     """A picture that cannot be read: missing, empty, truncated, too large, or not a picture."""
+
+
+class FilmError(KoalarizeError):
+    """A film that cannot be read: missing, empty, encrypted, of no known kind, or no film."""
 
 
 class OutputError(KoalarizeError):

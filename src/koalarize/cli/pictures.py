@@ -18,8 +18,15 @@ from typer.core import TyperCommand, TyperGroup
 from koalarize import __version__
 from koalarize.cli.model_choice import BlendChroma, Faithful, ModelChoice, Offline, Yes
 from koalarize.cli.replay import warn_of_weights
-from koalarize.cli.steering_options import option_names, read_steering, steering_options
+from koalarize.cli.steering_options import (
+    film_option_names,
+    option_names,
+    read_film_options,
+    read_steering,
+    steering_options,
+)
 from koalarize.errors import OptionError, OutputError
+from koalarize.film.names import is_film
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
@@ -32,8 +39,8 @@ __all__ = ["PicturesCommand", "pictures"]
 _ABOUT = """\
 Put colour into black-and-white photos, offline, on an ordinary CPU.
 
-PICTURE is a file, a folder (searched through), a glob, or - for stdin. The coloured picture is
-written beside it, as photo.color.jpg for photo.jpg; originals stay as they are.
+PICTURE is a file, a folder (searched through), a glob, or - for stdin; or a film. The coloured
+picture is written beside it, as photo.color.jpg for photo.jpg; originals stay as they are.
 """
 
 _EXAMPLES = (
@@ -43,6 +50,7 @@ _EXAMPLES = (
     ("koalarize 'scans/**/*.tif' --compare", "and a grey | coloured pair"),
     ("koalarize photo.jpg --hint 120,300=#c03020", "red around x=120, y=300"),
     ("koalarize - < photo.jpg > new.jpg", "through a pipe"),
+    ("koalarize film.mp4", "a film, with its sound"),
 )
 
 
@@ -102,6 +110,13 @@ _Overwrite = Annotated[
 _Tolerant = Annotated[
     bool, typer.Option("--tolerant", help="Colour pictures that are cut short as far as they go.")
 ]
+_ListShots = Annotated[
+    bool, typer.Option("--list-shots", help="Of films: write film.shots.json, to be edited.")
+]
+_Preview = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Of films: colour N frames spread over it, on one sheet."),
+]
 _Version = Annotated[
     bool,
     typer.Option(
@@ -120,6 +135,8 @@ def pictures(
     compare: _Compare = False,
     overwrite: _Overwrite = False,
     tolerant: _Tolerant = False,
+    list_shots: _ListShots = False,
+    preview: _Preview = None,
     faithful: Faithful = False,
     blend_chroma: BlendChroma = None,
     yes: Yes = False,
@@ -133,6 +150,8 @@ def pictures(
         return 2
     if "" in inputs or output == "":
         raise OptionError("a file name is empty: name a picture, a folder or a glob")
+    films = [given for given in inputs if is_film(given) and not Path(given).is_dir()]
+    _check_films(ctx, films)
     replayed = _replayed(ctx, session)
     if replayed is not None:
         model, steering = replayed.model, replayed.steering
@@ -142,6 +161,12 @@ def pictures(
         check_model(model)
         steering = read_steering(asked)
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
+    if films:
+        _check_company(inputs, films, replayed, output, compare)
+        from koalarize.cli.films import Films, color_films
+
+        wanted = Films(films, output, overwrite, list_shots, preview)
+        return color_films(wanted, choice, steering, read_film_options(asked))
     if "-" in inputs or output == "-":
         if compare:
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
@@ -165,6 +190,35 @@ def pictures(
     code = follow(colorize_many(colorizer, jobs, steering, options), len(jobs))
     note_of_unread(found.unread)
     return code
+
+
+def _check_films(ctx: typer.Context, films: Sequence[str]) -> None:
+    """Refuse what is asked of films where no film is named."""
+    options = film_option_names() | {"list_shots": "--list-shots", "preview": "--preview"}
+    for name, option in options.items():
+        source = ctx.get_parameter_source(name)
+        if not films and source is not None and source.name != "DEFAULT":
+            raise OptionError(f"`{option}` is for films but none is named: name one, as `film.mp4`")
+
+
+def _check_company(
+    inputs: Sequence[str],
+    films: Sequence[str],
+    replayed: Session | None,
+    output: str | None,
+    compare: bool,
+) -> None:
+    """Refuse what films and pictures cannot be asked in one command."""
+    if len(films) < len(inputs):
+        other = next(given for given in inputs if given not in films)
+        raise OptionError(f"`{other}` is no film but `{films[0]}` is: colour them one by one")
+    for option, given in (("--session", replayed), ("--compare", compare)):
+        if given:
+            raise OptionError(
+                f"`{option}` is for pictures but `{films[0]}` is a film: leave it out"
+            )
+    if output == "-":
+        raise OptionError("a film cannot be written to stdout: name a file with -o")
 
 
 def _replayed(ctx: typer.Context, session: Path | None) -> Session | None:

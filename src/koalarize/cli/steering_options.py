@@ -1,6 +1,7 @@
-"""The options of the command line that steer: made of the fields of ``Steering``, one each.
+"""The options of the command line that are made of fields: one each of ``Steering`` and of films'.
 
-Not here: the fields, their bounds and their help (``steering.steering``). Loads nothing slow.
+Not here: the fields, their bounds and their help (``steering.steering``, ``film.options``). Loads
+nothing slow.
 """
 
 from __future__ import annotations
@@ -9,14 +10,24 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
+from koalarize.film.options import FilmOptions, seconds_of
 from koalarize.steering.fields import Bounds, bounds_of, check, help_of
 from koalarize.steering.steering import PARTS, Steering
 
-__all__ = ["option_names", "read_steering", "steering_options"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = [
+    "film_option_names",
+    "option_names",
+    "read_film_options",
+    "read_steering",
+    "steering_options",
+]
 
 _Command = TypeVar("_Command", bound=Callable[..., int])
 
@@ -27,12 +38,13 @@ def option_names() -> dict[str, str]:
 
 
 def steering_options(command: _Command) -> _Command:
-    """Give a command, in place of its ``**asked``, one option a field of ``Steering``."""
+    """Give a command, in place of its ``**asked``, one option a field of what can be asked."""
     signature = inspect.signature(command, eval_str=True)
     parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     names = [parameter.name for parameter in parameters]
     place = names.index("model") + 1
-    parameters[place:place] = [_parameter(field) for field in dataclasses.fields(Steering)]
+    fields = [*dataclasses.fields(Steering), *dataclasses.fields(FilmOptions)]
+    parameters[place:place] = [_parameter(field) for field in fields]
     made = cast(Any, command)
     made.__signature__ = signature.replace(parameters=parameters)
     made.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -49,22 +61,41 @@ def read_steering(asked: Mapping[str, object]) -> Steering:
         OptionError: if a value is not allowed.
         PhotoError: if the reference cannot be read.
     """
-    given = dict(asked)
+    return Steering(**_read(Steering, asked))  # type: ignore[arg-type]
+
+
+def read_film_options(asked: Mapping[str, object]) -> FilmOptions:
+    """Return how films are made, as the words of a command line ask for.
+
+    Args:
+        asked: what each option was given; a default is left out.
+
+    Raises:
+        OptionError: if a value is not allowed.
+    """
+    return FilmOptions(**_read(FilmOptions, asked))  # type: ignore[arg-type]
+
+
+def film_option_names() -> dict[str, str]:
+    """Return the option of each field of ``FilmOptions``."""
+    return {field.name: _option(field) for field in dataclasses.fields(FilmOptions)}
+
+
+def _read(kind: type[DataclassInstance], asked: Mapping[str, object]) -> dict[str, object]:
+    fields = [field for field in dataclasses.fields(kind) if asked.get(field.name) is not None]
+    given = {field.name: asked[field.name] for field in fields}
     for name, noun in PARTS.items():
         text = given.get(name)
         if isinstance(text, str):
             given[name] = noun.parse(text)
         elif text is not None:
             given[name] = tuple(noun.parse(one) for one in cast("Sequence[str]", text))
-    if given.get("reference") is not None:
-        from koalarize.colorizer.reference import palette_of
-
-        given["reference"] = palette_of(cast("Path", given["reference"]))
-    given = {name: value for name, value in given.items() if value is not None}
-    for field in dataclasses.fields(Steering):
-        if field.name in given:
-            check(f"`{_option(field)}`", given[field.name], bounds_of(field))
-    return Steering(**given)  # type: ignore[arg-type]
+    for name, read in _READERS.items():
+        if name in given:
+            given[name] = read(given[name])
+    for field in fields:
+        check(f"`{_option(field)}`", given[field.name], bounds_of(field))
+    return given
 
 
 def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
@@ -99,6 +130,24 @@ def _range(bounds: Bounds, default: object) -> str:
 
 def _kind(field: dataclasses.Field[Any]) -> Any:
     """Return what stands on the command line for a field that is neither a number nor a switch."""
-    if field.name not in PARTS:
+    if field.name in _FILES:
         return Path | None
+    if field.name not in PARTS:
+        return str | None
     return str | None if bounds_of(field).most is None else list[str] | None
+
+
+def _palette(path: Any) -> object:
+    from koalarize.colorizer.reference import palette_of
+
+    return palette_of(cast(Path, path))
+
+
+#: Fields that are given as a file.
+_FILES = ("reference", "shots")
+#: How the words of a field that is no part with a reader of its own are read.
+_READERS: dict[str, Callable[[Any], object]] = {
+    "reference": _palette,
+    "start": seconds_of,
+    "stop": seconds_of,
+}

@@ -26,7 +26,7 @@ from koalarize.steering.recolor import recolored
 from koalarize.steering.spread import spread
 from koalarize.steering.steering import Steering
 
-__all__ = ["plan", "suggestions"]
+__all__ = ["plan", "planned", "suggestions"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -40,20 +40,34 @@ def plan(look: Look, steering: Steering) -> Chroma:
     Raises:
         OptionError: if the model cannot do what is asked, or a hint lies outside the photo.
     """
+    kept, info = _kept(look, steering), look.answers.info
+    ab, way = _steered(look, steering, kept), info.way
+    guidance = guide(ab, look.lightness) if way is None else upsampled(ab, way.upsampling)
+    guidance = guidance.scaled(steering.vividness * info.chroma_gain)
+    return Chroma(guidance, None if kept is None else kept.kept())
+
+
+def planned(look: Look, steering: Steering) -> Float32:
+    """Return (2, h, w) ab on the working grid of a photo steered so, as films are coloured.
+
+    Raises:
+        OptionError: as ``plan`` says.
+    """
+    factor = np.float32(steering.vividness * look.answers.info.chroma_gain)
+    return _steered(look, steering, None) * factor
+
+
+def _steered(look: Look, steering: Steering, kept: Tint | None) -> Float32:
+    """Return ab on the working grid before the gain on the chroma."""
     info, hints = look.answers.info, steering.hints
     gain = info.chroma_gain
-    kept = _kept(look, steering)
     ab = recolored(_unhinted(look, steering, kept), steering.recolors, gain)
     if hints:
         places = look.grid.places(hints)
         hinted = _ab(look, _ask(look, steering, kept), steering)
         hinted = recolored(hinted, steering.recolors, gain)
         ab = spread(ab, hinted, look.lightness, places, reach=steering.reach, gain=gain)
-    ab = apply.balanced(ab, steering.warmth, steering.tint, gain)
-    way = info.way
-    guidance = guide(ab, look.lightness) if way is None else upsampled(ab, way.upsampling)
-    guidance = guidance.scaled(steering.vividness * gain)
-    return Chroma(guidance, None if kept is None else kept.kept())
+    return apply.balanced(ab, steering.warmth, steering.tint, gain)
 
 
 def _unhinted(look: Look, steering: Steering, kept: Tint | None) -> Float32:

@@ -1,0 +1,174 @@
+"""``koalarize film.mp4``: colour films; what a terminal sees of them.
+
+Not here: how a film is coloured (``film.film``), pictures (``cli.pictures``). Data goes to stdout,
+all else to stderr.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from koalarize.cli.model_choice import ModelChoice
+from koalarize.cli.report import note_of_losses
+from koalarize.cli.terminal import needs, stages
+from koalarize.errors import KoalarizeError, OptionError, OutputError
+from koalarize.film.names import film_path, is_film
+from koalarize.film.options import FilmOptions
+from koalarize.steering.steering import Steering
+
+if TYPE_CHECKING:
+    from koalarize.colorizer.colorizer import Colorizer
+    from koalarize.film.film import FilmResult, Progress
+
+__all__ = ["Films", "color_films"]
+
+
+@dataclass(frozen=True)
+class Films:
+    """Which films, and what is wanted of them.
+
+    Attributes:
+        inputs: names, or globs.
+        output: a file for the only film, or a folder for many.
+        overwrite: replace results that are there.
+        list_shots: write the list of shots instead of a film.
+        preview: colour so many frames on one sheet instead of a film.
+    """
+
+    inputs: Sequence[str]
+    output: str | None
+    overwrite: bool
+    list_shots: bool = False
+    preview: int | None = None
+
+
+def color_films(
+    wanted: Films, choice: ModelChoice, steering: Steering, options: FilmOptions
+) -> int:
+    """Colour films one after the other; return the exit code.
+
+    Raises:
+        KoalarizeError: if the only film cannot be coloured.
+    """
+    with needs("video"):
+        import av  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import cv2  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+    sources = _expanded(wanted.inputs)
+    targets = _targets(sources, wanted.output)
+    if options.shots is not None and len(sources) > 1:
+        raise OptionError(f"`--shots` is for one film but {len(sources)} are given: name only one")
+    colorizer = choice.load()
+    code = 0
+    for source, target in zip(sources, targets, strict=True):
+        try:
+            code |= _one(colorizer, source, target, wanted, steering, options)
+        except KoalarizeError as error:
+            if len(sources) == 1 or isinstance(error, OptionError):
+                raise
+            code = 1
+            typer.echo(f"koalarize: error: {' '.join(str(error).split())}", err=True)
+    return code
+
+
+def _one(
+    colorizer: Colorizer,
+    source: Path,
+    target: Path | None,
+    wanted: Films,
+    steering: Steering,
+    options: FilmOptions,
+) -> int:
+    from koalarize.film.film import color_film
+
+    begin = time.perf_counter()
+    with stages(_amount) as show:
+
+        def progress(at: Progress) -> None:
+            sizes[0] = at.bytes
+            show(source.name, at.done, at.total or None)
+
+        sizes = [0]
+        result = color_film(
+            colorizer,
+            source,
+            target,
+            steering,
+            options,
+            overwrite=wanted.overwrite,
+            progress=progress,
+        )
+    _tell(source, result, time.perf_counter() - begin)
+    return 1 if result.damaged else 0
+
+
+def _amount(stage: str, done: int, total: int | None) -> str:
+    del stage
+    return f"{done} frames" if total is None else f"{done} of {max(done, total)} frames"
+
+
+def _tell(source: Path, result: FilmResult, seconds: float) -> None:
+    if sys.stdout.isatty():
+        typer.echo(f"{result.path} ({result.frames} frames, {seconds:.1f} s)")
+    else:
+        typer.echo(result.path)
+    note_of_losses(source.name, result.notes)
+    for begin, end in result.damaged:
+        typer.echo(
+            f"koalarize: error: {source}: {_clock(begin)} to {_clock(end)} is damaged "
+            "and could not be read whole; the rest is coloured",
+            err=True,
+        )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}"
+
+
+def _expanded(inputs: Sequence[str]) -> list[Path]:
+    """Return the films that names and globs name; junk and earlier results are passed over."""
+    found: list[Path] = []
+    for given in inputs:
+        path = Path(given)
+        if path.exists() or not glob.has_magic(given):
+            found.append(path)
+            continue
+        names = sorted(glob.glob(given, recursive=True))  # noqa: PTH207
+        matches = [
+            Path(name) for name in names if is_film(name) and not Path(name).stem.endswith(".color")
+        ]
+        matches = [match for match in matches if not match.name.startswith(".")]
+        if not matches:
+            raise OptionError(f"`{given}` matches no film: check the name")
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+def _targets(sources: Sequence[Path], output: str | None) -> list[Path | None]:
+    """Return the file to write for each film; None beside it."""
+    if output is None:
+        return [None] * len(sources)
+    path = Path(output)
+    separators = tuple(filter(None, (os.sep, os.altsep)))
+    if not path.is_dir() and not output.endswith(separators):
+        if len(sources) == 1:
+            return [path]
+        raise OptionError(f"`--output` is the file `{output}` but {len(sources)} films are given")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder `{output}` cannot be made ({error.strerror}): name another one"
+        ) from error
+    return [path / film_path(source).name for source in sources]

@@ -1,0 +1,1 @@
+"""Films: read, shots, steady colours, written whole; needs the extra `video`."""

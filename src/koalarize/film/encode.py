@@ -1,0 +1,223 @@
+"""How a film is coded: pixel formats that an encoder takes, its settings, packets out of frames.
+
+Not here: containers and the other streams (``film.write``), where packets wait (``film.parts``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.codec.context import Flags
+from av.error import FFmpegError
+from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
+
+from koalarize.errors import OutputError
+from koalarize.film.options import CODECS, FilmOptions
+from koalarize.film.planes import Layout, chroma_planes, layout_of, luma
+from koalarize.film.read import Facts, FilmFrame
+
+__all__ = ["Coding", "Encoder", "coding_of", "set_up"]
+
+Array = npt.NDArray[Any]
+
+_CRF = {"x264": 18, "x265": 20}
+_DEPTHS = {"x264": (8, 10), "x265": (8, 10, 12), "prores": (10,), "ffv1": (8, 10, 12, 16)}
+_KINDS = {(2, 2): "420", (2, 1): "422", (1, 1): "444"}
+_RGB_MATRIX = 1  # what red, green and blue become: BT.709
+_UNSPECIFIED = 2
+#: Frames at the end of a film whose order of coding is that of showing, so that the last one's
+#: duration stands where every container keeps it.
+_PLAIN_END = 3
+_P_FRAME = 2
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a film is coded.
+
+    Attributes:
+        options: what a person asked.
+        facts: of the film.
+        source: how its frames lie in memory.
+        pixel_format: FFmpeg's name of what is encoded.
+        target: how that lies in memory.
+        losses: what of the film's pixels is not in the result, a phrase each.
+    """
+
+    options: FilmOptions
+    facts: Facts
+    source: Layout
+    pixel_format: str
+    target: Layout
+    losses: tuple[str, ...]
+
+    @property
+    def full_range(self) -> bool:
+        """Whether black is 0 in the film's numbers."""
+        facts = self.facts
+        if self.source.rgb:
+            return False
+        if facts.full_range is not None:
+            return facts.full_range
+        return facts.pixel_format.startswith(("yuvj", "gray", "ya", "mono"))
+
+    @property
+    def matrix(self) -> int:
+        """The matrix of its numbers, as ISO/IEC 23091-2 numbers it; 2 where nothing says."""
+        if self.source.rgb:
+            return _RGB_MATRIX
+        return _UNSPECIFIED if self.facts.matrix == 0 else self.facts.matrix
+
+
+def coding_of(facts: Facts, options: FilmOptions) -> Coding:
+    """Choose how a film is coded: its own class of pixels where the codec has it."""
+    source = layout_of(facts.pixel_format)
+    losses: list[str] = []
+    depths = _DEPTHS[options.codec]
+    depth = next((one for one in depths if one >= source.depth), depths[-1])
+    if depth < source.depth:
+        losses.append(f"{source.depth} bits become {depth}")
+    if source.alpha:
+        losses.append("its transparency")
+    kind = (source.across, source.down)
+    if source.rgb:
+        kind = (1, 1)
+    elif source.across == 0:
+        kind = (2, 2)
+    elif kind == (4, 1):
+        kind = (2, 1)
+    if options.codec == "prores" and kind == (2, 2):
+        kind = (2, 1)
+    if kind not in _KINDS or facts.width % kind[0] or facts.height % (kind[1] or 1):
+        kind = (1, 1)
+    if facts.interlaced and kind == (2, 2) and facts.height % 4:
+        kind = (2, 1) if facts.width % 2 == 0 else (1, 1)
+    name = f"yuv{_KINDS[kind]}p" + ("" if depth == 8 else f"{depth}le")
+    return Coding(options, facts, source, name, layout_of(name), tuple(losses))
+
+
+def set_up(context: VideoCodecContext, coding: Coding) -> None:
+    """Give an encoder the settings of a film."""
+    facts = coding.facts
+    context.width, context.height = facts.width, facts.height
+    context.pix_fmt = coding.pixel_format
+    context.time_base = facts.time_base
+    context.framerate = facts.rate
+    if facts.aspect:
+        context.sample_aspect_ratio = facts.aspect
+    context.color_primaries = facts.primaries
+    context.color_trc = facts.transfer
+    context.colorspace = coding.matrix
+    if facts.full_range is not None or coding.full_range:
+        context.color_range = 2 if coding.full_range else 1
+    context.flags |= Flags.global_header | Flags.frame_duration
+    if facts.interlaced:
+        context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+    context.options = _settings(coding)
+
+
+def _settings(coding: Coding) -> dict[str, str]:
+    options = coding.options
+    if options.codec in _CRF:
+        crf = _CRF[options.codec] if options.crf is None else options.crf
+        chosen = {"crf": str(crf), "preset": options.preset}
+        return chosen | ({"x265-params": "log-level=none"} if options.codec == "x265" else {})
+    if options.codec == "prores":
+        deep = coding.target.across == 1
+        return {"profile": "4444" if deep else "hq", "vendor": "apl0"}
+    return {"level": "3", "g": "1", "slicecrc": "1", "slices": "4"}
+
+
+class Encoder:
+    """Codes frames of one part of a film."""
+
+    def __init__(self, coding: Coding) -> None:
+        """Open an encoder.
+
+        Raises:
+            OutputError: if it does not take this film.
+        """
+        self._coding = coding
+        context = av.CodecContext.create(CODECS[coding.options.codec], "w")
+        self._context = cast(VideoCodecContext, context)
+        set_up(self._context, coding)
+        try:
+            self._context.open()
+        except (FFmpegError, ValueError) as error:
+            facts = coding.facts
+            raise OutputError(
+                f"{coding.options.codec} takes no film of {facts.width}x{facts.height} pixels in "
+                f"{coding.pixel_format}: use `--codec ffv1`, or another size"
+            ) from error
+
+    @property
+    def header(self) -> bytes:
+        """What stands before all packets, in the container."""
+        return bytes(self._context.extradata or b"")
+
+    def luma(self, frame: FilmFrame) -> tuple[av.VideoFrame, Array]:
+        """Return a frame with luma of a plane of its own, and that luma as it will be coded."""
+        coding, picture = self._coding, frame.picture
+        layout = coding.source
+        if not layout.plain:
+            picture = _planar(picture, coding)
+            layout = coding.target
+        numbers = luma(picture, layout)
+        if layout.depth > coding.target.depth:
+            numbers = numbers >> (layout.depth - coding.target.depth)
+        elif layout.depth < coding.target.depth:
+            numbers = numbers.astype(np.uint16) << (coding.target.depth - layout.depth)
+        return picture, numbers
+
+    def encode(
+        self, frame: FilmFrame, shown: tuple[av.VideoFrame, Array], cb: Array, cr: Array, last: int
+    ) -> Iterator[av.Packet[Stream]]:
+        """Code a frame with new chroma.
+
+        Args:
+            frame: the frame.
+            shown: what ``luma`` returned for it.
+            cb: (h, w) the film's numbers.
+            cr: (h, w).
+            last: how many frames of the film come behind it, as far as that matters.
+        """
+        picture, numbers = shown
+        coding = self._coding
+        if picture.format.name == coding.pixel_format:
+            picture.make_writable()
+            out = picture
+        else:
+            out = av.VideoFrame(coding.facts.width, coding.facts.height, coding.pixel_format)
+            luma(out, coding.target)[:] = numbers
+        planes = chroma_planes(out, coding.target)
+        planes[0][:], planes[1][:] = cb, cr
+        out.pts, out.time_base = frame.pts, coding.facts.time_base
+        out.duration = frame.duration
+        out.pict_type = _P_FRAME if last < _PLAIN_END else 0
+        out.color_primaries = coding.facts.primaries
+        out.color_trc = coding.facts.transfer
+        out.colorspace = coding.matrix
+        out.color_range = 2 if coding.full_range else (1 if coding.facts.full_range is False else 0)
+        yield from self._context.encode(out)
+
+    def finish(self) -> Iterator[av.Packet[Stream]]:
+        """Return the packets that were still held back."""
+        yield from self._context.encode(None)
+
+
+def _planar(picture: av.VideoFrame, coding: Coding) -> av.VideoFrame:
+    """Return a frame that has luma in a plane of its own, where it has none."""
+    if coding.source.rgb:
+        made = picture.reformat(
+            format=coding.pixel_format, dst_colorspace="ITU709", dst_color_range="MPEG"
+        )
+    else:
+        made = picture.reformat(format=coding.pixel_format)
+    made.pts = picture.pts
+    return made

@@ -1,0 +1,68 @@
+"""Which files are films, and what their coloured versions are called.
+
+Not here: reading films (``film.read``). Loads nothing slow, since the command line asks it of every
+file that it is given.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["FILM_EXTENSIONS", "film_path", "is_film", "work_folder"]
+
+#: Extensions that are taken for films.
+FILM_EXTENSIONS = frozenset(
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".ts",
+        ".m2ts",
+        ".mts",
+        ".mpg",
+        ".mpeg",
+        ".vob",
+        ".wmv",
+        ".asf",
+        ".flv",
+        ".f4v",
+        ".3gp",
+        ".3g2",
+        ".ogv",
+        ".dv",
+        ".mxf",
+        ".rm",
+        ".divx",
+        ".y4m",
+        ".nut",
+        ".mj2",
+    ]
+)
+#: Containers that are written as they come; every other one becomes Matroska.
+_SAME = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
+
+
+def is_film(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a name is that of a film; whether it is one shows when it is opened."""
+    return Path(path).suffix.lower() in FILM_EXTENSIONS
+
+
+def film_path(source: str | os.PathLike[str], container: str | None = None) -> Path:
+    """Return where the coloured version of a film goes: ``film.mp4`` -> ``film.color.mp4``.
+
+    Args:
+        source: the film.
+        container: the ending to give it; its own, or ``.mkv`` where its own is not written.
+    """
+    path = Path(source)
+    own = path.suffix if path.suffix.lower() in _SAME else ".mkv"
+    return path.with_name(f"{path.stem}.color{container or own}")
+
+
+def work_folder(target: Path) -> Path:
+    """Return where the parts of a film are kept while it is being made."""
+    return target.with_name(f".{target.name}.koalarize")

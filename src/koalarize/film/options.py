@@ -1,0 +1,116 @@
+"""What a person may ask of a film beside the colours: coding, steadiness, a part of it.
+
+Not here: what may be asked of the colours (``steering.steering``). The command line's options are
+made of these fields. Loads nothing slow.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from koalarize.errors import OptionError, did_you_mean
+from koalarize.steering.fields import Help, check_all
+
+__all__ = ["CODECS", "PLAIN_FILM", "PRESETS", "FilmOptions", "seconds_of"]
+
+#: Codecs that are written -> FFmpeg's name of the encoder.
+CODECS = {"x264": "libx264", "x265": "libx265", "prores": "prores_ks", "ffv1": "ffv1"}
+#: How long x264 and x265 take, from fast to small.
+PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+)
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """How a film is made.
+
+    Raises:
+        OptionError: if a value is not allowed.
+    """
+
+    codec: Annotated[
+        str, Help(f"Of films, how they are coded: {', '.join(CODECS)}. [x264]", metavar="NAME")
+    ] = "x264"
+    crf: Annotated[
+        Annotated[int, Ge(0), Le(51)] | None,
+        Help("Of x264 and x265: less is better and larger; usually 18.", metavar="N"),
+    ] = None
+    preset: Annotated[
+        str,
+        Help(
+            "Of x264 and x265: ultrafast to veryslow; slower is smaller. [medium]", metavar="NAME"
+        ),
+    ] = "medium"
+    steadiness: Annotated[
+        float,
+        Ge(0),
+        Le(1),
+        Help("Of films: 0 colours each frame alone, 1 holds colours longest.", metavar="SHARE"),
+    ] = 0.9
+    start: Annotated[
+        float | None,
+        Help("Of films: begin here, in seconds or H:MM:SS.", option="--from", metavar="TIME"),
+    ] = None
+    stop: Annotated[
+        float | None,
+        Help("Of films: end before this time.", option="--to", metavar="TIME"),
+    ] = None
+    shots: Annotated[
+        Path | None,
+        Help("Of films: colour by a list that --list-shots wrote.", metavar="FILE"),
+    ] = None
+
+    def __post_init__(self) -> None:
+        check_all(self)
+        if self.codec not in CODECS:
+            near = did_you_mean(self.codec, CODECS) or f": known are {', '.join(CODECS)}"
+            raise OptionError(f"`codec` is `{self.codec}`, which is not written{near}")
+        if self.preset not in PRESETS:
+            near = did_you_mean(self.preset, PRESETS) or f": known are {', '.join(PRESETS)}"
+            raise OptionError(f"`preset` is `{self.preset}`, which there is not{near}")
+        if self.crf is not None and self.codec not in ("x264", "x265"):
+            raise OptionError(
+                f"`crf` is {self.crf} but {self.codec} has none: leave it out, or use x264 or x265"
+            )
+        if self.start is not None and self.stop is not None and self.stop <= self.start:
+            raise OptionError(
+                f"the film would end at {self.stop:g} s, before it begins at {self.start:g} s: "
+                "give --to a later time than --from"
+            )
+
+    def coding(self) -> dict[str, object]:
+        """Return what decides the bytes of a coded frame, as plain data."""
+        return {name: getattr(self, name) for name in ("codec", "crf", "preset", "steadiness")}
+
+
+#: A film as it is usually made.
+PLAIN_FILM = FilmOptions()
+
+
+def seconds_of(text: str) -> float:
+    """Read a time: ``75``, ``75.5``, ``1:15`` or ``0:01:15.5``.
+
+    Raises:
+        OptionError: if it is none.
+    """
+    parts = text.strip().split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    wrong = any(not math.isfinite(number) or number < 0 for number in numbers)
+    if not numbers or len(parts) > 3 or wrong or any(number >= 60 for number in numbers[1:]):
+        raise OptionError(f"the time `{text}` must be seconds or H:MM:SS, as in `75.5` or `1:15`")
+    return sum(number * 60**place for place, number in enumerate(reversed(numbers)))

@@ -1,0 +1,231 @@
+"""The parts of a film that is being made: coded packets on disk, each part whole or absent.
+
+Not here: coding (``film.encode``), the film's own file (``film.write``). A part that was committed
+is never made again, so that a film that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+from av.stream import Stream
+
+from koalarize.errors import OutputError
+from koalarize.film.steady import State
+
+__all__ = ["Coded", "Part", "PartWriter", "Store"]
+
+_FILM = "film.json"
+_ENDINGS = (".json", ".packets", ".npz", ".new")
+
+
+@dataclass(frozen=True)
+class Coded:
+    """One packet.
+
+    Attributes:
+        pts: ticks of the film's time base.
+        duration: ticks.
+        key: whether decoding can begin there.
+        size: bytes.
+    """
+
+    pts: int
+    duration: int
+    key: bool
+    size: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a film.
+
+    Attributes:
+        number: from 0.
+        key: says what it was made of and how.
+        first: number of its first frame.
+        frames: how many frames it has.
+        since: frames from the last cut before its end to its end.
+        open: whether the shot goes on behind it.
+        header: of the encoder, hexadecimal.
+        packets: in the order of coding.
+    """
+
+    number: int
+    key: str
+    first: int
+    frames: int
+    since: int
+    open: bool
+    header: str
+    packets: tuple[Coded, ...]
+
+
+class Store:
+    """A folder beside a film that holds its parts."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        """Open the folder of a film; parts of another one are thrown away.
+
+        Args:
+            folder: made where it is missing.
+            key: says what the film is made of and how.
+
+        Raises:
+            OutputError: if it cannot be written to.
+        """
+        self.folder = folder
+        try:
+            folder.mkdir(exist_ok=True)
+            kept = folder / _FILM
+            if not kept.is_file() or _loaded(kept).get("key") != key:
+                self._empty()
+                _write(kept, json.dumps({"key": key}))
+        except OSError as error:
+            raise OutputError(
+                f"`{folder.parent}` cannot be written to ({error.strerror}): "
+                "name another place with -o"
+            ) from error
+
+    def parts(self) -> list[Part]:
+        """Return the parts that are whole, from the first one on."""
+        found: list[Part] = []
+        while (facts := self._file(len(found), ".json")).is_file():
+            try:
+                part = _part(_loaded(facts))
+                size = self._file(part.number, ".packets").stat().st_size
+            except (OSError, KeyError, TypeError, ValueError):
+                break
+            if part.number != len(found) or size != sum(one.size for one in part.packets):
+                break
+            found.append(part)
+        return found
+
+    def state(self, part: Part) -> State:
+        """Return what a shot carries over the end of a part."""
+        with np.load(self._file(part.number, ".npz")) as kept:
+            return State(part.first + part.frames, kept["ab"], kept["count"])
+
+    def packets(self, part: Part) -> Iterator[av.Packet[Stream]]:
+        """Yield the packets of a part, in the order of coding, without a stream."""
+        with self._file(part.number, ".packets").open("rb") as stream:
+            for one in part.packets:
+                packet = av.Packet(stream.read(one.size))
+                packet.pts, packet.duration, packet.is_keyframe = one.pts, one.duration, one.key
+                yield packet
+
+    def begin(self, number: int, first: int, key: str) -> PartWriter:
+        """Begin a part."""
+        return PartWriter(self._file(number, ""), number, first, key)
+
+    def remove(self) -> None:
+        """Throw the parts away, and the folder if nothing else is in it."""
+        with contextlib.suppress(OSError):
+            self._empty()
+            (self.folder / _FILM).unlink(missing_ok=True)
+            self.folder.rmdir()
+
+    def _file(self, number: int, ending: str) -> Path:
+        return self.folder / f"{number:06d}{ending}"
+
+    def _empty(self) -> None:
+        for path in self.folder.iterdir():
+            if path.suffix in _ENDINGS and path.stem.isdigit():
+                path.unlink()
+
+
+class PartWriter:
+    """A part that is being made."""
+
+    def __init__(self, base: Path, number: int, first: int, key: str) -> None:
+        """Begin a part; ``Store.begin`` calls this."""
+        self._base = base
+        self._number, self._first, self._key = number, first, key
+        self._packets: list[Coded] = []
+        self._stream = base.with_suffix(".packets").open("wb")
+        self.frames = 0
+
+    def __enter__(self) -> PartWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return sum(one.size for one in self._packets)
+
+    def add(self, packet: av.Packet[Stream]) -> None:
+        """Write a packet."""
+        data = bytes(packet)
+        assert packet.pts is not None
+        duration = packet.duration or 0
+        self._packets.append(Coded(packet.pts, duration, packet.is_keyframe, len(data)))
+        self._stream.write(data)
+
+    def commit(self, header: bytes, *, since: int, state: State | None) -> Part:
+        """End the part: from now on it is there.
+
+        Args:
+            header: of the encoder.
+            since: frames from the last cut to the end.
+            state: what the shot carries on, if it goes on.
+        """
+        part = Part(
+            self._number,
+            self._key,
+            self._first,
+            self.frames,
+            since,
+            state is not None,
+            header.hex(),
+            tuple(self._packets),
+        )
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+        if state is not None:
+            new = self._base.with_suffix(".new")
+            with new.open("wb") as stream:
+                np.savez(stream, ab=state.ab, count=state.count)
+            new.replace(self._base.with_suffix(".npz"))
+        _write(self._base.with_suffix(".json"), json.dumps(asdict(part)))
+        return part
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    new = path.with_suffix(".new")
+    with new.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(path)
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        facts: object = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _part(facts: dict[str, Any]) -> Part:
+    packets = tuple(Coded(**one) for one in facts.pop("packets"))
+    return Part(**facts, packets=packets)

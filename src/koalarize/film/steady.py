@@ -1,0 +1,185 @@
+"""Colours held steady within a shot: the network looks at key frames, the others are led by motion.
+
+Not here: cuts (``film.shots``), motion (``film.flow``), what the network says (``film.ask``).
+
+A frame becomes a key frame where the way back to the last one is no longer trusted, or after
+``_MOST_APART`` frames. There the network's answer joins a running mean that has been carried along
+the motion; between two key frames chroma comes from both, each as far as it is trusted. A new shot
+begins afresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize.film.flow import Flow, Seen, Way
+
+__all__ = ["Settled", "State", "Steady"]
+
+Float32 = npt.NDArray[np.float32]
+#: Asks the network: number of the frame and its L* (h, w) -> ab (2, h, w), Lab units.
+Ask = Callable[[int, Float32], Float32]
+
+_MOST_APART = 8  # frames from one key frame to the next
+_LEAST_TRUST = 0.75  # mean over a frame; below it the frame becomes a key frame itself
+_LONGEST_MEAN = 60.0  # key frames that a mean holds at most
+_FLOOR = np.float32(1e-3)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A frame whose colours are known.
+
+    Attributes:
+        number: of the frame.
+        seen: the frame on the small grid.
+        ab: (2, h, w), Lab units.
+    """
+
+    number: int
+    seen: Seen
+    ab: Float32
+
+
+@dataclass(frozen=True)
+class State:
+    """What is carried over a key frame, to go on behind it.
+
+    Attributes:
+        number: of the key frame.
+        ab: (2, h, w), its colours.
+        count: (h, w), over how many answers each place is a mean.
+    """
+
+    number: int
+    ab: Float32
+    count: Float32
+
+
+class Steady:
+    """Takes the frames of a film in order and settles their colours a few frames later."""
+
+    def __init__(self, ask: Ask, steadiness: float) -> None:
+        """Begin.
+
+        Args:
+            ask: asks the network.
+            steadiness: 0 colours each frame alone, 1 holds colours longest.
+        """
+        self._ask = ask
+        self._most = min(_LONGEST_MEAN, 1 / max(1 - steadiness, 1e-6))
+        self._apart = _MOST_APART if steadiness > 0 else 1
+        self._alone = steadiness <= 0
+        self._flow: Flow | None = None
+        self._key: State | None = None
+        self._frames: list[Seen] = []  # the key frame and those behind it
+        self._ways: list[Way] = []  # from each to the key frame
+
+    @property
+    def state(self) -> State | None:
+        """What is carried, where the last frame taken is a key frame; else None."""
+        return self._key if len(self._frames) == 1 else None
+
+    def restore(self, state: State, seen: Seen) -> None:
+        """Go on behind a key frame."""
+        self._flow = Flow(*seen.lightness.shape)
+        self._begin(state, seen)
+
+    def push(self, number: int, seen: Seen, *, cut: bool) -> list[Settled]:
+        """Take the next frame.
+
+        Args:
+            number: of the frame.
+            seen: the frame.
+            cut: whether it begins a shot.
+
+        Returns:
+            The frames whose colours are known by it, in order.
+        """
+        settled = self.finish() if cut else []
+        if self._flow is None:
+            self._flow = Flow(*seen.lightness.shape)
+        if self._key is None:
+            ab = self._ask(number, seen.lightness)
+            self._begin(State(number, ab, np.ones(ab.shape[1:], np.float32)), seen)
+            return settled
+        way = self._flow.on(seen, self._frames[-1], self._frames[0], self._ways[-1])
+        self._frames.append(seen)
+        self._ways.append(way)
+        far = len(self._frames) - 1
+        if far >= self._apart or float(way.trust.mean()) < _LEAST_TRUST:
+            settled += self._close()
+        return settled
+
+    def finish(self) -> list[Settled]:
+        """End the shot; return the frames that were still open."""
+        if self._key is None:
+            return []
+        settled = self._close() if len(self._frames) > 1 else []
+        key = self._key
+        settled.append(Settled(key.number, self._frames[0], key.ab))
+        self._key = None
+        self._frames, self._ways = [], []
+        return settled
+
+    def _begin(self, key: State, seen: Seen) -> None:
+        assert self._flow is not None
+        self._key, self._frames, self._ways = key, [seen], [self._flow.start()]
+
+    def _close(self) -> list[Settled]:
+        """Make the last frame a key frame; settle those before it."""
+        assert self._key is not None
+        assert self._flow is not None
+        key, frames, ways = self._key, self._frames, self._ways
+        last = len(frames) - 1
+        later = self._mean(key.number + last, frames[last], ways[last])
+        settled = [Settled(key.number, frames[0], key.ab)]
+        between: list[Settled] = []
+        back = self._flow.start()
+        for place in range(last - 1, 0, -1):
+            back = self._flow.on(frames[place], frames[place + 1], frames[last], back)
+            share = np.float32(place / last)
+            ahead = ways[place].trust * (1 - share) + _FLOOR * (1 - share)
+            behind = back.trust * share + _FLOOR * share
+            weight = ahead / (ahead + behind)
+            one, other = ways[place].take(key.ab), back.take(later.ab)
+            ab = (other + weight * (one - other)).astype(np.float32, copy=False)
+            between.append(Settled(key.number + place, frames[place], ab))
+        self._begin(later, frames[last])
+        return settled + between[::-1]
+
+    def _mean(self, number: int, seen: Seen, way: Way) -> State:
+        """Return what is carried over a new key frame: the mean, and the network's answer."""
+        assert self._key is not None
+        answer = self._ask(number, self._calmed(seen))
+        if self._alone:
+            return State(number, answer, np.ones_like(seen.lightness))
+        count = way.take(self._key.count[None])[0] * way.trust
+        count = np.minimum(count, np.float32(self._most - 1))
+        carried = way.take(self._key.ab)
+        ab = ((answer + count * carried) / (1 + count)).astype(np.float32)
+        return State(number, ab, 1 + count)
+
+    def _calmed(self, seen: Seen) -> Float32:
+        """Return L* of the last frame with its grain averaged over its neighbours."""
+        assert self._flow is not None
+        if self._alone or len(self._frames) < 2:
+            return seen.lightness
+        total, weight = seen.lightness.copy(), np.ones_like(seen.lightness)
+        way = self._flow.start()
+        for number, other in enumerate(self._frames[-2:-4:-1]):
+            if number == 0:
+                way = self._flow.on(seen, other, other, way)
+            else:
+                near = self._frames[-2]
+                joint = self._flow.on(near, other, other, self._flow.start())
+                way = self._flow.on(seen, near, other, joint)
+            lit = way.take(other.lightness[None])[0]
+            lit += seen.lightness.mean() - other.lightness.mean()
+            total += way.trust * lit
+            weight += way.trust
+        return total / weight

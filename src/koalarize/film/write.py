@@ -1,0 +1,351 @@
+"""A film's own file: new pictures, and every other stream copied packet for packet.
+
+Not here: how the pictures are coded (``film.encode``). The file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from koalarize.errors import OutputError
+from koalarize.film.encode import Coding, set_up
+from koalarize.film.options import CODECS
+from koalarize.film.parts import Part, Store
+from koalarize.film.read import Facts, open_film
+
+__all__ = ["FORMATS", "Held", "Span", "held_by", "write_film"]
+
+#: Endings of films that can be written -> FFmpeg's name of the container.
+FORMATS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".avi": "avi",
+    ".ts": "mpegts",
+    ".m2ts": "mpegts",
+    ".mts": "mpegts",
+    ".nut": "nut",
+    ".webm": "webm",
+}
+#: What a container says of itself, not of the film.
+_OWN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
+_KINDS = {
+    "audio": "sound",
+    "subtitle": "subtitles",
+    "data": "data",
+    "attachment": "an attachment",
+    "video": "a second picture",
+    "unknown": "an unknown stream",
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """What of a film is wanted.
+
+    Attributes:
+        start: seconds of its first frame; None from the beginning.
+        stop: seconds before which it ends; None to the end.
+    """
+
+    start: float | None = None
+    stop: float | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a container can hold of a film.
+
+    Attributes:
+        streams: numbers of the film's other streams that are copied.
+        lost: the others, a phrase each.
+        fits: whether the pictures themselves can be held.
+    """
+
+    streams: tuple[int, ...]
+    lost: tuple[str, ...]
+    fits: bool
+
+
+def held_by(ending: str, coding: Coding) -> Held:
+    """Find out what a container can hold of a film, by trying on an empty one.
+
+    Args:
+        ending: of ``FORMATS``.
+        coding: of the pictures.
+    """
+    facts = coding.facts
+    held: list[int] = []
+    lost: list[str] = []
+    with open_film(facts.path) as source:
+        fits = _holds(ending, coding, source, [])
+        for stream in source.streams:
+            if stream.index == facts.stream:
+                continue
+            if fits and _holds(ending, coding, source, [*held, stream.index]):
+                held.append(stream.index)
+            else:
+                lost.append(f"{_KINDS.get(stream.type, stream.type)} ({_codec(stream)})")
+    return Held(tuple(held), tuple(lost), fits)
+
+
+def _holds(ending: str, coding: Coding, source: InputContainer, streams: list[int]) -> bool:
+    try:
+        out = av.open(io.BytesIO(), "w", format=FORMATS[ending])
+        try:
+            _set_out(out, coding, source, streams)
+            out.start_encoding()
+        finally:
+            out.close()
+    except (FFmpegError, ValueError, TypeError, NotImplementedError, AttributeError):
+        return False
+    return True
+
+
+def _codec(stream: Stream) -> str:
+    context = cast(Any, stream).codec_context
+    return context.name if context is not None else "unknown"
+
+
+def _set_out(
+    out: OutputContainer, coding: Coding, source: InputContainer, streams: Sequence[int]
+) -> tuple[VideoStream, dict[int, Stream]]:
+    """Give a container its streams, in the order of the film's.
+
+    Returns:
+        The stream of the pictures, and the others by their number in the film.
+    """
+    facts = coding.facts
+    made: VideoStream | None = None
+    copied: dict[int, Stream] = {}
+    for stream in source.streams:
+        if stream.index == facts.stream:
+            codec = CODECS[coding.options.codec]
+            made = cast(VideoStream, out.add_stream(codec, rate=facts.rate))
+            set_up(made.codec_context, coding)
+            made.time_base = facts.time_base
+            if facts.rotation:
+                made.set_display_rotation(facts.rotation)
+            _describe(made, stream)
+        elif stream.index in streams:
+            copied[stream.index] = _copy_of(out, stream)
+            _describe(copied[stream.index], stream)
+    assert made is not None
+    return made, copied
+
+
+def _copy_of(out: OutputContainer, stream: Stream) -> Stream:
+    if stream.type == "attachment":
+        one = cast(Any, stream)
+        return out.add_attachment(one.name or "attachment", one.mimetype or "", one.data)
+    return cast(Stream, out.add_stream_from_template(cast(Any, stream)))
+
+
+def _describe(made: Stream, stream: Stream) -> None:
+    made.metadata.update(stream.metadata)
+    made.disposition = stream.disposition
+
+
+def write_film(
+    store: Store,
+    parts: Sequence[Part],
+    coding: Coding,
+    target: Path,
+    held: Held,
+    span: Span,
+    *,
+    end: int,
+    overwrite: bool,
+) -> None:
+    """Write a film's file of its parts and the film's other streams.
+
+    Args:
+        store: holds the parts.
+        parts: all of them, in order.
+        coding: of the pictures.
+        target: the file; appears whole or not at all.
+        held: what the container holds.
+        span: what of the film is wanted.
+        end: when the last frame ends, ticks of the film's time base.
+        overwrite: replace a file that is there.
+
+    Raises:
+        OutputError: if it cannot be written; nothing is left behind.
+    """
+    ending = target.suffix.lower()
+    temporary = target.with_name(f".koalarize-{secrets.token_hex(6)}.part")
+    options = {"movflags": "+faststart"} if FORMATS[ending] in ("mp4", "mov") else {}
+    try:
+        try:
+            with open_film(coding.facts.path) as source:
+                out = av.open(
+                    str(temporary),
+                    "w",
+                    format=FORMATS[ending],
+                    options=options,
+                    container_options={"fflags": "+bitexact"} | options,
+                )
+                try:
+                    _mux(out, source, store, parts, coding, held, span, end)
+                finally:
+                    out.close()
+            if target.exists() and not overwrite:
+                raise OutputError(f"`{target}` has appeared meanwhile: choose another name.")
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(
+            f"`{target}` cannot be written ({reason}): check the folder's permissions and free "
+            "space; what is coloured already is kept, and the same command goes on from there"
+        ) from error
+
+
+def _mux(
+    out: OutputContainer,
+    source: InputContainer,
+    store: Store,
+    parts: Sequence[Part],
+    coding: Coding,
+    held: Held,
+    span: Span,
+    end: int,
+) -> None:
+    facts = coding.facts
+    made, copied = _set_out(out, coding, source, held.streams)
+    kept = {key: text for key, text in source.metadata.items() if key not in _OWN_TAGS}
+    out.metadata.update(kept)
+    out.metadata["encoder"] = "koalarize"
+    base = facts.time_base
+    pts = [packet.pts for part in parts for packet in part.packets]
+    begin = Fraction(0) if span.start is None else min(pts) * base
+    stop = None if span.stop is None else end * base
+    _set_chapters(out, source, begin, stop)
+    out.start_encoding()
+    others = _others(source, copied, begin, stop if span.stop is not None else None)
+    waiting = next(others, None)
+    for packet, time in _pictures(store, parts, facts, pts, end):
+        while waiting is not None and waiting[1] < time - begin:
+            out.mux_one(waiting[0])
+            waiting = next(others, None)
+        shift = round(begin / base)
+        assert packet.pts is not None
+        assert packet.dts is not None
+        packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+        packet.stream = made
+        packet.time_base = base
+        out.mux_one(packet)
+    while waiting is not None:
+        out.mux_one(waiting[0])
+        waiting = next(others, None)
+
+
+def _pictures(
+    store: Store, parts: Sequence[Part], facts: Facts, pts: list[int], end: int
+) -> Iterator[tuple[av.Packet[Stream], Fraction]]:
+    """Yield all packets of the pictures with their decoding times, in seconds too.
+
+    Times of decoding are those of showing, in order, as much earlier as the order of coding asks.
+    """
+    shown = sorted(pts)
+    place = {time: rank for rank, time in enumerate(shown)}
+    delay = max(number - place[time] for number, time in enumerate(pts))
+    step = max(1, round(1 / (facts.rate * facts.time_base)))
+    number = 0
+    for part in parts:
+        for packet in store.packets(part):
+            assert packet.pts is not None
+            rank = place[packet.pts]
+            after = shown[rank + 1] if rank + 1 < len(shown) else end
+            packet.duration = max(1, after - packet.pts)
+            early = number - delay
+            packet.dts = shown[early] if early >= 0 else shown[0] + early * step
+            yield packet, packet.dts * facts.time_base
+            number += 1
+
+
+def _others(
+    source: InputContainer, copied: dict[int, Stream], begin: Fraction, stop: Fraction | None
+) -> Iterator[tuple[av.Packet[Stream], Fraction]]:
+    """Yield the packets of the other streams as they are, with their times in seconds.
+
+    Times that fall, as in broken recordings, are moved up: no container takes them.
+    """
+    wanted = [source.streams[number] for number in copied]
+    wanted = [stream for stream in wanted if stream.type != "attachment"]
+    if not wanted:
+        return
+    last: dict[int, int] = {}
+    for packet in _demuxed(source, wanted):
+        if packet.dts is None and packet.pts is None:
+            continue
+        number, base = packet.stream_index, packet.time_base
+        dts = packet.dts if packet.dts is not None else cast(int, packet.pts)
+        time = Fraction(dts * base.numerator, base.denominator)
+        shown = packet.pts if packet.pts is not None else dts
+        at = Fraction(shown * base.numerator, base.denominator)
+        if (begin and at < begin) or (stop is not None and at >= stop):
+            continue
+        if begin:
+            shift = round(begin / Fraction(base.numerator, base.denominator))
+            dts -= shift
+            packet.dts = dts
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            time -= begin
+        if number in last and dts < last[number]:
+            up = last[number] - dts
+            packet.dts = dts = dts + up
+            packet.pts = None if packet.pts is None else packet.pts + up
+        last[number] = dts
+        packet.stream = copied[number]
+        yield packet, time
+
+
+def _demuxed(source: InputContainer, wanted: list[Stream]) -> Iterator[av.Packet[Stream]]:
+    """Yield packets, past places that cannot be read."""
+    errors = 0
+    packets = source.demux(wanted)
+    while errors < 1000:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except FFmpegError:
+            errors += 1
+            packets = source.demux(wanted)
+            continue
+        if packet.size:
+            yield packet
+
+
+def _set_chapters(
+    out: OutputContainer, source: InputContainer, begin: Fraction, stop: Fraction | None
+) -> None:
+    chapters: list[Any] = []
+    for chapter in source.chapters():
+        base = chapter["time_base"] or Fraction(1, 1000)
+        first, last = chapter["start"] * base - begin, chapter["end"] * base - begin
+        if stop is not None:
+            last = min(last, stop - begin)
+        if last <= 0 or (stop is not None and first >= stop - begin):
+            continue
+        changed = dict(chapter)
+        changed["start"] = round(max(first, Fraction(0)) / base)
+        changed["end"] = round(last / base)
+        chapters.append(changed)
+    if chapters:
+        out.set_chapters(chapters)

@@ -1,0 +1,177 @@
+"""A film that is stopped goes on where it was, to the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import film_parts as fp
+from fakes import OneByOne
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.engines.engine import ModelInfo, Prediction
+from koalarize.errors import OutputError
+from koalarize.film.film import color_film
+from koalarize.film.names import work_folder
+from koalarize.film.options import FilmOptions
+
+#: A script that colours a film slowly, to be killed.
+_SCRIPT = """
+import sys, time
+sys.path[:0] = {paths!r}
+from pathlib import Path
+import test_resume
+def slowly(at):
+    time.sleep(0.01)
+    print(at.done, flush=True)
+test_resume.color(Path(sys.argv[1]), slowly)
+"""
+
+
+class Wavering(OneByOne):
+    """Answers each picture with colours that depend on all of it."""
+
+    info = ModelInfo("wavering", 16, False, 32)
+
+    def one(self, lightness, hints):
+        coarse = lightness[::4, ::4]
+        mean = float(lightness.mean())
+        return Prediction(np.stack([coarse / 2 - 20, mean - coarse / 3]).astype(np.float32))
+
+
+def color(source: Path, progress=None, **options):
+    made = FilmOptions(preset="ultrafast", **options)
+    return color_film(Colorizer(Wavering()), source, options=made, progress=progress)
+
+
+@pytest.fixture
+def short_parts(monkeypatch):
+    monkeypatch.setattr("koalarize.film.film._MOST_PART", 12)
+    monkeypatch.setattr("koalarize.film.film._LEAST_PART", 8)
+
+
+def film(folder: Path) -> Path:
+    """Three shots of 40, 25 and 20 frames, with sound."""
+    folder.mkdir(exist_ok=True)
+    frames = fp.moved(40, seed=1) + fp.moved(25, seed=7) + fp.moved(20, seed=9)
+    return fp.write(folder / "film.mp4", frames, audio=1)
+
+
+class StopError(Exception):
+    """What a test stops a film with."""
+
+
+@pytest.mark.parametrize("frames", [1, 13, 30, 44, 64, 84])
+def test_a_film_stopped_anywhere_ends_as_one_that_was_not(tmp_path, short_parts, frames):
+    whole = color(film(tmp_path / "a"))
+    source = film(tmp_path / "b")
+    calls = iter(range(1000))
+
+    def stop(_):
+        if next(calls) == frames - 1:
+            raise StopError
+
+    with pytest.raises(StopError):
+        color(source, stop)
+    assert not (tmp_path / "b" / "film.color.mp4").exists()
+    again = color(source)
+    assert again.resumed > 0 or frames < 16
+    assert again.path.read_bytes() == whole.path.read_bytes()
+    assert not work_folder(again.path).exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_a_film_that_was_killed_ends_as_one_that_was_not(tmp_path, short_parts):
+    whole = color(film(tmp_path / "a"))
+    source = film(tmp_path / "b")
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parent), *sys.path]
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import koalarize.film.film as film\n"
+        "film._MOST_PART, film._LEAST_PART = 12, 8\n" + _SCRIPT.format(paths=paths)
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    for after in (20, 33):
+        run = subprocess.Popen(
+            [sys.executable, str(script), str(source)], stdout=subprocess.PIPE, env=environment
+        )
+        assert run.stdout is not None
+        for line in run.stdout:
+            if int(line) >= after:
+                break
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        run.stdout.close()
+        assert not (tmp_path / "b" / "film.color.mp4").exists()
+    again = color(source)
+    assert again.resumed >= 20
+    assert again.path.read_bytes() == whole.path.read_bytes()
+
+
+def test_other_options_begin_afresh(tmp_path, short_parts):
+    source = film(tmp_path / "a")
+
+    def stop(at):
+        if at.done > 60:
+            raise StopError
+
+    with pytest.raises(StopError):
+        color(source, stop)
+    assert color(source, steadiness=0.5).resumed == 0
+
+
+def test_a_damaged_part_is_made_again(tmp_path, short_parts):
+    whole = color(film(tmp_path / "a"))
+    source = film(tmp_path / "b")
+
+    def stop(at):
+        if at.done > 60:
+            raise StopError
+
+    with pytest.raises(StopError):
+        color(source, stop)
+    folder = work_folder(tmp_path / "b" / "film.color.mp4")
+    packets = sorted(folder.glob("*.packets"))[1]
+    packets.write_bytes(packets.read_bytes()[:-5])
+    again = color(source)
+    assert 0 < again.resumed < 60
+    assert again.path.read_bytes() == whole.path.read_bytes()
+
+
+def test_a_full_disk_keeps_what_is_coloured(tmp_path, short_parts, monkeypatch):
+    source = film(tmp_path / "a")
+    from koalarize.film.parts import PartWriter
+
+    real = PartWriter.add
+    added = iter(range(10_000))
+
+    def add(self, packet):
+        if next(added) > 50:
+            raise OSError(28, "No space left on device")
+        real(self, packet)
+
+    monkeypatch.setattr(PartWriter, "add", add)
+    with pytest.raises(OutputError, match=r"No space left.*goes on from there"):
+        color(source)
+    monkeypatch.setattr(PartWriter, "add", real)
+    assert color(source).resumed > 0
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_named_at_once(tmp_path):
+    source = film(tmp_path / "a")
+    (tmp_path / "a").chmod(0o500)
+    try:
+        start = time.monotonic()
+        with pytest.raises(OutputError, match="cannot be written"):
+            color(source)
+        assert start
+    finally:
+        (tmp_path / "a").chmod(0o700)
