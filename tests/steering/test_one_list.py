@@ -54,7 +54,13 @@ def asked(tmp_path, monkeypatch):
             found.append(steering)
             return Colored(photo)
 
-    def load(model: str = "koala", *, threads: int = 0) -> Colorizer:
+    def load(
+        model: str = "koala",
+        *,
+        threads: int = 0,
+        faithful: bool = False,
+        most_chroma: float = 20.0,
+    ) -> Colorizer:
         return Noting(ClassifyingEngine())
 
     monkeypatch.setattr("koalarize.colorizer.colorizer.Colorizer.load", load)

@@ -1,6 +1,6 @@
 """``koalarize lab push`` and ``lab pull``: models on the Hugging Face hub.
 
-Not here: the transfer (``lab.export``, which needs the extras ``train`` and ``hub``).
+Not here: the transfer (``lab.export``), which needs two extras, train and hub.
 """
 
 from __future__ import annotations
