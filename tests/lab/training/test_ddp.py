@@ -17,18 +17,13 @@ from safetensors.torch import load_file
 from koalarize.errors import OptionError
 from koalarize.lab.runs.checkpoint import load_checkpoint
 from koalarize.lab.training import devices
-from runs import make_photos, state_of, tiny_recipe, tiny_values
+from runs import state_of, tiny_recipe, tiny_values
 
 LAUNCHERS = (
     *("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
     *("TORCHELASTIC_RUN_ID", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"),
 )
 KOALARIZE = [sys.executable, "-m", "koalarize", "lab"]
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    return make_photos(tmp_path_factory.mktemp("photos"))
 
 
 def write_recipe(photos, folder, **changes):

@@ -17,17 +17,7 @@ from koalarize.lab.training import devices
 from koalarize.lab.training.callbacks import Progress
 from koalarize.lab.training.endings import own_endings
 from koalarize.lab.training.train import train_recipe
-from runs import assert_same_run, kill_run_after, make_photos, tiny_recipe, tiny_values
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    return make_photos(tmp_path_factory.mktemp("photos"))
-
-
-@pytest.fixture
-def tiny(photos):
-    return lambda **changes: tiny_recipe(photos, **changes)
+from runs import assert_same_run, kill_run_after, tiny_values
 
 
 class TestMemory:

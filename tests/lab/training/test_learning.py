@@ -23,19 +23,7 @@ from runs import (
     differing,
     history_of,
     kill_run_after,
-    make_photos,
-    tiny_recipe,
 )
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    return make_photos(tmp_path_factory.mktemp("photos"))
-
-
-@pytest.fixture
-def tiny(photos):
-    return lambda **changes: tiny_recipe(photos, **changes)
 
 
 @pytest.fixture
