@@ -41,6 +41,20 @@ def test_a_blend_in_the_studio():
     assert isinstance(models["koala,koala-int8:2"]()._engine, BlendEngine)
 
 
+def test_identity_tells_files_and_blends_of_one_name_apart(tmp_path):
+    (tmp_path / "other").mkdir()
+    one = tiny(tmp_path / "a.onnx", "l-to-ab")
+    two = tiny(tmp_path / "other" / "a.onnx", "l-to-ab", weights=([[1.0], [0.0]], [0, 0]))
+    asked = [str(one), str(two), f"koala,{one}", f"koala,{one}:2", f"koala,{two}", "koala"]
+    infos = [open_model(model).info for model in asked]
+    infos.append(open_model(f"koala,{one}", most_chroma=3).info)
+    assert len({info.identity for info in infos}) == len(infos)
+    assert infos[0].name == infos[1].name
+    one.with_suffix(".contract.json").write_text('{"kind": "l-to-ab", "unit": 2}')
+    assert open_model(str(one)).info.identity != infos[0].identity
+    assert open_model("koala").info.identity == MODELS["koala"].sha256
+
+
 def test_two_models_of_one_name(tmp_path):
     from koalarize.web.studio.app import offered
 

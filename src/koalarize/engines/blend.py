@@ -77,6 +77,8 @@ class BlendEngine:
             stride=1,
             accepts_hints=any(info.accepts_hints for info in infos),
             size=max(info.size for info in infos),
+            identity=" ".join(f"{part.weight:g}*({part.engine.info.identity})" for part in parts)
+            + f" within {most_chroma:g}",
         )
 
     def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
