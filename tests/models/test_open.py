@@ -263,6 +263,7 @@ class TestEverywhere:
         assert Colorizer(engine)(photo()).shape == (72, 120, 3)
 
 
+@pytest.mark.slow
 def test_evaluation_and_showcase(tmp_path, capsys):
     (tmp_path / "set").mkdir()
     for n in range(2):
