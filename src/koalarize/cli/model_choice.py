@@ -112,7 +112,7 @@ def fetch_missing(model: str, *, yes: bool = False, offline: bool = False) -> No
         accepted = False
         if not yes:
             needs = [] if card.memory is None else [f"needs {card.memory:,} MiB of memory"]
-            needs += [] if card.seconds is None else [f"{card.seconds:.2g} s for a photo"]
+            needs += [] if card.times is None else [f"takes {card.times:g} times koala's time"]
             consent = "".join(f"; {part}" for part in (*needs, card.consent) if part)
             question = (
                 f"`{card.name}` is not here. Fetch {megabytes(card)} from {card.addresses[0]} to "
