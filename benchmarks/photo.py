@@ -60,7 +60,7 @@ def koalarize_job(source: Path, target: Path, _: str) -> Callable[[], object]:
 
     colorizer = koalarize.Colorizer.load("koala")
     colorizer(Image.open(EXAMPLE).resize((256, 256)))  # makes the tables that pictures share
-    return lambda: colorizer(source, output=target, overwrite=True)
+    return lambda: colorizer.file(source, target, overwrite=True)
 
 
 def skimage_job(source: Path, target: Path, checkpoint: str) -> Callable[[], object]:

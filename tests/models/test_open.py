@@ -33,6 +33,42 @@ def test_a_limit_of_blends_is_for_blends(tmp_path, capsys):
     assert "`--model` is `koala` alone" in capsys.readouterr().err
 
 
+def test_a_blend_in_the_studio():
+    from koalarize.web.studio.app import offered
+
+    models = offered(["koala,koala-int8:2", "koala"])
+    assert list(models) == [*MODELS, "koala,koala-int8:2"]
+    assert isinstance(models["koala,koala-int8:2"]()._engine, BlendEngine)
+
+
+def test_identity_tells_files_and_blends_of_one_name_apart(tmp_path):
+    (tmp_path / "other").mkdir()
+    one = tiny(tmp_path / "a.onnx", "l-to-ab")
+    two = tiny(tmp_path / "other" / "a.onnx", "l-to-ab", weights=([[1.0], [0.0]], [0, 0]))
+    asked = [str(one), str(two), f"koala,{one}", f"koala,{one}:2", f"koala,{two}", "koala"]
+    infos = [open_model(model).info for model in asked]
+    infos.append(open_model(f"koala,{one}", most_chroma=3).info)
+    assert len({info.identity for info in infos}) == len(infos)
+    assert infos[0].name == infos[1].name
+    one.with_suffix(".contract.json").write_text('{"kind": "l-to-ab", "unit": 2}')
+    assert open_model(str(one)).info.identity != infos[0].identity
+    assert open_model("koala").info.identity == MODELS["koala"].sha256
+
+
+def test_two_models_of_one_name(tmp_path):
+    from koalarize.web.studio.app import offered
+
+    with pytest.raises(OptionError, match="two models are called `koala`"):
+        offered([str(tiny(tmp_path / "koala.onnx", "l-to-ab"))])
+
+
+def test_a_session_says_how_photos_are_shown(tmp_path, capsys):
+    (tmp_path / "s.json").write_text("{}")
+    for option in (["--faithful"], ["--blend-chroma", "3"]):
+        assert main(["p.png", "--session", str(tmp_path / "s.json"), *option]) == 2
+        assert f"`{option[0]}` has no place beside it" in capsys.readouterr().err
+
+
 class TestNames:
     @pytest.mark.parametrize(
         ("text", "parts"),
@@ -128,6 +164,7 @@ class TestFaithful:
         grey = np.full((64, 96), 128, np.uint8)
         grey[:, 48:] = 140
         out = color.srgb_to_lab(Colorizer.load(path, faithful=True)(grey))
+        assert np.ptp(out[..., 2]) > 1  # nearly blank, but nobody calms it
         for axis, step in ((0, 4), (1, 6)):
             b = np.diff(out[..., 2], axis=axis)
             inside = [n for n in range(b.shape[axis]) if (n + 1) % step]
@@ -224,3 +261,18 @@ class TestEverywhere:
         assert isinstance(engine, BlendEngine)
         assert engine.info.accepts_hints
         assert Colorizer(engine)(photo()).shape == (72, 120, 3)
+
+
+@pytest.mark.slow
+def test_evaluation_and_showcase(tmp_path, capsys):
+    (tmp_path / "set").mkdir()
+    for n in range(2):
+        colors = np.random.default_rng(n).integers(20, 236, (4, 5, 3), dtype=np.uint8)
+        Image.fromarray(colors).resize((80, 64)).save(tmp_path / "set" / f"{n}.png")
+    model = str(tiny(tmp_path / "a.onnx", "grey-to-srgb"))
+    words = ["--data", str(tmp_path / "set"), "--metrics", "psnr"]
+    assert main(["lab", "evaluate", model, f"koala,{model}", *words]) == 0
+    assert capsys.readouterr().out.count("a.onnx") >= 2
+    out = str(tmp_path / "s.png")
+    words = ["--model", model, "--model", f"koala,{model}", "-o", out]
+    assert main(["lab", "showcase", str(tmp_path / "set"), *words]) == 0

@@ -111,7 +111,9 @@ def fetch_missing(model: str, *, yes: bool = False, offline: bool = False) -> No
             )
         accepted = False
         if not yes:
-            consent = f"; {card.consent}" if card.consent else ""
+            needs = [] if card.memory is None else [f"needs {card.memory:,} MiB of memory"]
+            needs += [] if card.times is None else [f"takes {card.times:g} times koala's time"]
+            consent = "".join(f"; {part}" for part in (*needs, card.consent) if part)
             question = (
                 f"`{card.name}` is not here. Fetch {megabytes(card)} from {card.addresses[0]} to "
                 f"{place_of(card)} (licence {card.licence}, export {card.export_licence}{consent})?"

@@ -112,7 +112,7 @@ def _describe_foreign(card: ForeignCard) -> str:
     from koalarize.models.store import is_here, megabytes, place_of
 
     here = is_here(card)
-    takes = [] if card.seconds is None else [f"{card.seconds:.2g} s for a photo on two cores"]
+    takes = [] if card.times is None else [f"{card.times:g} times koala's time"]
     takes += [] if card.memory is None else [f"{card.memory:,} MiB of memory"]
     facts = {
         "file": str(place_of(card)) if here else f"not here; {card.addresses[0]}",

@@ -225,7 +225,8 @@ def _replayed(ctx: typer.Context, session: Path | None) -> Session | None:
     """Read a session; nothing else may say how to colour."""
     if session is None:
         return None
-    for name, option in {"model": "--model", **option_names()}.items():
+    own = {"model": "--model", "faithful": "--faithful", "blend_chroma": "--blend-chroma"}
+    for name, option in {**own, **option_names()}.items():
         source = ctx.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
             raise OptionError(

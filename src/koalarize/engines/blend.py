@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from koalarize import color
 from koalarize.engines.engine import Engine, ModelInfo, Prediction
+from koalarize.engines.sized import ask_at_own_size
 from koalarize.errors import OptionError
 
 __all__ = ["MOST_CHROMA", "BlendEngine", "Part"]
@@ -77,11 +77,13 @@ class BlendEngine:
             stride=1,
             accepts_hints=any(info.accepts_hints for info in infos),
             size=max(info.size for info in infos),
+            identity=" ".join(f"{part.weight:g}*({part.engine.info.identity})" for part in parts)
+            + f" within {most_chroma:g}",
         )
 
     def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         """Predict the chroma of pictures of one size, as ``Engine.run`` says."""
-        plain = [_asked(part.engine, lightness, None) for part in self._parts]
+        plain = [ask_at_own_size(part.engine, lightness) for part in self._parts]
         ab = self._mixed(plain)
         if hints is None:
             return Prediction(ab)
@@ -89,7 +91,7 @@ class BlendEngine:
         shares = 0.0
         for part, own, share in zip(self._parts, plain, self._shares, strict=True):
             if part.engine.info.accepts_hints:
-                moved += share * (_asked(part.engine, lightness, hints) - own)
+                moved += share * (ask_at_own_size(part.engine, lightness, hints) - own)
                 shares += float(share)
         return Prediction((ab + moved / (shares or 1)).astype(np.float32))
 
@@ -103,33 +105,3 @@ class BlendEngine:
         wanted = np.clip(chroma, np.maximum(first - self._most, 0), first + self._most)
         gain = np.minimum(wanted / np.maximum(chroma, np.float32(1e-3)), np.float32(_MOST_GAIN))
         return mean * gain[:, None]
-
-
-def _asked(engine: Engine, lightness: Float32, hints: Float32 | None) -> Float32:
-    """Return ab (B, 2, h, w) of one network, at the size of ``lightness`` (B, h, w)."""
-    info = engine.info
-    height, width = lightness.shape[1:]
-    side = max(height, width) if info.fixed_size is not None else min(height, width)
-    scale = info.size / side
-    small = (max(1, round(height * scale)), max(1, round(width * scale)))
-    padded = info.padded(*small)
-    border = ((0, 0), (0, padded[0] - small[0]), (0, padded[1] - small[1]))
-
-    def shown(planes: Float32) -> Float32:
-        return np.pad(color.resize(planes, *small), border, mode="reflect")
-
-    given = None if hints is None else np.stack([_hints(shown(planes)) for planes in hints])
-    ab = engine.run(shown(lightness), given).ab
-    found: list[Float32] = []
-    for answer in ab:
-        whole = answer if answer.shape[1:] == padded else color.resize(answer, *padded)
-        found.append(color.resize(whole[:, : small[0], : small[1]], height, width))
-    return np.stack(found) * np.float32(info.chroma_gain)
-
-
-def _hints(planes: Float32) -> Float32:
-    """Return hint planes (3, h, w) that were resized: whole where a hint is, else none."""
-    a, b, mask = planes
-    there = mask > 0.1
-    share = np.where(there, mask, 1)
-    return np.stack([a * there / share, b * there / share, there]).astype(np.float32)

@@ -144,6 +144,7 @@ class ContractEngine:
         *,
         name: str | None = None,
         faithful: bool = False,
+        identity: str = "",
     ) -> None:
         """Make it of an open file.
 
@@ -152,6 +153,7 @@ class ContractEngine:
             contract: what the network takes and gives; by default as the shapes in the file say.
             name: for messages; by default the file's.
             faithful: whether photos are shown to it as its authors do.
+            identity: the sha256 of the file, where it is known.
 
         Raises:
             ModelError: if the graph is no colorizer's, or not of this contract.
@@ -169,6 +171,7 @@ class ContractEngine:
             fixed_size=side,
             authors=AuthorsWay(side or self.contract.size, self.contract.upsampling),
             faithful=faithful,
+            identity=f"{identity} {self.contract}" if identity else "",
         )
 
     def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:

@@ -60,6 +60,8 @@ class ModelInfo:
         bins: the ab bins over which it classifies, if it does.
         classifies: whether it gives logits, be it beside ab: then it suggests colours.
         authors: how its authors show it photos, where that is known and not our way.
+        identity: tells it from others of the same name: the sha256 of its file, of a blend all
+            that makes it; empty where that is not known.
         faithful: whether to do as they do: squashed, with the photo's own lightness; else the
             aspect ratio is kept, faded lightness stretched, and chroma follows edges.
     """
@@ -76,6 +78,7 @@ class ModelInfo:
     classifies: bool = False
     authors: AuthorsWay | None = None
     faithful: bool = False
+    identity: str = ""
 
     @property
     def way(self) -> AuthorsWay | None:

@@ -42,6 +42,7 @@ class OnnxEngine:
         provider: str = "CPUExecutionProvider",
         session: Session | None = None,
         faithful: bool = False,
+        identity: str = "",
     ) -> None:
         """Load a model.
 
@@ -51,6 +52,7 @@ class OnnxEngine:
             provider: ONNX Runtime's name of what computes, as ``CUDAExecutionProvider``.
             session: the file, if it is open already.
             faithful: whether photos are shown to it as its authors do.
+            identity: the sha256 of the file, where it is known.
 
         Raises:
             ModelError: if the file is missing, damaged, or no model of koalarize.
@@ -61,7 +63,9 @@ class OnnxEngine:
         inputs, outputs = (
             [node.name for node in nodes] for nodes in (runtime.get_inputs(), runtime.get_outputs())
         )
-        self._info = replace(_info(model, self._session.metadata), faithful=faithful)
+        self._info = replace(
+            _info(model, self._session.metadata), faithful=faithful, identity=identity
+        )
         self._check_bins(model)
         self._takes_hints = "hints" in inputs
         if self._info.classifies and "logits" not in outputs:

@@ -13,8 +13,9 @@ from koalarize.engines.engine import METADATA_KEY, Engine
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.engines.session import open_session
 from koalarize.errors import OptionError, did_you_mean
-from koalarize.models.catalog import FOREIGN, MODELS, ForeignCard, known_names
+from koalarize.models.catalog import FOREIGN, ForeignCard, card_of, known_names
 from koalarize.models.store import find_model, is_here
+from koalarize.photo.files import sha256_of
 
 __all__ = ["check_model", "missing", "open_model", "parts_of"]
 
@@ -98,11 +99,12 @@ def open_model(
 def _open(model: str, threads: int, faithful: bool) -> Engine:
     path = find_model(model)
     foreign = FOREIGN.get(model)
-    known = foreign is not None or model in MODELS
-    session = open_session(path, threads=threads, trusted=known)
+    card = card_of(model)
+    session = open_session(path, threads=threads, trusted=card is not None)
+    identity = sha256_of(path) if card is None else card.sha256
     engine: Engine
     if foreign is None and METADATA_KEY in session.metadata:
-        engine = OnnxEngine(path, session=session, faithful=faithful)
+        engine = OnnxEngine(path, session=session, faithful=faithful, identity=identity)
     else:
         said = contract_file(path)
         contract = read_contract(said) if foreign is None and said.is_file() else None
@@ -111,6 +113,7 @@ def _open(model: str, threads: int, faithful: bool) -> Engine:
             foreign.contract if foreign is not None else contract,
             name=None if foreign is None else foreign.name,
             faithful=faithful,
+            identity=identity,
         )
     if faithful and engine.info.authors is None:
         raise OptionError(

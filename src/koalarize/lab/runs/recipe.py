@@ -17,6 +17,7 @@ from koalarize.errors import OptionError, did_you_mean
 from koalarize.lab.datasets.batches import CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions
 from koalarize.lab.runs.options import build, read_yaml
+from koalarize.lab.runs.teacher_options import TeacherOptions
 
 __all__ = [
     "AdversarialOptions",
@@ -249,6 +250,7 @@ class Recipe:
     degrade: DegradeOptions | None = None
     loss: LossOptions = field(default_factory=LossOptions)
     adversarial: AdversarialOptions | None = None
+    teacher: TeacherOptions | None = None
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     batch: int = 32
     steps: int = 10_000

@@ -27,6 +27,7 @@ from koalarize.lab.runs.recipe import LossOptions, Recipe
 from koalarize.lab.training import losses
 from koalarize.lab.training.adversary import Adversary, State
 from koalarize.lab.training.perceptual import PerceptualLoss
+from koalarize.lab.training.teacher import Teacher
 
 __all__ = ["ColorizationModule"]
 
@@ -50,6 +51,7 @@ class ColorizationModule(L.LightningModule):
         self.register_buffer("bin_weights", bin_weights, persistent=False)
         # Neither is a module of this one: they are not averaged, exported or shared out with it.
         self.perceptual = PerceptualLoss() if recipe.loss.perceptual else None
+        self.teacher = recipe.teacher and Teacher(recipe.teacher)
         self.adversary = recipe.adversarial and Adversary(recipe.adversarial, recipe.seed)
         self.mean_scores: dict[str, float] = {}
         self._scores: list[dict[str, float]] = []
@@ -65,10 +67,12 @@ class ColorizationModule(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of one batch of lab (B, 3, S, S) and hints (B, 3, S, S)."""
         lab, hints = (part.to(memory_format=torch.channels_last) for part in batch)
-        lightness, ab = lab[:, :1], lab[:, 1:]
-        given = hints if self.network.accepts_hints else None
         degrading = self.recipe.degrade
         copies = 0 if degrading is None else degrading.copies(len(lab))
+        if self.teacher is not None:
+            lab, hints = self.teacher.teach(lab, hints, copies)
+        lightness, ab = lab[:, :1], lab[:, 1:]
+        given = hints if self.network.accepts_hints else None
         fresh = len(lab) - copies
         steady: Tensor | None = None
         if self.recipe.loss.name == "rebalanced-cross-entropy":
