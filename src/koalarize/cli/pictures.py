@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from koalarize import __version__
 from koalarize.cli.model_choice import BlendChroma, Faithful, ModelChoice, Offline, Yes
-from koalarize.cli.replay import warn_of_weights
+from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.steering_options import (
     film_option_names,
     option_names,
@@ -244,7 +244,7 @@ def _check_photo(session: Session, jobs: Sequence[Job]) -> None:
             f"`--session` is for one picture but {len(jobs)} are given: name only one"
         )
     if jobs[0].problem is None and jobs[0].source.is_file():
-        session.check(jobs[0].source.read_bytes(), jobs[0].source.name)
+        check_bytes(session, jobs[0].source.read_bytes(), jobs[0].source.name)
     warn_of_weights(session)
 
 

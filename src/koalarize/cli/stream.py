@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from koalarize.cli.replay import warn_of_weights
+from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import note_of_colors, note_of_losses
 from koalarize.errors import OptionError, PhotoError
 
@@ -64,7 +64,7 @@ def color_stream(
         )
     data = _read(inputs[0])
     if session is not None:
-        session.check(data, "stdin" if inputs[0] == "-" else inputs[0])
+        check_bytes(session, data, "stdin" if inputs[0] == "-" else inputs[0])
         warn_of_weights(session)
 
     from koalarize.photo.files import write_bytes
