@@ -34,9 +34,9 @@ def color_layer(photo: Photo) -> tuple[Photo, Array]:
         photo: the coloured photo.
     """
     srgb = photo.pixels
-    dtype = srgb.dtype if srgb.dtype.kind == "u" else np.dtype(np.float32)
-    most = 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
-    alpha = np.empty(srgb.shape[:2], dtype)
+    floating = srgb.dtype.kind == "f"
+    most = 1.0 if floating else float(np.iinfo(srgb.dtype).max)
+    alpha: Array = np.empty(srgb.shape[:2], srgb.dtype)
     for top in range(0, len(srgb), _ROWS):
         rows = slice(top, top + _ROWS)
         lab = color.srgb_to_lab(srgb[rows])
@@ -44,7 +44,7 @@ def color_layer(photo: Photo) -> tuple[Photo, Array]:
         seen = np.clip((chroma - _SEEN[0]) / np.float32(_SEEN[1] - _SEEN[0]), 0, 1) * most
         if photo.alpha is not None:
             seen *= photo.alpha[rows] / np.float32(most)
-        alpha[rows] = seen if dtype.kind == "f" else np.rint(seen)
+        alpha[rows] = seen if floating else np.rint(seen)
     return dataclasses.replace(photo, alpha=alpha), srgb
 
 
