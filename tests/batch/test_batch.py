@@ -38,7 +38,10 @@ class FakeColorizer:
         }
         self.pause = 0.0
 
-    def file(self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False):
+    def file(
+        self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False,
+        negative=False, layer=False,
+    ):  # fmt: skip
         with self._lock:
             self.calls.append({"picture": source, "output": target, "steering": steering})
             self.active += 1

@@ -41,14 +41,17 @@ class FakeColorizer:
         srgb = np.dstack([grey, grey // 2, grey // 2])
         return Colored(Photo(srgb, format=photo.format))
 
-    def file(self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False):
+    def file(
+        self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False,
+        negative=False, layer=False,
+    ):  # fmt: skip
         photo = Photo.read(source, tolerant=tolerant)
         made = self.photo(photo, steering)
         self.calls[-1]["picture"] = source
         path = photo.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
         return dataclasses.replace(made, path=path, notes=photo.notes_as(path.suffix))
 
-    def data(self, picture, steering=PLAIN, *, format=None, tolerant=False):
+    def data(self, picture, steering=PLAIN, *, format=None, tolerant=False, negative=False):
         photo = Photo.read(picture, tolerant=tolerant)
         made = self.photo(photo, steering)
         encoded = photo.encode(made.photo.pixels, format=format)

@@ -6,6 +6,7 @@ import numpy as np
 import png
 import pytest
 
+from koalarize.errors import PhotoError
 from koalarize.photo.photo import Photo
 from photo_parts import adobe_profile, independent, png_chunk
 
@@ -74,3 +75,25 @@ def test_cut_short():
     levels = noise(3)
     photo = Photo.read(deep_png(levels)[:2500], tolerant=True)
     assert np.array_equal(photo.pixels[:8], levels[:8])
+
+
+class TestPpm:
+    """Colours of 16 bits in PPM, which Pillow reads with 8."""
+
+    @pytest.mark.parametrize("head", [b"P6\n34 21\n65535\n", b"P6 # words\n34\t21 #\n65535\n"])
+    def test_its_bits_stay(self, head):
+        levels = noise(3)
+        photo = Photo.read(head + levels.astype(">u2").tobytes())
+        assert np.array_equal(photo.pixels, levels)
+        assert photo.format == "PPM"
+
+    def test_another_white(self):
+        levels = (noise(3) // 16).astype(">u2")
+        photo = Photo.read(b"P6\n34 21\n4095\n" + levels.tobytes())
+        assert np.array_equal(photo.pixels, levels.astype(np.uint32) * 65535 // 4095)
+
+    def test_cut_short(self):
+        whole = b"P6\n34 21\n65535\n" + noise(3).astype(">u2").tobytes()
+        with pytest.raises(PhotoError, match="cut short"):
+            Photo.read(whole[:-5])
+        assert "cut short" in Photo.read(whole[:-5], tolerant=True).notes[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 
@@ -14,6 +15,7 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError
+from koalarize.photo.metadata import Metadata
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
 from koalarize.steering.session import OtherPhotoError, Session
@@ -109,11 +111,25 @@ def test_a_file(session, tmp_path):
 
 
 def test_another_photo(session):
-    data = b"the photo"
-    own = Session("a.png", hashlib.sha256(data).hexdigest(), "koala", Steering())
-    own.check(data, "a.png")
+    def unasked() -> str:
+        raise AssertionError("the picture is not decoded for nothing")
+
+    own = Session("a.png", "12" * 32, "koala", Steering(), pixels="34" * 32)
+    assert own.check("12" * 32, "a.png", unasked)
+    assert not own.check("56" * 32, "a.png", lambda: "34" * 32)
     with pytest.raises(OtherPhotoError, match=r"belongs to `a\.png`.*`b\.png` is another"):
-        own.check(b"another", "b.png")
+        own.check("56" * 32, "b.png", lambda: "78" * 32)
+    old = Session("a.png", "12" * 32, "koala", Steering())
+    with pytest.raises(OtherPhotoError):
+        old.check("56" * 32, "a.png", unasked)
+
+
+def test_the_pixels_are_in_the_file():
+    own = Session("a.png", "12" * 32, "koala", Steering(), pixels="34" * 32)
+    assert Session.loads(own.dumps()) == own
+    document = json.loads(own.dumps())
+    del document["photo"]["pixels"]  # as 0.4 wrote it
+    assert Session.loads(json.dumps(document)).pixels is None
 
 
 @pytest.fixture
@@ -130,7 +146,15 @@ def folder(tmp_path, monkeypatch):
 def save(folder, steering, **change):
     data = (folder / "photo.png").read_bytes()
     facts = {"weights": None, "sha256": hashlib.sha256(data).hexdigest(), **change}
-    session = Session("photo.png", facts["sha256"], "koala", steering, facts["weights"])
+    pixels = Photo.read(data).digest()
+    session = Session(
+        "photo.png",
+        facts["sha256"],
+        "koala",
+        steering,
+        facts["weights"],
+        facts.get("pixels", pixels),
+    )
     (folder / "a.json").write_text(session.dumps())
     return Colorizer(ClassifyingEngine())(data, steering)
 
@@ -148,8 +172,35 @@ def test_other_weights_are_said(folder, steering, capsys):
     assert "other weights" in capsys.readouterr().err
 
 
+def test_a_rating_in_the_photo_s_file_is_no_other_photo(folder, steering, capsys):
+    expected = save(folder, steering)
+    photo = Photo.read(folder / "photo.png")
+    texts = ((b"tEXt", b"Rating\x005"),)
+    rated = dataclasses.replace(photo, metadata=Metadata(texts=texts))
+    grey = np.dstack([photo.pixels] * 3)
+    (folder / "photo.png").write_bytes(rated.encode(grey))
+    assert main([str(folder / "photo.png"), "--session", str(folder / "a.json")]) == 0
+    assert "its picture is the same" in capsys.readouterr().err
+    made = Photo.read(folder / "photo.color.png")
+    assert np.array_equal(made.pixels, Photo.read(expected).pixels)
+    assert made.metadata.texts == texts
+
+
+def test_the_digest_is_of_the_picture():
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    digests = {
+        Photo(grey).digest(),
+        Photo(grey.reshape(4, 3)).digest(),
+        Photo(grey.astype(np.uint16)).digest(),
+        Photo(grey, grey).digest(),
+        Photo(grey + 1).digest(),
+    }
+    assert len(digests) == 5
+    assert Photo(grey, format="JPEG", dpi=(3, 4)).digest() in digests
+
+
 def test_the_command_line_refuses_another_photo(folder, steering, capsys):
-    save(folder, steering, sha256="00" * 32)
+    save(folder, steering, sha256="00" * 32, pixels="00" * 32)
     assert main([str(folder / "photo.png"), "--session", str(folder / "a.json")]) == 2
     assert "another picture" in capsys.readouterr().err
     assert not (folder / "photo.color.png").exists()

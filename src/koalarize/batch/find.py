@@ -18,7 +18,7 @@ from koalarize.photo.files import read_extensions
 __all__ = ["Found", "Job", "find_all", "find_pictures", "path_key", "reason_of"]
 
 #: What stands before the ending of a file that an earlier run has written.
-_OWN_SUFFIXES = (".color", ".compare")
+_OWN_SUFFIXES = (".color", ".compare", ".layer")
 #: Folders in which other programs keep copies and thrown-away files.
 _FOREIGN_FOLDERS = frozenset({"@eadir", "#recycle", "$recycle.bin", "lost+found"})
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from koalarize.batch.compare import compare_path, write_comparison
 from koalarize.batch.find import Job, path_key, reason_of
+from koalarize.colorizer.layer import layer_path
 from koalarize.errors import KoalarizeError, OptionError, OutputError
 from koalarize.photo.files import output_path
 from koalarize.steering.steering import PLAIN, Steering
@@ -84,6 +85,8 @@ class BatchOptions:
         compare: also write ``name.compare.jpg``, grey and coloured side by side.
         workers: pictures in work at once, which bounds the memory; by default 2 to 4.
         tolerant: colour pictures that are cut short as far as they go.
+        negative: invert every picture first.
+        layer: write only the colours, as ``name.layer.png`` or ``.tif``.
     """
 
     output: Path | None = None
@@ -91,6 +94,8 @@ class BatchOptions:
     compare: bool = False
     workers: int | None = None
     tolerant: bool = False
+    negative: bool = False
+    layer: bool = False
 
 
 def colorize_many(
@@ -124,10 +129,16 @@ def colorize_many(
     def color(task: _Task) -> Colored:
         overwrite = task.ours or task.overwrite
         return colorizer.file(
-            task.source, task.target, steering, overwrite=overwrite, tolerant=options.tolerant
+            task.source,
+            task.target,
+            steering,
+            overwrite=overwrite,
+            tolerant=options.tolerant,
+            negative=options.negative,
+            layer=options.layer,
         )
 
-    planner = _Planner(options.output, options.overwrite, options.compare)
+    planner = _Planner(options)
     if len(jobs) == 1:  # no pool: an interrupt then reaches the work at once
         decided = planner.decide(jobs[0])
         yield _run(color, decided) if isinstance(decided, _Task) else decided
@@ -165,10 +176,11 @@ def _finished(pending: Outcome | Future[Outcome]) -> Outcome:
 class _Planner:
     """Decide, job by job and in order, what is written where and what needs no work."""
 
-    def __init__(self, output: Path | None, overwrite: bool, compare: bool) -> None:
-        self._output = output
-        self._overwrite = overwrite
-        self._compare = compare
+    def __init__(self, options: BatchOptions) -> None:
+        self._output = options.output
+        self._overwrite = options.overwrite
+        self._compare = options.compare
+        self._path_of = layer_path if options.layer else output_path
         self._claimed: dict[str, Path] = {}
 
     def decide(self, job: Job) -> _Task | Outcome:
@@ -187,7 +199,7 @@ class _Planner:
         return _Task(job.source, target, job.target is None, self._overwrite, self._compare)
 
     def _default_target(self, job: Job) -> Path:
-        beside = output_path(job.source)
+        beside = self._path_of(job.source)
         return beside if self._output is None else self._output / job.relative.parent / beside.name
 
     def _is_done(self, source: Path, target: Path) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from koalarize import __version__
 from koalarize.cli.model_choice import BlendChroma, Faithful, ModelChoice, Offline, Yes
-from koalarize.cli.replay import warn_of_weights
+from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.steering_options import (
     film_option_names,
     option_names,
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
 
     from koalarize.batch.find import Job
+    from koalarize.colorizer.colorizer import Colorizer
     from koalarize.steering.session import Session
+    from koalarize.steering.steering import Steering
 
 __all__ = ["PicturesCommand", "pictures"]
 
@@ -117,6 +119,20 @@ _Preview = Annotated[
     int | None,
     typer.Option(metavar="N", help="Of films: colour N frames spread over it, on one sheet."),
 ]
+_Negative = Annotated[bool, typer.Option("--negative", help="Invert the pictures first.")]
+_Layer = Annotated[
+    bool,
+    typer.Option(
+        "--layer", help="Write only the colours, as a layer for an editor: photo.layer.png."
+    ),
+]
+_Series = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Give the same things the same colours as all over this folder, by one palette.",
+    ),
+]
 _Version = Annotated[
     bool,
     typer.Option(
@@ -141,10 +157,14 @@ def pictures(
     blend_chroma: BlendChroma = None,
     yes: Yes = False,
     offline: Offline = False,
+    negative: _Negative = False,
+    layer: _Layer = False,
+    series: _Series = None,
     version: _Version = False,
     **asked: object,
 ) -> int:
     """Colour pictures."""
+    inputs = inputs or ([os.fspath(series)] if series is not None else None)
     if not inputs:
         typer.echo(ctx.get_help(), err=True)
         return 2
@@ -162,7 +182,14 @@ def pictures(
         steering = read_steering(asked)
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
     if films:
-        _check_company(inputs, films, replayed, output, compare)
+        for_pictures: dict[str, object] = {
+            "--session": replayed,
+            "--compare": compare,
+            "--negative": negative,
+            "--layer": layer,
+            "--series": series,
+        }
+        _check_company(inputs, films, for_pictures, output)
         from koalarize.cli.films import Films, color_films
 
         wanted = Films(films, output, overwrite, list_shots, preview)
@@ -170,9 +197,12 @@ def pictures(
     if "-" in inputs or output == "-":
         if compare:
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
+        if layer or series is not None:
+            raise OptionError("`--layer` and `--series` go with files: name one instead of `-`")
         from koalarize.cli.stream import Stream, color_stream
 
-        return color_stream(Stream(inputs, output, overwrite, tolerant), choice, steering, replayed)
+        piped = Stream(inputs, output, overwrite, tolerant, negative)
+        return color_stream(piped, choice, steering, replayed)
     from koalarize.batch.find import find_all
     from koalarize.batch.run import BatchOptions, colorize_many
     from koalarize.cli.report import follow, note_of_unread
@@ -186,10 +216,28 @@ def pictures(
         raise OptionError(f"`{option}` is for one picture but {len(jobs)} are given: name only one")
     colorizer = choice.load()
     jobs, folder = _place(jobs, output)
-    options = BatchOptions(folder, overwrite, compare, tolerant=tolerant)
+    if series is not None:
+        steering = _led_by(series, colorizer, steering)
+    options = BatchOptions(
+        folder, overwrite, compare, tolerant=tolerant, negative=negative, layer=layer
+    )
     code = follow(colorize_many(colorizer, jobs, steering, options), len(jobs))
     note_of_unread(found.unread)
     return code
+
+
+def _led_by(series: Path, colorizer: Colorizer, steering: Steering) -> Steering:
+    """Return steering that the palette of a series leads.
+
+    Raises:
+        OptionError: if the series holds nothing, or a reference is given too.
+    """
+    from koalarize.batch.find import find_pictures
+    from koalarize.batch.series import palette_of_series
+
+    plain = dataclasses.replace(steering, hints=())
+    palette = palette_of_series(colorizer, find_pictures([series]), plain)
+    return steering.changed({"reference": palette})
 
 
 def _check_films(ctx: typer.Context, films: Sequence[str]) -> None:
@@ -204,15 +252,14 @@ def _check_films(ctx: typer.Context, films: Sequence[str]) -> None:
 def _check_company(
     inputs: Sequence[str],
     films: Sequence[str],
-    replayed: Session | None,
+    for_pictures: Mapping[str, object],
     output: str | None,
-    compare: bool,
 ) -> None:
     """Refuse what films and pictures cannot be asked in one command."""
     if len(films) < len(inputs):
         other = next(given for given in inputs if given not in films)
         raise OptionError(f"`{other}` is no film but `{films[0]}` is: colour them one by one")
-    for option, given in (("--session", replayed), ("--compare", compare)):
+    for option, given in for_pictures.items():
         if given:
             raise OptionError(
                 f"`{option}` is for pictures but `{films[0]}` is a film: leave it out"
@@ -245,7 +292,7 @@ def _check_photo(session: Session, jobs: Sequence[Job]) -> None:
             f"`--session` is for one picture but {len(jobs)} are given: name only one"
         )
     if jobs[0].problem is None and jobs[0].source.is_file():
-        session.check(jobs[0].source.read_bytes(), jobs[0].source.name)
+        check_bytes(session, jobs[0].source.read_bytes(), jobs[0].source.name)
     warn_of_weights(session)
 
 

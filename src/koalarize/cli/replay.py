@@ -5,6 +5,7 @@ Not here: sessions themselves (``steering.session``).
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from koalarize.steering.session import Session
 
-__all__ = ["warn_of_weights"]
+__all__ = ["check_bytes", "warn_of_weights"]
 
 
 def warn_of_weights(session: Session) -> None:
@@ -24,5 +25,26 @@ def warn_of_weights(session: Session) -> None:
         typer.echo(
             f"koalarize: warning: the session was saved with other weights of `{card.name}` "
             f"({str(session.weights)[:12]}… instead of {card.sha256[:12]}…); colours may differ",
+            err=True,
+        )
+
+
+def check_bytes(session: Session, data: bytes, name: str) -> None:
+    """Check that a file's bytes are the session's photo; say so if only its picture is.
+
+    Raises:
+        OtherPhotoError: if it is another picture.
+        PhotoError: if the bytes are others, and no picture.
+    """
+
+    def pixels() -> str:
+        from koalarize.photo.photo import Photo
+
+        return Photo.read(data).digest()
+
+    if not session.check(hashlib.sha256(data).hexdigest(), name, pixels):
+        typer.echo(
+            f"koalarize: warning: `{name}` was changed since the session was saved, but its "
+            "picture is the same",
             err=True,
         )

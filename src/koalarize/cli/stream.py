@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from koalarize.cli.replay import warn_of_weights
+from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import note_of_colors, note_of_losses
 from koalarize.errors import OptionError, PhotoError
 
@@ -34,12 +34,14 @@ class Stream:
         output: a file, or ``-`` or None for stdout.
         overwrite: replace that file if it exists.
         tolerant: colour a picture that is cut short as far as it goes.
+        negative: invert the picture first.
     """
 
     inputs: Sequence[str]
     output: str | None
     overwrite: bool
     tolerant: bool = False
+    negative: bool = False
 
 
 def color_stream(
@@ -64,13 +66,15 @@ def color_stream(
         )
     data = _read(inputs[0])
     if session is not None:
-        session.check(data, "stdin" if inputs[0] == "-" else inputs[0])
+        check_bytes(session, data, "stdin" if inputs[0] == "-" else inputs[0])
         warn_of_weights(session)
 
     from koalarize.photo.files import write_bytes
 
     format = None if target is None else target.suffix
-    colored = choice.load().data(data, steering, format=format, tolerant=stream.tolerant)
+    colored = choice.load().data(
+        data, steering, format=format, tolerant=stream.tolerant, negative=stream.negative
+    )
     assert colored.data is not None
     if target is None:
         sys.stdout.buffer.write(colored.data)

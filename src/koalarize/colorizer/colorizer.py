@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from koalarize.colorizer.layer import layer_path
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.prepare import framed, prepared
@@ -27,6 +28,7 @@ from koalarize.colorizer.several import encode_each
 from koalarize.engines.blend import MOST_CHROMA
 from koalarize.engines.engine import Engine, ModelInfo
 from koalarize.photo.files import check_output, output_path, write_bytes
+from koalarize.photo.negative import inverted
 from koalarize.photo.photo import Photo
 from koalarize.photo.sources import seekable
 from koalarize.steering.steering import PLAIN, Steering
@@ -176,25 +178,32 @@ class Colorizer:
         *,
         overwrite: bool = False,
         tolerant: bool = False,
+        negative: bool = False,
+        layer: bool = False,
     ) -> Colored:
         """Colour a file into another one, with all its pages or frames where that holds them.
 
         Args:
             source: the picture; it is never replaced.
-            target: the file to write; by default ``name.color.ext`` beside the picture.
+            target: the file to write; by default ``name.color.ext`` beside the picture, and
+                ``name.layer.png`` or ``.tif`` of a layer.
             steering: what is asked of the colouring.
             overwrite: replace ``target`` if it exists.
             tolerant: colour a picture that is cut short as far as it goes.
+            negative: invert the picture first.
+            layer: write only the colours, transparent where there are none.
 
         Raises:
             PhotoError: if the picture cannot be read.
             OutputError: if the result cannot be written; nothing is left half-written.
             OptionError: if the model cannot do what is asked.
         """
-        path = output_path(source) if target is None else Path(target)
+        usual = layer_path(Path(source)) if layer else output_path(source)
+        path = usual if target is None else Path(target)
         check_output(path, source=Path(source), overwrite=overwrite)
         with closing(Photo.each(source, tolerant=tolerant)) as pictures:
-            data, colored = self._each(pictures, steering, path.suffix)
+            positives = (inverted(picture) for picture in pictures) if negative else pictures
+            data, colored = self._each(positives, steering, path.suffix, layer=layer)
         check_output(path, source=Path(source), overwrite=overwrite)  # it may have appeared
         written = write_bytes(data, path, overwrite=overwrite)
         return dataclasses.replace(colored, path=written)
@@ -206,6 +215,7 @@ class Colorizer:
         *,
         format: str | None = None,
         tolerant: bool = False,
+        negative: bool = False,
     ) -> Colored:
         """Colour a file's bytes, with all its pictures, into those of another file.
 
@@ -215,6 +225,7 @@ class Colorizer:
             format: Pillow's name of the result's format, or an extension; by default the
                 picture's own.
             tolerant: colour a picture that is cut short as far as it goes.
+            negative: invert the picture first.
 
         Returns:
             The result, whose ``data`` are the file.
@@ -225,14 +236,20 @@ class Colorizer:
             OptionError: if the model cannot do what is asked.
         """
         with closing(Photo.each(picture, tolerant=tolerant)) as pictures:
-            data, colored = self._each(pictures, steering, format)
+            positives = (inverted(picture) for picture in pictures) if negative else pictures
+            data, colored = self._each(positives, steering, format)
         return dataclasses.replace(colored, data=data)
 
     def _each(
-        self, pictures: Iterator[Photo], steering: Steering, format: str | None
+        self,
+        pictures: Iterator[Photo],
+        steering: Steering,
+        format: str | None,
+        *,
+        layer: bool = False,
     ) -> tuple[bytes, Colored]:
         lead = palette_from_photo if self.info.output == "logits" else None
-        return encode_each(pictures, self.photo, steering, format, lead)
+        return encode_each(pictures, self.photo, steering, format, lead, layer=layer)
 
     def photo(self, photo: Photo, steering: Steering = PLAIN) -> Colored:
         """Colour a photo.

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from koalarize.colorizer.layer import color_layer
+from koalarize.photo.negative import looks_like_color_negative
 from koalarize.photo.pages import encode_pages, format_for_all, notes_of_pages
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
@@ -30,6 +32,8 @@ def encode_each(
     steering: Steering,
     format: str | None,
     lead: Callable[[Photo], Palette] | None = None,
+    *,
+    layer: bool = False,
 ) -> tuple[bytes, Colored]:
     """Colour the pictures of a file and encode them as one file again.
 
@@ -42,6 +46,7 @@ def encode_each(
         format: as ``Photo.encode`` takes it.
         lead: takes the palette of the first picture, which then leads all frames of an animation
             or a stereo pair, so that things keep their colours; None where palettes do not lead.
+        layer: encode only the colours, transparent where there are none.
 
     Returns:
         The file, and the first picture coloured, with the notes on all.
@@ -52,11 +57,15 @@ def encode_each(
         OptionError: if the model cannot do what is asked.
     """
     first = next(pictures)
+    if looks_like_color_negative(first):
+        note = "it looks like a colour negative: --negative inverts it first"
+        first = dataclasses.replace(first, notes=(*first.notes, note))
     colored = color(first, steering)
     kind = format_for_all(first, format)
     if kind is None:
         notes = first.notes_as(format)
-        data = colored.photo.encode(colored.photo.pixels, format=format)
+        shown, srgb = _shown(colored.photo, layer)
+        data = shown.encode(srgb, format=format)
         return data, dataclasses.replace(colored, notes=notes)
     if first.frame is not None and lead is not None and steering.reference is None:
         steering = dataclasses.replace(steering, reference=lead(colored.photo))
@@ -67,12 +76,12 @@ def encode_each(
 
     def pages() -> Iterator[tuple[Photo, Array]]:
         nonlocal had_colors
-        yield colored.photo, colored.photo.pixels
+        yield _shown(colored.photo, layer)
         for photo in pictures:
             notes_of_each.append(photo.notes_as(kind, pages=first.pages))
             later = color(photo, unhinted)
             had_colors |= later.had_colors
-            yield later.photo, later.photo.pixels
+            yield _shown(later.photo, layer)
 
     data = encode_pages(pages(), kind)
     notes = notes_of_pages(notes_of_each, first.called)
@@ -82,3 +91,7 @@ def encode_each(
         missing = f"{first.called}s from {len(notes_of_each) + 1} to {first.pages}"
         notes = (*notes, f"it is cut short: {missing} are missing")
     return data, dataclasses.replace(colored, notes=notes, had_colors=had_colors)
+
+
+def _shown(colored: Photo, layer: bool) -> tuple[Photo, Array]:
+    return color_layer(colored) if layer else (colored, colored.pixels)

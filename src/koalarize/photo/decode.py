@@ -134,19 +134,30 @@ def decode_image(
         else:
             samples = srgb_of_samples(beside.samples(), image.info.get("icc_profile"), name)
         exif, orientation = exif_of(image, name)
+        pages, lost = _pages_of(image, limits) if kind in CALLED and own else (1, ())
+        frame = frame_of(image) if not lost else None
     except MemoryError as error:
         raise too_large(image.size, name) from error
     except DECODE_ERRORS as error:
         raise PhotoError(damaged(name, error)) from error
-    frame, pages = frame_of(image), getattr(image, "n_frames", 1) if kind in CALLED and own else 1
     packing = _packing_of(image, beside)
     if own:
         Image.Image.close(image)  # frees Pillow's copy before ours is turned; the file stays open
-    notes = (*beside.notes, *samples.notes)
+    notes = (*beside.notes, *samples.notes, *lost)
     decoded = Decoded(
         samples.values, samples.alpha, kind, exif, dpi, metadata, notes, pages, frame, packing
     )
     return turned(decoded, orientation)
+
+
+def _pages_of(image: Image.Image, limits: Limits) -> tuple[int, tuple[str, ...]]:
+    """Return how many pictures there are, and a note if those behind the first are damaged."""
+    try:
+        return getattr(image, "n_frames", 1), ()
+    except DECODE_ERRORS:
+        if not limits.tolerant:
+            raise
+        return 1, ("what stands behind its first picture is damaged and left out",)
 
 
 def _packing_of(image: Image.Image, beside: Beside) -> Packing:

@@ -5,11 +5,15 @@ Not here: how pixels become bytes (``photo``). Nothing of ours is imported but t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
+import platform
 import secrets
 import struct
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +36,11 @@ __all__ = [
 ]
 
 _BLOCK = 1 << 20
+_PART = ".koalarize-"  # temporary files begin so: then the machine, the process, and chance
+_HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_STALE_AFTER = 86_400  # seconds, for those of other machines
+_SWEPT: set[Path] = set()
+_SWEEPING = threading.Lock()
 _LONGEST_NAME = 255  # bytes, on all usual file systems
 
 #: Extensions that can be written -> Pillow's name of the format.
@@ -184,10 +193,13 @@ def check_place(path: Path) -> None:
 def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
     """Write a file whole or not at all: under a temporary name beside it, then renamed.
 
+    What a killed run has left in the folder under such a name is removed.
+
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".koalarize-{secrets.token_hex(6)}.part")
+    _sweep(path.parent)
+    temporary = path.with_name(f"{_PART}{_HERE}-{os.getpid()}-{secrets.token_hex(6)}.part")
     try:
         try:
             with temporary.open("xb") as stream:  # unlike `tempfile`, this honors the umask
@@ -203,6 +215,36 @@ def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
             "check the folder's permissions and free space, or choose another folder."
         ) from error
     return path
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs have left in a folder; once a process and folder."""
+    with _SWEEPING:
+        if folder in _SWEPT:
+            return
+        _SWEPT.add(folder)
+        with contextlib.suppress(OSError):
+            for left in folder.glob(f"{_PART}*.part"):
+                if _is_stale(left):
+                    left.unlink(missing_ok=True)
+
+
+def _is_stale(part: Path) -> bool:
+    """Tell whether no running program writes a temporary file."""
+    words = part.stem.removeprefix(_PART).split("-")
+    if len(words) == 3 and words[0] == _HERE and words[1].isdigit() and os.name == "posix":
+        return int(words[1]) == os.getpid() or not _runs(int(words[1]))
+    return time.time() - part.stat().st_mtime > _STALE_AFTER
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # asks only
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def sha256_of(path: Path, progress: Callable[[int, int], None] | None = None) -> str:

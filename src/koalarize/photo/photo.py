@@ -7,6 +7,7 @@ file: format, alpha, EXIF, resolution and bit depth stay; the profile becomes sR
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Generator
@@ -205,6 +206,14 @@ class Photo:
     def is_grey(self) -> bool:
         """Whether ``pixels`` is (H, W)."""
         return self.pixels.ndim == 2
+
+    def digest(self) -> str:
+        """Return the sha256 of the picture itself: of size, depth, pixels and alpha."""
+        found = hashlib.sha256(f"{self.pixels.shape} {self.pixels.dtype}".encode())
+        for plane in (self.pixels, self.alpha):
+            if plane is not None:
+                found.update(np.ascontiguousarray(plane).data)
+        return found.hexdigest()
 
     def lightness(self, *, threads: int = 1) -> npt.NDArray[np.float32]:
         """Return L* (H, W) float32 in [0, 100]; of a colored picture, that of its colors."""

@@ -56,6 +56,7 @@ DECODE_ERRORS = (
     TypeError,
     AttributeError,
     RuntimeError,
+    AssertionError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,

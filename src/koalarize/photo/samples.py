@@ -7,6 +7,7 @@ bytes are asked for, first the high and then the low ones.
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -19,13 +20,25 @@ from koalarize.photo.png_chunks import SIGNATURE, chunk
 from koalarize.photo.profiles import pixels_to_srgb
 from koalarize.photo.read import is_neutral_throughout, pixels_of, wide_to_uint16
 
-__all__ = ["Samples", "is_deep_png", "png_samples", "srgb_of_samples"]
+__all__ = [
+    "Samples",
+    "is_deep_png",
+    "is_deep_ppm",
+    "png_samples",
+    "ppm_samples",
+    "srgb_of_samples",
+]
 
 Array = npt.NDArray[Any]
 
 _RGB, _GREY_ALPHA, _RGBA = 2, 4, 6  # color types of PNG
 _HEADER = slice(16, 29)  # where the data of a PNG file's first chunk stand
 _FIRST = 33  # and where it ends
+_PPM_HEAD = 1024
+_BETWEEN = rb"(?:\s|#[^\n]*\n)+"
+_PPM = re.compile(
+    rb"P6" + _BETWEEN + rb"(\d{1,7})" + _BETWEEN + rb"(\d{1,7})" + _BETWEEN + rb"(\d{1,5})\s"
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,33 @@ def png_samples(stream: BinaryIO) -> Samples:
         shown = (values != np.array(clear, np.uint16)).any(-1)
         alpha = np.where(shown, 65535, 0).astype(np.uint16)
     return Samples(values, alpha)
+
+
+def is_deep_ppm(head: bytes) -> bool:
+    """Tell whether a file begins as a PPM of colors of more than 8 bits, which Pillow halves."""
+    found = _PPM.match(head)
+    return found is not None and 255 < int(found[3]) < 65536
+
+
+def ppm_samples(stream: BinaryIO) -> Samples:
+    """Decode a PPM file for which ``is_deep_ppm`` is true.
+
+    Raises:
+        ValueError: if it is cut short.
+    """
+    stream.seek(0)
+    found = _PPM.match(stream.read(_PPM_HEAD))
+    assert found is not None
+    width, height, most = (int(number) for number in found.groups())
+    stream.seek(found.end())
+    data = stream.read(6 * width * height)
+    if len(data) < 6 * width * height:
+        raise ValueError("image file is truncated")
+    levels = np.frombuffer(data, ">u2").reshape(height, width, 3)
+    if most < 65535:
+        scaled = levels.astype(np.uint32) * 65535 // most
+        return Samples(np.minimum(scaled, 65535).astype(np.uint16), None)
+    return Samples(levels.astype(np.uint16), None)
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -6,7 +6,7 @@ Not here: pictures, networks. The page of ``koalarize serve`` saves sessions and
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,6 +30,7 @@ class SessionPhoto(Strictly):
 
     name: _Text
     sha256: _Text
+    pixels: _Text | None = Field(None, description="sha256 of the decoded picture")
 
 
 class SessionFile(Strictly):
@@ -51,10 +52,12 @@ class Session:
 
     Attributes:
         photo: the photo's file name, for people.
-        sha256: of the photo's bytes; a session goes with these bytes only.
+        sha256: of the photo's bytes.
         model: name of the model.
-        weights: sha256 of the model's file, where it is known.
         steering: what was asked.
+        weights: sha256 of the model's file, where it is known.
+        pixels: sha256 of the decoded picture, with which a session goes whatever else its file
+            says; None in sessions of earlier versions, which go with the bytes alone.
     """
 
     photo: str
@@ -62,12 +65,13 @@ class Session:
     model: str
     steering: Steering
     weights: str | None = None
+    pixels: str | None = None
 
     def dumps(self) -> str:
         """Return it as JSON text."""
         document = SessionFile(
             format=FORMAT,
-            photo=SessionPhoto(name=self.photo, sha256=self.sha256),
+            photo=SessionPhoto(name=self.photo, sha256=self.sha256, pixels=self.pixels),
             weights=self.weights,
             steering=steering_asked(self.steering, self.model),
         )
@@ -86,7 +90,7 @@ class Session:
             raise OptionError(f"the session cannot be used: {reason(error)}") from error
         model, steering = document.steering.parse()
         photo = document.photo
-        return cls(photo.name, photo.sha256, model, steering, document.weights)
+        return cls(photo.name, photo.sha256, model, steering, document.weights, photo.pixels)
 
     @classmethod
     def read(cls, path: Path) -> Session:
@@ -104,22 +108,25 @@ class Session:
                 f"the session `{path}` cannot be read ({error.strerror}): check its name"
             ) from error
 
-    def check(self, data: bytes, name: str) -> None:
-        """Check that these are the bytes of the session's photo.
+    def check(self, found: str, name: str, pixels: Callable[[], str]) -> bool:
+        """Check that a file is the session's photo.
 
         Args:
-            data: the file.
+            found: the sha256 of its bytes.
             name: what to call it.
+            pixels: returns the sha256 of its decoded picture; asked only if the bytes are others.
+
+        Returns:
+            Whether its bytes are those of before; otherwise only the picture in it is.
 
         Raises:
-            OtherPhotoError: if they are others.
+            OtherPhotoError: if it is another picture.
         """
-        self.check_hash(hashlib.sha256(data).hexdigest(), name)
-
-    def check_hash(self, found: str, name: str) -> None:
-        """Check that this is the sha256 of the session's photo; raises as ``check`` does."""
-        if found != self.sha256:
-            raise OtherPhotoError(
-                f"the session belongs to `{self.photo}` (sha256 {self.sha256[:12]}…) but `{name}` "
-                f"is another picture ({found[:12]}…): give the photo it was made with, unchanged"
-            )
+        if found == self.sha256:
+            return True
+        if self.pixels is not None and pixels() == self.pixels:
+            return False
+        raise OtherPhotoError(
+            f"the session belongs to `{self.photo}` (sha256 {self.sha256[:12]}…) but `{name}` "
+            f"is another picture ({found[:12]}…): give the photo it was made with"
+        )

@@ -25,7 +25,8 @@ from koalarize.web.studio.openapi import (
     problems,
     send_file,
 )
-from koalarize.web.studio.state import Shared
+from koalarize.web.studio.photo_store import Entry
+from koalarize.web.studio.state import Shared, Studio
 from koalarize.web.studio.strict import StrictRoute
 from koalarize.web.studio.work_queue import Stop
 
@@ -67,11 +68,12 @@ async def render(studio: Shared, request: Request, id: Id, asked: schemas.Render
     response_model=SessionFile,
     responses=problems(*WORKED),
 )
-async def save(studio: Shared, id: Id, asked: schemas.SessionAsked) -> Response:
+async def save(studio: Shared, request: Request, id: Id, asked: schemas.SessionAsked) -> Response:
     entry, (model, steering) = studio.photos.get(id), asked.steering.parse()
     card = card_of(model)
     weights = None if card is None else card.sha256
-    session = Session(entry.name, entry.id, model, steering, weights)
+    pixels = await studio.queue.run(lambda: _digest(studio, entry), request)
+    session = Session(entry.name, entry.id, model, steering, weights, pixels)
     name = f"{PurePosixPath(entry.name).stem}.koalarize.json"
     headers = {"content-disposition": attachment(name)}
     return Response(session.dumps(), headers=headers, media_type="application/json")
@@ -89,8 +91,13 @@ async def reopen(studio: Shared, request: Request, id: Id) -> SteeringAsked:
 
     def opened(text: bytes) -> SteeringAsked:
         session = Session.loads(text)
-        session.check_hash(entry.id, entry.name)
+        session.check(entry.id, entry.name, lambda: _digest(studio, entry))
         return steering_asked(session.steering, session.model)
 
     async with studio.uploads.read(request) as sent:
         return await studio.queue.run(lambda: opened(sent.picture), request)
+
+
+def _digest(studio: Studio, entry: Entry) -> str:
+    with studio.photos.open(entry) as opened:
+        return opened.photo.digest()

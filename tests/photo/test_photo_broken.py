@@ -1,0 +1,94 @@
+"""Broken files of every kind, cut and changed all over: a picture or a sentence, never a bug."""
+
+import importlib.util
+import io
+import random
+import struct
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from koalarize.errors import KoalarizeError, PhotoError
+from koalarize.photo.photo import Photo
+from photo_parts import saved, smooth
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz.py"
+
+
+def all_pictures(data, tolerant):
+    try:
+        return [photo.pixels.shape for photo in islice(Photo.each(data, tolerant=tolerant), 5)]
+    except PhotoError:
+        return []
+
+
+def moving(kind):
+    frames = [Image.fromarray(np.roll(smooth(12, 16), shift, 1)) for shift in (0, 3, 6)]
+    return saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=50)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "MPO"])
+def test_cut_at_every_place(kind):
+    whole = moving(kind)
+    assert len(all_pictures(whole, False)) == 3
+    for at in range(0, len(whole), max(1, len(whole) // 150)):
+        for tolerant in (False, True):
+            all_pictures(whole[:at], tolerant)
+
+
+def test_the_first_picture_is_read_where_one_asks_for_it():
+    whole = moving("GIF")
+    found = [all_pictures(whole[:at], True) for at in range(len(whole) // 2, len(whole), 11)]
+    assert all((12, 16) in shapes for shapes in found)
+
+
+def test_each_field_of_a_second_page_missing():
+    whole = moving("TIFF")
+    (first,) = struct.unpack_from("<I", whole, 4)
+    (count,) = struct.unpack_from("<H", whole, first)
+    (second,) = struct.unpack_from("<I", whole, first + 2 + 12 * count)
+    (count,) = struct.unpack_from("<H", whole, second)
+    for number in range(count):
+        for value in (b"\0\0", b"\xff\xff"):
+            at = second + 2 + 12 * number
+            broken = whole[:at] + value + whole[at + 2 :]
+            for tolerant in (False, True):
+                all_pictures(broken, tolerant)
+
+
+def test_mutated_files_of_every_kind(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    found = importlib.util.spec_from_file_location("fuzz", SCRIPT)
+    fuzz = importlib.util.module_from_spec(found)
+    found.loader.exec_module(fuzz)
+    for name, runs in (("photo", 250), ("session", 60), ("hint", 200)):
+        rng = random.Random(5)
+        fuzzer, seeds = fuzz.Fuzzer(fuzz.TARGETS[name](), tmp_path / name), fuzz.seeds_of(name)
+        for seed in seeds:
+            fuzzer(seed)
+        for _ in range(runs):
+            fuzzer(fuzz.mutated(rng.choice(seeds), seeds, rng))
+        assert fuzzer.found == set()
+        assert 0 < fuzzer.refused < fuzzer.runs == runs + len(seeds)
+
+
+def test_the_fuzzer_finds_what_is_no_answer(tmp_path):
+    found = importlib.util.spec_from_file_location("fuzz", SCRIPT)
+    fuzz = importlib.util.module_from_spec(found)
+    found.loader.exec_module(fuzz)
+
+    def target(data):
+        if data:
+            raise KoalarizeError("refused")
+        raise ZeroDivisionError
+
+    fuzzer = fuzz.Fuzzer(target, tmp_path)
+    for data in (b"a", b"", b"", b"b"):
+        fuzzer(data)
+    assert (fuzzer.runs, fuzzer.refused, len(fuzzer.found)) == (4, 2, 1)
+    assert len(list(tmp_path.glob("*.txt"))) == 1
+    assert io.BytesIO(next(tmp_path.glob("*.bin")).read_bytes()).read() == b""
