@@ -67,7 +67,7 @@ class StopError(Exception):
     """What a test stops a film with."""
 
 
-@pytest.mark.parametrize("frames", [1, 13, 30, 44, 64, 84])
+@pytest.mark.parametrize("frames", [1, 30, 64])
 def test_a_film_stopped_anywhere_ends_as_one_that_was_not(tmp_path, short_parts, frames):
     whole = color(film(tmp_path / "a"))
     source = film(tmp_path / "b")

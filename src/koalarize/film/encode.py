@@ -59,6 +59,11 @@ class Coding:
 
     @property
     def full_range(self) -> bool:
+        """Whether black is 0 in the result's numbers; in ProRes it never is."""
+        return self.source_full and self.options.codec != "prores"
+
+    @property
+    def source_full(self) -> bool:
         """Whether black is 0 in the film's numbers."""
         facts = self.facts
         if self.source.rgb:
@@ -66,6 +71,13 @@ class Coding:
         if facts.full_range is not None:
             return facts.full_range
         return facts.pixel_format.startswith(("yuvj", "gray", "ya", "mono"))
+
+    @property
+    def range_tag(self) -> int:
+        """The range as FFmpeg numbers it: 1 for 16 to 235, 2 for full, 0 where nothing says."""
+        if self.full_range:
+            return 2
+        return 1 if self.source_full or self.facts.full_range is False else 0
 
     @property
     def matrix(self) -> int:
@@ -84,7 +96,7 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
     if depth < source.depth:
         losses.append(f"{source.depth} bits become {depth}")
     if source.alpha:
-        losses.append("its transparency")
+        losses.append("its transparency is not kept")
     kind = (source.across, source.down)
     if source.rgb:
         kind = (1, 1)
@@ -114,8 +126,7 @@ def set_up(context: VideoCodecContext, coding: Coding) -> None:
     context.color_primaries = facts.primaries
     context.color_trc = facts.transfer
     context.colorspace = coding.matrix
-    if facts.full_range is not None or coding.full_range:
-        context.color_range = 2 if coding.full_range else 1
+    context.color_range = coding.range_tag
     context.flags |= Flags.global_header | Flags.frame_duration
     if facts.interlaced:
         context.flags |= Flags.interlaced_dct | Flags.interlaced_me
@@ -173,6 +184,10 @@ class Encoder:
             numbers = numbers >> (layout.depth - coding.target.depth)
         elif layout.depth < coding.target.depth:
             numbers = numbers.astype(np.uint16) << (coding.target.depth - layout.depth)
+        if coding.source_full and not coding.full_range:
+            unit = 2 ** (coding.target.depth - 8)
+            share = np.float32(219 * unit / (2**coding.target.depth - 1))
+            numbers = (numbers * share + np.float32(16 * unit + 0.5)).astype(numbers.dtype)
         return picture, numbers
 
     def encode(
@@ -203,7 +218,7 @@ class Encoder:
         out.color_primaries = coding.facts.primaries
         out.color_trc = coding.facts.transfer
         out.colorspace = coding.matrix
-        out.color_range = 2 if coding.full_range else (1 if coding.facts.full_range is False else 0)
+        out.color_range = coding.range_tag
         yield from self._context.encode(out)
 
     def finish(self) -> Iterator[av.Packet[Stream]]:

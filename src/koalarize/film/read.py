@@ -19,11 +19,14 @@ from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
 
-__all__ = ["Facts", "FilmFrame", "Reading", "open_film", "read_facts"]
+__all__ = ["NOT_FILMS", "Facts", "FilmFrame", "Reading", "open_film", "read_facts"]
 
-_NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+#: What marks a stream of pictures that is no film.
+NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _LOOKED_AT = 5  # frames at the start, to learn whether a film is interlaced
 _MOST_ERRORS = 1000  # in a row, of a container that cannot be read on
+_EVEN = 12  # frames one step apart, and few others, that make a film one of a single rate
+_HOLE = 3  # steps without a frame that are a hole in such a film
 _JUMP = 1.0  # seconds: a time that falls by more starts the clock of a stream afresh
 
 
@@ -104,6 +107,8 @@ class Reading:
     damaged: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     resized: int = 0
     retimed: int = 0
+    _even: int = 0
+    _uneven: int = 0
 
     def frames(self) -> Iterator[FilmFrame]:
         """Yield every frame that can be decoded, in the order of showing."""
@@ -130,6 +135,8 @@ class Reading:
                     pts = last + max(1, min(step, duration or step))
                 if picture.is_corrupt:
                     self._note(pts, step)
+                if last is not None:
+                    self._watch(last, pts, step)
                 last = pts
                 yield FilmFrame(number, pts, duration, self._fitted(picture))
                 number += 1
@@ -154,6 +161,15 @@ class Reading:
             except FFmpegError:
                 if packet.pts is not None:
                     self._note(packet.pts, packet.duration or 1)
+
+    def _watch(self, last: int, pts: int, step: int) -> None:
+        """Note a hole in a film of one rate: containers skip in silence what they cannot read."""
+        if 0.5 * step <= pts - last <= 1.5 * step:
+            self._even += 1
+        elif self._even >= max(_EVEN, 8 * self._uneven) and pts - last > _HOLE * step:
+            self._note(last + step, pts - last - step)
+        else:
+            self._uneven += 1
 
     def _note(self, pts: int, duration: int) -> None:
         """Note that what begins at ``pts`` could not be decoded."""
@@ -234,7 +250,7 @@ def read_facts(path: Path) -> Facts:
 
 def _main_stream(container: InputContainer, path: Path) -> VideoStream:
     """Return the stream that is the film: not a cover, not a thumbnail; the largest."""
-    films = [stream for stream in container.streams.video if not stream.disposition & _NOT_FILMS]
+    films = [stream for stream in container.streams.video if not stream.disposition & NOT_FILMS]
     if not films:
         covers = " but a cover picture" if container.streams.video else ""
         raise FilmError(f"`{path}` has no moving pictures{covers}: name a film")

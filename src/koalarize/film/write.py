@@ -23,7 +23,7 @@ from koalarize.errors import OutputError
 from koalarize.film.encode import Coding, set_up
 from koalarize.film.options import CODECS
 from koalarize.film.parts import Part, Store
-from koalarize.film.read import Facts, open_film
+from koalarize.film.read import NOT_FILMS, Facts, open_film
 
 __all__ = ["FORMATS", "Held", "Span", "held_by", "write_film"]
 
@@ -93,12 +93,12 @@ def held_by(ending: str, coding: Coding) -> Held:
     with open_film(facts.path) as source:
         fits = _holds(ending, coding, source, [])
         for stream in source.streams:
-            if stream.index == facts.stream:
+            if stream.index == facts.stream or _is_made_again(stream, ending):
                 continue
             if fits and _holds(ending, coding, source, [*held, stream.index]):
                 held.append(stream.index)
             else:
-                lost.append(f"{_KINDS.get(stream.type, stream.type)} ({_codec(stream)})")
+                lost.append(_name(stream))
     return Held(tuple(held), tuple(lost), fits)
 
 
@@ -115,9 +115,15 @@ def _holds(ending: str, coding: Coding, source: InputContainer, streams: list[in
     return True
 
 
-def _codec(stream: Stream) -> str:
+def _name(stream: Stream) -> str:
+    kind = _KINDS.get(stream.type, stream.type)
     context = cast(Any, stream).codec_context
-    return context.name if context is not None else "unknown"
+    return kind if context is None else f"{kind} ({context.name})"
+
+
+def _is_made_again(stream: Stream, ending: str) -> bool:
+    """Tell whether a container makes a stream itself, of a tag of the pictures: a timecode."""
+    return stream.type == "data" and "timecode" in stream.metadata and ending != ".mkv"
 
 
 def _set_out(
@@ -291,9 +297,14 @@ def _others(
         return
     last: dict[int, int] = {}
     for packet in _demuxed(source, wanted):
-        if packet.dts is None and packet.pts is None:
-            continue
         number, base = packet.stream_index, packet.time_base
+        if packet.dts is None and packet.pts is None:
+            if number in last or not source.streams[number].disposition & NOT_FILMS:
+                continue
+            packet.pts = packet.dts = last[number] = 0  # a cover: one packet, at no time
+            packet.stream = copied[number]
+            yield packet, Fraction(0)
+            continue
         dts = packet.dts if packet.dts is not None else cast(int, packet.pts)
         time = Fraction(dts * base.numerator, base.denominator)
         shown = packet.pts if packet.pts is not None else dts
