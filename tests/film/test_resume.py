@@ -52,8 +52,8 @@ def color(source: Path, progress=None, **options):
 
 @pytest.fixture
 def short_parts(monkeypatch):
-    monkeypatch.setattr("koalarize.film.film._MOST_PART", 12)
-    monkeypatch.setattr("koalarize.film.film._LEAST_PART", 8)
+    monkeypatch.setattr("koalarize.film.make.MOST_PART", 12)
+    monkeypatch.setattr("koalarize.film.make.LEAST_PART", 8)
 
 
 def film(folder: Path) -> Path:
@@ -94,8 +94,8 @@ def test_a_film_that_was_killed_ends_as_one_that_was_not(tmp_path, short_parts):
     paths = [str(here), str(here.parent), *sys.path]
     script = tmp_path / "run.py"
     script.write_text(
-        "import koalarize.film.film as film\n"
-        "film._MOST_PART, film._LEAST_PART = 12, 8\n" + _SCRIPT.format(paths=paths)
+        "import koalarize.film.make as film\n"
+        "film.MOST_PART, film.LEAST_PART = 12, 8\n" + _SCRIPT.format(paths=paths)
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     for after in (20, 33):

@@ -6,6 +6,7 @@ be decoded is passed over and noted, so that the film goes on behind it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -110,10 +111,31 @@ class Reading:
     _even: int = 0
     _uneven: int = 0
 
+    @property
+    def step(self) -> int:
+        """Ticks from one frame to the next, as a rule."""
+        return max(1, round(1 / (self.facts.rate * self.facts.time_base)))
+
+    def between(self, start: float | None, stop: float | None) -> Iterator[FilmFrame]:
+        """Yield the frames of a span, numbered from 0 at its beginning.
+
+        Args:
+            start: seconds of the first frame; None from the beginning.
+            stop: seconds before which it ends; None to the end.
+        """
+        number = 0
+        for frame in self.frames():
+            seconds = float(frame.pts * self.facts.time_base)
+            if stop is not None and seconds >= stop - 1e-6:
+                return
+            if start is None or seconds >= start - 1e-6:
+                yield dataclasses.replace(frame, number=number)
+                number += 1
+
     def frames(self) -> Iterator[FilmFrame]:
         """Yield every frame that can be decoded, in the order of showing."""
         facts = self.facts
-        step = max(1, round(1 / (facts.rate * facts.time_base)))
+        step = self.step
         last: int | None = None
         shift = number = 0
         with open_film(facts.path) as container:
