@@ -11,6 +11,7 @@ from PIL import Image
 
 import film_parts as fp
 from fakes import FakeEngine, OneByOne
+from koalarize import color
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
@@ -280,7 +281,8 @@ def test_a_reference_for_one_shot(tmp_path):
 
     source = film(tmp_path)
     shots, _ = list_shots(source)
-    Image.new("RGB", (32, 32), (40, 60, 220)).save(tmp_path / "blue.png")
+    blue = color.lab_to_srgb(np.array([50, 10, -40], np.float32), dtype=np.uint8)
+    Image.new("RGB", (32, 32), tuple(blue.tolist())).save(tmp_path / "blue.png")
     colorizer = Colorizer(ClassifyingEngine())
     options = FilmOptions(shots=shots, preset="ultrafast")
     path = color_film(colorizer, source, options=options).path
