@@ -4,9 +4,9 @@
     python benchmarks/film.py --memory 60 600 --size 320x240
 
 The film is made here: a camera that moves over pictures that scikit-image ships, a cut every four
-seconds, grain, H.264. ``transcode`` decodes it and encodes it again, with the encoder and settings that
-koalarize uses, in the same process otherwise; both in processes of their own, in turn. Printed are
-seconds, frames a second, the ratio, and what the peak memory of each process was.
+seconds, grain, H.264. ``transcode`` decodes it and encodes it again with the encoder and the settings
+that koalarize uses. Each runs in a process of its own, in turn, `--runs` times. Printed are medians:
+wall and processor seconds, frames a second, the ratios, the peak memory of the process.
 
 ``--memory`` colours films of so many seconds and prints the peak memory of each.
 """
