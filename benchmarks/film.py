@@ -3,10 +3,10 @@
     python benchmarks/film.py [--size 1920x1080] [--seconds 10] [--runs 1] [--model koala-int8]
     python benchmarks/film.py --memory 60 600 --size 320x240
 
-The film is made here: a camera that moves over pictures that scikit-image ships, a cut every four
-seconds, grain, H.264. ``transcode`` decodes it and encodes it again with the encoder and the settings
-that koalarize uses. Each runs in a process of its own, in turn, `--runs` times. Printed are medians:
-wall and processor seconds, frames a second, the ratios, the peak memory of the process.
+The film is made here: a camera that moves over pictures that scikit-image ships, a cut every
+four seconds, grain, H.264. ``transcode`` decodes it and encodes it again with the encoder and the
+settings that koalarize uses. Each runs in a process of its own, in turn, `--runs` times. Printed
+are medians: wall and processor seconds, frames a second, the ratios, the process's peak memory.
 
 ``--memory`` colours films of so many seconds and prints the peak memory of each.
 """

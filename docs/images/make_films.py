@@ -3,8 +3,8 @@
     python docs/images/make_films.py [--seconds 30]
 
 The film is thirty seconds long: a camera that moves over pictures that scikit-image ships, with
-grain, scratches and exposure flicker, and a cut every six seconds. It is coloured frame by frame and
-as usual.
+grain, scratches and exposure flicker, and a cut every six seconds. It is coloured twice: frame by
+frame, and as usual.
 """
 
 from __future__ import annotations

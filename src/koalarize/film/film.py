@@ -55,8 +55,9 @@ class FilmResult:
     notes: tuple[str, ...] = ()
 
 
-#: What may be asked of a photo's own pixels.
-_OF_PHOTOS = ("faded", "turn", "crop")
+#: What a film cannot be asked: its frames keep their shape, its own chroma is replaced, and other
+#: colourings are numbered for one picture only.
+_OF_PHOTOS = ("turn", "crop", "faded", "keep_color", "alternative")
 
 
 def color_film(
@@ -88,15 +89,7 @@ def color_film(
         OutputError: if the result cannot be written; nothing is left half-written under its name.
         OptionError: if something cannot be asked of a film.
     """
-    if steering.hints:
-        raise OptionError(
-            "`--hint` is for pictures: of a film, hints stand in the list that --list-shots writes"
-        )
-    for name in _OF_PHOTOS:
-        if getattr(steering, name):
-            raise OptionError(
-                f"`--{name}` changes a photo itself: a film keeps its frames as they are"
-            )
+    _check_steering(steering)
     facts = read_facts(source)
     coding = coding_of(facts, options)
     path, held = _target(coding, target)
@@ -123,6 +116,18 @@ def color_film(
         tuple(made.reading.damaged),
         tuple(notes),
     )
+
+
+def _check_steering(steering: Steering) -> None:
+    """Refuse what has no meaning for a film."""
+    if steering.hints:
+        raise OptionError(
+            "`--hint` is for pictures: of a film, hints stand in the list that --list-shots writes"
+        )
+    for name in _OF_PHOTOS:
+        if getattr(steering, name) != getattr(PLAIN, name):
+            option = name.replace("_", "-")
+            raise OptionError(f"`--{option}` is for pictures, not for films: leave it out")
 
 
 def _target(coding: Coding, target: Path | None) -> tuple[Path, Held]:
@@ -212,6 +217,7 @@ def preview_film(
         FilmError: if the film cannot be read.
         OutputError: if the sheet cannot be written.
     """
+    _check_steering(steering)
     path = preview_path(source) if target is None else target
     check_output(path, source=source, overwrite=overwrite or target is None)
     sheet = preview(colorizer, read_facts(source), steering, options, count)

@@ -29,7 +29,7 @@ from koalarize.steering.steering import PLAIN, Steering
 
 __all__ = ["Shot", "TimedHint", "clock", "list_path", "read_shots", "write_shots"]
 
-_NUMBERS = ("vividness", "warmth", "alternative", "reach")
+_NUMBERS = ("vividness", "warmth", "tint", "reach")
 _KEYS = ("from", "to", "hints", "reference", *_NUMBERS)
 _HINT_KEYS = ("time", "x", "y", "color", "radius", "reach")
 
