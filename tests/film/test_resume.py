@@ -175,3 +175,32 @@ def test_a_folder_that_cannot_be_written_is_named_at_once(tmp_path):
         assert start
     finally:
         (tmp_path / "a").chmod(0o700)
+
+
+def test_two_runs_do_not_make_the_same_film(tmp_path, short_parts):
+    source = film(tmp_path / "a")
+
+    def again(at):
+        if at.done == 20:
+            color(source)
+
+    if os.name == "nt":
+        pytest.skip("there is no flock")
+    with pytest.raises(OutputError, match="another run makes this film"):
+        color(source, again)
+    assert color(source).frames == 85
+
+
+def test_a_disk_that_will_be_full_is_told_at_the_first_part(tmp_path, short_parts, monkeypatch):
+    source = film(tmp_path / "a")
+    seen = []
+
+    class Usage:
+        free = 3000
+
+    monkeypatch.setattr("koalarize.film.make.shutil.disk_usage", lambda _: Usage)
+    with pytest.raises(OutputError, match=r"will need about .* GB more but only 0.00 GB"):
+        color(source, lambda at: seen.append(at.done))
+    assert max(seen) < 30
+    monkeypatch.undo()
+    assert color(source).resumed == 15

@@ -333,3 +333,21 @@ def test_the_command_lists_and_previews(tmp_path, monkeypatch, capsys):
     assert np.ptp(np.asarray(sheet).astype(int), axis=-1).mean() > 8
     assert not (tmp_path / "film.color.mp4").exists()
     assert main([str(source), "--preview", "0"]) == 2
+
+
+def test_one_palette_leads_every_shot(tmp_path):
+    from fakes import ClassifyingEngine
+
+    source = film(tmp_path)
+    colorizer = Colorizer(ClassifyingEngine())
+
+    def apart(**options):
+        made = FilmOptions(preset="ultrafast", **options)
+        path = color_film(colorizer, source, options=made, overwrite=True).path
+        return color_of(path, slice(0, 36))
+
+    assert not np.allclose(apart(), apart(one_palette=True), atol=0.05)
+    with pytest.raises(OptionError, match="reference"):
+        color_film(
+            Colorizer(Toned()), source, options=FilmOptions(one_palette=True), overwrite=True
+        )

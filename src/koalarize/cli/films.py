@@ -106,13 +106,22 @@ def _one(
         typer.echo(sheet)
         return 0
     begin = time.perf_counter()
-    with stages(_amount) as show:
+    sizes = [0]
+
+    def amount(stage: str, done: int, total: int | None) -> str:
+        del stage
+        coded = sizes[0] / 1e6
+        if total is None:
+            return f"{done} frames, {coded:.0f} MB"
+        whole = coded * max(done, total) / max(1, done)
+        return f"{done} of {max(done, total)} frames, {coded:.0f} of about {whole:.0f} MB"
+
+    with stages(amount) as show:
 
         def progress(at: Progress) -> None:
             sizes[0] = at.bytes
             show(source.name, at.done, at.total or None)
 
-        sizes = [0]
         result = color_film(
             colorizer,
             source,
@@ -124,11 +133,6 @@ def _one(
         )
     _tell(source, result, time.perf_counter() - begin)
     return 1 if result.damaged else 0
-
-
-def _amount(stage: str, done: int, total: int | None) -> str:
-    del stage
-    return f"{done} frames" if total is None else f"{done} of {max(done, total)} frames"
 
 
 def _tell(source: Path, result: FilmResult, seconds: float) -> None:

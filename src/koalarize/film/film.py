@@ -24,7 +24,7 @@ from koalarize.film.options import PLAIN_FILM, FilmOptions
 from koalarize.film.parts import Store
 from koalarize.film.read import Facts, Reading, read_facts
 from koalarize.film.shot_list import list_path, read_shots, write_shots
-from koalarize.film.spread import find_shots, preview, preview_path
+from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
 from koalarize.film.write import FORMATS, Held, Span, held_by, write_film
 from koalarize.photo.files import check_output, check_place
 from koalarize.steering.steering import PLAIN, Steering
@@ -94,19 +94,25 @@ def color_film(
     coding = coding_of(facts, options)
     path, held = _target(coding, target)
     _check(path, source, overwrite)
+    if options.one_palette and steering.reference is None:
+        pooled = pooled_palette(colorizer, facts, steering, options)
+        steering = dataclasses.replace(steering, reference=pooled)
     Encoder(coding)  # refused now, not after an hour
     store = Store(work_folder(path), _key(colorizer, facts, steering, options))
     listed = None if options.shots is None else read_shots(options.shots)
     made = Making(colorizer, coding, steering, store, progress, listed)
-    made.run()
+    span = Span(options.start, options.stop)
+    try:
+        made.run()
+        write_film(store, made.parts, coding, path, held, span, end=made.end, overwrite=overwrite)
+        if listed is None:
+            store.remove()
+        else:  # so that the next run with the list makes only what has changed
+            store.keep(made.parts)
+    finally:
+        store.release()
     notes = [f"{what} cannot be held by {path.suffix}" for what in held.lost]
     notes += [*coding.losses, *_oddities(made.reading)]
-    span = Span(options.start, options.stop)
-    write_film(store, made.parts, coding, path, held, span, end=made.end, overwrite=overwrite)
-    if listed is None:
-        store.remove()
-    else:  # so that the next run with the list makes only what has changed
-        store.keep(made.parts)
     return FilmResult(
         path,
         sum(part.frames for part in made.parts),

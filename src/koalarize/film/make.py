@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -311,6 +312,28 @@ class Making:
         since = self._since - len(self._open)
         self.parts.append(writer.commit(encoder.header, since=since, state=carried))
         self._writer = self._encoder = None
+        self._check_room()
+
+    def _check_room(self) -> None:
+        """Stop before hours of work where the disk will not hold the film and its parts.
+
+        Raises:
+            OutputError: if it will not.
+        """
+        made = sum(one.size for part in self.parts for one in part.packets)
+        done = sum(part.frames for part in self.parts)
+        whole = made * max(done, self.coding.facts.frames) / max(1, done)
+        options = self.coding.options
+        if options.start is not None or options.stop is not None:
+            whole = made  # nobody has counted the frames of a span
+        free = shutil.disk_usage(self.store.folder).free
+        needed = 2 * whole - made
+        if needed > free:
+            raise OutputError(
+                f"the film will need about {needed / 1e9:.2f} GB more but only {free / 1e9:.2f} GB "
+                f"are free at `{self.store.folder.parent}`: make room, or name another place with "
+                "-o; the same command goes on from there"
+            )
 
     def _report(self, writer: PartWriter) -> None:
         if self.progress is None:

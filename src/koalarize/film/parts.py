@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import av
 import numpy as np
@@ -25,6 +25,7 @@ from koalarize.film.steady import State
 __all__ = ["Coded", "Part", "PartWriter", "Store"]
 
 _FILM = "film.json"
+_LOCK = "lock"
 _ENDINGS = (".json", ".packets", ".npz", ".new")
 
 
@@ -84,6 +85,7 @@ class Store:
         self.folder = folder
         try:
             folder.mkdir(exist_ok=True)
+            self._lock = _locked(folder)
             kept = folder / _FILM
             if not kept.is_file() or _loaded(kept).get("key") != key:
                 self._empty()
@@ -144,8 +146,15 @@ class Store:
         """Throw the parts away, and the folder if nothing else is in it."""
         with contextlib.suppress(OSError):
             self._empty()
-            (self.folder / _FILM).unlink(missing_ok=True)
+            for name in (_FILM, _LOCK):
+                (self.folder / name).unlink(missing_ok=True)
             self.folder.rmdir()
+        self.release()
+
+    def release(self) -> None:
+        """Let other runs at the folder."""
+        if self._lock is not None:
+            self._lock.close()
 
     def _file(self, number: int, ending: str) -> Path:
         return self.folder / f"{number:08d}{ending}"
@@ -154,6 +163,28 @@ class Store:
         for path in self.folder.iterdir():
             if path.suffix in _ENDINGS and path.stem.isdigit():
                 path.unlink()
+
+
+def _locked(folder: Path) -> TextIO | None:
+    """Keep other runs off a folder, until this process ends or the lock is closed.
+
+    Raises:
+        OutputError: if another run is at work there.
+    """
+    if os.name == "nt":
+        return None
+    import fcntl
+
+    lock = (folder / _LOCK).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise OutputError(
+            f"`{folder}` is in use: another run makes this film; wait for it, or name another "
+            "output with -o"
+        ) from error
+    return lock
 
 
 class PartWriter:

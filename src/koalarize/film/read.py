@@ -6,8 +6,9 @@ be decoded is passed over and noted, so that the film goes on behind it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +21,7 @@ from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
 
-__all__ = ["NOT_FILMS", "Facts", "FilmFrame", "Reading", "open_film", "read_facts"]
+__all__ = ["NOT_FILMS", "Facts", "FilmFrame", "Reading", "frames_at", "open_film", "read_facts"]
 
 #: What marks a stream of pictures that is no film.
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -238,6 +239,31 @@ def open_film(path: Path) -> InputContainer:
         raise FilmError(
             f"`{path}` cannot be read as a film ({reason}): check that it plays elsewhere"
         ) from error
+
+
+def frames_at(facts: Facts, seconds: Sequence[float]) -> Iterator[av.VideoFrame]:
+    """Yield the frames shown at some times, without reading what lies between.
+
+    Args:
+        facts: of the film.
+        seconds: rising.
+    """
+    with open_film(facts.path) as container:
+        stream = container.streams[facts.stream]
+        assert isinstance(stream, VideoStream)
+        for wanted in seconds:
+            ticks = round(Fraction(wanted) / facts.time_base)
+            with contextlib.suppress(FFmpegError):
+                container.seek(ticks, stream=stream)
+                last: av.VideoFrame | None = None
+                for frame in container.decode(stream):
+                    if frame.pts is not None and frame.pts > ticks and last is not None:
+                        break
+                    last = frame
+                    if frame.pts is not None and frame.pts >= ticks:
+                        break
+                if last is not None:
+                    yield last
 
 
 def read_facts(path: Path) -> Facts:
