@@ -346,3 +346,37 @@ def test_a_corrupt_middle(colorizer, tmp_path, ending, capsys, monkeypatch):
     times = fp.times_of(target)
     assert len(times) > 55
     assert times[-1] > 2.8
+
+
+def test_a_film_with_colours_is_told(colorizer, tmp_path):
+    def red_left(frame):
+        np.frombuffer(frame.planes[2], np.uint8).reshape(24, -1)[:, :16] = 190
+
+    plain = fp.write(tmp_path / "a.mp4", fp.moved(4))
+    tinted = fp.write(tmp_path / "b.mp4", fp.moved(4), mark=red_left)
+    assert color_film(colorizer, plain).notes == ()
+    assert color_film(colorizer, tinted).notes == (
+        "it has colours already, which new ones replaced",
+    )
+
+
+def test_data_that_shows_late_that_it_cannot_be_held_is_left_out(colorizer, tmp_path, monkeypatch):
+    from av.error import ArgumentError
+
+    from koalarize.film import write
+
+    source = fp.write(tmp_path / "a.mov", fp.moved(4), audio=1)
+    real = write._mux
+
+    def mux(out, film, store, parts, coding, held, span, end):
+        if len(held.streams) == 1:
+            raise ArgumentError(22, "Invalid argument")
+        real(out, film, store, parts, coding, held, span, end)
+
+    monkeypatch.setattr(write, "_mux", mux)
+    monkeypatch.setattr(
+        write, "_without_data", lambda held, _: (write.Held((), (), True), ("data (gpmd)",))
+    )
+    result = color_film(colorizer, source)
+    assert result.notes == ("data (gpmd) cannot be held by .mov",)
+    assert fp.times_of(result.path) == fp.times_of(source)

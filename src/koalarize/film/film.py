@@ -104,14 +104,18 @@ def color_film(
     span = Span(options.start, options.stop)
     try:
         made.run()
-        write_film(store, made.parts, coding, path, held, span, end=made.end, overwrite=overwrite)
+        lost = write_film(
+            store, made.parts, coding, path, held, span, end=made.end, overwrite=overwrite
+        )
         if listed is None:
             store.remove()
         else:  # so that the next run with the list makes only what has changed
             store.keep(made.parts)
     finally:
         store.release()
-    notes = [f"{what} cannot be held by {path.suffix}" for what in held.lost]
+    notes = [f"{what} cannot be held by {path.suffix}" for what in (*held.lost, *lost)]
+    if facts.colored:
+        notes.append("it has colours already, which new ones replaced")
     notes += [*coding.losses, *_oddities(made.reading)]
     return FilmResult(
         path,
@@ -133,7 +137,9 @@ def _check_steering(steering: Steering) -> None:
     for name in _OF_PHOTOS:
         if getattr(steering, name) != getattr(PLAIN, name):
             option = name.replace("_", "-")
-            raise OptionError(f"`--{option}` is for pictures, not for films: leave it out")
+            raise OptionError(
+                f"`--{option}` is for pictures: a film keeps its frames as they are; leave it out"
+            )
 
 
 def _target(coding: Coding, target: Path | None) -> tuple[Path, Held]:

@@ -20,6 +20,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
+from koalarize.film.planes import chroma_planes, layout_of
 
 __all__ = ["NOT_FILMS", "Facts", "FilmFrame", "Reading", "frames_at", "open_film", "read_facts"]
 
@@ -27,6 +28,7 @@ __all__ = ["NOT_FILMS", "Facts", "FilmFrame", "Reading", "frames_at", "open_film
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _LOOKED_AT = 5  # frames at the start, to learn whether a film is interlaced
 _MOST_ERRORS = 1000  # in a row, of a container that cannot be read on
+_COLORED = 4.0  # 8-bit steps: standard deviation of chroma; film grain in it stays below 2
 _EVEN = 12  # frames one step apart, and few others, that make a film one of a single rate
 _HOLE = 3  # steps without a frame that are a hole in such a film
 _JUMP = 1.0  # seconds: a time that falls by more starts the clock of a stream afresh
@@ -55,6 +57,7 @@ class Facts:
         transfer: the same for its curve.
         matrix: the same for its matrix.
         full_range: whether black is 0; None where nothing says.
+        colored: whether it clearly has colours of its own.
     """
 
     path: Path
@@ -75,6 +78,7 @@ class Facts:
     transfer: int
     matrix: int
     full_range: bool | None
+    colored: bool = False
 
 
 @dataclass(frozen=True)
@@ -349,4 +353,15 @@ def _facts(
         transfer=int(context.color_trc),
         matrix=int(first.colorspace),
         full_range=ranges.get(int(first.color_range)),
+        colored=_is_colored(first),
     )
+
+
+def _is_colored(picture: av.VideoFrame) -> bool:
+    """Tell whether a frame has colours that nobody would overlook: chroma that differs in it."""
+    layout = layout_of(picture.format.name)
+    if not layout.plain or not layout.across or len(picture.planes) < 3:
+        return False
+    unit = 2 ** (layout.depth - 8)
+    spread = [float(plane.std()) / unit for plane in chroma_planes(picture, layout)]
+    return max(spread) > _COLORED

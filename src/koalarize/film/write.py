@@ -5,6 +5,7 @@ Not here: how the pictures are coded (``film.encode``). The file appears whole o
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import secrets
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any, cast
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.stream import Stream
 from av.video.stream import VideoStream
 
@@ -175,7 +176,7 @@ def write_film(
     *,
     end: int,
     overwrite: bool,
-) -> None:
+) -> tuple[str, ...]:
     """Write a film's file of its parts and the film's other streams.
 
     Args:
@@ -188,26 +189,23 @@ def write_film(
         end: when the last frame ends, ticks of the film's time base.
         overwrite: replace a file that is there.
 
+    Returns:
+        Streams that could not be held after all, a phrase each.
+
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
-    ending = target.suffix.lower()
     temporary = target.with_name(f".koalarize-{secrets.token_hex(6)}.part")
-    options = {"movflags": "+faststart"} if FORMATS[ending] in ("mp4", "mov") else {}
+    lost: tuple[str, ...] = ()
     try:
         try:
-            with open_film(coding.facts.path) as source:
-                out = av.open(
-                    str(temporary),
-                    "w",
-                    format=FORMATS[ending],
-                    options=options,
-                    container_options={"fflags": "+bitexact"} | options,
-                )
-                try:
-                    _mux(out, source, store, parts, coding, held, span, end)
-                finally:
-                    out.close()
+            try:
+                _write(temporary, target, store, parts, coding, held, span, end)
+            except ArgumentError:  # some tracks of data show only here that they cannot be held
+                held, lost = _without_data(held, coding)
+                if not lost:
+                    raise
+                _write(temporary, target, store, parts, coding, held, span, end)
             if target.exists() and not overwrite:
                 raise OutputError(f"`{target}` has appeared meanwhile: choose another name.")
             temporary.replace(target)
@@ -219,6 +217,38 @@ def write_film(
             f"`{target}` cannot be written ({reason}): check the folder's permissions and free "
             "space; what is coloured already is kept, and the same command goes on from there"
         ) from error
+    return lost
+
+
+def _write(
+    temporary: Path,
+    target: Path,
+    store: Store,
+    parts: Sequence[Part],
+    coding: Coding,
+    held: Held,
+    span: Span,
+    end: int,
+) -> None:
+    form = FORMATS[target.suffix.lower()]
+    options = {"fflags": "+bitexact"}
+    if form in ("mp4", "mov"):
+        options["movflags"] = "+faststart"
+    with open_film(coding.facts.path) as source:
+        out = av.open(str(temporary), "w", format=form, container_options=options)
+        try:
+            _mux(out, source, store, parts, coding, held, span, end)
+        finally:
+            out.close()
+
+
+def _without_data(held: Held, coding: Coding) -> tuple[Held, tuple[str, ...]]:
+    """Return what is held without tracks of data, and the names of those."""
+    with open_film(coding.facts.path) as source:
+        data = [number for number in held.streams if source.streams[number].type == "data"]
+        names = tuple(_name(source.streams[number]) for number in data)
+    kept = tuple(number for number in held.streams if number not in data)
+    return dataclasses.replace(held, streams=kept), names
 
 
 def _mux(
