@@ -149,6 +149,7 @@ def test_a_timecode_track_is_no_film(colorizer, tmp_path):
     with av.open(str(source)) as film:
         assert [stream.type for stream in film.streams] == ["video", "data"]
     result = color_film(colorizer, source)
+    assert result.notes == ()
     assert fp.times_of(result.path) == fp.times_of(source)
     with av.open(str(result.path)) as film:
         assert film.streams.video[0].metadata.get("timecode") == "01:00:00:00"

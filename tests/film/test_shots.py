@@ -351,3 +351,20 @@ def test_one_palette_leads_every_shot(tmp_path):
         color_film(
             Colorizer(Toned()), source, options=FilmOptions(one_palette=True), overwrite=True
         )
+
+
+def test_a_finder_that_goes_on_decides_as_one_that_never_stopped():
+    thumbs = [
+        thumbnail(np.asarray(frame, np.float32) / 2.55)
+        for frame in shot(1, 20) + shot(7, 9) + shot(9, 22)
+    ]
+    whole = CutFinder()
+    decided = [cut for thumb in thumbs for cut in whole.push(thumb)] + whole.finish()
+    assert decided.count(True) == 3
+    for first in range(15, 45):
+        last = max(n for n in range(first) if decided[n])
+        finder = CutFinder(since=first - last)
+        for thumb in thumbs[first - 14 : first]:
+            finder.warm(thumb)
+        found = [cut for thumb in thumbs[first:] for cut in finder.push(thumb)]
+        assert found + finder.finish() == decided[first:], first

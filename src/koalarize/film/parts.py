@@ -146,7 +146,7 @@ class Store:
         """Throw the parts away, and the folder if nothing else is in it."""
         with contextlib.suppress(OSError):
             self._empty()
-            for name in (_FILM, _LOCK):
+            for name in (_FILM, _LOCK, "film.part"):
                 (self.folder / name).unlink(missing_ok=True)
             self.folder.rmdir()
         self.release()

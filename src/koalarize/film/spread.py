@@ -134,7 +134,7 @@ def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDAr
         if seconds < first - 1e-6 or (options.stop is not None and seconds >= options.stop):
             continue
         none = False
-        grey = frame.to_ndarray(format="gray")
+        grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
         yield np.ascontiguousarray(np.rot90(grey, round(facts.rotation / 90) % 4))
     if none:
         raise FilmError(f"`{facts.path}` has no frame in what is asked for: check --from and --to")

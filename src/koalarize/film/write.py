@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -195,7 +194,7 @@ def write_film(
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
-    temporary = target.with_name(f".koalarize-{secrets.token_hex(6)}.part")
+    temporary = store.folder / "film.part"  # one name, so that a killed run leaves no others
     lost: tuple[str, ...] = ()
     try:
         try:
