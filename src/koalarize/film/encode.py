@@ -31,10 +31,6 @@ _DEPTHS = {"x264": (8, 10), "x265": (8, 10, 12), "prores": (10,), "ffv1": (8, 10
 _KINDS = {(2, 2): "420", (2, 1): "422", (1, 1): "444"}
 _RGB_MATRIX = 1  # what red, green and blue become: BT.709
 _UNSPECIFIED = 2
-#: Frames at the end of a film whose order of coding is that of showing, so that the last one's
-#: duration stands where every container keeps it.
-_PLAIN_END = 3
-_P_FRAME = 2
 
 
 @dataclass(frozen=True)
@@ -191,7 +187,7 @@ class Encoder:
         return picture, numbers
 
     def encode(
-        self, frame: FilmFrame, shown: tuple[av.VideoFrame, Array], cb: Array, cr: Array, last: int
+        self, frame: FilmFrame, shown: tuple[av.VideoFrame, Array], cb: Array, cr: Array
     ) -> Iterator[av.Packet[Stream]]:
         """Code a frame with new chroma.
 
@@ -200,7 +196,6 @@ class Encoder:
             shown: what ``luma`` returned for it.
             cb: (h, w) the film's numbers.
             cr: (h, w).
-            last: how many frames of the film come behind it, as far as that matters.
         """
         picture, numbers = shown
         coding = self._coding
@@ -214,7 +209,7 @@ class Encoder:
         planes[0][:], planes[1][:] = cb, cr
         out.pts, out.time_base = frame.pts, coding.facts.time_base
         out.duration = frame.duration
-        out.pict_type = _P_FRAME if last < _PLAIN_END else 0
+        out.pict_type = 0  # the film's own would be taken for an order
         out.color_primaries = coding.facts.primaries
         out.color_trc = coding.facts.transfer
         out.colorspace = coding.matrix

@@ -43,7 +43,6 @@ LEAST_PART = 48
 #: Frames: a part ends at the next key frame; also an encoder's longest group.
 MOST_PART = 250
 _WARM_UP = 14  # frames before a part that the finder of cuts must have seen
-_FAR = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,6 @@ class Making:
         self._writer: PartWriter | None = None
         self._open: deque[_Open] = deque()
         self._since = 0
-        self._left = _FAR
         self._carried: State | None = None
         self._first = 0  # frames before are there already
         self._shot = -1
@@ -177,7 +175,6 @@ class Making:
                 continue
             for cut in finder.push(thumbnail(one.seen.lightness)):
                 self._take(waiting.popleft(), cut=cut)
-        self._left = len(self._open) + len(waiting)
         if self.shots is None:
             for cut in finder.finish():
                 self._take(waiting.popleft(), cut=cut)
@@ -259,8 +256,6 @@ class Making:
             self._reuse(one.frame.number)
         if one.frame.number >= self._first:
             self._take(one, cut=cut)
-        else:
-            self._left -= 1
 
     def _take(self, one: _Open, *, cut: bool) -> None:
         """Take a frame of which it is known whether it begins a shot."""
@@ -296,8 +291,7 @@ class Making:
                 self._writer = self.store.begin(one.number, self._key)
                 self._encoder = Encoder(self.coding)
             cb, cr = self._painter.chroma(ready.shown[1], one.ab, one.seen.lightness)
-            self._left -= 1
-            for packet in self._encoder.encode(ready.frame, ready.shown, cb, cr, self._left):
+            for packet in self._encoder.encode(ready.frame, ready.shown, cb, cr):
                 self._writer.add(packet)
             self._writer.frames += 1
             self._report(self._writer)
