@@ -53,7 +53,8 @@ def test_transparency_over_white_is_said(here: Path, fake, capsys):
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_frames_left_out_are_said(here: Path, fake, capsys, kind: str):
+def test_frames_left_out_are_said(here: Path, fake, capsys, monkeypatch, kind: str):
+    monkeypatch.setattr("koalarize.batch.run.find_spec", lambda _: None)  # no extra `video`
     frames = [Image.new("L", (8, 6), level) for level in (1, 90, 200)]
     name = f"moving.{kind.lower()}"
     frames[0].save(name, save_all=True, append_images=frames[1:])

@@ -119,8 +119,8 @@ def packets_of(path: Path, kind: str = "audio") -> list[list[tuple]]:
         wanted = [film.streams[number] for number in found]
         for packet in film.demux(wanted) if wanted else ():
             if packet.size:
-                time = packet.pts * packet.time_base
+                time = (packet.pts or 0) * packet.time_base
                 found[packet.stream_index].append(
-                    (time, packet.duration * packet.time_base, bytes(packet))
+                    (time, (packet.duration or 0) * packet.time_base, bytes(packet))
                 )
         return list(found.values())

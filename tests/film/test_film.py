@@ -199,6 +199,9 @@ def test_the_command_colours_many(command, tmp_path, capsys):
         (["--from", "1:99"], "H:MM:SS"),
         (["-o", "-"], "cannot be written to stdout"),
         (["--compare"], "is for pictures"),
+        (["--keep-color"], "is for pictures"),
+        (["--turn", "90"], "is for pictures"),
+        (["--alternative", "2"], "is for pictures"),
         (["-o", "film.jpg"], "no film that is written"),
         (["--list-shots", "other.jpg"], "is no film but"),
     ],
@@ -220,3 +223,21 @@ def test_a_missing_extra_is_a_sentence(command, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     assert command([str(source)]) == 1
     assert 'pip install "koalarize[video]"' in capsys.readouterr().err
+
+
+def test_chroma_that_does_not_fit_is_made_paler_and_luma_stays():
+    from koalarize.film.levels import Levels
+    from koalarize.film.paint import Painter
+
+    levels = Levels.of(8, full=False, matrix=1, height=720)
+    painter = Painter(levels, (32, 32), interlaced=False)
+    ab = np.stack([np.full((32, 32), 90, np.float32), np.full((32, 32), -90, np.float32)])
+    for number in (16, 24, 120, 225, 235):
+        luma = np.full((32, 32), number, np.uint8)
+        cb, cr = painter.chroma(luma, ab, painter.lightness(luma, 32, 32))
+        y, cb, cr = (number - 16) / 219, (int(cb[8, 8]) - 128) / 224, (int(cr[8, 8]) - 128) / 224
+        red, blue = y + 1.5748 * cr, y + 1.8556 * cb
+        green = (y - 0.2126 * red - 0.0722 * blue) / 0.7152
+        assert min(red, green, blue) > -0.015
+        assert max(red, green, blue) < 1.015
+        assert (abs(cb) + abs(cr) < 0.01) == (number in (16, 235))

@@ -52,8 +52,8 @@ def color(source: Path, progress=None, **options):
 
 @pytest.fixture
 def short_parts(monkeypatch):
-    monkeypatch.setattr("koalarize.film.film._MOST_PART", 12)
-    monkeypatch.setattr("koalarize.film.film._LEAST_PART", 8)
+    monkeypatch.setattr("koalarize.film.make.MOST_PART", 12)
+    monkeypatch.setattr("koalarize.film.make.LEAST_PART", 8)
 
 
 def film(folder: Path) -> Path:
@@ -67,7 +67,7 @@ class StopError(Exception):
     """What a test stops a film with."""
 
 
-@pytest.mark.parametrize("frames", [1, 13, 30, 44, 64, 84])
+@pytest.mark.parametrize("frames", [1, 30, 64])
 def test_a_film_stopped_anywhere_ends_as_one_that_was_not(tmp_path, short_parts, frames):
     whole = color(film(tmp_path / "a"))
     source = film(tmp_path / "b")
@@ -94,8 +94,8 @@ def test_a_film_that_was_killed_ends_as_one_that_was_not(tmp_path, short_parts):
     paths = [str(here), str(here.parent), *sys.path]
     script = tmp_path / "run.py"
     script.write_text(
-        "import koalarize.film.film as film\n"
-        "film._MOST_PART, film._LEAST_PART = 12, 8\n" + _SCRIPT.format(paths=paths)
+        "import koalarize.film.make as film\n"
+        "film.MOST_PART, film.LEAST_PART = 12, 8\n" + _SCRIPT.format(paths=paths)
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     for after in (20, 33):
@@ -175,3 +175,32 @@ def test_a_folder_that_cannot_be_written_is_named_at_once(tmp_path):
         assert start
     finally:
         (tmp_path / "a").chmod(0o700)
+
+
+def test_two_runs_do_not_make_the_same_film(tmp_path, short_parts):
+    source = film(tmp_path / "a")
+
+    def again(at):
+        if at.done == 20:
+            color(source)
+
+    if os.name == "nt":
+        pytest.skip("there is no flock")
+    with pytest.raises(OutputError, match="another run makes this film"):
+        color(source, again)
+    assert color(source).frames == 85
+
+
+def test_a_disk_that_will_be_full_is_told_at_the_first_part(tmp_path, short_parts, monkeypatch):
+    source = film(tmp_path / "a")
+    seen = []
+
+    class Usage:
+        free = 3000
+
+    monkeypatch.setattr("koalarize.film.make.shutil.disk_usage", lambda _: Usage)
+    with pytest.raises(OutputError, match=r"will need about .* GB more but only 0.00 GB"):
+        color(source, lambda at: seen.append(at.done))
+    assert max(seen) < 30
+    monkeypatch.undo()
+    assert color(source).resumed == 15

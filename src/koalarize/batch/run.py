@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,7 @@ from koalarize.batch.compare import compare_path, write_comparison
 from koalarize.batch.find import Job, path_key, reason_of
 from koalarize.colorizer.layer import layer_path
 from koalarize.errors import KoalarizeError, OptionError, OutputError
+from koalarize.film.names import may_move
 from koalarize.photo.files import output_path
 from koalarize.steering.steering import PLAIN, Steering
 
@@ -128,6 +130,19 @@ def colorize_many(
 
     def color(task: _Task) -> Colored:
         overwrite = task.ours or task.overwrite
+        if may_move(task.source) and find_spec("cv2") is not None:
+            from koalarize.film.animation import color_animation
+
+            moving = color_animation(
+                colorizer,
+                task.source,
+                task.target,
+                steering,
+                overwrite=overwrite,
+                tolerant=options.tolerant,
+            )
+            if moving is not None:
+                return moving
         return colorizer.file(
             task.source,
             task.target,

@@ -27,7 +27,8 @@ from koalarize.steering.steering import Steering
 
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colorizer
-    from koalarize.film.film import FilmResult, Progress
+    from koalarize.film.film import FilmResult
+    from koalarize.film.make import Progress
 
 __all__ = ["Films", "color_films"]
 
@@ -63,6 +64,8 @@ def color_films(
         import av  # noqa: F401  # pyright: ignore[reportUnusedImport]
         import cv2  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
+    if wanted.preview is not None and not 1 <= wanted.preview <= 100:
+        raise OptionError(f"`--preview` is {wanted.preview} but must be from 1 to 100 frames")
     sources = _expanded(wanted.inputs)
     targets = _targets(sources, wanted.output)
     if options.shots is not None and len(sources) > 1:
@@ -88,16 +91,37 @@ def _one(
     steering: Steering,
     options: FilmOptions,
 ) -> int:
-    from koalarize.film.film import color_film
+    from koalarize.film.film import color_film, list_shots, preview_film
 
+    if wanted.list_shots:
+        path, count = list_shots(source, options, overwrite=wanted.overwrite)
+        typer.echo(path)
+        shots = "1 shot" if count == 1 else f"{count} shots"
+        typer.echo(f"koalarize: note: {shots}: edit the list, then add --shots {path}", err=True)
+        return 0
+    if wanted.preview is not None:
+        sheet = preview_film(
+            colorizer, source, steering, options, wanted.preview, target, wanted.overwrite
+        )
+        typer.echo(sheet)
+        return 0
     begin = time.perf_counter()
-    with stages(_amount) as show:
+    sizes = [0]
+
+    def amount(stage: str, done: int, total: int | None) -> str:
+        del stage
+        coded = sizes[0] / 1e6
+        if total is None:
+            return f"{done} frames, {coded:.0f} MB"
+        whole = coded * max(done, total) / max(1, done)
+        return f"{done} of {max(done, total)} frames, {coded:.0f} of about {whole:.0f} MB"
+
+    with stages(amount) as show:
 
         def progress(at: Progress) -> None:
             sizes[0] = at.bytes
             show(source.name, at.done, at.total or None)
 
-        sizes = [0]
         result = color_film(
             colorizer,
             source,
@@ -109,11 +133,6 @@ def _one(
         )
     _tell(source, result, time.perf_counter() - begin)
     return 1 if result.damaged else 0
-
-
-def _amount(stage: str, done: int, total: int | None) -> str:
-    del stage
-    return f"{done} frames" if total is None else f"{done} of {max(done, total)} frames"
 
 
 def _tell(source: Path, result: FilmResult, seconds: float) -> None:

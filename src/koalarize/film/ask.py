@@ -67,7 +67,8 @@ class Asker:
         look = self._colorizer.look(Photo(upright), size=None if fixed else min(height, width))
         hints = tuple(self._placed(hint, (height, width)) for hint in steering.hints)
         ab = planned(look, dataclasses.replace(steering, hints=hints))
-        return np.ascontiguousarray(np.rot90(ab, -self._turns, axes=(1, 2)))
+        ab = np.ascontiguousarray(np.rot90(ab, -self._turns, axes=(1, 2)))
+        return ab if ab.shape[1:] == (height, width) else color.resize(ab, height, width)
 
     def _placed(self, hint: Hint, size: tuple[int, int]) -> Hint:
         """Return a hint of the film at its place on the small upright picture."""

@@ -31,10 +31,6 @@ _DEPTHS = {"x264": (8, 10), "x265": (8, 10, 12), "prores": (10,), "ffv1": (8, 10
 _KINDS = {(2, 2): "420", (2, 1): "422", (1, 1): "444"}
 _RGB_MATRIX = 1  # what red, green and blue become: BT.709
 _UNSPECIFIED = 2
-#: Frames at the end of a film whose order of coding is that of showing, so that the last one's
-#: duration stands where every container keeps it.
-_PLAIN_END = 3
-_P_FRAME = 2
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,11 @@ class Coding:
 
     @property
     def full_range(self) -> bool:
+        """Whether black is 0 in the result's numbers; in ProRes it never is."""
+        return self.source_full and self.options.codec != "prores"
+
+    @property
+    def source_full(self) -> bool:
         """Whether black is 0 in the film's numbers."""
         facts = self.facts
         if self.source.rgb:
@@ -66,6 +67,13 @@ class Coding:
         if facts.full_range is not None:
             return facts.full_range
         return facts.pixel_format.startswith(("yuvj", "gray", "ya", "mono"))
+
+    @property
+    def range_tag(self) -> int:
+        """The range as FFmpeg numbers it: 1 for 16 to 235, 2 for full, 0 where nothing says."""
+        if self.full_range:
+            return 2
+        return 1 if self.source_full or self.facts.full_range is False else 0
 
     @property
     def matrix(self) -> int:
@@ -84,7 +92,7 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
     if depth < source.depth:
         losses.append(f"{source.depth} bits become {depth}")
     if source.alpha:
-        losses.append("its transparency")
+        losses.append("its transparency is not kept")
     kind = (source.across, source.down)
     if source.rgb:
         kind = (1, 1)
@@ -114,8 +122,7 @@ def set_up(context: VideoCodecContext, coding: Coding) -> None:
     context.color_primaries = facts.primaries
     context.color_trc = facts.transfer
     context.colorspace = coding.matrix
-    if facts.full_range is not None or coding.full_range:
-        context.color_range = 2 if coding.full_range else 1
+    context.color_range = coding.range_tag
     context.flags |= Flags.global_header | Flags.frame_duration
     if facts.interlaced:
         context.flags |= Flags.interlaced_dct | Flags.interlaced_me
@@ -173,10 +180,14 @@ class Encoder:
             numbers = numbers >> (layout.depth - coding.target.depth)
         elif layout.depth < coding.target.depth:
             numbers = numbers.astype(np.uint16) << (coding.target.depth - layout.depth)
+        if coding.source_full and not coding.full_range:
+            unit = 2 ** (coding.target.depth - 8)
+            share = np.float32(219 * unit / (2**coding.target.depth - 1))
+            numbers = (numbers * share + np.float32(16 * unit + 0.5)).astype(numbers.dtype)
         return picture, numbers
 
     def encode(
-        self, frame: FilmFrame, shown: tuple[av.VideoFrame, Array], cb: Array, cr: Array, last: int
+        self, frame: FilmFrame, shown: tuple[av.VideoFrame, Array], cb: Array, cr: Array
     ) -> Iterator[av.Packet[Stream]]:
         """Code a frame with new chroma.
 
@@ -185,7 +196,6 @@ class Encoder:
             shown: what ``luma`` returned for it.
             cb: (h, w) the film's numbers.
             cr: (h, w).
-            last: how many frames of the film come behind it, as far as that matters.
         """
         picture, numbers = shown
         coding = self._coding
@@ -199,11 +209,11 @@ class Encoder:
         planes[0][:], planes[1][:] = cb, cr
         out.pts, out.time_base = frame.pts, coding.facts.time_base
         out.duration = frame.duration
-        out.pict_type = _P_FRAME if last < _PLAIN_END else 0
+        out.pict_type = 0  # the film's own would be taken for an order
         out.color_primaries = coding.facts.primaries
         out.color_trc = coding.facts.transfer
         out.colorspace = coding.matrix
-        out.color_range = 2 if coding.full_range else (1 if coding.facts.full_range is False else 0)
+        out.color_range = coding.range_tag
         yield from self._context.encode(out)
 
     def finish(self) -> Iterator[av.Packet[Stream]]:

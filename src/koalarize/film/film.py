@@ -8,57 +8,28 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
-import numpy.typing as npt
 
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.errors import FilmError, OptionError, OutputError
-from koalarize.film.ask import Asker, small_size
+from koalarize.errors import OptionError, OutputError
 from koalarize.film.encode import Coding, Encoder, coding_of
-from koalarize.film.flow import Seen, see
-from koalarize.film.levels import Levels
+from koalarize.film.make import Making, Progress
 from koalarize.film.names import film_path, work_folder
 from koalarize.film.options import PLAIN_FILM, FilmOptions
-from koalarize.film.paint import Painter
-from koalarize.film.parts import Part, PartWriter, Store
-from koalarize.film.read import Facts, FilmFrame, Reading, read_facts
-from koalarize.film.shots import CutFinder, thumbnail
-from koalarize.film.steady import Settled, State, Steady
+from koalarize.film.parts import Store
+from koalarize.film.read import Facts, Reading, read_facts
+from koalarize.film.shot_list import list_path, read_shots, write_shots
+from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
 from koalarize.film.write import FORMATS, Held, Span, held_by, write_film
-from koalarize.photo.files import check_place
+from koalarize.photo.files import check_output, check_place
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["FilmResult", "Progress", "color_film"]
-
-Array = npt.NDArray[Any]
-Float32 = npt.NDArray[np.float32]
-
-_LEAST_PART = 48  # frames: a cut ends a part that has so many
-_MOST_PART = 250  # frames: a part ends at the next key frame; also an encoder's longest group
-_WARM_UP = 14  # frames before a part that the finder of cuts must have seen
-_FAR = 1 << 30
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a film is.
-
-    Attributes:
-        done: frames.
-        total: frames, as far as anybody knows; 0 where nothing says.
-        bytes: coded so far.
-    """
-
-    done: int
-    total: int
-    bytes: int
+__all__ = ["FilmResult", "color_film", "list_shots", "preview_film"]
 
 
 @dataclass(frozen=True)
@@ -84,8 +55,9 @@ class FilmResult:
     notes: tuple[str, ...] = ()
 
 
-#: What may be asked of a photo's own pixels.
-_OF_PHOTOS = ("faded", "turn", "crop")
+#: What a film cannot be asked: its frames keep their shape, its own chroma is replaced, and other
+#: colourings are numbered for one picture only.
+_OF_PHOTOS = ("turn", "crop", "faded", "keep_color", "alternative")
 
 
 def color_film(
@@ -117,37 +89,57 @@ def color_film(
         OutputError: if the result cannot be written; nothing is left half-written under its name.
         OptionError: if something cannot be asked of a film.
     """
-    if steering.hints:
-        raise OptionError(
-            "`--hint` is for pictures: of a film, hints stand in the list that --list-shots writes"
-        )
-    for name in _OF_PHOTOS:
-        if getattr(steering, name):
-            raise OptionError(
-                f"`--{name}` changes a photo itself: a film keeps its frames as they are"
-            )
+    _check_steering(steering)
     facts = read_facts(source)
     coding = coding_of(facts, options)
     path, held = _target(coding, target)
     _check(path, source, overwrite)
+    if options.one_palette and steering.reference is None:
+        pooled = pooled_palette(colorizer, facts, steering, options)
+        steering = dataclasses.replace(steering, reference=pooled)
     Encoder(coding)  # refused now, not after an hour
     store = Store(work_folder(path), _key(colorizer, facts, steering, options))
-    made = _Making(colorizer, coding, steering, store, progress)
-    made.run()
-    notes = [f"{what} cannot be held by {path.suffix}" for what in held.lost]
-    notes += [*coding.losses, *_oddities(made.reading)]
+    listed = None if options.shots is None else read_shots(options.shots)
+    made = Making(colorizer, coding, steering, store, progress, listed)
     span = Span(options.start, options.stop)
-    write_film(store, made.parts, coding, path, held, span, end=made.end, overwrite=overwrite)
-    store.remove()
+    try:
+        made.run()
+        lost = write_film(
+            store, made.parts, coding, path, held, span, end=made.end, overwrite=overwrite
+        )
+        if listed is None:
+            store.remove()
+        else:  # so that the next run with the list makes only what has changed
+            store.keep(made.parts)
+    finally:
+        store.release()
+    notes = [f"{what} cannot be held by {path.suffix}" for what in (*held.lost, *lost)]
+    if facts.colored:
+        notes.append("it has colours already, which new ones replaced")
+    notes += [*coding.losses, *_oddities(made.reading)]
     return FilmResult(
         path,
         sum(part.frames for part in made.parts),
-        made.shots,
+        len(made.cuts),
         made.asked,
         made.resumed,
         tuple(made.reading.damaged),
         tuple(notes),
     )
+
+
+def _check_steering(steering: Steering) -> None:
+    """Refuse what has no meaning for a film."""
+    if steering.hints:
+        raise OptionError(
+            "`--hint` is for pictures: of a film, hints stand in the list that --list-shots writes"
+        )
+    for name in _OF_PHOTOS:
+        if getattr(steering, name) != getattr(PLAIN, name):
+            option = name.replace("_", "-")
+            raise OptionError(
+                f"`--{option}` is for pictures: a film keeps its frames as they are; leave it out"
+            )
 
 
 def _target(coding: Coding, target: Path | None) -> tuple[Path, Held]:
@@ -198,6 +190,7 @@ def _key(colorizer: Colorizer, facts: Facts, steering: Steering, options: FilmOp
         "steering": repr(steering),
         "coding": options.coding(),
         "span": [options.start, options.stop],
+        "listed": options.shots is not None,
         "versions": [av.__version__, np.__version__],
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
@@ -212,180 +205,60 @@ def _oddities(reading: Reading) -> list[str]:
     return notes
 
 
-@dataclass
-class _Open:
-    """A frame on its way to the encoder."""
+def preview_film(
+    colorizer: Colorizer,
+    source: Path,
+    steering: Steering,
+    options: FilmOptions,
+    count: int,
+    target: Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Colour frames spread over a film onto one sheet, before hours of work.
 
-    frame: FilmFrame
-    shown: tuple[av.VideoFrame, Array]
-    seen: Seen
+    Args:
+        colorizer: colours pictures.
+        source: the film.
+        steering: what is asked of the colours.
+        options: what of the film.
+        count: how many frames.
+        target: a picture; by default ``film.preview.jpg`` beside the film.
+        overwrite: replace ``target`` if a person named it and it exists.
+
+    Raises:
+        FilmError: if the film cannot be read.
+        OutputError: if the sheet cannot be written.
+    """
+    _check_steering(steering)
+    path = preview_path(source) if target is None else target
+    check_output(path, source=source, overwrite=overwrite or target is None)
+    sheet = preview(colorizer, read_facts(source), steering, options, count)
+    return sheet.write(sheet.pixels, path, overwrite=overwrite or target is None)
 
 
-@dataclass
-class _Making:
-    """A film on its way from frames to parts."""
+def list_shots(
+    source: Path, options: FilmOptions = PLAIN_FILM, *, overwrite: bool = False
+) -> tuple[Path, int]:
+    """Find the shots of a film and write their list, to be edited and given back.
 
-    colorizer: Colorizer
-    coding: Coding
-    steering: Steering
-    store: Store
-    progress: Callable[[Progress], None] | None
-    parts: list[Part] = field(default_factory=list[Part])
-    shots: int = 0
-    asked: int = 0
-    resumed: int = 0
-    end: int = 0
+    Args:
+        source: the film.
+        options: what of it.
+        overwrite: replace a list that is there.
 
-    def __post_init__(self) -> None:
-        facts, options = self.coding.facts, self.coding.options
-        self.reading = Reading(facts)
-        self._size = small_size(facts, self.colorizer, self.steering)
-        levels = Levels.of(
-            self.coding.target.depth,
-            full=self.coding.full_range,
-            matrix=self.coding.matrix,
-            height=facts.height,
+    Returns:
+        The list, and how many shots it has.
+
+    Raises:
+        FilmError: if the film cannot be read.
+        OutputError: if the list cannot be written, or is there already.
+    """
+    path = list_path(source)
+    facts = read_facts(source)
+    if path.exists() and not overwrite:
+        raise OutputError(
+            f"`{path}` exists already and may have been edited: move it, or add --overwrite."
         )
-        target = self.coding.target
-        planes = (-(-facts.height // target.down), -(-facts.width // target.across))
-        self._painter = Painter(levels, planes, interlaced=facts.interlaced)
-        self._asker = Asker(self.colorizer, facts)
-        self._steady = Steady(self._ask, options.steadiness)
-        self._encoder: Encoder | None = None
-        self._writer: PartWriter | None = None
-        self._open: deque[_Open] = deque()
-        self._since = 0
-        self._left = _FAR
-        self._carried: State | None = None
-
-    def run(self) -> None:
-        """Make the parts that are not there yet."""
-        self.parts = self.store.parts()
-        first = self.parts[-1].first + self.parts[-1].frames if self.parts else 0
-        self.resumed = sum(part.frames for part in self.parts)
-        if self.parts and self.parts[-1].open:
-            self._carried = self.store.state(self.parts[-1])
-        cuts = CutFinder(since=self.parts[-1].since if self.parts else 0)
-        waiting: deque[_Open] = deque()
-        taken = 0
-        encoder = Encoder(self.coding)
-        try:
-            for frame in self.reading.frames():
-                if self._is_late(frame):
-                    break
-                if self._is_early(frame):
-                    continue
-                self.end = frame.pts + (frame.duration or self._step)
-                number, taken = taken, taken + 1
-                if number < first - _WARM_UP:
-                    continue
-                one = self._look(encoder, dataclasses.replace(frame, number=number))
-                if number < first:
-                    cuts.warm(thumbnail(one.seen.lightness))
-                    continue
-                waiting.append(one)
-                for cut in cuts.push(thumbnail(one.seen.lightness)):
-                    self._take(waiting.popleft(), cut=cut)
-            self._left = len(self._open) + len(waiting)
-            for cut in cuts.finish():
-                self._take(waiting.popleft(), cut=cut)
-            self._settle(self._steady.finish())
-            self._close(open_shot=False)
-        except OSError as error:
-            raise OutputError(
-                f"`{self.store.folder}` cannot be written ({error.strerror}): check its free "
-                "space; what is coloured already is kept, and the same command goes on from there"
-            ) from error
-        finally:
-            if self._writer is not None:
-                self._writer.__exit__(None, None, None)
-            if not self.parts:
-                self.store.remove()
-        if not self.parts:
-            raise FilmError(
-                f"`{self.coding.facts.path}` has no frame in what is asked for: "
-                "check --from and --to"
-            )
-
-    @property
-    def _step(self) -> int:
-        facts = self.coding.facts
-        return max(1, round(1 / (facts.rate * facts.time_base)))
-
-    def _is_early(self, frame: FilmFrame) -> bool:
-        start = self.coding.options.start
-        return start is not None and self._seconds(frame) < start - 1e-6
-
-    def _is_late(self, frame: FilmFrame) -> bool:
-        stop = self.coding.options.stop
-        return stop is not None and self._seconds(frame) >= stop - 1e-6
-
-    def _seconds(self, frame: FilmFrame) -> float:
-        return float(frame.pts * self.coding.facts.time_base)
-
-    def _look(self, encoder: Encoder, frame: FilmFrame) -> _Open:
-        shown = encoder.luma(frame)
-        return _Open(frame, shown, see(self._painter.lightness(shown[1], *self._size)))
-
-    def _ask(self, number: int, lightness: Float32) -> Float32:
-        del number
-        self.asked += 1
-        return self._asker.ask(lightness, self.steering)
-
-    def _take(self, one: _Open, *, cut: bool) -> None:
-        """Take a frame of which it is known whether it begins a shot."""
-        number = one.frame.number
-        if cut:
-            self._settle(self._steady.finish())
-            if self._writer is not None and self._writer.frames >= _LEAST_PART:
-                self._close(open_shot=False)
-            self.shots += 1
-            self._since = 0
-        self._open.append(one)
-        self._since += 1
-        if self._carried is not None:
-            self._steady.restore(self._carried, one.seen)
-            self._since += self.parts[-1].since
-            self._carried = None
-            return
-        self._settle(self._steady.push(number, one.seen, cut=False))
-        writer, carried = self._writer, self._steady.state
-        if writer is not None and writer.frames >= _MOST_PART and carried is not None:
-            self._close(open_shot=True)
-
-    def _settle(self, settled: list[Settled]) -> None:
-        """Colour and code frames whose ab is known."""
-        for one in settled:
-            ready = self._open.popleft()
-            assert ready.frame.number == one.number
-            if self._writer is None or self._encoder is None:
-                number = len(self.parts)
-                self._writer = self.store.begin(number, one.number, "")
-                self._encoder = Encoder(self.coding)
-            luma = ready.shown[1]
-            cb, cr = self._painter.chroma(luma, one.ab, one.seen.lightness)
-            self._left -= 1
-            for packet in self._encoder.encode(ready.frame, ready.shown, cb, cr, self._left):
-                self._writer.add(packet)
-            self._writer.frames += 1
-            self._report()
-
-    def _close(self, *, open_shot: bool) -> None:
-        """End the part that is being made."""
-        writer, encoder = self._writer, self._encoder
-        if writer is None or encoder is None:
-            return
-        for packet in encoder.finish():
-            writer.add(packet)
-        state = self._steady.state if open_shot else None
-        behind = len(self._open)
-        part = writer.commit(encoder.header, since=self._since - behind, state=state)
-        self.parts.append(part)
-        self._writer = self._encoder = None
-
-    def _report(self) -> None:
-        if self.progress is None or self._writer is None:
-            return
-        coded = sum(one.size for part in self.parts for one in part.packets) + self._writer.size
-        done = sum(part.frames for part in self.parts) + self._writer.frames
-        self.progress(Progress(done, self.coding.facts.frames, coded))
+    found = find_shots(facts, options)
+    write_shots(found, source, path, overwrite=overwrite)
+    return path, len(found)

@@ -86,6 +86,16 @@ class Flow:
         """Return the way of a frame to itself."""
         return Way(self._x, self._y, np.ones_like(self._x))
 
+    def between(self, here: Seen, there: Seen) -> tuple[Float32, Float32]:
+        """Return how far each place of a frame moves to another one, cells across and down."""
+        if self._small:
+            still = np.zeros_like(self._x)
+            return still, still
+        # A new one each time: a used one remembers, and a film gone on with would differ.
+        dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        moved = dis.calc(here.shown, there.shown, None)
+        return moved[..., 0], moved[..., 1]
+
     def on(self, here: Seen, near: Seen, far: Seen, way: Way) -> Way:
         """Return the way from a frame to a far one, over its neighbour.
 
@@ -95,12 +105,8 @@ class Flow:
             far: the far frame; its own neighbour where the way begins.
             way: from the neighbour to the far frame.
         """
-        x, y = self._x, self._y
-        if not self._small:
-            # A new one each time: a used one remembers, and a film gone on with would differ.
-            dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-            moved = dis.calc(here.shown, near.shown, None)
-            x, y = x + moved[..., 0], y + moved[..., 1]
+        across, down = self.between(here, near)
+        x, y = self._x + across, self._y + down
         joined = way
         height, width = here.matched.shape
         if way.x is not self._x:

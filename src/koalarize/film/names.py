@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["FILM_EXTENSIONS", "film_path", "is_film", "work_folder"]
+__all__ = ["FILM_EXTENSIONS", "film_path", "is_film", "may_move", "work_folder"]
 
 #: Extensions that are taken for films.
 FILM_EXTENSIONS = frozenset(
@@ -42,6 +42,8 @@ FILM_EXTENSIONS = frozenset(
         ".mj2",
     ]
 )
+#: Extensions of pictures that may hold an animation.
+_ANIMATIONS = frozenset({".gif", ".webp", ".png", ".apng", ".avif"})
 #: Containers that are written as they come; every other one becomes Matroska.
 _SAME = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 
@@ -49,6 +51,22 @@ _SAME = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 def is_film(path: str | os.PathLike[str]) -> bool:
     """Tell whether a name is that of a film; whether it is one shows when it is opened."""
     return Path(path).suffix.lower() in FILM_EXTENSIONS
+
+
+def may_move(path: Path) -> bool:
+    """Tell whether a picture holds several frames, as far as its file says without decoding.
+
+    One that cannot be opened holds none: whoever colours it says why.
+    """
+    if path.suffix.lower() not in _ANIMATIONS:
+        return False
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", 1) > 1
+    except Exception:  # noqa: BLE001  # whatever Pillow raises of a damaged file
+        return False
 
 
 def film_path(source: str | os.PathLike[str], container: str | None = None) -> Path:

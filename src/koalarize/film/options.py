@@ -59,6 +59,10 @@ class FilmOptions:
         Le(1),
         Help("Of films: 0 colours each frame alone, 1 holds colours longest.", metavar="SHARE"),
     ] = 0.9
+    one_palette: Annotated[
+        bool,
+        Help("Of films: let the palette of the whole film lead every shot."),
+    ] = False
     start: Annotated[
         float | None,
         Help("Of films: begin here, in seconds or H:MM:SS.", option="--from", metavar="TIME"),

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import av
 import numpy as np
@@ -25,6 +25,7 @@ from koalarize.film.steady import State
 __all__ = ["Coded", "Part", "PartWriter", "Store"]
 
 _FILM = "film.json"
+_LOCK = "lock"
 _ENDINGS = (".json", ".packets", ".npz", ".new")
 
 
@@ -50,7 +51,6 @@ class Part:
     """A part of a film.
 
     Attributes:
-        number: from 0.
         key: says what it was made of and how.
         first: number of its first frame.
         frames: how many frames it has.
@@ -60,7 +60,6 @@ class Part:
         packets: in the order of coding.
     """
 
-    number: int
     key: str
     first: int
     frames: int
@@ -86,6 +85,7 @@ class Store:
         self.folder = folder
         try:
             folder.mkdir(exist_ok=True)
+            self._lock = _locked(folder)
             kept = folder / _FILM
             if not kept.is_file() or _loaded(kept).get("key") != key:
                 self._empty()
@@ -96,46 +96,68 @@ class Store:
                 "name another place with -o"
             ) from error
 
-    def parts(self) -> list[Part]:
-        """Return the parts that are whole, from the first one on."""
+    def parts(self, first: int, key: str) -> list[Part]:
+        """Return the parts that are whole, one behind the other.
+
+        Args:
+            first: number of the frame at which the first of them begins.
+            key: what they must be made of.
+        """
         found: list[Part] = []
-        while (facts := self._file(len(found), ".json")).is_file():
+        while (facts := self._file(first, ".json")).is_file():
             try:
                 part = _part(_loaded(facts))
-                size = self._file(part.number, ".packets").stat().st_size
+                size = self._file(part.first, ".packets").stat().st_size
             except (OSError, KeyError, TypeError, ValueError):
                 break
-            if part.number != len(found) or size != sum(one.size for one in part.packets):
+            whole = size == sum(one.size for one in part.packets)
+            if part.first != first or part.key != key or not whole:
                 break
             found.append(part)
+            first += part.frames
         return found
 
     def state(self, part: Part) -> State:
         """Return what a shot carries over the end of a part."""
-        with np.load(self._file(part.number, ".npz")) as kept:
+        with np.load(self._file(part.first, ".npz")) as kept:
             return State(part.first + part.frames, kept["ab"], kept["count"])
 
     def packets(self, part: Part) -> Iterator[av.Packet[Stream]]:
         """Yield the packets of a part, in the order of coding, without a stream."""
-        with self._file(part.number, ".packets").open("rb") as stream:
+        with self._file(part.first, ".packets").open("rb") as stream:
             for one in part.packets:
                 packet = av.Packet(stream.read(one.size))
                 packet.pts, packet.duration, packet.is_keyframe = one.pts, one.duration, one.key
                 yield packet
 
-    def begin(self, number: int, first: int, key: str) -> PartWriter:
+    def begin(self, first: int, key: str) -> PartWriter:
         """Begin a part."""
-        return PartWriter(self._file(number, ""), number, first, key)
+        return PartWriter(self._file(first, ""), first, key)
+
+    def keep(self, parts: Sequence[Part]) -> None:
+        """Throw away everything but some parts."""
+        names = {self._file(part.first, "").name for part in parts}
+        with contextlib.suppress(OSError):
+            for path in self.folder.iterdir():
+                if path.suffix in _ENDINGS and path.stem.isdigit() and path.stem not in names:
+                    path.unlink()
 
     def remove(self) -> None:
         """Throw the parts away, and the folder if nothing else is in it."""
         with contextlib.suppress(OSError):
             self._empty()
-            (self.folder / _FILM).unlink(missing_ok=True)
+            for name in (_FILM, _LOCK, "film.part"):
+                (self.folder / name).unlink(missing_ok=True)
             self.folder.rmdir()
+        self.release()
+
+    def release(self) -> None:
+        """Let other runs at the folder."""
+        if self._lock is not None:
+            self._lock.close()
 
     def _file(self, number: int, ending: str) -> Path:
-        return self.folder / f"{number:06d}{ending}"
+        return self.folder / f"{number:08d}{ending}"
 
     def _empty(self) -> None:
         for path in self.folder.iterdir():
@@ -143,13 +165,35 @@ class Store:
                 path.unlink()
 
 
+def _locked(folder: Path) -> TextIO | None:
+    """Keep other runs off a folder, until this process ends or the lock is closed.
+
+    Raises:
+        OutputError: if another run is at work there.
+    """
+    if os.name == "nt":
+        return None
+    import fcntl
+
+    lock = (folder / _LOCK).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise OutputError(
+            f"`{folder}` is in use: another run makes this film; wait for it, or name another "
+            "output with -o"
+        ) from error
+    return lock
+
+
 class PartWriter:
     """A part that is being made."""
 
-    def __init__(self, base: Path, number: int, first: int, key: str) -> None:
+    def __init__(self, base: Path, first: int, key: str) -> None:
         """Begin a part; ``Store.begin`` calls this."""
         self._base = base
-        self._number, self._first, self._key = number, first, key
+        self._first, self._key = first, key
         self._packets: list[Coded] = []
         self._stream = base.with_suffix(".packets").open("wb")
         self.frames = 0
@@ -187,7 +231,6 @@ class PartWriter:
             state: what the shot carries on, if it goes on.
         """
         part = Part(
-            self._number,
             self._key,
             self._first,
             self.frames,

@@ -1,4 +1,173 @@
 """The list of a film's shots: a small file that a person may edit, read and written.
 
 Not here: finding cuts (``film.shots``), what is done for a shot (``film.film``).
+
+    {"film": "film.mp4",
+     "shots": [
+      {"from": "0:00:00.000", "to": "0:00:04.200"},
+      {"from": "0:00:04.200", "to": "0:00:09.000", "warmth": 0.2, "reference": "coat.jpg",
+       "hints": [{"time": "0:00:05.000", "x": 120, "y": 300, "color": "#c03020"}]}
+    ]}
 """
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from koalarize.colorizer.reference import palette_of
+from koalarize.errors import OptionError, did_you_mean
+from koalarize.film.options import seconds_of
+from koalarize.photo.files import write_bytes
+from koalarize.steering.hints import Hint
+from koalarize.steering.steering import PLAIN, Steering
+
+__all__ = ["Shot", "TimedHint", "clock", "list_path", "read_shots", "write_shots"]
+
+_NUMBERS = ("vividness", "warmth", "tint", "reach")
+_KEYS = ("from", "to", "hints", "reference", *_NUMBERS)
+_HINT_KEYS = ("time", "x", "y", "color", "radius", "reach")
+
+
+@dataclass(frozen=True)
+class TimedHint:
+    """A hint at a frame of a film.
+
+    Attributes:
+        seconds: when; it holds through the shot, wherever the place moves.
+        hint: at pixels of the film as it is coded.
+    """
+
+    seconds: float
+    hint: Hint
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A shot of a film.
+
+    Attributes:
+        start: seconds of its first frame.
+        stop: seconds before which it ends.
+        hints: of it.
+        changes: fields of the steering that are its own.
+    """
+
+    start: float
+    stop: float
+    hints: tuple[TimedHint, ...] = ()
+    changes: tuple[tuple[str, object], ...] = ()
+
+    def steering(self, base: Steering) -> Steering:
+        """Return the steering of the shot, without its hints."""
+        return dataclasses.replace(base, **dict(self.changes))  # type: ignore[arg-type]
+
+
+def list_path(film: Path) -> Path:
+    """Return where the list of a film goes: ``film.mp4`` -> ``film.shots.json``."""
+    return film.with_name(f"{film.stem}.shots.json")
+
+
+def clock(seconds: float) -> str:
+    """Return a time as H:MM:SS.mmm."""
+    minutes, thousandths = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes // 60}:{minutes % 60:02d}:{thousandths / 1000:06.3f}"
+
+
+def write_shots(
+    shots: Sequence[tuple[float, float]], film: Path, path: Path, *, overwrite: bool
+) -> Path:
+    """Write a list for a person to edit: one line a shot.
+
+    Args:
+        shots: from and to, in seconds.
+        film: whose they are.
+        path: of the list.
+        overwrite: replace a list that is there.
+
+    Raises:
+        OutputError: if it cannot be written, or is there already.
+    """
+    lines = [
+        f'  {{"from": "{clock(start)}", "to": "{clock(stop)}", "hints": []}}'
+        for start, stop in shots
+    ]
+    name = json.dumps(film.name)
+    text = f'{{"film": {name},\n "shots": [\n' + ",\n".join(lines) + "\n ]}\n"
+    return write_bytes(text.encode(), path, overwrite=overwrite)
+
+
+def read_shots(path: Path) -> list[Shot]:
+    """Read a list of shots.
+
+    Raises:
+        OptionError: if it is none, or a value is not allowed.
+        PhotoError: if a reference cannot be read.
+    """
+    try:
+        facts: Any = json.loads(path.read_text(encoding="utf-8"))
+        entries = cast("list[dict[str, Any]]", facts["shots"])
+        if not entries:
+            raise ValueError("it has no shot")
+    except OSError as error:
+        raise OptionError(f"the list `{path}` cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise OptionError(
+            f"`{path}` is no list of shots ({error}): let --list-shots write one, and edit that"
+        ) from error
+    shots = [_shot(entry, f"shot {n}", path) for n, entry in enumerate(entries, 1)]
+    for number, (one, other) in enumerate(itertools.pairwise(shots), 2):
+        if other.start <= one.start:
+            raise OptionError(
+                f"shot {number} of `{path}` begins at {clock(other.start)}, not after the one "
+                f"before it: put the shots in order"
+            )
+    return shots
+
+
+def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
+    try:
+        _check_keys(entry, _KEYS, f"{name} of `{path}`")
+        start, stop = _seconds(entry["from"]), _seconds(entry["to"])
+        changes: list[tuple[str, object]] = [(k, entry[k]) for k in _NUMBERS if k in entry]
+        if entry.get("reference"):
+            changes.append(("reference", palette_of(path.parent / str(entry["reference"]))))
+        dataclasses.replace(PLAIN, **dict(changes))  # type: ignore[arg-type]  # checks the bounds
+        hints = tuple(_hint(one, start, stop, name) for one in entry.get("hints", ()))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise OptionError(
+            f"{name} of `{path}` is not as --list-shots writes it ({error}): it needs `from` and "
+            "`to`, and each hint `x`, `y` and `color`"
+        ) from error
+    except OptionError as error:
+        text = str(error)
+        raise OptionError(text if name in text else f"{name} of `{path}`: {text}") from error
+    return Shot(start, stop, hints, tuple(changes))
+
+
+def _hint(entry: Mapping[str, Any], start: float, stop: float, name: str) -> TimedHint:
+    _check_keys(entry, _HINT_KEYS, f"a hint of {name}")
+    seconds = _seconds(entry["time"]) if "time" in entry else start
+    if not start - 1e-3 <= seconds < stop:
+        raise OptionError(
+            f"a hint of {name} is at {clock(seconds)}, but the shot goes from {clock(start)} to "
+            f"{clock(stop)}: give it a time within"
+        )
+    values = {key: value for key, value in entry.items() if key != "time"}
+    return TimedHint(seconds, Hint(**values))
+
+
+def _check_keys(entry: Mapping[str, Any], known: Sequence[str], name: str) -> None:
+    for key in entry:
+        if key not in known:
+            near = did_you_mean(key, known) or f": known are {', '.join(known)}"
+            raise OptionError(f"`{key}` is nothing that {name} can have{near}")
+
+
+def _seconds(value: object) -> float:
+    return seconds_of(str(value))

@@ -2,7 +2,7 @@
 
 Not here: a person's own list of shots (``film.shot_list``). Thumbnails are compared without their
 means, so that flicker is no cut; a cut must stand out from its neighbours, so that motion is none;
-and what is seen before must not come back behind it, so that a flash is none.
+and what was seen before must not come back behind it, so that a flash is none.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class CutFinder:
             return False
         thumbs = list(self._thumbs)
         at = len(thumbs) - back
-        later = thumbs[at : at + _FLASH + 1]
-        if min(_apart(thumbs[at - 1], other) for other in later) <= _LEAST:
+        later, earlier = thumbs[at : at + _FLASH + 1], thumbs[max(0, at - 1 - _FLASH) : at]
+        if min(_apart(one, other) for one in earlier for other in later) <= _LEAST:
             return False
         self._since = 1
         return True

@@ -5,8 +5,8 @@ Not here: how the pictures are coded (``film.encode``). The file appears whole o
 
 from __future__ import annotations
 
+import dataclasses
 import io
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.stream import Stream
 from av.video.stream import VideoStream
 
@@ -23,7 +23,7 @@ from koalarize.errors import OutputError
 from koalarize.film.encode import Coding, set_up
 from koalarize.film.options import CODECS
 from koalarize.film.parts import Part, Store
-from koalarize.film.read import Facts, open_film
+from koalarize.film.read import NOT_FILMS, Facts, open_film
 
 __all__ = ["FORMATS", "Held", "Span", "held_by", "write_film"]
 
@@ -93,12 +93,12 @@ def held_by(ending: str, coding: Coding) -> Held:
     with open_film(facts.path) as source:
         fits = _holds(ending, coding, source, [])
         for stream in source.streams:
-            if stream.index == facts.stream:
+            if stream.index == facts.stream or _is_made_again(stream, ending):
                 continue
             if fits and _holds(ending, coding, source, [*held, stream.index]):
                 held.append(stream.index)
             else:
-                lost.append(f"{_KINDS.get(stream.type, stream.type)} ({_codec(stream)})")
+                lost.append(_name(stream))
     return Held(tuple(held), tuple(lost), fits)
 
 
@@ -115,9 +115,15 @@ def _holds(ending: str, coding: Coding, source: InputContainer, streams: list[in
     return True
 
 
-def _codec(stream: Stream) -> str:
+def _name(stream: Stream) -> str:
+    kind = _KINDS.get(stream.type, stream.type)
     context = cast(Any, stream).codec_context
-    return context.name if context is not None else "unknown"
+    return kind if context is None else f"{kind} ({context.name})"
+
+
+def _is_made_again(stream: Stream, ending: str) -> bool:
+    """Tell whether a container makes a stream itself, of a tag of the pictures: a timecode."""
+    return stream.type == "data" and "timecode" in stream.metadata and ending != ".mkv"
 
 
 def _set_out(
@@ -169,7 +175,7 @@ def write_film(
     *,
     end: int,
     overwrite: bool,
-) -> None:
+) -> tuple[str, ...]:
     """Write a film's file of its parts and the film's other streams.
 
     Args:
@@ -182,26 +188,23 @@ def write_film(
         end: when the last frame ends, ticks of the film's time base.
         overwrite: replace a file that is there.
 
+    Returns:
+        Streams that could not be held after all, a phrase each.
+
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
-    ending = target.suffix.lower()
-    temporary = target.with_name(f".koalarize-{secrets.token_hex(6)}.part")
-    options = {"movflags": "+faststart"} if FORMATS[ending] in ("mp4", "mov") else {}
+    temporary = store.folder / "film.part"  # one name, so that a killed run leaves no others
+    lost: tuple[str, ...] = ()
     try:
         try:
-            with open_film(coding.facts.path) as source:
-                out = av.open(
-                    str(temporary),
-                    "w",
-                    format=FORMATS[ending],
-                    options=options,
-                    container_options={"fflags": "+bitexact"} | options,
-                )
-                try:
-                    _mux(out, source, store, parts, coding, held, span, end)
-                finally:
-                    out.close()
+            try:
+                _write(temporary, target, store, parts, coding, held, span, end)
+            except ArgumentError:  # some tracks of data show only here that they cannot be held
+                held, lost = _without_data(held, coding)
+                if not lost:
+                    raise
+                _write(temporary, target, store, parts, coding, held, span, end)
             if target.exists() and not overwrite:
                 raise OutputError(f"`{target}` has appeared meanwhile: choose another name.")
             temporary.replace(target)
@@ -213,6 +216,38 @@ def write_film(
             f"`{target}` cannot be written ({reason}): check the folder's permissions and free "
             "space; what is coloured already is kept, and the same command goes on from there"
         ) from error
+    return lost
+
+
+def _write(
+    temporary: Path,
+    target: Path,
+    store: Store,
+    parts: Sequence[Part],
+    coding: Coding,
+    held: Held,
+    span: Span,
+    end: int,
+) -> None:
+    form = FORMATS[target.suffix.lower()]
+    options = {"fflags": "+bitexact"}
+    if form in ("mp4", "mov"):
+        options["movflags"] = "+faststart"
+    with open_film(coding.facts.path) as source:
+        out = av.open(str(temporary), "w", format=form, container_options=options)
+        try:
+            _mux(out, source, store, parts, coding, held, span, end)
+        finally:
+            out.close()
+
+
+def _without_data(held: Held, coding: Coding) -> tuple[Held, tuple[str, ...]]:
+    """Return what is held without tracks of data, and the names of those."""
+    with open_film(coding.facts.path) as source:
+        data = [number for number in held.streams if source.streams[number].type == "data"]
+        names = tuple(_name(source.streams[number]) for number in data)
+    kept = tuple(number for number in held.streams if number not in data)
+    return dataclasses.replace(held, streams=kept), names
 
 
 def _mux(
@@ -291,9 +326,14 @@ def _others(
         return
     last: dict[int, int] = {}
     for packet in _demuxed(source, wanted):
-        if packet.dts is None and packet.pts is None:
-            continue
         number, base = packet.stream_index, packet.time_base
+        if packet.dts is None and packet.pts is None:
+            if number in last or not source.streams[number].disposition & NOT_FILMS:
+                continue
+            packet.pts = packet.dts = last[number] = 0  # a cover: one packet, at no time
+            packet.stream = copied[number]
+            yield packet, Fraction(0)
+            continue
         dts = packet.dts if packet.dts is not None else cast(int, packet.pts)
         time = Fraction(dts * base.numerator, base.denominator)
         shown = packet.pts if packet.pts is not None else dts

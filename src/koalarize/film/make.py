@@ -1,0 +1,337 @@
+"""A film on its way from frames to coded parts: cuts, steady colours, chroma, packets.
+
+Not here: what is done with the parts (``film.write``), from file to file (``film.film``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.errors import FilmError, OutputError
+from koalarize.film.ask import Asker, small_size
+from koalarize.film.encode import Coding, Encoder
+from koalarize.film.flow import Seen, see
+from koalarize.film.levels import Levels
+from koalarize.film.paint import Painter
+from koalarize.film.parts import Part, PartWriter, Store
+from koalarize.film.read import FilmFrame, Reading
+from koalarize.film.shot_list import Shot
+from koalarize.film.shots import LOOK_AHEAD, CutFinder, thumbnail
+from koalarize.film.steady import Settled, State, Steady
+from koalarize.film.track import track
+from koalarize.steering.hints import Hint
+from koalarize.steering.steering import Steering
+
+__all__ = ["Making", "Progress"]
+
+Array = npt.NDArray[Any]
+Float32 = npt.NDArray[np.float32]
+
+#: Frames: a cut ends a part that has so many.
+LEAST_PART = 48
+#: Frames: a part ends at the next key frame; also an encoder's longest group.
+MOST_PART = 250
+_WARM_UP = 14  # frames before a part that the finder of cuts must have seen
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a film is.
+
+    Attributes:
+        done: frames.
+        total: frames, as far as anybody knows; 0 where nothing says.
+        bytes: coded so far.
+    """
+
+    done: int
+    total: int
+    bytes: int
+
+
+@dataclass
+class _Open:
+    """A frame on its way to the encoder."""
+
+    frame: FilmFrame
+    shown: tuple[av.VideoFrame, Array]
+    seen: Seen
+
+
+@dataclass
+class Making:
+    """A film on its way from frames to parts.
+
+    Attributes:
+        colorizer: colours pictures.
+        coding: of the film.
+        steering: what is asked of the colours.
+        store: keeps the parts.
+        progress: called after each frame.
+        shots: the list of a person, or None where cuts are to be found.
+        parts: all that the film needs, after ``run``.
+        cuts: seconds at which shots begin, of what was read now.
+        asked: how many frames the network looked at.
+        resumed: frames that were there from an earlier run.
+        end: ticks at which the last frame ends.
+    """
+
+    colorizer: Colorizer
+    coding: Coding
+    steering: Steering
+    store: Store
+    progress: Callable[[Progress], None] | None = None
+    shots: Sequence[Shot] | None = None
+    parts: list[Part] = field(default_factory=list[Part])
+    cuts: list[float] = field(default_factory=list[float])
+    asked: int = 0
+    resumed: int = 0
+    end: int = 0
+
+    def __post_init__(self) -> None:
+        facts, target = self.coding.facts, self.coding.target
+        self.reading = Reading(facts)
+        self._size = small_size(facts, self.colorizer, self.steering)
+        levels = Levels.of(
+            target.depth,
+            full=self.coding.full_range,
+            matrix=self.coding.matrix,
+            height=facts.height,
+        )
+        planes = (-(-facts.height // target.down), -(-facts.width // target.across))
+        self._painter = Painter(levels, planes, interlaced=facts.interlaced)
+        self._asker = Asker(self.colorizer, facts)
+        self._steady = Steady(self._ask, self.coding.options.steadiness)
+        self._looker = Encoder(self.coding)
+        self._encoder: Encoder | None = None
+        self._writer: PartWriter | None = None
+        self._open: deque[_Open] = deque()
+        self._since = 0
+        self._carried: State | None = None
+        self._first = 0  # frames before are there already
+        self._shot = -1
+        self._now = self.steering
+        self._key = ""
+        self._hints: dict[int, tuple[Hint, ...]] = {}
+
+    def run(self) -> None:
+        """Make the parts that are not there yet.
+
+        Raises:
+            FilmError: if nothing of the film is wanted.
+            OutputError: if the parts cannot be written.
+        """
+        try:
+            if self.shots is None:
+                self._reuse(0)
+            self._follow_hints()
+            self._run()
+        except OSError as error:
+            raise OutputError(
+                f"`{self.store.folder}` cannot be written ({error.strerror}): check its free "
+                "space; what is coloured already is kept, and the same command goes on from there"
+            ) from error
+        finally:
+            if self._writer is not None:
+                self._writer.__exit__(None, None, None)
+            if not self.parts:
+                self.store.remove()
+        if not self.parts:
+            raise FilmError(
+                f"`{self.coding.facts.path}` has no frame in what is asked for: "
+                "check --from and --to"
+            )
+
+    def _look(self, frame: FilmFrame) -> _Open:
+        """Look at a frame on the small grid."""
+        shown = self._looker.luma(frame)
+        return _Open(frame, shown, see(self._painter.lightness(shown[1], *self._size)))
+
+    def _run(self) -> None:
+        finder = CutFinder(since=self.parts[-1].since if self.parts else 0)
+        waiting: deque[_Open] = deque()
+        for frame in self._frames():
+            if frame.number < self._first - _WARM_UP:
+                continue
+            one = self._look(frame)
+            if frame.number < self._first:
+                finder.warm(thumbnail(one.seen.lightness))
+                continue
+            waiting.append(one)
+            if self.shots is not None:
+                if len(waiting) > LOOK_AHEAD:
+                    self._take_listed(waiting.popleft())
+                continue
+            for cut in finder.push(thumbnail(one.seen.lightness)):
+                self._take(waiting.popleft(), cut=cut)
+        if self.shots is None:
+            for cut in finder.finish():
+                self._take(waiting.popleft(), cut=cut)
+        while waiting:
+            self._take_listed(waiting.popleft())
+        self._end_shot(least=0)
+
+    def _frames(self) -> Iterator[FilmFrame]:
+        """Yield the frames that are wanted, numbered from 0; note when they end."""
+        options = self.coding.options
+        for frame in self.reading.between(options.start, options.stop):
+            self.end = frame.pts + (frame.duration or self.reading.step)
+            yield frame
+
+    def _seconds(self, frame: FilmFrame) -> float:
+        return float(frame.pts * self.coding.facts.time_base)
+
+    def _shot_of(self, frame: FilmFrame) -> int:
+        """Return the number of the listed shot that a frame belongs to."""
+        seconds = self._seconds(frame) + 6e-4  # a list is written to the millisecond
+        starts = [shot.start for shot in self.shots or ()]
+        return max(0, int(np.searchsorted(starts, seconds, side="right")) - 1)
+
+    def _follow_hints(self) -> None:
+        """Follow the hints of the list through their shots."""
+        shots = self.shots or ()
+        hinted = {number for number, shot in enumerate(shots) if shot.hints}
+        if not hinted:
+            return
+        current, seen = -1, list[Seen]()
+        numbers, times = list[int](), list[float]()
+
+        def settle() -> None:
+            if current in hinted:
+                film = (self.coding.facts.height, self.coding.facts.width)
+                found = track(seen, times, shots[current].hints, film)
+                self._hints |= dict(zip(numbers, found, strict=True))
+            for gathered in (seen, numbers, times):
+                gathered.clear()
+
+        for frame in self._frames():
+            number = self._shot_of(frame)
+            if number != current:
+                settle()
+                current = number
+            if number in hinted:
+                seen.append(self._look(frame).seen)
+                numbers.append(frame.number)
+                times.append(self._seconds(frame))
+        settle()
+        self.reading = Reading(self.coding.facts)
+
+    def _ask(self, number: int, lightness: Float32) -> Float32:
+        self.asked += 1
+        hints = self._hints.get(number, ())
+        steering = dataclasses.replace(self._now, hints=hints) if hints else self._now
+        return self._asker.ask(lightness, steering)
+
+    def _reuse(self, first: int) -> None:
+        """Take over the parts that are there already from a frame on."""
+        found = self.store.parts(first, self._key)
+        self.parts += found
+        frames = sum(part.frames for part in found)
+        self.resumed += frames
+        self._first = first + frames
+        if found and found[-1].open:
+            self._carried = self.store.state(found[-1])
+
+    def _take_listed(self, one: _Open) -> None:
+        """Take a frame of a film whose shots a person has listed."""
+        assert self.shots is not None
+        number = self._shot_of(one.frame)
+        cut = number != self._shot
+        if cut:
+            self._end_shot(least=0)
+            shot = self.shots[number]
+            self._shot, self._now = number, shot.steering(self.steering)
+            self._key = hashlib.sha256(repr((shot, self.steering)).encode()).hexdigest()
+            self._reuse(one.frame.number)
+        if one.frame.number >= self._first:
+            self._take(one, cut=cut)
+
+    def _take(self, one: _Open, *, cut: bool) -> None:
+        """Take a frame of which it is known whether it begins a shot."""
+        number = one.frame.number
+        if cut:
+            self._end_shot(least=LEAST_PART)
+            self.cuts.append(self._seconds(one.frame))
+            self._since = 0
+        self._open.append(one)
+        self._since += 1
+        if self._carried is not None:
+            self._steady.restore(self._carried, one.seen)
+            self._since += self.parts[-1].since
+            self._carried = None
+            return
+        self._settle(self._steady.push(number, one.seen, cut=False))
+        writer, carried = self._writer, self._steady.state
+        if writer is not None and writer.frames >= MOST_PART and carried is not None:
+            self._close(carried)
+
+    def _end_shot(self, *, least: int) -> None:
+        """Settle what is open; end the part if it has frames enough."""
+        self._settle(self._steady.finish())
+        if self._writer is not None and self._writer.frames >= least:
+            self._close(None)
+
+    def _settle(self, settled: Sequence[Settled]) -> None:
+        """Colour and code frames whose ab is known."""
+        for one in settled:
+            ready = self._open.popleft()
+            assert ready.frame.number == one.number
+            if self._writer is None or self._encoder is None:
+                self._writer = self.store.begin(one.number, self._key)
+                self._encoder = Encoder(self.coding)
+            cb, cr = self._painter.chroma(ready.shown[1], one.ab, one.seen.lightness)
+            for packet in self._encoder.encode(ready.frame, ready.shown, cb, cr):
+                self._writer.add(packet)
+            self._writer.frames += 1
+            self._report(self._writer)
+
+    def _close(self, carried: State | None) -> None:
+        """End the part that is being made."""
+        writer, encoder = self._writer, self._encoder
+        assert writer is not None
+        assert encoder is not None
+        for packet in encoder.finish():
+            writer.add(packet)
+        since = self._since - len(self._open)
+        self.parts.append(writer.commit(encoder.header, since=since, state=carried))
+        self._writer = self._encoder = None
+        self._check_room()
+
+    def _check_room(self) -> None:
+        """Stop before hours of work where the disk will not hold the film and its parts.
+
+        Raises:
+            OutputError: if it will not.
+        """
+        made = sum(one.size for part in self.parts for one in part.packets)
+        done = sum(part.frames for part in self.parts)
+        whole = made * max(done, self.coding.facts.frames) / max(1, done)
+        options = self.coding.options
+        if options.start is not None or options.stop is not None:
+            whole = made  # nobody has counted the frames of a span
+        free = shutil.disk_usage(self.store.folder).free
+        needed = 2 * whole - made
+        if needed > free:
+            raise OutputError(
+                f"the film will need about {needed / 1e9:.2f} GB more but only {free / 1e9:.2f} GB "
+                f"are free at `{self.store.folder.parent}`: make room, or name another place with "
+                "-o; the same command goes on from there"
+            )
+
+    def _report(self, writer: PartWriter) -> None:
+        if self.progress is None:
+            return
+        coded = sum(one.size for part in self.parts for one in part.packets) + writer.size
+        done = sum(part.frames for part in self.parts) + writer.frames
+        self.progress(Progress(done, self.coding.facts.frames, coded))

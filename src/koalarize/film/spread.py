@@ -1,0 +1,153 @@
+"""A look over a whole film before hours of work: its shots, and a few frames in colour.
+
+Not here: the film itself (``film.film``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from koalarize import color
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.errors import FilmError
+from koalarize.film.encode import Encoder, coding_of
+from koalarize.film.levels import Levels
+from koalarize.film.options import FilmOptions
+from koalarize.film.paint import Painter
+from koalarize.film.read import Facts, Reading, frames_at
+from koalarize.film.shots import CutFinder, thumbnail
+from koalarize.photo.photo import Photo
+from koalarize.steering.palette import Palette
+from koalarize.steering.steering import Steering
+
+__all__ = ["find_shots", "pooled_palette", "preview", "preview_path"]
+
+_THUMB = (72, 128)  # cells down and across, enough to find cuts
+_POOLED = 16  # frames whose palette is that of the film
+_POOLED_SIDE = 512  # pixels: longer side at which they are looked at
+_SHEET = 1600  # pixels across a sheet of frames
+
+
+def find_shots(facts: Facts, options: FilmOptions) -> list[tuple[float, float]]:
+    """Return from and to of each shot of a film, seconds.
+
+    Args:
+        facts: of the film.
+        options: what of it.
+
+    Raises:
+        FilmError: if nothing of it is wanted.
+    """
+    reading, finder = Reading(facts), CutFinder()
+    coding = coding_of(facts, options)
+    looker = Encoder(coding)
+    levels = Levels.of(
+        coding.target.depth, full=coding.full_range, matrix=coding.matrix, height=facts.height
+    )
+    painter = Painter(levels, (2, 2), interlaced=False)
+    times: list[float] = []
+    cuts: list[bool] = []
+    end = 0
+    for frame in reading.between(options.start, options.stop):
+        times.append(float(frame.pts * facts.time_base))
+        end = frame.pts + (frame.duration or reading.step)
+        cuts += finder.push(thumbnail(painter.lightness(looker.luma(frame)[1], *_THUMB)))
+    cuts += finder.finish()
+    if not times:
+        raise FilmError(f"`{facts.path}` has no frame in what is asked for: check --from and --to")
+    starts = [time for time, cut in zip(times, cuts, strict=True) if cut]
+    return list(zip(starts, [*starts[1:], float(end * facts.time_base)], strict=True))
+
+
+def preview_path(film: Path) -> Path:
+    """Return where a film's preview goes: ``film.mp4`` -> ``film.preview.jpg``."""
+    return film.with_name(f"{film.stem}.preview.jpg")
+
+
+def preview(
+    colorizer: Colorizer, facts: Facts, steering: Steering, options: FilmOptions, count: int
+) -> Photo:
+    """Colour frames spread evenly over a film, on one sheet.
+
+    Args:
+        colorizer: colours pictures.
+        facts: of the film.
+        steering: what is asked of the colours.
+        options: what of the film.
+        count: how many frames.
+
+    Raises:
+        FilmError: if nothing of it is wanted.
+    """
+    made = [
+        colorizer.photo(Photo(frame), steering).photo.pixels
+        for frame in _spread(facts, options, count)
+    ]
+    return Photo(_sheet(made), format="JPEG")
+
+
+def pooled_palette(
+    colorizer: Colorizer, facts: Facts, steering: Steering, options: FilmOptions
+) -> Palette:
+    """Return the palette of a whole film: of frames spread over it, each coloured alone.
+
+    Args:
+        colorizer: colours pictures.
+        facts: of the film.
+        steering: what is asked of the colours.
+        options: what of the film.
+
+    Raises:
+        FilmError: if nothing of it is wanted.
+        OptionError: if the model has no use for a palette.
+    """
+    found: list[npt.NDArray[np.float32]] = []
+    for frame in _spread(facts, options, _POOLED):
+        small = Image.fromarray(frame)
+        small.thumbnail((_POOLED_SIDE, _POOLED_SIDE))
+        srgb = colorizer.photo(Photo(np.asarray(small)), steering).photo.pixels
+        found.append(color.srgb_to_lab(srgb).reshape(-1, 3))
+    lab = np.concatenate(found)
+    return Palette.of(lab, name=facts.path.name, sha256=hashlib.sha256(lab.tobytes()).hexdigest())
+
+
+def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield grey frames, upright, spread evenly over what is wanted of a film.
+
+    Raises:
+        FilmError: if there is none.
+    """
+    start = float(facts.start * facts.time_base)
+    first = max(start, options.start or 0.0)
+    last = min(options.stop or 1e9, start + facts.seconds if facts.seconds else first + count)
+    none = True
+    for frame in frames_at(
+        facts, [first + (last - first) * (n + 0.5) / count for n in range(count)]
+    ):
+        seconds = float((frame.pts or 0) * facts.time_base)
+        if seconds < first - 1e-6 or (options.stop is not None and seconds >= options.stop):
+            continue
+        none = False
+        grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
+        yield np.ascontiguousarray(np.rot90(grey, round(facts.rotation / 90) % 4))
+    if none:
+        raise FilmError(f"`{facts.path}` has no frame in what is asked for: check --from and --to")
+
+
+def _sheet(frames: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    """Put frames onto one sheet, row by row."""
+    across = min(len(frames), max(1, round(len(frames) ** 0.5)))
+    width = min(frames[0].shape[1], max(1, _SHEET // across))
+    height = max(1, round(frames[0].shape[0] * width / frames[0].shape[1]))
+    down = -(-len(frames) // across)
+    sheet = Image.new("RGB", (across * width, down * height))
+    for number, frame in enumerate(frames):
+        small = Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)
+        sheet.paste(small, (number % across * width, number // across * height))
+    return np.asarray(sheet)
