@@ -64,6 +64,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="Origin whose pages may use the service, as https://photos.example; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", metavar="N", help="Most pixels of a picture.")
     ] = 150_000_000,
@@ -111,6 +119,7 @@ def serve(
         token = checked_token(token)
     settings = Settings(
         hosts=(host, *(trusted_host or ())),
+        origins=tuple(cors_origin or ()),
         token=token or None,
         max_pixels=max_pixels,
         max_bytes=max_bytes,

@@ -43,6 +43,10 @@ _SESSION_BODY = {
     "/render",
     operation_id="renderPhoto",
     summary="The full-size file with the original's metadata",
+    description=(
+        "Exactly the file that the command line would write. It has no deadline, and "
+        "stops when the client leaves."
+    ),
     response_class=Response,
     responses={**FULL, **problems(406, *WORKED)},
 )
@@ -64,6 +68,10 @@ async def render(studio: Shared, request: Request, id: Id, asked: schemas.Render
     "/session",
     operation_id="saveSession",
     summary="The session as a file",
+    description=(
+        "Everything asked of the photo, with its hash: `koalarize photo.jpg --session "
+        "file.json` makes the identical picture."
+    ),
     response_model=SessionFile,
     responses=problems(*WORKED),
 )
@@ -81,6 +89,7 @@ async def save(studio: Shared, id: Id, asked: schemas.SessionAsked) -> Response:
     "/session/open",
     operation_id="openSession",
     summary="The steering in a session's file",
+    description=("Takes the file that `saveSession` gave for this photo."),
     openapi_extra=_SESSION_BODY,
     responses=problems(409, *WORKED),
 )
