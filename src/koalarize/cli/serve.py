@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import sys
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import typer
 
@@ -133,11 +134,7 @@ def serve(
 
     def announce(address: str) -> None:
         if open_to_others:
-            typer.echo(
-                f"listening on {host}, so other machines can reach this one; "
-                "they need the token in this address, sent without encryption",
-                err=True,
-            )
+            _tell_others(host, address)
         typer.echo(f"{address}  (Ctrl-C stops)", err=True)
 
     listen(
@@ -149,6 +146,27 @@ def serve(
         path=f"/?token={quote(token, safe='')}" if token else "/",
         patience=round(timeout) + 5,
     )
+
+
+def _tell_others(host: str, address: str) -> None:
+    """Print the addresses that other machines can use, and a code for a phone's camera."""
+    from koalarize.web.addresses import own_addresses, url_of
+    from koalarize.web.qr import qr_code, qr_text
+
+    typer.echo(
+        f"listening on {host}, so other machines can reach this one; "
+        "they need the token in these addresses, sent without encryption",
+        err=True,
+    )
+    parts = urlsplit(address)
+    path = address.partition(parts.netloc)[2]
+    urls = [url_of(one, parts.port or 80, path) for one in own_addresses(host)]
+    for url in urls:
+        if url != address:
+            typer.echo(f"{url}  (from other machines)", err=True)
+    code = qr_code(urls[0]) if urls and sys.stderr.isatty() else None
+    for line in [] if code is None else qr_text(code):
+        typer.echo(f"\x1b[97;40m{line}\x1b[0m", err=True)
 
 
 def _token_in(file: Path, *, beside: str | None) -> str:
