@@ -31,7 +31,11 @@ def serve(
     port: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Port of the page. [8765, or a free one]", show_default=False
+            metavar="N",
+            envvar="KOALARIZE_PORT",
+            help="Port of the page. [8765, or a free one]",
+            show_default=False,
+            show_envvar=True,
         ),
     ] = None,
     no_browser: Annotated[
@@ -96,6 +100,15 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            metavar="S",
+            help="Seconds that open requests may take to end once it is stopped. [timeout + 5]",
+            show_default=False,
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Log a line for each request.")
     ] = False,
@@ -144,7 +157,7 @@ def serve(
         not no_browser,
         announce=announce,
         path=f"/?token={quote(token, safe='')}" if token else "/",
-        patience=round(timeout) + 5,
+        patience=round(timeout) + 5 if patience is None else max(1, patience),
     )
 
 
