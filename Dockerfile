@@ -1,33 +1,42 @@
 # The studio and its REST service, with the model inside.
 #
 #   docker build -t koalarize .
-#   docker run --rm -p 127.0.0.1:8765:8765 koalarize
+#   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:8765:8765 koalarize
 #
-# Inside a container the service listens on every address, so it asks for a token: it prints one, or
-# takes yours with -e KOALARIZE_TOKEN=...
+# Photos lie in /tmp, which is memory here and gone with the container. Inside a container the service
+# listens on every address, so it asks for a token: it prints one, or takes yours with -e
+# KOALARIZE_TOKEN=... Another port: -e KOALARIZE_PORT=8080.
 #
-# It is built without the extra `video`: the wheels of PyAV hold GPL parts, see NOTICE.
+# docker/*.txt lock every package by its hash; docs/studio.md says how they are made. Name the base by
+# its digest too (FROM python:3.12-slim@sha256:...) where the same image must come out again:
+# `docker buildx imagetools inspect python:3.12-slim` prints it.
 
 FROM python:3.12-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE NOTICE ./
-COPY src ./src
+COPY docker ./docker
 RUN python -m venv /opt/koalarize \
- && /opt/koalarize/bin/pip install --no-cache-dir .
+ && /opt/koalarize/bin/pip install --no-cache-dir --require-hashes -r docker/requirements.txt \
+ && python -m venv /opt/build \
+ && /opt/build/bin/pip install --no-cache-dir --require-hashes -r docker/build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps -w /wheel . \
+ && /opt/koalarize/bin/pip install --no-cache-dir --no-deps /wheel/*.whl
 
 FROM python:3.12-slim
 LABEL org.opencontainers.image.title="koalarize" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /opt/koalarize /opt/koalarize
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin koalarize
+COPY --from=build /opt/koalarize /opt/koalarize
 USER 10001
 ENV PATH=/opt/koalarize/bin:$PATH \
+    KOALARIZE_PORT=8765 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /tmp
 EXPOSE 8765
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8765/api/v1/health', timeout=4)"]
+  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"KOALARIZE_PORT\"]}/api/v1/health', timeout=4)"]
 ENTRYPOINT ["koalarize"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8765", "--no-browser"]
+CMD ["serve", "--host", "0.0.0.0", "--no-browser", "--patience", "7"]

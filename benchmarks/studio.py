@@ -11,14 +11,21 @@ Everything goes through the real application over a local socket. For a JPEG of 
 - ``render``: the full-size file; its rival ``pillow`` decodes the same file and encodes an RGB
   JPEG with the same settings (quality 95, 4:4:4), in turn with it.
 
-Printed are medians in milliseconds, and ``render`` as a ratio to ``pillow``.
+Printed are medians in milliseconds, and ``render`` as a ratio to ``pillow``. Then, of a service in
+a process of its own:
+
+- ``cold``: from the command until the first coloured preview of a photo of 2 megapixels;
+- ``settled`` and ``peak``: memory after a session with the largest photo, and at its most (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -98,6 +105,33 @@ def measure(client: httpx.Client, data: bytes, runs: int, side: int) -> dict[str
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def cold(data: bytes, large: bytes, side: int) -> tuple[float, int, int]:
+    """Return seconds to the first colour, and memory settled and at its peak, MiB."""
+    with open_socket("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "koalarize", "serve", "--no-browser", "--port", str(port)]
+    start = time.perf_counter()
+    with (
+        subprocess.Popen(words, stderr=subprocess.DEVNULL) as service,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=120) as client,
+    ):
+        while True:
+            with contextlib.suppress(httpx.ConnectError):
+                client.get("/health").raise_for_status()
+                break
+            time.sleep(0.01)
+        first = client.post("/photos", content=data).json()
+        client.post(f"/photos/{first['id']}/preview", json={"side": side}).raise_for_status()
+        seconds = time.perf_counter() - start
+        measure(client, large, 2, side)
+        told = Path(f"/proc/{service.pid}/status").read_text()
+        settled, peak = (
+            int(told.partition(f"{name}:")[2].split()[0]) >> 10 for name in ("VmRSS", "VmHWM")
+        )
+        service.terminate()
+    return seconds, settled, peak
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--megapixels", type=float, nargs="+", default=[2, 12, 24])
@@ -116,6 +150,10 @@ def main() -> None:
             row = [f"{value:.0f}" for value in found.values()]
             ratio = found["render"] / found["pillow"]
             print(f"| {megapixels:g} | {' | '.join(row)} | {ratio:.2f} |")
+        small = make_picture(Path(folder), 2, False).read_bytes()
+        found = [cold(small, data, options.side) for _ in range(3)]
+    seconds, settled, peak = (statistics.median(values) for values in zip(*found, strict=True))
+    print(f"cold {seconds:.2f} s; memory settled {settled:.0f} MiB, peak {peak:.0f} MiB")
 
 
 if __name__ == "__main__":

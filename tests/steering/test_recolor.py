@@ -100,3 +100,8 @@ class TestInAPhoto:
         out = self.colored(recolors=[Recolor(GREEN, BLUE)], hints=[hint])
         assert out[48, 110, 1] < -10
         assert out[48, 110, 2] > 10
+
+    def test_what_a_far_hint_answers_is_recoloured_too(self):
+        hint = Hint(10, 48, RED)
+        out = self.colored(recolors=[Recolor(GREEN, BLUE)], hints=[hint], reach=3.0)
+        assert out[48, 120, 2] < -10

@@ -24,3 +24,12 @@ def exif():
 @pytest.fixture
 def photo(service, exif):
     return f"{API}/photos/" + service.post(f"{API}/photos?name=oma.jpg", content=exif).json()["id"]
+
+
+@pytest.fixture(scope="session")
+def address():
+    """The studio with its real network, in a process of its own, for all tests of its pages."""
+    from pages import serving
+
+    with serving() as found:
+        yield found

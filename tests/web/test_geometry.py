@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from fakes import ClassifyingEngine
-from koalarize.colorizer.colorizer import Colorizer
 from rest import API, client, image_of, picture, problem, studio_of
 
 
@@ -47,14 +45,14 @@ def test_in_the_query(service, exif):
     problem(said, 422, "not-allowed", "multiple of 90")
 
 
-def test_a_crop_changes_no_colour_and_asks_no_network():
-    engine = ClassifyingEngine()
-    with client(models={"koala": lambda: Colorizer(engine)}) as opened:
+def test_a_crop_changes_no_colour_and_plans_none():
+    with client() as opened:
         place = opened.post(f"{API}/photos", content=picture()).headers["location"]
         for width in (10, 20):
             crop = {"x": 0, "y": 0, "width": width, "height": 9}
             opened.post(f"{place}/preview", json={"steering": {"crop": crop}})
-    assert engine.runs == 1
+        (kept,) = studio_of(opened.app).photos._opened.values()
+        assert len(kept.chromas._things) == 1
 
 
 def test_what_is_turned_counts_as_memory():

@@ -23,7 +23,6 @@ from pages import (
     drop,
     name_colour,
     save,
-    serving,
     spot,
     wait_for_colour,
 )
@@ -37,8 +36,8 @@ OMA = ("oma.png", picture(600, 400, "PNG"))
 
 
 @pytest.fixture(scope="module")
-def visit() -> Iterator[Visit]:
-    with serving() as address, sync_playwright() as playwright:
+def visit(address: str) -> Iterator[Visit]:
+    with sync_playwright() as playwright:
         browser: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         visit = Visit(browser, address)
         visit.page.on("dialog", lambda dialog: dialog.accept())

@@ -39,7 +39,6 @@ from pages import (  # noqa: E402
     drop,
     name_colour,
     save,
-    serving,
     spot,
     tab_to,
     wait_for_colour,
@@ -49,12 +48,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
 ]
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving() as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,6 @@ from pages import (
     drop,
     name_colour,
     save,
-    serving,
     spot,
     wait_for_colour,
 )
@@ -34,12 +33,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
 ]
 PHOTO = ("oma.png", picture(600, 400, "PNG"))
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving() as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

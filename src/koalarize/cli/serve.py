@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import sys
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import typer
 
@@ -30,7 +31,11 @@ def serve(
     port: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Port of the page. [8765, or a free one]", show_default=False
+            metavar="N",
+            envvar="KOALARIZE_PORT",
+            help="Port of the page. [8765, or a free one]",
+            show_default=False,
+            show_envvar=True,
         ),
     ] = None,
     no_browser: Annotated[
@@ -64,6 +69,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="Origin whose pages may use the service, as https://photos.example; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", metavar="N", help="Most pixels of a picture.")
     ] = 150_000_000,
@@ -84,6 +97,15 @@ def serve(
         typer.Option(
             metavar="NAME",
             help="Another model to offer: a name, an .onnx file or a blend A,B:2; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            metavar="S",
+            help="Seconds that open requests may take to end once it is stopped. [timeout + 5]",
             show_default=False,
         ),
     ] = None,
@@ -111,6 +133,7 @@ def serve(
         token = checked_token(token)
     settings = Settings(
         hosts=(host, *(trusted_host or ())),
+        origins=tuple(cors_origin or ()),
         token=token or None,
         max_pixels=max_pixels,
         max_bytes=max_bytes,
@@ -124,11 +147,7 @@ def serve(
 
     def announce(address: str) -> None:
         if open_to_others:
-            typer.echo(
-                f"listening on {host}, so other machines can reach this one; "
-                "they need the token in this address, sent without encryption",
-                err=True,
-            )
+            _tell_others(host, address)
         typer.echo(f"{address}  (Ctrl-C stops)", err=True)
 
     listen(
@@ -138,8 +157,29 @@ def serve(
         not no_browser,
         announce=announce,
         path=f"/?token={quote(token, safe='')}" if token else "/",
-        patience=round(timeout) + 5,
+        patience=round(timeout) + 5 if patience is None else max(1, patience),
     )
+
+
+def _tell_others(host: str, address: str) -> None:
+    """Print the addresses that other machines can use, and a code for a phone's camera."""
+    from koalarize.web.addresses import own_addresses, url_of
+    from koalarize.web.qr import qr_code, qr_text
+
+    typer.echo(
+        f"listening on {host}, so other machines can reach this one; "
+        "they need the token in these addresses, sent without encryption",
+        err=True,
+    )
+    parts = urlsplit(address)
+    path = address.partition(parts.netloc)[2]
+    urls = [url_of(one, parts.port or 80, path) for one in own_addresses(host)]
+    for url in urls:
+        if url != address:
+            typer.echo(f"{url}  (from other machines)", err=True)
+    code = qr_code(urls[0]) if urls and sys.stderr.isatty() else None
+    for line in [] if code is None else qr_text(code):
+        typer.echo(f"\x1b[97;40m{line}\x1b[0m", err=True)
 
 
 def _token_in(file: Path, *, beside: str | None) -> str:

@@ -133,6 +133,15 @@ _Fields: Any = _model_of(Steering)
 class SteeringAsked(_Fields):
     """Everything that may be asked of a colouring, and of which model."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"vividness": 1.2, "hints": [{"x": 120, "y": 300, "color": "#c03020"}]},
+                {"recolors": [{"was": "#3050c0", "becomes": "#6f4a2c"}], "turn": 90},
+            ]
+        }
+    )
+
     model: Annotated[str, Strict()] = Field(
         "koala", min_length=1, max_length=100, description="Of `GET /models`."
     )

@@ -113,6 +113,7 @@ class Guard:
         hosts: Sequence[str] = (),
         token: str | None = None,
         public: Collection[str] = (),
+        origins: Collection[str] = (),
         refusal: Callable[[int, str], tuple[str, bytes]] | None = None,
     ) -> None:
         """Guard an application.
@@ -124,6 +125,8 @@ class Guard:
                 is accepted, since a rebound name never is one. With ``*`` every name is.
             token: a secret that a visitor must bring; None asks for none.
             public: paths that need no token.
+            origins: other origins whose pages may use it, as ``https://photos.example``; their
+                cookies do not count.
             refusal: makes content type and body of a refusal from its status and sentence; plain
                 text by default.
         """
@@ -132,6 +135,7 @@ class Guard:
         self._any_address = bool({"0.0.0.0", "::"} & self._hosts)
         self._token = None if token is None else checked_token(token)
         self._public = frozenset(public)
+        self._origins = frozenset(origins)
         self._body_of = refusal or _plain_text
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -168,6 +172,9 @@ class Guard:
             return 421, "this server answers only under its own address; open the one it printed"
         method = scope.get("method", "GET")
         origin = headers.get(b"origin")
+        if origin in self._origins:
+            bearer = self._brings_bearer(headers) or scope["path"] in self._public
+            return None if self._token is None or bearer else (401, "send the token as Bearer")
         changes = method not in _READING or scope["type"] == "websocket"
         if changes and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return 403, "requests from other pages are refused"
@@ -177,9 +184,7 @@ class Guard:
             return 403, "requests from other sites' pages are refused"
         known = scope["path"] in self._public or self._brings_token(scope)
         if self._token is not None and not known:
-            scheme, _, bearer = headers.get(b"authorization", "").partition(" ")
-            # A header's bytes are read as Latin-1; programs send UTF-8.
-            if scheme.lower() == "bearer" and _equal(bearer.strip(), self._token, "latin-1"):
+            if self._brings_bearer(headers):
                 return None
             cookies: SimpleCookie = SimpleCookie()
             with contextlib.suppress(CookieError):
@@ -189,6 +194,12 @@ class Guard:
             if found is None or not _equal(found.value, value):
                 return 401, "open the whole address that was printed, with its token"
         return None
+
+    def _brings_bearer(self, headers: dict[bytes, str]) -> bool:
+        scheme, _, bearer = headers.get(b"authorization", "").partition(" ")
+        # A header's bytes are read as Latin-1; programs send UTF-8.
+        known = self._token is not None and _equal(bearer.strip(), self._token, "latin-1")
+        return scheme.lower() == "bearer" and known
 
     def _cookie(self, headers: dict[bytes, str]) -> tuple[str, str]:
         """Return name and value of the cookie: cookies know no ports, and a token stays secret."""

@@ -21,8 +21,9 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
 from koalarize.models.catalog import FOREIGN, MODELS
 from koalarize.models.store import is_here
+from koalarize.web.cors import Cors
 from koalarize.web.server import App, Guard, Message, Receive, Send
-from koalarize.web.studio import openapi, problems
+from koalarize.web.studio import api_page, openapi, problems
 from koalarize.web.studio.bodies import BodyLimit
 from koalarize.web.studio.folder import Folder
 from koalarize.web.studio.photo_store import PhotoStore
@@ -44,7 +45,9 @@ Puts colour into black-and-white photos, and lets a person steer the colours.
 
 `POST /colorize` takes a picture and gives the coloured one. The other addresses serve a page that
 steers a photo step by step: upload it once, then ask for previews, suggestions and the file.
-Coordinates are pixels of the upright, full-size photo. Errors are problem details (RFC 9457).
+Coordinates are pixels of the upright, full-size photo, after `steering.turn`. Errors are problem
+details (RFC 9457), `application/problem+json`. Where the service asks for a token, send it as
+`Authorization: Bearer`. Who accepts `application/octet-stream` alone gets pictures under that name.
 """
 #: Seconds a client may take to accept one piece of an answer.
 _SLOWEST_READER = 60.0
@@ -88,6 +91,7 @@ def create_app(
         title="Koalarize",
         version=koalarize.__version__,
         description=_ABOUT,
+        openapi_tags=openapi.TAGS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,  # their page loads scripts from elsewhere
@@ -98,7 +102,8 @@ def create_app(
     problems.install(app)
     app.include_router(router, prefix=PREFIX)
     app.add_api_route("/", _page, include_in_schema=False)
-    openapi.describe_errors(app)
+    openapi.complete(app)
+    app.add_api_route(f"{PREFIX}/docs", api_page.endpoint(app), include_in_schema=False)
     if _STATIC.is_dir():
         app.mount("/static", _Static(directory=_STATIC), name="static")
     public = (f"{PREFIX}/health",)
@@ -107,9 +112,14 @@ def create_app(
     uploads = frozenset(f"{PREFIX}/{part}" for part in ("photos", "references", "colorize"))
     bounded = BodyLimit(Head(app), settings, uploads=uploads)
     guard = Guard(
-        bounded, hosts=hosts, token=settings.token, public=public, refusal=problems.refusal
+        bounded,
+        hosts=hosts,
+        token=settings.token,
+        public=public,
+        origins=settings.origins,
+        refusal=problems.refusal,
     )
-    return _RequestLog(guard)
+    return _RequestLog(Cors(guard, settings.origins))
 
 
 async def _sweep_by_clock(studio: Studio) -> None:

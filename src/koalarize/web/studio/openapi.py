@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import PurePosixPath
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query
@@ -19,18 +19,20 @@ from starlette.responses import Response, StreamingResponse
 from koalarize.photo.files import FORMATS, MEDIA_TYPES, extension_of, written_format
 from koalarize.web.studio import schemas
 from koalarize.web.studio.problems import MEDIA_TYPE, SLUGS, Problem
+from koalarize.web.studio.strict import BYTES
 from koalarize.web.studio.uploads import safe_name
 
 __all__ = [
     "FULL",
     "SHOWN",
+    "TAGS",
     "UPLOADED",
     "WORKED",
     "Id",
     "Name",
     "accepted",
     "attachment",
-    "describe_errors",
+    "complete",
     "kind_of",
     "pictures",
     "problems",
@@ -39,6 +41,27 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 16
+TAGS: list[dict[str, object]] = [
+    {"name": "colorize", "description": "One picture in, one picture out: for other programs."},
+    {"name": "photos", "description": "Photos that are kept a while, to be steered step by step."},
+    {"name": "steering", "description": "Looking at a photo as it would be coloured."},
+    {"name": "files", "description": "The files a person keeps."},
+    {"name": "colours", "description": "Palettes, and the colours that exist."},
+    {"name": "facts", "description": "What there is and what is taken."},
+]
+#: Headers of answers by status, and of the files of some endpoints.
+_HEADERS = {
+    "401": ("WWW-Authenticate", "`Bearer`"),
+    "429": ("Retry-After", "seconds after which to ask again"),
+    "503": ("Retry-After", "seconds; what took too long would take as long again"),
+}
+_OPERATION_HEADERS = {
+    ("uploadPhoto", "200"): ("Location", "the address of the photo"),
+    ("uploadPhoto", "201"): ("Location", "the address of the photo"),
+    ("renderPhoto", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
+    ("colorizePicture", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
+    ("saveSession", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
+}
 _PICTURE = {"type": "string", "format": "binary", "description": "a JPEG, PNG, TIFF, WebP …"}
 
 Id = Annotated[str, PathPart(pattern="^[0-9a-f]{64}$", description="of `PhotoInfo`")]
@@ -56,7 +79,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
 
 def pictures(*kinds: str) -> dict[int | str, dict[str, object]]:
     """Describe an answer that is a picture of one of these media types."""
-    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*kinds, BYTES)}
     return {200: {"description": "the picture", "content": content}}
 
 
@@ -86,11 +109,11 @@ SHOWN = pictures("image/jpeg", "image/webp", "image/png")
 FULL = files(*MEDIA_TYPES.values())
 
 
-def describe_errors(app: FastAPI) -> None:
-    """Put problem details in the place of FastAPI's own 422, which is never sent."""
+def complete(app: FastAPI) -> None:
+    """Complete the description: problems for FastAPI's own 422, the token, headers, examples."""
     original = app.openapi
 
-    def described() -> dict[str, object]:
+    def described() -> dict[str, Any]:
         document = original()
         found = document["components"]["schemas"]
         found.pop("HTTPValidationError", None)
@@ -104,9 +127,21 @@ def describe_errors(app: FastAPI) -> None:
             }
         }
         document["security"] = [{"token": []}, {}]
+        for path in document["paths"].values():
+            for operation in path.values():
+                _add_headers(operation)
         return document
 
     app.openapi = described  # type: ignore[method-assign]
+
+
+def _add_headers(operation: dict[str, Any]) -> None:
+    """Add the headers of the answers of an endpoint."""
+    for status, response in operation["responses"].items():
+        own = _OPERATION_HEADERS.get((operation["operationId"], status))
+        for name, text in filter(None, (own, _HEADERS.get(status))):
+            headers = response.setdefault("headers", {})
+            headers[name] = {"description": text, "schema": {"type": "string"}}
 
 
 def kind_of(asked: str | None, own: str) -> str:
@@ -132,7 +167,7 @@ def accepted(request: Request, asked: schemas.Output | None) -> schemas.Output |
             shares[kind] = float(share)
         except ValueError:
             shares[kind] = 0.0
-    if asked is not None or max(shares.get("*/*", 0), shares.get("image/*", 0)) > 0:
+    if asked is not None or any(shares.get(kind, 0) > 0 for kind in ("*/*", "image/*", BYTES)):
         return asked
     ours: dict[str, schemas.Output] = {f"image/{name}": name for name in get_args(schemas.Output)}
     found = [kind for kind in shares if kind in ours and shares[kind] > 0]

@@ -147,7 +147,7 @@ def _of_http(request: Request, error: Exception) -> Response:
     http = cast("HTTPException", error)
     detail = str(http.detail)
     if http.status_code == 404:
-        detail = "there is nothing at this address: see /api/v1/openapi.json"
+        detail = "there is nothing at this address: see /api/v1/docs"
     headers = {name.lower(): text for name, text in (http.headers or {}).items()}
     if http.status_code == 405:
         headers["allow"] = ", ".join(sorted(_methods(request)))

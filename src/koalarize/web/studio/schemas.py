@@ -5,9 +5,9 @@ Not here: what is done with it. Ranges that need the photo (a hint's place) are 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, Strict
 
 from koalarize.steering.wire import SteeringAsked, whole
 
@@ -36,6 +36,14 @@ _Coordinate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=T
 #: JSON Schema takes 5.0 for a whole number; text it does not take.
 _Int = Annotated[int, BeforeValidator(whole), Strict()]
 _Whole = Annotated[int, Field(ge=0, le=10**6), BeforeValidator(whole), Strict()]
+
+
+#: What example answers call a photo.
+_ID = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+def _example(**values: object) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [cast("JsonValue", values)]})
 
 
 class _Strict(BaseModel):
@@ -113,6 +121,12 @@ class SuggestionFound(BaseModel):
 class SuggestionsFound(BaseModel):
     """Likely colours at a point, most likely first."""
 
+    model_config = _example(
+        lightness=46.2,
+        color="#6e6a63",
+        suggestions=[{"color": "#2d6e4f", "a": -25.1, "b": 9.8, "probability": 0.31}],
+    )
+
     lightness: float
     color: str = Field(description="what is there now")
     suggestions: list[SuggestionFound]
@@ -134,6 +148,20 @@ class AlternativesFound(BaseModel):
 
 class PhotoInfo(BaseModel):
     """An uploaded photo."""
+
+    model_config = _example(
+        id=_ID,
+        name="oma.jpg",
+        sha256=_ID,
+        width=1800,
+        height=1200,
+        format="JPEG",
+        bytes=612345,
+        grey=True,
+        deep=False,
+        exif=True,
+        expires_in=43200,
+    )
 
     id: str = Field(description="the sha256 of its bytes")
     name: str
@@ -197,6 +225,13 @@ class Health(BaseModel):
 
 class ProblemDetails(BaseModel):
     """An error (RFC 9457)."""
+
+    model_config = _example(
+        type="urn:koalarize:problem:not-allowed",
+        title="A value is not allowed",
+        status=422,
+        detail="`steering.vividness` is 7 but must be less than or equal to 5",
+    )
 
     type: str
     title: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from koalarize.errors import OptionError
+from koalarize.web.cors import checked_origin
 
 __all__ = ["Settings"]
 
@@ -20,6 +21,7 @@ class Settings:
 
     Attributes:
         hosts: addresses it listens on, besides this machine's own names.
+        origins: other origins whose pages may use it.
         token: a secret that visitors must bring; None asks for none.
         max_bytes: of one upload.
         max_json: bytes of any other body.
@@ -38,6 +40,7 @@ class Settings:
     """
 
     hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     token: str | None = None
     max_bytes: int = 256 * _MIB
     max_json: int = _MIB
@@ -55,6 +58,7 @@ class Settings:
     grace: float = 300.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "origins", tuple(map(checked_origin, self.origins)))
         for name in ("max_bytes", "max_json", "max_pixels", "workers", "photos", "disk", "memory"):
             if getattr(self, name) < 1:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be at least 1")

@@ -19,7 +19,10 @@ from koalarize.errors import OptionError, did_you_mean
 from koalarize.web.server import App, Message, Receive, Send
 from koalarize.web.studio.problems import Problem
 
-__all__ = ["Head", "StrictRoute"]
+__all__ = ["BYTES", "Head", "StrictRoute"]
+
+#: The media type of bytes of any kind.
+BYTES = "application/octet-stream"
 
 _MOST_KEYS = 1000  # of one JSON object: more than any that is asked for has
 _SMALL = 1 << 14  # bytes of JSON that cost the loop less than a thread would
@@ -39,9 +42,20 @@ class StrictRoute(APIRoute):
                     near = did_you_mean(name, known)
                     near = near or (f": known are {', '.join(known)}" if known else ": it has none")
                     raise OptionError(f"`{name[:60]}` is no parameter of this address{near}")
-            return await handler(_JsonRequest(request.scope, request.receive))
+            response = await handler(_JsonRequest(request.scope, request.receive))
+            kind = response.headers.get("content-type", "")
+            if kind.startswith("image/") and _wants_bytes(request.headers.get("accept", "")):
+                response.headers["content-type"] = BYTES
+            return response
 
         return handle
+
+
+def _wants_bytes(accept: str) -> bool:
+    """Whether a client takes bytes and no picture by name."""
+    kinds = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    pictures = any(kind.startswith("image/") or kind == "*/*" for kind in kinds)
+    return BYTES in kinds and not pictures
 
 
 def _query_keys(dependant: Dependant) -> list[str]:

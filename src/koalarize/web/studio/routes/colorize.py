@@ -39,6 +39,11 @@ router = APIRouter(tags=["colorize"], route_class=StrictRoute)
     "/colorize",
     operation_id="colorizePicture",
     summary="Colour a picture: bytes in, bytes out",
+    description=(
+        "The body is the picture, or a form with the files `picture` and perhaps "
+        "`reference`. What is asked stands in the query, spelled as on the command line. "
+        "Nothing is kept."
+    ),
     response_class=Response,
     openapi_extra=upload_body(reference=True),
     responses={**FULL, **problems(406, *UPLOADED)},

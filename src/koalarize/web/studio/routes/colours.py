@@ -28,6 +28,7 @@ _Lightness = Annotated[float, Query(ge=0, le=100)]
     "/references",
     operation_id="readReference",
     summary="The palette of a reference picture; nothing is kept",
+    description=("Goes into `steering.reference`. A form holds it as the file `picture`."),
     openapi_extra=upload_body(),
     responses=problems(*UPLOADED),
 )
@@ -42,6 +43,7 @@ async def reference(studio: Shared, request: Request, name: Name = "") -> Palett
     "/gamut",
     operation_id="getGamut",
     summary="Which a* and b* exist at a lightness",
+    description=("The outermost colours that sRGB has at this L*, by hue."),
     responses=problems(422),
 )
 async def gamut(lightness: _Lightness) -> schemas.Gamut:
@@ -53,6 +55,7 @@ async def gamut(lightness: _Lightness) -> schemas.Gamut:
     "/gamut.png",
     operation_id="drawGamut",
     summary="The plane of a* and b* at a lightness",
+    description=("A PNG, a* to the right and b* upwards, clear where sRGB has no colour."),
     response_class=Response,
     responses={**pictures("image/png"), **problems(422, 429, 503)},
 )

@@ -24,6 +24,7 @@ router = APIRouter(tags=["facts"], route_class=StrictRoute)
     "/models",
     operation_id="listModels",
     summary="The models that may be asked for",
+    description=("Names for `steering.model`, and what each can do."),
     responses=problems(429, 503),
 )
 async def models(studio: Shared) -> schemas.ModelList:
@@ -37,6 +38,7 @@ async def models(studio: Shared) -> schemas.ModelList:
     "/steering",
     operation_id="getSteering",
     summary="The JSON schema of what may be asked: bounds, defaults and help",
+    description=("Pages and programs make their controls of it."),
     responses=problems(),
 )
 async def steering() -> dict[str, object]:
@@ -44,7 +46,11 @@ async def steering() -> dict[str, object]:
 
 
 @router.get(
-    "/limits", operation_id="getLimits", summary="What is taken at most", responses=problems()
+    "/limits",
+    operation_id="getLimits",
+    summary="What is taken at most",
+    description="Sizes, and how many requests work and wait at once.",
+    responses=problems(),
 )
 async def limits(studio: Shared) -> schemas.Limits:
     chosen = studio.settings
@@ -61,6 +67,7 @@ async def limits(studio: Shared) -> schemas.Limits:
     "/health",
     operation_id="getHealth",
     summary="Whether the service is well",
+    description=("Needs no token."),
     responses=problems(),
 )
 async def health(studio: Shared) -> schemas.Health:

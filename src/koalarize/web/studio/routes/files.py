@@ -44,6 +44,10 @@ _SESSION_BODY = {
     "/render",
     operation_id="renderPhoto",
     summary="The full-size file with the original's metadata",
+    description=(
+        "Exactly the file that the command line would write. It has no deadline, and "
+        "stops when the client leaves."
+    ),
     response_class=Response,
     responses={**FULL, **problems(406, *WORKED)},
 )
@@ -65,6 +69,10 @@ async def render(studio: Shared, request: Request, id: Id, asked: schemas.Render
     "/session",
     operation_id="saveSession",
     summary="The session as a file",
+    description=(
+        "Everything asked of the photo, with its hash: `koalarize photo.jpg --session "
+        "file.json` makes the identical picture."
+    ),
     response_model=SessionFile,
     responses=problems(*WORKED),
 )
@@ -83,6 +91,7 @@ async def save(studio: Shared, request: Request, id: Id, asked: schemas.SessionA
     "/session/open",
     operation_id="openSession",
     summary="The steering in a session's file",
+    description=("Takes the file that `saveSession` gave for this photo."),
     openapi_extra=_SESSION_BODY,
     responses=problems(409, *WORKED),
 )

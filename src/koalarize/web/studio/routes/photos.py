@@ -24,6 +24,11 @@ router = APIRouter(tags=["photos"], route_class=StrictRoute)
     "/photos",
     operation_id="uploadPhoto",
     summary="Upload a photo to steer",
+    description=(
+        "The bytes of a picture, or a form with the file `picture`. The id is the sha256 "
+        "of the bytes, so that a photo that is here already is answered with 200. It "
+        "leaves after hours without use."
+    ),
     status_code=201,
     openapi_extra=upload_body(),
     responses={
@@ -47,6 +52,7 @@ async def upload(
     "/photos/{id}",
     operation_id="getPhoto",
     summary="What a photo is",
+    description=("Size, format and name. Asking counts as use."),
     responses=problems(404, 422),
 )
 async def get(studio: Shared, id: Id) -> schemas.PhotoInfo:
@@ -57,6 +63,7 @@ async def get(studio: Shared, id: Id) -> schemas.PhotoInfo:
     "/photos/{id}",
     operation_id="deletePhoto",
     summary="Let a photo go",
+    description=("Its bytes and all that was made of it are removed at once."),
     status_code=204,
     responses=problems(404, 422),
 )
@@ -68,6 +75,10 @@ async def delete(studio: Shared, id: Id) -> None:
     "/photos/leave",
     operation_id="leavePhotos",
     summary="Say that a page was closed: its photos leave in minutes unless it comes back",
+    description=(
+        "A page that is closed says which photos it had. They leave in minutes unless "
+        "somebody asks for them; ids that are unknown do not matter."
+    ),
     status_code=204,
     responses=problems(400, 408, 413, 415, 422),
 )

@@ -28,6 +28,10 @@ router = APIRouter(prefix="/photos/{id}", tags=["steering"], route_class=StrictR
     "/preview",
     operation_id="previewPhoto",
     summary="A small version of the coloured photo",
+    description=(
+        "The photo, or its crop, with its longer side at most `side` pixels; never "
+        "enlarged. With `grey` it is the untouched original, turned."
+    ),
     response_class=Response,
     responses={**SHOWN, **problems(*WORKED)},
 )
@@ -50,6 +54,10 @@ async def preview(
     "/region",
     operation_id="regionOfPhoto",
     summary="A part of the full-size result",
+    description=(
+        "A rectangle of the whole photo, pixel for pixel as the file will have it, or "
+        "smaller by `scale`. It is cut to the photo; the crop does not count."
+    ),
     response_class=Response,
     responses={**SHOWN, **problems(*WORKED)},
 )
@@ -70,6 +78,10 @@ async def region(studio: Shared, request: Request, id: Id, asked: schemas.Region
     "/suggestions",
     operation_id="suggestColors",
     summary="The colours that the network holds likely at a point",
+    description=(
+        "What the network holds likely at the point, given what is asked so far, in the "
+        "light of that place; any of them can be the colour of a hint there."
+    ),
     responses=problems(*WORKED),
 )
 async def suggestions(
@@ -101,6 +113,10 @@ async def suggestions(
     "/alternatives",
     operation_id="listAlternatives",
     summary="Other plausible colourings",
+    description=(
+        "Numbers for `steering.alternative`, with small previews. A number means the same "
+        "colouring of a photo whatever else is asked."
+    ),
     responses=problems(*WORKED),
 )
 async def alternatives(

@@ -214,7 +214,9 @@ onDetail(studio, "edit", (detail) => {
 onDetail(studio, "problem", ({ problem }) => complain(problem));
 viewer.addEventListener("view", () => {
   const percent = 100 * viewer.view.scale * devicePixelRatio;
-  $("#actual").textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+  const shown = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+  $("#actual").textContent = shown;
+  $("#actual").setAttribute("aria-label", `${shown}: choose actual size`);
 });
 
 onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
