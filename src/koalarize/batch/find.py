@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from koalarize.photo.files import read_extensions
+from koalarize.photo.profiles import has_our_profile
 
 __all__ = ["Found", "Job", "find_all", "find_pictures", "path_key", "reason_of"]
 
@@ -66,9 +67,9 @@ def find_all(inputs: Iterable[str | os.PathLike[str]]) -> Found:
 
     Folders are searched through, linked ones too, each once. In folders and globs, hidden files,
     files without the ending of a picture and earlier results (``name.color.jpg`` and
-    ``name.compare.jpg`` beside a picture called ``name``) are passed over. A file named itself is
-    always taken, unless it is the earlier result of another one that is named too, as in ``*.jpg``
-    expanded by a shell.
+    ``name.compare.jpg`` beside a picture called ``name``, or wherever they stand if koalarize wrote
+    them) are passed over. A file named itself is always taken, unless it is the earlier result of
+    another one that is named too, as in ``*.jpg`` expanded by a shell.
     """
     finder = _Finder()
     jobs: list[Job] = []
@@ -89,6 +90,7 @@ class _Finder:
 
     def __init__(self) -> None:
         self.unread: dict[str, str] = {}
+        self.results = 0
         self._stems: dict[Path, set[str]] = {}
         self._endings = read_extensions()
 
@@ -108,6 +110,7 @@ class _Finder:
         jobs: list[Job] = []
         locked: list[Job] = []
         visited: set[str] = set()
+        results = self.results
 
         def note(error: OSError) -> None:
             where = Path(error.filename or folder)
@@ -127,6 +130,8 @@ class _Finder:
                     jobs.append(Job(source, source.relative_to(folder), found=True))
         if not jobs and not locked:
             problem = f"holds no picture: a picture ends with {', '.join(self._endings)}"
+            if self.results > results:
+                problem = "holds only earlier results: name a folder with pictures"
             return [Job(folder, Path(folder.name), problem=problem)]
         return jobs + locked
 
@@ -164,7 +169,11 @@ class _Finder:
         if path.suffix.lower() not in self._endings:
             self.unread[path_key(path)] = path.suffix.lower()
             return False
-        return not (_is_own(path) and Path(path.stem).stem in self._stems_of(path.parent))
+        if not _is_own(path):
+            return True
+        ours = Path(path.stem).stem in self._stems_of(path.parent) or has_our_profile(path)
+        self.results += ours
+        return not ours
 
     def _stems_of(self, folder: Path) -> set[str]:
         """Return what the pictures of a folder are called without their endings."""
