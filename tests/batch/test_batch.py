@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import sys
@@ -18,8 +19,10 @@ from koalarize.batch.find import Job, find_pictures
 from koalarize.batch.run import BatchOptions, Outcome, colorize_many
 from koalarize.colorizer.colorizer import Colored
 from koalarize.errors import OptionError
-from koalarize.photo.files import output_path
+from koalarize.photo.files import output_path, sha256_of
 from koalarize.photo.photo import Photo
+from koalarize.photo.provenance import Provenance
+from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import PLAIN, Steering
 
 
@@ -49,11 +52,23 @@ class FakeColorizer:
                 if word in Path(source).name:
                     raise error
             photo = Photo.read(source, tolerant=tolerant)
-            path = photo.write(redden(photo), target or output_path(source), overwrite=overwrite)
+            marked = self.marked(photo, steering)
+            path = marked.write(redden(photo), target or output_path(source), overwrite=overwrite)
             return Colored(photo, path=path, notes=photo.notes_as(path.suffix))
         finally:
             with self._lock:
                 self.active -= 1
+
+    def provenance(self, steering=PLAIN, source=None):
+        return Provenance("koalarize 0", "fake", None, settings_text(steering), source)
+
+    def marked(self, photo, steering=PLAIN, source=None):
+        if not steering.mark:
+            return photo
+        if source is None and photo.source is not None:
+            source = sha256_of(photo.source)
+        xmp = self.provenance(steering, source).mark(photo.metadata.xmp)
+        return dataclasses.replace(photo, metadata=dataclasses.replace(photo.metadata, xmp=xmp))
 
 
 def redden(photo: Photo) -> np.ndarray:

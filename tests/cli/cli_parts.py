@@ -14,8 +14,10 @@ from PIL import Image
 from fakes import Terminal as Terminal
 from koalarize.colorizer.colorizer import Colored
 from koalarize.errors import ModelError
-from koalarize.photo.files import output_path
+from koalarize.photo.files import output_path, sha256_of
 from koalarize.photo.photo import Photo
+from koalarize.photo.provenance import Provenance
+from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import PLAIN
 
 
@@ -45,7 +47,8 @@ class FakeColorizer:
         photo = Photo.read(source, tolerant=tolerant)
         made = self.photo(photo, steering)
         self.calls[-1]["picture"] = source
-        path = photo.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
+        marked = self.marked(photo, steering)
+        path = marked.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
         return dataclasses.replace(made, path=path, notes=photo.notes_as(path.suffix))
 
     def data(self, picture, steering=PLAIN, *, format=None, tolerant=False):
@@ -53,6 +56,17 @@ class FakeColorizer:
         made = self.photo(photo, steering)
         encoded = photo.encode(made.photo.pixels, format=format)
         return dataclasses.replace(made, data=encoded, notes=photo.notes_as(format))
+
+    def provenance(self, steering=PLAIN, source=None):
+        return Provenance("koalarize 0", "fake", None, settings_text(steering), source)
+
+    def marked(self, photo, steering=PLAIN, source=None):
+        if not steering.mark:
+            return photo
+        if source is None and photo.source is not None:
+            source = sha256_of(photo.source)
+        xmp = self.provenance(steering, source).mark(photo.metadata.xmp)
+        return dataclasses.replace(photo, metadata=dataclasses.replace(photo.metadata, xmp=xmp))
 
 
 def picture(name: str | Path, color: int = 128, size=(8, 6)) -> Path:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from koalarize.photo.files import read_extensions
 from koalarize.photo.profiles import has_our_profile
+from koalarize.photo.provenance import is_marked
 
-__all__ = ["Found", "Job", "find_all", "find_pictures", "path_key", "reason_of"]
+__all__ = ["Found", "Job", "find_all", "find_pictures", "is_ours", "path_key", "reason_of"]
 
 #: What stands before the ending of a file that an earlier run has written.
 _OWN_SUFFIXES = (".color", ".compare")
@@ -171,7 +172,7 @@ class _Finder:
             return False
         if not _is_own(path):
             return True
-        ours = Path(path.stem).stem in self._stems_of(path.parent) or has_our_profile(path)
+        ours = Path(path.stem).stem in self._stems_of(path.parent) or is_ours(path)
         self.results += ours
         return not ours
 
@@ -196,6 +197,11 @@ def _is_passed_over(folder: str) -> bool:
 
 def _is_own(path: Path) -> bool:
     return Path(path.stem).suffix.lower() in _OWN_SUFFIXES
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether koalarize wrote a file: its mark says so, or the profile of earlier versions."""
+    return is_marked(path) or has_our_profile(path)
 
 
 def _is_result_of(path: Path, originals: set[tuple[Path, str]]) -> bool:

@@ -64,9 +64,11 @@ class PicturesCommand(TyperCommand):
         for paragraph in _ABOUT.split("\n\n"):
             formatter.write_paragraph()
             formatter.write_text(paragraph)
-        records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
+        records = filter(None, (one.get_help_record(ctx) for one in self.get_params(ctx)))
+        # Of what is usually on only the word that leaves it out is there: " / --no-mark".
+        named = [(words.lstrip(" /"), help) for words, help in records]
         with formatter.section("Options"):
-            formatter.write_dl([record for record in records if record and record[0][0] == "-"])
+            formatter.write_dl([record for record in named if record[0][0] == "-"])
         if ctx.parent is not None and isinstance(ctx.parent.command, TyperGroup):
             ctx.parent.command.format_commands(ctx.parent, formatter)
         with formatter.section("Examples"):

@@ -7,6 +7,7 @@ Not here: reading and writing files (``photo``), running networks (``engines``),
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -26,9 +27,11 @@ from koalarize.colorizer.reference import Reference, palette_from_photo, palette
 from koalarize.colorizer.several import encode_each
 from koalarize.engines.blend import MOST_CHROMA
 from koalarize.engines.engine import Engine, ModelInfo
-from koalarize.photo.files import check_output, output_path, write_bytes
+from koalarize.photo.files import check_output, output_path, sha256_of, write_bytes
 from koalarize.photo.photo import Photo
+from koalarize.photo.provenance import Provenance, has_mark, sealed
 from koalarize.photo.sources import seekable
+from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import PLAIN, Steering
 
 __all__ = ["Colored", "Colorizer", "Picture", "colorize"]
@@ -36,6 +39,7 @@ __all__ = ["Colored", "Colorizer", "Picture", "colorize"]
 Array = npt.NDArray[Any]
 _LOG = logging.getLogger(__name__)
 Float32 = npt.NDArray[np.float32]
+_NO_MARK = "its XMP has no place for the mark that a program coloured it"
 #: What can be coloured.
 Picture = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | Array | Photo
 
@@ -72,10 +76,17 @@ class Colorizer:
     bytes, a PIL image a PIL image, an array an array of its dtype, a ``Photo`` a ``Photo``.
     """
 
-    def __init__(self, engine: Engine, *, threads: int = 0) -> None:
-        """Make a Colorizer of an engine; people call ``Colorizer.load``."""
+    def __init__(self, engine: Engine, *, threads: int = 0, weights: str | None = None) -> None:
+        """Make a Colorizer of an engine; people call ``Colorizer.load``.
+
+        Args:
+            engine: runs the network.
+            threads: how many threads a picture may use; 0 takes one a core.
+            weights: what results name as the model's weights: the sha256 of its file.
+        """
         self._engine = engine
         self._threads = threads
+        self._weights = weights
 
     @classmethod
     def load(
@@ -99,10 +110,11 @@ class Colorizer:
             ModelError: if the model is unknown or its file is missing or damaged.
             OptionError: if ``faithful`` does not fit the model, or a weight is not allowed.
         """
-        from koalarize.models.open import open_model
+        from koalarize.models.open import open_model, weights_of
 
         engine = open_model(model, threads=threads, faithful=faithful, most_chroma=most_chroma)
-        return cls(engine, threads=threads)
+        weights = weights_of(model, faithful=faithful, most_chroma=most_chroma)
+        return cls(engine, threads=threads, weights=weights)
 
     @property
     def info(self) -> ModelInfo:
@@ -160,7 +172,7 @@ class Colorizer:
         photo = picture if isinstance(picture, Photo) else Photo.read(picture)
         colored = self.photo(photo, steering).photo
         if isinstance(picture, Photo):
-            return colored
+            return self.marked(colored, steering)
         srgb = colored.pixels
         if isinstance(picture, Image.Image):
             return colored.to_image(srgb)
@@ -194,7 +206,7 @@ class Colorizer:
         path = output_path(source) if target is None else Path(target)
         check_output(path, source=Path(source), overwrite=overwrite)
         with closing(Photo.each(source, tolerant=tolerant)) as pictures:
-            data, colored = self._each(pictures, steering, path.suffix)
+            data, colored = self._each(pictures, steering, path.suffix, sha256_of(Path(source)))
         check_output(path, source=Path(source), overwrite=overwrite)  # it may have appeared
         written = write_bytes(data, path, overwrite=overwrite)
         return dataclasses.replace(colored, path=written)
@@ -225,14 +237,22 @@ class Colorizer:
             OptionError: if the model cannot do what is asked.
         """
         with closing(Photo.each(picture, tolerant=tolerant)) as pictures:
-            data, colored = self._each(pictures, steering, format)
+            digest = hashlib.sha256(picture).hexdigest()
+            data, colored = self._each(pictures, steering, format, digest)
         return dataclasses.replace(colored, data=data)
 
     def _each(
-        self, pictures: Iterator[Photo], steering: Steering, format: str | None
+        self, pictures: Iterator[Photo], asked: Steering, format: str | None, source: str
     ) -> tuple[bytes, Colored]:
+        def color(photo: Photo, steering: Steering) -> Colored:
+            colored = self.photo(photo, steering)
+            return dataclasses.replace(colored, photo=self.marked(colored.photo, asked, source))
+
         lead = palette_from_photo if self.info.output == "logits" else None
-        return encode_each(pictures, self.photo, steering, format, lead)
+        data, colored = encode_each(pictures, color, asked, format, lead)
+        if asked.mark and not has_mark(colored.photo.metadata.xmp):
+            colored = dataclasses.replace(colored, notes=(*colored.notes, _NO_MARK))
+        return sealed(data), colored
 
     def photo(self, photo: Photo, steering: Steering = PLAIN) -> Colored:
         """Colour a photo.
@@ -246,6 +266,37 @@ class Colorizer:
         replaced = not steering.keep_color and look.has_colors
         whole = dataclasses.replace(photo, pixels=srgb)
         return Colored(framed(whole, steering), had_colors=replaced)
+
+    def provenance(self, steering: Steering = PLAIN, source: str | None = None) -> Provenance:
+        """Return what a result says of its making.
+
+        Args:
+            steering: what is asked of the colouring.
+            source: sha256 of the picture's file.
+        """
+        from koalarize import __version__
+
+        asked = settings_text(steering)
+        software = f"koalarize {__version__}"
+        return Provenance(software, self.info.name, self._weights, asked, source)
+
+    def marked(self, photo: Photo, steering: Steering = PLAIN, source: str | None = None) -> Photo:
+        """Return a photo whose files will say how they were coloured.
+
+        Args:
+            photo: the photo.
+            steering: what is asked of the colouring; without ``mark`` the photo stays as it is, as
+                it does if its own XMP has no place for more.
+            source: sha256 of its file; by default that of ``photo.source``, if it has one.
+        """
+        if not steering.mark:
+            return photo
+        if source is None and photo.source is not None and photo.source.is_file():
+            source = sha256_of(photo.source)
+        xmp = self.provenance(steering, source).mark(photo.metadata.xmp)
+        if xmp is None:
+            return photo
+        return dataclasses.replace(photo, metadata=dataclasses.replace(photo.metadata, xmp=xmp))
 
     def look(self, photo: Photo, *, size: int | None = None) -> Look:
         """Look at a photo at the working size, to steer it often.

@@ -1,0 +1,43 @@
+"""What was asked, as one short text: the same text for the same wishes, on every day.
+
+Not here: sessions and REST (``wire``), which hold every field. Loads nothing slow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+
+from koalarize.steering.palette import Palette
+from koalarize.steering.steering import PLAIN, Steering
+
+__all__ = ["settings_text"]
+
+#: Longer texts are named by their hash: more than this no mark needs.
+_MOST = 8000
+
+
+def settings_text(steering: Steering) -> str:
+    """Return the fields that differ from the network's own colouring as JSON, sorted by name."""
+    asked = {
+        field.name: _plain(getattr(steering, field.name))
+        for field in dataclasses.fields(steering)
+        if getattr(steering, field.name) != getattr(PLAIN, field.name)
+    }
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if len(text) > _MOST:
+        return json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest()})
+    return text
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Palette):
+        data = json.dumps(value.to_json(), sort_keys=True)
+        return {"name": value.name, "palette": hashlib.sha256(data.encode()).hexdigest()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        given = dataclasses.asdict(value)
+        return {name: part for name, part in given.items() if part is not None}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
