@@ -8,8 +8,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import secrets
+import socket
 import struct
+import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -27,12 +31,15 @@ __all__ = [
     "output_path",
     "read_extensions",
     "sha256_of",
+    "sweep_parts",
     "write_bytes",
     "written_format",
 ]
 
 _BLOCK = 1 << 20
 _LONGEST_NAME = 255  # bytes, on all usual file systems
+_PART = ".part"
+_STALE_SECONDS = 86400.0
 
 #: Extensions that can be written -> Pillow's name of the format.
 FORMATS: Mapping[str, str] = MappingProxyType(
@@ -109,13 +116,16 @@ def output_path(source: str | os.PathLike[str], *, suffix: str = ".color") -> Pa
 
     A name that would be too long for a file system is cut. A format that is read but not written
     becomes PNG, and so does a GIF picture that is no
-    animation, since it would lose colors.
+    animation, since it would lose colors. What follows the last dot of ``J. Smith 1923`` is no
+    ending.
     """
     path = Path(source)
     kind = FORMATS.get(path.suffix.lower())
     kept = kind is not None and (kind not in _ONLY_MOVING or _is_moving(path))
     extension = path.suffix if kept else ".png"
-    return path.with_name(_shortened(path.stem, suffix + extension) + suffix + extension)
+    known = path.suffix.lower() in EXTENSIONS or re.fullmatch(r"\.\w{1,5}", path.suffix)
+    stem = path.stem if known else path.name
+    return path.with_name(_shortened(stem, suffix + extension) + suffix + extension)
 
 
 def _shortened(stem: str, rest: str) -> str:
@@ -187,14 +197,17 @@ def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".koalarize-{secrets.token_hex(6)}.part")
+    temporary = path.with_name(f"{_part_of(os.getpid())}{secrets.token_hex(6)}{_PART}")
     try:
         try:
             with temporary.open("xb") as stream:  # unlike `tempfile`, this honors the umask
                 stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
             if path.exists() and not overwrite:
                 raise OutputError(f"`{path}` has appeared meanwhile: choose another name.")
             temporary.replace(path)
+            _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -203,6 +216,63 @@ def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
             "check the folder's permissions and free space, or choose another folder."
         ) from error
     return path
+
+
+def _part_of(process: int) -> str:
+    """Return how the names of half-written files of a process on this machine begin."""
+    machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    return f".koalarize-{machine}-{process}-"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a new name in a folder to the disk, where that can be asked."""
+    if os.name == "nt":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # a folder that may be written but not read
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # not on every network share
+        pass
+    finally:
+        os.close(handle)
+
+
+def sweep_parts(folder: Path) -> int:
+    """Remove half-written files that nobody will finish from a folder; return how many.
+
+    They are those of processes of this machine that have ended, and any older than a day.
+    """
+    swept = 0
+    own, alive = _part_of(0)[: -len("0-")], set[str]()
+    try:
+        for entry in os.scandir(folder):
+            if not (entry.name.startswith(".koalarize-") and entry.name.endswith(_PART)):
+                continue
+            process = entry.name.removeprefix(own).partition("-")[0]
+            ended = entry.name.startswith(own) and process not in alive and _ended(process)
+            if ended or time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_SECONDS:
+                Path(entry.path).unlink(missing_ok=True)
+                swept += 1
+            else:
+                alive.add(process)
+    except OSError:
+        pass
+    return swept
+
+
+def _ended(process: str) -> bool:
+    if sys.platform == "win32" or not process.isdigit():  # there, to ask is to kill
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def sha256_of(path: Path, progress: Callable[[int, int], None] | None = None) -> str:

@@ -15,6 +15,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from xml.sax.saxutils import quoteattr, unescape
 
 from koalarize.photo.jpeg_segments import XMP_ROOM
@@ -49,6 +50,10 @@ _PNG_XMP = b"iTXtXML:com.adobe.xmp\0"
 _QUOTES = {"&quot;": '"', "&apos;": "'", "&#10;": "\n", "&#9;": "\t"}
 #: What of a file is hashed at once.
 _BLOCK = 1 << 20
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes | memoryview, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -248,7 +253,7 @@ def _digest(parts: tuple[_Data, ...] | list[mmap.mmap], at: int) -> str:
     return digest.hexdigest()
 
 
-def _update(digest: hashlib._Hash, part: _Data, start: int, stop: int) -> None:
+def _update(digest: _Hash, part: _Data, start: int, stop: int) -> None:
     for at in range(start, stop, _BLOCK):
         digest.update(part[at : min(at + _BLOCK, stop)])
 
