@@ -2,8 +2,8 @@
 
     python benchmarks/folder.py [--pictures 12] [--megapixels 12] [--runs 3] [--workers 2]
 
-Every contender colours (or only re-encodes) the same folder of JPEGs in a process of its own, all in
-turn, `--runs` times after one that warms the file cache:
+Every contender colours (or only re-encodes) the same folder of JPEGs in a process of its own, all
+in turn, `--runs` times after one that warms the file cache:
 
 - ``pillow``: decode each file and encode an RGB JPEG with the settings of koalarize (quality 95,
   4:4:4), on threads;
