@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -123,3 +124,12 @@ def test_what_failed_is_tried_again(box: Path, fake):
     assert main(["box", "--retry-failed"]) == 0
     assert not Path("box/9.color.jpg").exists()
     assert Path("box/0.color.jpg").exists()
+
+
+def test_blas_has_one_thread_where_pictures_are_colored(here: Path):
+    code = (
+        "import os; os.environ.pop('OPENBLAS_NUM_THREADS', None);"
+        "from koalarize.cli import main; main(['--version']);"
+        "raise SystemExit(os.environ.get('OPENBLAS_NUM_THREADS') != '1')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
