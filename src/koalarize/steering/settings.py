@@ -37,7 +37,9 @@ def _plain(value: object) -> object:
         return {"name": value.name, "palette": hashlib.sha256(data.encode()).hexdigest()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         given = dataclasses.asdict(value)
-        return {name: part for name, part in given.items() if part is not None}
+        return {name: _plain(part) for name, part in given.items() if part is not None}
+    if isinstance(value, float) and value.is_integer():  # 5 and 5.0 are one wish
+        return int(value)
     if isinstance(value, tuple):
         return [_plain(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
     return value
