@@ -1,11 +1,18 @@
 """Stand-ins that tests share."""
 
+import dataclasses
 import io
 
 import numpy as np
 
 from koalarize import color
+from koalarize.colorizer.colorizer import Making
 from koalarize.engines.engine import ModelInfo, Prediction
+from koalarize.photo.files import sha256_of
+from koalarize.photo.photo import Photo
+from koalarize.photo.provenance import Provenance
+from koalarize.steering.settings import settings_text
+from koalarize.steering.steering import PLAIN, Steering
 
 
 class Terminal(io.TextIOWrapper):
@@ -97,3 +104,22 @@ class ClassifyingEngine(OneByOne):
                 half = slice(None, width // 2) if column < width * 2 else slice(width // 2, None)
                 logits[bin_of(0.7 * a, 0.7 * b), :, half] += 6
         return Prediction(color.decode_ab(logits, temperature=0.4), logits)
+
+
+class Marking:
+    """The part of a Colorizer that says in a result how it was made."""
+
+    def provenance(self, steering: Steering = PLAIN, making: Making | None = None) -> Provenance:
+        making = making or Making()
+        asked = settings_text(steering, negative=making.negative, layer=making.layer)
+        return Provenance("koalarize 0", "fake", None, asked, making.source)
+
+    def marked(
+        self, photo: Photo, steering: Steering = PLAIN, making: Making | None = None
+    ) -> Photo:
+        if not steering.mark:
+            return photo
+        if making is None and photo.source is not None:
+            making = Making(sha256_of(photo.source))
+        xmp = self.provenance(steering, making).mark(photo.metadata.xmp)
+        return dataclasses.replace(photo, metadata=dataclasses.replace(photo.metadata, xmp=xmp))

@@ -6,11 +6,13 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from koalarize.batch.find import Job, find_all, find_pictures
 from koalarize.photo import files
+from koalarize.photo.photo import Photo
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
 
@@ -88,3 +90,23 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, how: str):
     picture(tmp_path / "b.png")
     given = tmp_path if how == "folder" else tmp_path / "*"
     assert names(find_pictures([given])) == ["b.png"]
+
+
+def result(path: Path) -> Path:
+    """A file as koalarize writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return Photo(np.zeros((3, 4, 3), np.uint8)).write(np.zeros((3, 4, 3), np.uint8), path)
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp"])
+def test_results_below_the_input_are_no_pictures(tmp_path: Path, kind: str):
+    picture(tmp_path / "a.png")
+    result(tmp_path / "out" / f"a.color.{kind}")
+    picture(tmp_path / "out" / f"anna.color.{kind}")
+    assert names(find_pictures([tmp_path])) == ["a.png", f"out/anna.color.{kind}"]
+
+
+def test_a_folder_of_results_says_so(tmp_path: Path):
+    result(tmp_path / "a.color.png")
+    (job,) = find_pictures([tmp_path])
+    assert "only earlier results" in (job.problem or "")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes import Marking
 from fakes import Terminal as Terminal
 from koalarize.colorizer.colorizer import Colored
 from koalarize.errors import ModelError
@@ -19,7 +20,7 @@ from koalarize.photo.photo import Photo
 from koalarize.steering.steering import PLAIN
 
 
-class FakeColorizer:
+class FakeColorizer(Marking):
     """Writes a reddish copy of whatever it is given, and remembers what it was asked."""
 
     def __init__(self) -> None:
@@ -48,7 +49,8 @@ class FakeColorizer:
         photo = Photo.read(source, tolerant=tolerant)
         made = self.photo(photo, steering)
         self.calls[-1]["picture"] = source
-        path = photo.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
+        marked = self.marked(photo, steering)
+        path = marked.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
         return dataclasses.replace(made, path=path, notes=photo.notes_as(path.suffix))
 
     def data(self, picture, steering=PLAIN, *, format=None, tolerant=False, negative=False):
@@ -76,7 +78,7 @@ def stdin(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
 
 
 def files(folder: Path) -> list[str]:
-    found = (path for path in folder.rglob("*") if path.is_file())
+    found = (path for path in folder.rglob("[!.]*") if path.is_file())
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 

@@ -123,9 +123,16 @@ def test_options_reach_the_colorizer(here: Path, fake):
     assert call["steering"] == Steering(vividness=1.5, size=96, hints=hints)
 
 
-def test_own_result_of_a_named_picture_is_replaced(here: Path, fake):
-    picture("photo.color.jpg", color=7)
+def test_own_result_of_a_named_picture_is_replaced(here: Path, fake, capsys):
     assert main(["photo.jpg"]) == 0
+    assert main(["photo.jpg", "--vividness", "2"]) == 0
+    assert len(fake.calls) == 2
+    picture("photo.color.jpg", color=7)
+    capsys.readouterr()
+    assert main(["photo.jpg"]) == 1
+    assert "is not known as koalarize's result" in one_line_error(capsys.readouterr().err)
+    assert Photo.read("photo.color.jpg").pixels.max() < 20
+    assert main(["photo.jpg", "--overwrite"]) == 0
     assert Photo.read("photo.color.jpg").pixels.max() > 100
 
 
@@ -233,7 +240,9 @@ def test_terminal_gets_a_summary(box: Path, fake, monkeypatch):
     assert re.fullmatch(r"photo\.color\.jpg \(\d+\.\d s\)\s+", terminal.text())
     main(["box/a.jpg"])
     assert main(["box"]) == 1
-    assert terminal.text().splitlines()[-1] == "1 coloured, 1 already there, 1 failed"
+    assert terminal.text().splitlines()[-1] == (
+        "1 coloured, 1 already coloured, 1 failed: no readable picture"
+    )
 
 
 def test_progress_is_shown_on_a_terminal(box: Path, fake, monkeypatch, capsys):

@@ -38,6 +38,7 @@ VALUES = {
     "faded": (True, ["--faded"]),
     "turn": (90, ["--turn", "90"]),
     "crop": (Crop(1, 2, 4, 3), ["--crop", "1,2,4,3"]),
+    "mark": (False, ["--no-mark"]),
 }
 NUMBERS = [field for field in FIELDS if bounds_of(field).low is not None]
 

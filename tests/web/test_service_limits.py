@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 import time
 
@@ -281,7 +282,7 @@ class TestStopping:
         opened, stop = Opened(Photo.read(exif)), Stop()
         steered = work.Steered(opened, "koala", Colorizer(ClassifyingEngine()), Steering())
         whole = Colorizer(ClassifyingEngine())(exif)
-        assert work.render(steered, None, stop) == whole
+        assert work.render(steered, None, stop, hashlib.sha256(exif).hexdigest()) == whole
         parts = []
         paint = Chroma.paint
 

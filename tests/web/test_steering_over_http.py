@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import re
@@ -85,9 +86,18 @@ WAYS = pytest.mark.parametrize("way", [preview, render, session, colorize])
 
 @WAYS
 def test_best_and_keep_color_are_not_confused(way, noting, grey):
-    plain = way(noting, grey)
-    assert way(noting, grey, keep_color=True) == plain  # a grey photo has no colours to keep
-    assert way(noting, grey, best=True) != plain
+    unmarked = {} if way is preview else {"mark": False}  # the mark names the settings
+    plain = way(noting, grey, **unmarked)
+    # A grey photo has no colours to keep.
+    assert way(noting, grey, keep_color=True, **unmarked) == plain
+    assert way(noting, grey, best=True, **unmarked) != plain
+
+
+@pytest.mark.parametrize("way", [render, session, colorize])
+def test_the_file_says_that_a_program_colored_it(way, noting, grey):
+    digest = hashlib.sha256(grey).hexdigest().encode()
+    assert b'koalarize:Source="%b"' % digest in way(noting, grey)
+    assert b"koalarize:" not in way(noting, grey, mark=False)
 
 
 @WAYS

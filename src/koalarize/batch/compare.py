@@ -11,7 +11,9 @@ import numpy as np
 
 from koalarize.color import lab_to_srgb, srgb_to_lab
 from koalarize.photo.files import output_path
+from koalarize.photo.metadata import Metadata
 from koalarize.photo.photo import Photo
+from koalarize.photo.provenance import unsealed
 
 __all__ = ["compare_path", "write_comparison"]
 
@@ -42,4 +44,7 @@ def write_comparison(result: Path, target: Path) -> None:
     alpha = photo.alpha
     if alpha is not None:
         alpha = np.hstack([alpha, np.zeros((photo.height, gap), alpha.dtype), alpha])
-    Photo(sheet, alpha, photo.format, dpi=photo.dpi).write(sheet, target, overwrite=True)
+    xmp = photo.metadata.xmp
+    metadata = Metadata(None if xmp is None else unsealed(xmp))
+    made = Photo(sheet, alpha, photo.format, dpi=photo.dpi, metadata=metadata)
+    made.write(sheet, target, overwrite=True)

@@ -7,18 +7,31 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from koalarize.batch.spill import Seen
 from koalarize.photo.files import read_extensions
+from koalarize.photo.profiles import has_our_profile
+from koalarize.photo.provenance import is_marked
 
-__all__ = ["Found", "Job", "find_all", "find_pictures", "path_key", "reason_of"]
+__all__ = [
+    "Found",
+    "Job",
+    "Search",
+    "find_all",
+    "find_pictures",
+    "is_ours",
+    "path_key",
+    "reason_of",
+]
 
 #: What stands before the ending of a file that an earlier run has written.
-_OWN_SUFFIXES = (".color", ".compare", ".layer")
+_OWN = re.compile(r"\.(color|compare|layer)(-\d+)?$", re.IGNORECASE)
 #: Folders in which other programs keep copies and thrown-away files.
 _FOREIGN_FOLDERS = frozenset({"@eadir", "#recycle", "$recycle.bin", "lost+found"})
 
@@ -33,6 +46,7 @@ class Job:
         found: whether it was found in a folder or by a glob rather than named itself.
         target: the exact file to write, where a person named one.
         problem: why there is nothing to colour here; such a job fails with this sentence.
+        reason: the same in few words.
     """
 
     source: Path
@@ -40,6 +54,15 @@ class Job:
     found: bool = False
     target: Path | None = None
     problem: str | None = None
+    reason: str = "no picture"
+
+    @property
+    def root(self) -> Path:
+        """The folder that was searched: the one below which ``relative`` stands."""
+        folder = self.source.parent
+        for _ in self.relative.parts[1:]:
+            folder = folder.parent
+        return folder
 
 
 @dataclass(frozen=True)
@@ -62,57 +85,79 @@ def find_pictures(inputs: Iterable[str | os.PathLike[str]]) -> list[Job]:
 
 
 def find_all(inputs: Iterable[str | os.PathLike[str]]) -> Found:
-    """List the pictures that files, folders and globs name, in order and each once.
+    """Return what a ``Search`` finds, as a list."""
+    search = Search(inputs)
+    return Found(list(search), search.unread)
 
-    Folders are searched through, linked ones too, each once. In folders and globs, hidden files,
-    files without the ending of a picture and earlier results (``name.color.jpg`` and
-    ``name.compare.jpg`` beside a picture called ``name``) are passed over. A file named itself is
-    always taken, unless it is the earlier result of another one that is named too, as in ``*.jpg``
-    expanded by a shell.
+
+class Search:
+    """Goes through the pictures that files, folders and globs name, in order and each once.
+
+    Folders are searched through, linked ones too, each once; the names of one folder, not of all,
+    are held at a time. In folders and globs, hidden files, files without the ending of a picture
+    and earlier results (``name.color.jpg`` and ``name.compare.jpg`` beside a picture called
+    ``name``, or wherever they stand if koalarize wrote them) are passed over. A file named itself
+    is always taken, unless it is the earlier result of another one that is named too, as in
+    ``*.jpg`` expanded by a shell.
+
+    Attributes:
+        unread: how many files were passed over since they are of no kind that is read, by their
+            ending in lower case; it grows while the search goes.
+        results: how many earlier results were passed over.
     """
-    finder = _Finder()
-    jobs: list[Job] = []
-    seen: set[str] = set()
-    for given in inputs:
-        for job in finder.expand(os.fspath(given)):
-            key = path_key(job.source)
-            if key not in seen:
-                seen.add(key)
-                jobs.append(job)
-    originals = {(job.source.parent, job.source.stem) for job in jobs}
-    jobs = [job for job in jobs if job.found or not _is_result_of(job.source, originals)]
-    return Found(jobs, Counter(finder.unread.values()))
 
+    def __init__(
+        self, inputs: Iterable[str | os.PathLike[str]], *, name: str | None = None
+    ) -> None:
+        """Get ready.
 
-class _Finder:
-    """Searches folders and globs, and counts what it passes over."""
-
-    def __init__(self) -> None:
-        self.unread: dict[str, str] = {}
-        self._stems: dict[Path, set[str]] = {}
+        Args:
+            inputs: files, folders and globs.
+            name: the template of results' names, where it is not the usual one: files called so
+                are looked at for a mark too.
+        """
+        self.unread: Counter[str] = Counter()
+        self.results = 0
+        self._inputs = [os.fspath(given) for given in inputs]
+        self._name = None if name is None else re.compile(_pattern(name))
         self._endings = read_extensions()
+        self._folder_stems: tuple[Path, set[str]] | None = None
+        self._seen = Seen()
+        self._counted = Seen()
 
-    def expand(self, given: str) -> list[Job]:
+    def __iter__(self) -> Iterator[Job]:
+        named = [Path(given) for given in self._inputs]
+        originals = {(path.parent, path.stem) for path in named}
+        for given in self._inputs:
+            for job in self._expand(given):
+                passed = not job.found and _is_result_of(job.source, originals)
+                if self._seen.add(path_key(job.source)) and not passed:
+                    yield job
+
+    def _expand(self, given: str) -> Iterator[Job]:
         path = Path(given)
         try:
             is_folder, exists = path.is_dir(), path.exists()
         except (OSError, ValueError) as error:  # a name too long, or with a NUL, for this system
-            return [Job(path, Path(path.name), problem=f"cannot be looked up: {reason_of(error)}")]
+            problem = f"cannot be looked up: {reason_of(error)}"
+            yield Job(path, Path(path.name), problem=problem, reason="cannot be read")
+            return
         if is_folder:
-            return self._folder(path)
-        if not exists and glob.has_magic(given):
-            return self._glob(given)
-        return [Job(path, Path(path.name))]
+            yield from self._folder(path)
+        elif not exists and glob.has_magic(given):
+            yield from self._glob(given)
+        else:
+            yield Job(path, Path(path.name))
 
-    def _folder(self, folder: Path) -> list[Job]:
-        jobs: list[Job] = []
+    def _folder(self, folder: Path, *, quiet: bool = False) -> Iterator[Job]:
         locked: list[Job] = []
         visited: set[str] = set()
+        results, none = self.results, True
 
         def note(error: OSError) -> None:
             where = Path(error.filename or folder)
             problem = f"cannot be read: {reason_of(error)}"
-            locked.append(Job(where, Path(where.name), problem=problem))
+            locked.append(Job(where, Path(where.name), problem=problem, reason="cannot be read"))
 
         for parent, folders, files in os.walk(folder, onerror=note, followlinks=True):
             real = os.path.realpath(parent)
@@ -121,16 +166,22 @@ class _Finder:
                 continue
             visited.add(real)
             folders[:] = sorted(name for name in folders if not _is_passed_over(name))
-            for name in sorted(files):
+            files.sort()
+            for name in files:
                 source = Path(parent, name)
-                if self._takes(source):
-                    jobs.append(Job(source, source.relative_to(folder), found=True))
-        if not jobs and not locked:
+                if self._takes(source, files):
+                    none = False
+                    yield Job(source, source.relative_to(folder), found=True)
+        if quiet:
+            return
+        yield from locked
+        if none and not locked:
             problem = f"holds no picture: a picture ends with {', '.join(self._endings)}"
-            return [Job(folder, Path(folder.name), problem=problem)]
-        return jobs + locked
+            if self.results > results:
+                problem = "holds only earlier results: name a folder with pictures"
+            yield Job(folder, Path(folder.name), problem=problem)
 
-    def _glob(self, pattern: str) -> list[Job]:
+    def _glob(self, pattern: str) -> Iterator[Job]:
         base = Path(pattern)
         while glob.has_magic(str(base)):
             base = base.parent
@@ -141,7 +192,7 @@ class _Finder:
             path = Path(match)
             if path.is_dir():
                 if not deep:
-                    jobs += [job for job in self._folder(path) if job.problem is None]
+                    jobs += self._folder(path, quiet=True)
                 continue
             real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
             inside = path.relative_to(base) if path.is_relative_to(base) else Path(path.name)
@@ -151,10 +202,10 @@ class _Finder:
             visited.add(real)
         if not jobs:
             problem = f"matches no picture: a picture ends with {', '.join(self._endings)}"
-            return [Job(Path(pattern), Path("none"), problem=problem)]
-        return sorted(jobs, key=lambda job: str(job.source))
+            yield Job(Path(pattern), Path("none"), problem=problem)
+        yield from sorted(jobs, key=lambda job: str(job.source))
 
-    def _takes(self, path: Path) -> bool:
+    def _takes(self, path: Path, beside: list[str] | None = None) -> bool:
         """Tell whether a file that was found is a picture to colour; count it if it is of no kind.
 
         What is no file, as a pipe, would be waited for.
@@ -162,18 +213,30 @@ class _Finder:
         if path.name.startswith(".") or not path.is_file():
             return False
         if path.suffix.lower() not in self._endings:
-            self.unread[path_key(path)] = path.suffix.lower()
+            if self._counted.add(path_key(path)):
+                self.unread[path.suffix.lower()] += 1
             return False
-        return not (_is_own(path) and Path(path.stem).stem in self._stems_of(path.parent))
+        own = _is_own(path)
+        if not own and not (self._name and self._name.fullmatch(path.stem)):
+            return True
+        stems = self._stems_of(path.parent, beside) if own else ()
+        ours = _stem(path) in stems or is_ours(path)
+        self.results += ours
+        return not ours
 
-    def _stems_of(self, folder: Path) -> set[str]:
+    def _stems_of(self, folder: Path, names: list[str] | None) -> set[str]:
         """Return what the pictures of a folder are called without their endings."""
-        if folder not in self._stems:
-            names = (Path(name) for name in os.listdir(folder))  # noqa: PTH208
-            self._stems[folder] = {
-                name.stem for name in names if name.suffix.lower() in self._endings
-            }
-        return self._stems[folder]
+        if self._folder_stems is None or self._folder_stems[0] != folder:
+            paths = (Path(name) for name in names or os.listdir(folder))  # noqa: PTH208
+            stems = {path.stem for path in paths if path.suffix.lower() in self._endings}
+            self._folder_stems = folder, stems
+        return self._folder_stems[1]
+
+
+def _pattern(template: str) -> str:
+    """Return the regular expression of names made with a template."""
+    before, _, after = template.partition("{stem}")
+    return f"{re.escape(before)}.*{re.escape(after)}(-\\d+)?"
 
 
 def _depth(match: str) -> tuple[int, str]:
@@ -186,11 +249,21 @@ def _is_passed_over(folder: str) -> bool:
 
 
 def _is_own(path: Path) -> bool:
-    return Path(path.stem).suffix.lower() in _OWN_SUFFIXES
+    return _OWN.search(path.stem) is not None
+
+
+def _stem(path: Path) -> str:
+    """Return what the picture of an earlier result is called without its ending."""
+    return _OWN.sub("", path.stem)
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether koalarize wrote a file: its mark says so, or the profile of earlier versions."""
+    return is_marked(path) or has_our_profile(path)
 
 
 def _is_result_of(path: Path, originals: set[tuple[Path, str]]) -> bool:
-    return _is_own(path) and (path.parent, Path(path.stem).stem) in originals
+    return _is_own(path) and (path.parent, _stem(path)) in originals
 
 
 def path_key(path: Path) -> str:

@@ -10,127 +10,73 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from koalarize.batch.compare import compare_path, write_comparison
-from koalarize.batch.find import Job, path_key, reason_of
-from koalarize.colorizer.layer import layer_path
-from koalarize.errors import KoalarizeError, OptionError, OutputError
+from koalarize.batch.find import Job, reason_of
+from koalarize.batch.journal import Made, Stamp
+from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
+from koalarize.batch.standing import Judge, journal_name
+from koalarize.colorizer.colorizer import Making
+from koalarize.errors import KoalarizeError, OptionError, OutputError, PhotoError
 from koalarize.film.names import may_move
-from koalarize.photo.files import output_path
+from koalarize.photo.files import FORMATS
+from koalarize.photo.provenance import Provenance
 from koalarize.steering.steering import PLAIN, Steering
 
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colored, Colorizer
 
-__all__ = ["BatchOptions", "Outcome", "colorize_many"]
+__all__ = ["BatchOptions", "Outcome", "colorize_many", "plan_many"]
 
 log = logging.getLogger(__name__)
 
-Status = Literal["colored", "skipped", "failed"]
-
-#: Pictures in work at once, at most: more would only hold more pixels in memory, since the network
-#: itself already uses every core.
-MOST_WORKERS = 4
-#: Tasks handed to the threads ahead of the next outcome; each is a few paths.
-_WINDOW = 16
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one job.
-
-    Attributes:
-        source: the file that was to be coloured.
-        output: the coloured file: written now if ``colored``, there before if ``skipped``.
-        status: ``colored``, ``skipped`` (a newer result was already there) or ``failed``.
-        error: one sentence if it failed.
-        seconds: wall time of decoding, colouring and encoding.
-        had_color: whether it clearly had colours of its own, which new ones have replaced.
-        notes: what of the picture is not in the result, a phrase each.
-    """
-
-    source: Path
-    output: Path | None
-    status: Status
-    error: str | None = None
-    seconds: float = 0.0
-    had_color: bool = False
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One picture with everything decided: what to write and how."""
-
-    source: Path
-    target: Path
-    #: Whether the name of the target is of our making, which no original bears.
-    ours: bool
-    overwrite: bool
-    compare: bool
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """Where the results of many pictures go.
-
-    Attributes:
-        output: a folder that keeps the structure of the searched ones, made where it is missing;
-            None writes beside each picture.
-        overwrite: colour again what is already done; replace a ``target`` that exists.
-        compare: also write ``name.compare.jpg``, grey and coloured side by side.
-        workers: pictures in work at once, which bounds the memory; by default 2 to 4.
-        tolerant: colour pictures that are cut short as far as they go.
-        negative: invert every picture first.
-        layer: write only the colours, as ``name.layer.png`` or ``.tif``.
-    """
-
-    output: Path | None = None
-    overwrite: bool = False
-    compare: bool = False
-    workers: int | None = None
-    tolerant: bool = False
-    negative: bool = False
-    layer: bool = False
+#: Tasks handed to each worker ahead of the next outcome; each is a few paths.
+_AHEAD = 8
+#: Kinds that hold no XMP and so no mark.
+_UNMARKED = frozenset({"BMP", "GIF"})
 
 
 def colorize_many(
     colorizer: Colorizer,
-    jobs: Sequence[Job],
+    jobs: Iterable[Job],
     steering: Steering = PLAIN,
     options: BatchOptions | None = None,
 ) -> Generator[Outcome]:
     """Colour pictures; decoding and encoding one overlaps with colouring another.
 
-    Results stand beside their pictures or below a folder and are called as ``output_path`` says.
-    An earlier result is replaced, except that of a picture found in a folder: there, one that is
-    newer than its picture counts as done. A job's own ``target`` is only replaced with
-    ``overwrite``.
+    Results stand beside their pictures or below a folder. Those of pictures found in folders are
+    skipped where the same source, model and settings made them and nobody has changed them; a
+    picture that is named itself is coloured again. What somebody changed or what is not ours is
+    only replaced with ``overwrite``, as is a job's own ``target``. Where two pictures want one
+    name, the later gets a number.
 
     Args:
-        colorizer: shared by all threads.
-        jobs: from ``find_pictures``.
+        colorizer: shared by all threads; best one of ``threads=1`` where there are several workers.
+        jobs: from ``find_pictures`` or a ``Search``; they are taken as they come.
         steering: what is asked of every picture.
         options: where the results go.
 
     Yields:
-        One ``Outcome`` a job, in the order of the jobs. A bad file, and even a bug, makes a failed
-        outcome and does not stop the rest.
+        One ``Outcome`` a job, in the order of the jobs, but for those of other shards. A bad file,
+        and even a bug, makes a failed outcome and does not stop the rest.
 
     Raises:
         OptionError: if an option is wrong, which no other picture would change.
+        OutputError: if the journal cannot be used.
     """
     options = options or BatchOptions()
+    planner = Planner(options, asked_of(colorizer, steering, options))
 
-    def color(task: _Task) -> Colored:
-        overwrite = task.ours or task.overwrite
-        if may_move(task.source) and find_spec("cv2") is not None:
+    def color(task: Task) -> Colored:
+        plain = not (options.negative or options.layer)
+        if plain and may_move(task.source) and find_spec("cv2") is not None:
             from koalarize.film.animation import color_animation
 
             moving = color_animation(
@@ -138,7 +84,7 @@ def colorize_many(
                 task.source,
                 task.target,
                 steering,
-                overwrite=overwrite,
+                overwrite=task.overwrite,
                 tolerant=options.tolerant,
             )
             if moving is not None:
@@ -147,122 +93,182 @@ def colorize_many(
             task.source,
             task.target,
             steering,
-            overwrite=overwrite,
+            overwrite=task.overwrite,
             tolerant=options.tolerant,
             negative=options.negative,
             layer=options.layer,
         )
 
-    planner = _Planner(options)
-    if len(jobs) == 1:  # no pool: an interrupt then reaches the work at once
-        decided = planner.decide(jobs[0])
-        yield _run(color, decided) if isinstance(decided, _Task) else decided
-        return
-    workers = options.workers or min(MOST_WORKERS, max(2, os.cpu_count() or 1))
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="koalarize")
-    try:
-        yield from _in_order(pool, color, (planner.decide(job) for job in jobs))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    color: Callable[[_Task], Colored],
-    decisions: Iterable[_Task | Outcome],
-) -> Generator[Outcome]:
-    """Work on a few tasks at once and yield the outcomes in the order of the decisions."""
-    pending: deque[Outcome | Future[Outcome]] = deque()
-    for decided in decisions:
-        if isinstance(decided, _Task):
-            pending.append(pool.submit(_run, color, decided))
-        else:
-            pending.append(decided)
-        if len(pending) >= _WINDOW:
-            yield _finished(pending.popleft())
-    while pending:
-        yield _finished(pending.popleft())
-
-
-def _finished(pending: Outcome | Future[Outcome]) -> Outcome:
-    return pending if isinstance(pending, Outcome) else pending.result()
-
-
-class _Planner:
-    """Decide, job by job and in order, what is written where and what needs no work."""
-
-    def __init__(self, options: BatchOptions) -> None:
-        self._output = options.output
-        self._overwrite = options.overwrite
-        self._compare = options.compare
-        self._path_of = layer_path if options.layer else output_path
-        self._claimed: dict[str, Path] = {}
-
-    def decide(self, job: Job) -> _Task | Outcome:
-        if job.problem is not None:
-            return Outcome(job.source, None, "failed", job.problem)
-        target = job.target or self._default_target(job)
-        first = self._claimed.setdefault(path_key(target), job.source)
-        if first is not job.source:
-            problem = (
-                f"its result would be `{target}` like that of `{first}`; "
-                "colour the two into different folders"
-            )
-            return Outcome(job.source, None, "failed", problem)
-        if job.found and not self._overwrite and self._is_done(job.source, target):
-            return Outcome(job.source, target, "skipped")
-        return _Task(job.source, target, job.target is None, self._overwrite, self._compare)
-
-    def _default_target(self, job: Job) -> Path:
-        beside = self._path_of(job.source)
-        return beside if self._output is None else self._output / job.relative.parent / beside.name
-
-    def _is_done(self, source: Path, target: Path) -> bool:
-        wanted = [target, compare_path(target)] if self._compare else [target]
+    coming = iter(jobs)
+    first = list(islice(coming, 2))
+    with _closing(planner):
+        if len(first) == 1:  # no pool: an interrupt then reaches the work at once
+            for judge, decided in _decisions(planner, first, steering):
+                done = _run(color, decided, options) if isinstance(decided, Task) else decided
+                yield _noted(judge, done)
+            return
+        workers = planner.workers
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="koalarize")
         try:
-            oldest = source.stat().st_mtime
-            return all(result.stat().st_mtime >= oldest for result in wanted)
-        except OSError:
-            return False
+            work = _Work(pool, color, options)
+            decisions = _decisions(planner, chain(first, coming), steering)
+            yield from work.in_order(decisions, workers * _AHEAD)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _run(color: Callable[[_Task], Colored], task: _Task) -> Outcome:
+def asked_of(colorizer: Colorizer, steering: Steering, options: BatchOptions) -> Provenance:
+    """Return model, weights and settings of a run, as its results are marked with."""
+    making = Making(negative=options.negative, layer=options.layer)
+    return colorizer.provenance(steering, making)
+
+
+def plan_many(jobs: Iterable[Job], asked: Planner) -> Generator[tuple[Job, Task | Outcome]]:
+    """Say what would be done for each job, without doing it.
+
+    Args:
+        jobs: as ``colorize_many`` takes them.
+        asked: made with ``plan_only``.
+    """
+    for job in jobs:
+        decided = asked.decide(job)
+        if decided is not None:
+            yield job, decided
+
+
+@contextmanager
+def _closing(planner: Planner) -> Generator[None]:
+    try:
+        yield
+    finally:
+        for journal in planner.journals:
+            journal.close()
+
+
+def _decisions(
+    planner: Planner, jobs: Iterable[Job], steering: Steering
+) -> Iterator[tuple[Judge | None, Task | Outcome]]:
+    """Decide job by job; what will bear no mark is noted before it is made."""
+    for job in jobs:
+        decided = planner.decide(job)
+        if decided is None:
+            continue
+        judge = planner.known(job)
+        if isinstance(decided, Task) and judge is not None and judge.journal is not None:
+            kind = FORMATS.get(decided.target.suffix.lower())
+            if not steering.mark or kind in _UNMARKED:
+                try:
+                    of = Stamp.of(decided.source)
+                    made = Made(journal_name(decided.source), judge.settings, of)
+                    judge.journal.begin(decided.target, made)
+                except OSError:  # colouring will say so
+                    pass
+        yield judge, decided
+
+
+class _Work:
+    """Works on a few tasks at once and yields the outcomes in the order of the decisions."""
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        color: Callable[[Task], Colored],
+        options: BatchOptions,
+    ) -> None:
+        self._pool, self._color, self._options = pool, color, options
+        self._pending: deque[tuple[Judge | None, Outcome | Future[Outcome]]] = deque()
+
+    def in_order(
+        self, decisions: Iterator[tuple[Judge | None, Task | Outcome]], window: int
+    ) -> Generator[Outcome]:
+        for judge, decided in decisions:
+            if isinstance(decided, Task):
+                future = self._pool.submit(_run, self._color, decided, self._options)
+                self._pending.append((judge, future))
+            else:
+                self._pending.append((judge, decided))
+            while self._pending and (len(self._pending) >= window or self._first_is_done()):
+                yield self._finished()
+        while self._pending:
+            yield self._finished()
+
+    def _first_is_done(self) -> bool:
+        first = self._pending[0][1]
+        return isinstance(first, Outcome) or first.done()
+
+    def _finished(self) -> Outcome:
+        judge, pending = self._pending.popleft()
+        outcome = pending if isinstance(pending, Outcome) else pending.result()
+        return _noted(judge, outcome)
+
+
+def _noted(judge: Judge | None, outcome: Outcome) -> Outcome:
+    """Note an outcome in its journal."""
+    journal = None if judge is None else judge.journal
+    if journal is None or judge is None:
+        return outcome
+    source = journal_name(outcome.source)
+    if outcome.status == "failed":
+        journal.fail(source, outcome.reason, outcome.error or "")
+    elif outcome.output is not None and outcome.stamps is not None:
+        made = Made(source, judge.settings, *outcome.stamps, outcome.seconds)
+        journal.finish(outcome.output, made)
+    return outcome
+
+
+def _run(color: Callable[[Task], Colored], task: Task, options: BatchOptions) -> Outcome:
     start = time.perf_counter()
     try:
-        if task.compare:
+        if options.compare:
             _check_free(compare_path(task.target), task)
         if task.ours:
             task.target.parent.mkdir(parents=True, exist_ok=True)
+        of = Stamp.of(task.source, hashed=True) if task.source.is_file() else None
         colored = color(task)
-        if task.compare:
+        if options.compare:
             write_comparison(colored.written, compare_path(task.target))
+        if options.keep_times:
+            facts = task.source.stat()
+            os.utime(colored.written, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     except OptionError:
         raise
     except KoalarizeError as error:
         problem = str(error)
+        reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "not done")
     except MemoryError:
         problem = (
             "not enough memory for this picture; close other programs or colour a smaller copy"
         )
+        reason = "not enough memory"
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
         problem = f"cannot be read or written: {reason_of(error)}{where}"
+        reason = "cannot be read or written"
     except Exception as error:
         log.exception("a bug in koalarize met %s", task.source)
         problem = f"met a bug in koalarize ({type(error).__name__}: {error}); please report it"
+        reason = "a bug in koalarize"
     else:
         seconds = time.perf_counter() - start
+        stamps = None if of is None else (of, Stamp.of(colored.written, hashed=True))
         return Outcome(
             task.source,
             colored.written,
             "colored",
             seconds=seconds,
             had_color=colored.had_colors,
-            notes=colored.notes,
+            notes=(*task.notes, *colored.notes),
+            reason=task.why.value,
+            stamps=stamps,
         )
-    return Outcome(task.source, None, "failed", problem, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Outcome(task.source, None, "failed", problem, seconds, reason=reason)
 
 
-def _check_free(target: Path, task: _Task) -> None:
+#: What a failure is called, by its error.
+_REASONS = ((PhotoError, "no readable picture"), (OutputError, "cannot be written"))
+
+
+def _check_free(target: Path, task: Task) -> None:
     if not (task.ours or task.overwrite) and target.exists():
         raise OutputError(f"`{target}` exists already: name another output or add --overwrite")

@@ -146,6 +146,8 @@ def main(args: Sequence[str] | None = None) -> int:
     # What Pillow says of a damaged field is no sentence for a person; the notes are.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     words = list(sys.argv[1:] if args is None else args)
+    if words[:1] != [_LAB]:
+        _bound_threads()
     command = cast(TyperGroup, get_command(_app(lab=words[:1] == [_LAB])))
     try:
         if words in _HELP:
@@ -200,6 +202,15 @@ def _reader_left() -> int:
     except (OSError, ValueError):
         pass
     return 1
+
+
+def _bound_threads() -> None:
+    """Keep NumPy's BLAS to one thread, before it is loaded: its threads spin for small matrices.
+
+    Pictures in work at once, and the rows of a single one, have threads of their own.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def _allow_every_name() -> None:

@@ -63,8 +63,11 @@ class ModelChoice:
     yes: bool = False
     offline: bool = False
 
-    def load(self) -> Colorizer:
+    def load(self, *, threads: int = 0) -> Colorizer:
         """Load the model; if it is not here, fetch it with the person's leave.
+
+        Args:
+            threads: how many threads a picture may use; 0 takes one a core.
 
         Raises:
             ModelError: if it cannot be loaded, or is not here and not to be fetched.
@@ -83,6 +86,7 @@ class ModelChoice:
         fetch_missing(self.model, yes=self.yes, offline=self.offline)
         return Colorizer.load(
             self.model,
+            threads=threads,
             faithful=self.faithful,
             most_chroma=MOST_CHROMA if most is None else most,
         )

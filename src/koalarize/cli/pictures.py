@@ -1,12 +1,12 @@
 """``koalarize photo.jpg``: colour pictures; the command that needs no word of its own.
 
-Not here: finding and colouring many (``batch``), what a terminal sees of it (``report``), pictures
-through a pipe (``stream``). The help of the whole program stands here, since this is its command.
+Not here: finding and colouring many (``batch``), files and folders (``folders``), what a terminal
+sees of it (``report``), pictures through a pipe (``stream``). The help of the whole program stands
+here, since this is its command.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from koalarize import __version__
 from koalarize.cli.model_choice import BlendChroma, Faithful, ModelChoice, Offline, Yes
-from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.steering_options import (
     film_option_names,
     option_names,
@@ -25,16 +24,13 @@ from koalarize.cli.steering_options import (
     read_steering,
     steering_options,
 )
-from koalarize.errors import OptionError, OutputError
+from koalarize.errors import OptionError
 from koalarize.film.names import is_film
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
 
-    from koalarize.batch.find import Job
-    from koalarize.colorizer.colorizer import Colorizer
     from koalarize.steering.session import Session
-    from koalarize.steering.steering import Steering
 
 __all__ = ["PicturesCommand", "pictures"]
 
@@ -50,6 +46,7 @@ _EXAMPLES = (
     ("koalarize photo.jpg -o new.png", "write new.png"),
     ("koalarize box/ -o coloured/", "a folder with all its folders"),
     ("koalarize 'scans/**/*.tif' --compare", "and a grey | coloured pair"),
+    ("koalarize box/ -o coloured/ --plan", "what would be done"),
     ("koalarize photo.jpg --hint 120,300=#c03020", "red around x=120, y=300"),
     ("koalarize - < photo.jpg > new.jpg", "through a pipe"),
     ("koalarize film.mp4", "a film, with its sound"),
@@ -66,9 +63,11 @@ class PicturesCommand(TyperCommand):
         for paragraph in _ABOUT.split("\n\n"):
             formatter.write_paragraph()
             formatter.write_text(paragraph)
-        records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
+        records = filter(None, (one.get_help_record(ctx) for one in self.get_params(ctx)))
+        # Of what is usually on only the word that leaves it out is there: " / --no-mark".
+        named = [(words.lstrip(" /"), help) for words, help in records]
         with formatter.section("Options"):
-            formatter.write_dl([record for record in records if record and record[0][0] == "-"])
+            formatter.write_dl([record for record in named if record[0][0] == "-"])
         if ctx.parent is not None and isinstance(ctx.parent.command, TyperGroup):
             ctx.parent.command.format_commands(ctx.parent, formatter)
         with formatter.section("Examples"):
@@ -133,6 +132,42 @@ _Series = Annotated[
         help="Give the same things the same colours as all over this folder, by one palette.",
     ),
 ]
+_Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=256, help="Pictures in work at once; one a core."),
+]
+_Name = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEMPLATE",
+        help="How results are called; photo managers stack '{stem} (color)'. [{stem}.color]",
+        show_default=False,
+    ),
+]
+_Journal = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The journal; usually .koalarize.sqlite beside the results."),
+]
+_Report = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a line of JSON for each picture.")
+]
+_Plan = Annotated[
+    bool, typer.Option("--plan", help="Only say what would be done, and how long it would take.")
+]
+_Retry = Annotated[
+    bool, typer.Option("--retry-failed", help="Only what failed when it was last tried.")
+]
+_Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Only part I of N, for machines that share a folder."),
+]
+_Watch = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", min=0.05, help="Go on, and look for new pictures this often."),
+]
+_Times = Annotated[
+    bool, typer.Option("--keep-times", help="Results get the times of their pictures.")
+]
 _Version = Annotated[
     bool,
     typer.Option(
@@ -160,6 +195,15 @@ def pictures(
     negative: _Negative = False,
     layer: _Layer = False,
     series: _Series = None,
+    workers: _Workers = None,
+    name: _Name = None,
+    journal: _Journal = None,
+    report: _Report = None,
+    plan: _Plan = False,
+    retry_failed: _Retry = False,
+    shard: _Shard = None,
+    watch: _Watch = None,
+    keep_times: _Times = False,
     version: _Version = False,
     **asked: object,
 ) -> int:
@@ -201,43 +245,29 @@ def pictures(
             raise OptionError("`--layer` and `--series` go with files: name one instead of `-`")
         from koalarize.cli.stream import Stream, color_stream
 
-        piped = Stream(inputs, output, overwrite, tolerant, negative)
-        return color_stream(piped, choice, steering, replayed)
-    from koalarize.batch.find import find_all
-    from koalarize.batch.run import BatchOptions, colorize_many
-    from koalarize.cli.report import follow, note_of_unread
+        return color_stream(
+            Stream(inputs, output, overwrite, tolerant, negative), choice, steering, replayed
+        )
+    from koalarize.batch.naming import check_name
+    from koalarize.batch.plan import BatchOptions, Shard
+    from koalarize.cli.folders import Many, color_files
 
-    found = find_all(inputs)
-    jobs = found.jobs
-    if replayed is not None:
-        _check_photo(replayed, jobs)
-    elif (steering.hints or steering.crop) and len(jobs) != 1:
-        option = option_names()["hints" if steering.hints else "crop"]
-        raise OptionError(f"`{option}` is for one picture but {len(jobs)} are given: name only one")
-    colorizer = choice.load()
-    jobs, folder = _place(jobs, output)
-    if series is not None:
-        steering = _led_by(series, colorizer, steering)
     options = BatchOptions(
-        folder, overwrite, compare, tolerant=tolerant, negative=negative, layer=layer
+        overwrite=overwrite,
+        compare=compare,
+        workers=workers,
+        tolerant=tolerant,
+        name=None if name is None else check_name(name),
+        journal=journal,
+        shard=None if shard is None else Shard.parse(shard),
+        retry_failed=retry_failed,
+        keep_times=keep_times,
+        negative=negative,
+        layer=layer,
     )
-    code = follow(colorize_many(colorizer, jobs, steering, options), len(jobs))
-    note_of_unread(found.unread)
-    return code
-
-
-def _led_by(series: Path, colorizer: Colorizer, steering: Steering) -> Steering:
-    """Return steering that the palette of a series leads.
-
-    Raises:
-        OptionError: if the series holds nothing, or a reference is given too.
-    """
-    from koalarize.batch.find import find_pictures
-    from koalarize.batch.series import palette_of_series
-
-    plain = dataclasses.replace(steering, hints=())
-    palette = palette_of_series(colorizer, find_pictures([series]), plain)
-    return steering.changed({"reference": palette})
+    return color_files(
+        Many(inputs, output, options, report, plan, watch, series), choice, steering, replayed
+    )
 
 
 def _check_films(ctx: typer.Context, films: Sequence[str]) -> None:
@@ -283,44 +313,3 @@ def _replayed(ctx: typer.Context, session: Path | None) -> Session | None:
     from koalarize.steering.session import Session
 
     return Session.read(session)
-
-
-def _check_photo(session: Session, jobs: Sequence[Job]) -> None:
-    """Check that the one picture is that of the session, and say so if the weights are others."""
-    if len(jobs) != 1:
-        raise OptionError(
-            f"`--session` is for one picture but {len(jobs)} are given: name only one"
-        )
-    if jobs[0].problem is None and jobs[0].source.is_file():
-        check_bytes(session, jobs[0].source.read_bytes(), jobs[0].source.name)
-    warn_of_weights(session)
-
-
-def _place(jobs: list[Job], output: str | None) -> tuple[list[Job], Path | None]:
-    """Decide whether ``output`` is the file of the only picture or a folder for all.
-
-    Returns:
-        The jobs, with the file as ``target`` if it is one, and the folder if it is one.
-    """
-    if output is None:
-        return jobs, None
-    from koalarize.photo.files import EXTENSIONS
-
-    path = Path(output)
-    separators = tuple(filter(None, (os.sep, os.altsep)))
-    folder = path.is_dir() or output.endswith(separators)
-    if not folder and len(jobs) == 1 and not jobs[0].found:
-        if path.exists() or path.suffix:
-            return [dataclasses.replace(jobs[0], target=path)], None
-    elif not folder and (path.exists() or path.suffix.lower() in EXTENSIONS):
-        raise OptionError(
-            f"`--output` is the file `{output}`, but a folder or several pictures are given: "
-            "name a folder"
-        )
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder `{output}` cannot be made ({error.strerror}): name another one"
-        ) from error
-    return jobs, path

@@ -6,59 +6,142 @@ stderr.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
-from collections.abc import Generator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from koalarize.cli.terminal import named_bar
-from koalarize.photo.files import HEIF_EXTENSIONS
+from koalarize.photo.files import HEIF_EXTENSIONS, check_place
 
 if TYPE_CHECKING:
-    from koalarize.batch.run import Outcome
+    from koalarize.batch.find import Search
+    from koalarize.batch.plan import Outcome
 
 __all__ = ["follow", "note_of_colors", "note_of_losses", "note_of_unread"]
 
+#: Notes and failures that are listed at the end, each; a report lists all.
+_MOST_LISTED = 1000
 
-def follow(outcomes: Generator[Outcome], total: int) -> int:
+
+def follow(
+    outcomes: Generator[Outcome],
+    total: int | None,
+    report: Path | None = None,
+    search: Search | None = None,
+) -> int:
     """Go through the outcomes and show each in its place.
 
     A terminal gets a progress bar on stderr and a summary; a pipe gets the path of each coloured
     picture, one a line, and nothing else. Failures come last, on stderr.
 
+    Args:
+        outcomes: as they come.
+        total: how many there will be; None where nobody knows yet.
+        report: a file that gets a line of JSON for each outcome and one for the whole.
+        search: what found the pictures, with what it passed over.
+
     Returns:
         The exit code: 1 if a picture failed, else 0.
     """
-    counts: Counter[str] = Counter()
-    tinted = 0
-    failed: list[Outcome] = []
-    noted: list[Outcome] = []
-    last: Outcome | None = None
+    told = _Told()
     quiet = not sys.stdout.isatty()
-    with closing(outcomes), named_bar(total) as advance:
+    with closing(outcomes), named_bar(total) as advance, _lines(report) as write:
         for outcome in outcomes:
             advance(outcome.source.name)
-            counts[outcome.status] += 1
-            tinted += outcome.had_color
-            last = outcome
-            if outcome.notes:
-                noted.append(outcome)
-            if outcome.status == "failed":
-                failed.append(outcome)
-            elif outcome.status == "colored" and quiet:
+            told.add(outcome)
+            write(_as_json(outcome))
+            if outcome.status == "colored" and quiet:
                 typer.echo(outcome.output)
+        write({"summary": told.summary(search)})
     if not quiet:
-        _summarize(counts, tinted, last if total == 1 else None)
-    if tinted:
-        note_of_colors(tinted)
-    for outcome in noted:
+        _summarize(told)
+    if told.tinted:
+        note_of_colors(told.tinted)
+    for outcome in told.noted:
         note_of_losses(outcome.source.name, outcome.notes)
-    for outcome in failed:
+    for outcome in told.failed:
         _complain(outcome, alone=total == 1)
-    return 1 if failed else 0
+    if told.left:
+        typer.echo(f"koalarize: note: {told.left} more are not listed here: add --report", err=True)
+    return 1 if told.counts["failed"] else 0
+
+
+@dataclass
+class _Told:
+    """What a run comes to; of notes and failures only the first are kept."""
+
+    counts: Counter[str] = field(default_factory=Counter[str])
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    tinted: int = 0
+    noted: list[Outcome] = field(default_factory=list["Outcome"])
+    failed: list[Outcome] = field(default_factory=list["Outcome"])
+    left: int = 0
+    last: Outcome | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        self.counts[outcome.status] += 1
+        self.reasons[outcome.status, outcome.reason] += 1
+        self.tinted += outcome.had_color
+        self.last = outcome
+        for wanted, kept in (
+            (outcome.status != "skipped" and bool(outcome.notes), self.noted),
+            (outcome.status == "failed", self.failed),
+        ):
+            if wanted and len(kept) < _MOST_LISTED:
+                kept.append(outcome)
+            else:
+                self.left += wanted
+
+    def by_reason(self, status: str) -> dict[str, int]:
+        found = {reason: n for (kind, reason), n in self.reasons.items() if kind == status}
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+    def summary(self, search: Search | None) -> dict[str, object]:
+        whole: dict[str, object] = {
+            status: self.by_reason(status) for status in ("colored", "skipped", "failed")
+        }
+        if search is not None:
+            whole["not_read"] = dict(sorted(search.unread.items()))
+            whole["earlier_results"] = search.results
+        return whole
+
+
+def _as_json(outcome: Outcome) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "source": str(outcome.source),
+        "output": None if outcome.output is None else str(outcome.output),
+        "status": outcome.status,
+        "reason": outcome.reason,
+    }
+    if outcome.error:
+        facts["error"] = outcome.error
+    if outcome.notes:
+        facts["notes"] = list(outcome.notes)
+    if outcome.status == "colored":
+        facts["seconds"] = round(outcome.seconds, 3)
+    return facts
+
+
+@contextmanager
+def _lines(report: Path | None) -> Generator[Callable[[Mapping[str, object]], None]]:
+    """Yield what writes a line of JSON to the report, if one is asked."""
+    if report is None:
+        yield lambda facts: None
+        return
+    check_place(report)
+    with report.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+
+        def write(facts: Mapping[str, object]) -> None:
+            stream.write(json.dumps(facts, ensure_ascii=False) + "\n")
+
+        yield write
 
 
 def note_of_colors(pictures: int) -> None:
@@ -94,17 +177,20 @@ def note_of_unread(unread: Mapping[str, int]) -> None:
     typer.echo(f"koalarize: note: {files} not read: {listed}{help}", err=True)
 
 
-def _summarize(counts: Counter[str], tinted: int, only: Outcome | None) -> None:
+def _summarize(told: _Told) -> None:
+    only = told.last if sum(told.counts.values()) == 1 else None
     if only is None:
-        words = (("colored", "coloured"), ("skipped", "already there"), ("failed", "failed"))
-        parts = [f"{counts[status]} {word}" for status, word in words if counts[status]]
-        if tinted:
-            parts[0] += f" ({tinted} had colours)"
+        parts = [f"{told.counts['colored']} coloured"] if told.counts["colored"] else []
+        if parts and told.tinted:
+            parts[0] += f" ({told.tinted} had colours)"
+        parts += [f"{count} {reason}" for reason, count in told.by_reason("skipped").items()]
+        for reason, count in told.by_reason("failed").items():
+            parts.append(f"{count} failed: {reason}" if reason else f"{count} failed")
         typer.echo(", ".join(parts))
     elif only.status == "colored":
         typer.echo(f"{only.output} ({only.seconds:.1f} s)")
     elif only.status == "skipped":
-        typer.echo(f"{only.output} is already there; --overwrite colours it again")
+        typer.echo(f"{only.output or only.source}: {only.reason}; --overwrite colours it again")
 
 
 def _complain(outcome: Outcome, *, alone: bool) -> None:

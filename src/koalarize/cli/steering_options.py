@@ -105,8 +105,9 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
         kind, default = _kind(field), None
     elif not bounds.required:
         kind = cast(Any, kind) | None
+    spelled = _option(field)
     option = typer.Option(
-        _option(field),
+        f" /{spelled}" if default is True else spelled,
         metavar=help.metavar,
         help=help.text + _range(bounds, default),
         show_default=False,
@@ -118,7 +119,9 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
 
 
 def _option(field: dataclasses.Field[Any]) -> str:
-    return help_of(field).option or f"--{field.name.replace('_', '-')}"
+    """Return a field's word; of what is usually on, the word that leaves it out."""
+    no = "no-" if field.default is True else ""
+    return help_of(field).option or f"--{no}{field.name.replace('_', '-')}"
 
 
 def _range(bounds: Bounds, default: object) -> str:

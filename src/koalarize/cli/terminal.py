@@ -72,9 +72,13 @@ def progress_bar() -> Generator[Callable[[int, int], None] | None]:
 
 
 @contextmanager
-def named_bar(total: int) -> Generator[Callable[[str], None]]:
-    """Yield what is called after each picture with its name; a bar only where a person looks."""
-    if total < 2 or not sys.stderr.isatty():
+def named_bar(total: int | None) -> Generator[Callable[[str], None]]:
+    """Yield what is called after each picture with its name; a bar only where a person looks.
+
+    Args:
+        total: how many pictures there are; None where nobody knows yet.
+    """
+    if (total is not None and total < 2) or not sys.stderr.isatty():
         yield lambda name: None
         return
     from rich.console import Console

@@ -7,6 +7,7 @@ Not here: reading and writing files (``photo``), running networks (``engines``),
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -27,17 +28,20 @@ from koalarize.colorizer.reference import Reference, palette_from_photo, palette
 from koalarize.colorizer.several import encode_each
 from koalarize.engines.blend import MOST_CHROMA
 from koalarize.engines.engine import Engine, ModelInfo
-from koalarize.photo.files import check_output, output_path, write_bytes
+from koalarize.photo.files import check_output, output_path, sha256_of, write_bytes
 from koalarize.photo.negative import inverted
 from koalarize.photo.photo import Photo
+from koalarize.photo.provenance import Provenance, has_mark, sealed
 from koalarize.photo.sources import seekable
+from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["Colored", "Colorizer", "Picture", "colorize"]
+__all__ = ["Colored", "Colorizer", "Making", "Picture", "colorize"]
 
 Array = npt.NDArray[Any]
 _LOG = logging.getLogger(__name__)
 Float32 = npt.NDArray[np.float32]
+_NO_MARK = "its XMP has no place for the mark that a program coloured it"
 #: What can be coloured.
 Picture = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | Array | Photo
 
@@ -67,6 +71,21 @@ class Colored:
         return self.path
 
 
+@dataclass(frozen=True)
+class Making:
+    """What is done with a file beside the colouring.
+
+    Attributes:
+        source: sha256 of the picture's file, None if it has none.
+        negative: whether it is inverted first.
+        layer: whether only its colours are written.
+    """
+
+    source: str | None = None
+    negative: bool = False
+    layer: bool = False
+
+
 class Colorizer:
     """Colours pictures with one network; reusable, and safe to call from several threads.
 
@@ -74,10 +93,17 @@ class Colorizer:
     bytes, a PIL image a PIL image, an array an array of its dtype, a ``Photo`` a ``Photo``.
     """
 
-    def __init__(self, engine: Engine, *, threads: int = 0) -> None:
-        """Make a Colorizer of an engine; people call ``Colorizer.load``."""
+    def __init__(self, engine: Engine, *, threads: int = 0, weights: str | None = None) -> None:
+        """Make a Colorizer of an engine; people call ``Colorizer.load``.
+
+        Args:
+            engine: runs the network.
+            threads: how many threads a picture may use; 0 takes one a core.
+            weights: what results name as the model's weights: the sha256 of its file.
+        """
         self._engine = engine
         self._threads = threads
+        self._weights = weights
 
     @classmethod
     def load(
@@ -101,10 +127,11 @@ class Colorizer:
             ModelError: if the model is unknown or its file is missing or damaged.
             OptionError: if ``faithful`` does not fit the model, or a weight is not allowed.
         """
-        from koalarize.models.open import open_model
+        from koalarize.models.open import open_model, weights_of
 
         engine = open_model(model, threads=threads, faithful=faithful, most_chroma=most_chroma)
-        return cls(engine, threads=threads)
+        weights = weights_of(model, faithful=faithful, most_chroma=most_chroma)
+        return cls(engine, threads=threads, weights=weights)
 
     @property
     def info(self) -> ModelInfo:
@@ -162,7 +189,7 @@ class Colorizer:
         photo = picture if isinstance(picture, Photo) else Photo.read(picture)
         colored = self.photo(photo, steering).photo
         if isinstance(picture, Photo):
-            return colored
+            return self.marked(colored, steering)
         srgb = colored.pixels
         if isinstance(picture, Image.Image):
             return colored.to_image(srgb)
@@ -203,7 +230,8 @@ class Colorizer:
         check_output(path, source=Path(source), overwrite=overwrite)
         with closing(Photo.each(source, tolerant=tolerant)) as pictures:
             positives = (inverted(picture) for picture in pictures) if negative else pictures
-            data, colored = self._each(positives, steering, path.suffix, layer=layer)
+            making = Making(sha256_of(Path(source)), negative, layer)
+            data, colored = self._each(positives, steering, path.suffix, making)
         check_output(path, source=Path(source), overwrite=overwrite)  # it may have appeared
         written = write_bytes(data, path, overwrite=overwrite)
         return dataclasses.replace(colored, path=written)
@@ -237,19 +265,22 @@ class Colorizer:
         """
         with closing(Photo.each(picture, tolerant=tolerant)) as pictures:
             positives = (inverted(picture) for picture in pictures) if negative else pictures
-            data, colored = self._each(positives, steering, format)
+            making = Making(hashlib.sha256(picture).hexdigest(), negative)
+            data, colored = self._each(positives, steering, format, making)
         return dataclasses.replace(colored, data=data)
 
     def _each(
-        self,
-        pictures: Iterator[Photo],
-        steering: Steering,
-        format: str | None,
-        *,
-        layer: bool = False,
+        self, pictures: Iterator[Photo], asked: Steering, format: str | None, making: Making
     ) -> tuple[bytes, Colored]:
+        def color(photo: Photo, steering: Steering) -> Colored:
+            colored = self.photo(photo, steering)
+            return dataclasses.replace(colored, photo=self.marked(colored.photo, asked, making))
+
         lead = palette_from_photo if self.info.output == "logits" else None
-        return encode_each(pictures, self.photo, steering, format, lead, layer=layer)
+        data, colored = encode_each(pictures, color, asked, format, lead, layer=making.layer)
+        if asked.mark and not has_mark(colored.photo.metadata.xmp):
+            colored = dataclasses.replace(colored, notes=(*colored.notes, _NO_MARK))
+        return sealed(data), colored
 
     def photo(self, photo: Photo, steering: Steering = PLAIN) -> Colored:
         """Colour a photo.
@@ -263,6 +294,40 @@ class Colorizer:
         replaced = not steering.keep_color and look.has_colors
         whole = dataclasses.replace(photo, pixels=srgb)
         return Colored(framed(whole, steering), had_colors=replaced)
+
+    def provenance(self, steering: Steering = PLAIN, making: Making | None = None) -> Provenance:
+        """Return what a result says of its making.
+
+        Args:
+            steering: what is asked of the colouring.
+            making: its file, and what is done with files.
+        """
+        from koalarize import __version__
+
+        making = making or Making()
+        asked = settings_text(steering, negative=making.negative, layer=making.layer)
+        software = f"koalarize {__version__}"
+        return Provenance(software, self.info.name, self._weights, asked, making.source)
+
+    def marked(
+        self, photo: Photo, steering: Steering = PLAIN, making: Making | None = None
+    ) -> Photo:
+        """Return a photo whose files will say how they were coloured.
+
+        Args:
+            photo: the photo.
+            steering: what is asked of the colouring; without ``mark`` the photo stays as it is, as
+                it does if its own XMP has no place for more.
+            making: its file, and what is done with files; by default its file is ``photo.source``.
+        """
+        if not steering.mark:
+            return photo
+        if making is None and photo.source is not None and photo.source.is_file():
+            making = Making(sha256_of(photo.source))
+        xmp = self.provenance(steering, making).mark(photo.metadata.xmp)
+        if xmp is None:
+            return photo
+        return dataclasses.replace(photo, metadata=dataclasses.replace(photo.metadata, xmp=xmp))
 
     def look(self, photo: Photo, *, size: int | None = None) -> Look:
         """Look at a photo at the working size, to steer it often.

@@ -48,11 +48,11 @@ def color_layer(photo: Photo) -> tuple[Photo, Array]:
     return dataclasses.replace(photo, alpha=alpha), srgb
 
 
-def layer_path(source: Path) -> Path:
+def layer_path(source: Path, *, suffix: str = ".layer") -> Path:
     """Return where the layer of a picture goes: ``photo.jpg`` -> ``photo.layer.png``.
 
     A TIFF picture's layer is a TIFF file.
     """
     kind = FORMATS.get(source.suffix.lower())
     name = source if kind == "TIFF" else source.with_suffix(".png")
-    return output_path(name, suffix=".layer")
+    return output_path(name, suffix=suffix)

@@ -85,6 +85,8 @@ def open_session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1
+    # Threads that wait in a circle take the cores from decoding and merging.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     # A pattern for each picture size would be kept for ever; sizes of a folder differ.
     options.enable_mem_pattern = False

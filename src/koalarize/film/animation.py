@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize import color
-from koalarize.colorizer.colorizer import Colored, Colorizer
+from koalarize.colorizer.colorizer import Colored, Colorizer, Making
 from koalarize.colorizer.grid import working_size
 from koalarize.colorizer.merge import guide, merge
 from koalarize.colorizer.plan import planned
@@ -24,9 +24,10 @@ from koalarize.film.flow import see
 from koalarize.film.options import PLAIN_FILM
 from koalarize.film.shots import LOOK_AHEAD, CutFinder, thumbnail
 from koalarize.film.steady import Settled, Steady
-from koalarize.photo.files import check_output, write_bytes
+from koalarize.photo.files import check_output, sha256_of, write_bytes
 from koalarize.photo.pages import encode_pages, format_for_all, notes_of_pages
 from koalarize.photo.photo import Photo
+from koalarize.photo.provenance import sealed
 from koalarize.steering.steering import Steering
 
 __all__ = ["color_animation", "steady_frames"]
@@ -78,8 +79,10 @@ def color_animation(
                 notes.append(photo.notes_as(kind, pages=first.pages))
                 yield prepared(photo, steering)
 
-        made = (framed(one, steering) for one in steady_frames(colorizer, frames(), steering))
-        data = encode_pages(((one, one.pixels) for one in made), kind)
+        making = Making(sha256_of(source))
+        steady = steady_frames(colorizer, frames(), steering)
+        made = (colorizer.marked(framed(one, steering), steering, making) for one in steady)
+        data = sealed(encode_pages(((one, one.pixels) for one in made), kind))
     found = notes_of_pages(notes, first.called)
     if len(notes) < first.pages:
         missing = f"{first.called}s from {len(notes) + 1} to {first.pages}"

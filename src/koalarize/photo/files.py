@@ -5,13 +5,14 @@ Not here: how pixels become bytes (``photo``). Nothing of ours is imported but t
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import os
-import platform
+import re
 import secrets
+import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -31,17 +32,17 @@ __all__ = [
     "output_path",
     "read_extensions",
     "sha256_of",
+    "sweep_parts",
     "write_bytes",
     "written_format",
 ]
 
 _BLOCK = 1 << 20
-_PART = ".koalarize-"  # temporary files begin so: then the machine, the process, and chance
-_HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-_STALE_AFTER = 86_400  # seconds, for those of other machines
 _SWEPT: set[Path] = set()
 _SWEEPING = threading.Lock()
 _LONGEST_NAME = 255  # bytes, on all usual file systems
+_PART = ".part"
+_STALE_SECONDS = 86400.0
 
 #: Extensions that can be written -> Pillow's name of the format.
 FORMATS: Mapping[str, str] = MappingProxyType(
@@ -118,13 +119,16 @@ def output_path(source: str | os.PathLike[str], *, suffix: str = ".color") -> Pa
 
     A name that would be too long for a file system is cut. A format that is read but not written
     becomes PNG, and so does a GIF picture that is no
-    animation, since it would lose colors.
+    animation, since it would lose colors. What follows the last dot of ``J. Smith 1923`` is no
+    ending.
     """
     path = Path(source)
     kind = FORMATS.get(path.suffix.lower())
     kept = kind is not None and (kind not in _ONLY_MOVING or _is_moving(path))
     extension = path.suffix if kept else ".png"
-    return path.with_name(_shortened(path.stem, suffix + extension) + suffix + extension)
+    known = path.suffix.lower() in EXTENSIONS or re.fullmatch(r"\.\w{1,5}", path.suffix)
+    stem = path.stem if known else path.name
+    return path.with_name(_shortened(stem, suffix + extension) + suffix + extension)
 
 
 def _shortened(stem: str, rest: str) -> str:
@@ -198,15 +202,18 @@ def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
-    _sweep(path.parent)
-    temporary = path.with_name(f"{_PART}{_HERE}-{os.getpid()}-{secrets.token_hex(6)}.part")
+    _sweep_once(path.parent)
+    temporary = path.with_name(f"{_part_of(os.getpid())}{secrets.token_hex(6)}{_PART}")
     try:
         try:
             with temporary.open("xb") as stream:  # unlike `tempfile`, this honors the umask
                 stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
             if path.exists() and not overwrite:
                 raise OutputError(f"`{path}` has appeared meanwhile: choose another name.")
             temporary.replace(path)
+            _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -217,34 +224,74 @@ def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
     return path
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed runs have left in a folder; once a process and folder."""
+def _sweep_once(folder: Path) -> None:
+    """Sweep a folder, once a process."""
     with _SWEEPING:
         if folder in _SWEPT:
             return
         _SWEPT.add(folder)
-        with contextlib.suppress(OSError):
-            for left in folder.glob(f"{_PART}*.part"):
-                if _is_stale(left):
-                    left.unlink(missing_ok=True)
+    sweep_parts(folder)
 
 
-def _is_stale(part: Path) -> bool:
-    """Tell whether no running program writes a temporary file."""
-    words = part.stem.removeprefix(_PART).split("-")
-    if len(words) == 3 and words[0] == _HERE and words[1].isdigit() and os.name == "posix":
-        return int(words[1]) == os.getpid() or not _runs(int(words[1]))
-    return time.time() - part.stat().st_mtime > _STALE_AFTER
+def _part_of(process: int) -> str:
+    """Return how the names of half-written files of a process on this machine begin."""
+    machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    return f".koalarize-{machine}-{process}-"
 
 
-def _runs(process: int) -> bool:
+def _sync_folder(folder: Path) -> None:
+    """Bring a new name in a folder to the disk, where that can be asked."""
+    if os.name == "nt":
+        return
     try:
-        os.kill(process, 0)  # asks only
-    except ProcessLookupError:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # a folder that may be written but not read
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # not on every network share
+        pass
+    finally:
+        os.close(handle)
+
+
+def sweep_parts(folder: Path) -> int:
+    """Remove half-written files that nobody will finish from a folder; return how many.
+
+    They are those of processes of this machine that have ended, and of others if older than a day.
+    """
+    swept = 0
+    own, alive = _part_of(0)[: -len("0-")], set[str]()
+    try:
+        for entry in os.scandir(folder):
+            if not (entry.name.startswith(".koalarize-") and entry.name.endswith(_PART)):
+                continue
+            process = entry.name.removeprefix(own).partition("-")[0]
+            if entry.name.startswith(own) and os.name == "posix":
+                left = process not in alive and _ended(process)
+            else:
+                age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                left = age > _STALE_SECONDS
+            if left:
+                Path(entry.path).unlink(missing_ok=True)
+                swept += 1
+            else:
+                alive.add(process)
+    except OSError:
+        pass
+    return swept
+
+
+def _ended(process: str) -> bool:
+    if sys.platform == "win32" or not process.isdigit():  # there, to ask is to kill
         return False
-    except (OSError, OverflowError):
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
         return True
-    return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def sha256_of(path: Path, progress: Callable[[int, int], None] | None = None) -> str:

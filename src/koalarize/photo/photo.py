@@ -42,6 +42,7 @@ from koalarize.photo.files import (
 from koalarize.photo.frames import Frame
 from koalarize.photo.metadata import Metadata, tiff_fields
 from koalarize.photo.profiles import srgb_profile
+from koalarize.photo.provenance import sealed
 from koalarize.photo.read import DECODE_ERRORS, pixels_of_array
 from koalarize.photo.sources import opened, seekable
 from koalarize.photo.streams import decode_pictures, decode_stream
@@ -268,7 +269,7 @@ class Photo:
                 the folder is missing, full or not writable.
         """
         target = check_output(path, source=self.source, overwrite=overwrite)
-        data = self.encode(srgb, format=target.suffix)
+        data = sealed(self.encode(srgb, format=target.suffix))
         return write_bytes(data, target, overwrite=overwrite)
 
     def left_out(self, format: str | None = None) -> tuple[str, ...]:

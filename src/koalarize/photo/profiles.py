@@ -11,13 +11,14 @@ import logging
 import struct
 from collections.abc import Callable
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["pixels_to_srgb", "srgb_profile", "strip_to_srgb"]
+__all__ = ["has_our_profile", "pixels_to_srgb", "srgb_profile", "strip_to_srgb"]
 
 Array = npt.NDArray[Any]
 
@@ -34,6 +35,15 @@ def srgb_profile() -> bytes:
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile[:24] + _FIXED_DATE + profile[36:]
+
+
+def has_our_profile(path: Path) -> bool:
+    """Tell whether a picture's file holds the very profile that results get, date and all."""
+    try:
+        with Image.open(path) as image:
+            return image.info.get("icc_profile") == srgb_profile()
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 def pixels_to_srgb(pixels: Array, icc: bytes, name: str) -> Array:

@@ -143,6 +143,13 @@ class Steering:
             metavar="X,Y,WIDTH,HEIGHT",
         ),
     ] = None
+    mark: Annotated[
+        bool,
+        Help(
+            "The result's XMP says that a program coloured it, with which model and settings; "
+            "--no-mark leaves that out."
+        ),
+    ] = True
 
     def __post_init__(self) -> None:
         for name in ("hints", "recolors"):  # a list is what people write

@@ -19,7 +19,7 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.colorizer.chroma import Chroma
-from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.colorizer import Colorizer, Making
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.plan import suggestions as likely
@@ -27,6 +27,7 @@ from koalarize.colorizer.prepare import framed
 from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.photo.photo import Photo
+from koalarize.photo.provenance import sealed
 from koalarize.photo.white import over_white
 from koalarize.steering.alternatives import Suggestion
 from koalarize.steering.crop import Crop
@@ -199,8 +200,14 @@ def region(
     return encode(part.pixels, part.alpha, format)
 
 
-def render(steered: Steered, format: str | None, stop: Stop) -> bytes:
+def render(steered: Steered, format: str | None, stop: Stop, source: str | None = None) -> bytes:
     """Return the full-size file, exactly as the command line would write it.
+
+    Args:
+        steered: the photo and what is asked.
+        format: of the file; the photo's own by default.
+        stop: looked at between parts.
+        source: sha256 of the photo's file.
 
     Raises:
         Stopped: if it was asked to stop, within a part of the photo.
@@ -221,7 +228,9 @@ def render(steered: Steered, format: str | None, stop: Stop) -> bytes:
         area = (left, top, right, bottom)
         srgb[top - first : bottom - first] = chroma.paint(photo.pixels, area=area)
     stop.check()
-    return framed(photo, steered.steering).encode(srgb, format=format)
+    steering, making = steered.steering, Making(source)
+    result = steered.colorizer.marked(framed(photo, steering), steering, making)
+    return sealed(result.encode(srgb, format=format))
 
 
 def suggestions(

@@ -5,6 +5,7 @@ Not here: photos that are steered step by step (``steering``), the work itself (
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Annotated
 
@@ -62,12 +63,13 @@ async def colorize(
 
     def colored(sent: Upload) -> tuple[bytes, str, tuple[str, ...]]:
         photo = read_photo(sent.picture, studio.settings)
+        digest = hashlib.sha256(sent.picture).hexdigest()
         asked = steering
         if sent.reference is not None:
             palette = work.palette(sent.reference, "reference", studio.settings)
             asked = replace(steering, reference=palette)
         steered = work.Steered.of(Opened(photo), model, studio.models.get(model), asked)
-        return work.render(steered, format, stop), photo.format, photo.notes_as(format)
+        return work.render(steered, format, stop, digest), photo.format, photo.notes_as(format)
 
     async with studio.uploads.read(request, name=name) as sent:
         data, own, notes = await studio.queue.run(lambda: colored(sent), request, stop=stop)

@@ -59,7 +59,8 @@ async def render(studio: Shared, request: Request, id: Id, asked: schemas.Render
     def job() -> tuple[bytes, tuple[str, ...]]:
         with studio.photos.open(entry) as opened:
             steered = work.Steered.of(opened, model, studio.models.get(model), steering)
-            return work.render(steered, format, stop), opened.photo.notes_as(format)
+            data = work.render(steered, format, stop, entry.id)
+            return data, opened.photo.notes_as(format)
 
     data, notes = await studio.queue.run(job, request, stop=stop, hurried=False)
     return send_file(data, kind_of(format, entry.format), entry.name, notes)

@@ -15,6 +15,7 @@ const LABELS = {
   best: "Look twice",
   keep_color: "Keep the colours the photo has",
   faded: "Faded print",
+  mark: "Say in the file that a program coloured it",
 };
 
 /** Sliders that stand first and beside each other; the others follow as the service lists them. */

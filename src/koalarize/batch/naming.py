@@ -1,0 +1,104 @@
+"""What results are called and where they stand, and when two names are one.
+
+Not here: whether a result may be replaced (``standing``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from koalarize.batch.find import Job
+from koalarize.colorizer.layer import layer_path
+from koalarize.errors import OptionError
+from koalarize.photo.files import output_path
+
+__all__ = ["DEFAULT_NAME", "LAYER_NAME", "Naming", "check_name"]
+
+#: How a result is called without its ending.
+DEFAULT_NAME = "{stem}.color"
+#: And how a layer is.
+LAYER_NAME = "{stem}.layer"
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+def check_name(template: str) -> str:
+    """Check a template of names and return it.
+
+    Raises:
+        OptionError: if it names another field than ``{stem}``, none at all, or another folder.
+    """
+    fields = _FIELD.findall(template)
+    rest = _FIELD.sub("", template)
+    if fields != ["stem"] or any(sign in rest for sign in "{}"):
+        raise OptionError(
+            f"`--name` is `{template}` but must hold `{{stem}}`, the picture's own name, once and "
+            f"no other braces: try `{DEFAULT_NAME}`"
+        )
+    if any(sign in template for sign in '/\\\0:*?"<>|') or template.strip() == "{stem}":
+        raise OptionError(
+            f"`--name` is `{template}` but must be a file's name unlike the picture's own, without "
+            f'the signs / \\ : * ? " < > |: try `{DEFAULT_NAME}`'
+        )
+    return template
+
+
+@dataclass
+class Naming:
+    """Names of the results of one run.
+
+    Attributes:
+        output: the folder of the results; None is beside each picture.
+        template: how a result is called.
+        layer: whether results are layers: PNG or TIFF.
+        probes: whether a file may be made to see whether a folder takes A and a for one name.
+    """
+
+    output: Path | None = None
+    template: str = DEFAULT_NAME
+    layer: bool = False
+    probes: bool = True
+    _folded: dict[str, bool] = field(default_factory=dict[str, bool], repr=False)
+
+    def target(self, job: Job, number: int = 1) -> Path:
+        """Return where a job's result goes; from the second number on with that number."""
+        suffix = self.template.partition("{stem}")
+        more = "" if number == 1 else f"-{number}"
+        path_of = layer_path if self.layer else output_path
+        plain = path_of(job.source, suffix=f"{suffix[2]}{more}")
+        named = plain.with_name(suffix[0] + plain.name)
+        return named if self.output is None else self.output / job.relative.parent / named.name
+
+    def key(self, target: Path) -> str:
+        """Return one text for all spellings of a name that are one file where it stands."""
+        name = os.path.abspath(target)  # noqa: PTH100 (`resolve` follows links)
+        if self._is_folded(target.parent):
+            return unicodedata.normalize("NFC", name).casefold()
+        return name
+
+    def _is_folded(self, folder: Path) -> bool:
+        """Tell whether a folder, or the first above it that exists, takes A and a for one name."""
+        while not folder.is_dir() and folder != folder.parent:
+            folder = folder.parent
+        where = str(folder)
+        if where not in self._folded:
+            if len(self._folded) > 1000:
+                self._folded.clear()
+            self._folded[where] = _folds(folder) if self.probes else os.name == "nt"
+        return self._folded[where]
+
+
+def _folds(folder: Path) -> bool:
+    name = f".koalarize-Aa{secrets.token_hex(6)}.part"
+    probe = folder / name
+    try:
+        with probe.open("xb"):
+            return (folder / name.swapcase()).exists()
+    except OSError:
+        return os.name == "nt"
+    finally:
+        probe.unlink(missing_ok=True)

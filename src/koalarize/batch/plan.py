@@ -1,0 +1,279 @@
+"""Decide, job by job: what is written where, what needs no work, what may not be replaced.
+
+Not here: doing it (``run``), how an existing result stands (``standing``), names (``naming``).
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from koalarize.batch.compare import compare_path
+from koalarize.batch.find import Job, is_ours, reason_of
+from koalarize.batch.journal import JOURNAL, Journal, Stamp
+from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
+from koalarize.batch.spill import Claims, Seen
+from koalarize.batch.standing import Judge, Standing, journal_name
+from koalarize.errors import OptionError, OutputError
+from koalarize.photo.files import sweep_parts
+from koalarize.photo.provenance import Provenance
+
+__all__ = ["BatchOptions", "Outcome", "Planner", "Shard", "Task"]
+
+Status = Literal["colored", "skipped", "failed"]
+
+#: More pictures than this never want one name.
+_MOST_NAMES = 10_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one job.
+
+    Attributes:
+        source: the file that was to be coloured.
+        output: the coloured file: written now if ``colored``, there before if ``skipped``.
+        status: ``colored``, ``skipped`` (its result is there) or ``failed``.
+        error: one sentence if it failed.
+        seconds: wall time of decoding, colouring and encoding.
+        had_color: whether it clearly had colours of its own, which new ones have replaced.
+        notes: what of the picture is not in the result, a phrase each.
+        reason: why it was skipped, failed or coloured, in few words, the same for all of a kind.
+        stamps: of the picture as it was read and of the result, if ``colored``.
+    """
+
+    source: Path
+    output: Path | None
+    status: Status
+    error: str | None = None
+    seconds: float = 0.0
+    had_color: bool = False
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    stamps: tuple[Stamp, Stamp] | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture with everything decided: what to write and how.
+
+    Attributes:
+        source: the picture.
+        target: the file to write.
+        ours: whether the name of the target is of our making, which no original bears.
+        overwrite: whether what stands there may be replaced.
+        why: the standing of what is there.
+        notes: what a person should know of the name.
+    """
+
+    source: Path
+    target: Path
+    ours: bool
+    overwrite: bool
+    why: Standing = Standing.FREE
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One part of a job that several machines share: part ``number`` of ``count``, from 1."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read ``i/n``.
+
+        Raises:
+            OptionError: if it is none.
+        """
+        number, _, count = text.partition("/")
+        if number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
+            return cls(int(number), int(count))
+        raise OptionError(f"`--shard` is `{text}` but must be like 3/8: the third part of eight")
+
+    def holds(self, name: str) -> bool:
+        """Tell whether a name belongs to this part; it always belongs to exactly one."""
+        return zlib.crc32(name.encode("utf-8", "surrogateescape")) % self.count == self.number - 1
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """Where the results of many pictures go.
+
+    Attributes:
+        output: a folder that keeps the structure of the searched ones, made where it is missing;
+            None writes beside each picture.
+        overwrite: colour again what is already done; replace what is not ours.
+        compare: also write ``name.compare.jpg``, grey and coloured side by side.
+        workers: pictures in work at once, which bounds the memory; by default one a core.
+        tolerant: colour pictures that are cut short as far as they go.
+        name: how a result is called without its ending; None is usual.
+        journal: its file; by default in the output folder or the folder that was searched.
+        shard: which part of the pictures is done here.
+        retry_failed: only what failed when it was last tried.
+        keep_times: give results the times of their pictures.
+        negative: invert every picture first.
+        layer: write only the colours, as ``name.layer.png`` or ``.tif``.
+    """
+
+    output: Path | None = None
+    overwrite: bool = False
+    compare: bool = False
+    workers: int | None = None
+    tolerant: bool = False
+    name: str | None = None
+    journal: Path | None = None
+    shard: Shard | None = None
+    retry_failed: bool = False
+    keep_times: bool = False
+    negative: bool = False
+    layer: bool = False
+
+    @property
+    def template(self) -> str:
+        """How a result is called without its ending."""
+        return self.name or (LAYER_NAME if self.layer else DEFAULT_NAME)
+
+
+class Planner:
+    """Decides, job by job and in order, what is written where and what needs no work."""
+
+    def __init__(
+        self, options: BatchOptions, asked: Provenance, *, plan_only: bool = False
+    ) -> None:
+        """Get ready.
+
+        Args:
+            options: where the results go.
+            asked: model, weights and settings of this run.
+            plan_only: write nothing, neither journals nor folders.
+        """
+        self._options = options
+        self._asked = asked
+        self._plan_only = plan_only
+        self._naming = Naming(options.output, options.template, options.layer, not plan_only)
+        self._claims = Claims()
+        self._swept = Seen()
+        self._judges: dict[Path | None, Judge] = {}
+
+    @property
+    def workers(self) -> int:
+        """How many pictures are in work at once."""
+        return self._options.workers or os.cpu_count() or 1
+
+    @property
+    def journals(self) -> list[Journal]:
+        """Those that were opened."""
+        return [judge.journal for judge in self._judges.values() if judge.journal is not None]
+
+    def judge(self, job: Job) -> Judge:
+        """Return who judges a job's result, with the journal that knows it."""
+        path = self._journal_path(job)
+        if path not in self._judges:
+            journal = None if path is None else Journal(path, readonly=self._plan_only)
+            self._judges[path] = Judge(self._asked, journal, self._options.compare)
+        return self._judges[path]
+
+    def known(self, job: Job) -> Judge | None:
+        """Return who judged a job, if anybody did."""
+        return self._judges.get(self._journal_path(job))
+
+    def decide(self, job: Job) -> Task | Outcome | None:
+        """Return what is to be done for a job, or what became of it; None if it is not ours."""
+        options = self._options
+        if job.problem is not None:
+            return Outcome(job.source, None, "failed", job.problem, reason=job.reason)
+        first = job.target or self._naming.target(job)
+        if options.shard is not None and not options.shard.holds(self._naming.key(first)):
+            return None
+        try:
+            judge = self.judge(job)
+        except OutputError as error:
+            return Outcome(job.source, None, "failed", str(error), reason="cannot be written")
+        if options.retry_failed:
+            journal = judge.journal
+            if journal is None or not journal.failed(journal_name(job.source)):
+                return Outcome(job.source, None, "skipped", reason="did not fail before")
+        if not self._plan_only and self._swept.add(str(first.parent)):
+            sweep_parts(first.parent)
+        if job.target is not None:
+            return self._named(job, job.target)
+        try:
+            return self._placed(job, judge)
+        except OSError as error:
+            problem = f"cannot be read: {reason_of(error)}"
+            return Outcome(job.source, None, "failed", problem, reason="cannot be read")
+
+    def _journal_path(self, job: Job) -> Path | None:
+        options = self._options
+        if options.journal is not None:
+            return options.journal
+        if job.target is not None:
+            return None
+        name, shard = JOURNAL, options.shard
+        if shard is not None:  # each machine its own: locks of network shares cannot be trusted
+            name = f".koalarize-{shard.number}-of-{shard.count}.sqlite"
+        if options.output is not None:
+            return options.output / name
+        return job.root / name if job.found else None
+
+    def _named(self, job: Job, target: Path) -> Task | Outcome:
+        owner = self._claims.claim(self._naming.key(target), str(job.source))
+        if owner != str(job.source):
+            problem = f"its result would be `{target}` like that of `{owner}`; name another"
+            return Outcome(job.source, None, "failed", problem, reason="two pictures, one name")
+        return Task(job.source, target, False, self._options.overwrite)
+
+    def _placed(self, job: Job, judge: Judge) -> Task | Outcome:
+        """Find the first name that is free, or that of an earlier result of this very picture."""
+        taken = ""
+        for number in range(1, _MOST_NAMES):
+            target = self._naming.target(job, number)
+            key = self._naming.key(target)
+            owner = self._claims.claim(key, str(job.source))
+            if owner != str(job.source):
+                taken = taken or owner
+                continue
+            standing = judge.standing(job.source, target)
+            if standing is not Standing.OTHER:
+                return self._ruled(job, target, standing, number, taken)
+            self._claims.release(key)
+        problem = f"{_MOST_NAMES} names like `{self._naming.target(job).name}` are taken"
+        return Outcome(job.source, None, "failed", problem, reason="no name left")
+
+    def _ruled(
+        self, job: Job, target: Path, standing: Standing, number: int, taken: str
+    ) -> Task | Outcome:
+        notes: tuple[str, ...] = ()
+        if number > 1:
+            whose = f"`{taken}`" if taken else "another picture"
+            first = self._naming.target(job).name
+            notes = (f"its result is `{target.name}`, since `{first}` is that of {whose}",)
+        options = self._options
+        if options.overwrite:
+            return Task(job.source, target, True, True, standing, notes)
+        if standing in (Standing.DONE, Standing.EARLIER) and job.found:
+            return Outcome(job.source, target, "skipped", notes=notes, reason=standing.value)
+        compare = compare_path(target)
+        foreign = options.compare and compare.exists() and not is_ours(compare)
+        if standing.is_kept or standing is Standing.EARLIER or foreign:
+            what = compare if foreign and not standing.is_kept else target
+            kind = Standing.FOREIGN if foreign and not standing.is_kept else standing
+            problem = _REFUSALS[kind].format(what)
+            return Outcome(job.source, target, "failed", problem, notes=notes, reason=kind.value)
+        return Task(job.source, target, True, standing is not Standing.FREE, standing, notes)
+
+
+_REFUSALS = {
+    Standing.TOUCHED: "`{}` was changed by somebody since it was made: rename it, or add "
+    "--overwrite to colour it again",
+    Standing.FOREIGN: "`{}` exists and is not known as koalarize's result of this picture: rename "
+    "it, or add --overwrite to replace it",
+    Standing.EARLIER: "`{}` was made by an earlier version of koalarize, which noted not how: add "
+    "--overwrite to colour it again",
+}

@@ -1,0 +1,56 @@
+"""Sets and claims of paths that may grow to millions: they spill to a temporary database.
+
+Not here: what is remembered between runs (``journal``).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+__all__ = ["Claims", "Seen"]
+
+#: Kept in memory of each database, KiB; the rest goes to a temporary file.
+_CACHE_KIB = 8192
+
+
+def _database(table: str) -> sqlite3.Connection:
+    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    database.execute("PRAGMA journal_mode = OFF")
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute(table)
+    return database
+
+
+class Seen:
+    """A set of texts that is only added to."""
+
+    def __init__(self) -> None:
+        self._database = _database("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, key: str) -> bool:
+        """Add a text; return whether it is new."""
+        text = key.encode("utf-8", "surrogateescape")
+        done = self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (text,))
+        return done.rowcount == 1
+
+
+class Claims:
+    """Who claimed a name first, of a run."""
+
+    def __init__(self) -> None:
+        self._database = _database(
+            "CREATE TABLE claims (key TEXT PRIMARY KEY, owner TEXT) WITHOUT ROWID"
+        )
+
+    def claim(self, key: str, owner: str) -> str:
+        """Claim a name unless it is taken; return whose it is now."""
+        name, who = (text.encode("utf-8", "surrogateescape") for text in (key, owner))
+        self._database.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (name, who))
+        (found,) = self._database.execute("SELECT owner FROM claims WHERE key = ?", (name,))
+        return bytes(found[0]).decode("utf-8", "surrogateescape")
+
+    def release(self, key: str) -> None:
+        """Give a name back."""
+        name = key.encode("utf-8", "surrogateescape")
+        self._database.execute("DELETE FROM claims WHERE key = ?", (name,))

@@ -1,0 +1,140 @@
+"""How a result that exists stands to a picture: done, to be made again, or not ours to replace.
+
+Not here: names (``naming``), colouring (``run``). The journal knows first; where it knows nothing,
+the mark inside the file does.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from koalarize.batch.compare import compare_path
+from koalarize.batch.journal import Journal, Made, Stamp
+from koalarize.photo.files import EXTENSIONS, sha256_of
+from koalarize.photo.profiles import has_our_profile
+from koalarize.photo.provenance import Mark, Provenance, is_marked, read_mark
+
+__all__ = ["Judge", "Standing", "journal_name"]
+
+
+class Standing(Enum):
+    """How a result stands to a picture and what is asked; the value says it in words."""
+
+    FREE = "new"
+    DONE = "already coloured"
+    EARLIER = "result of an earlier version"
+    SETTINGS = "other settings"
+    SOURCE = "picture changed"
+    OTHER = "result of another picture"
+    TOUCHED = "changed by somebody"
+    FOREIGN = "not ours"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether only ``--overwrite`` may replace it."""
+        return self in (Standing.TOUCHED, Standing.FOREIGN)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Says how results stand to what is asked.
+
+    Attributes:
+        asked: model, weights and settings of this run.
+        journal: of the results, if there is one.
+        compare: whether a comparison belongs to a result.
+    """
+
+    asked: Provenance
+    journal: Journal | None
+    compare: bool = False
+
+    @property
+    def settings(self) -> str:
+        """What is asked of which model, as it stands in the journal."""
+        return settings_of(self.asked)
+
+    def standing(self, source: Path, target: Path) -> Standing:
+        """Return how what stands at ``target`` stands to a picture.
+
+        Raises:
+            OSError: if the picture cannot be read.
+        """
+        if not os.path.lexists(target):
+            return Standing.FREE
+        made = None if self.journal is None else self.journal.made(target)
+        found = self._marked(source, target) if made is None else self._made(source, target, made)
+        if found in (Standing.DONE, Standing.EARLIER) and self.compare:
+            return found if compare_path(target).exists() else Standing.SETTINGS
+        return found
+
+    def _made(self, source: Path, target: Path, made: Made) -> Standing:
+        same = made.of.fits(source)
+        if made.source != journal_name(source) and not same:
+            return Standing.OTHER
+        if made.result is None:  # begun, then the machine or the process stopped
+            return Standing.SETTINGS
+        if not made.result.fits(target):
+            return Standing.TOUCHED
+        if not same:
+            return Standing.SOURCE
+        return Standing.DONE if made.settings == self.settings else Standing.SETTINGS
+
+    def _marked(self, source: Path, target: Path) -> Standing:
+        mark = read_mark(target)
+        if mark is None:
+            return _without_mark(source, target)
+        digest = sha256_of(source)
+        same = mark.provenance.source == digest
+        if not same and not _is_only_source(source, target, mark):
+            return Standing.OTHER
+        if not mark.untouched:
+            return Standing.TOUCHED
+        if not same:
+            return Standing.SOURCE
+        if not mark.provenance.is_like(self.asked):
+            return Standing.SETTINGS
+        if self.journal is not None:
+            of = Stamp(*_signs(source), digest)
+            result = Stamp.of(target, hashed=True)
+            self.journal.finish(target, Made(journal_name(source), self.settings, of, result))
+        return Standing.DONE
+
+
+def settings_of(asked: Provenance) -> str:
+    """Return model, weights and settings as one text."""
+    return f"{asked.model} {asked.weights or '-'} {asked.settings}"
+
+
+def journal_name(source: Path) -> str:
+    """Return what a picture is called in a journal."""
+    return os.path.abspath(source).encode("utf-8", "backslashreplace").decode()  # noqa: PTH100
+
+
+def _signs(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _without_mark(source: Path, target: Path) -> Standing:
+    """Judge a file that only its name and profile may show as a result of an earlier version."""
+    if not has_our_profile(target) or target.stat().st_mtime < source.stat().st_mtime:
+        return Standing.FOREIGN
+    return Standing.EARLIER
+
+
+def _is_only_source(source: Path, target: Path, mark: Mark) -> bool:
+    """Tell whether a result beside its picture can be of no other picture that is there now."""
+    if source.parent != target.parent:
+        return False
+    stem = source.stem
+    for name in os.listdir(source.parent):  # noqa: PTH208
+        other = Path(source.parent, name)
+        if other.stem != stem or other == source or other.suffix.lower() not in EXTENSIONS:
+            continue
+        if other.is_file() and not is_marked(other) and sha256_of(other) == mark.provenance.source:
+            return False
+    return True

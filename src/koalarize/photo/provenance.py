@@ -1,0 +1,273 @@
+"""The mark in a result's file: that koalarize coloured it, from which bytes, how, and a seal.
+
+Not here: XMP of the photo's own (``metadata``), who decides what is written (``batch``).
+The mark is XMP: IPTC's ``DigitalSourceType`` for everybody, and fields of our own. It holds no
+time, so that equal runs give equal files. The seal is a hash of the whole file, by which a later
+run knows whether anybody has changed it since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from xml.sax.saxutils import quoteattr, unescape
+
+from koalarize.photo.jpeg_segments import XMP_ROOM
+
+__all__ = ["Mark", "Provenance", "has_mark", "is_marked", "read_mark", "sealed", "unsealed"]
+
+_Data = bytes | memoryview | mmap.mmap
+
+_SPACE = "urn:koalarize:1:"
+_IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_KIND = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+_TOKEN = f'="{_SPACE}"'.encode()
+_SEAL = b'koalarize:Seal="'
+_DIGITS = 64
+_OPEN_SEAL = _SEAL + b"0" * _DIGITS
+_OWN = re.compile(
+    rb"<rdf:Description\b[^>]*?xmlns:koalarize=[\"']urn:koalarize:1:[\"'][^>]*?/>\s*"
+    rb"|\s+koalarize:\w+\s*=\s*(?:\"[^\"]*\"|'[^']*')"
+    rb"|<koalarize:(\w+)>[^<]*</koalarize:\1>\s*"
+)
+_FIELD = re.compile(rb"koalarize:(\w+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)')|>([^<]*)<)")
+_ABOUT = re.compile(rb"rdf:about=(\"[^\"]*\"|'[^']*')")
+_PADDING = re.compile(rb"\s+(<\?xpacket\s+end)")
+_PACKET = (
+    b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n'
+    b'</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
+)
+_END = b"</rdf:RDF>"
+_PNG_XMP = b"iTXtXML:com.adobe.xmp\0"
+_QUOTES = {"&quot;": '"', "&apos;": "'", "&#10;": "\n", "&#9;": "\t"}
+#: What of a file is hashed at once.
+_BLOCK = 1 << 20
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes | memoryview, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a result was made of.
+
+    Attributes:
+        software: name and version.
+        model: the model's name.
+        weights: sha256 of its file, where there is one.
+        settings: what was asked, as JSON.
+        source: sha256 of the picture's file, where there was one.
+    """
+
+    software: str
+    model: str
+    weights: str | None
+    settings: str
+    source: str | None = None
+
+    def is_like(self, other: Provenance) -> bool:
+        """Tell whether another was coloured by the same weights with the same settings."""
+        mine, others = ((p.model, p.weights, p.settings) for p in (self, other))
+        return mine == others
+
+    def mark(self, xmp: bytes | None) -> bytes | None:
+        """Return a photo's XMP with the mark added.
+
+        All else in it stays, but that another ``DigitalSourceType``, true of the original, goes
+        into a field of ours.
+
+        Returns:
+            None if the XMP has no place for it, or grew beyond what a JPEG file holds.
+        """
+        packet = _OWN.sub(b"", xmp) if xmp else _PACKET
+        place = packet.rfind(_END)
+        if place < 0:
+            return None
+        packet, before = _without_source_type(packet)
+        place = packet.rfind(_END)
+        found = _ABOUT.search(packet)
+        about = found[1] if found else b'""'
+        packet = packet[:place] + self._description(about, before) + packet[place:]
+        if len(packet) > XMP_ROOM:
+            packet = _PADDING.sub(rb"\n\1", packet)
+        return packet if len(packet) <= XMP_ROOM or len(xmp or b"") > XMP_ROOM else None
+
+    def _description(self, about: bytes, before: str | None) -> bytes:
+        fields = {
+            "Software": self.software,
+            "Model": self.model,
+            "Weights": self.weights,
+            "Settings": self.settings,
+            "Source": self.source,
+            "OriginalSourceType": before if before != _KIND else None,
+        }
+        words = [
+            f"koalarize:{name}={_quoted(text)}" for name, text in fields.items() if text is not None
+        ]
+        text = (
+            f'xmlns:koalarize="{_SPACE}" xmlns:Iptc4xmpExt="{_IPTC}" '
+            f'Iptc4xmpExt:DigitalSourceType="{_KIND}" {" ".join(words)} '
+        )
+        return b'<rdf:Description rdf:about=%s %s%s"/>\n' % (about, text.encode(), _OPEN_SEAL)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a file says of its own making.
+
+    Attributes:
+        provenance: what it was made of.
+        untouched: whether no byte of it was changed since.
+    """
+
+    provenance: Provenance
+    untouched: bool
+
+
+def _quoted(text: str) -> str:
+    return quoteattr(text, {'"': "&quot;"})
+
+
+def _without_source_type(packet: bytes) -> tuple[bytes, str | None]:
+    """Return XMP without IPTC's source type, and what that was."""
+    before: str | None = None
+    for prefix in set(re.findall(rb"xmlns:(\w+)=[\"']" + re.escape(_IPTC.encode()), packet)):
+        name = prefix + b":DigitalSourceType"
+        forms = re.compile(
+            rb"\s+%b\s*=\s*[\"']([^\"']*)[\"']" % name
+            + rb"|<%b>([^<]*)</%b>" % (name, name)
+            + rb"|<%b\s+rdf:resource=[\"']([^\"']*)[\"']\s*/>" % name
+        )
+        for found in forms.finditer(packet):
+            before = next(value for value in found.groups() if value is not None).decode()
+        packet = forms.sub(b"", packet)
+    return packet, before
+
+
+def has_mark(xmp: bytes | None) -> bool:
+    """Tell whether XMP holds our mark."""
+    return xmp is not None and _TOKEN in xmp
+
+
+def is_marked(path: Path) -> bool:
+    """Tell whether a file has our mark; one that cannot be read has none."""
+    try:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as d:
+            return d.find(_TOKEN) >= 0
+    except (OSError, ValueError):  # an empty file has no map
+        return False
+
+
+def read_mark(path: Path) -> Mark | None:
+    """Return the mark of a file, or None if it has none or cannot be read."""
+    try:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as d:
+            return _mark_in(d)
+    except (OSError, ValueError):
+        return None
+
+
+def _mark_in(data: mmap.mmap) -> Mark | None:
+    at = data.find(_TOKEN)
+    if at < 0:
+        return None
+    first = max(0, at - XMP_ROOM)
+    packet = data[max(first, data.rfind(b"<rdf:RDF", first, at)) : at + 2 * XMP_ROOM]
+    fields: dict[str, str] = {}
+    for found in _FIELD.finditer(packet[: packet.find(_END) if _END in packet else None]):
+        value = next((part for part in found.groups()[1:] if part is not None), b"")
+        text = unescape(value.decode("utf-8", "replace"), _QUOTES)
+        fields.setdefault(found[1].decode(), text)
+    made = Provenance(
+        fields.get("Software", ""),
+        fields.get("Model", ""),
+        fields.get("Weights"),
+        fields.get("Settings", ""),
+        fields.get("Source"),
+    )
+    seal = data.find(_SEAL) + len(_SEAL)
+    untouched = seal >= len(_SEAL) and fields.get("Seal") == _digest([data], seal)
+    return Mark(made, untouched)
+
+
+def sealed(*parts: _Data) -> bytes:
+    """Return a file, given in parts, with the seal of its mark filled in; as it is without one."""
+    start = 0
+    views = [memoryview(part) for part in parts]
+    for number, (part, view) in enumerate(zip(parts, views, strict=True)):
+        found = _find(part, _OPEN_SEAL)
+        if found >= 0:
+            at = start + found + len(_SEAL)
+            digits = _digest(parts, at).encode()
+            inside = at - start
+            pieces = [view[:inside], digits, view[inside + _DIGITS :]]
+            if (crc := _png_crc(part, inside, digits)) is not None:
+                place, value = crc
+                pieces[2:] = [view[inside + _DIGITS : place], value, view[place + 4 :]]
+            return b"".join([*views[:number], *pieces, *views[number + 1 :]])
+        start += len(view)
+    return b"".join(views)
+
+
+def unsealed(xmp: bytes) -> bytes:
+    """Return XMP of a result for another file, whose own seal is still to be filled in."""
+    return re.sub(_SEAL + rb"[0-9a-f]{64}", _OPEN_SEAL, xmp)
+
+
+def _find(data: _Data, word: bytes) -> int:
+    if isinstance(data, memoryview):
+        found = re.search(re.escape(word), data)
+        return found.start() if found else -1
+    return data.find(word)
+
+
+def _digest(parts: tuple[_Data, ...] | list[mmap.mmap], at: int) -> str:
+    """Return the hash of a file whose seal, at ``at``, counts as zeros."""
+    digest = hashlib.sha256()
+    start = 0
+    zeros = b"0" * _DIGITS
+    for part in parts:
+        inside = at - start
+        length = len(part)
+        if 0 <= inside < length:
+            _update(digest, part, 0, inside)
+            digest.update(zeros)
+            after = inside + _DIGITS
+            if (crc := _png_crc(part, inside, zeros)) is not None:
+                _update(digest, part, after, crc[0])
+                digest.update(crc[1])
+                after = crc[0] + 4
+            _update(digest, part, after, length)
+        else:
+            _update(digest, part, 0, length)
+        start += length
+    return digest.hexdigest()
+
+
+def _update(digest: _Hash, part: _Data, start: int, stop: int) -> None:
+    for at in range(start, stop, _BLOCK):
+        digest.update(part[at : min(at + _BLOCK, stop)])
+
+
+def _png_crc(part: _Data, at: int, digits: bytes) -> tuple[int, bytes] | None:
+    """Return where the checksum of the PNG chunk with the seal stands, and what it becomes."""
+    if bytes(part[:4]) != b"\x89PNG":
+        return None
+    head = bytes(part[max(0, at - 2 * XMP_ROOM) : at])
+    name = head.rfind(_PNG_XMP)
+    if name < 4:
+        return None
+    first = at - len(head) + name
+    (size,) = struct.unpack(">I", head[name - 4 : name])
+    end = first + 4 + size
+    chunk = bytes(part[first:at]) + digits + bytes(part[at + _DIGITS : end])
+    return end, struct.pack(">I", zlib.crc32(chunk))

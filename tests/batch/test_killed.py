@@ -1,0 +1,125 @@
+"""Killed at any moment: every result is whole, none is missing, none is made twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_whose import Reddener, picture
+
+from koalarize.batch.find import Search
+from koalarize.batch.run import BatchOptions, colorize_many
+from koalarize.photo.files import sweep_parts
+from koalarize.photo.provenance import read_mark
+
+SCRIPT = """
+import sys, threading, os, signal
+sys.path[:0] = {paths!r}
+from test_whose import Reddener
+from koalarize.batch.find import Search
+from koalarize.batch.run import BatchOptions, colorize_many
+options = BatchOptions(output={out!r}, workers=2)
+sys.stdout.write("ready\\n"); sys.stdout.flush()
+for outcome in colorize_many(Reddener(), Search([{box!r}]), options=options):
+    sys.stdout.write(outcome.status + "\\n"); sys.stdout.flush()
+"""
+
+
+def killed_after(script: str, seconds: float) -> bool:
+    """Run a script and kill it; return whether it was still running."""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(seconds)
+        running = process.poll() is None
+        process.kill()
+    return running
+
+
+def go_through(tmp_path: Path, kills: int, pictures: int) -> None:
+    box, out = tmp_path / "box", tmp_path / "out"
+    box.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(pictures):
+        Image.fromarray(rng.integers(0, 255, (60, 80), np.uint8)).save(box / f"{number:03}.png")
+    script = SCRIPT.format(
+        paths=[str(Path(__file__).parent), *sys.path],
+        out=out,
+        box=str(box),
+    ).replace("PosixPath(", "__import__('pathlib').Path(")
+    stamps: dict[str, int] = {}
+    for number in range(kills):
+        killed_after(script, rng.uniform(0, 0.4))
+        for path in out.glob("*.png"):
+            mark = read_mark(path)
+            assert mark is not None, f"{path} is not whole after kill {number}"
+            assert mark.untouched
+            stamp = stamps.setdefault(path.name, path.stat().st_mtime_ns)
+            assert path.stat().st_mtime_ns == stamp, f"{path} was made twice"
+    red = Reddener()
+    options = BatchOptions(output=out, workers=2)
+    last = list(colorize_many(red, Search([box]), options=options))  # type: ignore[arg-type]
+    assert {outcome.status for outcome in last} <= {"colored", "skipped"}
+    assert len(red.made) == pictures - len(stamps)
+    assert len(list(out.glob("*.color.png"))) == pictures
+    assert not list(out.glob("*.part"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, parts go by their age")
+def test_a_few_kills(tmp_path: Path):
+    go_through(tmp_path, kills=4, pictures=60)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there, parts go by their age")
+def test_a_hundred_kills(tmp_path: Path):
+    go_through(tmp_path, kills=100, pictures=500)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, parts go by their age")
+def test_parts_of_the_dead_are_swept_and_those_of_the_living_stay(tmp_path: Path):
+    from koalarize.photo import files
+
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    dead, living = (tmp_path / f"{files._part_of(pid)}x.part" for pid in (child.pid, os.getpid()))
+    old = tmp_path / ".koalarize-00000000-1-x.part"
+    other = tmp_path / ".koalarize-00000000-2-x.part"
+    for path in (dead, living, old, other):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    assert sweep_parts(tmp_path) == 2
+    assert sorted(tmp_path.iterdir()) == sorted([living, other])
+
+
+def test_a_run_sweeps_its_folders(tmp_path: Path):
+    picture(tmp_path / "a.png")
+    part = tmp_path / ".koalarize-00000000-1-x.part"
+    part.write_bytes(b"half")
+    os.utime(part, (1, 1))
+    list(colorize_many(Reddener(), Search([tmp_path])))  # type: ignore[arg-type]
+    assert not part.exists()
+
+
+def test_a_long_plan_holds_no_list(tmp_path: Path):
+    """Jobs come as they are found: the first outcome is there before the last file is looked at."""
+    looked: list[int] = []
+
+    def jobs():
+        for number, job in enumerate(Search([tmp_path])):
+            looked.append(number)
+            yield job
+
+    for number in range(300):
+        picture(tmp_path / f"{number:03}.png")
+    options = BatchOptions(workers=1)
+    outcomes = colorize_many(Reddener(), jobs(), options=options)  # type: ignore[arg-type]
+    next(outcomes)
+    assert len(looked) < 20
+    outcomes.close()

@@ -1,0 +1,135 @@
+"""Folders on the command line: plans, reports, names, shards, what is named at the end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli_parts import Terminal, files, one_line_error, picture
+from koalarize.cli import main
+
+
+@pytest.fixture
+def box(here: Path) -> Path:
+    picture("box/a.jpg")
+    picture("box/1950/b.png")
+    return here
+
+
+def test_results_below_the_input_are_not_colored_again(box: Path, fake):
+    for _ in range(2):
+        assert main(["box", "-o", "box/out"]) == 0
+    assert len(fake.calls) == 2
+    assert files(box / "box" / "out") == ["1950/b.color.png", "a.color.jpg"]
+
+
+def test_a_folder_of_results_alone_says_so(box: Path, fake, capsys):
+    assert main(["box", "-o", "out"]) == 0
+    assert main(["out"]) == 1
+    assert "only earlier results" in capsys.readouterr().err
+
+
+def test_a_plan_changes_nothing(box: Path, fake, capsys):
+    before = sorted(box.rglob("*"))
+    assert main(["box", "-o", "out", "--plan"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == f"new: {Path('box/a.jpg')} -> {Path('out/a.color.jpg')}"
+    assert out.splitlines()[-1].startswith("2 to colour, new; about 1 s and ")
+    assert sorted(box.rglob("*")) == before
+    assert fake.calls == []
+
+
+def test_a_plan_knows_what_is_done_and_what_is_kept(box: Path, fake, capsys):
+    assert main(["box"]) == 0
+    picture("box/a.color.jpg", 3)
+    picture("box/c.png")
+    capsys.readouterr()
+    assert main(["box", "--plan"]) == 1
+    out = capsys.readouterr().out
+    assert "failed, changed by somebody: " in out
+    assert "already coloured: " in out
+    assert out.endswith("by the journal\n")
+    assert len(fake.calls) == 2
+
+
+def test_the_report_is_a_line_a_picture_and_one_for_all(box: Path, fake):
+    Path("box/0.jpg").write_text("no picture")
+    Path("box/c.xcf").write_text("other")
+    assert main(["box", "--report", "r.jsonl"]) == 1
+    assert main(["box/a.jpg"]) == 0
+    *lines, last = map(json.loads, Path("r.jsonl").read_text().splitlines())
+    assert [Path(line["source"]).name for line in lines] == ["0.jpg", "a.jpg", "b.png"]
+    assert [line["status"] for line in lines] == ["failed", "colored", "colored"]
+    assert "damaged" in lines[0]["error"]
+    assert last["summary"] == {
+        "colored": {"new": 2},
+        "skipped": {},
+        "failed": {"no readable picture": 1},
+        "not_read": {".xcf": 1},
+        "earlier_results": 0,
+    }
+
+
+def test_the_end_says_how_many_and_why(box: Path, fake, monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["box"]) == 0
+    picture("box/a.color.jpg", 3)
+    picture("box/c.png")
+    assert main(["box"]) == 1
+    assert terminal.text().splitlines()[-1] == (
+        "1 coloured, 1 already coloured, 1 failed: changed by somebody"
+    )
+    assert "a.color.jpg` was changed by somebody" in capsys.readouterr().err
+
+
+def test_second_names_are_listed(box: Path, fake, capsys):
+    picture("other/a.jpg", 9)
+    assert main(["box", "other", "-o", "out"]) == 0
+    err = capsys.readouterr().err
+    assert "note: a.jpg: its result is `a.color-2.jpg`, since `a.color.jpg` is that of" in err
+
+
+def test_results_may_be_called_otherwise(box: Path, fake):
+    for _ in range(2):
+        assert main(["box", "--name", "{stem} (color)"]) == 0
+    assert files(box / "box") == ["1950/b (color).png", "1950/b.png", "a (color).jpg", "a.jpg"]
+    assert len(fake.calls) == 2
+
+
+@pytest.mark.parametrize("name", ["x", "{stem}", "{stem}/x", "{stem}{n}", "{stem}{stem}", "{}"])
+def test_names_that_cannot_be(box: Path, fake, capsys, name: str):
+    assert main(["box", "--name", name]) == 2
+    assert "--name" in one_line_error(capsys.readouterr().err)
+
+
+def test_shards_workers_and_times_are_asked_for(box: Path, fake):
+    for part in ("1/2", "2/2"):
+        words = ["--shard", part, "--workers", "1", "--keep-times"]
+        assert main(["box", "-o", "out", *words]) == 0
+    assert files(box / "out") == ["1950/b.color.png", "a.color.jpg"]
+    assert len(fake.calls) == 2
+    assert Path("out/a.color.jpg").stat().st_mtime_ns == Path("box/a.jpg").stat().st_mtime_ns
+
+
+def test_what_failed_is_tried_again(box: Path, fake):
+    Path("box/0.jpg").write_text("no picture")
+    assert main(["box"]) == 1
+    picture("box/0.jpg")
+    picture("box/9.jpg")
+    assert main(["box", "--retry-failed"]) == 0
+    assert not Path("box/9.color.jpg").exists()
+    assert Path("box/0.color.jpg").exists()
+
+
+def test_blas_has_one_thread_where_pictures_are_colored(here: Path):
+    code = (
+        "import os; os.environ.pop('OPENBLAS_NUM_THREADS', None);"
+        "from koalarize.cli import main; main(['--version']);"
+        "raise SystemExit(os.environ.get('OPENBLAS_NUM_THREADS') != '1')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
