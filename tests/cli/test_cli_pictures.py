@@ -46,6 +46,25 @@ def test_help_shows_options_commands_and_examples(words, capsys):
     assert "\\[" not in text
 
 
+def test_options_stand_under_headings(capsys):
+    """Somebody who colours one photo need not read what films and folders can be asked."""
+    assert main(["--help"]) == 0
+    parts = re.split(r"^(\w+):\n", capsys.readouterr().out, flags=re.MULTILINE)
+    under = dict(zip(parts[1::2], parts[2::2], strict=True))
+    headings = ["Options", "Colours", "Models", "Folders", "Films", "Commands", "Examples"]
+    assert list(under) == headings
+    for heading, option in (
+        ("Options", "--output"),
+        ("Options", "--help"),
+        ("Colours", "--hint"),
+        ("Models", "--model"),
+        ("Folders", "--plan"),
+        ("Films", "--steadiness"),
+    ):
+        having = [one for one in headings[:5] if re.search(rf"\s{option}\b", under[one])]
+        assert heading in having, option
+
+
 @pytest.mark.parametrize("word", ["train", "export", "evaluate", "turing", "data"])
 def test_an_old_word_answers_with_the_new_one(here: Path, fake, capsys, word):
     assert main([word, "x.yaml"]) == 2

@@ -20,12 +20,26 @@ if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colorizer
     from koalarize.models.catalog import ForeignCard
 
-__all__ = ["BlendChroma", "Faithful", "ModelChoice", "Offline", "Yes", "bring", "fetch_missing"]
+__all__ = [
+    "MODELS",
+    "BlendChroma",
+    "Faithful",
+    "ModelChoice",
+    "Offline",
+    "Yes",
+    "bring",
+    "fetch_missing",
+]
+
+#: Under which heading of the help options of the model stand.
+MODELS = "Models"
 
 Faithful = Annotated[
     bool,
     typer.Option(
-        "--faithful", help="Show the photo to other people's model just as its authors do."
+        "--faithful",
+        help="Show the photo to other people's model just as its authors do.",
+        rich_help_panel=MODELS,
     ),
 ]
 BlendChroma = Annotated[
@@ -35,13 +49,23 @@ BlendChroma = Annotated[
         metavar="LAB",
         help="Most Lab units that a blend's chroma leaves its first model's. [20]",
         show_default=False,
+        rich_help_panel=MODELS,
     ),
 ]
 Yes = Annotated[
-    bool, typer.Option("--yes", "-y", help="Fetch a model that is not here yet, unasked.")
+    bool,
+    typer.Option(
+        "--yes",
+        "-y",
+        help="Fetch a model that is not here yet, unasked.",
+        rich_help_panel=MODELS,
+    ),
 ]
 Offline = Annotated[
-    bool, typer.Option("--offline", help="Never fetch.", envvar="KOALARIZE_OFFLINE")
+    bool,
+    typer.Option(
+        "--offline", help="Never fetch.", envvar="KOALARIZE_OFFLINE", rich_help_panel=MODELS
+    ),
 ]
 
 

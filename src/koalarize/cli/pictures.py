@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from koalarize import __version__
-from koalarize.cli.model_choice import BlendChroma, Faithful, ModelChoice, Offline, Yes
+from koalarize.cli.model_choice import MODELS, BlendChroma, Faithful, ModelChoice, Offline, Yes
 from koalarize.cli.steering_options import (
+    COLORS,
+    FILMS,
     film_option_names,
     option_names,
     read_film_options,
@@ -53,6 +55,12 @@ _EXAMPLES = (
 )
 
 
+_OPTIONS = "Options"
+_FOLDERS = "Folders"
+#: Of the help, in their order.
+_HEADINGS = (_OPTIONS, COLORS, MODELS, _FOLDERS, FILMS)
+
+
 class PicturesCommand(TyperCommand):
     """The default command; its help is that of the whole program."""
 
@@ -63,11 +71,16 @@ class PicturesCommand(TyperCommand):
         for paragraph in _ABOUT.split("\n\n"):
             formatter.write_paragraph()
             formatter.write_text(paragraph)
-        records = filter(None, (one.get_help_record(ctx) for one in self.get_params(ctx)))
-        # Of what is usually on only the word that leaves it out is there: " / --no-mark".
-        named = [(words.lstrip(" /"), help) for words, help in records]
-        with formatter.section("Options"):
-            formatter.write_dl([record for record in named if record[0][0] == "-"])
+        groups: dict[str, list[tuple[str, str]]] = {name: [] for name in _HEADINGS}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, TyperOption):
+                # Of what is usually on only the word that leaves it out is there: " / --no-mark".
+                words = record[0].lstrip(" /")
+                groups[parameter.rich_help_panel or _OPTIONS].append((words, record[1]))
+        for heading, records in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
         if ctx.parent is not None and isinstance(ctx.parent.command, TyperGroup):
             ctx.parent.command.format_commands(ctx.parent, formatter)
         with formatter.section("Examples"):
@@ -96,6 +109,7 @@ _Model = Annotated[
         metavar="NAME",
         help="A name that `koalarize models` lists, an .onnx file, or a blend: A,B:2. [koala]",
         show_default=False,
+        rich_help_panel=MODELS,
     ),
 ]
 _Session = Annotated[
@@ -112,11 +126,18 @@ _Tolerant = Annotated[
     bool, typer.Option("--tolerant", help="Colour pictures that are cut short as far as they go.")
 ]
 _ListShots = Annotated[
-    bool, typer.Option("--list-shots", help="Of films: write film.shots.json, to be edited.")
+    bool,
+    typer.Option(
+        "--list-shots", help="Write film.shots.json, to be edited.", rich_help_panel=FILMS
+    ),
 ]
 _Preview = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Of films: colour N frames spread over it, on one sheet."),
+    typer.Option(
+        metavar="N",
+        help="Colour N frames spread over it, on one sheet.",
+        rich_help_panel=FILMS,
+    ),
 ]
 _Negative = Annotated[bool, typer.Option("--negative", help="Invert the pictures first.")]
 _Layer = Annotated[
@@ -130,11 +151,18 @@ _Series = Annotated[
     typer.Option(
         metavar="FOLDER",
         help="Give the same things the same colours as all over this folder, by one palette.",
+        rich_help_panel=COLORS,
     ),
 ]
 _Workers = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, max=256, help="Pictures in work at once; one a core."),
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=256,
+        help="Pictures in work at once; one a core.",
+        rich_help_panel=_FOLDERS,
+    ),
 ]
 _Name = Annotated[
     str | None,
@@ -142,31 +170,59 @@ _Name = Annotated[
         metavar="TEMPLATE",
         help="How results are called; photo managers stack '{stem} (color)'. [{stem}.color]",
         show_default=False,
+        rich_help_panel=_FOLDERS,
     ),
 ]
 _Journal = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="The journal; usually .koalarize.sqlite beside the results."),
+    typer.Option(
+        metavar="FILE",
+        help="The journal; usually .koalarize.sqlite beside the results.",
+        rich_help_panel=_FOLDERS,
+    ),
 ]
 _Report = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write a line of JSON for each picture.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write a line of JSON for each picture.", rich_help_panel=_FOLDERS
+    ),
 ]
 _Plan = Annotated[
-    bool, typer.Option("--plan", help="Only say what would be done, and how long it would take.")
+    bool,
+    typer.Option(
+        "--plan",
+        help="Only say what would be done, and how long it would take.",
+        rich_help_panel=_FOLDERS,
+    ),
 ]
 _Retry = Annotated[
-    bool, typer.Option("--retry-failed", help="Only what failed when it was last tried.")
+    bool,
+    typer.Option(
+        "--retry-failed", help="Only what failed when it was last tried.", rich_help_panel=_FOLDERS
+    ),
 ]
 _Shard = Annotated[
     str | None,
-    typer.Option(metavar="I/N", help="Only part I of N, for machines that share a folder."),
+    typer.Option(
+        metavar="I/N",
+        help="Only part I of N, for machines that share a folder.",
+        rich_help_panel=_FOLDERS,
+    ),
 ]
 _Watch = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", min=0.05, help="Go on, and look for new pictures this often."),
+    typer.Option(
+        metavar="SECONDS",
+        min=0.05,
+        help="Go on, and look for new pictures this often.",
+        rich_help_panel=_FOLDERS,
+    ),
 ]
 _Times = Annotated[
-    bool, typer.Option("--keep-times", help="Results get the times of their pictures.")
+    bool,
+    typer.Option(
+        "--keep-times", help="Results get the times of their pictures.", rich_help_panel=_FOLDERS
+    ),
 ]
 _Version = Annotated[
     bool,

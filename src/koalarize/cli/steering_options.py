@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = [
+    "COLORS",
+    "FILMS",
     "film_option_names",
     "option_names",
     "read_film_options",
     "read_steering",
     "steering_options",
 ]
+
+#: Headings of the help under which these options stand.
+COLORS = "Colours"
+FILMS = "Films"
 
 _Command = TypeVar("_Command", bound=Callable[..., int])
 
@@ -43,8 +49,10 @@ def steering_options(command: _Command) -> _Command:
     parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     names = [parameter.name for parameter in parameters]
     place = names.index("model") + 1
-    fields = [*dataclasses.fields(Steering), *dataclasses.fields(FilmOptions)]
-    parameters[place:place] = [_parameter(field) for field in fields]
+    parameters[place:place] = [
+        *(_parameter(field, COLORS) for field in dataclasses.fields(Steering)),
+        *(_parameter(field, FILMS) for field in dataclasses.fields(FilmOptions)),
+    ]
     made = cast(Any, command)
     made.__signature__ = signature.replace(parameters=parameters)
     made.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -98,7 +106,7 @@ def _read(kind: type[DataclassInstance], asked: Mapping[str, object]) -> dict[st
     return given
 
 
-def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
+def _parameter(field: dataclasses.Field[Any], heading: str) -> inspect.Parameter:
     help, bounds = help_of(field), bounds_of(field)
     kind, default = bounds.kind, field.default
     if kind is None:
@@ -111,6 +119,7 @@ def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
         metavar=help.metavar,
         help=help.text + _range(bounds, default),
         show_default=False,
+        rich_help_panel=heading,
     )
     annotation: Any = Annotated[cast(Any, kind), option]
     return inspect.Parameter(

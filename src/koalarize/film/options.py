@@ -41,7 +41,7 @@ class FilmOptions:
     """
 
     codec: Annotated[
-        str, Help(f"Of films, how they are coded: {', '.join(CODECS)}. [x264]", metavar="NAME")
+        str, Help(f"How films are coded: {', '.join(CODECS)}. [x264]", metavar="NAME")
     ] = "x264"
     crf: Annotated[
         Annotated[int, Ge(0), Le(51)] | None,
@@ -57,23 +57,23 @@ class FilmOptions:
         float,
         Ge(0),
         Le(1),
-        Help("Of films: 0 colours each frame alone, 1 holds colours longest.", metavar="SHARE"),
+        Help("0 colours each frame alone, 1 holds colours longest.", metavar="SHARE"),
     ] = 0.9
     one_palette: Annotated[
         bool,
-        Help("Of films: let the palette of the whole film lead every shot."),
+        Help("Let the palette of the whole film lead every shot."),
     ] = False
     start: Annotated[
         float | None,
-        Help("Of films: begin here, in seconds or H:MM:SS.", option="--from", metavar="TIME"),
+        Help("Begin here, in seconds or H:MM:SS.", option="--from", metavar="TIME"),
     ] = None
     stop: Annotated[
         float | None,
-        Help("Of films: end before this time.", option="--to", metavar="TIME"),
+        Help("End before this time.", option="--to", metavar="TIME"),
     ] = None
     shots: Annotated[
         Path | None,
-        Help("Of films: colour by a list that --list-shots wrote.", metavar="FILE"),
+        Help("Colour by a list that --list-shots wrote.", metavar="FILE"),
     ] = None
 
     def __post_init__(self) -> None:
