@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fakes import FakeEngine
-from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.colorizer import Colorizer, Making
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.pages import encode_pages
 from koalarize.photo.photo import Photo
@@ -177,7 +177,7 @@ def test_the_colorizer_marks_files_and_bytes_alike(tmp_path: Path, kind: str):
     mark = read_mark(colored.written)
     assert mark is not None
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    assert mark.provenance == colorizer.provenance(steering, digest)
+    assert mark.provenance == colorizer.provenance(steering, Making(digest))
     assert mark.provenance.weights == "ef" * 32
     assert mark.provenance.settings == '{"vividness":1.5}'
     assert colorizer(source.read_bytes(), steering) == colored.written.read_bytes()

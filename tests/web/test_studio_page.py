@@ -116,6 +116,7 @@ def test_a_photo_is_dropped_steered_and_saved(visit: Visit, photo: Path, tmp_pat
     expect(page.locator("#hint-list li")).to_have_count(1)
 
     saved = save(page, "[data-format=png]", tmp_path / "saved.png")
+    expect(page.locator("#status")).to_contain_text("Saved")
     assert Image.open(saved).size == (600, 400)
     check_hint(saved, 480, 330, "#1f4a27")
     check_lightness(saved, photo)

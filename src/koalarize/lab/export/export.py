@@ -30,6 +30,7 @@ from koalarize.photo.files import write_bytes
 
 __all__ = [
     "TOLERANCE",
+    "describe",
     "export",
     "graph_of",
     "inputs_of",
@@ -95,7 +96,7 @@ def export(
     strip(model)
     entry = model.metadata_props.add()
     entry.key = METADATA_KEY
-    entry.value = json.dumps(_description(dataclasses.replace(loaded, recipe=recipe)))
+    entry.value = json.dumps(describe(dataclasses.replace(loaded, recipe=recipe)))
     onnx.checker.check_model(model)
     data = model.SerializeToString()
     verify(data, loaded.network)
@@ -231,9 +232,10 @@ def _output_name(network: ColorNetwork) -> str:
     return "logits" if isinstance(network, ClassifyingNetwork) else "ab"
 
 
-def _description(checkpoint: Checkpoint) -> dict[str, Any]:
+def describe(checkpoint: Checkpoint) -> dict[str, object]:
+    """Return what an exported file says of itself, as plain values for JSON."""
     network, recipe = checkpoint.network, checkpoint.recipe
-    description: dict[str, Any] = {
+    description: dict[str, object] = {
         "format": METADATA_FORMAT,
         "name": recipe.name,
         "precision": "fp32",
