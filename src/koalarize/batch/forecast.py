@@ -14,8 +14,8 @@ from koalarize.batch.plan import Outcome, Task
 
 __all__ = ["Forecast"]
 
-#: Seconds and bytes of results for a byte of pictures, where no journal knows better: 12-megapixel
-#: JPEGs on one core, benchmarks/folder.py, 2026-11-25.
+#: Seconds and bytes of results for a byte of pictures, where no journal knows better: an estimate
+#: for JPEG files on one core, not measured; a journal's own rates replace it.
 _USUAL_RATES = (0.06e-6, 1.3)
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
