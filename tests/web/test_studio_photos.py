@@ -87,6 +87,7 @@ def test_a_colour_is_called_as_the_person_called_it(visit: Visit) -> None:
     expect(page.get_by_label("Colour name or #rrggbb")).to_have_value("wine")
     name_colour(page, "tomato")  # a name of CSS alone
     expect(page.locator("#hint-list li")).to_contain_text("tomato")
+    page.wait_for_timeout(700)  # work is kept once nothing has changed for 300 ms
     page.reload()
     wait_for_colour(page)
     expect(page.locator("#hint-list li")).to_contain_text("tomato")
