@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli_parts import Terminal, files, one_line_error, picture
+from koalarize.batch.find import Job
 from koalarize.cli import main
 
 
@@ -133,3 +134,58 @@ def test_blas_has_one_thread_where_pictures_are_colored(here: Path):
         "raise SystemExit(os.environ.get('OPENBLAS_NUM_THREADS') != '1')"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_a_watch_takes_what_arrives_in_its_first_run(box: Path, fake, monkeypatch):
+    class Enough(Exception):
+        pass
+
+    def arrive(outcomes, *args, **more):
+        for outcome in outcomes:
+            followed.append(outcome.source.name)
+        picture("box/late.png")
+        if "late.png" in followed:
+            raise Enough
+        return 0
+
+    followed: list[str] = []
+    monkeypatch.setattr("koalarize.cli.folders.follow", arrive)
+    with pytest.raises(Enough):
+        main(["box", "--watch", "0.05"])
+    assert followed == ["a.jpg", "b.png", "late.png"]
+
+
+def test_a_watch_adds_to_its_report(box: Path, fake, monkeypatch):
+    later = [Job(box / "box" / "late.png", box / "box")]
+
+    def once(search, seconds, before):
+        assert sorted(Path(name).name for name in before) == ["a.jpg", "b.png"]
+        picture("box/late.png")
+        yield later
+
+    monkeypatch.setattr("koalarize.cli.folders.watch", once)
+    assert main(["box", "--watch", "1", "--report", "r.jsonl"]) == 0
+    lines = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
+    sources = [Path(line["source"]).name for line in lines if "source" in line]
+    assert sources == ["a.jpg", "b.png", "late.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["box", "--plan", "--watch", "1"], "`--watch` has no place"),
+        (["box", "--plan", "--report", "r"], "`--report` has no place"),
+        (["box", "--layer", "--compare"], "`--compare`"),
+        (["box", "--crf", "20"], "`--crf` is for films"),
+        (["box", "--list-shots"], "`--list-shots` is for films"),
+        (["film.mp4", "--plan"], "`--plan` is for pictures"),
+        (["film.mp4", "--report", "r"], "`--report` is for pictures"),
+        (["film.mp4", "--tolerant"], "`--tolerant` is for pictures"),
+        (["film.mp4", "--list-shots", "--preview", "3"], "`--preview` are two jobs"),
+        (["-", "--keep-times"], "`--keep-times` goes with files"),
+    ],
+)
+def test_what_has_no_place_is_refused(box: Path, fake, capsys, words: list[str], named: str):
+    assert main(words) == 2
+    assert named in one_line_error(capsys.readouterr().err)
+    assert fake.calls == []

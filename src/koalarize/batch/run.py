@@ -33,7 +33,7 @@ from koalarize.steering.steering import PLAIN, Steering
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colored, Colorizer
 
-__all__ = ["BatchOptions", "Outcome", "colorize_many", "plan_many"]
+__all__ = ["BatchOptions", "Outcome", "asked_of", "colorize_many", "plan_many"]
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from koalarize.batch.find import Job, Search
 from koalarize.batch.forecast import Forecast
 from koalarize.batch.plan import BatchOptions, Planner, Task
 from koalarize.batch.run import asked_of, colorize_many, plan_many
-from koalarize.batch.watch import watch
+from koalarize.batch.watch import signs_of, watch
 from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import follow, note_of_unread
 from koalarize.cli.steering_options import option_names
@@ -91,14 +91,16 @@ def color_files(
         return _show_plan(
             jobs, Planner(options, asked_of(colorizer, steering, options), plan_only=True)
         )
+    # Taken before the work: what arrives or changes while it lasts is new to the watch.
+    before = {} if many.watch is None else signs_of(_search(many))
     total = len(first) if len(first) < _COUNTED else None
     outcomes = colorize_many(colorizer, jobs, steering, options)
     code = follow(outcomes, total, many.report, search)
     note_of_unread(search.unread)
     if many.watch is None:
         return code
-    for found in watch(lambda: _search(many), many.watch):
-        follow(colorize_many(colorizer, found, steering, options), None, many.report)
+    for found in watch(lambda: _search(many), many.watch, before):
+        follow(colorize_many(colorizer, found, steering, options), None, many.report, more=True)
     return code
 
 

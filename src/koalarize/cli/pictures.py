@@ -20,7 +20,6 @@ from koalarize.cli.model_choice import MODELS, BlendChroma, Faithful, ModelChoic
 from koalarize.cli.steering_options import (
     COLORS,
     FILMS,
-    film_option_names,
     option_names,
     read_film_options,
     read_steering,
@@ -271,7 +270,8 @@ def pictures(
     if "" in inputs or output == "":
         raise OptionError("a file name is empty: name a picture, a folder or a glob")
     films = [given for given in inputs if is_film(given) and not Path(given).is_dir()]
-    _check_films(ctx, films)
+    if not films:
+        _refuse(ctx, FILMS, "is for films but none is named: name one, as `film.mp4`")
     replayed = _replayed(ctx, session)
     if replayed is not None:
         model, steering = replayed.model, replayed.steering
@@ -285,11 +285,15 @@ def pictures(
         for_pictures: dict[str, object] = {
             "--session": replayed,
             "--compare": compare,
+            "--tolerant": tolerant,
             "--negative": negative,
             "--layer": layer,
             "--series": series,
         }
         _check_company(inputs, films, for_pictures, output)
+        _refuse(ctx, _FOLDERS, f"is for pictures but `{films[0]}` is a film: leave it out")
+        if list_shots and preview is not None:
+            raise OptionError("`--list-shots` and `--preview` are two jobs: ask for one of them")
         from koalarize.cli.films import Films, color_films
 
         wanted = Films(films, output, overwrite, list_shots, preview)
@@ -299,11 +303,17 @@ def pictures(
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
         if layer or series is not None:
             raise OptionError("`--layer` and `--series` go with files: name one instead of `-`")
+        _refuse(ctx, _FOLDERS, "goes with files: name one instead of `-`")
         from koalarize.cli.stream import Stream, color_stream
 
         return color_stream(
             Stream(inputs, output, overwrite, tolerant, negative), choice, steering, replayed
         )
+    if plan and (watch is not None or report is not None):
+        other = "--watch" if watch is not None else "--report"
+        raise OptionError(f"`--plan` colours nothing, so `{other}` has no place beside it")
+    if layer and compare:
+        raise OptionError("`--layer` makes no picture to `--compare`: leave one of them out")
     from koalarize.batch.naming import check_name
     from koalarize.batch.plan import BatchOptions, Shard
     from koalarize.cli.folders import Many, color_files
@@ -326,13 +336,18 @@ def pictures(
     )
 
 
-def _check_films(ctx: typer.Context, films: Sequence[str]) -> None:
-    """Refuse what is asked of films where no film is named."""
-    options = film_option_names() | {"list_shots": "--list-shots", "preview": "--preview"}
-    for name, option in options.items():
-        source = ctx.get_parameter_source(name)
-        if not films and source is not None and source.name != "DEFAULT":
-            raise OptionError(f"`{option}` is for films but none is named: name one, as `film.mp4`")
+def _refuse(ctx: typer.Context, heading: str, reason: str) -> None:
+    """Refuse every option that the help lists under a heading and that is given.
+
+    Raises:
+        OptionError: naming the option, with the reason after it.
+    """
+    for parameter in ctx.command.get_params(ctx):
+        if not isinstance(parameter, TyperOption) or parameter.rich_help_panel != heading:
+            continue
+        source = ctx.get_parameter_source(parameter.name or "")
+        if source is not None and source.name != "DEFAULT":
+            raise OptionError(f"`{parameter.opts[0]}` {reason}")
 
 
 def _check_company(

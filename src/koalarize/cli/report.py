@@ -35,6 +35,8 @@ def follow(
     total: int | None,
     report: Path | None = None,
     search: Search | None = None,
+    *,
+    more: bool = False,
 ) -> int:
     """Go through the outcomes and show each in its place.
 
@@ -46,13 +48,14 @@ def follow(
         total: how many there will be; None where nobody knows yet.
         report: a file that gets a line of JSON for each outcome and one for the whole.
         search: what found the pictures, with what it passed over.
+        more: whether the report goes on with what it holds.
 
     Returns:
         The exit code: 1 if a picture failed, else 0.
     """
     told = _Told()
     quiet = not sys.stdout.isatty()
-    with closing(outcomes), named_bar(total) as advance, _lines(report) as write:
+    with closing(outcomes), named_bar(total) as advance, _lines(report, more) as write:
         for outcome in outcomes:
             advance(outcome.source.name)
             told.add(outcome)
@@ -130,13 +133,13 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 
 
 @contextmanager
-def _lines(report: Path | None) -> Generator[Callable[[Mapping[str, object]], None]]:
+def _lines(report: Path | None, more: bool) -> Generator[Callable[[Mapping[str, object]], None]]:
     """Yield what writes a line of JSON to the report, if one is asked."""
     if report is None:
         yield lambda facts: None
         return
     check_place(report)
-    with report.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+    with report.open("a" if more else "w", encoding="utf-8", errors="backslashreplace") as stream:
 
         def write(facts: Mapping[str, object]) -> None:
             stream.write(json.dumps(facts, ensure_ascii=False) + "\n")

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORS",
     "FILMS",
-    "film_option_names",
     "option_names",
     "read_film_options",
     "read_steering",
@@ -82,11 +81,6 @@ def read_film_options(asked: Mapping[str, object]) -> FilmOptions:
         OptionError: if a value is not allowed.
     """
     return FilmOptions(**_read(FilmOptions, asked))  # type: ignore[arg-type]
-
-
-def film_option_names() -> dict[str, str]:
-    """Return the option of each field of ``FilmOptions``."""
-    return {field.name: _option(field) for field in dataclasses.fields(FilmOptions)}
 
 
 def _read(kind: type[DataclassInstance], asked: Mapping[str, object]) -> dict[str, object]:
