@@ -137,7 +137,7 @@ def test_blas_has_one_thread_where_pictures_are_colored(here: Path):
 
 
 def test_a_watch_takes_what_arrives_in_its_first_run(box: Path, fake, monkeypatch):
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def arrive(outcomes, *args, **more):
@@ -145,12 +145,12 @@ def test_a_watch_takes_what_arrives_in_its_first_run(box: Path, fake, monkeypatc
             followed.append(outcome.source.name)
         picture("box/late.png")
         if "late.png" in followed:
-            raise Enough
+            raise EnoughError
         return 0
 
     followed: list[str] = []
     monkeypatch.setattr("koalarize.cli.folders.follow", arrive)
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         main(["box", "--watch", "0.05"])
     assert followed == ["a.jpg", "b.png", "late.png"]
 

@@ -1,5 +1,7 @@
 """Models by name, by file, as a blend, and as their authors show them photos."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,6 +55,19 @@ def test_identity_tells_files_and_blends_of_one_name_apart(tmp_path):
     one.with_suffix(".contract.json").write_text('{"kind": "l-to-ab", "unit": 2}')
     assert open_model(str(one)).info.identity != infos[0].identity
     assert open_model("koala").info.identity == MODELS["koala"].sha256
+
+
+def test_results_name_what_tells_their_model_apart(tmp_path):
+    one = str(tiny(tmp_path / "a.onnx", "l-to-ab"))
+
+    def weights(**asked):
+        return Colorizer.load(one, **asked).provenance().weights
+
+    plain = weights()
+    assert weights(faithful=True) == f"{plain} faithful"
+    Path(one).with_suffix(".contract.json").write_text('{"kind": "l-to-ab", "unit": 2}')
+    assert weights() != plain
+    assert Colorizer.load("koala").provenance().weights == MODELS["koala"].sha256
 
 
 def test_two_models_of_one_name(tmp_path):

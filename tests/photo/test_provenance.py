@@ -171,7 +171,9 @@ def test_unsealed_xmp_can_be_sealed_again(tmp_path: Path):
 def test_the_colorizer_marks_files_and_bytes_alike(tmp_path: Path, kind: str):
     source = tmp_path / f"a.{kind}"
     Image.fromarray(photo().pixels).save(source)
-    colorizer = Colorizer(FakeEngine(), weights="ef" * 32)
+    engine = FakeEngine()
+    engine.info = dataclasses.replace(engine.info, identity="ef" * 32)
+    colorizer = Colorizer(engine)
     steering = Steering(vividness=1.5)
     colored = colorizer.file(source, steering=steering)
     mark = read_mark(colored.written)

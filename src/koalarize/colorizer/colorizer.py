@@ -93,17 +93,15 @@ class Colorizer:
     bytes, a PIL image a PIL image, an array an array of its dtype, a ``Photo`` a ``Photo``.
     """
 
-    def __init__(self, engine: Engine, *, threads: int = 0, weights: str | None = None) -> None:
+    def __init__(self, engine: Engine, *, threads: int = 0) -> None:
         """Make a Colorizer of an engine; people call ``Colorizer.load``.
 
         Args:
             engine: runs the network.
             threads: how many threads a picture may use; 0 takes one a core.
-            weights: what results name as the model's weights: the sha256 of its file.
         """
         self._engine = engine
         self._threads = threads
-        self._weights = weights
 
     @classmethod
     def load(
@@ -127,11 +125,10 @@ class Colorizer:
             ModelError: if the model is unknown or its file is missing or damaged.
             OptionError: if ``faithful`` does not fit the model, or a weight is not allowed.
         """
-        from koalarize.models.open import open_model, weights_of
+        from koalarize.models.open import open_model
 
         engine = open_model(model, threads=threads, faithful=faithful, most_chroma=most_chroma)
-        weights = weights_of(model, faithful=faithful, most_chroma=most_chroma)
-        return cls(engine, threads=threads, weights=weights)
+        return cls(engine, threads=threads)
 
     @property
     def info(self) -> ModelInfo:
@@ -307,7 +304,9 @@ class Colorizer:
         making = making or Making()
         asked = settings_text(steering, negative=making.negative, layer=making.layer)
         software = f"koalarize {__version__}"
-        return Provenance(software, self.info.name, self._weights, asked, making.source)
+        info = self.info
+        weights = f"{info.identity} faithful" if info.identity and info.faithful else info.identity
+        return Provenance(software, info.name, weights or None, asked, making.source)
 
     def marked(
         self, photo: Photo, steering: Steering = PLAIN, making: Making | None = None

@@ -17,7 +17,7 @@ from koalarize.models.catalog import FOREIGN, ForeignCard, card_of, known_names
 from koalarize.models.store import find_model, is_here
 from koalarize.photo.files import sha256_of
 
-__all__ = ["check_model", "missing", "open_model", "parts_of", "weights_of"]
+__all__ = ["check_model", "missing", "open_model", "parts_of"]
 
 
 def parts_of(model: str | Path) -> list[tuple[str, float]]:
@@ -61,26 +61,6 @@ def missing(model: str | Path) -> list[ForeignCard]:
     """Return the models that are asked for but were not fetched yet."""
     cards = (FOREIGN.get(name) for name, _ in parts_of(model))
     return [card for card in cards if card is not None and not is_here(card)]
-
-
-def weights_of(model: str | Path, *, faithful: bool = False, most_chroma: float) -> str | None:
-    """Return what tells a model's answers from those of all others: hashes of its files.
-
-    Args:
-        model: as ``open_model`` takes it.
-        faithful: likewise.
-        most_chroma: likewise.
-    """
-    parts = parts_of(model)
-    words: list[str] = []
-    for name, share in parts:
-        card = card_of(name) or FOREIGN.get(name)
-        path = Path(name)
-        known = card.sha256 if card is not None else sha256_of(path) if path.is_file() else name
-        words.append(known if len(parts) == 1 else f"{known}*{share:g}")
-    if len(parts) > 1:
-        words.append(f"chroma {most_chroma:g}")
-    return " ".join([*words, *(["faithful"] if faithful else [])])
 
 
 def open_model(

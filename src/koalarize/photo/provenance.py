@@ -63,7 +63,8 @@ class Provenance:
     Attributes:
         software: name and version.
         model: the model's name.
-        weights: sha256 of its file, where there is one.
+        weights: what tells the model from all others: the sha256 of its file, with its contract
+            where it is somebody else's, of a blend all of them; None where that is not known.
         settings: what was asked, as JSON.
         source: sha256 of the picture's file, where there was one.
     """
