@@ -16,10 +16,12 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.plan import plan, suggestions
 from koalarize.engines.engine import METADATA_KEY, AuthorsWay
 from koalarize.errors import ModelError, OptionError
+from koalarize.lab.evaluation.models import load_model
 from koalarize.lab.export.convert import check_same, convert
 from koalarize.lab.foreign import ECCV16, DDColor, Siggraph17
 from koalarize.lab.foreign.ddcolor import grey_of
 from koalarize.models.open import open_model
+from koalarize.photo.files import sha256_of
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import PLAIN
@@ -146,3 +148,13 @@ class TestRefused:
             network.model1[0].weight[0] = value
         with pytest.raises(ModelError, match=f"graph differs from the network by {told} but"):
             check_same(path.read_bytes(), network)
+
+
+def test_weights_are_evaluated_as_their_converted_file_is(converted):
+    _, path = converted["eccv16"]
+    found = load_model(path.with_suffix(".pth"))
+    assert found.name.endswith("/eccv16.pth")
+    assert found.sha256 == sha256_of(path.with_suffix(".pth"))
+    lightness = grey()[None].astype(np.float32)[:, :64, :96] / np.float32(2.55)
+    expected = open_model(path).run(lightness, None).ab
+    assert np.array_equal(found.engine.run(lightness, None).ab, expected)

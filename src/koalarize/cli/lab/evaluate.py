@@ -24,7 +24,8 @@ def evaluate(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL", help="Names of models, .onnx files or .safetensors checkpoints."
+            metavar="MODEL",
+            help="Names of models, .onnx files, .safetensors checkpoints or others' .pth weights.",
         ),
     ],
     data: Data,

@@ -1,13 +1,15 @@
 """A model by its name or file, as an engine of the Colorizer.
 
 Not here: finding the catalogue's files (``models``), running networks (``engines``).
-torch is loaded only for the checkpoints of a training: a showcase of exported models does without.
+torch is loaded only for checkpoints and other people's weights: a showcase of exported models does
+without.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from koalarize.engines.engine import Engine
 from koalarize.models.open import open_model, parts_of
@@ -36,8 +38,8 @@ def load_model(model: str | Path) -> Loaded:
     """Load a model.
 
     Args:
-        model: a name of the catalogue, an .onnx file, a blend of several, or a .safetensors
-            checkpoint of a training.
+        model: a name of the catalogue, an .onnx file, a blend of several, a .safetensors
+            checkpoint of a training, or other people's weights as ``lab convert`` takes them.
 
     Raises:
         ModelError: if the model is unknown, or its file is missing or damaged.
@@ -46,6 +48,8 @@ def load_model(model: str | Path) -> Loaded:
     engine: Engine
     if path.suffix.lower() == ".safetensors":
         engine = _checkpoint_engine(path)
+    elif path.suffix.lower() in (".pth", ".pt", ".bin"):
+        engine = _converted_engine(path)
     else:
         engine = open_model(model)
         hashes = [sha256_of(find_model(name)) for name, _ in parts_of(model)]
@@ -57,6 +61,13 @@ def short_name(model: str | Path) -> str:
     """Return the last two parts of a model's path, or its name."""
     # Every run's checkpoint is called model.safetensors: only the folder tells them apart.
     return "/".join(part for part in Path(model).parts[-2:] if part not in ("/", "..", "."))
+
+
+def _converted_engine(path: Path) -> Engine:
+    from koalarize.lab.export.convert import convert
+
+    with TemporaryDirectory(prefix="koalarize-") as folder:
+        return open_model(convert(path, Path(folder) / f"{path.stem}.onnx"))
 
 
 def _checkpoint_engine(path: Path) -> Engine:
