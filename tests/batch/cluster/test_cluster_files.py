@@ -51,7 +51,9 @@ def test_the_same_bytes_as_a_folder_run(tmp_path: Path, capfd: pytest.CaptureFix
     assert main([str(box), "-o", str(tmp_path / "one")]) == 0
     assert main(["cluster", str(box), str(tmp_path / "many"), "--workers", "0"]) == 0
     names = results(tmp_path / "many")
-    assert names == [name for name in results(tmp_path / "one") if not name.startswith(".koalarize")]
+    assert names == [
+        name for name in results(tmp_path / "one") if not name.startswith(".koalarize")
+    ]
     assert "e.color.gif" in names
     for name in names:
         assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()

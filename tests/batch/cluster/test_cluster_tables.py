@@ -108,7 +108,9 @@ def test_files_become_rows(tmp_path: Path, red: Reddener):
 
 def test_a_folder_of_tables_with_columns_of_other_names(tmp_path: Path, red: Reddener):
     for part in "xy":
-        table = pa.table({"photo": [encoded(), encoded("JPEG")], "id": [f"{part}1", f"{part}2.jpg"]})
+        table = pa.table(
+            {"photo": [encoded(), encoded("JPEG")], "id": [f"{part}1", f"{part}2.jpg"]}
+        )
         (tmp_path / "in").mkdir(exist_ok=True)
         pq.write_table(table, tmp_path / "in" / f"{part}.parquet")
     with pytest.raises(DataError, match="--image-column"):

@@ -282,8 +282,23 @@ class RemoteStore:
             except FileNotFoundError:
                 return None
             return Item(key, _version_of_fsspec(facts)) if facts.get("type") == "file" else None
+        if self.files.type_name == "s3" and key:
+            return self._of_head(key)
         found = self.files.get_file_info(self._path(key))
         return Item(key, _version_of_arrow(found)) if found.type == fs.FileType.File else None
+
+    def _of_head(self, key: str) -> Item | None:
+        """Ask S3 for one object; ``get_file_info`` would also list what lies below a missing one.
+
+        A list costs as much as a dozen of these.
+        """
+        try:
+            with self.files.open_input_file(self._path(key)) as file:
+                facts = {name: value.decode() for name, value in file.metadata().items()}
+                time = _nanoseconds(facts.get("Last-Modified", ""))
+                return Item(key, Version(cast(int, file.size()), facts.get("ETag"), time))
+        except FileNotFoundError:
+            return None
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""
