@@ -1,4 +1,4 @@
-"""A small S3 server in memory, as far as pyarrow asks: lists, objects, ranges, multipart uploads."""
+"""A small S3 server in memory, as far as pyarrow asks: lists, objects, ranges, uploads in parts."""
 
 from __future__ import annotations
 

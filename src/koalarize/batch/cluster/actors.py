@@ -25,7 +25,7 @@ from koalarize.batch.cluster.stores import unwritable
 from koalarize.batch.cluster.worker import Worker
 from koalarize.errors import KoalarizeError, OptionError, OutputError
 
-__all__ = ["Machines", "Portion", "do_here", "do_with_ray"]
+__all__ = ["Machines", "Portion", "do_here", "do_with_ray", "workers_in"]
 
 log = logging.getLogger(__name__)
 
@@ -183,12 +183,12 @@ def _ray(machines: Machines) -> Generator[int]:
         context.enable_progress_bars = False
         context.print_on_execution_start = False
         try:
-            yield machines.workers or _workers(ray.cluster_resources(), machines.gpus)
+            yield machines.workers or workers_in(ray.cluster_resources(), machines.gpus)
         finally:
             ray.shutdown()
 
 
-def _workers(resources: Mapping[str, float], gpus: float) -> int:
+def workers_in(resources: Mapping[str, float], gpus: float) -> int:
     """Return how many workers have room in a cluster."""
     if not gpus:
         return max(1, int(resources.get("CPU", 1)))
