@@ -19,7 +19,9 @@ TORCH = {"torch", "torchvision", "lightning", "timm", "torchmetrics"}
 SERVING = {"fastapi", "starlette", "uvicorn"}
 #: What films need, of the extra `video`; no other room does.
 FILMS = {"av", "cv2"}
-HEAVY = {*TORCH, *SERVING, *FILMS, "onnxruntime", "onnx", "pyarrow", "safetensors", "skimage"}
+#: What clusters need, of the extra `cluster`.
+CLUSTERS = {"ray", "fsspec", "pyarrow"}
+HEAVY = {*TORCH, *SERVING, *FILMS, *CLUSTERS, "onnxruntime", "onnx", "safetensors", "skimage"}
 
 _BELOW = ("errors", "color", "photo", "engines", "steering", "models", "colorizer")
 _LAB = ("lab.tables", "lab.networks", "lab.datasets", "lab.metrics", "lab.runs")
@@ -36,6 +38,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "colorizer": ("errors", "color", "photo", "engines", "steering", "models"),
     "film": _BELOW,
     "batch": (*_BELOW, "film"),
+    "batch.cluster": (*_BELOW, "batch"),
     "web": (*_BELOW, "batch"),
     "lab.tables": (),
     "lab.networks": ("errors", "color"),
@@ -47,7 +50,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "lab.training": (*_BELOW, *_LAB, "lab.evaluation"),
     "lab.export": (*_BELOW, *_LAB, "lab.foreign"),
     "lab.study": (*_BELOW, "batch", "web", "lab.tables"),
-    "cli": (*_BELOW, "batch", "film", "web", "cli.lab"),
+    "cli": (*_BELOW, "batch", "batch.cluster", "film", "web", "cli.lab"),
     "cli.lab": (*_BELOW, "batch", "web", "cli", *_LAB, *_ABOVE),
 }
 #: A room and the one inside it: ``cli.app`` lists the commands, which use ``cli.terminal``.
@@ -214,6 +217,17 @@ def test_the_extra_of_films_only_where_films_are(path):
     used = [at_once for name, at_once in imports(path) if name.split(".")[0] in FILMS]
     assert not (used and room(module_name(path)) != "cli")
     assert not any(used)
+
+
+@EVERY
+def test_the_extra_of_clusters_behind_one_door(path):
+    here = room(module_name(path))
+    used = {(name.split(".")[0], at_once) for name, at_once in imports(path)}
+    assert not [name for name, at_once in used if name in CLUSTERS and at_once] or here in LEARNING
+    if here not in {"batch.cluster", "lab.datasets"}:
+        assert not [name for name, _ in used if name in CLUSTERS]
+    if path != SOURCE / "batch" / "cluster" / "actors.py":
+        assert "ray" not in {name for name, _ in used}
 
 
 @pytest.mark.parametrize(

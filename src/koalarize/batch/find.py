@@ -26,6 +26,9 @@ __all__ = [
     "find_all",
     "find_pictures",
     "is_ours",
+    "is_own",
+    "is_passed_over",
+    "own_stem",
     "path_key",
     "reason_of",
 ]
@@ -165,7 +168,7 @@ class Search:
                 folders.clear()
                 continue
             visited.add(real)
-            folders[:] = sorted(name for name in folders if not _is_passed_over(name))
+            folders[:] = sorted(name for name in folders if not is_passed_over(name))
             files.sort()
             for name in files:
                 source = Path(parent, name)
@@ -196,7 +199,7 @@ class Search:
                 continue
             real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
             inside = path.relative_to(base) if path.is_relative_to(base) else Path(path.name)
-            passed = any(_is_passed_over(part) for part in inside.parts[:-1])
+            passed = any(is_passed_over(part) for part in inside.parts[:-1])
             if real not in visited and not passed and self._takes(path):
                 jobs.append(Job(path, inside, found=True))
             visited.add(real)
@@ -216,11 +219,11 @@ class Search:
             if self._counted.add(path_key(path)):
                 self.unread[path.suffix.lower()] += 1
             return False
-        own = _is_own(path)
+        own = is_own(path)
         if not own and not (self._name and self._name.fullmatch(path.stem)):
             return True
         stems = self._stems_of(path.parent, beside) if own else ()
-        ours = _stem(path) in stems or is_ours(path)
+        ours = own_stem(path) in stems or is_ours(path)
         self.results += ours
         return not ours
 
@@ -244,15 +247,17 @@ def _depth(match: str) -> tuple[int, str]:
     return len(Path(match).parts), match
 
 
-def _is_passed_over(folder: str) -> bool:
+def is_passed_over(folder: str) -> bool:
+    """Tell whether a folder of this name is never searched: hidden, or other programs' copies."""
     return folder.startswith(".") or folder.casefold() in _FOREIGN_FOLDERS
 
 
-def _is_own(path: Path) -> bool:
+def is_own(path: Path) -> bool:
+    """Tell whether a file is called as results are, unless a template calls them otherwise."""
     return _OWN.search(path.stem) is not None
 
 
-def _stem(path: Path) -> str:
+def own_stem(path: Path) -> str:
     """Return what the picture of an earlier result is called without its ending."""
     return _OWN.sub("", path.stem)
 
@@ -263,7 +268,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _is_result_of(path: Path, originals: set[tuple[Path, str]]) -> bool:
-    return _is_own(path) and (path.parent, _stem(path)) in originals
+    return is_own(path) and (path.parent, own_stem(path)) in originals
 
 
 def path_key(path: Path) -> str:

@@ -8,16 +8,24 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable
+from typing import Protocol
 
-from koalarize.batch.journal import Journal
 from koalarize.batch.plan import Outcome, Task
 
-__all__ = ["Forecast"]
+__all__ = ["Forecast", "Rates"]
 
 #: Seconds and bytes of results for a byte of pictures, where no journal knows better: an estimate
 #: for JPEG files on one core, not measured; a journal's own rates replace it.
 _USUAL_RATES = (0.06e-6, 1.3)
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+class Rates(Protocol):
+    """What knows how long pictures took, as a ``Journal``."""
+
+    def rates(self) -> tuple[float, float] | None:
+        """Return seconds, and bytes of results, for each byte of pictures so far."""
+        ...
 
 
 class Forecast:
@@ -35,12 +43,23 @@ class Forecast:
             failed = "failed, " if decided.status == "failed" else ""
             self._reasons[f"{failed}{decided.reason}"] += 1
             return
-        self.counts["colored"] += 1
-        self._reasons[f"to colour, {decided.why.value}"] += 1
+        size = 0
         with contextlib.suppress(OSError):  # colouring will say so
-            self._bytes += decided.source.stat().st_size
+            size = decided.source.stat().st_size
+        self.add_task(decided.why.value, size)
 
-    def sentence(self, journals: Iterable[Journal], workers: int) -> str:
+    def add_task(self, why: str, size: int) -> None:
+        """Count a picture that is to be coloured.
+
+        Args:
+            why: in few words.
+            size: bytes of its file.
+        """
+        self.counts["colored"] += 1
+        self._reasons[f"to colour, {why}"] += 1
+        self._bytes += size
+
+    def sentence(self, journals: Iterable[Rates], workers: int) -> str:
         """Return the counts, and about how long it takes and what room it needs."""
         known = next((rates for one in journals if (rates := one.rates()) is not None), None)
         seconds, ratio = known or _USUAL_RATES

@@ -16,7 +16,7 @@ from koalarize.batch.find import Job, is_ours, reason_of
 from koalarize.batch.journal import JOURNAL, Journal, Stamp
 from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
 from koalarize.batch.spill import Claims, Seen
-from koalarize.batch.standing import Judge, Standing, journal_name
+from koalarize.batch.standing import REFUSALS, Judge, Standing, journal_name
 from koalarize.errors import OptionError, OutputError
 from koalarize.photo.files import sweep_parts
 from koalarize.photo.provenance import Provenance
@@ -264,16 +264,6 @@ class Planner:
         if standing.is_kept or standing is Standing.EARLIER or foreign:
             what = compare if foreign and not standing.is_kept else target
             kind = Standing.FOREIGN if foreign and not standing.is_kept else standing
-            problem = _REFUSALS[kind].format(what)
+            problem = REFUSALS[kind].format(what)
             return Outcome(job.source, target, "failed", problem, notes=notes, reason=kind.value)
         return Task(job.source, target, True, standing is not Standing.FREE, standing, notes)
-
-
-_REFUSALS = {
-    Standing.TOUCHED: "`{}` was changed by somebody since it was made: rename it, or add "
-    "--overwrite to colour it again",
-    Standing.FOREIGN: "`{}` exists and is not known as koalarize's result of this picture: rename "
-    "it, or add --overwrite to replace it",
-    Standing.EARLIER: "`{}` was made by an earlier version of koalarize, which noted not how: add "
-    "--overwrite to colour it again",
-}

@@ -33,7 +33,15 @@ from koalarize.steering.steering import PLAIN, Steering
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colored, Colorizer
 
-__all__ = ["BatchOptions", "Outcome", "asked_of", "colorize_many", "plan_many"]
+__all__ = [
+    "BatchOptions",
+    "Outcome",
+    "asked_of",
+    "coloring",
+    "colorize_many",
+    "plan_many",
+    "run_task",
+]
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +82,36 @@ def colorize_many(
     options = options or BatchOptions()
     planner = Planner(options, asked_of(colorizer, steering, options))
 
+    color = coloring(colorizer, steering, options)
+    coming = iter(jobs)
+    first = list(islice(coming, 2))
+    with _closing(planner):
+        if len(first) == 1:  # no pool: an interrupt then reaches the work at once
+            for judge, decided in _decisions(planner, first, steering):
+                done = run_task(color, decided, options) if isinstance(decided, Task) else decided
+                yield _noted(judge, done)
+            return
+        workers = planner.workers
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="koalarize")
+        try:
+            work = _Work(pool, color, options)
+            decisions = _decisions(planner, chain(first, coming), steering)
+            yield from work.in_order(decisions, workers * _AHEAD)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def coloring(
+    colorizer: Colorizer, steering: Steering, options: BatchOptions
+) -> Callable[[Task], Colored]:
+    """Return what colours the picture of a task: frame by frame steadily if it moves.
+
+    Args:
+        colorizer: colours pictures.
+        steering: what is asked of every picture.
+        options: what is asked of files.
+    """
+
     def color(task: Task) -> Colored:
         plain = not (options.negative or options.layer)
         if plain and may_move(task.source) and find_spec("cv2") is not None:
@@ -99,22 +137,7 @@ def colorize_many(
             layer=options.layer,
         )
 
-    coming = iter(jobs)
-    first = list(islice(coming, 2))
-    with _closing(planner):
-        if len(first) == 1:  # no pool: an interrupt then reaches the work at once
-            for judge, decided in _decisions(planner, first, steering):
-                done = _run(color, decided, options) if isinstance(decided, Task) else decided
-                yield _noted(judge, done)
-            return
-        workers = planner.workers
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="koalarize")
-        try:
-            work = _Work(pool, color, options)
-            decisions = _decisions(planner, chain(first, coming), steering)
-            yield from work.in_order(decisions, workers * _AHEAD)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    return color
 
 
 def asked_of(colorizer: Colorizer, steering: Steering, options: BatchOptions) -> Provenance:
@@ -183,7 +206,7 @@ class _Work:
     ) -> Generator[Outcome]:
         for judge, decided in decisions:
             if isinstance(decided, Task):
-                future = self._pool.submit(_run, self._color, decided, self._options)
+                future = self._pool.submit(run_task, self._color, decided, self._options)
                 self._pending.append((judge, future))
             else:
                 self._pending.append((judge, decided))
@@ -216,7 +239,17 @@ def _noted(judge: Judge | None, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _run(color: Callable[[Task], Colored], task: Task, options: BatchOptions) -> Outcome:
+def run_task(color: Callable[[Task], Colored], task: Task, options: BatchOptions) -> Outcome:
+    """Colour one picture; whatever goes wrong with it is told by the outcome.
+
+    Args:
+        color: from ``coloring``.
+        task: the picture, and where its result goes.
+        options: what is asked of files.
+
+    Raises:
+        OptionError: if an option is wrong, which no other picture would change.
+    """
     start = time.perf_counter()
     try:
         if options.compare:

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import sqlite3
 
-__all__ = ["Claims", "Seen"]
+__all__ = ["Claims", "Seen", "temporary_database"]
 
 #: Kept in memory of each database, KiB; the rest goes to a temporary file.
 _CACHE_KIB = 8192
 
 
-def _database(table: str) -> sqlite3.Connection:
+def temporary_database(*tables: str) -> sqlite3.Connection:
+    """Return a database that ends with this process.
+
+    Args:
+        *tables: the statements that make its tables.
+    """
     database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     database.execute("PRAGMA journal_mode = OFF")
     database.execute("PRAGMA synchronous = OFF")
-    database.execute(table)
+    for table in tables:
+        database.execute(table)
     return database
 
 
@@ -26,7 +32,9 @@ class Seen:
     """A set of texts that is only added to."""
 
     def __init__(self) -> None:
-        self._database = _database("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._database = temporary_database(
+            "CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID"
+        )
 
     def add(self, key: str) -> bool:
         """Add a text; return whether it is new."""
@@ -39,7 +47,7 @@ class Claims:
     """Who claimed a name first, of a run."""
 
     def __init__(self) -> None:
-        self._database = _database(
+        self._database = temporary_database(
             "CREATE TABLE claims (key TEXT PRIMARY KEY, owner TEXT) WITHOUT ROWID"
         )
 

@@ -17,7 +17,7 @@ from koalarize.photo.files import EXTENSIONS, sha256_of
 from koalarize.photo.profiles import has_our_profile
 from koalarize.photo.provenance import Mark, Provenance, is_marked, read_mark
 
-__all__ = ["Judge", "Standing", "journal_name"]
+__all__ = ["REFUSALS", "Judge", "Standing", "journal_name", "settings_of"]
 
 
 class Standing(Enum):
@@ -36,6 +36,17 @@ class Standing(Enum):
     def is_kept(self) -> bool:
         """Whether only ``--overwrite`` may replace it."""
         return self in (Standing.TOUCHED, Standing.FOREIGN)
+
+
+#: What a person is told of a result that is not replaced; the place of its name is left open.
+REFUSALS = {
+    Standing.TOUCHED: "`{}` was changed by somebody since it was made: rename it, or add "
+    "--overwrite to colour it again",
+    Standing.FOREIGN: "`{}` exists and is not known as koalarize's result of this picture: rename "
+    "it, or add --overwrite to replace it",
+    Standing.EARLIER: "`{}` was made by an earlier version of koalarize, which noted not how: add "
+    "--overwrite to colour it again",
+}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from koalarize.cli.cluster import cluster
 from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
 from koalarize.cli.serve import serve
@@ -70,7 +71,7 @@ def _app(*, lab: bool) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
-    _add(app, {"serve": serve})
+    _add(app, {"serve": serve, "cluster": cluster})
     app.add_typer(models, name="models", short_help="List the models; fetch other people's.")
     group = typer.Typer(
         help="The laboratory: train, export, measure and compare colorizers.",

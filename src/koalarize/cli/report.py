@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
@@ -21,20 +21,33 @@ from koalarize.cli.terminal import named_bar
 from koalarize.photo.files import HEIF_EXTENSIONS, check_place
 
 if TYPE_CHECKING:
-    from koalarize.batch.find import Search
     from koalarize.batch.plan import Outcome
 
-__all__ = ["follow", "note_of_colors", "note_of_losses", "note_of_unread"]
+__all__ = ["PassedOver", "follow", "note_of_colors", "note_of_losses", "note_of_unread"]
 
 #: Notes and failures that are listed at the end, each; a report lists all.
 _MOST_LISTED = 1000
+
+
+class PassedOver(Protocol):
+    """What a search has passed over, as a ``Search`` tells."""
+
+    @property
+    def unread(self) -> Mapping[str, int]:
+        """How many files were of no kind that is read, by ending."""
+        ...
+
+    @property
+    def results(self) -> int:
+        """How many were earlier results."""
+        ...
 
 
 def follow(
     outcomes: Generator[Outcome],
     total: int | None,
     report: Path | None = None,
-    search: Search | None = None,
+    search: PassedOver | None = None,
     *,
     more: bool = False,
 ) -> int:
@@ -106,7 +119,7 @@ class _Told:
         found = {reason: n for (kind, reason), n in self.reasons.items() if kind == status}
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
-    def summary(self, search: Search | None) -> dict[str, object]:
+    def summary(self, search: PassedOver | None) -> dict[str, object]:
         whole: dict[str, object] = {
             status: self.by_reason(status) for status in ("colored", "skipped", "failed")
         }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORS",
     "FILMS",
+    "color_options",
     "option_names",
     "read_film_options",
     "read_steering",
@@ -44,13 +45,23 @@ def option_names() -> dict[str, str]:
 
 def steering_options(command: _Command) -> _Command:
     """Give a command, in place of its ``**asked``, one option a field of what can be asked."""
+    return _with_options(command, {COLORS: Steering, FILMS: FilmOptions})
+
+
+def color_options(command: _Command) -> _Command:
+    """Give a command, in place of its ``**asked``, one option a field of ``Steering``."""
+    return _with_options(command, {COLORS: Steering})
+
+
+def _with_options(command: _Command, kinds: Mapping[str, type[DataclassInstance]]) -> _Command:
     signature = inspect.signature(command, eval_str=True)
     parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     names = [parameter.name for parameter in parameters]
     place = names.index("model") + 1
     parameters[place:place] = [
-        *(_parameter(field, COLORS) for field in dataclasses.fields(Steering)),
-        *(_parameter(field, FILMS) for field in dataclasses.fields(FilmOptions)),
+        _parameter(field, heading)
+        for heading, kind in kinds.items()
+        for field in dataclasses.fields(kind)
     ]
     made = cast(Any, command)
     made.__signature__ = signature.replace(parameters=parameters)

@@ -27,7 +27,7 @@ from koalarize.colorizer.prepare import framed, prepared
 from koalarize.colorizer.reference import Reference, palette_from_photo, palette_of
 from koalarize.colorizer.several import encode_each
 from koalarize.engines.blend import MOST_CHROMA
-from koalarize.engines.engine import Engine, ModelInfo
+from koalarize.engines.engine import CPU, Engine, ModelInfo
 from koalarize.photo.files import check_output, output_path, sha256_of, write_bytes
 from koalarize.photo.negative import inverted
 from koalarize.photo.photo import Photo
@@ -111,6 +111,7 @@ class Colorizer:
         threads: int = 0,
         faithful: bool = False,
         most_chroma: float = MOST_CHROMA,
+        provider: str = CPU,
     ) -> Colorizer:
         """Load a model.
 
@@ -120,14 +121,18 @@ class Colorizer:
             threads: how many threads a picture may use; 0 takes one a core.
             faithful: show photos to other people's model as its authors do.
             most_chroma: Lab units by which a blend's chroma may differ from its first model's.
+            provider: what computes, by ONNX Runtime's name, as ``CUDAExecutionProvider``.
 
         Raises:
             ModelError: if the model is unknown or its file is missing or damaged.
-            OptionError: if ``faithful`` does not fit the model, or a weight is not allowed.
+            OptionError: if ``faithful`` does not fit the model, a weight is not allowed, or the
+                provider is not there.
         """
         from koalarize.models.open import open_model
 
-        engine = open_model(model, threads=threads, faithful=faithful, most_chroma=most_chroma)
+        engine = open_model(
+            model, threads=threads, faithful=faithful, most_chroma=most_chroma, provider=provider
+        )
         return cls(engine, threads=threads)
 
     @property

@@ -16,6 +16,8 @@ from koalarize.color import Bins, default_bins
 from koalarize.errors import OptionError
 
 __all__ = [
+    "CPU",
+    "CUDA",
     "METADATA_FORMAT",
     "METADATA_KEY",
     "AuthorsWay",
@@ -29,6 +31,9 @@ Float32 = npt.NDArray[np.float32]
 #: Where an exported model describes itself.
 METADATA_KEY = "koalarize"
 METADATA_FORMAT = "koalarize-onnx-1"
+#: ONNX Runtime's names of the processor, which computes unless another provider is named, and of
+#: NVIDIA's cards.
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from koalarize.color import Bins, default_bins
 from koalarize.engines.engine import (
+    CPU,
     METADATA_FORMAT,
     METADATA_KEY,
     AuthorsWay,
@@ -39,7 +40,7 @@ class OnnxEngine:
         model: Path,
         *,
         threads: int = 0,
-        provider: str = "CPUExecutionProvider",
+        provider: str = CPU,
         session: Session | None = None,
         faithful: bool = False,
         identity: str = "",

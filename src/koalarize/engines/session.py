@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.engines.engine import CPU
 from koalarize.engines.onnx_file import check_file
 from koalarize.errors import ModelError, OptionError
 
@@ -62,7 +63,7 @@ class Session:
 
 
 def open_session(
-    model: Path, *, threads: int = 0, provider: str = "CPUExecutionProvider", trusted: bool = False
+    model: Path, *, threads: int = 0, provider: str = CPU, trusted: bool = False
 ) -> Session:
     """Load an ONNX file.
 

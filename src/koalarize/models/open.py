@@ -9,7 +9,7 @@ from pathlib import Path
 
 from koalarize.engines.blend import MOST_CHROMA, BlendEngine, Part
 from koalarize.engines.contracts import ContractEngine, contract_file, read_contract
-from koalarize.engines.engine import METADATA_KEY, Engine
+from koalarize.engines.engine import CPU, METADATA_KEY, Engine
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.engines.session import open_session
 from koalarize.errors import OptionError, did_you_mean
@@ -69,6 +69,7 @@ def open_model(
     threads: int = 0,
     faithful: bool = False,
     most_chroma: float = MOST_CHROMA,
+    provider: str = CPU,
 ) -> Engine:
     """Open a model, ready to run.
 
@@ -79,28 +80,30 @@ def open_model(
         faithful: show photos to it as its authors do: squashed to their square, chroma brought to
             full size without regard to edges.
         most_chroma: Lab units by which a blend's chroma may differ from its first model's.
+        provider: what computes, by ONNX Runtime's name.
 
     Raises:
         ModelError: if a model is unknown, or its file is missing, damaged or no colorizer.
-        OptionError: if ``faithful`` does not fit, or a weight is not allowed.
+        OptionError: if ``faithful`` does not fit, a weight is not allowed, or the provider is not
+            there.
     """
     asked = parts_of(model)
     if len(asked) == 1:
-        return _open(asked[0][0], threads, faithful)
+        return _open(asked[0][0], threads, faithful, provider)
     if faithful:
         raise OptionError(
             "`--faithful` shows a photo as one model's authors do, but several models are named: "
             "name one, or leave it out"
         )
-    parts = [Part(_open(name, threads, False), weight) for name, weight in asked]
+    parts = [Part(_open(name, threads, False, provider), weight) for name, weight in asked]
     return BlendEngine(parts, most_chroma=most_chroma)
 
 
-def _open(model: str, threads: int, faithful: bool) -> Engine:
+def _open(model: str, threads: int, faithful: bool, provider: str) -> Engine:
     path = find_model(model)
     foreign = FOREIGN.get(model)
     card = card_of(model)
-    session = open_session(path, threads=threads, trusted=card is not None)
+    session = open_session(path, threads=threads, provider=provider, trusted=card is not None)
     identity = sha256_of(path) if card is None else card.sha256
     engine: Engine
     if foreign is None and METADATA_KEY in session.metadata:

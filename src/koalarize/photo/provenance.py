@@ -20,7 +20,16 @@ from xml.sax.saxutils import quoteattr, unescape
 
 from koalarize.photo.jpeg_segments import XMP_ROOM
 
-__all__ = ["Mark", "Provenance", "has_mark", "is_marked", "read_mark", "sealed", "unsealed"]
+__all__ = [
+    "Mark",
+    "Provenance",
+    "has_mark",
+    "is_marked",
+    "mark_of",
+    "read_mark",
+    "sealed",
+    "unsealed",
+]
 
 _Data = bytes | memoryview | mmap.mmap
 
@@ -172,12 +181,13 @@ def read_mark(path: Path) -> Mark | None:
     """Return the mark of a file, or None if it has none or cannot be read."""
     try:
         with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as d:
-            return _mark_in(d)
+            return mark_of(d)
     except (OSError, ValueError):
         return None
 
 
-def _mark_in(data: mmap.mmap) -> Mark | None:
+def mark_of(data: bytes | mmap.mmap) -> Mark | None:
+    """Return the mark of a file's bytes, or None if they have none."""
     at = data.find(_TOKEN)
     if at < 0:
         return None
@@ -231,7 +241,7 @@ def _find(data: _Data, word: bytes) -> int:
     return data.find(word)
 
 
-def _digest(parts: tuple[_Data, ...] | list[mmap.mmap], at: int) -> str:
+def _digest(parts: tuple[_Data, ...] | list[bytes | mmap.mmap], at: int) -> str:
     """Return the hash of a file whose seal, at ``at``, counts as zeros."""
     digest = hashlib.sha256()
     start = 0

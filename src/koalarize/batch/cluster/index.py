@@ -1,0 +1,191 @@
+"""What is known of results, looked up by key: a temporary database, so that millions have room.
+
+Not here: where it comes from (``results``), what follows from it (``plan``).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from koalarize.batch.cluster.results import Row
+from koalarize.batch.cluster.stores import Item, Version
+from koalarize.batch.spill import temporary_database
+
+__all__ = ["Index", "Known"]
+
+_TABLES = (
+    "CREATE TABLE made (slot TEXT PRIMARY KEY, key TEXT, result TEXT, settings TEXT, source TEXT, "
+    "source_hash TEXT, made TEXT, made_hash TEXT, time INTEGER) WITHOUT ROWID",
+    "CREATE TABLE last (key TEXT PRIMARY KEY, failed INTEGER, time INTEGER) WITHOUT ROWID",
+    "CREATE TABLE others (slot TEXT, key TEXT, PRIMARY KEY (slot, key)) WITHOUT ROWID",
+    "CREATE TABLE begun (slot TEXT PRIMARY KEY, key TEXT) WITHOUT ROWID",
+    "CREATE TABLE there (result TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID",
+    "CREATE TABLE stale (part TEXT, key TEXT, PRIMARY KEY (part, key)) WITHOUT ROWID",
+    "CREATE TABLE tasks (number INTEGER PRIMARY KEY, task TEXT)",
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A result as its row tells.
+
+    Attributes:
+        key: the picture it was made of.
+        result: its key, or that of the table that holds it.
+        settings: what was asked.
+        source: the picture's version.
+        source_sha256: of the picture's bytes.
+        made: the result's version.
+        made_sha256: of the result's bytes.
+    """
+
+    key: str
+    result: str
+    settings: str
+    source: Version
+    source_sha256: str | None
+    made: Version
+    made_sha256: str | None
+
+
+class Index:
+    """Rows, objects and tasks of one run; for one thread."""
+
+    def __init__(self, *, rows_in_tables: bool) -> None:
+        """Make an empty one.
+
+        Args:
+            rows_in_tables: whether results are rows of tables; each picture then has one place,
+                named by its key, and what an earlier table holds of it is stale.
+        """
+        self._tables = rows_in_tables
+        self._database = temporary_database(*_TABLES)
+        self._rates = [0.0, 0, 0]
+
+    def add_rows(self, rows: Iterable[Row]) -> None:
+        """Add rows of results, of any order."""
+        with _together(self._database):
+            for row in rows:
+                self._add(row)
+
+    def _add(self, row: Row) -> None:
+        do = self._database.execute
+        failed = row.status == "failed"
+        do(
+            "INSERT INTO last VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+            "failed = excluded.failed, time = excluded.time WHERE excluded.time >= time",
+            (row.key, failed, row.time),
+        )
+        if row.result is None or failed:
+            return
+        slot = row.key if self._tables else row.result
+        if row.status == "other":
+            do("INSERT OR IGNORE INTO others VALUES (?, ?)", (slot, row.key))
+            return
+        if row.status == "colored" and row.seconds and row.source.size and row.made.size:
+            self._rates[0] += row.seconds
+            self._rates[1] += row.made.size
+            self._rates[2] += row.source.size
+        query = "SELECT result, time FROM made WHERE slot = ?"
+        found = do(query, (slot,)).fetchone()
+        if found is not None and self._tables and found[0] != row.result:
+            old = found[0] if found[1] <= row.time else row.result
+            do("INSERT OR IGNORE INTO stale VALUES (?, ?)", (old, row.key))
+        if found is None or found[1] <= row.time:
+            values = (
+                *(slot, row.key, row.result, row.settings, _text(row.source), row.source_sha256),
+                *(_text(row.made), row.made_sha256, row.time),
+            )
+            do("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def add_objects(self, items: Iterable[Item]) -> None:
+        """Add objects that stand in OUTPUT."""
+        with _together(self._database):
+            self._database.executemany(
+                "INSERT OR REPLACE INTO there VALUES (?, ?)",
+                ((item.key, _text(item.version)) for item in items),
+            )
+
+    def add_begun(self, slots: Iterable[tuple[str, str]]) -> None:
+        """Add results without a mark that a run which ended meant to write, each with its key."""
+        self._database.executemany("INSERT OR REPLACE INTO begun VALUES (?, ?)", slots)
+
+    def known(self, slot: str) -> Known | None:
+        """Return what the rows tell of a place."""
+        row = self._database.execute(
+            "SELECT key, result, settings, source, source_hash, made, made_hash FROM made "
+            "WHERE slot = ?",
+            (slot,),
+        ).fetchone()
+        if row is None:
+            return None
+        return Known(row[0], row[1], row[2], _version(row[3]), row[4], _version(row[5]), row[6])
+
+    def there(self, result: str) -> Version | None:
+        """Return the version of an object in OUTPUT, None if there is none."""
+        query = "SELECT version FROM there WHERE result = ?"
+        row = self._database.execute(query, (result,)).fetchone()
+        return None if row is None else _version(row[0])
+
+    def begun(self, slot: str) -> str | None:
+        """Return the picture of which a run that ended meant to write a result without a mark."""
+        row = self._database.execute("SELECT key FROM begun WHERE slot = ?", (slot,)).fetchone()
+        return None if row is None else row[0]
+
+    def is_others(self, slot: str, key: str) -> bool:
+        """Tell whether a place is known as that of another picture than this one."""
+        query = "SELECT 1 FROM others WHERE slot = ? AND key = ?"
+        return self._database.execute(query, (slot, key)).fetchone() is not None
+
+    def failed(self, key: str) -> bool:
+        """Tell whether a picture failed when it was last tried."""
+        row = self._database.execute("SELECT failed FROM last WHERE key = ?", (key,)).fetchone()
+        return bool(row and row[0])
+
+    def stale(self) -> dict[str, set[str]]:
+        """Return the keys that tables hold though a later one does, by table."""
+        found: dict[str, set[str]] = {}
+        for part, key in self._database.execute("SELECT part, key FROM stale"):
+            found.setdefault(part, set()).add(key)
+        return found
+
+    def rates(self) -> tuple[float, float] | None:
+        """Return seconds, and bytes of results, for each byte of pictures so far."""
+        seconds, made, source = self._rates
+        return (seconds / source, made / source) if source else None
+
+    def add_task(self, task: dict[str, object]) -> None:
+        """Keep what is to be done, in order."""
+        self._database.execute("INSERT INTO tasks (task) VALUES (?)", (json.dumps(task),))
+
+    def tasks(self) -> Iterator[dict[str, object]]:
+        """Go through what is to be done."""
+        cursor = self._database.cursor()
+        for (text,) in cursor.execute("SELECT task FROM tasks ORDER BY number"):
+            yield json.loads(text)
+
+    def forget_tasks(self) -> None:
+        """Drop all tasks."""
+        self._database.execute("DELETE FROM tasks")
+
+
+@contextmanager
+def _together(database: sqlite3.Connection) -> Generator[None]:
+    """One transaction, which is quicker than one a row."""
+    database.execute("BEGIN")
+    try:
+        yield
+    finally:
+        database.execute("COMMIT")
+
+
+def _text(version: Version) -> str:
+    return json.dumps([version.size, version.etag, version.time])
+
+
+def _version(text: str) -> Version:
+    return Version(*json.loads(text))

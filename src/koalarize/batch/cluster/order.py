@@ -1,0 +1,147 @@
+"""What a worker is told: once, of the whole run, and of each picture.
+
+Not here: doing it (``worker``), deciding it (``plan``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Literal, cast
+
+from koalarize.batch.cluster.sources import Entry, Source
+from koalarize.batch.cluster.stores import Store, Version
+from koalarize.batch.plan import BatchOptions
+from koalarize.batch.standing import Standing, settings_of
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.engines.blend import MOST_CHROMA
+from koalarize.engines.engine import CPU
+from koalarize.photo.files import FORMATS
+from koalarize.photo.provenance import Provenance
+from koalarize.steering.steering import Steering
+
+__all__ = ["Check", "Model", "Order", "PortionTask", "bears_mark", "settings_hash"]
+
+#: What a worker looks at before it colours: whether the place is free; whether picture or result
+#: are those of the known row; the mark of a result that no row tells of; nothing.
+Check = Literal["free", "source", "result", "mark", "none"]
+#: Kinds that hold no XMP and so no mark.
+_UNMARKED = frozenset({"BMP", "GIF"})
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which network colours.
+
+    Attributes:
+        name: as ``Colorizer.load`` takes it.
+        faithful: likewise.
+        most_chroma: likewise.
+        provider: likewise.
+    """
+
+    name: str = "koala"
+    faithful: bool = False
+    most_chroma: float = MOST_CHROMA
+    provider: str = CPU
+
+    def load(self) -> Colorizer:
+        """Load it with one thread; raises ModelError and OptionError."""
+        return Colorizer.load(
+            self.name,
+            threads=1,
+            faithful=self.faithful,
+            most_chroma=self.most_chroma,
+            provider=self.provider,
+        )
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that a worker is told once.
+
+    Attributes:
+        source: where pictures come from.
+        output: where results go.
+        steering: what is asked of the colours.
+        options: what is asked of files.
+        model: which network colours.
+        asked: what results will say of their making; a worker with other weights or another version
+            of koalarize refuses to work.
+        run: the name of the run.
+        table: whether results are rows of tables, and whether those hold plain bytes rather than
+            Hugging Face's struct.
+    """
+
+    source: Source
+    output: Store
+    steering: Steering
+    options: BatchOptions
+    model: Model
+    asked: Provenance
+    run: str
+    table: Literal["", "struct", "bytes"] = ""
+
+
+@dataclass(frozen=True)
+class PortionTask:
+    """One picture with everything decided.
+
+    Attributes:
+        entry: the picture.
+        slot: the key of its result, or its own where results are rows.
+        number: which of the names it wanted this is, from 1.
+        why: how what stands there stood when the plan was made.
+        check: what must be looked at before it is coloured.
+        settings: what the known result was asked.
+        source_sha256: of the picture's bytes when the known result was made.
+        made: the version of the known result.
+        made_sha256: of the known result's bytes.
+        result: the table that holds the known result.
+        notes: what a person should know of the name.
+    """
+
+    entry: Entry
+    slot: str
+    number: int = 1
+    why: Standing = Standing.FREE
+    check: Check = "free"
+    settings: str = ""
+    source_sha256: str | None = None
+    made: Version = field(default_factory=Version)
+    made_sha256: str | None = None
+    result: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as it travels between processes."""
+        return {**dataclasses.asdict(self), "why": self.why.name}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, object]) -> PortionTask:
+        """Return the task that ``to_json`` made this of."""
+        found = cast("dict[str, Any]", plain)
+        entry = dict(found["entry"])
+        entry["version"] = Version(**entry["version"])
+        given: dict[str, Any] = {
+            **found,
+            "entry": Entry(**entry),
+            "why": Standing[found["why"]],
+            "made": Version(**found["made"]),
+            "notes": tuple(found["notes"]),
+        }
+        return cls(**given)
+
+
+def settings_hash(asked: Provenance) -> str:
+    """Return what names all that is asked, and of which model, in a row."""
+    return hashlib.sha256(settings_of(asked).encode()).hexdigest()
+
+
+def bears_mark(slot: str, steering: Steering) -> bool:
+    """Tell whether a result says of itself how it was made."""
+    kind = FORMATS.get(PurePosixPath(slot).suffix.lower())
+    return steering.mark and kind not in _UNMARKED

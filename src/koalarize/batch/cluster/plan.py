@@ -1,0 +1,192 @@
+"""Decide, picture by picture: what is coloured into which object, and what needs no work.
+
+Not here: colouring (``worker``), names and what they may be (``batch.naming``). Where only the
+bytes can tell, the worker that reads them anyway is told to look.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from koalarize.batch.cluster.index import Index, Known
+from koalarize.batch.cluster.order import Check, PortionTask, settings_hash
+from koalarize.batch.cluster.sources import Entry, Source
+from koalarize.batch.cluster.stores import LocalStore, Store
+from koalarize.batch.find import Job
+from koalarize.batch.naming import Naming
+from koalarize.batch.plan import BatchOptions, Outcome
+from koalarize.batch.spill import Claims
+from koalarize.batch.standing import REFUSALS, Standing
+from koalarize.photo.provenance import Provenance
+
+__all__ = ["Planner"]
+
+#: More pictures than this never want one name.
+_MOST_NAMES = 10_000
+
+
+class Planner:
+    """Decides one picture after another, in order."""
+
+    def __init__(
+        self,
+        source: Source,
+        output: Store,
+        options: BatchOptions,
+        asked: Provenance,
+        index: Index,
+        *,
+        plan_only: bool = False,
+    ) -> None:
+        """Get ready.
+
+        Args:
+            source: where pictures come from; only GIF files are looked into.
+            output: where results go.
+            options: what is asked of files.
+            asked: model, weights and settings of this run.
+            index: what is known of results.
+            plan_only: write nothing, not even to see how OUTPUT spells names.
+        """
+        root = output.root if isinstance(output, LocalStore) else None
+        self._root = root
+        self._naming = Naming(Path(), options.template, options.layer, not plan_only)
+        self._source, self._options, self._index = source, options, index
+        self._settings = settings_hash(asked)
+        self._claims = Claims()
+
+    def decide(self, entry: Entry, *, rows: bool, start: int = 1) -> PortionTask | Outcome | None:
+        """Return what is to be done for a picture, or what became of it; None if it is not ours.
+
+        Args:
+            entry: the picture.
+            rows: whether results are rows of tables.
+            start: the first of its names to try, from 1.
+        """
+        if entry.problem is not None:
+            return self._failed(entry, entry.problem, entry.reason)
+        try:
+            first = entry.key if rows else self._slot(entry, 1)
+        except OSError as error:
+            return self._failed(entry, f"cannot be read: {error}", "cannot be read")
+        shard = self._options.shard
+        if shard is not None and not shard.holds(first if rows else self._spelled(first)):
+            return None
+        if self._options.retry_failed and not self._index.failed(entry.key):
+            return Outcome(Path(entry.key), None, "skipped", reason="did not fail before")
+        if rows:
+            return self._as_row(entry)
+        return self._as_object(entry, start)
+
+    def _as_row(self, entry: Entry) -> PortionTask | Outcome:
+        if self._claims.claim(entry.key, _place(entry)) != _place(entry):
+            problem = f"another row has the key `{entry.key}`: give each its own"
+            return self._failed(entry, problem, "two pictures, one name")
+        known = self._index.known(entry.key)
+        if known is None or self._index.there(known.result) is None:
+            return PortionTask(entry, entry.key, check="none")
+        if not known.source.fits(entry.version):
+            return self._ruled(self._task(entry, entry.key, 1, known), Standing.SOURCE, "source")
+        done = known.settings == self._settings
+        standing = Standing.DONE if done else Standing.SETTINGS
+        return self._ruled(self._task(entry, entry.key, 1, known), standing, "none")
+
+    def _as_object(self, entry: Entry, start: int) -> PortionTask | Outcome:
+        """Find the first name that is free, or that of an earlier result of this very picture."""
+        taken = ""
+        for number in range(start, _MOST_NAMES):
+            slot = self._slot(entry, number)
+            spelled = self._spelled(slot)
+            owner = self._claims.claim(spelled, _place(entry))
+            if owner != _place(entry):
+                taken = taken or owner.partition("\0")[0]
+                continue
+            standing, check, known = self._standing(entry, slot)
+            if standing is not Standing.OTHER:
+                task = self._task(entry, slot, number, known)
+                if number > 1:
+                    whose = f"`{taken}`" if taken else "another picture"
+                    first = PurePosixPath(self._slot(entry, 1)).name
+                    name = PurePosixPath(slot).name
+                    note = f"its result is `{name}`, since `{first}` is that of {whose}"
+                    task = dataclasses.replace(task, notes=(note,))
+                return self._ruled(task, standing, check)
+            self._claims.release(spelled)
+        problem = f"{_MOST_NAMES} names like `{self._slot(entry, 1)}` are taken"
+        return self._failed(entry, problem, "no name left")
+
+    def _standing(self, entry: Entry, slot: str) -> tuple[Standing, Check, Known | None]:
+        """Return how a place stands to a picture as far as is known, and what must be looked at."""
+        there = self._index.there(slot)
+        if there is None:
+            return Standing.FREE, "free", None
+        if self._index.is_others(slot, entry.key):
+            return Standing.OTHER, "none", None
+        known = self._index.known(slot)
+        if known is None:
+            begun = self._index.begun(slot)
+            if begun is not None:
+                mine = begun == entry.key
+                return Standing.SETTINGS if mine else Standing.OTHER, "none", None
+            return Standing.FOREIGN, "mark", None
+        if known.key != entry.key:
+            return Standing.OTHER, "none", None
+        if not known.made.fits(there):
+            return Standing.TOUCHED, "result", known
+        if not known.source.fits(entry.version):
+            return Standing.SOURCE, "source", known
+        done = known.settings == self._settings
+        return Standing.DONE if done else Standing.SETTINGS, "none", known
+
+    def _ruled(self, task: PortionTask, why: Standing, check: Check) -> PortionTask | Outcome:
+        task = dataclasses.replace(task, why=why, check=check)
+        if self._options.overwrite:
+            return task
+        if check == "none" and why is Standing.DONE:
+            source, result = Path(task.entry.key), Path(task.result or task.slot)
+            return Outcome(source, result, "skipped", notes=task.notes, reason=why.value)
+        if check == "none" and why.is_kept:
+            return self._failed(task.entry, REFUSALS[why].format(task.slot), why.value)
+        return task
+
+    def _task(self, entry: Entry, slot: str, number: int, known: Known | None) -> PortionTask:
+        if known is None:
+            return PortionTask(entry, slot, number)
+        return PortionTask(
+            entry,
+            slot,
+            number,
+            settings=known.settings,
+            source_sha256=known.source_sha256,
+            made=known.made,
+            made_sha256=known.made_sha256,
+            result=known.result,
+        )
+
+    def _slot(self, entry: Entry, number: int) -> str:
+        """Return the key of a picture's result, as a folder run calls it."""
+        relative = Path(entry.name)
+        if relative.suffix.lower() != ".gif":
+            return self._naming.target(Job(relative, relative), number).as_posix()
+        # Only what moves stays GIF, which the file itself must say.
+        with tempfile.TemporaryDirectory(prefix="koalarize-") as folder:
+            local = Path(folder, relative.name)
+            data = next(iter(self._source.pictures([entry])))
+            if isinstance(data, OSError):
+                raise data
+            local.write_bytes(data)
+            return self._naming.target(Job(local, relative), number).as_posix()
+
+    def _spelled(self, slot: str) -> str:
+        """Return one text for all spellings of a key that are one object in OUTPUT."""
+        return slot if self._root is None else self._naming.key(self._root / slot)
+
+    def _failed(self, entry: Entry, problem: str, reason: str) -> Outcome:
+        return Outcome(Path(entry.key), None, "failed", problem, reason=reason)
+
+
+def _place(entry: Entry) -> str:
+    """Return what tells an entry from all others, even from one of the same key."""
+    return f"{entry.key}\0{entry.table or ''}\0{entry.group}\0{entry.row}"

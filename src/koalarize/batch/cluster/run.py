@@ -1,0 +1,303 @@
+"""One run over an archive: the manifest, the plan, the work, and what is left for the next run.
+
+Not here: how pictures are coloured (``worker``) and where (``actors``), what a terminal sees
+(``koalarize cluster``).
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from koalarize.batch.cluster.actors import Machines, Portion, do_here, do_with_ray
+from koalarize.batch.cluster.index import Index
+from koalarize.batch.cluster.manifest import read_manifest, write_manifest
+from koalarize.batch.cluster.notes import left_behind
+from koalarize.batch.cluster.order import Order, PortionTask, settings_hash
+from koalarize.batch.cluster.plan import Planner
+from koalarize.batch.cluster.results import Row, merge_parts, part_names, read_parts, write_part
+from koalarize.batch.cluster.sources import CONTROL, Entry
+from koalarize.batch.cluster.stores import Item, LocalStore, Store, unwritable
+from koalarize.batch.cluster.tables import tidy
+from koalarize.batch.plan import Outcome
+
+__all__ = ["Archive", "Decided"]
+
+#: Pictures that a worker takes at once, at most; a part of the results is written for each portion.
+_PORTION = 64
+#: Portions that each worker gets at least, where there are pictures enough: the last ones of a run
+#: then end at about the same time.
+_PORTIONS_EACH = 4
+#: Rows of one row group that are not shared among workers, which would all read the whole group.
+_ROWS = 1024
+#: Failures of the plan that are written at once.
+_FAILURES = 1000
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What is to be done for one picture, or what became of it without any work."""
+
+    entry: Entry
+    what: PortionTask | Outcome
+
+
+class Archive:
+    """An archive that is being coloured: INPUT, OUTPUT, and what is known of both."""
+
+    def __init__(self, order: Order, *, plan_only: bool = False) -> None:
+        """Get ready; nothing is read yet.
+
+        Args:
+            order: what is asked.
+            plan_only: write nothing to OUTPUT.
+        """
+        self._order = order
+        self._plan_only = plan_only
+        self._index = Index(rows_in_tables=bool(order.table))
+        self._seen_parts: list[str] = []
+        self._left: list[str] = []
+        self._planned = 0
+        self.total = 0
+
+    @property
+    def unread(self) -> Counter[str]:
+        """How many files were passed over since they are of no kind that is read, by ending."""
+        return self._order.source.unread
+
+    @property
+    def results(self) -> int:
+        """How many earlier results were passed over."""
+        return self._order.source.results
+
+    def rates(self) -> tuple[float, float] | None:
+        """Return seconds, and bytes of results, for each byte of pictures so far."""
+        return self._index.rates()
+
+    def plan(self) -> Generator[Decided]:
+        """Say what would be done for each picture, without doing it.
+
+        Raises:
+            DataError: if INPUT cannot be listed.
+            OutputError: if OUTPUT cannot be read.
+        """
+        with self._ready() as (manifest, planner):
+            for entry in read_manifest(manifest):
+                what = planner.decide(entry, rows=bool(self._order.table))
+                if what is not None:
+                    yield Decided(entry, what)
+
+    def color(self, machines: Machines) -> Generator[Outcome]:
+        """Colour what needs it.
+
+        Args:
+            machines: where; ``workers`` of 0 works in this process.
+
+        Yields:
+            One outcome a picture: first those that need no work, then the others as portions end.
+
+        Raises:
+            DataError: if INPUT cannot be listed.
+            OutputError: if OUTPUT cannot be read or written.
+            KoalarizeError: if what is asked cannot be done at all.
+        """
+        with self._ready() as (manifest, planner):
+            try:
+                yield from self._decide(manifest, planner)
+                yield from self._work(planner, machines)
+            finally:
+                self._settle(manifest.parent)
+
+    @contextmanager
+    def _ready(self) -> Generator[tuple[Path, Planner]]:
+        order = self._order
+        with tempfile.TemporaryDirectory(prefix="koalarize-") as folder:
+            path = Path(folder, "manifest.parquet")
+            self.total = write_manifest(order.source.entries(), path)
+            with _of_output(order.output):
+                if not self._plan_only:
+                    order.output.put_file(f"{CONTROL}/{self._manifest_name()}", path)
+                self._look_around()
+            planner = Planner(
+                order.source,
+                order.output,
+                order.options,
+                order.asked,
+                self._index,
+                plan_only=self._plan_only,
+            )
+            yield path, planner
+
+    def _manifest_name(self) -> str:
+        shard = self._order.options.shard
+        part = "" if shard is None else f"-{shard.number}-of-{shard.count}"
+        return f"manifest{part}.parquet"
+
+    def _look_around(self) -> None:
+        """Read what earlier runs have left in OUTPUT."""
+        output = self._order.output
+        self._seen_parts = part_names(output)
+        for rows in read_parts(output, self._seen_parts):
+            self._index.add_rows(rows)
+        for folder in _below(output):
+            self._index.add_objects(folder)
+        for key, slots in left_behind(output):
+            self._left.append(key)
+            self._index.add_begun(slots)
+        if self._order.table and not self._plan_only:
+            tidy(output, self._index.stale())
+
+    def _decide(self, manifest: Path, planner: Planner) -> Generator[Outcome]:
+        """Decide for all; tasks are kept, what needs no work is told."""
+        failures: list[Row] = []
+        for entry in read_manifest(manifest):
+            what = planner.decide(entry, rows=bool(self._order.table))
+            if isinstance(what, PortionTask):
+                self._index.add_task(what.to_json())
+                self._planned += 1
+            elif what is not None:
+                if what.status == "failed":
+                    failures.append(self._failure(entry, what))
+                    if len(failures) >= _FAILURES:
+                        self._write_failures(failures)
+                yield what
+        self._write_failures(failures)
+
+    def _failure(self, entry: Entry, outcome: Outcome) -> Row:
+        asked = self._order.asked
+        return Row(
+            key=entry.key,
+            result=None,
+            status="failed",
+            reason=outcome.reason,
+            error=outcome.error,
+            model=asked.model,
+            weights=asked.weights,
+            settings=settings_hash(asked),
+            source=entry.version,
+            run=self._order.run,
+            time=time.time_ns(),
+        )
+
+    def _write_failures(self, failures: list[Row]) -> None:
+        if failures:
+            name = f"{self._order.run}-plan-{secrets.token_hex(4)}"
+            with _of_output(self._order.output):
+                write_part(self._order.output, name, failures)
+            self._index.add_rows(failures)
+            failures.clear()
+
+    def _work(self, planner: Planner, machines: Machines) -> Generator[Outcome]:
+        """Colour all tasks, then those that found their places taken, under their next names."""
+        do = _runner(machines)
+        turn = 0
+        while self._planned:
+            others: dict[str, PortionTask] = {}
+            held: dict[str, PortionTask] = {}
+            portions = self._portions(turn, machines.expected, held)
+            for rows in do(self._order, portions):
+                self._index.add_rows(rows)
+                for row in rows:
+                    task = held.pop(row.key, None)
+                    if row.status == "other" and task is not None:
+                        others[row.key] = task
+                    else:
+                        yield _outcome(row, self._order.output)
+            self._index.forget_tasks()
+            self._planned = 0
+            turn += 1
+            for task in others.values():
+                rows_in_tables = bool(self._order.table)
+                what = planner.decide(task.entry, rows=rows_in_tables, start=task.number + 1)
+                if isinstance(what, PortionTask):
+                    self._index.add_task(what.to_json())
+                    self._planned += 1
+                elif what is not None:
+                    yield what
+
+    def _portions(self, turn: int, workers: int, held: dict[str, PortionTask]) -> Iterator[Portion]:
+        """Cut the tasks into portions; tables are cut between row groups where that can be."""
+        most = max(1, min(_PORTION, -(-self._planned // (_PORTIONS_EACH * workers))))
+        some: list[PortionTask] = []
+        number = 0
+        for plain in self._index.tasks():
+            task = PortionTask.from_json(plain)
+            if some and _is_full(some, task, most):
+                yield Portion(f"{self._order.run}-{turn}-{number:07}", some)
+                some, number = [], number + 1
+            some.append(task)
+            held[task.entry.key] = task
+        if some:
+            yield Portion(f"{self._order.run}-{turn}-{number:07}", some)
+
+    def _settle(self, folder: Path) -> None:
+        """Leave OUTPUT in order: few parts of results, no row twice, no notes of old runs."""
+        output = self._order.output
+        run = self._order.run
+        with _of_output(output):
+            mine = [name for name in part_names(output) if name.startswith(run)]
+            old = self._seen_parts if self._order.options.shard is None else []
+            if mine:
+                small = [name for name in old if not name.endswith("-all")]
+                merge_parts(output, sorted({*small, *mine}), f"{run}-all", folder)
+            if self._order.table:
+                tidy(output, self._index.stale())
+            if self._order.options.shard is None and not self._planned:
+                for key in self._left:
+                    output.remove(key)
+
+
+def _runner(
+    machines: Machines,
+) -> Callable[[Order, Iterator[Portion]], Generator[list[Row]]]:
+    if machines.workers == 0:
+        return do_here
+    return lambda order, portions: do_with_ray(order, portions, machines)
+
+
+def _is_full(some: list[PortionTask], task: PortionTask, most: int) -> bool:
+    last = some[-1].entry
+    if task.entry.table is None:
+        return len(some) >= most
+    same = (last.table, last.group) == (task.entry.table, task.entry.group)
+    return len(some) >= (_ROWS if same else most)
+
+
+def _below(output: Store, folder: str = "") -> Iterator[list[Item]]:
+    """Go through the objects of OUTPUT, folder by folder, without those of the run."""
+    children = output.children(folder)
+    yield children.items
+    for below in children.folders:
+        if below != CONTROL:
+            yield from _below(output, below)
+
+
+def _outcome(row: Row, output: Store) -> Outcome:
+    result = None
+    if row.result is not None:
+        result = output.root / row.result if isinstance(output, LocalStore) else Path(row.result)
+    return Outcome(
+        Path(row.key),
+        result,
+        "skipped" if row.status == "kept" else "failed" if row.status == "failed" else "colored",
+        row.error,
+        row.seconds,
+        row.had_color,
+        row.notes,
+        row.reason,
+    )
+
+
+@contextmanager
+def _of_output(output: Store) -> Generator[None]:
+    """Say of an error what could not be done."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(output, error) from error

@@ -1,0 +1,187 @@
+"""What is to be coloured: pictures below a folder or a prefix.
+
+Not here: rows of tables (``rows``), the list of all that was found (``manifest``). The rules by
+which files are pictures are those of folder runs (``batch.find``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from koalarize.batch.cluster.stores import (
+    Item,
+    LocalStore,
+    Store,
+    Version,
+)
+from koalarize.batch.find import Search, is_own, is_passed_over, own_stem
+from koalarize.errors import DataError
+from koalarize.photo.files import read_extensions
+from koalarize.photo.provenance import mark_of
+
+__all__ = ["CONTROL", "Entry", "Files", "Source"]
+
+#: The folder below OUTPUT in which the run keeps what it knows; never searched for pictures.
+CONTROL = "_koalarize"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture to colour.
+
+    Attributes:
+        key: what it is called: its place below INPUT, or the key of its row.
+        version: by what its bytes are known.
+        name: the place that its result's name is made of: relative, with slashes.
+        table: the table that holds it, None for a file.
+        group: the row group of the table.
+        row: the row in the group.
+        problem: why there is nothing to colour, if so.
+        reason: the same in few words.
+    """
+
+    key: str
+    version: Version
+    name: str
+    table: str | None = None
+    group: int = 0
+    row: int = 0
+    problem: str | None = None
+    reason: str = "no picture"
+
+
+class Source(Protocol):
+    """Where pictures come from; it can be sent to other processes."""
+
+    @property
+    def unread(self) -> Counter[str]:
+        """How many files were passed over since they are of no kind that is read, by ending."""
+        ...
+
+    @property
+    def results(self) -> int:
+        """How many earlier results were passed over."""
+        ...
+
+    def entries(self) -> Iterator[Entry]:
+        """Go through all pictures, in order; raises DataError if INPUT cannot be listed."""
+        ...
+
+    def pictures(self, entries: Sequence[Entry]) -> Iterator[bytes | OSError]:
+        """Yield the bytes of each, or why it cannot be read; neighbours in a table are cheap."""
+        ...
+
+
+@dataclass
+class Files:
+    """Pictures below a folder or a prefix.
+
+    Attributes:
+        store: INPUT.
+        skipped: keys of folders that are not searched, as OUTPUT below INPUT.
+        template: what results are called, as ``Naming`` takes it.
+        unread: as ``Source`` says.
+        results: likewise.
+    """
+
+    store: Store
+    skipped: frozenset[str] = frozenset()
+    template: str | None = None
+    unread: Counter[str] = dataclasses.field(default_factory=Counter[str])
+    results: int = 0
+
+    def entries(self) -> Iterator[Entry]:
+        """Go through all pictures, folder by folder, each in the order of names."""
+        try:
+            if isinstance(self.store, LocalStore):
+                yield from self._local(self.store)
+            elif (alone := self.store.info("")) is not None:
+                raise DataError(
+                    f"`{self.store.address}` is one object of {alone.version.size} bytes but must "
+                    "be a prefix, or a table that ends with .parquet: name what it lies in"
+                )
+            else:
+                yield from self._below("")
+        except OSError as error:
+            raise DataError(
+                f"`{self.store.address}` cannot be listed ({error}): check the address, and what "
+                "its credentials allow"
+            ) from error
+
+    def pictures(self, entries: Sequence[Entry]) -> Iterator[bytes | OSError]:
+        """Yield the bytes of each, or why it cannot be read."""
+        for entry in entries:
+            try:
+                yield self.store.read(entry.key)
+            except OSError as error:
+                yield error
+
+    def _local(self, store: LocalStore) -> Iterator[Entry]:
+        if not store.root.is_dir():
+            raise DataError(
+                f"`{store.address}` is no folder: name a folder, an address as s3://bucket/box, or "
+                "a table that ends with .parquet"
+            )
+        search = Search([store.root], name=self.template)
+        for job in search:
+            inside = job.source.is_relative_to(store.root)
+            key = (job.source.relative_to(store.root) if inside else job.relative).as_posix()
+            if key.partition("/")[0] == CONTROL or any(
+                key.startswith(f"{folder}/") for folder in self.skipped
+            ):
+                continue
+            if job.problem is not None:
+                yield Entry(key, Version(), key, problem=job.problem, reason=job.reason)
+                continue
+            try:
+                key.encode()
+                item = store.info(key)
+                problem = None if item is not None else "it has gone meanwhile"
+            except UnicodeEncodeError:
+                key = key.encode("utf-8", "backslashreplace").decode()
+                item, problem = None, "its name is no UTF-8, which tables cannot hold: rename it"
+            except OSError as error:
+                item, problem = None, f"cannot be looked up: {error.strerror or error}"
+            version = Version() if item is None else item.version
+            yield Entry(key, version, key, problem=problem, reason="cannot be read")
+        self.unread.update(search.unread)
+        self.results += search.results
+
+    def _below(self, folder: str) -> Iterator[Entry]:
+        children = self.store.children(folder)
+        stems = {
+            PurePosixPath(item.key).stem
+            for item in children.items
+            if PurePosixPath(item.key).suffix.lower() in read_extensions()
+        }
+        for item in children.items:
+            if self._takes(item, stems):
+                yield Entry(item.key, item.version, item.key)
+        for below in children.folders:
+            name = below.rpartition("/")[2]
+            if not (is_passed_over(name) or name == CONTROL or below in self.skipped):
+                yield from self._below(below)
+
+    def _takes(self, item: Item, stems: set[str]) -> bool:
+        path = Path(PurePosixPath(item.key).name)
+        if path.name.startswith("."):
+            return False
+        if path.suffix.lower() not in read_extensions():
+            self.unread[path.suffix.lower()] += 1
+            return False
+        named = self.template is not None and _is_named(path, self.template)
+        if not (is_own(path) or named):
+            return True
+        ours = own_stem(path) in stems or mark_of(self.store.read(item.key)) is not None
+        self.results += ours
+        return not ours
+
+
+def _is_named(path: Path, template: str) -> bool:
+    before, _, after = template.partition("{stem}")
+    return path.stem.startswith(before) and path.stem.endswith(after)

@@ -1,0 +1,281 @@
+"""What a worker does: colours a portion of pictures from one store into another.
+
+Not here: which pictures those are (``plan``), where workers run (``actors``). A portion may be
+begun again after its worker was lost, on any machine: what the lost one has finished is found and
+kept, and a picture that has ended its workers several times is passed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import socket
+import tempfile
+import time
+from collections.abc import Generator, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from koalarize.batch.cluster.notes import Notes
+from koalarize.batch.cluster.order import Order, PortionTask, bears_mark, settings_hash
+from koalarize.batch.cluster.results import Row, write_part
+from koalarize.batch.cluster.stores import Version
+from koalarize.batch.cluster.tables import TableWriter
+from koalarize.batch.plan import Outcome, Task
+from koalarize.batch.run import asked_of, coloring, run_task
+from koalarize.batch.standing import REFUSALS, Standing
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.errors import KoalarizeError, ModelError
+from koalarize.photo.provenance import mark_of
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """Colours portions with one network that stays loaded."""
+
+    def __init__(self, order: Order, colorizer: Colorizer | None = None) -> None:
+        """Load the network.
+
+        Args:
+            order: what to do.
+            colorizer: the network, if it is loaded already.
+
+        Raises:
+            ModelError: if it cannot be loaded, or is not that of whoever gave the order.
+            OptionError: if it cannot do what is asked.
+        """
+        self._order = order
+        colorizer = order.model.load() if colorizer is None else colorizer
+        mine = asked_of(colorizer, order.steering, order.options)
+        if mine != order.asked:
+            raise ModelError(
+                f"`{socket.gethostname()}` would colour with `{mine.model}` of {mine.software} "
+                f"({(mine.weights or '-')[:12]}) but was asked for `{order.asked.model}` of "
+                f"{order.asked.software} ({(order.asked.weights or '-')[:12]}): install the same "
+                "koalarize and the same model on every machine"
+            )
+        self._color = coloring(colorizer, order.steering, order.options)
+        self._settings = settings_hash(order.asked)
+
+    def portion(self, name: str, tasks: Iterable[PortionTask]) -> list[Row]:
+        """Colour a portion and write its part of the results.
+
+        Args:
+            name: the portion's, the same whenever it is begun again.
+            tasks: what it holds, the same likewise.
+
+        Raises:
+            OSError: if nothing can be written to OUTPUT.
+            OptionError: if what is asked suits no picture.
+        """
+        tasks, order = list(tasks), self._order
+        unmarked = [
+            (task.slot, task.entry.key)
+            for task in tasks
+            if not order.table and not bears_mark(task.slot, order.steering)
+        ]
+        notes = Notes.begin(order.output, name, unmarked)
+        rows: list[Row] = []
+        with tempfile.TemporaryDirectory(prefix="koalarize-") as folder:
+            place = Path(folder)
+            table = TableWriter(place / "part.parquet", order.table) if order.table else None
+            read = order.source.pictures([task.entry for task in tasks])
+            for task, data in zip(tasks, read, strict=True):
+                if notes.has_ended_workers(task.entry.key):
+                    error = "ended its worker several times: look at it alone"
+                    rows.append(self._row(task, "failed", reason="ended its worker", error=error))
+                    continue
+                notes.enter(task.entry.key)
+                rows.append(self._one(task, data, notes, place, table))
+            if table is not None:
+                rows = self._finished(table, name, rows)
+        write_part(order.output, name, rows)
+        notes.end()
+        return rows
+
+    def _one(
+        self,
+        task: PortionTask,
+        data: bytes | OSError,
+        notes: Notes,
+        folder: Path,
+        table: TableWriter | None,
+    ) -> Row:
+        """Return what becomes of one picture."""
+        if isinstance(data, OSError):
+            error = f"cannot be read: {_said(data)}"
+            return self._row(task, "failed", reason="cannot be read", error=error)
+        digest = hashlib.sha256(data).hexdigest()
+        try:
+            why = self._standing(task, digest, notes)
+        except OSError as error:
+            text = f"`{task.slot}` in OUTPUT cannot be read: {_said(error)}"
+            return self._row(task, "failed", reason="cannot be read", error=text)
+        ruled = self._ruled(task, why, digest)
+        if ruled is not None:
+            return ruled
+        return self._colored(task, data, why, folder, table)
+
+    def _standing(self, task: PortionTask, digest: str, notes: Notes) -> Standing:
+        """Return how what stands in OUTPUT now stands to the picture."""
+        if task.check == "none":
+            return task.why
+        if task.check == "source":
+            if digest != task.source_sha256:
+                return Standing.SOURCE
+            return Standing.DONE if task.settings == self._settings else Standing.SETTINGS
+        there = self._order.output.info(task.slot)
+        if there is None:
+            return Standing.FREE
+        made = self._order.output.read(task.slot)
+        if task.check == "result" and task.made_sha256 is not None:
+            if hashlib.sha256(made).hexdigest() != task.made_sha256:
+                return Standing.TOUCHED
+            if digest != task.source_sha256:
+                return Standing.SOURCE
+            return Standing.DONE if task.settings == self._settings else Standing.SETTINGS
+        if task.slot in notes.unmarked:
+            return Standing.SETTINGS
+        mark = mark_of(made)
+        if mark is None:
+            return Standing.FOREIGN
+        if mark.provenance.source != digest:
+            return Standing.OTHER
+        if not mark.untouched:
+            return Standing.TOUCHED
+        return Standing.DONE if mark.provenance.is_like(self._order.asked) else Standing.SETTINGS
+
+    def _ruled(self, task: PortionTask, why: Standing, digest: str) -> Row | None:
+        """Return a row if there is nothing to colour."""
+        if why is Standing.OTHER:
+            return self._row(task, "other", reason=why.value)
+        if self._order.options.overwrite:
+            return None
+        if why.is_kept:
+            error = REFUSALS[why].format(task.slot)
+            return self._row(task, "failed", reason=why.value, error=error)
+        if why is not Standing.DONE:
+            return None
+        if task.result is not None:  # a row of a table, which stays where it is
+            made, made_sha256 = task.made, task.made_sha256
+        else:
+            there = self._order.output.info(task.slot)
+            made = Version() if there is None else there.version
+            made_sha256 = hashlib.sha256(self._order.output.read(task.slot)).hexdigest()
+        row = self._row(task, "kept", reason=why.value)
+        return dataclasses.replace(
+            row,
+            result=task.result or task.slot,
+            source_sha256=digest,
+            made=made,
+            made_sha256=made_sha256,
+        )
+
+    def _colored(
+        self,
+        task: PortionTask,
+        data: bytes,
+        why: Standing,
+        folder: Path,
+        table: TableWriter | None,
+    ) -> Row:
+        """Colour one picture by way of local files, as a folder run does, to the same bytes."""
+        source = folder / "in" / PurePosixPath(task.entry.name).name
+        named = PurePosixPath(task.slot if table is None else task.entry.name).name
+        target = folder / "out" / (named if table is None else _table_name(named))
+        with _local(source, target, data):
+            local = Task(source, target, ours=True, overwrite=True, why=why, notes=task.notes)
+            outcome = run_task(self._color, local, self._order.options)
+            if outcome.status == "failed":
+                return self._failure(task, outcome, source, target)
+            made = target.read_bytes()
+            version, result = Version(len(made)), task.slot
+            if table is None:
+                try:
+                    self._order.output.put(task.slot, made)
+                    item = self._order.output.info(task.slot)
+                except (OSError, KoalarizeError) as error:
+                    text = f"`{task.slot}` cannot be written to OUTPUT: {_said(error)}"
+                    return self._row(task, "failed", reason="cannot be written", error=text)
+                version = version if item is None else item.version
+            else:
+                table.add(task.entry.key, target.name, made)
+        assert outcome.stamps is not None
+        row = self._row(task, "colored", reason=why.value)
+        return dataclasses.replace(
+            row,
+            result=result,
+            seconds=outcome.seconds,
+            notes=outcome.notes,
+            had_color=outcome.had_color,
+            source_sha256=outcome.stamps[0].hash,
+            made=version,
+            made_sha256=outcome.stamps[1].hash,
+        )
+
+    def _failure(self, task: PortionTask, outcome: Outcome, source: Path, target: Path) -> Row:
+        """Return the row of a failure, which names the picture as a person knows it."""
+        error = (outcome.error or "failed").replace(str(source), task.entry.key)
+        error = error.replace(str(target), task.slot)
+        return self._row(task, "failed", reason=outcome.reason, error=error)
+
+    def _finished(self, table: TableWriter, name: str, rows: list[Row]) -> list[Row]:
+        """Bring a table to OUTPUT, if anything is in it, and name it in its rows."""
+        part = f"part-{name}.parquet"
+        path = table.close()
+        if path is not None:
+            self._order.output.put_file(part, path)
+        return [
+            dataclasses.replace(row, result=part) if row.status == "colored" else row
+            for row in rows
+        ]
+
+    def _row(
+        self,
+        task: PortionTask,
+        status: Literal["colored", "kept", "other", "failed"],
+        *,
+        reason: str,
+        error: str | None = None,
+    ) -> Row:
+        return Row(
+            key=task.entry.key,
+            result=task.slot if status == "other" else None,
+            status=status,
+            reason=reason,
+            error=error,
+            model=self._order.asked.model,
+            weights=self._order.asked.weights,
+            settings=self._settings,
+            source=task.entry.version,
+            run=self._order.run,
+            host=socket.gethostname(),
+            time=time.time_ns(),
+        )
+
+
+@contextlib.contextmanager
+def _local(source: Path, target: Path, data: bytes) -> Generator[None]:
+    """Keep a picture in a local file for a while."""
+    for path in (source, target):
+        path.parent.mkdir(exist_ok=True)
+    source.write_bytes(data)
+    try:
+        yield
+    finally:
+        source.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+
+
+def _table_name(name: str) -> str:
+    """Return what a picture in a table is called; its ending names its kind."""
+    from koalarize.photo.files import output_path
+
+    return output_path(name, suffix="").name
+
+
+def _said(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text[:300] or type(error).__name__

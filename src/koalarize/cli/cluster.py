@@ -1,0 +1,276 @@
+"""``koalarize cluster INPUT OUTPUT``: an archive on many machines, resumed if stopped.
+
+Not here: the run (``batch.cluster``), what a terminal sees of pictures (``report``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from koalarize.cli.model_choice import MODELS, BlendChroma, Faithful, ModelChoice, Offline, Yes
+from koalarize.cli.report import follow, note_of_unread
+from koalarize.cli.steering_options import color_options, option_names, read_steering
+from koalarize.cli.terminal import needs
+from koalarize.errors import OptionError
+
+if TYPE_CHECKING:
+    from koalarize.batch.cluster.order import Order
+    from koalarize.batch.cluster.rows import Columns
+    from koalarize.batch.cluster.run import Archive
+    from koalarize.batch.plan import BatchOptions
+    from koalarize.steering.steering import Steering
+
+__all__ = ["cluster"]
+
+_MACHINES = "Machines"
+_TABLES = "Tables"
+
+_Input = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT", help="A folder, an address as s3://bucket/box, or a table: rows.parquet."
+    ),
+]
+_Output = Annotated[
+    str,
+    typer.Argument(
+        metavar="OUTPUT", help="A folder or an address; a table if it ends with .parquet."
+    ),
+]
+_Model = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="A name that `koalarize models` lists, an .onnx file, or a blend: A,B:2. [koala]",
+        show_default=False,
+        rich_help_panel=MODELS,
+    ),
+]
+_Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RAY",
+        help="A running Ray cluster, as auto or ray://head:10001; else Ray is started here.",
+        rich_help_panel=_MACHINES,
+    ),
+]
+_Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="Workers, each with a core; one a core of the cluster. 0 works without Ray.",
+        rich_help_panel=_MACHINES,
+    ),
+]
+_Gpus = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        min=0.0,
+        max=1.0,
+        help="Share of a graphics card that each worker takes, as 0.25.",
+        show_default=False,
+        rich_help_panel=_MACHINES,
+    ),
+]
+_Shard = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Only part I of N, for array jobs that share nothing else.",
+        rich_help_panel=_MACHINES,
+    ),
+]
+_Image = Annotated[
+    str | None,
+    typer.Option(
+        "--image-column",
+        metavar="NAME",
+        help="The pictures in tables: bytes, or a struct of bytes and path. [image]",
+        show_default=False,
+        rich_help_panel=_TABLES,
+    ),
+]
+_Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key-column",
+        metavar="NAME",
+        help="What pictures in tables are called; else key, or the path in the struct.",
+        rich_help_panel=_TABLES,
+    ),
+]
+_Bytes = Annotated[
+    bool,
+    typer.Option(
+        "--plain-bytes",
+        help="Write tables whose pictures are bytes, not a struct of bytes and path.",
+        rich_help_panel=_TABLES,
+    ),
+]
+_Name = Annotated[
+    str | None,
+    typer.Option(metavar="TEMPLATE", help="How results are called. [{stem}.color]"),
+]
+_Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Colour again what is already done, and replace what is not ours."
+    ),
+]
+_Tolerant = Annotated[
+    bool, typer.Option("--tolerant", help="Colour pictures that are cut short as far as they go.")
+]
+_Negative = Annotated[bool, typer.Option("--negative", help="Invert the pictures first.")]
+_Layer = Annotated[
+    bool, typer.Option("--layer", help="Write only the colours, as layers for an editor.")
+]
+_Plan = Annotated[bool, typer.Option("--plan", help="Only say what would be done.")]
+_Retry = Annotated[
+    bool, typer.Option("--retry-failed", help="Only what failed when it was last tried.")
+]
+_Report = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a line of JSON for each picture.")
+]
+
+
+@color_options
+def cluster(
+    source: _Input,
+    output: _Output,
+    model: _Model = "koala",
+    faithful: Faithful = False,
+    blend_chroma: BlendChroma = None,
+    yes: Yes = False,
+    offline: Offline = False,
+    address: _Address = None,
+    workers: _Workers = None,
+    gpus: _Gpus = 0.0,
+    shard: _Shard = None,
+    image_column: _Image = None,
+    key_column: _Key = None,
+    plain_bytes: _Bytes = False,
+    name: _Name = None,
+    overwrite: _Overwrite = False,
+    tolerant: _Tolerant = False,
+    negative: _Negative = False,
+    layer: _Layer = False,
+    plan: _Plan = False,
+    retry_failed: _Retry = False,
+    report: _Report = None,
+    **asked: object,
+) -> int:
+    """Colour an archive in a folder, an object store or tables, on one machine or many."""
+    from koalarize.batch.naming import check_name
+    from koalarize.batch.plan import BatchOptions, Shard
+    from koalarize.models.open import check_model
+
+    check_model(model)
+    if workers == 0 and (address or gpus):
+        raise OptionError("`--workers 0` works in this process, without --address and --gpus")
+    steering = _steering(asked)
+    options = BatchOptions(
+        overwrite=overwrite,
+        tolerant=tolerant,
+        name=None if name is None else check_name(name),
+        shard=None if shard is None else Shard.parse(shard),
+        retry_failed=retry_failed,
+        negative=negative,
+        layer=layer,
+    )
+    choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
+    choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
+    with needs("cluster"):
+        from koalarize.batch.cluster.actors import Machines
+        from koalarize.batch.cluster.rows import Columns, is_table
+        from koalarize.batch.cluster.run import Archive
+
+        in_tables = is_table(source) or image_column is not None or key_column is not None
+        columns = Columns(image_column or "image", key_column) if in_tables else None
+        order = _order(source, output, columns, steering, options, choice, gpu=bool(gpus))
+        if is_table(output):
+            order = dataclasses.replace(order, table="bytes" if plain_bytes else "struct")
+        archive = Archive(order, plan_only=plan)
+        if plan:
+            return _show_plan(archive)
+        code = follow(archive.color(Machines(address, workers, gpus)), None, report, archive)
+    note_of_unread(archive.unread)
+    return code
+
+
+def _steering(asked: Mapping[str, object]) -> Steering:
+    steering = read_steering(asked)
+    for field in ("hints", "crop"):
+        if getattr(steering, field):
+            raise OptionError(
+                f"`{option_names()[field]}` is for one picture but an archive is given: leave it "
+                "out"
+            )
+    return steering
+
+
+def _order(
+    source: str,
+    output: str,
+    columns: Columns | None,
+    steering: Steering,
+    options: BatchOptions,
+    choice: ModelChoice,
+    *,
+    gpu: bool,
+) -> Order:
+    """Return all that workers are told; the network is loaded once, to know what it is."""
+    from koalarize.batch.cluster.order import Model, Order
+    from koalarize.batch.cluster.places import open_source
+    from koalarize.batch.cluster.stores import open_store
+    from koalarize.batch.run import asked_of
+    from koalarize.engines.blend import MOST_CHROMA
+    from koalarize.engines.engine import CPU, CUDA
+
+    results = open_store(output)
+    most = MOST_CHROMA if choice.most_chroma is None else choice.most_chroma
+    path = Path(choice.model)
+    return Order(
+        open_source(source, results, columns=columns, template=options.name),
+        results,
+        steering,
+        options,
+        Model(
+            str(path.absolute()) if path.is_file() else choice.model,
+            choice.faithful,
+            most,
+            CUDA if gpu else CPU,
+        ),
+        asked_of(choice.load(threads=1), steering, options),
+        f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+    )
+
+
+def _show_plan(archive: Archive) -> int:
+    """Say on stdout what would be done, a line a picture, and what it would come to."""
+    from koalarize.batch.cluster.order import PortionTask
+    from koalarize.batch.forecast import Forecast
+
+    forecast = Forecast()
+    for decided in archive.plan():
+        what, key = decided.what, decided.entry.key
+        if isinstance(what, PortionTask):
+            look = "" if what.check in ("none", "free") else ", to be looked at"
+            typer.echo(f"{what.why.value}{look}: {key} -> {what.slot}")
+            forecast.add_task(f"{what.why.value}{look}", decided.entry.version.size or 0)
+            continue
+        if what.status == "failed":
+            typer.echo(f"failed, {what.reason}: {key}: {what.error}")
+        else:
+            typer.echo(f"{what.reason}: {key}")
+        forecast.add(what)
+    typer.echo(forecast.sentence([archive], 1))
+    return 1 if forecast.counts["failed"] else 0

@@ -1,0 +1,317 @@
+"""An archive in a folder: what is done, what is not done again, and whose results are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from cluster_parts import Reddener, order, picture, results, rows_of, run, told
+from PIL import Image
+
+from koalarize.batch.cluster.order import PortionTask
+from koalarize.batch.cluster.run import Archive
+from koalarize.batch.cluster.sources import Entry
+from koalarize.batch.cluster.stores import Version
+from koalarize.batch.cluster.worker import Worker
+from koalarize.batch.find import find_pictures
+from koalarize.batch.plan import Shard
+from koalarize.batch.run import BatchOptions, colorize_many
+from koalarize.cli import main
+from koalarize.errors import DataError, ModelError
+from koalarize.photo.provenance import read_mark
+from koalarize.steering.steering import Steering
+
+BOLD = Steering(vividness=1.3)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    for name in ("a.png", "deep/b.png", "deep/er/c.tif"):
+        picture(tmp_path / "box" / name, 40 + len(name))
+    return tmp_path / "box"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def test_the_same_bytes_as_a_folder_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    box = tmp_path / "box"
+    picture(box / "a.png")
+    picture(box / "b.gif")
+    Image.linear_gradient("L").resize((40, 30)).save(box / "c.jpg", quality=90)
+    Image.radial_gradient("L").resize((31, 40)).convert("RGB").save(box / "d.webp", lossless=True)
+    frames = [Image.new("L", (16, 16), level) for level in (20, 90, 200)]
+    frames[0].save(box / "e.gif", save_all=True, append_images=frames[1:], duration=80)
+    Image.new("I;16", (20, 10), 30000).save(box / "f.tif")
+    assert main([str(box), "-o", str(tmp_path / "one")]) == 0
+    assert main(["cluster", str(box), str(tmp_path / "many"), "--workers", "0"]) == 0
+    names = results(tmp_path / "many")
+    assert names == [
+        name for name in results(tmp_path / "one") if not name.startswith(".koalarize")
+    ]
+    assert "e.color.gif" in names
+    for name in names:
+        assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    printed = capfd.readouterr().out.split()
+    assert sorted(printed[-len(names) :]) == [str(tmp_path / "many" / name) for name in names]
+
+
+def test_what_is_done_is_not_done_again(box: Path, out: Path, red: Reddener):
+    assert told(run(red, box, out)) == [("colored", "new")] * 3
+    assert results(out) == ["a.color.png", "deep/b.color.png", "deep/er/c.color.tif"]
+    assert told(run(red, box, out)) == [("skipped", "already coloured")] * 3
+    assert red.made == []
+
+
+def test_only_what_is_new_or_changed_is_done(box: Path, out: Path, red: Reddener):
+    run(red, box, out)
+    picture(box / "a.png", 200)
+    picture(box / "new.png")
+    os.utime(box / "deep" / "b.png", ns=(5, 5))  # the same bytes, written later
+    found = told(run(red, box, out))
+    assert found == [
+        ("colored", "new"),
+        ("colored", "picture changed"),
+        ("skipped", "already coloured"),
+        ("skipped", "already coloured"),
+    ]
+    assert sorted(red.made) == ["a.png", "new.png"]
+    assert told(run(red, box, out)) == [("skipped", "already coloured")] * 4
+
+
+def test_a_changed_etag_of_the_same_size_counts():
+    before = Version(10, "one", 7)
+    assert before.fits(Version(10, "one", 9))
+    assert not before.fits(Version(10, "two", 7))
+    assert not before.fits(Version(11, "one", 7))
+    assert not Version(10, None, 7).fits(Version(10, None, 8))
+    assert not Version(10).fits(Version(10))  # nobody knows
+
+
+def test_other_settings_make_all_again(box: Path, out: Path, red: Reddener):
+    run(red, box, out)
+    assert told(run(red, box, out, BOLD)) == [("colored", "other settings")] * 3
+    assert told(run(red, box, out, BOLD)) == [("skipped", "already coloured")] * 3
+
+
+def test_a_lost_result_is_made_again(box: Path, out: Path, red: Reddener):
+    run(red, box, out)
+    (out / "a.color.png").unlink()
+    run(red, box, out)
+    assert red.made == ["a.png"]
+
+
+def test_a_result_that_somebody_changed_stays(box: Path, out: Path, red: Reddener):
+    run(red, box, out)
+    picture(out / "a.color.png", 9)
+    before = (out / "a.color.png").read_bytes()
+    outcomes = run(red, box, out, BOLD)
+    assert ("failed", "changed by somebody") in told(outcomes)
+    assert any("--overwrite" in (outcome.error or "") for outcome in outcomes)
+    assert (out / "a.color.png").read_bytes() == before
+    run(red, box, out, overwrite=True)
+    assert sorted(red.made) == ["a.png", "b.png", "c.tif"]
+    assert (out / "a.color.png").read_bytes() != before
+
+
+def test_a_result_written_again_with_the_same_bytes_is_no_change(
+    box: Path, out: Path, red: Reddener
+):
+    run(red, box, out)
+    os.utime(out / "a.color.png", ns=(5, 5))  # copied to another disk
+    assert told(run(red, box, out)) == [("skipped", "already coloured")] * 3
+    assert red.made == []
+
+
+def test_a_foreign_file_stays(box: Path, out: Path, red: Reddener):
+    foreign = picture(out / "a.color.png", 9).read_bytes()
+    assert ("failed", "not ours") in told(run(red, box, out))
+    assert (out / "a.color.png").read_bytes() == foreign
+    assert sorted(red.made) == ["b.png", "c.tif"]
+    run(red, box, out, overwrite=True)
+    assert (out / "a.color.png").read_bytes() != foreign
+
+
+def test_marks_say_the_same_where_rows_are_lost(box: Path, out: Path, red: Reddener):
+    run(red, box, out)
+    shutil.rmtree(out / "_koalarize")
+    assert told(run(red, box, out)) == [("skipped", "already coloured")] * 3
+    shutil.rmtree(out / "_koalarize")
+    assert told(run(red, box, out, BOLD)) == [("colored", "other settings")] * 3
+
+
+def test_results_of_a_folder_run_count(box: Path, out: Path, red: Reddener):
+    list(colorize_many(red, find_pictures([box]), options=BatchOptions(output=out)))  # type: ignore[arg-type]
+    assert told(run(red, box, out)) == [("skipped", "already coloured")] * 3
+
+
+def test_names_are_those_of_a_folder_run(tmp_path: Path, out: Path, red: Reddener):
+    box = tmp_path / "box"
+    names = "a.gif a.png a.PNG A.png J.Smith.tif x.color.jpg y.jpg y.color.jpg .hidden.png u.txt"
+    for name in [*names.split(), "@eaDir/t.jpg", "J. Smith 1923.jpg", "ü/ß.bmp", "v.gif"]:
+        picture(box / name)
+    list(colorize_many(red, find_pictures([box]), options=BatchOptions(output=tmp_path / "one")))  # type: ignore[arg-type]
+    run(red, box, out)
+    assert results(out) == [n for n in results(tmp_path / "one") if not n.startswith(".koalarize")]
+    assert "a.color-2.png" in results(out)
+
+
+def test_a_second_box_gets_names_of_its_own(tmp_path: Path, box: Path, out: Path, red: Reddener):
+    run(red, box, out)
+    shutil.rmtree(out / "_koalarize")
+    picture(tmp_path / "other" / "a.png", 11)
+    outcomes = run(red, tmp_path / "other", out)
+    assert told(outcomes) == [("colored", "new")]
+    assert outcomes[0].output == out / "a.color-2.png"
+    assert "since `a.color.png` is that of another picture" in outcomes[0].notes[0]
+    assert told(run(red, tmp_path / "other", out)) == [("skipped", "already coloured")]
+
+
+def test_output_inside_input_is_not_searched(box: Path, red: Reddener):
+    out = box / "out"
+    run(red, box, out)
+    assert told(run(red, box, out)) == [("skipped", "already coloured")] * 3
+
+
+def test_failures_have_rows_and_are_tried_again(box: Path, out: Path, red: Reddener):
+    (box / "bad.jpg").write_bytes(b"no picture")
+    outcomes = run(red, box, out)
+    failed = next(outcome for outcome in outcomes if outcome.status == "failed")
+    assert failed.source == Path("bad.jpg")
+    assert "/tmp" not in (failed.error or "")
+    row = rows_of(out)["bad.jpg"]
+    assert (row.status, row.reason, row.result) == ("failed", "no readable picture", None)
+    assert row.error == failed.error
+    picture(box / "bad.jpg")
+    picture(box / "new.jpg")
+    assert told(run(red, box, out, retry_failed=True)).count(("colored", "new")) == 1
+    assert red.made == ["bad.jpg"]
+    assert rows_of(out)["bad.jpg"].status == "colored"
+    run(red, box, out, retry_failed=True)
+    assert red.made == []
+
+
+def test_a_row_says_how_a_result_was_made(box: Path, out: Path, red: Reddener):
+    run(red, box, out)
+    row, mark = rows_of(out)["a.png"], read_mark(out / "a.color.png")
+    assert mark is not None
+    assert row.source_sha256 == mark.provenance.source
+    assert (row.result, row.model, row.made.size) == (
+        "a.color.png",
+        "fake",
+        (out / "a.color.png").stat().st_size,
+    )
+    assert row.settings != ""
+    assert row.seconds > 0
+
+
+def test_shards_share_the_work(box: Path, out: Path, red: Reddener):
+    made: list[str] = []
+    for number in (1, 2, 3):
+        run(red, box, out, shard=Shard(number, 3))
+        made += red.made
+    assert sorted(made) == ["a.png", "b.png", "c.tif"]
+    assert told(run(red, box, out)) == [("skipped", "already coloured")] * 3
+
+
+def test_a_plan_writes_nothing(box: Path, out: Path, red: Reddener):
+    archive = Archive(order(red, box, out), plan_only=True)
+    decided = list(archive.plan())
+    assert [one.entry.key for one in decided] == ["a.png", "deep/b.png", "deep/er/c.tif"]
+    assert all(isinstance(one.what, PortionTask) for one in decided)
+    assert not out.exists()
+
+
+def tasks_of(box: Path, names: list[str]) -> list[PortionTask]:
+    return [
+        PortionTask(Entry(name, Version(), name), f"{Path(name).stem}.color{Path(name).suffix}")
+        for name in names
+    ]
+
+
+def test_a_portion_begun_again_keeps_what_is_there(tmp_path: Path, out: Path, red: Reddener):
+    names = ["a.png", "b.bmp", "c.png", "d.png"]
+    for name in names:
+        picture(tmp_path / "box" / name)
+    made = order(red, tmp_path / "box", out)
+    worker, tasks = Worker(made, red), tasks_of(tmp_path / "box", names)  # type: ignore[arg-type]
+    red.stop_at = "c.png"
+    with pytest.raises(KeyboardInterrupt):
+        worker.portion("one", tasks)
+    red.stop_at = None
+    red.made.clear()
+    rows = Worker(made, red).portion("one", tasks)  # type: ignore[arg-type]
+    assert [row.status for row in rows] == ["kept", "colored", "colored", "colored"]
+    assert red.made == ["b.bmp", "c.png", "d.png"]  # a BMP says nothing of itself
+    assert not list((out / "_koalarize" / "begun").iterdir())
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path: Path, out: Path, red: Reddener):
+    names = ["a.png", "b.bmp", "c.png", "d.png"]
+    for name in names:
+        picture(tmp_path / "box" / name)
+    red.stop_at = "c.png"
+    with pytest.raises(KeyboardInterrupt):
+        Worker(order(red, tmp_path / "box", out), red).portion(  # type: ignore[arg-type]
+            "one", tasks_of(tmp_path / "box", names)
+        )
+    with pytest.raises(KeyboardInterrupt):
+        run(red, tmp_path / "box", out)
+    red.stop_at = None
+    assert {status for status, _ in told(run(red, tmp_path / "box", out))} == {"colored", "skipped"}
+    assert sorted(red.made) == ["c.png", "d.png"]
+    assert told(run(red, tmp_path / "box", out)) == [("skipped", "already coloured")] * 4
+    assert not list((out / "_koalarize" / "begun").iterdir())
+
+
+def test_a_result_without_a_mark_that_nobody_began_stays(tmp_path: Path, out: Path, red: Reddener):
+    picture(tmp_path / "box" / "b.bmp")
+    run(red, tmp_path / "box", out)
+    assert told(run(red, tmp_path / "box", out)) == [("skipped", "already coloured")]
+    shutil.rmtree(out / "_koalarize")
+    assert told(run(red, tmp_path / "box", out)) == [("failed", "not ours")]
+
+
+def test_a_picture_that_ends_its_workers_is_passed_over(tmp_path: Path, out: Path, red: Reddener):
+    names = ["a.png", "b.png", "c.png"]
+    for name in names:
+        picture(tmp_path / "box" / name)
+    made, tasks = order(red, tmp_path / "box", out), tasks_of(tmp_path / "box", names)
+    red.stop_at = "b.png"
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            Worker(made, red).portion("one", tasks)  # type: ignore[arg-type]
+    rows = Worker(made, red).portion("one", tasks)  # type: ignore[arg-type]
+    assert [(row.status, row.reason) for row in rows] == [
+        ("kept", "already coloured"),
+        ("failed", "ended its worker"),
+        ("colored", "new"),
+    ]
+
+
+def test_a_foreign_file_that_appears_meanwhile_stays(tmp_path: Path, out: Path, red: Reddener):
+    picture(tmp_path / "box" / "a.png")
+    made = order(red, tmp_path / "box", out)
+    foreign = picture(out / "a.color.png", 9).read_bytes()
+    rows = Worker(made, red).portion("one", tasks_of(tmp_path / "box", ["a.png"]))  # type: ignore[arg-type]
+    assert [(row.status, row.reason) for row in rows] == [("failed", "not ours")]
+    assert (out / "a.color.png").read_bytes() == foreign
+
+
+def test_a_machine_with_other_weights_refuses(box: Path, out: Path, red: Reddener):
+    made = order(red, box, out)
+    made = dataclasses.replace(made, asked=dataclasses.replace(made.asked, weights="other"))
+    with pytest.raises(ModelError, match="the same koalarize and the same model"):
+        Worker(made, red)  # type: ignore[arg-type]
+
+
+def test_what_is_no_folder_is_an_error(tmp_path: Path, out: Path, red: Reddener):
+    with pytest.raises(DataError, match="no folder"):
+        run(red, tmp_path / "none", out)
+    with pytest.raises(DataError, match="nowhere"):
+        run(red, "nowhere://bucket/box", out)
