@@ -116,6 +116,7 @@ class Making:
         self._looker = Encoder(self.coding)
         self._encoder: Encoder | None = None
         self._writer: PartWriter | None = None
+        self._kept = self._bytes = 0  # frames and bytes of the parts, counted as they come
         self._open: deque[_Open] = deque()
         self._since = 0
         self._carried: State | None = None
@@ -236,12 +237,19 @@ class Making:
     def _reuse(self, first: int) -> None:
         """Take over the parts that are there already from a frame on."""
         found = self.store.parts(first, self._key)
-        self.parts += found
+        for part in found:
+            self._keep(part)
         frames = sum(part.frames for part in found)
         self.resumed += frames
         self._first = first + frames
         if found and found[-1].open:
             self._carried = self.store.state(found[-1])
+
+    def _keep(self, part: Part) -> None:
+        """Count a part among those that the film needs."""
+        self.parts.append(part)
+        self._kept += part.frames
+        self._bytes += part.size
 
     def _take_listed(self, one: _Open) -> None:
         """Take a frame of a film whose shots a person has listed."""
@@ -304,7 +312,7 @@ class Making:
         for packet in encoder.finish():
             writer.add(packet)
         since = self._since - len(self._open)
-        self.parts.append(writer.commit(encoder.header, since=since, state=carried))
+        self._keep(writer.commit(encoder.header, since=since, state=carried))
         self._writer = self._encoder = None
         self._check_room()
 
@@ -314,8 +322,7 @@ class Making:
         Raises:
             OutputError: if it will not.
         """
-        made = sum(one.size for part in self.parts for one in part.packets)
-        done = sum(part.frames for part in self.parts)
+        made, done = self._bytes, self._kept
         whole = made * max(done, self.coding.facts.frames) / max(1, done)
         options = self.coding.options
         if options.start is not None or options.stop is not None:
@@ -332,6 +339,5 @@ class Making:
     def _report(self, writer: PartWriter) -> None:
         if self.progress is None:
             return
-        coded = sum(one.size for part in self.parts for one in part.packets) + writer.size
-        done = sum(part.frames for part in self.parts) + writer.frames
+        coded, done = self._bytes + writer.size, self._kept + writer.frames
         self.progress(Progress(done, self.coding.facts.frames, coded))
