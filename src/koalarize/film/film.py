@@ -18,11 +18,12 @@ import numpy as np
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.encode import Coding, Encoder, coding_of
+from koalarize.film.facts import Facts, read_facts
 from koalarize.film.make import Making, Progress
 from koalarize.film.names import film_path, work_folder
 from koalarize.film.options import PLAIN_FILM, FilmOptions
 from koalarize.film.parts import Store
-from koalarize.film.read import Facts, Reading, read_facts
+from koalarize.film.read import Reading
 from koalarize.film.shot_list import list_path, read_shots, write_shots
 from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
 from koalarize.film.write import FORMATS, Held, Span, held_by, write_film
