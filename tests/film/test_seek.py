@@ -7,7 +7,7 @@ import pytest
 import film_parts as fp
 from koalarize.film import read
 from koalarize.film.facts import read_facts
-from koalarize.film.read import Reading, frame_times
+from koalarize.film.read import Reading, frame_index
 
 _KEYS = {"g": "8", "bf": "2", "preset": "ultrafast"}
 
@@ -45,7 +45,7 @@ def frames_of(reading, start):
 def test_a_span_has_the_frames_of_the_whole(tmp_path, sought, name, codec, options):
     facts = read_facts(fp.write(tmp_path / name, fp.moved(60), codec=codec, options=options))
     whole = frames_of(Reading(facts), None)
-    assert frame_times(facts) == [pts for pts, _ in whole]
+    assert frame_index(facts).times == [pts for pts, _ in whole]
     start = float(whole[43][0] * facts.time_base)
     sought.clear()
     assert frames_of(Reading(facts), start) == whole[43:]
@@ -60,7 +60,7 @@ def test_a_film_without_times_is_read_from_its_beginning(tmp_path, sought):
     start = float(whole[30][0] * facts.time_base)
     assert frames_of(Reading(facts), start) == whole[30:]
     assert sought == [None]
-    assert frame_times(facts) == [pts for pts, _ in whole]
+    assert frame_index(facts).times == [pts for pts, _ in whole]
 
 
 def test_a_film_that_seeks_to_elsewhere_is_read_from_its_beginning(tmp_path, sought, monkeypatch):

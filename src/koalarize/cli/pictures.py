@@ -139,6 +139,20 @@ _Preview = Annotated[
         rich_help_panel=FILMS,
     ),
 ]
+_ExportFrames = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write a frame of each shot, to be coloured elsewhere.",
+        rich_help_panel=FILMS,
+    ),
+]
+_InColor = Annotated[
+    bool,
+    typer.Option(
+        "--in-color", help="With --export-frames: coloured already.", rich_help_panel=FILMS
+    ),
+]
 _Negative = Annotated[bool, typer.Option("--negative", help="Invert the pictures first.")]
 _Layer = Annotated[
     bool,
@@ -244,6 +258,8 @@ def pictures(
     tolerant: _Tolerant = False,
     list_shots: _ListShots = False,
     preview: _Preview = None,
+    export_frames: _ExportFrames = None,
+    in_color: _InColor = False,
     faithful: Faithful = False,
     blend_chroma: BlendChroma = None,
     yes: Yes = False,
@@ -292,7 +308,7 @@ def pictures(
         _check_company(inputs, films, for_pictures, output)
         from koalarize.cli.films import Films, color_films
 
-        wanted = Films(films, output, overwrite, list_shots, preview)
+        wanted = Films(films, output, overwrite, list_shots, preview, export_frames, in_color)
         return color_films(wanted, choice, steering, read_film_options(asked))
     if "-" in inputs or output == "-":
         if compare:
@@ -328,7 +344,8 @@ def pictures(
 
 def _check_films(ctx: typer.Context, films: Sequence[str]) -> None:
     """Refuse what is asked of films where no film is named."""
-    options = film_option_names() | {"list_shots": "--list-shots", "preview": "--preview"}
+    actions = ("list_shots", "preview", "export_frames", "in_color")
+    options = film_option_names() | {name: f"--{name.replace('_', '-')}" for name in actions}
     for name, option in options.items():
         source = ctx.get_parameter_source(name)
         if not films and source is not None and source.name != "DEFAULT":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from av.video.stream import VideoStream
 from koalarize.film.facts import Facts, open_film
 from koalarize.film.seek import Index, index_of
 
-__all__ = ["FilmFrame", "Reading", "frame_times", "frames_at"]
+__all__ = ["FilmFrame", "Reading", "frame_index", "frames_at", "pictures_at"]
 
 _MOST_ERRORS = 1000  # in a row, of a container that cannot be read on
 _EVEN = 12  # frames one step apart, and few others, that make a film one of a single rate
@@ -55,12 +56,14 @@ class Reading:
 
     Attributes:
         facts: of the film.
+        index: of the film, where it is known already.
         damaged: from and to, in seconds, of what could not be decoded.
         resized: how many frames had another size or pixel format and were brought to the first's.
         retimed: how many frames had no time, or one that did not rise.
     """
 
     facts: Facts
+    index: Index | None = None
     damaged: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     resized: int = 0
     retimed: int = 0
@@ -91,7 +94,7 @@ class Reading:
     def _since(self, start: float | None) -> Iterator[FilmFrame]:
         """Yield frames from shortly before a time on, or from the beginning."""
         if start is not None and start - self.facts.begin > _SEEK_FROM:
-            index = _index(self.facts, start)
+            index = self.index or _index(self.facts, start)
             ticks = math.ceil(Fraction(start - 1e-6) / self.facts.time_base)
             entry = None if index is None else index.entry(ticks)
             if index is not None and entry is not None:
@@ -231,10 +234,33 @@ def _index(facts: Facts, start: float | None = None) -> Index | None:
         return index_of(container, stream, until)
 
 
-def frame_times(facts: Facts) -> list[int]:
-    """Return the times of all frames of a film, ticks, rising: a frame's number is its place."""
-    index = _index(facts)
-    return [frame.pts for frame in Reading(facts).frames()] if index is None else index.times
+def frame_index(facts: Facts) -> Index:
+    """Return the times of all frames of a film: the number of a frame is its place among them.
+
+    Where the file does not say them the film is read through; decoding then begins only at its
+    beginning.
+    """
+    found = _index(facts)
+    return found or Index([frame.pts for frame in Reading(facts).frames()], [])
+
+
+def pictures_at(facts: Facts, index: Index, times: Sequence[int]) -> Iterator[FilmFrame]:
+    """Yield the frames shown at some times, exactly as reading the whole film gives them.
+
+    Args:
+        facts: of the film.
+        index: of the film.
+        times: ticks, of frames, rising.
+    """
+    if index.keys:
+        for ticks in times:
+            start = float(ticks * facts.time_base)
+            yield from itertools.islice(Reading(facts, index).between(start, None), 1)
+        return
+    wanted = set(times)
+    for frame in Reading(facts).frames():
+        if frame.pts in wanted:
+            yield frame
 
 
 def frames_at(facts: Facts, seconds: Sequence[float]) -> Iterator[av.VideoFrame]:
