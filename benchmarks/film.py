@@ -64,8 +64,8 @@ def transcode(source: Path, target: Path, _: str) -> None:
     import av
 
     from koalarize.film.encode import coding_of, set_up
+    from koalarize.film.facts import read_facts
     from koalarize.film.options import PLAIN_FILM
-    from koalarize.film.read import read_facts
 
     coding = coding_of(read_facts(source), PLAIN_FILM)
     with av.open(str(source)) as film, av.open(str(target), "w") as out:

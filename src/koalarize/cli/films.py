@@ -43,6 +43,8 @@ class Films:
         overwrite: replace results that are there.
         list_shots: write the list of shots instead of a film.
         preview: colour so many frames on one sheet instead of a film.
+        export_frames: a folder for one frame a shot, instead of a film.
+        in_color: those coloured, as a beginning.
     """
 
     inputs: Sequence[str]
@@ -50,6 +52,8 @@ class Films:
     overwrite: bool
     list_shots: bool = False
     preview: int | None = None
+    export_frames: Path | None = None
+    in_color: bool = False
 
 
 def color_films(
@@ -68,8 +72,18 @@ def color_films(
         raise OptionError(f"`--preview` is {wanted.preview} but must be from 1 to 100 frames")
     sources = _expanded(wanted.inputs)
     targets = _targets(sources, wanted.output)
-    if options.shots is not None and len(sources) > 1:
-        raise OptionError(f"`--shots` is for one film but {len(sources)} are given: name only one")
+    if wanted.in_color and wanted.export_frames is None:
+        raise OptionError("`--in-color` goes with `--export-frames`: name its folder, or leave it")
+    one = {
+        "--shots": options.shots,
+        "--frames": options.frames,
+        "--export-frames": wanted.export_frames,
+    }
+    for option, given in one.items():
+        if given is not None and len(sources) > 1:
+            raise OptionError(
+                f"`{option}` is for one film but {len(sources)} are given: name only one"
+            )
     colorizer = choice.load()
     code = 0
     for source, target in zip(sources, targets, strict=True):
@@ -91,13 +105,25 @@ def _one(
     steering: Steering,
     options: FilmOptions,
 ) -> int:
-    from koalarize.film.film import color_film, list_shots, preview_film
+    from koalarize.film.film import color_film, export_film, list_shots, preview_film
 
     if wanted.list_shots:
         path, count = list_shots(source, options, overwrite=wanted.overwrite)
         typer.echo(path)
         shots = "1 shot" if count == 1 else f"{count} shots"
         typer.echo(f"koalarize: note: {shots}: edit the list, then add --shots {path}", err=True)
+        return 0
+    if wanted.export_frames is not None:
+        coloring = colorizer if wanted.in_color else None
+        folder = wanted.export_frames
+        for path in export_film(
+            coloring, source, folder, steering, options, overwrite=wanted.overwrite
+        ):
+            typer.echo(path)
+        typer.echo(
+            f"koalarize: note: colour these, under their names, then add --frames {folder}",
+            err=True,
+        )
         return 0
     if wanted.preview is not None:
         sheet = preview_film(

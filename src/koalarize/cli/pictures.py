@@ -138,6 +138,20 @@ _Preview = Annotated[
         rich_help_panel=FILMS,
     ),
 ]
+_ExportFrames = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write a frame of each shot, to be coloured elsewhere.",
+        rich_help_panel=FILMS,
+    ),
+]
+_InColor = Annotated[
+    bool,
+    typer.Option(
+        "--in-color", help="With --export-frames: coloured already.", rich_help_panel=FILMS
+    ),
+]
 _Negative = Annotated[bool, typer.Option("--negative", help="Invert the pictures first.")]
 _Layer = Annotated[
     bool,
@@ -243,6 +257,8 @@ def pictures(
     tolerant: _Tolerant = False,
     list_shots: _ListShots = False,
     preview: _Preview = None,
+    export_frames: _ExportFrames = None,
+    in_color: _InColor = False,
     faithful: Faithful = False,
     blend_chroma: BlendChroma = None,
     yes: Yes = False,
@@ -292,11 +308,12 @@ def pictures(
         }
         _check_company(inputs, films, for_pictures, output)
         _refuse(ctx, _FOLDERS, f"is for pictures but `{films[0]}` is a film: leave it out")
-        if list_shots and preview is not None:
-            raise OptionError("`--list-shots` and `--preview` are two jobs: ask for one of them")
+        jobs = {"--list-shots": list_shots, "--preview": preview, "--export-frames": export_frames}
+        if len(asked_for := [name for name, value in jobs.items() if value]) > 1:
+            raise OptionError(f"`{asked_for[0]}` and `{asked_for[1]}` are two jobs: ask for one")
         from koalarize.cli.films import Films, color_films
 
-        wanted = Films(films, output, overwrite, list_shots, preview)
+        wanted = Films(films, output, overwrite, list_shots, preview, export_frames, in_color)
         return color_films(wanted, choice, steering, read_film_options(asked))
     if "-" in inputs or output == "-":
         if compare:

@@ -161,7 +161,7 @@ def _palette(path: Any) -> object:
 
 
 #: Fields that are given as a file.
-_FILES = ("reference", "shots")
+_FILES = ("reference", "shots", "frames")
 #: How the words of a field that is no part with a reader of its own are read.
 _READERS: dict[str, Callable[[Any], object]] = {
     "reference": _palette,

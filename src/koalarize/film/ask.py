@@ -14,7 +14,7 @@ from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.grid import working_size
 from koalarize.colorizer.plan import planned
-from koalarize.film.read import Facts
+from koalarize.film.facts import Facts
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering

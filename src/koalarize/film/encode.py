@@ -18,9 +18,10 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from koalarize.errors import OutputError
+from koalarize.film.facts import Facts
 from koalarize.film.options import CODECS, FilmOptions
 from koalarize.film.planes import Layout, chroma_planes, layout_of, luma
-from koalarize.film.read import Facts, FilmFrame
+from koalarize.film.read import FilmFrame
 
 __all__ = ["Coding", "Encoder", "coding_of", "set_up"]
 

@@ -17,19 +17,21 @@ import numpy as np
 
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
+from koalarize.film.anchors import export_frames, shots_of
 from koalarize.film.encode import Coding, Encoder, coding_of
+from koalarize.film.facts import Facts, read_facts
 from koalarize.film.make import Making, Progress
 from koalarize.film.names import film_path, work_folder
 from koalarize.film.options import PLAIN_FILM, FilmOptions
 from koalarize.film.parts import Store
-from koalarize.film.read import Facts, Reading, read_facts
-from koalarize.film.shot_list import list_path, read_shots, write_shots
+from koalarize.film.read import Reading
+from koalarize.film.shot_list import list_path, write_shots
 from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
 from koalarize.film.write import FORMATS, Held, Span, held_by, write_film
 from koalarize.photo.files import check_output, check_place
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["FilmResult", "color_film", "list_shots", "preview_film"]
+__all__ = ["FilmResult", "color_film", "export_film", "list_shots", "preview_film"]
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,8 @@ def color_film(
         pooled = pooled_palette(colorizer, facts, steering, options)
         steering = dataclasses.replace(steering, reference=pooled)
     Encoder(coding)  # refused now, not after an hour
+    listed = shots_of(facts, options)
     store = Store(work_folder(path), _key(colorizer, facts, steering, options))
-    listed = None if options.shots is None else read_shots(options.shots)
     made = Making(colorizer, coding, steering, store, progress, listed)
     span = Span(options.start, options.stop)
     try:
@@ -116,7 +118,7 @@ def color_film(
     notes = [f"{what} cannot be held by {path.suffix}" for what in (*held.lost, *lost)]
     if facts.colored:
         notes.append("it has colours already, which new ones replaced")
-    notes += [*coding.losses, *_oddities(made.reading)]
+    notes += [*(() if listed is None else listed.notes), *coding.losses, *_oddities(made.reading)]
     return FilmResult(
         path,
         sum(part.frames for part in made.parts),
@@ -190,7 +192,7 @@ def _key(colorizer: Colorizer, facts: Facts, steering: Steering, options: FilmOp
         "steering": repr(steering),
         "coding": options.coding(),
         "span": [options.start, options.stop],
-        "listed": options.shots is not None,
+        "listed": options.shots is not None or options.frames is not None,
         "versions": [av.__version__, np.__version__],
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
@@ -262,3 +264,32 @@ def list_shots(
     found = find_shots(facts, options)
     write_shots(found, source, path, overwrite=overwrite)
     return path, len(found)
+
+
+def export_film(
+    colorizer: Colorizer | None,
+    source: Path,
+    folder: Path,
+    steering: Steering = PLAIN,
+    options: FilmOptions = PLAIN_FILM,
+    *,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write one frame of each shot of a film as a picture, to be coloured elsewhere.
+
+    Args:
+        colorizer: colours them as a beginning; None writes them grey.
+        source: the film.
+        folder: for ``ref_000123.png``, each by the number of its frame; made where it is missing.
+        steering: what is asked of the colours.
+        options: what of the film, and its list of shots if it has one.
+        overwrite: replace pictures that are there.
+
+    Raises:
+        FilmError: if the film cannot be read.
+        OutputError: if the pictures cannot be written, or are there already.
+        OptionError: if something cannot be asked of a film.
+    """
+    _check_steering(steering)
+    facts = read_facts(source)
+    return export_frames(colorizer, facts, folder, steering, options, overwrite=overwrite)

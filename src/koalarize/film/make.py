@@ -19,14 +19,15 @@ import numpy.typing as npt
 
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import FilmError, OutputError
+from koalarize.film.anchors import Shots, anchor_ab
 from koalarize.film.ask import Asker, small_size
 from koalarize.film.encode import Coding, Encoder
 from koalarize.film.flow import Seen, see
+from koalarize.film.lead import Led, ShotFrames
 from koalarize.film.levels import Levels
 from koalarize.film.paint import Painter
 from koalarize.film.parts import Part, PartWriter, Store
 from koalarize.film.read import FilmFrame, Reading
-from koalarize.film.shot_list import Shot
 from koalarize.film.shots import LOOK_AHEAD, CutFinder, thumbnail
 from koalarize.film.steady import Settled, State, Steady
 from koalarize.film.track import track
@@ -79,7 +80,7 @@ class Making:
         steering: what is asked of the colours.
         store: keeps the parts.
         progress: called after each frame.
-        shots: the list of a person, or None where cuts are to be found.
+        shots: what a person says of them; None where cuts are to be found.
         parts: all that the film needs, after ``run``.
         cuts: seconds at which shots begin, of what was read now.
         asked: how many frames the network looked at.
@@ -92,7 +93,7 @@ class Making:
     steering: Steering
     store: Store
     progress: Callable[[Progress], None] | None = None
-    shots: Sequence[Shot] | None = None
+    shots: Shots | None = None
     parts: list[Part] = field(default_factory=list[Part])
     cuts: list[float] = field(default_factory=list[float])
     asked: int = 0
@@ -112,10 +113,11 @@ class Making:
         planes = (-(-facts.height // target.down), -(-facts.width // target.across))
         self._painter = Painter(levels, planes, interlaced=facts.interlaced)
         self._asker = Asker(self.colorizer, facts)
-        self._steady = Steady(self._ask, self.coding.options.steadiness)
+        self._steady = Steady(self._ask, self.coding.options.steadiness, self._lead)
         self._looker = Encoder(self.coding)
         self._encoder: Encoder | None = None
         self._writer: PartWriter | None = None
+        self._kept = self._bytes = 0  # frames and bytes of the parts, counted as they come
         self._open: deque[_Open] = deque()
         self._since = 0
         self._carried: State | None = None
@@ -124,6 +126,9 @@ class Making:
         self._now = self.steering
         self._key = ""
         self._hints: dict[int, tuple[Hint, ...]] = {}
+        self._led: ShotFrames | None = None
+        self._ahead = Reading(facts).between(self.coding.options.start, self.coding.options.stop)
+        self._next: FilmFrame | None = None  # of those ahead, the one that was read too far
 
     def run(self) -> None:
         """Make the parts that are not there yet.
@@ -145,6 +150,8 @@ class Making:
         finally:
             if self._writer is not None:
                 self._writer.__exit__(None, None, None)
+            if self._led is not None:
+                self._led.close()
             if not self.parts:
                 self.store.remove()
         if not self.parts:
@@ -195,12 +202,13 @@ class Making:
     def _shot_of(self, frame: FilmFrame) -> int:
         """Return the number of the listed shot that a frame belongs to."""
         seconds = self._seconds(frame) + 6e-4  # a list is written to the millisecond
-        starts = [shot.start for shot in self.shots or ()]
+        assert self.shots is not None
+        starts = [shot.start for shot in self.shots.shots]
         return max(0, int(np.searchsorted(starts, seconds, side="right")) - 1)
 
     def _follow_hints(self) -> None:
         """Follow the hints of the list through their shots."""
-        shots = self.shots or ()
+        shots = () if self.shots is None else self.shots.shots
         hinted = {number for number, shot in enumerate(shots) if shot.hints}
         if not hinted:
             return
@@ -229,19 +237,65 @@ class Making:
 
     def _ask(self, number: int, lightness: Float32) -> Float32:
         self.asked += 1
-        hints = self._hints.get(number, ())
+        hints, led = self._hints.get(number, ()), self._lead(number)
+        if led is not None and self.colorizer.info.accepts_hints:
+            hints += led.hints(lightness, (self.coding.facts.height, self.coding.facts.width))
         steering = dataclasses.replace(self._now, hints=hints) if hints else self._now
         return self._asker.ask(lightness, steering)
+
+    def _lead(self, number: int) -> Led | None:
+        return None if self._led is None else self._led.at(number)
+
+    def _lead_shot(self, number: int, first: int) -> None:
+        """Carry the colours of a person's frames through a listed shot, before it is coloured.
+
+        Args:
+            number: of the shot.
+            first: number of its first frame.
+        """
+        if self._led is not None:
+            self._led.close()
+            self._led = None
+        assert self.shots is not None
+        anchors = self.shots.anchors.get(number)
+        if not anchors or (self._first > first and not self.parts[-1].open):  # it is there already
+            return
+        facts, size = self.coding.facts, self._size
+        led = self._led = ShotFrames(first, size, self.store.folder)
+        times: list[int] = []
+        for frame in self._scouted(number):
+            led.add(self._painter.lightness(self._looker.luma(frame)[1], *size))
+            times.append(frame.pts)
+        at = [first + int(np.argmin(np.abs(np.subtract(times, one.pts)))) for one in anchors]
+        led.lead({n: anchor_ab(one, facts, size) for n, one in zip(at, anchors, strict=True)})
+
+    def _scouted(self, number: int) -> Iterator[FilmFrame]:
+        """Yield the frames of a listed shot, ahead of its colouring."""
+        while (frame := self._next or next(self._ahead, None)) is not None:
+            self._next = None
+            at = self._shot_of(frame)
+            if at > number:
+                self._next = frame
+                return
+            if at == number:
+                yield frame
 
     def _reuse(self, first: int) -> None:
         """Take over the parts that are there already from a frame on."""
         found = self.store.parts(first, self._key)
-        self.parts += found
+        for part in found:
+            self._keep(part)
         frames = sum(part.frames for part in found)
         self.resumed += frames
         self._first = first + frames
         if found and found[-1].open:
             self._carried = self.store.state(found[-1])
+
+    def _keep(self, part: Part) -> None:
+        """Count a part among those that the film needs."""
+        self.parts.append(part)
+        self._kept += part.frames
+        self._bytes += part.size
 
     def _take_listed(self, one: _Open) -> None:
         """Take a frame of a film whose shots a person has listed."""
@@ -250,10 +304,11 @@ class Making:
         cut = number != self._shot
         if cut:
             self._end_shot(least=0)
-            shot = self.shots[number]
-            self._shot, self._now = number, shot.steering(self.steering)
-            self._key = hashlib.sha256(repr((shot, self.steering)).encode()).hexdigest()
+            self._shot, self._now = number, self.shots.shots[number].steering(self.steering)
+            made_of = f"{self.shots.key(number)} {self.steering!r}"
+            self._key = hashlib.sha256(made_of.encode()).hexdigest()
             self._reuse(one.frame.number)
+            self._lead_shot(number, one.frame.number)
         if one.frame.number >= self._first:
             self._take(one, cut=cut)
 
@@ -271,7 +326,8 @@ class Making:
             self._since += self.parts[-1].since
             self._carried = None
             return
-        self._settle(self._steady.push(number, one.seen, cut=False))
+        held = self._led is not None and number in self._led.held
+        self._settle(self._steady.push(number, one.seen, cut=False, key=held))
         writer, carried = self._writer, self._steady.state
         if writer is not None and writer.frames >= MOST_PART and carried is not None:
             self._close(carried)
@@ -304,7 +360,7 @@ class Making:
         for packet in encoder.finish():
             writer.add(packet)
         since = self._since - len(self._open)
-        self.parts.append(writer.commit(encoder.header, since=since, state=carried))
+        self._keep(writer.commit(encoder.header, since=since, state=carried))
         self._writer = self._encoder = None
         self._check_room()
 
@@ -314,8 +370,7 @@ class Making:
         Raises:
             OutputError: if it will not.
         """
-        made = sum(one.size for part in self.parts for one in part.packets)
-        done = sum(part.frames for part in self.parts)
+        made, done = self._bytes, self._kept
         whole = made * max(done, self.coding.facts.frames) / max(1, done)
         options = self.coding.options
         if options.start is not None or options.stop is not None:
@@ -332,6 +387,5 @@ class Making:
     def _report(self, writer: PartWriter) -> None:
         if self.progress is None:
             return
-        coded = sum(one.size for part in self.parts for one in part.packets) + writer.size
-        done = sum(part.frames for part in self.parts) + writer.frames
+        coded, done = self._bytes + writer.size, self._kept + writer.frames
         self.progress(Progress(done, self.coding.facts.frames, coded))

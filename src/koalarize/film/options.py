@@ -75,6 +75,14 @@ class FilmOptions:
         Path | None,
         Help("Colour by a list that --list-shots wrote.", metavar="FILE"),
     ] = None
+    frames: Annotated[
+        Path | None,
+        Help(
+            "Carry the colours of frames that --export-frames wrote, and you coloured, through "
+            "their shots.",
+            metavar="FOLDER",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         check_all(self)

@@ -68,6 +68,11 @@ class Part:
     header: str
     packets: tuple[Coded, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes of all its packets."""
+        return sum(one.size for one in self.packets)
+
 
 class Store:
     """A folder beside a film that holds its parts."""
@@ -110,7 +115,7 @@ class Store:
                 size = self._file(part.first, ".packets").stat().st_size
             except (OSError, KeyError, TypeError, ValueError):
                 break
-            whole = size == sum(one.size for one in part.packets)
+            whole = size == part.size
             if part.first != first or part.key != key or not whole:
                 break
             found.append(part)
@@ -197,6 +202,7 @@ class PartWriter:
         self._packets: list[Coded] = []
         self._stream = base.with_suffix(".packets").open("wb")
         self.frames = 0
+        self.size = 0  # bytes so far
 
     def __enter__(self) -> PartWriter:
         return self
@@ -209,11 +215,6 @@ class PartWriter:
     ) -> None:
         self._stream.close()
 
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return sum(one.size for one in self._packets)
-
     def add(self, packet: av.Packet[Stream]) -> None:
         """Write a packet."""
         data = bytes(packet)
@@ -221,6 +222,7 @@ class PartWriter:
         duration = packet.duration or 0
         self._packets.append(Coded(packet.pts, duration, packet.is_keyframe, len(data)))
         self._stream.write(data)
+        self.size += len(data)
 
     def commit(self, header: bytes, *, since: int, state: State | None) -> Part:
         """End the part: from now on it is there.

@@ -1,6 +1,7 @@
-"""A film read: which stream is the film, its facts, its frames with times that always rise.
+"""The frames of a film, with times that always rise.
 
-Not here: the planes of a frame (``film.planes``), the other streams (``film.write``). What cannot
+Not here: its facts (``film.facts``), the planes of a frame (``film.planes``), the other streams
+(``film.write``). What cannot
 be decoded is passed over and noted, so that the film goes on behind it.
 """
 
@@ -8,77 +9,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+import itertools
+import math
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from koalarize.errors import FilmError
-from koalarize.film.planes import chroma_planes, layout_of
+from koalarize.film.facts import Facts, open_film
+from koalarize.film.seek import Index, index_of
 
-__all__ = ["NOT_FILMS", "Facts", "FilmFrame", "Reading", "frames_at", "open_film", "read_facts"]
+__all__ = ["FilmFrame", "Reading", "frame_index", "frames_at", "pictures_at"]
 
-#: What marks a stream of pictures that is no film.
-NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-_LOOKED_AT = 5  # frames at the start, to learn whether a film is interlaced
 _MOST_ERRORS = 1000  # in a row, of a container that cannot be read on
-_COLORED = 4.0  # 8-bit steps: standard deviation of chroma; film grain in it stays below 2
 _EVEN = 12  # frames one step apart, and few others, that make a film one of a single rate
 _HOLE = 3  # steps without a frame that are a hole in such a film
+_SEEK_FROM = 10.0  # seconds: a span that begins earlier is reached soon enough without seeking
+_EARLIER = 1  # seconds before a key frame: some containers land behind what they are asked for
 _JUMP = 1.0  # seconds: a time that falls by more starts the clock of a stream afresh
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a film before it is read through.
-
-    Attributes:
-        path: the file.
-        stream: number of the stream that is the film.
-        codec: FFmpeg's name of how it is coded.
-        width: pixels.
-        height: pixels.
-        pixel_format: FFmpeg's name.
-        time_base: seconds a tick of its times.
-        rate: frames a second, or a guess.
-        frames: how many it should have; 0 where nothing says.
-        seconds: how long it should be; 0 where nothing says.
-        start: ticks: the time of its first frame.
-        aspect: width of a pixel to its height; None where nothing says.
-        rotation: degrees by which players turn it.
-        interlaced: whether its frames are two fields each.
-        primaries: of its colours, as ISO/IEC 23091-2 numbers them; 2 where nothing says.
-        transfer: the same for its curve.
-        matrix: the same for its matrix.
-        full_range: whether black is 0; None where nothing says.
-        colored: whether it clearly has colours of its own.
-    """
-
-    path: Path
-    stream: int
-    codec: str
-    width: int
-    height: int
-    pixel_format: str
-    time_base: Fraction
-    rate: Fraction
-    frames: int
-    seconds: float
-    start: int
-    aspect: Fraction | None
-    rotation: int
-    interlaced: bool
-    primaries: int
-    transfer: int
-    matrix: int
-    full_range: bool | None
-    colored: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,12 +56,14 @@ class Reading:
 
     Attributes:
         facts: of the film.
+        index: of the film, where it is known already.
         damaged: from and to, in seconds, of what could not be decoded.
         resized: how many frames had another size or pixel format and were brought to the first's.
         retimed: how many frames had no time, or one that did not rise.
     """
 
     facts: Facts
+    index: Index | None = None
     damaged: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     resized: int = 0
     retimed: int = 0
@@ -129,7 +83,7 @@ class Reading:
             stop: seconds before which it ends; None to the end.
         """
         number = 0
-        for frame in self.frames():
+        for frame in self._since(start):
             seconds = float(frame.pts * self.facts.time_base)
             if stop is not None and seconds >= stop - 1e-6:
                 return
@@ -137,8 +91,32 @@ class Reading:
                 yield dataclasses.replace(frame, number=number)
                 number += 1
 
-    def frames(self) -> Iterator[FilmFrame]:
-        """Yield every frame that can be decoded, in the order of showing."""
+    def _since(self, start: float | None) -> Iterator[FilmFrame]:
+        """Yield frames from shortly before a time on, or from the beginning."""
+        if start is not None and start - self.facts.begin > _SEEK_FROM:
+            index = self.index or _index(self.facts, start)
+            ticks = math.ceil(Fraction(start - 1e-6) / self.facts.time_base)
+            entry = None if index is None else index.entry(ticks)
+            if index is not None and entry is not None:
+                frames = self.frames(entry)
+                try:
+                    first = _sought(frames, index, entry, ticks)
+                except _ElsewhereError:
+                    frames.close()
+                    self.damaged, self.resized, self.retimed = [], 0, 0
+                    self._even = self._uneven = 0
+                else:
+                    yield first
+                    yield from frames
+                    return
+        yield from self.frames()
+
+    def frames(self, entry: int | None = None) -> Generator[FilmFrame]:
+        """Yield every frame that can be decoded, in the order of showing.
+
+        Args:
+            entry: ticks of a key frame at which to begin; None begins with the film.
+        """
         facts = self.facts
         step = self.step
         last: int | None = None
@@ -147,8 +125,12 @@ class Reading:
             stream = container.streams[facts.stream]
             assert isinstance(stream, VideoStream)
             stream.thread_type = "AUTO"  # type: ignore[assignment]
+            if entry is not None:
+                container.seek(entry - math.ceil(_EARLIER / facts.time_base), stream=stream)
             for picture in self._decoded(container, stream):
                 pts = picture.pts if picture.pts is not None else picture.dts
+                if entry is not None and (pts is None or pts < entry):
+                    continue
                 duration = picture.duration or 0
                 if pts is None:
                     pts = 0 if last is None else last + step
@@ -220,29 +202,65 @@ class Reading:
         return made
 
 
-def open_film(path: Path) -> InputContainer:
-    """Open a film.
+class _ElsewhereError(Exception):
+    """Seeking led to other frames than the film's list of times says."""
+
+
+def _sought(frames: Iterator[FilmFrame], index: Index, entry: int, ticks: int) -> FilmFrame:
+    """Return the first frame of a span, after the frames before it were as the list says.
 
     Raises:
-        FilmError: if it cannot be opened.
+        _ElsewhereError: if they were not.
     """
-    if not path.exists():
-        raise FilmError(f"`{path}` does not exist: check the name")
-    if path.is_dir():
-        raise FilmError(f"`{path}` is a folder but must be a film: name a file")
-    if path.stat().st_size == 0:
-        raise FilmError(f"`{path}` is empty: copy the film again")
-    if path.name.startswith("._"):
-        raise FilmError(
-            f"`{path}` is what macOS keeps beside a file, no film: use `{path.name[2:]}`"
-        )
+    wanted: int | None = entry
     try:
-        return av.open(str(path), metadata_errors="replace")
-    except (FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FilmError(
-            f"`{path}` cannot be read as a film ({reason}): check that it plays elsewhere"
-        ) from error
+        for frame in frames:
+            if frame.pts != wanted:
+                break
+            if frame.pts >= ticks:
+                return frame
+            wanted = index.next(frame.pts + 1)
+    except FFmpegError as error:  # a container that cannot be sought in
+        raise _ElsewhereError from error
+    raise _ElsewhereError
+
+
+def _index(facts: Facts, start: float | None = None) -> Index | None:
+    """Return the times of a film's frames, at least up to a time; None where none can be told."""
+    with open_film(facts.path) as container:
+        stream = container.streams[facts.stream]
+        assert isinstance(stream, VideoStream)
+        until = None if start is None else math.ceil(Fraction(start) / facts.time_base)
+        return index_of(container, stream, until)
+
+
+def frame_index(facts: Facts) -> Index:
+    """Return the times of all frames of a film: the number of a frame is its place among them.
+
+    Where the file does not say them the film is read through; decoding then begins only at its
+    beginning.
+    """
+    found = _index(facts)
+    return found or Index([frame.pts for frame in Reading(facts).frames()], [])
+
+
+def pictures_at(facts: Facts, index: Index, times: Sequence[int]) -> Iterator[FilmFrame]:
+    """Yield the frames shown at some times, exactly as reading the whole film gives them.
+
+    Args:
+        facts: of the film.
+        index: of the film.
+        times: ticks, of frames, rising.
+    """
+    if index.keys:
+        for ticks in times:
+            start = float(ticks * facts.time_base)
+            yield from itertools.islice(Reading(facts, index).between(start, None), 1)
+        return
+    wanted = set(times)
+    for frame in Reading(facts).frames():
+        if frame.pts in wanted:
+            yield frame
 
 
 def frames_at(facts: Facts, seconds: Sequence[float]) -> Iterator[av.VideoFrame]:
@@ -268,100 +286,3 @@ def frames_at(facts: Facts, seconds: Sequence[float]) -> Iterator[av.VideoFrame]
                         break
                 if last is not None:
                     yield last
-
-
-def read_facts(path: Path) -> Facts:
-    """Read what is known of a film before it is read through.
-
-    Raises:
-        FilmError: if it is no film, or none that can be decoded.
-    """
-    with open_film(path) as container:
-        stream = _main_stream(container, path)
-        first: av.VideoFrame | None = None
-        interlaced = False
-        looked_at = 0
-        for packet in container.demux(stream):
-            try:
-                pictures = packet.decode()
-            except FFmpegError:
-                continue
-            for picture in pictures:
-                first = first or picture
-                interlaced |= picture.interlaced_frame
-                looked_at += 1
-            if looked_at >= _LOOKED_AT:
-                break
-        if first is None:
-            raise FilmError(
-                f"`{path}` has no frame that can be decoded ({stream.codec_context.name}): "
-                "it is damaged, encrypted, or was cut off; check that it plays elsewhere"
-            )
-        return _facts(path, container, stream, first, interlaced)
-
-
-def _main_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the stream that is the film: not a cover, not a thumbnail; the largest."""
-    films = [stream for stream in container.streams.video if not stream.disposition & NOT_FILMS]
-    if not films:
-        covers = " but a cover picture" if container.streams.video else ""
-        raise FilmError(f"`{path}` has no moving pictures{covers}: name a film")
-    best = max(films, key=lambda one: (bool(one.disposition & Disposition.default), one.frames))
-    try:
-        known = bool(best.codec_context.name)
-    except Exception:  # noqa: BLE001  # a stream that FFmpeg has no decoder for has no context
-        known = False
-    if not known:
-        raise FilmError(
-            f"`{path}` is coded in a way that FFmpeg cannot decode here, or is encrypted: "
-            "convert it to another format first"
-        )
-    return best
-
-
-def _facts(
-    path: Path,
-    container: InputContainer,
-    stream: VideoStream,
-    first: av.VideoFrame,
-    interlaced: bool,
-) -> Facts:
-    context = stream.codec_context
-    base = stream.time_base or Fraction(1, 1000)
-    rate = stream.guessed_rate or stream.average_rate or Fraction(25)
-    seconds = float(stream.duration * base) if stream.duration else 0.0
-    if not seconds and container.duration:
-        seconds = container.duration / av.time_base
-    aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
-    ranges = {1: False, 2: True}
-    return Facts(
-        path=path,
-        stream=stream.index,
-        codec=context.name,
-        width=first.width,
-        height=first.height,
-        pixel_format=first.format.name,
-        time_base=Fraction(base.numerator, base.denominator),
-        rate=Fraction(rate.numerator, rate.denominator),
-        frames=stream.frames or round(seconds * float(rate)),
-        seconds=seconds,
-        start=first.pts or 0,
-        aspect=Fraction(aspect.numerator, aspect.denominator) if aspect else None,
-        rotation=first.rotation,
-        interlaced=interlaced,
-        primaries=int(context.color_primaries),
-        transfer=int(context.color_trc),
-        matrix=int(first.colorspace),
-        full_range=ranges.get(int(first.color_range)),
-        colored=_is_colored(first),
-    )
-
-
-def _is_colored(picture: av.VideoFrame) -> bool:
-    """Tell whether a frame has colours that nobody would overlook: chroma that differs in it."""
-    layout = layout_of(picture.format.name)
-    if not layout.plain or not layout.across or len(picture.planes) < 3:
-        return False
-    unit = 2 ** (layout.depth - 8)
-    spread = [float(plane.std()) / unit for plane in chroma_planes(picture, layout)]
-    return max(spread) > _COLORED

@@ -30,7 +30,7 @@ from koalarize.steering.steering import PLAIN, Steering
 __all__ = ["Shot", "TimedHint", "clock", "list_path", "read_shots", "write_shots"]
 
 _NUMBERS = ("vividness", "warmth", "tint", "reach")
-_KEYS = ("from", "to", "hints", "reference", *_NUMBERS)
+_KEYS = ("from", "to", "hints", "frames", "reference", *_NUMBERS)
 _HINT_KEYS = ("time", "x", "y", "color", "radius", "reach")
 
 
@@ -56,12 +56,14 @@ class Shot:
         stop: seconds before which it ends.
         hints: of it.
         changes: fields of the steering that are its own.
+        frames: pictures of frames of it that a person has coloured.
     """
 
     start: float
     stop: float
     hints: tuple[TimedHint, ...] = ()
     changes: tuple[tuple[str, object], ...] = ()
+    frames: tuple[Path, ...] = ()
 
     def steering(self, base: Steering) -> Steering:
         """Return the steering of the shot, without its hints."""
@@ -139,6 +141,10 @@ def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
             changes.append(("reference", palette_of(path.parent / str(entry["reference"]))))
         dataclasses.replace(PLAIN, **dict(changes))  # type: ignore[arg-type]  # checks the bounds
         hints = tuple(_hint(one, start, stop, name) for one in entry.get("hints", ()))
+        names = entry.get("frames", ())
+        if isinstance(names, str):
+            raise TypeError("`frames` is a list of names")
+        frames = tuple(path.parent / str(one) for one in names)
     except (KeyError, TypeError, AttributeError) as error:
         raise OptionError(
             f"{name} of `{path}` is not as --list-shots writes it ({error}): it needs `from` and "
@@ -147,7 +153,7 @@ def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
     except OptionError as error:
         text = str(error)
         raise OptionError(text if name in text else f"{name} of `{path}`: {text}") from error
-    return Shot(start, stop, hints, tuple(changes))
+    return Shot(start, stop, hints, tuple(changes), frames)
 
 
 def _hint(entry: Mapping[str, Any], start: float, stop: float, name: str) -> TimedHint:

@@ -17,10 +17,11 @@ from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import FilmError
 from koalarize.film.encode import Encoder, coding_of
+from koalarize.film.facts import Facts
 from koalarize.film.levels import Levels
 from koalarize.film.options import FilmOptions
 from koalarize.film.paint import Painter
-from koalarize.film.read import Facts, Reading, frames_at
+from koalarize.film.read import Reading, frames_at
 from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette

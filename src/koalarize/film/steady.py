@@ -17,12 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from koalarize.film.flow import Flow, Seen, Way
+from koalarize.film.lead import Led
 
 __all__ = ["Settled", "State", "Steady"]
 
 Float32 = npt.NDArray[np.float32]
 #: Asks the network: number of the frame and its L* (h, w) -> ab (2, h, w), Lab units.
 Ask = Callable[[int, Float32], Float32]
+#: Says what a person's frames say of a frame, by its number; None if its shot has none.
+Lead = Callable[[int], Led | None]
 
 _MOST_APART = 8  # frames from one key frame to the next
 _LEAST_TRUST = 0.75  # mean over a frame; below it the frame becomes a key frame itself
@@ -63,14 +66,16 @@ class State:
 class Steady:
     """Takes the frames of a film in order and settles their colours a few frames later."""
 
-    def __init__(self, ask: Ask, steadiness: float) -> None:
+    def __init__(self, ask: Ask, steadiness: float, lead: Lead = lambda number: None) -> None:
         """Begin.
 
         Args:
             ask: asks the network.
             steadiness: 0 colours each frame alone, 1 holds colours longest.
+            lead: says what a person's frames say.
         """
         self._ask = ask
+        self._lead = lead
         self._most = min(_LONGEST_MEAN, 1 / max(1 - steadiness, 1e-6))
         self._apart = _MOST_APART if steadiness > 0 else 1
         self._alone = steadiness <= 0
@@ -89,13 +94,14 @@ class Steady:
         self._flow = Flow(*seen.lightness.shape)
         self._begin(state, seen)
 
-    def push(self, number: int, seen: Seen, *, cut: bool) -> list[Settled]:
+    def push(self, number: int, seen: Seen, *, cut: bool, key: bool = False) -> list[Settled]:
         """Take the next frame.
 
         Args:
             number: of the frame.
             seen: the frame.
             cut: whether it begins a shot.
+            key: whether it must be a key frame.
 
         Returns:
             The frames whose colours are known by it, in order.
@@ -105,13 +111,16 @@ class Steady:
             self._flow = Flow(*seen.lightness.shape)
         if self._key is None:
             ab = self._ask(number, seen.lightness)
+            led = self._lead(number)
+            if led is not None:
+                ab = led.over(ab)
             self._begin(State(number, ab, np.ones(ab.shape[1:], np.float32)), seen)
             return settled
         way = self._flow.on(seen, self._frames[-1], self._frames[0], self._ways[-1])
         self._frames.append(seen)
         self._ways.append(way)
         far = len(self._frames) - 1
-        if far >= self._apart or float(way.trust.mean()) < _LEAST_TRUST:
+        if key or far >= self._apart or float(way.trust.mean()) < _LEAST_TRUST:
             settled += self._close()
         return settled
 
@@ -156,9 +165,14 @@ class Steady:
         """Return what is carried over a new key frame: the mean, and the network's answer."""
         assert self._key is not None
         answer = self._ask(number, self._calmed(seen))
+        led = self._lead(number)
+        if led is not None:
+            answer = led.over(answer)
         if self._alone:
             return State(number, answer, np.ones_like(seen.lightness))
         count = way.take(self._key.count[None])[0] * way.trust
+        if led is not None:  # what a person says is steady by itself
+            count = count * (1 - led.share)
         count = np.minimum(count, np.float32(self._most - 1))
         carried = way.take(self._key.ab)
         ab = ((answer + count * carried) / (1 + count)).astype(np.float32)

@@ -21,9 +21,9 @@ from av.video.stream import VideoStream
 
 from koalarize.errors import OutputError
 from koalarize.film.encode import Coding, set_up
+from koalarize.film.facts import NOT_FILMS, Facts, open_film
 from koalarize.film.options import CODECS
 from koalarize.film.parts import Part, Store
-from koalarize.film.read import NOT_FILMS, Facts, open_film
 
 __all__ = ["FORMATS", "Held", "Span", "held_by", "write_film"]
 

@@ -1,0 +1,290 @@
+"""Frames that a person colours elsewhere: one a shot written out, and read as colours of that shot.
+
+Not here: how their colours go through the shot (``film.lead``), the list of shots
+(``film.shot_list``). A frame is known by its number in the film, as in ``ref_000123.png``.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from koalarize import color
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.errors import OptionError, OutputError
+from koalarize.film.facts import Facts
+from koalarize.film.options import FilmOptions
+from koalarize.film.read import frame_index, pictures_at
+from koalarize.film.shot_list import Shot, clock, read_shots
+from koalarize.film.spread import find_shots
+from koalarize.photo.files import read_extensions, sha256_of, write_bytes
+from koalarize.photo.photo import Photo
+from koalarize.steering.steering import Steering
+
+__all__ = ["Anchor", "Shots", "anchor_ab", "export_frames", "shots_of"]
+
+Float32 = npt.NDArray[np.float32]
+UInt8 = npt.NDArray[np.uint8]
+
+_NAME = re.compile(r"ref_(\d{1,9})(?:\.[^.]+)*\.[^.]+")
+_OTHER_SHAPE = 0.04  # by which the proportions of a picture may differ from the film's
+_GREY = 1.5  # Lab units: mean chroma below which nobody has coloured a picture
+_TOLERANCE = 1e-3  # seconds: a list is written to the millisecond
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A frame that a person has coloured.
+
+    Attributes:
+        pts: when it is shown, ticks of the film's time base.
+        number: of the frame, from 0.
+        path: of the picture.
+        sha256: of the picture.
+    """
+
+    pts: int
+    number: int
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Shots:
+    """The shots of a film that are known before it is coloured.
+
+    Attributes:
+        shots: in order.
+        anchors: of a shot, by its number from 0: the frames of it that a person has coloured.
+        notes: what of what was given is not used, a phrase each.
+    """
+
+    shots: Sequence[Shot]
+    anchors: Mapping[int, tuple[Anchor, ...]] = dataclasses.field(
+        default_factory=dict[int, tuple[Anchor, ...]]
+    )
+    notes: tuple[str, ...] = ()
+
+    def key(self, number: int) -> str:
+        """Return what a shot is made of, as one text."""
+        anchors = [(one.pts, one.sha256) for one in self.anchors.get(number, ())]
+        return repr((dataclasses.replace(self.shots[number], frames=()), anchors))
+
+
+def shots_of(facts: Facts, options: FilmOptions) -> Shots | None:
+    """Return the shots that a person's list or a person's frames say; None if there is neither.
+
+    Raises:
+        OptionError: if the list or a frame cannot be used.
+        PhotoError: if a picture cannot be read.
+        FilmError: if nothing of the film is wanted.
+    """
+    listed = None if options.shots is None else read_shots(options.shots)
+    paths = [] if listed is None else [path for shot in listed for path in shot.frames]
+    if options.frames is not None:
+        paths += _frames_in(options.frames)
+    if not paths:
+        return None if listed is None else Shots(listed)
+    if listed is None:
+        listed = [Shot(start, stop) for start, stop in find_shots(facts, options)]
+    anchors, grey = _anchors(paths, facts)
+    found: dict[int, tuple[Anchor, ...]] = {}
+    for anchor in anchors:
+        number = _shot_of(anchor, listed, facts)
+        found[number] = (*found.get(number, ()), anchor)
+    notes = (f"{grey} of {len(paths)} reference frames are grey and say nothing",) if grey else ()
+    return Shots(listed, found, notes)
+
+
+def _frames_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise OptionError(
+            f"`--frames` is `{folder}`, which is no folder: --export-frames writes one"
+        )
+    kinds = read_extensions()
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if _NAME.fullmatch(path.name) and path.suffix.lower() in kinds
+    ]
+    if not found:
+        raise OptionError(
+            f"`{folder}` has no picture called as `ref_000123.png`: --export-frames writes them"
+        )
+    return found
+
+
+def _anchors(paths: Sequence[Path], facts: Facts) -> tuple[list[Anchor], int]:
+    """Return the coloured ones of some frames, in order, and how many others there are."""
+    times = frame_index(facts).times
+    found: dict[int, Anchor] = {}
+    grey = 0
+    for path in paths:
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            raise OptionError(f"`{path}` must be called by its frame's number: `ref_000123.png`")
+        number = int(match[1])
+        if number >= len(times):
+            raise OptionError(
+                f"`{path}` is frame {number} but the film has frames 0 to {len(times) - 1}: "
+                "call it by its number"
+            )
+        if _is_grey(path, facts):
+            grey += 1
+        elif number in found:
+            raise OptionError(
+                f"`{path}` and `{found[number].path}` are both frame {number}: take one away"
+            )
+        else:
+            found[number] = Anchor(times[number], number, path, sha256_of(path))
+    if not found:
+        raise OptionError(
+            f"none of the {grey} reference frames beside `{paths[0]}` has colours: colour them "
+            "first, in an image editor or by another model"
+        )
+    return [found[number] for number in sorted(found)], grey
+
+
+def _shot_of(anchor: Anchor, shots: Sequence[Shot], facts: Facts) -> int:
+    seconds = float(anchor.pts * facts.time_base)
+    for number, shot in enumerate(shots):
+        if shot.start - _TOLERANCE <= seconds < shot.stop - _TOLERANCE:
+            return number
+    raise OptionError(
+        f"`{anchor.path}` is shown at {clock(seconds)}, in no shot of what is coloured "
+        f"({clock(shots[0].start)} to {clock(shots[-1].stop)}): take it away, or widen that"
+    )
+
+
+def _is_grey(path: Path, facts: Facts) -> bool:
+    """Tell whether nobody has coloured a picture; check that it is a whole frame.
+
+    Raises:
+        OptionError: if it has other proportions than the film.
+    """
+    photo = Photo.read(path)
+    width, height = _shown_size(facts)
+    apart = (photo.width / photo.height) / (width / height)
+    if not 1 - _OTHER_SHAPE <= apart <= 1 + _OTHER_SHAPE:
+        raise OptionError(
+            f"`{path}` has {photo.width}x{photo.height} pixels but a frame is shown at "
+            f"{width}x{height}: it may have another size, but must show the whole frame"
+        )
+    if photo.is_grey:
+        return True
+    ab = _small_ab(photo, (64, 64))
+    return float(np.hypot(ab[0], ab[1]).mean()) < _GREY
+
+
+def anchor_ab(anchor: Anchor, facts: Facts, size: tuple[int, int]) -> Float32:
+    """Return (2, h, w) ab of a person's frame on the small grid of the film.
+
+    Raises:
+        PhotoError: if it cannot be read.
+    """
+    photo = Photo.read(anchor.path)
+    turns = _turns(facts)
+    ab = _small_ab(photo, size if turns % 2 == 0 else (size[1], size[0]))
+    return np.ascontiguousarray(np.rot90(ab, -turns, axes=(1, 2)))
+
+
+def _small_ab(photo: Photo, size: tuple[int, int]) -> Float32:
+    """Return (2, h, w) ab of a picture, brought to a size."""
+    pixels = photo.pixels
+    while pixels.shape[0] >= 4 * size[0] and pixels.shape[1] >= 4 * size[1]:
+        half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+        pixels = cv2.resize(pixels, half, interpolation=cv2.INTER_AREA)
+    if pixels.ndim == 2:
+        return np.zeros((2, *size), np.float32)
+    ab = color.srgb_to_lab(pixels)[..., 1:]
+    small = cv2.resize(ab, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(np.moveaxis(cast(Float32, small), -1, 0), np.float32)
+
+
+def _turns(facts: Facts) -> int:
+    return round(facts.rotation / 90) % 4
+
+
+def _shown_size(facts: Facts) -> tuple[int, int]:
+    """Return width and height of a frame as players show it, with square pixels."""
+    width, height = max(1, round(facts.width * (facts.aspect or 1))), facts.height
+    return (width, height) if _turns(facts) % 2 == 0 else (height, width)
+
+
+def export_frames(
+    colorizer: Colorizer | None,
+    facts: Facts,
+    folder: Path,
+    steering: Steering,
+    options: FilmOptions,
+    *,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write the middle frame of each shot, upright and with square pixels, to be coloured.
+
+    Args:
+        colorizer: colours them as a beginning; None writes them grey.
+        facts: of the film.
+        folder: made where it is missing.
+        steering: what is asked of the colours.
+        options: what of the film, and its list of shots if it has one.
+        overwrite: replace frames that are there.
+
+    Returns:
+        The pictures.
+
+    Raises:
+        FilmError: if nothing of the film is wanted.
+        OutputError: if they cannot be written, or are there already.
+    """
+    if options.shots is None:
+        shots = [Shot(start, stop) for start, stop in find_shots(facts, options)]
+    else:
+        shots = read_shots(options.shots)
+    index = frame_index(facts)
+    wanted: dict[int, Shot] = {}  # by their times
+    for shot in shots:
+        first, last = (
+            bisect.bisect_left(index.times, round((time - _TOLERANCE) / facts.time_base))
+            for time in (shot.start, shot.stop)
+        )
+        if first < last:
+            wanted[index.times[(first + last) // 2]] = shot
+    places = {pts: number for number, pts in enumerate(index.times)}
+    paths = {pts: folder / f"ref_{places[pts]:06d}.png" for pts in wanted}
+    for path in paths.values():
+        if path.exists() and not overwrite:
+            raise OutputError(
+                f"`{path}` exists already and may have been coloured: move it, or add --overwrite."
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder `{folder}` cannot be made ({error.strerror}): name another one"
+        ) from error
+    for frame in pictures_at(facts, index, sorted(paths)):
+        grey = frame.picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
+        grey = np.ascontiguousarray(np.rot90(grey, _turns(facts)))
+        if (grey.shape[1], grey.shape[0]) != _shown_size(facts):
+            image = Image.fromarray(grey).resize(_shown_size(facts), Image.Resampling.LANCZOS)
+            grey = np.asarray(image)
+        shown: UInt8 = grey
+        if colorizer is not None:
+            asked = wanted[frame.pts].steering(steering)
+            shown = colorizer.photo(Photo(grey), asked).photo.pixels
+        buffer = io.BytesIO()
+        Image.fromarray(shown).save(buffer, "PNG")
+        write_bytes(buffer.getvalue(), paths[frame.pts], overwrite=overwrite)
+    return list(paths.values())

@@ -1,0 +1,200 @@
+"""What is known of a film before it is read through: which stream is the film, and its facts.
+
+Not here: its frames (``film.read``), the planes of a frame (``film.planes``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from koalarize.errors import FilmError
+from koalarize.film.planes import chroma_planes, layout_of
+
+__all__ = ["NOT_FILMS", "Facts", "open_film", "read_facts"]
+
+#: What marks a stream of pictures that is no film.
+NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_LOOKED_AT = 5  # frames at the start, to learn whether a film is interlaced
+_COLORED = 4.0  # 8-bit steps: standard deviation of chroma; film grain in it stays below 2
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a film before it is read through.
+
+    Attributes:
+        path: the file.
+        stream: number of the stream that is the film.
+        codec: FFmpeg's name of how it is coded.
+        width: pixels.
+        height: pixels.
+        pixel_format: FFmpeg's name.
+        time_base: seconds a tick of its times.
+        rate: frames a second, or a guess.
+        frames: how many it should have; 0 where nothing says.
+        seconds: how long it should be; 0 where nothing says.
+        start: ticks: the time of its first frame.
+        aspect: width of a pixel to its height; None where nothing says.
+        rotation: degrees by which players turn it.
+        interlaced: whether its frames are two fields each.
+        primaries: of its colours, as ISO/IEC 23091-2 numbers them; 2 where nothing says.
+        transfer: the same for its curve.
+        matrix: the same for its matrix.
+        full_range: whether black is 0; None where nothing says.
+        colored: whether it clearly has colours of its own.
+    """
+
+    path: Path
+    stream: int
+    codec: str
+    width: int
+    height: int
+    pixel_format: str
+    time_base: Fraction
+    rate: Fraction
+    frames: int
+    seconds: float
+    start: int
+    aspect: Fraction | None
+    rotation: int
+    interlaced: bool
+    primaries: int
+    transfer: int
+    matrix: int
+    full_range: bool | None
+    colored: bool = False
+
+    @property
+    def begin(self) -> float:
+        """Seconds at which its first frame is shown."""
+        return float(self.start * self.time_base)
+
+
+def open_film(path: Path) -> InputContainer:
+    """Open a film.
+
+    Raises:
+        FilmError: if it cannot be opened.
+    """
+    if not path.exists():
+        raise FilmError(f"`{path}` does not exist: check the name")
+    if path.is_dir():
+        raise FilmError(f"`{path}` is a folder but must be a film: name a file")
+    if path.stat().st_size == 0:
+        raise FilmError(f"`{path}` is empty: copy the film again")
+    if path.name.startswith("._"):
+        raise FilmError(
+            f"`{path}` is what macOS keeps beside a file, no film: use `{path.name[2:]}`"
+        )
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except (FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise FilmError(
+            f"`{path}` cannot be read as a film ({reason}): check that it plays elsewhere"
+        ) from error
+
+
+def read_facts(path: Path) -> Facts:
+    """Read what is known of a film before it is read through.
+
+    Raises:
+        FilmError: if it is no film, or none that can be decoded.
+    """
+    with open_film(path) as container:
+        stream = _main_stream(container, path)
+        first: av.VideoFrame | None = None
+        interlaced = False
+        looked_at = 0
+        for packet in container.demux(stream):
+            try:
+                pictures = packet.decode()
+            except FFmpegError:
+                continue
+            for picture in pictures:
+                first = first or picture
+                interlaced |= picture.interlaced_frame
+                looked_at += 1
+            if looked_at >= _LOOKED_AT:
+                break
+        if first is None:
+            raise FilmError(
+                f"`{path}` has no frame that can be decoded ({stream.codec_context.name}): "
+                "it is damaged, encrypted, or was cut off; check that it plays elsewhere"
+            )
+        return _facts(path, container, stream, first, interlaced)
+
+
+def _main_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Return the stream that is the film: not a cover, not a thumbnail; the largest."""
+    films = [stream for stream in container.streams.video if not stream.disposition & NOT_FILMS]
+    if not films:
+        covers = " but a cover picture" if container.streams.video else ""
+        raise FilmError(f"`{path}` has no moving pictures{covers}: name a film")
+    best = max(films, key=lambda one: (bool(one.disposition & Disposition.default), one.frames))
+    try:
+        known = bool(best.codec_context.name)
+    except Exception:  # noqa: BLE001  # a stream that FFmpeg has no decoder for has no context
+        known = False
+    if not known:
+        raise FilmError(
+            f"`{path}` is coded in a way that FFmpeg cannot decode here, or is encrypted: "
+            "convert it to another format first"
+        )
+    return best
+
+
+def _facts(
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    first: av.VideoFrame,
+    interlaced: bool,
+) -> Facts:
+    context = stream.codec_context
+    base = stream.time_base or Fraction(1, 1000)
+    rate = stream.guessed_rate or stream.average_rate or Fraction(25)
+    seconds = float(stream.duration * base) if stream.duration else 0.0
+    if not seconds and container.duration:
+        seconds = container.duration / av.time_base
+    aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
+    ranges = {1: False, 2: True}
+    return Facts(
+        path=path,
+        stream=stream.index,
+        codec=context.name,
+        width=first.width,
+        height=first.height,
+        pixel_format=first.format.name,
+        time_base=Fraction(base.numerator, base.denominator),
+        rate=Fraction(rate.numerator, rate.denominator),
+        frames=stream.frames or round(seconds * float(rate)),
+        seconds=seconds,
+        start=first.pts or 0,
+        aspect=Fraction(aspect.numerator, aspect.denominator) if aspect else None,
+        rotation=first.rotation,
+        interlaced=interlaced,
+        primaries=int(context.color_primaries),
+        transfer=int(context.color_trc),
+        matrix=int(first.colorspace),
+        full_range=ranges.get(int(first.color_range)),
+        colored=_is_colored(first),
+    )
+
+
+def _is_colored(picture: av.VideoFrame) -> bool:
+    """Tell whether a frame has colours that nobody would overlook: chroma that differs in it."""
+    layout = layout_of(picture.format.name)
+    if not layout.plain or not layout.across or len(picture.planes) < 3:
+        return False
+    unit = 2 ** (layout.depth - 8)
+    spread = [float(plane.std()) / unit for plane in chroma_planes(picture, layout)]
+    return max(spread) > _COLORED

@@ -1,0 +1,77 @@
+"""A span of a film is reached without decoding what is before it, and has the same frames."""
+
+from __future__ import annotations
+
+import pytest
+
+import film_parts as fp
+from koalarize.film import read
+from koalarize.film.facts import read_facts
+from koalarize.film.read import Reading, frame_index
+
+_KEYS = {"g": "8", "bf": "2", "preset": "ultrafast"}
+
+
+@pytest.fixture
+def sought(monkeypatch):
+    """Seek in short films too; yields where each reading begins."""
+    monkeypatch.setattr(read, "_SEEK_FROM", 0.1)
+    monkeypatch.setattr(read, "_EARLIER", 0.1)
+    entries: list[int | None] = []
+    frames = Reading.frames
+
+    def noted(self, entry=None):
+        entries.append(entry)
+        return frames(self, entry)
+
+    monkeypatch.setattr(Reading, "frames", noted)
+    return entries
+
+
+def frames_of(reading, start):
+    return [(one.pts, one.picture.to_ndarray().tobytes()) for one in reading.between(start, None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("film.mp4", "libx264", _KEYS),
+        ("open.mkv", "libx264", {"x264-params": "open-gop=1:keyint=8:bframes=3"}),
+        ("intra.mp4", "libx264", {"x264-params": "intra-refresh=1:keyint=8"}),
+        ("film.ts", "mpeg2video", {"g": "6", "bf": "2"}),
+        ("film.avi", "mpeg4", {"g": "8", "bf": "2"}),
+    ],
+)
+def test_a_span_has_the_frames_of_the_whole(tmp_path, sought, name, codec, options):
+    facts = read_facts(fp.write(tmp_path / name, fp.moved(60), codec=codec, options=options))
+    whole = frames_of(Reading(facts), None)
+    assert frame_index(facts).times == [pts for pts, _ in whole]
+    start = float(whole[43][0] * facts.time_base)
+    sought.clear()
+    assert frames_of(Reading(facts), start) == whole[43:]
+    assert sought[0] is not None
+    assert sought[0] > whole[20][0]
+
+
+def test_a_film_without_times_is_read_from_its_beginning(tmp_path, sought):
+    facts = read_facts(fp.write(tmp_path / "film.h264", fp.moved(40), options=_KEYS))
+    whole = frames_of(Reading(facts), None)
+    sought.clear()
+    start = float(whole[30][0] * facts.time_base)
+    assert frames_of(Reading(facts), start) == whole[30:]
+    assert sought == [None]
+    assert frame_index(facts).times == [pts for pts, _ in whole]
+
+
+def test_a_film_that_seeks_to_elsewhere_is_read_from_its_beginning(tmp_path, sought, monkeypatch):
+    facts = read_facts(fp.write(tmp_path / "film.mp4", fp.moved(60), options=_KEYS))
+    whole = frames_of(Reading(facts), None)
+    index = read._index(facts)
+    times = [time for time in index.times if time != whole[41][0]]  # a frame that nobody listed
+    wrong = read.Index(times, index.keys)
+    monkeypatch.setattr(read, "_index", lambda *_: wrong)
+    sought.clear()
+    start = float(whole[43][0] * facts.time_base)
+    assert frames_of(Reading(facts), start) == whole[43:]
+    assert len(sought) == 2
+    assert sought[1] is None
