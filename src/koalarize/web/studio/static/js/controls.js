@@ -50,7 +50,7 @@ export class Controls {
    * @param {string} name
    * @param {import("./fields.js").Field} field
    */
-  #slider(name, { title, description, minimum, maximum, default: usual }) {
+  #slider(name, { title, description, minimum = 0, maximum = 1, default: usual }) {
     const input = h("input", {
       type: "range",
       id: name,

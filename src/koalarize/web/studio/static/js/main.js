@@ -105,8 +105,9 @@ function showPhoto() {
 function showSent() {
   const photo = studio.active;
   const arriving = $("#arriving");
-  arriving.hidden = !photo || Boolean(photo.info) || Boolean(photo.failure);
-  if (arriving.hidden) return;
+  const comes = photo && !photo.info && !photo.failure;
+  arriving.hidden = !comes;
+  if (!comes) return;
   const percent = Math.floor(100 * photo.sent);
   arriving.textContent = percent < 100 ? `Uploading… ${percent} %` : "Reading the photo…";
   arriving.setAttribute("aria-valuenow", String(percent));
@@ -247,7 +248,7 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
 
 api.connection.addEventListener("online", () => {
   $("#notice").hidden = true;
-  for (const photo of studio.photos) if (photo.failure?.offline) studio.retry(photo);
+  for (const photo of studio.photos) if (api.isOffline(photo.failure)) studio.retry(photo);
   previews.retry();
 });
 api.connection.addEventListener("offline", () => {

@@ -7,6 +7,28 @@
 
 import { FIRST_EDIT } from "./fields.js";
 
+/**
+ * A colour at a place; `color` is null until one was chosen.
+ *
+ * @typedef {object} Hint
+ * @property {number} id
+ * @property {number} x
+ * @property {number} y
+ * @property {number} radius
+ * @property {string | null} color
+ * @property {number | null} [reach]
+ * @property {string | null} [name] what the person called the colour
+ */
+
+/**
+ * @typedef {{x: number, y: number, width: number, height: number}} Box
+ * @typedef {Readonly<Record<string, any>>} Edit as `FIRST_EDIT`
+ * @typedef {{id: string, name: string, sha256: string, width: number, height: number, grey: boolean}} Info
+ * @typedef {Box & {bitmap: ImageBitmap, scale: number, edit: Edit}} Detail
+ * @typedef {{before?: ImageBitmap, after?: ImageBitmap, edit?: Edit | null, turn?: number,
+ *   detailBefore?: Detail | null, detailAfter?: Detail | null}} Pictures
+ */
+
 let count = 0;
 
 const MOST_STEPS = 50; // of the way back that are kept
@@ -18,8 +40,11 @@ export function newId() {
 }
 
 export class Photo extends EventTarget {
+  /** @type {Edit[]} */
   #past = [];
+  /** @type {Edit[]} */
   #future = [];
+  /** @type {Edit | null} */
   #before = null; // the edit before a drag that has not ended
   #saved = FIRST_EDIT;
 
@@ -29,15 +54,29 @@ export class Photo extends EventTarget {
     this.kept = `${Date.now()}-${this.key}`; // the key of what is kept of it, of no other visit's
     this.file = file;
     this.name = name;
+    /** @type {Info | null} */
     this.info = null; // what the service says of it, once it is there
+    /** @type {import("./view.js").View | null} */
     this.view = null;
+    /** @type {Error | null} */
     this.failure = null;
     this.sent = 0; // how much of the file is with the service, 0 to 1
+    /** @type {ImageBitmap | null} */
     this.local = null; // a bitmap that the browser made of the file, until the service has one
+    /** @type {Edit} */
     this.edit = FIRST_EDIT;
+    /** @type {Hint | null} */
     this.pending = null; // a hint that was placed and has no colour yet
+    /** @type {HTMLCanvasElement | null} */
     this.tile = null; // the canvas that the film strip shows of it
     this.hasTile = false; // whether the film strip has a small picture of it as it is now
+    /** @type {any} */
+    this.palette = null; // of a reference picture, in use or not
+    /** @type {ImageBitmap | null} */
+    this.eyePicture = null; // to take colours from
+    /** @type {Promise<unknown>} */
+    this.arrival = Promise.resolve(); // settles when the service has the file, or cannot have it
+    /** @type {Pictures} */
     this.pictures = {}; // bitmaps that `previews.js` keeps
   }
 
@@ -46,13 +85,19 @@ export class Photo extends EventTarget {
     return this.edit.turn % 180 !== 0;
   }
 
+  /** What the service says of it, where it must be there. */
+  get known() {
+    if (!this.info) throw new Error(`${this.name} is not with the service yet`);
+    return this.info;
+  }
+
   /** Of the turned photo, pixels. */
   get width() {
-    return this.aside ? this.info.height : this.info.width;
+    return this.aside ? this.known.height : this.known.width;
   }
 
   get height() {
-    return this.aside ? this.info.width : this.info.height;
+    return this.aside ? this.known.width : this.known.height;
   }
 
   /** Turn it clockwise by a quarter; hints and crop keep their places on what they show. */
@@ -129,7 +174,11 @@ export class Photo extends EventTarget {
     this.palette = this.edit.reference;
   }
 
-  /** Every hint to show: those with a colour and the one that waits for its colour. */
+  /**
+   * Every hint to show: those with a colour and the one that waits for its colour.
+   *
+   * @returns {Hint[]}
+   */
   get hints() {
     return this.pending ? [...this.edit.hints, this.pending] : this.edit.hints;
   }
@@ -169,10 +218,11 @@ export class Photo extends EventTarget {
   }
 
   #step(from, to) {
-    if (!from.length) return;
+    const edit = from.pop();
+    if (!edit) return;
     this.#before = null;
     to.push(this.edit);
-    this.edit = from.pop();
+    this.edit = edit;
     this.#tell(false);
   }
 

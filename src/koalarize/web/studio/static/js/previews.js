@@ -17,11 +17,15 @@ const KEPT = 8; // photos whose pictures are kept
 const SHARPER = 1.15; // detail is fetched where it has more than this times the preview's pixels
 
 export class Previews extends EventTarget {
+  /** @type {import("./photos.js").Photo | null} */
   #photo = null;
+  /** @type {AbortController | null} */
   #request = null; // the AbortController of the newest picture after
   #dragging = false;
   #again = false;
+  /** @type {AbortController | null} */
   #detail = null;
+  /** @type {import("./photos.js").Photo[]} */
   #recent = [];
   #later = debounce(() => this.#fetchDetail(), SETTLE);
   #soon = debounce(() => this.#refresh(), 40);
@@ -102,20 +106,25 @@ export class Previews extends EventTarget {
     for (const other of this.#recent.splice(KEPT)) other.pictures = {};
   }
 
+  /** The photo that is shown, where there must be one. */
+  get #current() {
+    if (!this.#photo) throw new Error("no photo is shown");
+    return this.#photo;
+  }
+
   #draw() {
-    const { before, after, detailBefore, detailAfter } = this.#photo.pictures;
-    const whole = { x: 0, y: 0, width: this.#photo.width, height: this.#photo.height };
+    const { pictures, local, width, height } = this.#current;
+    const { before, after, detailBefore, detailAfter } = pictures;
+    const whole = { x: 0, y: 0, width, height };
     const layers = (bitmap, detail) => [bitmap && { bitmap, ...whole }, detail].filter(Boolean);
-    this.viewer.setLayer("before", layers(before ?? this.#photo.local, detailBefore));
+    this.viewer.setLayer("before", layers(before ?? local, detailBefore));
     this.viewer.setLayer("after", layers(after, detailAfter));
   }
 
   #side() {
-    const { view } = this.viewer;
+    const { width, height } = this.#current;
     const longest =
-      Math.max(this.#photo.width, this.#photo.height) *
-      view.fitScale *
-      Math.min(2, devicePixelRatio);
+      Math.max(width, height) * this.viewer.view.fitScale * Math.min(2, devicePixelRatio);
     return Math.min(PREVIEW, 256 * Math.ceil(Math.max(640, longest) / 256));
   }
 
@@ -135,7 +144,7 @@ export class Previews extends EventTarget {
   }
 
   async #refresh() {
-    const photo = this.#photo;
+    const photo = this.#current;
     const { edit, pictures } = photo;
     this.#request?.abort();
     const controller = (this.#request = new AbortController());
@@ -162,7 +171,7 @@ export class Previews extends EventTarget {
     if (this.#dragging) return;
     this.#dragging = true;
     this.#soon.cancel();
-    const photo = this.#photo;
+    const photo = this.#current;
     try {
       while (this.#again && photo === this.#photo) {
         this.#again = false;
@@ -183,8 +192,8 @@ export class Previews extends EventTarget {
 
   #wantsDetail() {
     const { view } = this.viewer;
-    const { before } = this.#photo.pictures;
-    const have = before ? before.width / this.#photo.width : 0;
+    const { width, pictures } = this.#current;
+    const have = pictures.before ? pictures.before.width / width : 0;
     return have > 0 && have < 0.999 && view.scale * devicePixelRatio > SHARPER * have;
   }
 
@@ -204,7 +213,11 @@ export class Previews extends EventTarget {
     return Math.min(1, this.viewer.view.scale * Math.min(2, devicePixelRatio));
   }
 
-  /** Fetch the part in sight as sharp as the screen shows it, before and after. */
+  /**
+   * Fetch the part in sight as sharp as the screen shows it, before and after.
+   *
+   * @param {AbortController | null} outer
+   */
   async #fetchDetail(outer = null) {
     const photo = this.#photo;
     if (!photo?.info || !photo.pictures.after || !this.#wantsDetail()) return;
@@ -217,6 +230,10 @@ export class Previews extends EventTarget {
     outer?.signal.addEventListener("abort", () => controller.abort(), { once: true });
     const scale = this.#detailScale();
     const values = { ...this.viewer.view.visible(AROUND), scale };
+    /**
+     * @param {"detailBefore" | "detailAfter"} key
+     * @param {object} extra
+     */
     const fetchOne = async (key, extra) => {
       const bitmap = await this.#tried(photo, (id) =>
         api.region(id, { ...values, ...extra }, controller.signal),

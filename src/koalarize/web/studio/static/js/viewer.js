@@ -6,7 +6,7 @@
  * double click.
  */
 
-import { clamp, h } from "./dom.js";
+import { clamp, drawingOn, h } from "./dom.js";
 import { View } from "./view.js";
 
 const SLOP = 5; // CSS pixels a click may move
@@ -16,36 +16,43 @@ const STEP = 48; // CSS pixels an arrow key moves the photo
 export class KoalaViewer extends HTMLElement {
   #view = new View();
   #pointers = new Map();
+  /** @type {{kind: string, start: number[], moved: boolean} | null} */
   #gesture = null;
   #frame = 0;
+  /** @type {Record<string, any[]>} */
   #layers = { before: [], after: [] };
   #share = 0.5; // of the photo in sight that lies left of the divider
   #compare = true;
   #peek = false;
   #waiting = 0;
+  /** @type {{x: number, y: number, radius: number} | null} */
   #uncovered = null; // a place where the picture after shows, though it lies in the other half
+  /** @type {View | null} */
   #revealed = null; // the view that was fitted before `reveal` moved it
+  /** @type {[number, number] | null} */
+  photoSize = null;
+
+  canvas = h("canvas", { "aria-hidden": "true" });
+  divider = h(
+    "div",
+    {
+      class: "divider",
+      role: "slider",
+      tabindex: "0",
+      "aria-label": "Divider between before and after",
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+      "aria-orientation": "horizontal",
+    },
+    h("span", { class: "divider-handle" }),
+  );
+  tags = [
+    h("span", { class: "tag tag-before" }, "Before"),
+    h("span", { class: "tag tag-after" }, "After"),
+  ];
 
   connectedCallback() {
-    if (this.canvas) return;
-    this.canvas = h("canvas", { "aria-hidden": "true" });
-    this.divider = h(
-      "div",
-      {
-        class: "divider",
-        role: "slider",
-        tabindex: "0",
-        "aria-label": "Divider between before and after",
-        "aria-valuemin": "0",
-        "aria-valuemax": "100",
-        "aria-orientation": "horizontal",
-      },
-      h("span", { class: "divider-handle" }),
-    );
-    this.tags = [
-      h("span", { class: "tag tag-before" }, "Before"),
-      h("span", { class: "tag tag-after" }, "After"),
-    ];
+    if (this.contains(this.canvas)) return;
     this.prepend(this.canvas, ...this.tags, this.divider);
     this.#listen();
     new ResizeObserver(() => this.#resize()).observe(this);
@@ -93,7 +100,13 @@ export class KoalaViewer extends HTMLElement {
     return across < middle + 12 ? clamp(across - room, left, middle) : middle;
   }
 
-  /** Show another photo, of this size; nothing is drawn before `setLayer`. */
+  /**
+   * Show another photo, of this size; nothing is drawn before `setLayer`.
+   *
+   * @param {number} width
+   * @param {number} height
+   * @param {View | null} view
+   */
   setPhoto(width, height, view = null) {
     this.#layers = { before: [], after: [] };
     this.#view = view ?? new View();
@@ -171,7 +184,7 @@ export class KoalaViewer extends HTMLElement {
   }
 
   #draw() {
-    const context = this.canvas.getContext("2d");
+    const context = drawingOn(this.canvas);
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.clearRect(0, 0, this.#view.width, this.#view.height);
     const [left, top, right, bottom] = this.#view.screenRect;
@@ -265,6 +278,7 @@ export class KoalaViewer extends HTMLElement {
     if (!before) return;
     const now = this.#position(event);
     const gesture = this.#gesture;
+    if (!gesture) return;
     if (this.#pointers.size === 2) this.#pinch(event.pointerId, before, now);
     else if (gesture.kind === "divider") {
       const [left, , right] = this.#view.screenRect;
@@ -292,6 +306,7 @@ export class KoalaViewer extends HTMLElement {
     if (!this.#pointers.delete(event.pointerId)) return;
     const gesture = this.#gesture;
     this.classList.remove("panning");
+    if (!gesture) return;
     if (this.#pointers.size) {
       this.#gesture = { ...gesture, kind: "pan", moved: true };
     } else if (event.type === "pointerup" && gesture.kind === "pan" && !gesture.moved) {
