@@ -75,8 +75,7 @@ def colorize_many(
     planner = Planner(options, asked_of(colorizer, steering, options))
 
     def color(task: Task) -> Colored:
-        plain = not (options.negative or options.layer)
-        if plain and may_move(task.source) and find_spec("cv2") is not None:
+        if not options.layer and may_move(task.source) and find_spec("cv2") is not None:
             from koalarize.film.animation import color_animation
 
             moving = color_animation(
@@ -95,7 +94,6 @@ def colorize_many(
             steering,
             overwrite=task.overwrite,
             tolerant=options.tolerant,
-            negative=options.negative,
             layer=options.layer,
         )
 
@@ -119,8 +117,7 @@ def colorize_many(
 
 def asked_of(colorizer: Colorizer, steering: Steering, options: BatchOptions) -> Provenance:
     """Return model, weights and settings of a run, as its results are marked with."""
-    making = Making(negative=options.negative, layer=options.layer)
-    return colorizer.provenance(steering, making)
+    return colorizer.provenance(steering, Making(layer=options.layer))
 
 
 def plan_many(jobs: Iterable[Job], asked: Planner) -> Generator[tuple[Job, Task | Outcome]]:

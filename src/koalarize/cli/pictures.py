@@ -139,7 +139,6 @@ _Preview = Annotated[
         rich_help_panel=FILMS,
     ),
 ]
-_Negative = Annotated[bool, typer.Option("--negative", help="Invert the pictures first.")]
 _Layer = Annotated[
     bool,
     typer.Option(
@@ -248,7 +247,6 @@ def pictures(
     blend_chroma: BlendChroma = None,
     yes: Yes = False,
     offline: Offline = False,
-    negative: _Negative = False,
     layer: _Layer = False,
     series: _Series = None,
     workers: _Workers = None,
@@ -285,7 +283,6 @@ def pictures(
         for_pictures: dict[str, object] = {
             "--session": replayed,
             "--compare": compare,
-            "--negative": negative,
             "--layer": layer,
             "--series": series,
         }
@@ -301,9 +298,8 @@ def pictures(
             raise OptionError("`--layer` and `--series` go with files: name one instead of `-`")
         from koalarize.cli.stream import Stream, color_stream
 
-        return color_stream(
-            Stream(inputs, output, overwrite, tolerant, negative), choice, steering, replayed
-        )
+        piped = Stream(inputs, output, overwrite, tolerant)
+        return color_stream(piped, choice, steering, replayed)
     from koalarize.batch.naming import check_name
     from koalarize.batch.plan import BatchOptions, Shard
     from koalarize.cli.folders import Many, color_files
@@ -318,7 +314,6 @@ def pictures(
         shard=None if shard is None else Shard.parse(shard),
         retry_failed=retry_failed,
         keep_times=keep_times,
-        negative=negative,
         layer=layer,
     )
     return color_files(

@@ -1,12 +1,12 @@
 /**
  * The dialog that copies what is asked of one photo to others.
  *
- * Not here: what belongs to one photo alone and stays with it: other colourings, crop and turn.
+ * Not here: what belongs to one photo alone and stays with it: other colourings, crop and place.
  */
 
 import { $, announce, h } from "./dom.js";
 
-const OWN = ["alternative", "crop", "turn"]; // fields that mean something else on another photo
+const OWN = ["alternative", "crop", "turn", "straighten"]; // fields that mean something else on another photo
 
 export class Copying {
   /** @type {import("./photos.js").Photo[]} */

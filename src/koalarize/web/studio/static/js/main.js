@@ -116,7 +116,9 @@ studio.addEventListener("sent", showSent);
 
 function showTitle() {
   const photo = studio.active;
-  const own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
+  let own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
+  if (photo?.info?.negative && !photo.edit.negative)
+    own = ", looks like a negative: switch on Negative";
   const { width, height } = photo?.edit.crop ?? (photo?.info ? photo : {});
   const size = width ? `${width} × ${height}${own}` : "";
   $("#photo-title").replaceChildren(
@@ -150,6 +152,7 @@ const commands = {
   },
   turn: () => studio.active?.info && studio.active.turn(),
   crop: () => table.crop(),
+  level: () => table.straighten(),
   "full-screen": toggleFullScreen,
   theme: () => {
     const root = document.documentElement;
@@ -220,6 +223,7 @@ viewer.addEventListener("view", () => {
   $("#actual").setAttribute("aria-label", `${shown}: choose actual size`);
 });
 
+onDetail(table.level, "tilt", (degrees) => previews.tilt(degrees));
 onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   if (photo !== studio.active) return;
   $("#progress").hidden = !busy;

@@ -5,7 +5,9 @@
  * place: each is a new frozen object, which makes undo a list of them.
  */
 
+import { clamp } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
+import { straightenedSize, turnedPlace } from "./straighten.js";
 
 /**
  * A colour at a place; `color` is null until one was chosen.
@@ -23,10 +25,13 @@ import { FIRST_EDIT } from "./fields.js";
 /**
  * @typedef {{x: number, y: number, width: number, height: number}} Box
  * @typedef {Readonly<Record<string, any>>} Edit as `FIRST_EDIT`
- * @typedef {{id: string, name: string, sha256: string, width: number, height: number, grey: boolean}} Info
+ * @typedef {{id: string, name: string, sha256: string, width: number, height: number, grey: boolean,
+ *   negative: boolean}} Info
  * @typedef {Box & {bitmap: ImageBitmap, scale: number, edit: Edit}} Detail
- * @typedef {{before?: ImageBitmap, after?: ImageBitmap, edit?: Edit | null, turn?: number,
- *   detailBefore?: Detail | null, detailAfter?: Detail | null}} Pictures
+ * @typedef {{turn: number, straighten: number, width: number, height: number}} Pose
+ * @typedef {{before?: ImageBitmap, after?: ImageBitmap, edit?: Edit | null, pose?: Pose,
+ *   detailBefore?: Detail | null, detailAfter?: Detail | null, old?: Pictures}} Pictures `old` ones
+ *   stand in for what is not here yet
  */
 
 let count = 0;
@@ -91,13 +96,27 @@ export class Photo extends EventTarget {
     return this.info;
   }
 
-  /** Of the turned photo, pixels. */
+  /** How it stands: places of things and its size in pixels follow from that. */
+  get pose() {
+    const { turn, straighten } = this.edit;
+    const [width, height] = this.#size(straighten);
+    return { turn, straighten, width, height };
+  }
+
   get width() {
-    return this.aside ? this.known.height : this.known.width;
+    return this.#size(this.edit.straighten)[0];
   }
 
   get height() {
-    return this.aside ? this.known.width : this.known.height;
+    return this.#size(this.edit.straighten)[1];
+  }
+
+  /** Width and height of the turned photo, straightened by some degrees. */
+  #size(degrees) {
+    const { width, height } = this.known;
+    return this.aside
+      ? straightenedSize(height, width, degrees)
+      : straightenedSize(width, height, degrees);
   }
 
   /** Turn it clockwise by a quarter; hints and crop keep their places on what they show. */
@@ -116,6 +135,28 @@ export class Photo extends EventTarget {
         height: crop.width,
       },
     });
+  }
+
+  /**
+   * Straighten it; hints and crop of `start` keep their places on what they show. Hints that come to
+   * lie outside are left out; returns how many.
+   *
+   * @param {number} degrees
+   * @param {Edit} start
+   */
+  straighten(degrees, start = this.edit) {
+    const [from, to] = [this.#size(start.straighten), this.#size(degrees)];
+    const by = degrees - start.straighten;
+    const placed = start.hints.map((hint) => ({ ...hint, ...turnedPlace(hint, by, from, to) }));
+    const hints = placed.filter(({ x, y }) => x >= 0 && y >= 0 && x < to[0] && y < to[1]);
+    this.pending = null;
+    this.view = null;
+    this.change({
+      straighten: degrees,
+      hints,
+      crop: start.crop && moved(start.crop, by, from, to),
+    });
+    return placed.length - hints.length;
   }
 
   get canUndo() {
@@ -229,4 +270,17 @@ export class Photo extends EventTarget {
   #tell(live) {
     this.dispatchEvent(new CustomEvent("edit", { detail: { live } }));
   }
+}
+
+/** A crop whose middle stays on what it shows, as large as it was if there is room. */
+function moved(crop, by, from, to) {
+  const middle = { x: crop.x + crop.width / 2, y: crop.y + crop.height / 2 };
+  const { x, y } = turnedPlace(middle, by, from, to);
+  const [width, height] = [Math.min(crop.width, to[0]), Math.min(crop.height, to[1])];
+  return {
+    x: Math.round(clamp(x - width / 2, 0, to[0] - width)),
+    y: Math.round(clamp(y - height / 2, 0, to[1] - height)),
+    width,
+    height,
+  };
 }

@@ -23,6 +23,7 @@ export class Previews extends EventTarget {
   #request = null; // the AbortController of the newest picture after
   #dragging = false;
   #again = false;
+  #tilt = 0; // degrees
   /** @type {AbortController | null} */
   #detail = null;
   /** @type {import("./photos.js").Photo[]} */
@@ -55,7 +56,7 @@ export class Previews extends EventTarget {
       return;
     }
     this.#forgetOthers(photo);
-    photo.pictures.turn = photo.edit.turn;
+    photo.pictures.pose = photo.pose;
     this.#draw();
     if (!photo.pictures.before) this.#fetchBefore(photo);
     if (photo.pictures.edit !== photo.edit) this.#refresh();
@@ -80,8 +81,10 @@ export class Previews extends EventTarget {
   changed({ live }) {
     if (!this.#photo?.info) return;
     const { pictures, edit } = this.#photo;
-    if (pictures.turn !== undefined && pictures.turn !== edit.turn) {
-      this.#photo.pictures = {};
+    const { pose } = pictures;
+    if (pose && (pose.turn !== edit.turn || pose.straighten !== edit.straighten)) {
+      const old = pictures.before ? pictures : pictures.old;
+      this.#photo.pictures = pose.turn === edit.turn ? { old } : {};
       this.show(this.#photo);
       return;
     }
@@ -90,6 +93,12 @@ export class Previews extends EventTarget {
       this.#again = false;
       this.#soon();
     }
+  }
+
+  /** Show the photo turned by so many degrees more than it is, as long as a person straightens it. */
+  tilt(degrees) {
+    this.#tilt = degrees;
+    if (this.#photo?.info) this.#draw();
   }
 
   /** Ask again for what is missing, after the server came back. */
@@ -113,12 +122,22 @@ export class Previews extends EventTarget {
   }
 
   #draw() {
-    const { pictures, local, width, height } = this.#current;
-    const { before, after, detailBefore, detailAfter } = pictures;
-    const whole = { x: 0, y: 0, width, height };
-    const layers = (bitmap, detail) => [bitmap && { bitmap, ...whole }, detail].filter(Boolean);
-    this.viewer.setLayer("before", layers(before ?? local, detailBefore));
-    this.viewer.setLayer("after", layers(after, detailAfter));
+    const { pictures, local, pose } = this.#current;
+    const { before, after, old, detailBefore, detailAfter } = pictures;
+    const whole = { x: 0, y: 0, width: pose.width, height: pose.height, tilt: this.#tilt };
+    const layers = (bitmap, detail, earlier) => {
+      if (!bitmap) return earlier && old?.pose ? [this.#earlier(earlier, old.pose)] : [];
+      return [{ bitmap, ...whole }, ...(detail && !this.#tilt ? [detail] : [])];
+    };
+    this.viewer.setLayer("before", layers(before ?? local, detailBefore, old?.before));
+    this.viewer.setLayer("after", layers(after, detailAfter, old?.after));
+  }
+
+  /** How a picture of the photo that stood otherwise stands in for one that is not here yet. */
+  #earlier(bitmap, { width, height, straighten }) {
+    const { pose } = this.#current;
+    const [x, y] = [(pose.width - width) / 2, (pose.height - height) / 2];
+    return { bitmap, x, y, width, height, tilt: pose.straighten - straighten + this.#tilt };
   }
 
   #side() {
@@ -130,10 +149,10 @@ export class Previews extends EventTarget {
 
   async #fetchBefore(photo) {
     const { pictures } = photo;
-    const { turn } = pictures;
+    const { turn, straighten } = photo.pose;
     try {
       pictures.before = await this.#tried(photo, (id) =>
-        api.preview(id, { steering: { turn }, side: this.#side(), grey: true }),
+        api.preview(id, { steering: { turn, straighten }, side: this.#side(), grey: true }),
       );
       photo.local?.close();
       photo.local = null;
@@ -229,6 +248,7 @@ export class Previews extends EventTarget {
     const controller = (this.#detail = new AbortController());
     outer?.signal.addEventListener("abort", () => controller.abort(), { once: true });
     const scale = this.#detailScale();
+    const { turn, straighten } = photo.pose;
     const values = { ...this.viewer.view.visible(AROUND), scale };
     /**
      * @param {"detailBefore" | "detailAfter"} key
@@ -244,7 +264,7 @@ export class Previews extends EventTarget {
     try {
       if (!freshAfter) await fetchOne("detailAfter", { steering: this.#shown(photo) });
       if (!freshBefore)
-        await fetchOne("detailBefore", { steering: { turn: pictures.turn }, grey: true });
+        await fetchOne("detailBefore", { steering: { turn, straighten }, grey: true });
     } catch (problem) {
       if (problem.name !== "AbortError") this.#state(photo, { problem });
     }

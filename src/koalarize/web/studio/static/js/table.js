@@ -9,12 +9,13 @@ import { $, announce, onDetail } from "./dom.js";
 import "./crop-frame.js";
 import "./hint-editor.js";
 import "./hint-layer.js";
+import { Level } from "./level.js";
 import "./viewer.js";
 
 export class Table {
   /** @type {AbortController | null} */
   #asked = null; // of the newest suggestions
-  #turn = 0; // of the photo as it is shown
+  #pose = ""; // of the photo as it is shown
   /** @type {import("./photos.js").Hint | null} */
   #shown = null; // the open hint as it was last
   /** @type {{x: number, y: number, answer: Promise<any>} | null} */
@@ -33,6 +34,7 @@ export class Table {
     this.frame = $("#crop-frame");
     /** @type {HTMLElement} */
     this.stage = $("#stage");
+    this.level = new Level(studio, this.viewer);
     this.#viewerEvents();
     this.#hintEvents();
     this.#cropEvents();
@@ -42,7 +44,7 @@ export class Table {
         this.editor.close();
     });
     studio.addEventListener("edit", () => {
-      if (studio.active?.info && studio.active.edit.turn !== this.#turn) this.show();
+      if (studio.active?.info && JSON.stringify(studio.active.pose) !== this.#pose) this.show();
       else this.#showHints();
     });
     studio.addEventListener("pending", () => this.#showHints());
@@ -53,7 +55,7 @@ export class Table {
     this.editor.close();
     this.#endCrop();
     if (!photo?.info) return this.layer.show([], this.viewer.view);
-    this.#turn = photo.edit.turn;
+    this.#pose = JSON.stringify(photo.pose);
     this.viewer.setPhoto(photo.width, photo.height, photo.view);
     photo.view = this.viewer.view;
     return this.#showHints();
@@ -142,7 +144,7 @@ export class Table {
     });
     onDetail(viewer, "aim", (detail) => {
       const open = !this.editor.hidden;
-      const free = !open && this.#accepts() && !this.frame.editing;
+      const free = !open && this.#accepts() && !this.#placing;
       this.layer.aim(free ? detail : null);
       if (!detail || !free || !this.studio.active?.info) return;
       const answer = this.#fetchSuggestions(detail);
@@ -151,7 +153,7 @@ export class Table {
     });
     onDetail(viewer, "place", (detail) => {
       this.layer.aim(null);
-      if (!this.studio.active?.info || !this.#accepts() || this.frame.editing) return;
+      if (!this.studio.active?.info || !this.#accepts() || this.#placing) return;
       // A click beside an open editor only closes it.
       if (!this.editor.hidden) return this.editor.close();
       const hint = this.studio.newHint(detail.x, detail.y);
@@ -206,6 +208,19 @@ export class Table {
     });
   }
 
+  /** Whether a person crops or straightens, so that clicks set no hints. */
+  get #placing() {
+    return this.frame.editing || this.level.open;
+  }
+
+  /** Begin to straighten, or end it. */
+  straighten() {
+    if (!this.studio.active?.info) return;
+    this.#endCrop();
+    this.editor.close();
+    this.level.toggle();
+  }
+
   /** Begin to crop, or end it. */
   crop() {
     if (this.frame.editing || !this.studio.active?.info) {
@@ -213,6 +228,7 @@ export class Table {
       return;
     }
     this.editor.close();
+    this.level.close();
     this.viewer.fit();
     this.frame.editing = true;
     this.layer.hidden = true;

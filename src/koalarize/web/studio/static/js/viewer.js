@@ -114,7 +114,7 @@ export class KoalaViewer extends HTMLElement {
     this.#resize();
   }
 
-  /** What a side shows: a list of {bitmap, x, y, width, height} in photo pixels, the last on top. */
+  /** What a side shows: a list of {bitmap, x, y, width, height, tilt} in photo pixels and degrees, the last on top. */
   setLayer(side, pictures) {
     this.#layers[side] = pictures;
     this.redraw();
@@ -191,30 +191,30 @@ export class KoalaViewer extends HTMLElement {
     const both = this.#compare && !this.#peek && this.#layers.after.length > 0;
     let middle = this.#peek || !this.#layers.after.length ? right : left;
     if (both) middle = this.#middle(left, right);
-    this.#drawSide(context, "after", middle, right);
-    this.#drawSide(context, "before", left, middle);
+    this.#drawSide(context, "after", [middle, top, right, bottom]);
+    this.#drawSide(context, "before", [left, top, middle, bottom]);
     this.#placeDivider(both, middle, top, bottom);
   }
 
-  #drawSide(context, side, left, right) {
+  #drawSide(context, side, [left, top, right, bottom]) {
     if (right - left < 0.5) return;
     context.save();
     context.beginPath();
-    context.rect(left, 0, right - left, this.#view.height);
+    context.rect(left, top, right - left, bottom - top);
     context.clip();
     context.imageSmoothingQuality = "high";
-    for (const { bitmap, x, y, width, height } of this.#layers[side]) {
-      const [screenX, screenY] = this.#view.toScreen(x, y);
+    const { scale } = this.#view;
+    for (const { bitmap, x, y, width, height, tilt = 0 } of this.#layers[side]) {
+      const [middleX, middleY] = this.#view.toScreen(x + width / 2, y + height / 2);
       // Only the photo's own pixels may look like squares; a small version waits for its detail.
       const own = bitmap.width >= width - 1;
-      context.imageSmoothingEnabled = !own || this.#view.scale * devicePixelRatio < 4;
-      context.drawImage(
-        bitmap,
-        screenX,
-        screenY,
-        width * this.#view.scale,
-        height * this.#view.scale,
-      );
+      context.imageSmoothingEnabled = !own || scale * devicePixelRatio < 4;
+      const [across, down] = [width * scale, height * scale];
+      context.save();
+      context.translate(middleX, middleY);
+      context.rotate((tilt * Math.PI) / 180);
+      context.drawImage(bitmap, -across / 2, -down / 2, across, down);
+      context.restore();
     }
     context.restore();
   }
