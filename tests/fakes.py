@@ -111,7 +111,7 @@ class Marking:
 
     def provenance(self, steering: Steering = PLAIN, making: Making | None = None) -> Provenance:
         making = making or Making()
-        asked = settings_text(steering, negative=making.negative, layer=making.layer)
+        asked = settings_text(steering, layer=making.layer)
         return Provenance("koalarize 0", "fake", None, asked, making.source)
 
     def marked(

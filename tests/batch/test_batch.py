@@ -40,9 +40,8 @@ class FakeColorizer(Marking):
         self.pause = 0.0
 
     def file(
-        self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False,
-        negative=False, layer=False,
-    ):  # fmt: skip
+        self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False, layer=False
+    ):
         with self._lock:
             self.calls.append({"picture": source, "output": target, "steering": steering})
             self.active += 1

@@ -43,9 +43,8 @@ class FakeColorizer(Marking):
         return Colored(Photo(srgb, format=photo.format))
 
     def file(
-        self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False,
-        negative=False, layer=False,
-    ):  # fmt: skip
+        self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False, layer=False
+    ):
         photo = Photo.read(source, tolerant=tolerant)
         made = self.photo(photo, steering)
         self.calls[-1]["picture"] = source
@@ -53,7 +52,7 @@ class FakeColorizer(Marking):
         path = marked.write(made.photo.pixels, target or output_path(source), overwrite=overwrite)
         return dataclasses.replace(made, path=path, notes=photo.notes_as(path.suffix))
 
-    def data(self, picture, steering=PLAIN, *, format=None, tolerant=False, negative=False):
+    def data(self, picture, steering=PLAIN, *, format=None, tolerant=False):
         photo = Photo.read(picture, tolerant=tolerant)
         made = self.photo(photo, steering)
         encoded = photo.encode(made.photo.pixels, format=format)

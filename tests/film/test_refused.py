@@ -10,7 +10,14 @@ from koalarize.steering.crop import Crop
 
 
 @pytest.mark.parametrize(
-    "steering", [Steering(faded=True), Steering(turn=90), Steering(crop=Crop(0, 0, 10, 10))]
+    "steering",
+    [
+        Steering(faded=True),
+        Steering(turn=90),
+        Steering(straighten=1.5),
+        Steering(negative=True),
+        Steering(crop=Crop(0, 0, 10, 10)),
+    ],
 )
 def test_a_film_keeps_its_frames_as_they_are(tmp_path, steering):
     with pytest.raises(OptionError, match="a film keeps its frames as they are"):

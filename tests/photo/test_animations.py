@@ -21,6 +21,7 @@ from koalarize.steering.steering import PLAIN, Steering
 from photo_parts import saved, smooth
 
 KINDS = ["GIF", "WEBP", "PNG"]
+ALL_KINDS = [*KINDS, "AVIF"]
 TIMES = [100, 200, 350]
 
 
@@ -31,6 +32,8 @@ def scene(shift=0, mode="L"):
 def moving(kind, mode="L", loop=0, **options):
     frames = [scene(shift, mode) for shift in (0, 9, 18)]
     given = {"lossless": True} if kind == "WEBP" else {}
+    if kind == "AVIF":
+        given = {"quality": 95}
     return saved(
         frames[0],
         kind,
@@ -60,7 +63,7 @@ def colorizer():
     return Colorizer(FakeEngine())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_all_frames_come_back_with_their_times(colorizer, kind):
     colored = colorizer.data(moving(kind))
     before, after = frames_of(moving(kind)), frames_of(colored.data)
@@ -68,6 +71,7 @@ def test_all_frames_come_back_with_their_times(colorizer, kind):
     assert [time for _, time in after] == TIMES
     off = 8 if kind == "GIF" else 3  # a frame of GIF has 256 colours
     for (old, _), (new, _) in zip(before, after, strict=True):
+        assert old.shape == new.shape
         assert np.abs(grey_of(old) - grey_of(new)).mean() < off
         assert np.ptp(new[..., :3].astype(int), axis=-1).max() > 9
     assert colored.notes == ("frames 1 to 3: GIF holds 256 colours a frame",) * (kind == "GIF")
@@ -94,7 +98,7 @@ def test_equal_frames_are_not_put_together(colorizer):
         assert len(frames_of(colorizer.data(equal, format=format).data)) == 4
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_what_is_transparent_stays_so(colorizer, kind):
     frames = []
     for left in (10, 40, 70):
@@ -113,13 +117,25 @@ def test_what_is_transparent_stays_so(colorizer, kind):
 
 
 def test_frames_between_the_kinds(colorizer):
-    for kind in KINDS:
-        for format in ("gif", "webp", "png"):
+    for kind in ALL_KINDS:
+        for format in ("gif", "webp", "png", *(["avif"] if kind == "GIF" else [])):
             after = frames_of(colorizer.data(moving(kind), format=format).data)
             assert [time for _, time in after] == TIMES
     pages = colorizer.data(moving("GIF"), format="tiff")
     assert Image.open(io.BytesIO(pages.data)).n_frames == 3
     assert pages.notes == ("frames 1 to 3: TIFF cannot hold its timing",)
+
+
+def test_an_animated_avif_keeps_what_its_file_says(colorizer):
+    exif = Image.Exif()
+    exif[0x013B] = "Oma"
+    once = colorizer.data(moving("WEBP", loop=1, exif=exif), format="avif")
+    assert "frames 1 to 3: AVIF cannot hold its number of plays" in once.notes
+    with Image.open(io.BytesIO(once.data)) as image:
+        assert image.getexif()[0x013B] == "Oma"
+        assert b"compositeWithTrainedAlgorithmicMedia" in image.info["xmp"]
+        assert image.info["icc_profile"]
+    assert colorizer.data(moving("WEBP"), format="avif").notes == ()
 
 
 def test_other_formats_take_the_first_and_say_so(colorizer):

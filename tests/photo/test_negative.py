@@ -14,6 +14,7 @@ from koalarize.colorizer.layer import layer_path
 from koalarize.errors import OptionError
 from koalarize.photo.negative import inverted, looks_like_color_negative
 from koalarize.photo.photo import Photo
+from koalarize.steering.steering import Steering
 from photo_parts import smooth
 
 
@@ -34,11 +35,11 @@ def test_inverting_twice_changes_nothing(dtype):
 
 def test_a_negative_is_inverted_first(tmp_path, colorizer):
     Image.fromarray(255 - data.camera()[:90, :120]).save(tmp_path / "film.png")
-    colored = colorizer.file(tmp_path / "film.png", negative=True)
+    colored = colorizer.file(tmp_path / "film.png", steering=Steering(negative=True))
     found = Photo.read(colored.written).lightness()
     assert np.abs(found - Photo.read(data.camera()[:90, :120]).lightness()).max() < 1.5
     content = (tmp_path / "film.png").read_bytes()
-    assert colorizer.data(content, negative=True).data == colored.written.read_bytes()
+    assert colorizer.data(content, Steering(negative=True)).data == colored.written.read_bytes()
 
 
 def test_color_film_gets_a_note(tmp_path, colorizer):
@@ -47,7 +48,8 @@ def test_color_film_gets_a_note(tmp_path, colorizer):
     Image.fromarray(film).save(tmp_path / "film.png")
     note = "it looks like a colour negative: --negative inverts it first"
     assert colorizer.file(tmp_path / "film.png").notes == (note,)
-    assert colorizer.file(tmp_path / "film.png", overwrite=True, negative=True).notes == ()
+    asked = Steering(negative=True)
+    assert colorizer.file(tmp_path / "film.png", steering=asked, overwrite=True).notes == ()
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])

@@ -36,7 +36,9 @@ VALUES = {
     "tint": (-0.75, ["--tint", "-0.75"]),
     "recolors": ((Recolor("#3050c0", "#6f4a2c"),), ["--recolor", "#3050c0=#6f4a2c"]),
     "faded": (True, ["--faded"]),
+    "negative": (True, ["--negative"]),
     "turn": (90, ["--turn", "90"]),
+    "straighten": (-2.5, ["--straighten", "-2.5"]),
     "crop": (Crop(1, 2, 4, 3), ["--crop", "1,2,4,3"]),
     "mark": (False, ["--no-mark"]),
 }

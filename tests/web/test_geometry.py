@@ -1,9 +1,13 @@
-"""Turn and crop over REST: what is shown and what is saved."""
+"""Turn, straighten, negative and crop over REST: what is shown and what is saved."""
 
 from __future__ import annotations
 
-import numpy as np
+import io
 
+import numpy as np
+from PIL import Image
+
+from koalarize.photo.straighten import straightened_size
 from rest import API, client, image_of, picture, problem, studio_of
 
 
@@ -18,6 +22,38 @@ def test_a_turned_photo_is_shown_and_saved_turned(service, photo):
     problem(outside, 422, "not-allowed", "outside the photo")
     inside = service.post(f"{photo}/suggestions", json={**hinted, "steering": {"turn": 90}})
     assert inside.is_success
+
+
+def test_a_straightened_photo_is_shown_and_saved_so(service, photo):
+    size = straightened_size(70, 50, 4.5)
+    for path, extra in (("preview", {}), ("preview", {"grey": True}), ("render", {})):
+        asked = {"format": "png", "steering": {"straighten": 4.5}, **extra}
+        assert image_of(service.post(f"{photo}/{path}", json=asked)).size == size
+    said = service.post(f"{photo}/render", json={"steering": {"straighten": 15.1}})
+    problem(said, 422, "not-allowed", "less than or equal to 15")
+
+
+def test_a_negative_is_inverted(service):
+    negative = picture(70, 50, "PNG")
+    place = service.post(f"{API}/photos", content=negative).headers["location"]
+    asked = {"format": "png", "steering": {"negative": True}}
+    made = np.asarray(image_of(service.post(f"{place}/render", json=asked)).convert("L"), float)
+    with Image.open(io.BytesIO(negative)) as image:
+        grey = np.asarray(image.convert("L"), float)
+    assert np.corrcoef(made.ravel(), grey.ravel())[0, 1] < -0.95
+    before = service.post(f"{place}/preview", json={**asked, "grey": True})
+    assert np.array_equal(np.asarray(image_of(before).convert("L")), grey)
+    query = service.post(f"{API}/colorize?negative=true&format=png", content=negative)
+    assert np.array_equal(np.asarray(image_of(query).convert("L")), made)
+
+
+def test_colour_film_is_told(service):
+    rng = np.random.default_rng(0)
+    film = (rng.integers(40, 200, (40, 60, 1)) * [0.9, 0.58, 0.36]).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(film).save(buffer, "PNG")
+    assert service.post(f"{API}/photos", content=buffer.getvalue()).json()["negative"] is True
+    assert service.post(f"{API}/photos", content=picture()).json()["negative"] is False
 
 
 def test_a_crop_is_what_previews_and_files_show(service, photo):

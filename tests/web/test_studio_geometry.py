@@ -1,8 +1,9 @@
-"""The studio's page in a real browser: turn, crop, and recolouring by hue."""
+"""The studio's page in a real browser: turn, straighten, crop, and recolouring by hue."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ pytest.importorskip("playwright", reason="driving the page needs playwright")
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from koalarize.photo.straighten import straightened_size
 from pages import (
     ARGS,
     CHROMIUM,
@@ -79,6 +81,78 @@ def test_hints_and_crop_turn_with_the_photo(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("Control+z")
     expect(page.locator("#photo-title")).to_contain_text("520 × 400")
     expect(hint).to_have_attribute("aria-label", "Hint 1: dark green, 80 % across, 82 % down")
+
+
+def test_a_photo_is_straightened_by_keys(page: Page, tmp_path: Path) -> None:
+    page.mouse.click(*spot(page, 480, 330))
+    name_colour(page, "dark green")
+    page.keyboard.press("Escape")
+    before = colourings(page)
+    page.locator("#viewer").focus()
+    page.keyboard.press("s")
+    slider = page.get_by_role("slider", name="Straighten")
+    expect(slider).to_be_focused()
+    assert slider.get_attribute("aria-valuetext") == "not turned"
+    for _ in range(25):
+        page.keyboard.press("ArrowRight")
+    assert slider.get_attribute("aria-valuetext") == "2.5 degrees clockwise"
+    wait_for_colour(page, before)
+    width, height = straightened_size(600, 400, 2.5)
+    expect(page.locator("#photo-title")).to_contain_text(f"{width} × {height}")
+    page.mouse.click(*spot(page, 100, 100, width, height))  # no hint comes of it
+    page.wait_for_timeout(400)
+    expect(page.locator("#editor")).to_be_hidden()
+    slider.focus()
+    page.keyboard.press("Escape")
+    expect(page.locator("#level")).to_be_focused()
+    expect(page.locator("#level-bar")).to_be_hidden()
+    saved = save(page, "[data-format=png]", tmp_path / "straight.png")
+    assert Image.open(saved).size == (width, height)
+    turned = math.radians(2.5)
+    across = 180 * math.cos(turned) - 130 * math.sin(turned)
+    down = 180 * math.sin(turned) + 130 * math.cos(turned)
+    check_hint(saved, round(width / 2 + across), round(height / 2 + down), "#1f4a27")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#photo-title")).to_contain_text("600 × 400")
+    expect(page.locator(".hint")).to_have_attribute(
+        "aria-label", "Hint 1: dark green, 80 % across, 82 % down"
+    )
+
+
+def test_hints_outside_of_the_straightened_photo_are_left_out(page: Page) -> None:
+    page.mouse.click(*spot(page, 8, 8))
+    name_colour(page, "teal")
+    page.keyboard.press("Escape")
+    page.click("#level")
+    before = colourings(page)
+    page.locator("#straighten").fill("-9")
+    wait_for_colour(page, before)
+    expect(page.locator(".hint")).to_have_count(0)
+    before = colourings(page)
+    page.click("#level-reset")
+    wait_for_colour(page, before)
+    expect(page.locator(".hint")).to_have_count(1)
+    page.click("#level-done")
+
+
+def test_sizes_are_those_of_the_service(page: Page) -> None:
+    asked = [
+        [width, height, degrees]
+        for width, height in ((1, 1), (600, 400), (401, 612), (3, 1000))
+        for degrees in (-15, -3.3, 0, 0.1, 14.9)
+    ]
+    found = page.evaluate(
+        "(asked) => import('/static/js/straighten.js').then("
+        "(module) => asked.map((one) => module.straightenedSize(...one)))",
+        asked,
+    )
+    assert [tuple(size) for size in found] == [straightened_size(*one) for one in asked]
+
+
+def test_a_negative_is_a_switch(page: Page) -> None:
+    with page.expect_request("**/preview") as asked:
+        page.get_by_label("Negative").check()
+    assert json.loads(asked.value.post_data or "{}")["steering"]["negative"] is True
 
 
 def test_a_crop_is_dragged_and_given_up(page: Page) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from pages import (
     ARGS,
@@ -139,8 +139,11 @@ def test_edits_are_copied_to_others(visit: Visit) -> None:
     expect(page.locator("#copy-list label")).to_have_text(["opa.png"])
     page.check("#copy-hints")
     page.click("#copy-now")
-    coloured = '"hints":[{'
-    with page.expect_request(lambda asked: coloured in (asked.post_data or "")) as asked:
+
+    def shows_colour(asked: Request) -> bool:
+        return asked.url.endswith("/preview") and "vividness" in (asked.post_data or "")
+
+    with page.expect_request(shows_colour) as asked:
         page.locator("#film .tile").nth(1).click()
     steering = json.loads(asked.value.post_data or "{}")["steering"]
     assert steering["vividness"] == 1.4

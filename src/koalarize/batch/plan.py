@@ -117,7 +117,6 @@ class BatchOptions:
         shard: which part of the pictures is done here.
         retry_failed: only what failed when it was last tried.
         keep_times: give results the times of their pictures.
-        negative: invert every picture first.
         layer: write only the colours, as ``name.layer.png`` or ``.tif``.
     """
 
@@ -131,7 +130,6 @@ class BatchOptions:
     shard: Shard | None = None
     retry_failed: bool = False
     keep_times: bool = False
-    negative: bool = False
     layer: bool = False
 
     @property

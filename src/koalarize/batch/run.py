@@ -113,8 +113,7 @@ def coloring(
     """
 
     def color(task: Task) -> Colored:
-        plain = not (options.negative or options.layer)
-        if plain and may_move(task.source) and find_spec("cv2") is not None:
+        if not options.layer and may_move(task.source) and find_spec("cv2") is not None:
             from koalarize.film.animation import color_animation
 
             moving = color_animation(
@@ -133,7 +132,6 @@ def coloring(
             steering,
             overwrite=task.overwrite,
             tolerant=options.tolerant,
-            negative=options.negative,
             layer=options.layer,
         )
 
@@ -142,8 +140,7 @@ def coloring(
 
 def asked_of(colorizer: Colorizer, steering: Steering, options: BatchOptions) -> Provenance:
     """Return model, weights and settings of a run, as its results are marked with."""
-    making = Making(negative=options.negative, layer=options.layer)
-    return colorizer.provenance(steering, making)
+    return colorizer.provenance(steering, Making(layer=options.layer))
 
 
 def plan_many(jobs: Iterable[Job], asked: Planner) -> Generator[tuple[Job, Task | Outcome]]:

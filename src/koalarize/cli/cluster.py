@@ -129,7 +129,6 @@ _Overwrite = Annotated[
 _Tolerant = Annotated[
     bool, typer.Option("--tolerant", help="Colour pictures that are cut short as far as they go.")
 ]
-_Negative = Annotated[bool, typer.Option("--negative", help="Invert the pictures first.")]
 _Layer = Annotated[
     bool, typer.Option("--layer", help="Write only the colours, as layers for an editor.")
 ]
@@ -161,7 +160,6 @@ def cluster(
     name: _Name = None,
     overwrite: _Overwrite = False,
     tolerant: _Tolerant = False,
-    negative: _Negative = False,
     layer: _Layer = False,
     plan: _Plan = False,
     retry_failed: _Retry = False,
@@ -183,7 +181,6 @@ def cluster(
         name=None if name is None else check_name(name),
         shard=None if shard is None else Shard.parse(shard),
         retry_failed=retry_failed,
-        negative=negative,
         layer=layer,
     )
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)

@@ -152,7 +152,6 @@ _InColor = Annotated[
         "--in-color", help="With --export-frames: coloured already.", rich_help_panel=FILMS
     ),
 ]
-_Negative = Annotated[bool, typer.Option("--negative", help="Invert the pictures first.")]
 _Layer = Annotated[
     bool,
     typer.Option(
@@ -263,7 +262,6 @@ def pictures(
     blend_chroma: BlendChroma = None,
     yes: Yes = False,
     offline: Offline = False,
-    negative: _Negative = False,
     layer: _Layer = False,
     series: _Series = None,
     workers: _Workers = None,
@@ -302,7 +300,6 @@ def pictures(
             "--session": replayed,
             "--compare": compare,
             "--tolerant": tolerant,
-            "--negative": negative,
             "--layer": layer,
             "--series": series,
         }
@@ -323,9 +320,8 @@ def pictures(
         _refuse(ctx, _FOLDERS, "goes with files: name one instead of `-`")
         from koalarize.cli.stream import Stream, color_stream
 
-        return color_stream(
-            Stream(inputs, output, overwrite, tolerant, negative), choice, steering, replayed
-        )
+        piped = Stream(inputs, output, overwrite, tolerant)
+        return color_stream(piped, choice, steering, replayed)
     if plan and (watch is not None or report is not None):
         other = "--watch" if watch is not None else "--report"
         raise OptionError(f"`--plan` colours nothing, so `{other}` has no place beside it")
@@ -345,7 +341,6 @@ def pictures(
         shard=None if shard is None else Shard.parse(shard),
         retry_failed=retry_failed,
         keep_times=keep_times,
-        negative=negative,
         layer=layer,
     )
     return color_files(

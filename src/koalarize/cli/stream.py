@@ -34,14 +34,12 @@ class Stream:
         output: a file, or ``-`` or None for stdout.
         overwrite: replace that file if it exists.
         tolerant: colour a picture that is cut short as far as it goes.
-        negative: invert the picture first.
     """
 
     inputs: Sequence[str]
     output: str | None
     overwrite: bool
     tolerant: bool = False
-    negative: bool = False
 
 
 def color_stream(
@@ -72,9 +70,7 @@ def color_stream(
     from koalarize.photo.files import write_bytes
 
     format = None if target is None else target.suffix
-    colored = choice.load().data(
-        data, steering, format=format, tolerant=stream.tolerant, negative=stream.negative
-    )
+    colored = choice.load().data(data, steering, format=format, tolerant=stream.tolerant)
     assert colored.data is not None
     if target is None:
         sys.stdout.buffer.write(colored.data)

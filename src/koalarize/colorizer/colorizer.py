@@ -29,7 +29,6 @@ from koalarize.colorizer.several import encode_each
 from koalarize.engines.blend import MOST_CHROMA
 from koalarize.engines.engine import CPU, Engine, ModelInfo
 from koalarize.photo.files import check_output, output_path, sha256_of, write_bytes
-from koalarize.photo.negative import inverted
 from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import Provenance, has_mark, sealed
 from koalarize.photo.sources import seekable
@@ -77,12 +76,10 @@ class Making:
 
     Attributes:
         source: sha256 of the picture's file, None if it has none.
-        negative: whether it is inverted first.
         layer: whether only its colours are written.
     """
 
     source: str | None = None
-    negative: bool = False
     layer: bool = False
 
 
@@ -207,7 +204,6 @@ class Colorizer:
         *,
         overwrite: bool = False,
         tolerant: bool = False,
-        negative: bool = False,
         layer: bool = False,
     ) -> Colored:
         """Colour a file into another one, with all its pages or frames where that holds them.
@@ -219,7 +215,6 @@ class Colorizer:
             steering: what is asked of the colouring.
             overwrite: replace ``target`` if it exists.
             tolerant: colour a picture that is cut short as far as it goes.
-            negative: invert the picture first.
             layer: write only the colours, transparent where there are none.
 
         Raises:
@@ -231,9 +226,8 @@ class Colorizer:
         path = usual if target is None else Path(target)
         check_output(path, source=Path(source), overwrite=overwrite)
         with closing(Photo.each(source, tolerant=tolerant)) as pictures:
-            positives = (inverted(picture) for picture in pictures) if negative else pictures
-            making = Making(sha256_of(Path(source)), negative, layer)
-            data, colored = self._each(positives, steering, path.suffix, making)
+            making = Making(sha256_of(Path(source)), layer)
+            data, colored = self._each(pictures, steering, path.suffix, making)
         check_output(path, source=Path(source), overwrite=overwrite)  # it may have appeared
         written = write_bytes(data, path, overwrite=overwrite)
         return dataclasses.replace(colored, path=written)
@@ -245,7 +239,6 @@ class Colorizer:
         *,
         format: str | None = None,
         tolerant: bool = False,
-        negative: bool = False,
     ) -> Colored:
         """Colour a file's bytes, with all its pictures, into those of another file.
 
@@ -255,7 +248,6 @@ class Colorizer:
             format: Pillow's name of the result's format, or an extension; by default the
                 picture's own.
             tolerant: colour a picture that is cut short as far as it goes.
-            negative: invert the picture first.
 
         Returns:
             The result, whose ``data`` are the file.
@@ -266,9 +258,8 @@ class Colorizer:
             OptionError: if the model cannot do what is asked.
         """
         with closing(Photo.each(picture, tolerant=tolerant)) as pictures:
-            positives = (inverted(picture) for picture in pictures) if negative else pictures
-            making = Making(hashlib.sha256(picture).hexdigest(), negative)
-            data, colored = self._each(positives, steering, format, making)
+            making = Making(hashlib.sha256(picture).hexdigest())
+            data, colored = self._each(pictures, steering, format, making)
         return dataclasses.replace(colored, data=data)
 
     def _each(
@@ -307,7 +298,7 @@ class Colorizer:
         from koalarize import __version__
 
         making = making or Making()
-        asked = settings_text(steering, negative=making.negative, layer=making.layer)
+        asked = settings_text(steering, layer=making.layer)
         software = f"koalarize {__version__}"
         info = self.info
         weights = f"{info.identity} faithful" if info.identity and info.faithful else info.identity

@@ -1,6 +1,6 @@
 """What steering does to the photo itself: before it is looked at, and once it is coloured.
 
-Not here: colours (``colorizer.plan``), turning and cutting pixels (``photo.geometry``).
+Not here: colours (``colorizer.plan``), pixels turned (``photo.geometry``, ``photo.straighten``).
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from koalarize.color import grey_to_lightness
 from koalarize.photo.geometry import cropped, turned
+from koalarize.photo.negative import inverted
 from koalarize.photo.photo import Photo
-from koalarize.steering.steering import Steering
+from koalarize.photo.straighten import straightened
+from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["framed", "prepared"]
+__all__ = ["framed", "placement", "preparation", "prepared"]
 
 Array = npt.NDArray[Any]
 
@@ -26,9 +28,21 @@ _SAMPLE = 1 << 20  # pixels that the ends are found in
 
 
 def prepared(photo: Photo, steering: Steering) -> Photo:
-    """Return the photo that is coloured: turned, and restored where it is faded."""
-    photo = turned(photo, steering.turn)
+    """Return the photo that is coloured: inverted, upright and level, restored if it is faded."""
+    photo = turned(inverted(photo) if steering.negative else photo, steering.turn)
+    photo = straightened(photo, steering.straighten)
     return restored(photo) if steering.faded else photo
+
+
+def preparation(steering: Steering) -> Steering:
+    """Return of what is asked only that which ``prepared`` does."""
+    asked = {name: getattr(steering, name) for name in ("negative", "turn", "straighten", "faded")}
+    return dataclasses.replace(PLAIN, **asked)
+
+
+def placement(steering: Steering) -> Steering:
+    """Return of what is asked only that which says where things of the photo lie."""
+    return dataclasses.replace(PLAIN, turn=steering.turn, straighten=steering.straighten)
 
 
 def framed(photo: Photo, steering: Steering) -> Photo:

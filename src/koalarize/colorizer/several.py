@@ -57,7 +57,7 @@ def encode_each(
         OptionError: if the model cannot do what is asked.
     """
     first = next(pictures)
-    if looks_like_color_negative(first):
+    if not steering.negative and looks_like_color_negative(first):
         note = "it looks like a colour negative: --negative inverts it first"
         first = dataclasses.replace(first, notes=(*first.notes, note))
     colored = color(first, steering)

@@ -59,7 +59,7 @@ class FilmResult:
 
 #: What a film cannot be asked: its frames keep their shape, its own chroma is replaced, and other
 #: colourings are numbered for one picture only.
-_OF_PHOTOS = ("turn", "crop", "faded", "keep_color", "alternative")
+_OF_PHOTOS = ("turn", "straighten", "crop", "faded", "negative", "keep_color", "alternative")
 
 
 def color_film(

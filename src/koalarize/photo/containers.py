@@ -1,4 +1,4 @@
-"""Several encoded pictures as one file: GIF, WebP and PNG animations, and MPO.
+"""Several encoded pictures as one file: GIF, WebP, PNG and AVIF animations, and MPO.
 
 Not here: encoding a picture (``photo``), TIFF pages (``encode16``). Each picture comes as a file of
 its own and covers the whole canvas, so that it shows the same whatever was shown before it.
@@ -6,13 +6,17 @@ its own and covers the whole canvas, so that it shows the same whatever was show
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
+from PIL import Image
+
 from koalarize.errors import OutputError
+from koalarize.photo.encode8 import OPTIONS
 from koalarize.photo.frames import Frame
 from koalarize.photo.png_chunks import SIGNATURE, chunk, chunks_of
 
@@ -163,6 +167,29 @@ def _three(value: int) -> bytes:
     return struct.pack("<I", value)[:3]
 
 
+def join_avif(pictures: Sequence[Encoded]) -> bytes:
+    """Return an AVIF animation of pictures that come as PNG files; it plays for ever.
+
+    Its frames are packed with regard to each other, so that all of them are decoded at once.
+    """
+    shown = [picture for picture in pictures if not picture.frame.aside]
+    images = [Image.open(io.BytesIO(picture.data)) for picture in shown]
+    kept = {name: images[0].info.get(name) for name in ("exif", "xmp", "icc_profile")}
+    clear = any(image.mode == "RGBA" for image in images)
+    frames = [image.convert("RGBA" if clear else "RGB") for image in images]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer,
+        "AVIF",
+        save_all=True,
+        append_images=frames[1:],
+        duration=[max(1, round(picture.frame.duration)) for picture in shown],
+        **OPTIONS["AVIF"],
+        **{name: value for name, value in kept.items() if value},
+    )
+    return buffer.getvalue()
+
+
 def join_mpo(pictures: Sequence[Encoded]) -> bytes:
     """Return an MPO file (CIPA DC-007): JPEG files behind each other, and a list of them."""
     first = pictures[0].data
@@ -189,7 +216,7 @@ def join_mpo(pictures: Sequence[Encoded]) -> bytes:
     return first[:at] + segment + first[at:] + rest
 
 
-#: What joins encoded pictures, by the format of each of them.
+#: What joins encoded pictures into a file of a format.
 JOINERS: Mapping[str, Callable[[Sequence[Encoded]], bytes]] = MappingProxyType(
-    {"GIF": join_gif, "PNG": join_png, "WEBP": join_webp, "JPEG": join_mpo}
+    {"GIF": join_gif, "PNG": join_png, "WEBP": join_webp, "AVIF": join_avif, "JPEG": join_mpo}
 )

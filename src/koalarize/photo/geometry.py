@@ -16,7 +16,7 @@ from koalarize.photo.metadata import EXIF_HEAD
 from koalarize.photo.photo import Photo
 from koalarize.photo.read import upright
 
-__all__ = ["cropped", "turned"]
+__all__ = ["cropped", "turned", "with_size"]
 
 #: EXIF's numbers for pictures that must be turned by so many degrees clockwise.
 _ORIENTATIONS = {0: 1, 90: 6, 180: 3, 270: 8}
@@ -52,11 +52,17 @@ def cropped(photo: Photo, box: tuple[int, int, int, int]) -> Photo:
     """
     left, top, right, bottom = box
     part = (slice(top, bottom), slice(left, right))
-    width, height = right - left, bottom - top
     return dataclasses.replace(
-        photo,
+        with_size(photo, right - left, bottom - top),
         pixels=np.ascontiguousarray(photo.pixels[part]),
         alpha=None if photo.alpha is None else np.ascontiguousarray(photo.alpha[part]),
+    )
+
+
+def with_size(photo: Photo, width: int, height: int) -> Photo:
+    """Return a photo whose metadata tell this size; its pixels are yet to be made."""
+    return dataclasses.replace(
+        photo,
         exif=_changed(photo.exif, lambda block: sized(block, width, height)),
         metadata=photo.metadata.sized(width, height),
     )

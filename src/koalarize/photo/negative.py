@@ -31,7 +31,7 @@ def inverted(photo: Photo) -> Photo:
 def looks_like_color_negative(photo: Photo) -> bool:
     """Tell whether a photo has the orange mask of color film in its lightest parts.
 
-    A negative without color cannot be told from a photo.
+    A negative without color cannot be told from a photo (docs/log.md, 2026-11-29).
     """
     if photo.is_grey:
         return False

@@ -87,7 +87,9 @@ def _encoded(photo: Photo, srgb: Array, kind: str, *, first: bool) -> Encoded:
         photo = dataclasses.replace(photo, alpha=alpha)
         if not first:  # what the file says stands with its first frame
             photo = dataclasses.replace(photo, exif=None, dpi=None, metadata=Metadata())
-    return Encoded(photo.encode(srgb, format=kind), frame, (photo.width, photo.height))
+    # What packs the frames of AVIF with regard to each other takes them unpacked.
+    alone = "PNG" if kind == "AVIF" else kind
+    return Encoded(photo.encode(srgb, format=alone), frame, (photo.width, photo.height))
 
 
 def _as_8_bits(levels: Array) -> Array:

@@ -299,6 +299,8 @@ class Photo:
             lost = (*lost, "16 bits")
         if kind == "TIFF" and self.frame is not None and self.frame.duration:
             lost = (*lost, "timing")
+        if kind == "AVIF" and pages > 1 and self.frame is not None and self.frame.plays:
+            lost = (*lost, "number of plays")
         if kind == "GIF":
             notes = (*notes, "GIF holds 256 colours a frame")
         if not lost:

@@ -17,9 +17,19 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["MOST_PIXELS", "Hint", "HintPlace", "Reach", "check_inside", "hint_planes"]
+__all__ = [
+    "HEX_COLOR",
+    "MOST_PIXELS",
+    "Hint",
+    "HintPlace",
+    "Reach",
+    "ab_of_hex",
+    "check_inside",
+    "hint_planes",
+]
 
-_COLOR = r"^#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})$"
+#: How a color that a person gives is written.
+HEX_COLOR = r"^#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})$"
 _TEXT = re.compile(r"\s*([^,=\s]+)\s*,\s*([^,=\s]+)\s*(?:,\s*([^,=\s]+)\s*)?=\s*(\S+)\s*")
 #: No photo is wider or taller, pixels.
 MOST_PIXELS = 1_000_000
@@ -45,7 +55,7 @@ class Hint:
     x: Annotated[float, Ge(0), Le(MOST_PIXELS), Help("Pixels from the left of the upright photo.")]
     y: Annotated[float, Ge(0), Le(MOST_PIXELS), Help("Pixels from its top.")]
     color: Annotated[
-        str, Help("`#rrggbb` or `#rgb`; the photo keeps its lightness.", pattern=_COLOR)
+        str, Help("`#rrggbb` or `#rgb`; the photo keeps its lightness.", pattern=HEX_COLOR)
     ]
     radius: Annotated[
         Annotated[float, Ge(0), Le(MOST_PIXELS)] | None,
@@ -56,7 +66,7 @@ class Hint:
     ] = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(_COLOR, self.color):
+        if not re.fullmatch(HEX_COLOR, self.color):
             raise OptionError(
                 f"the hint's colour is `{self.color}` but must be #rrggbb, as in `#c03020`"
             )
@@ -84,10 +94,7 @@ class Hint:
     @property
     def ab(self) -> tuple[float, float]:
         """The hint's (a*, b*), Lab units."""
-        from koalarize.color import hex_to_srgb, srgb_to_lab
-
-        lab = srgb_to_lab(hex_to_srgb(self.color)[None])[0]
-        return float(lab[1]), float(lab[2])
+        return ab_of_hex(self.color)
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,14 @@ class HintPlace:
     def cell(self) -> tuple[int, int]:
         """Row and column."""
         return self.row, self.column
+
+
+def ab_of_hex(color: str) -> tuple[float, float]:
+    """Return (a*, b*) of a color that matches ``HEX_COLOR``, Lab units."""
+    from koalarize.color import hex_to_srgb, srgb_to_lab
+
+    lab = srgb_to_lab(hex_to_srgb(color)[None])[0]
+    return float(lab[1]), float(lab[2])
 
 
 def check_inside(what: str, x: float, y: float, *, width: int, height: int) -> None:

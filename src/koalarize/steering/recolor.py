@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from koalarize.errors import OptionError
 from koalarize.steering.fields import Help, check_all
+from koalarize.steering.hints import HEX_COLOR, ab_of_hex
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Recolor", "recolored"]
 
-_COLOR = r"^#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})$"
 _LEAST = 6.0  # Lab units: a colour of less chroma is a grey, which has no hue
 _SAME, _OTHER = 12.0, 32.0  # degrees of hue: up to the first all changes, from the second none
 _GREY, _COLORED = 3.0, 10.0  # Lab units of chroma: likewise, from nothing to all
@@ -33,17 +33,19 @@ class Recolor:
         becomes: ``#rrggbb`` or ``#rgb`` of what it becomes: its hue, and its chroma on average.
     """
 
-    was: Annotated[str, Help("`#rrggbb` of what shall change; its hue counts.", pattern=_COLOR)]
-    becomes: Annotated[str, Help("`#rrggbb` of what it becomes; lightness stays.", pattern=_COLOR)]
+    was: Annotated[str, Help("`#rrggbb` of what shall change; its hue counts.", pattern=HEX_COLOR)]
+    becomes: Annotated[
+        str, Help("`#rrggbb` of what it becomes; lightness stays.", pattern=HEX_COLOR)
+    ]
 
     def __post_init__(self) -> None:
         for name, color in (("was", self.was), ("becomes", self.becomes)):
-            if not re.fullmatch(_COLOR, color):
+            if not re.fullmatch(HEX_COLOR, color):
                 raise OptionError(
                     f"`{name}` of a recolouring is `{color}` but must be #rrggbb, as in `#3050c0`"
                 )
         check_all(self, "the recolouring's ")
-        if _chroma(_ab(self.was)) < _LEAST:
+        if _chroma(ab_of_hex(self.was)) < _LEAST:
             raise OptionError(
                 f"`was` of a recolouring is `{self.was}`, a grey, but must have a hue: "
                 "give what is grey a hint instead"
@@ -87,7 +89,7 @@ def recolored(
     colored = _rising(chroma * gain, _GREY, _COLORED)
     change, shares = np.zeros_like(ab), np.zeros_like(chroma)
     for recolor in recolors:
-        was, becomes = _ab(recolor.was), _ab(recolor.becomes)
+        was, becomes = ab_of_hex(recolor.was), ab_of_hex(recolor.becomes)
         start, end = (float(np.degrees(np.arctan2(b, a))) for a, b in (was, becomes))
         away = np.abs((hue - start + 180) % 360 - 180)
         share = colored * (1 - _rising(away, _SAME, _OTHER))
@@ -109,13 +111,6 @@ def _rising(
 
     share = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
     return (share * share * (3 - 2 * share)).astype(np.float32)
-
-
-def _ab(color: str) -> tuple[float, float]:
-    from koalarize.color import hex_to_srgb, srgb_to_lab
-
-    lab = srgb_to_lab(hex_to_srgb(color)[None])[0]
-    return float(lab[1]), float(lab[2])
 
 
 def _chroma(ab: tuple[float, float]) -> float:

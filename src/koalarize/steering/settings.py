@@ -23,7 +23,7 @@ def settings_text(steering: Steering, **of_files: bool) -> str:
 
     Args:
         steering: what is asked of the colouring.
-        **of_files: what else is asked, of files: ``negative``, ``layer``; only what is true counts.
+        **of_files: what else is asked, of files: ``layer``; only what is true counts.
     """
     asked: dict[str, object] = {
         field.name: _plain(getattr(steering, field.name))

@@ -129,6 +129,9 @@ class Steering:
         bool,
         Help("For faded prints: lightness is stretched until it reaches from black to white."),
     ] = False
+    negative: Annotated[bool, Help("For scans of negatives: the picture is inverted first.")] = (
+        False
+    )
     turn: Annotated[
         int,
         Ge(0),
@@ -136,6 +139,15 @@ class Steering:
         MultipleOf(90),
         Help("Degrees clockwise; hints and crop are places of the turned photo.", None, "DEGREES"),
     ] = 0
+    straighten: Annotated[
+        float,
+        Ge(-15),
+        Le(15),
+        Help(
+            "Degrees clockwise beside `turn`, to level a horizon; the largest upright part stays.",
+            metavar="DEGREES",
+        ),
+    ] = 0.0
     crop: Annotated[
         Crop | None,
         Help(

@@ -42,13 +42,13 @@ class Reddener(Marking):
 
     def file(
         self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False,
-        negative=False, layer=False,
+        layer=False,
     ):  # fmt: skip
         if Path(source).name == self.stop_at:
             raise KeyboardInterrupt
         photo = Photo.read(source, tolerant=tolerant)
         self.made.append(Path(source).name)
-        making = Making(sha256_of(Path(source)), negative, layer)
+        making = Making(sha256_of(Path(source)), layer)
         photo = self.marked(photo, steering, making)
         grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 0]
         red = np.dstack([grey, grey // 2, grey // 2])

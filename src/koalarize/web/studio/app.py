@@ -45,9 +45,10 @@ Puts colour into black-and-white photos, and lets a person steer the colours.
 
 `POST /colorize` takes a picture and gives the coloured one. The other addresses serve a page that
 steers a photo step by step: upload it once, then ask for previews, suggestions and the file.
-Coordinates are pixels of the upright, full-size photo, after `steering.turn`. Errors are problem
-details (RFC 9457), `application/problem+json`. Where the service asks for a token, send it as
-`Authorization: Bearer`. Who accepts `application/octet-stream` alone gets pictures under that name.
+Coordinates are pixels of the upright, full-size photo, after `steering.turn` and `straighten`.
+Errors are problem details (RFC 9457), `application/problem+json`. Where the service asks for a
+token, send it as `Authorization: Bearer`. Who accepts `application/octet-stream` alone gets
+pictures under that name.
 """
 #: Seconds a client may take to accept one piece of an answer.
 _SLOWEST_READER = 60.0

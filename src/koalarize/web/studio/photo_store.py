@@ -23,11 +23,12 @@ from PIL import Image
 
 from koalarize.colorizer.chroma import Chroma
 from koalarize.colorizer.look import Look
-from koalarize.colorizer.prepare import prepared
+from koalarize.colorizer.prepare import preparation, prepared
 from koalarize.errors import PhotoError
+from koalarize.photo.negative import looks_like_color_negative
 from koalarize.photo.photo import Photo
 from koalarize.photo.read import open_image
-from koalarize.steering.steering import Steering
+from koalarize.steering.steering import PLAIN, Steering
 from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
 
@@ -44,7 +45,7 @@ _HOLDERS = (
 _PREVIEWS = 3
 _LOOKS = 3
 _CHROMAS = 12
-_OTHERS = 1  # a photo turned or restored is as large as the photo
+_OTHERS = 2  # each is as large as the photo: as it is coloured, and the original in its place
 
 
 def read_photo(data: bytes, settings: Settings) -> Photo:
@@ -116,11 +117,11 @@ class Opened:
         self._others: _Cache[Opened] = _Cache(_OTHERS)
 
     def prepared(self, steering: Steering) -> Opened:
-        """Return the photo as it is coloured: turned and restored, or itself."""
-        turn, faded = steering.turn, steering.faded
-        if not (turn or faded):
+        """Return the photo as ``colorizer.prepare`` makes it, or itself."""
+        asked = preparation(steering)
+        if asked == preparation(PLAIN):
             return self
-        return self._others.get((turn, faded), lambda: Opened(prepared(self.photo, steering)))
+        return self._others.get(asked, lambda: Opened(prepared(self.photo, asked)))
 
     @property
     def bytes(self) -> int:
@@ -161,6 +162,7 @@ class Entry:
         height: of the upright photo, pixels.
         format: Pillow's name of its format.
         grey: whether it holds no colour of its own.
+        negative: whether it looks like a negative of colour film.
         deep: whether it has 16 bits.
         exif: whether it has EXIF data.
         used: when it was used last, seconds of the monotonic clock.
@@ -175,6 +177,7 @@ class Entry:
     height: int
     format: str
     grey: bool
+    negative: bool
     deep: bool
     exif: bool
     used: float
@@ -231,6 +234,7 @@ class PhotoStore:
             height=photo.height,
             format=photo.format,
             grey=photo.is_grey,
+            negative=looks_like_color_negative(photo),
             deep=photo.pixels.dtype == np.uint16,
             exif=photo.exif is not None,
             used=time.monotonic(),

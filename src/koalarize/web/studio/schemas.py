@@ -158,6 +158,7 @@ class PhotoInfo(BaseModel):
         format="JPEG",
         bytes=612345,
         grey=True,
+        negative=False,
         deep=False,
         exif=True,
         expires_in=43200,
@@ -171,6 +172,7 @@ class PhotoInfo(BaseModel):
     format: str
     bytes: int
     grey: bool = Field(description="it holds no colour of its own")
+    negative: bool = Field(description="it looks like a negative of colour film")
     deep: bool = Field(description="it has 16 bits a channel")
     exif: bool
     expires_in: int = Field(description="seconds without use after which it leaves")

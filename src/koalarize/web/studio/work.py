@@ -97,7 +97,7 @@ class Steered:
     """A photo with what is asked of its colours.
 
     Attributes:
-        opened: the photo, as it is coloured: turned and restored.
+        opened: the photo, as it is coloured: turned, restored and so on.
         model: the model's name.
         colorizer: that model.
         steering: what is asked.

@@ -205,7 +205,7 @@ async function question(since) {
   const options = choices();
   fill("asked", state.mode === "single" ? "Real or recoloured?" : "Which one was real?");
   for (const { button, label, key } of options) labelled(button, label, key);
-  document.querySelector(".choices").classList.toggle("upright", state.mode === "pair");
+  document.querySelector(".choices")?.classList.toggle("upright", state.mode === "pair");
   byId("trial").classList.remove("showing");
   byId("question").hidden = false;
   byId("asked").focus();

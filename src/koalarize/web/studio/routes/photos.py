@@ -96,6 +96,7 @@ def _info(studio: Studio, entry: Entry) -> schemas.PhotoInfo:
         format=entry.format,
         bytes=entry.bytes,
         grey=entry.grey,
+        negative=entry.negative,
         deep=entry.deep,
         exif=entry.exif,
         expires_in=int(studio.settings.expiry),

@@ -5,14 +5,13 @@ Not here: the work itself (``work``), files to keep (``files``).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from koalarize.colorizer.chroma import Chroma
-from koalarize.steering.steering import PLAIN, Steering
+from koalarize.colorizer.prepare import placement
+from koalarize.steering.steering import Steering
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.openapi import SHOWN, WORKED, Id, problems
 from koalarize.web.studio.photo_store import Opened
@@ -30,7 +29,7 @@ router = APIRouter(prefix="/photos/{id}", tags=["steering"], route_class=StrictR
     summary="A small version of the coloured photo",
     description=(
         "The photo, or its crop, with its longer side at most `side` pixels; never "
-        "enlarged. With `grey` it is the untouched original, turned."
+        "enlarged. With `grey` it is the original as it came, turned and straightened."
     ),
     response_class=Response,
     responses={**SHOWN, **problems(*WORKED)},
@@ -143,9 +142,9 @@ async def alternatives(
 def _shown(
     studio: Studio, opened: Opened, asked: tuple[str, Steering], *, grey: bool
 ) -> tuple[Opened, Chroma | None]:
-    """Return the photo to show and its chroma; the original, only turned, has none."""
+    """Return the photo to show and its chroma; the original in its place has none."""
     if grey:
-        return opened.prepared(replace(PLAIN, turn=asked[1].turn)), None
+        return opened.prepared(placement(asked[1])), None
     steered = _steered(studio, opened, asked)
     return steered.opened, steered.chroma
 

@@ -7,7 +7,7 @@
  */
 
 import { fitToGamut, hexToLab, inGamut, labToBytes, labToHex } from "./color.js";
-import { clamp, h } from "./dom.js";
+import { clamp, drawingOn, h } from "./dom.js";
 import { nameOf } from "./names.js";
 
 const CELLS = 160; // of the painted plane, each way
@@ -19,11 +19,12 @@ export class AbPicker extends HTMLElement {
   #centre = [0, 0]; // a* and b* in the middle of the plane
   #reach = 100; // from there to its edges
 
+  canvas = h("canvas", { width: CELLS, height: CELLS, "aria-hidden": "true" });
+  thumb = h("span", { class: "ab-thumb" });
+  neutral = h("span", { class: "ab-neutral" });
+
   connectedCallback() {
-    if (this.canvas) return;
-    this.canvas = h("canvas", { width: CELLS, height: CELLS, "aria-hidden": "true" });
-    this.thumb = h("span", { class: "ab-thumb" });
-    this.neutral = h("span", { class: "ab-neutral" });
+    if (this.contains(this.canvas)) return;
     this.append(this.canvas, this.neutral, this.thumb);
     this.setAttribute("role", "slider");
     this.setAttribute("aria-roledescription", "two-way colour picker");
@@ -46,7 +47,7 @@ export class AbPicker extends HTMLElement {
   /** Show the colours at this L*. */
   set lightness(l) {
     this.#l = clamp(l, 2, 98);
-    if (this.canvas) this.#paint();
+    if (this.contains(this.canvas)) this.#paint();
   }
 
   get value() {
@@ -62,7 +63,7 @@ export class AbPicker extends HTMLElement {
 
   #paint() {
     this.#measure();
-    const context = this.canvas.getContext("2d");
+    const context = drawingOn(this.canvas);
     const picture = context.createImageData(CELLS, CELLS);
     for (let row = 0; row < CELLS; row += 1) {
       for (let column = 0; column < CELLS; column += 1) {

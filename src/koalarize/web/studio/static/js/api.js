@@ -36,6 +36,13 @@ export class Problem extends Error {
   }
 }
 
+/** Whether what went wrong is that the server did not answer. */
+export function isOffline(error) {
+  return error instanceof Problem && error.offline;
+}
+
+/** @typedef {Omit<RequestInit, "body"> & {body?: XMLHttpRequestBodyInit | null}} Asked */
+
 /** Tells of "busy" {waiting}, "offline" and "online". */
 export const connection = new EventTarget();
 let online = true;
@@ -45,7 +52,7 @@ let waiting = 0;
  * Ask the service, again where it is busy.
  *
  * @param {string} path
- * @param {RequestInit} options
+ * @param {Asked} options
  * @param {((share: number) => void) | null} progress is told how much of the body has gone out
  * @returns {Promise<Response>}
  */
@@ -61,6 +68,11 @@ async function request(path, { signal, ...options } = {}, progress = null) {
   }
 }
 
+/**
+ * @param {string} path
+ * @param {Asked} options
+ * @param {((share: number) => void) | null} progress
+ */
 async function send(path, options, progress = null) {
   try {
     const url = new URL(path, BASE);
@@ -74,13 +86,20 @@ async function send(path, options, progress = null) {
   }
 }
 
-/** Send as `fetch` does, with word of how much has gone out, which `fetch` has none of. */
-function sendSeen(url, { method, body, headers, signal }, progress) {
+/**
+ * Send as `fetch` does, with word of how much has gone out, which `fetch` has none of.
+ *
+ * @param {URL} url
+ * @param {Asked} options
+ * @param {(share: number) => void} progress
+ * @returns {Promise<Response>}
+ */
+function sendSeen(url, { method = "GET", body, headers, signal }, progress) {
   return new Promise((resolve, reject) => {
     const asked = new XMLHttpRequest();
     asked.open(method, url);
     asked.responseType = "blob";
-    for (const [name, value] of Object.entries(headers)) asked.setRequestHeader(name, value);
+    for (const [name, value] of new Headers(headers)) asked.setRequestHeader(name, value);
     asked.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable) progress(event.loaded / event.total);
     });

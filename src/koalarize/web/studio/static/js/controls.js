@@ -15,8 +15,12 @@ const LABELS = {
   best: "Look twice",
   keep_color: "Keep the colours the photo has",
   faded: "Faded print",
+  negative: "Negative",
   mark: "Say in the file that a program coloured it",
 };
+
+/** Numbers with a control of their own. */
+const ELSEWHERE = ["straighten"];
 
 /** Sliders that stand first and beside each other; the others follow as the service lists them. */
 const FIRST = ["vividness", "warmth", "tint"];
@@ -32,7 +36,8 @@ export class Controls {
   constructor(place, studio) {
     this.studio = studio;
     const rank = (name) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
-    const fields = Object.entries(FIELDS).sort(([one], [other]) => rank(one) - rank(other));
+    const plain = Object.entries(FIELDS).filter(([name]) => !ELSEWHERE.includes(name));
+    const fields = plain.sort(([one], [other]) => rank(one) - rank(other));
     for (const [name, field] of fields) {
       if (field.type === "number") place.append(this.#slider(name, field));
     }
@@ -50,7 +55,7 @@ export class Controls {
    * @param {string} name
    * @param {import("./fields.js").Field} field
    */
-  #slider(name, { title, description, minimum, maximum, default: usual }) {
+  #slider(name, { title, description, minimum = 0, maximum = 1, default: usual }) {
     const input = h("input", {
       type: "range",
       id: name,

@@ -1,14 +1,17 @@
 /**
  * The dialog that copies what is asked of one photo to others.
  *
- * Not here: what belongs to one photo alone and stays with it: other colourings, crop and turn.
+ * Not here: what belongs to one photo alone and stays with it: other colourings, crop and place.
  */
 
 import { $, announce, h } from "./dom.js";
 
-const OWN = ["alternative", "crop", "turn"]; // fields that mean something else on another photo
+const OWN = ["alternative", "crop", "turn", "straighten"]; // fields that mean something else on another photo
 
 export class Copying {
+  /** @type {import("./photos.js").Photo[]} */
+  others = []; // those in the dialog
+
   /** @param {import("./studio.js").Studio} studio */
   constructor(studio) {
     this.studio = studio;
@@ -41,7 +44,7 @@ export class Copying {
   }
 
   #open() {
-    const { photos, active } = this.studio;
+    const { photos, current: active } = this.studio;
     const others = photos.filter((photo) => photo !== active && !photo.failure);
     this.others = others;
     this.list.replaceChildren(

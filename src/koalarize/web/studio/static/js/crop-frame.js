@@ -16,51 +16,54 @@ const CORNERS = [
   { name: "Lower right corner", x: 1, y: 1 },
 ];
 
+/**
+ * @typedef {import("./photos.js").Box} Box
+ * @typedef {{x: number, y: number}} Corner
+ */
+
 export class CropFrame extends HTMLElement {
+  /** @type {Box | null} */
   #crop = null;
+  /** @type {import("./view.js").View | null} */
   #view = null;
   #size = [1, 1];
   #editing = false;
+  /** @type {{corner: Corner | null, from: Box, at: number[]} | null} */
   #drag = null;
 
-  connectedCallback() {
-    if (this.frame) return;
-    this.frame = h("div", {
-      class: "crop-box",
-      role: "group",
-      tabindex: "0",
+  frame = h("div", {
+    class: "crop-box",
+    role: "group",
+    tabindex: "0",
+    "data-own-pointer": "",
+    "aria-label":
+      "Part of the photo that is kept. Arrow keys move it, its corners change its size.",
+  });
+  corners = CORNERS.map((corner) =>
+    h("button", {
+      class: "crop-corner",
+      type: "button",
       "data-own-pointer": "",
-      "aria-label":
-        "Part of the photo that is kept. Arrow keys move it, its corners change its size.",
-    });
-    this.corners = CORNERS.map((corner) =>
-      h("button", {
-        class: "crop-corner",
-        type: "button",
-        "data-own-pointer": "",
-        "data-x": String(corner.x),
-        "data-y": String(corner.y),
-        "aria-label": `${corner.name} of the crop`,
-      }),
-    );
-    this.whole = h(
-      "button",
-      { class: "quiet", type: "button", onclick: () => this.#tell("crop", { crop: null }) },
-      "Whole photo",
-    );
-    this.done = h(
-      "button",
-      { class: "primary", type: "button", onclick: () => this.#tell("done") },
-      "Done",
-    );
-    this.size = h("span", { role: "status" });
-    this.bar = h(
-      "div",
-      { class: "crop-bar", "data-own-pointer": "" },
-      this.size,
-      this.whole,
-      this.done,
-    );
+      "data-x": String(corner.x),
+      "data-y": String(corner.y),
+      "aria-label": `${corner.name} of the crop`,
+    }),
+  );
+  whole = h(
+    "button",
+    { class: "quiet", type: "button", onclick: () => this.#tell("crop", { crop: null }) },
+    "Whole photo",
+  );
+  done = h(
+    "button",
+    { class: "primary", type: "button", onclick: () => this.#tell("done") },
+    "Done",
+  );
+  size = h("span", { role: "status" });
+  bar = h("div", { class: "crop-bar", "data-own-pointer": "" }, this.size, this.whole, this.done);
+
+  connectedCallback() {
+    if (this.contains(this.frame)) return;
     this.frame.append(...this.corners);
     this.append(this.frame, this.bar);
     this.frame.addEventListener("pointerdown", (event) => this.#down(event));
@@ -87,21 +90,23 @@ export class CropFrame extends HTMLElement {
 
   /** Put everything where the view has it now. */
   place() {
-    this.hidden = !this.#view || !(this.#crop || this.#editing);
+    const view = this.#view;
+    this.hidden = !view || !(this.#crop || this.#editing);
     this.classList.toggle("editing", this.#editing);
     this.bar.hidden = !this.#editing;
     for (const corner of this.corners) corner.hidden = !this.#editing;
     this.frame.tabIndex = this.#editing ? 0 : -1;
-    if (this.hidden) return;
+    if (!view || this.hidden) return;
     const { x, y, width, height } = this.#now;
-    const [left, top] = this.#view.toScreen(x, y);
+    const [left, top] = view.toScreen(x, y);
     for (const [side, value] of Object.entries({ left, top }))
       this.frame.style.setProperty(side, `${value}px`);
-    this.frame.style.setProperty("width", `${width * this.#view.scale}px`);
-    this.frame.style.setProperty("height", `${height * this.#view.scale}px`);
+    this.frame.style.setProperty("width", `${width * view.scale}px`);
+    this.frame.style.setProperty("height", `${height * view.scale}px`);
     this.size.textContent = `${width} × ${height}`;
   }
 
+  /** @returns {Box} */
   get #now() {
     const [width, height] = this.#size;
     return this.#crop ?? { x: 0, y: 0, width, height };
@@ -119,10 +124,10 @@ export class CropFrame extends HTMLElement {
   }
 
   #move(event) {
-    const drag = this.#drag;
-    if (!drag) return;
-    const across = (event.clientX - drag.at[0]) / this.#view.scale;
-    const down = (event.clientY - drag.at[1]) / this.#view.scale;
+    const [drag, view] = [this.#drag, this.#view];
+    if (!drag || !view) return;
+    const across = (event.clientX - drag.at[0]) / view.scale;
+    const down = (event.clientY - drag.at[1]) / view.scale;
     this.#crop = this.#moved(drag.from, drag.corner, across, down);
     this.place();
   }

@@ -104,7 +104,7 @@ export function download(blob, name) {
 export function chooseFiles({ accept = "image/*", multiple = false } = {}) {
   return new Promise((resolve) => {
     const input = h("input", { type: "file", accept, multiple });
-    input.addEventListener("change", () => resolve([...input.files]));
+    input.addEventListener("change", () => resolve([...(input.files ?? [])]));
     input.addEventListener("cancel", () => resolve([]));
     input.click();
   });
@@ -124,6 +124,19 @@ export function debounce(work, wait) {
 /** A number within limits. */
 export function clamp(value, least, most) {
   return Math.min(most, Math.max(least, value));
+}
+
+/**
+ * What draws on a canvas.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {CanvasRenderingContext2DSettings} [settings]
+ * @returns {CanvasRenderingContext2D}
+ */
+export function drawingOn(canvas, settings) {
+  const context = canvas.getContext("2d", settings);
+  if (!context) throw new Error("this browser cannot draw on a canvas");
+  return context;
 }
 
 /** Fill a slider's track from `origin` to its value. */

@@ -6,7 +6,7 @@
  */
 
 import { bytesToHex } from "./color.js";
-import { chooseFiles, clamp, h, icon } from "./dom.js";
+import { chooseFiles, clamp, drawingOn, h, icon } from "./dom.js";
 import { nameOf } from "./names.js";
 
 const SIDE = 560; // the longer side it is kept at, pixels
@@ -15,16 +15,17 @@ const AROUND = 2; // a picked colour is the mean of this many pixels each way
 export class EyeDropper extends HTMLElement {
   #cross = [0.5, 0.5];
 
+  ask = h(
+    "button",
+    { class: "drop-zone small", type: "button", onclick: () => this.#choose() },
+    icon("pipette"),
+    h("span", {}, "Drop a colour picture here, or choose one, and take colours from it"),
+  );
+  canvas = h("canvas", { tabindex: "0", role: "img", hidden: true });
+  cross = h("span", { class: "cross", hidden: true });
+
   connectedCallback() {
-    if (this.canvas) return;
-    this.ask = h(
-      "button",
-      { class: "drop-zone small", type: "button", onclick: () => this.#choose() },
-      icon("pipette"),
-      h("span", {}, "Drop a colour picture here, or choose one, and take colours from it"),
-    );
-    this.canvas = h("canvas", { tabindex: "0", role: "img", hidden: true });
-    this.cross = h("span", { class: "cross", hidden: true });
+    if (this.contains(this.canvas)) return;
     this.append(this.ask, h("div", { class: "eye-stage" }, this.canvas, this.cross));
     this.canvas.addEventListener("pointerdown", (event) => {
       this.canvas.setPointerCapture(event.pointerId);
@@ -49,9 +50,8 @@ export class EyeDropper extends HTMLElement {
     const scale = Math.min(1, SIDE / Math.max(bitmap.width, bitmap.height));
     this.canvas.width = Math.max(1, Math.round(bitmap.width * scale));
     this.canvas.height = Math.max(1, Math.round(bitmap.height * scale));
-    this.canvas
-      .getContext("2d", { willReadFrequently: true })
-      .drawImage(bitmap, 0, 0, this.canvas.width, this.canvas.height);
+    const context = drawingOn(this.canvas, { willReadFrequently: true });
+    context.drawImage(bitmap, 0, 0, this.canvas.width, this.canvas.height);
     this.#place();
   }
 
@@ -84,9 +84,7 @@ export class EyeDropper extends HTMLElement {
       0,
       Math.max(0, height - 2 * AROUND - 1),
     );
-    const { data } = this.canvas
-      .getContext("2d")
-      .getImageData(x, y, 2 * AROUND + 1, 2 * AROUND + 1);
+    const { data } = drawingOn(this.canvas).getImageData(x, y, 2 * AROUND + 1, 2 * AROUND + 1);
     const sums = [0, 0, 0, 0];
     data.forEach((level, index) => {
       sums[index % 4] += level * (index % 4 === 3 ? 1 : data[index - (index % 4) + 3]);

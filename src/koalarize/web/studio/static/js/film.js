@@ -120,7 +120,7 @@ export class Film {
         if (!photo) break;
         photo.hasTile = true; // one try: a failure shows when the photo is on the table
         const values = { steering: this.studio.steering(photo), side: 320 };
-        this.picture(photo, await api.preview(photo.info.id, values).catch(() => null));
+        this.picture(photo, await api.preview(photo.known.id, values).catch(() => null));
       }
     } finally {
       this.#working = false;

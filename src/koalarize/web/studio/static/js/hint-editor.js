@@ -17,12 +17,77 @@ const BRUSH = [0.004, 0.15]; // of the photo's shorter side
 const REACH = [0.05, 3]; // of the photo's shorter side
 const STEPS = 100;
 
+/** @typedef {import("./photos.js").Hint} Hint */
+
 export class HintEditor extends HTMLElement {
+  /** @type {Hint | null} */
   #hint = null;
   #l = 60;
+  side = 1; // the shorter one of the photo, pixels
+  usualReach = 0.5;
+  /** @type {string | null} */
+  now = null; // the colour that is there without the hint
+
+  chip = h("span", { class: "chip big" });
+  heading = h("strong", {});
+  note = h("small", {});
+  swatches = h("div", {
+    class: "swatches",
+    role: "group",
+    "aria-label": "Likely colours here",
+  });
+  problem = h("p", { class: "problem", role: "alert", hidden: true });
+  picker = new AbPicker();
+  text = h("input", {
+    type: "text",
+    list: "colour-names",
+    placeholder: "dark green, #1f4a27",
+    "aria-label": "Colour name or #rrggbb",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  grey = h(
+    "button",
+    {
+      class: "quiet wide",
+      type: "button",
+      title: "This place has no colour",
+      onclick: () => this.#colour(GREY),
+    },
+    h("span", { class: "chip grey" }),
+    "Keep grey",
+  );
+  nowChip = h("span", { class: "chip" });
+  asIs = h(
+    "button",
+    {
+      class: "quiet wide",
+      type: "button",
+      title: "Protect this place: it keeps the colour that it has without this hint",
+      onclick: () => this.#colour(this.now),
+    },
+    this.nowChip,
+    "Keep as it is",
+  );
+  reach = h("input", {
+    type: "range",
+    min: "0",
+    max: String(STEPS),
+    step: "1",
+    title: "How far this hint reaches; a double click makes it as far as all others",
+    "aria-label": "Reach of this hint",
+  });
+  radius = h("input", {
+    type: "range",
+    min: "0",
+    max: String(STEPS),
+    step: "1",
+    "aria-label": "Brush radius",
+  });
+  dropper = new EyeDropper();
 
   connectedCallback() {
-    if (this.heading) return;
+    if (this.contains(this.heading)) return;
     this.setAttribute("role", "dialog");
     this.setAttribute("aria-label", "Colour of this hint");
     this.hidden = true;
@@ -35,9 +100,6 @@ export class HintEditor extends HTMLElement {
   }
 
   #header() {
-    this.chip = h("span", { class: "chip big" });
-    this.heading = h("strong", {});
-    this.note = h("small", {});
     return h(
       "header",
       {},
@@ -69,72 +131,19 @@ export class HintEditor extends HTMLElement {
   }
 
   #likely() {
-    this.swatches = h("div", {
-      class: "swatches",
-      role: "group",
-      "aria-label": "Likely colours here",
-    });
-    this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     return h("section", {}, h("h2", {}, "Likely here"), this.swatches, this.problem);
   }
 
   #pick() {
-    this.picker = new AbPicker();
     this.picker.setAttribute("aria-label", "Colour");
     this.picker.addEventListener("input", () => this.#colour(this.picker.value, true));
     this.picker.addEventListener("change", () => this.#colour(this.picker.value));
-    this.text = h("input", {
-      type: "text",
-      list: "colour-names",
-      placeholder: "dark green, #1f4a27",
-      "aria-label": "Colour name or #rrggbb",
-      autocomplete: "off",
-      spellcheck: "false",
-    });
     this.text.addEventListener("change", () => this.#typed());
     this.text.addEventListener("keydown", (event) => event.key === "Enter" && this.#typed());
     this.text.addEventListener("input", () => this.text.setCustomValidity(""));
-    this.grey = h(
-      "button",
-      {
-        class: "quiet wide",
-        type: "button",
-        title: "This place has no colour",
-        onclick: () => this.#colour(GREY),
-      },
-      h("span", { class: "chip grey" }),
-      "Keep grey",
-    );
-    this.nowChip = h("span", { class: "chip" });
-    this.asIs = h(
-      "button",
-      {
-        class: "quiet wide",
-        type: "button",
-        title: "Protect this place: it keeps the colour that it has without this hint",
-        onclick: () => this.#colour(this.now),
-      },
-      this.nowChip,
-      "Keep as it is",
-    );
-    this.reach = h("input", {
-      type: "range",
-      min: "0",
-      max: String(STEPS),
-      step: "1",
-      title: "How far this hint reaches; a double click makes it as far as all others",
-      "aria-label": "Reach of this hint",
-    });
     this.reach.addEventListener("input", () => this.#setReach(true));
     this.reach.addEventListener("change", () => this.#setReach(false));
     this.reach.addEventListener("dblclick", () => this.#change({ reach: null }, false));
-    this.radius = h("input", {
-      type: "range",
-      min: "0",
-      max: String(STEPS),
-      step: "1",
-      "aria-label": "Brush radius",
-    });
     this.radius.addEventListener("input", () => this.#brush(true));
     this.radius.addEventListener("change", () => this.#brush(false));
     return h(
@@ -158,7 +167,6 @@ export class HintEditor extends HTMLElement {
   }
 
   #more() {
-    this.dropper = new EyeDropper();
     onDetail(this.dropper, "pick", (hex) => this.#colour(hex));
     onDetail(this.dropper, "picture", (file) =>
       this.dispatchEvent(new CustomEvent("picture", { detail: file })),
@@ -169,6 +177,12 @@ export class HintEditor extends HTMLElement {
       h("summary", {}, "From another picture"),
       this.dropper,
     );
+  }
+
+  /** The hint that is edited, where there must be one. */
+  get #current() {
+    if (!this.#hint) throw new Error("no hint is open");
+    return this.#hint;
   }
 
   get hintId() {
@@ -288,16 +302,17 @@ export class HintEditor extends HTMLElement {
 
   close() {
     if (this.hidden) return;
-    const id = this.#hint.id;
+    const { id } = this.#current;
     this.hidden = true;
     this.#hint = null;
     this.dispatchEvent(new CustomEvent("close", { detail: { id } }));
   }
 
   #label() {
-    const color = this.#hint?.color;
+    const hint = this.#hint;
+    const color = hint?.color;
     const shown = color ? atLightness(color, this.#l) : null;
-    const name = color ? nameOfHint(this.#hint) : "";
+    const name = hint && color ? nameOfHint(hint) : "";
     this.heading.textContent = name ? capital(name) : "Which colour is this?";
     const darker = color && nameOf(shown) !== nameOf(color);
     this.note.textContent = darker ? `${nameOf(shown)} in this light` : "Light and shade stay";
@@ -320,8 +335,8 @@ export class HintEditor extends HTMLElement {
   }
 
   #typed() {
-    const text = this.text.value;
-    if (!text.trim() || (this.#hint.color && text === nameOfHint(this.#hint))) return;
+    const [text, hint] = [this.text.value, this.#current];
+    if (!text.trim() || (hint.color && text === nameOfHint(hint))) return;
     const color = parseColor(text);
     this.text.setCustomValidity(
       color ? "" : `“${text}” is no colour name known here: try “dark green” or #1f4a27.`,
@@ -344,12 +359,12 @@ export class HintEditor extends HTMLElement {
 
   #change(values, live) {
     this.dispatchEvent(
-      new CustomEvent("hintchange", { detail: { id: this.#hint.id, values, live } }),
+      new CustomEvent("hintchange", { detail: { id: this.#current.id, values, live } }),
     );
   }
 
   #remove() {
-    const { id } = this.#hint;
+    const { id } = this.#current;
     this.dispatchEvent(new CustomEvent("hintdelete", { detail: { id } }));
   }
 }

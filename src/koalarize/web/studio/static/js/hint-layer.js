@@ -11,17 +11,25 @@ import { nameOfHint } from "./names.js";
 const NUDGE = 4; // CSS pixels an arrow key moves a hint
 const SLOP = 4;
 
+/** @typedef {import("./photos.js").Hint} Hint */
+
 export class HintLayer extends HTMLElement {
+  /** @type {Hint[]} */
   #hints = [];
+  /** @type {Map<number, HTMLButtonElement>} */
   #buttons = new Map();
+  /** @type {import("./view.js").View | null} */
   #view = null;
+  /** @type {{id: number, x: number, y: number, startX: number, startY: number, moved: boolean} | null} */
   #drag = null;
   #dragged = false;
+  /** @type {number | null} */
   #open = null;
 
+  ghost = h("span", { class: "ghost", hidden: true });
+  ring = h("span", { class: "ring", hidden: true });
+
   connectedCallback() {
-    this.ghost = h("span", { class: "ghost", hidden: true });
-    this.ring = h("span", { class: "ring", hidden: true });
     this.append(this.ring, this.ghost);
   }
 
@@ -39,7 +47,17 @@ export class HintLayer extends HTMLElement {
     this.place();
   }
 
-  /** The hint whose editor is open, or null. */
+  /** The view, where there must be one. */
+  get #shown() {
+    if (!this.#view) throw new Error("the hints have no photo yet");
+    return this.#view;
+  }
+
+  /**
+   * The hint whose editor is open, or null.
+   *
+   * @param {number | null} id
+   */
   set open(id) {
     this.#open = id;
     this.place();
@@ -61,14 +79,16 @@ export class HintLayer extends HTMLElement {
 
   /** Put everything where the view has it now. */
   place() {
-    if (!this.#view) return;
+    const view = this.#view;
+    if (!view) return;
     this.#hints.forEach((hint, index) => {
       const button = this.#buttons.get(hint.id);
+      if (!button) return;
       this.#put(button, hint);
       button.style.setProperty("--hint", hint.color ?? "transparent");
       button.classList.toggle("pending", !hint.color);
       button.setAttribute("aria-expanded", String(hint.id === this.#open));
-      const where = `${Math.round((100 * hint.x) / this.#view.photoWidth)} % across, ${Math.round((100 * hint.y) / this.#view.photoHeight)} % down`;
+      const where = `${Math.round((100 * hint.x) / view.photoWidth)} % across, ${Math.round((100 * hint.y) / view.photoHeight)} % down`;
       button.setAttribute(
         "aria-label",
         `Hint ${index + 1}: ${hint.color ? nameOfHint(hint) : "no colour yet"}, ${where}`,
@@ -84,14 +104,14 @@ export class HintLayer extends HTMLElement {
     );
     this.ring.hidden = !active;
     if (!active) return;
-    const side = 2 * active.radius * this.#view.scale;
+    const side = 2 * active.radius * this.#shown.scale;
     this.ring.style.setProperty("width", `${side}px`);
     this.ring.style.setProperty("height", `${side}px`);
     this.#put(this.ring, active);
   }
 
   #put(element, { x, y }) {
-    const [across, down] = this.#view.toScreen(x, y);
+    const [across, down] = this.#shown.toScreen(x, y);
     element.style.setProperty("left", `${across}px`);
     element.style.setProperty("top", `${down}px`);
   }
@@ -116,11 +136,18 @@ export class HintLayer extends HTMLElement {
     this.append(button);
   }
 
+  /** A hint that has a button. */
+  #hint(id) {
+    const found = this.#hints.find((hint) => hint.id === id);
+    if (!found) throw new Error(`there is no hint ${id}`);
+    return found;
+  }
+
   #down(event, id) {
     if (event.button > 0) return;
     event.currentTarget.setPointerCapture(event.pointerId);
     this.#dragged = false;
-    const { x, y } = this.#hints.find((hint) => hint.id === id);
+    const { x, y } = this.#hint(id);
     this.#drag = { id, x, y, startX: event.clientX, startY: event.clientY, moved: false };
   }
 
@@ -132,8 +159,8 @@ export class HintLayer extends HTMLElement {
     if (drag.moved)
       this.#moveTo(
         drag.id,
-        drag.x + across / this.#view.scale,
-        drag.y + down / this.#view.scale,
+        drag.x + across / this.#shown.scale,
+        drag.y + down / this.#shown.scale,
         false,
       );
   }
@@ -149,8 +176,8 @@ export class HintLayer extends HTMLElement {
 
   #moveTo(id, x, y, done) {
     const inside = {
-      x: clamp(x, 0, this.#view.photoWidth - 1),
-      y: clamp(y, 0, this.#view.photoHeight - 1),
+      x: clamp(x, 0, this.#shown.photoWidth - 1),
+      y: clamp(y, 0, this.#shown.photoHeight - 1),
     };
     this.#tell("hintmove", { id, ...inside, done });
   }
@@ -172,11 +199,11 @@ export class HintLayer extends HTMLElement {
     const move = moves[event.key];
     if (!move || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    const hint = this.#hints.find((other) => other.id === id);
+    const hint = this.#hint(id);
     this.#moveTo(
       id,
-      hint.x + move[0] / this.#view.scale,
-      hint.y + move[1] / this.#view.scale,
+      hint.x + move[0] / this.#shown.scale,
+      hint.y + move[1] / this.#shown.scale,
       true,
     );
   }

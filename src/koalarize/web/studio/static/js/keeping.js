@@ -6,7 +6,7 @@
  * at a time keeps its work; a second one, open beside it, keeps nothing.
  */
 
-import { $, debounce, h } from "./dom.js";
+import { $, debounce, drawingOn, h } from "./dom.js";
 
 const SETTLE = 300; // milliseconds without a change after which it is kept
 const MOST = 60; // photos that are kept
@@ -30,8 +30,9 @@ export class Keeping {
   async start() {
     try {
       if (!(await isAlone())) return;
-      this.#database = await open();
-      const found = await this.#read();
+      const database = await open();
+      this.#database = database;
+      const found = await this.#read(database);
       const works = found.filter(({ closed }) => !closed);
       this.#recent = found
         .filter(({ closed }) => closed)
@@ -57,8 +58,9 @@ export class Keeping {
     this.#later();
   }
 
-  async #read() {
-    const stores = this.#database.transaction(["work", "files"], "readonly");
+  /** @param {IDBDatabase} database */
+  async #read(database) {
+    const stores = database.transaction(["work", "files"], "readonly");
     const works = await answer(stores.objectStore("work").getAll());
     const files = stores.objectStore("files");
     const found = await Promise.all(
@@ -114,6 +116,7 @@ export class Keeping {
 
   /** Keep all photos as they are now, and nothing of those that are gone. */
   #keep() {
+    if (!this.#database) return;
     const { photos, active } = this.studio;
     const kept = photos.slice(-MOST);
     const stores = this.#database.transaction(["work", "files"], "readwrite");
@@ -142,9 +145,8 @@ function thumbOf(bitmap) {
   if (!bitmap) return canvas.toDataURL();
   const scale = THUMB / Math.min(bitmap.width, bitmap.height);
   const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-  canvas
-    .getContext("2d")
-    .drawImage(bitmap, (THUMB - width) / 2, (THUMB - height) / 2, width, height);
+  const [left, top] = [(THUMB - width) / 2, (THUMB - height) / 2];
+  drawingOn(canvas).drawImage(bitmap, left, top, width, height);
   return canvas.toDataURL("image/jpeg", 0.8);
 }
 

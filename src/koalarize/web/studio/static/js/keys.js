@@ -15,6 +15,7 @@ const LETTERS = {
   c: "compare",
   n: "new-hint",
   r: "turn",
+  s: "level",
   x: "crop",
   "?": "help-button",
 };

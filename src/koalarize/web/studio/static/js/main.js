@@ -105,8 +105,9 @@ function showPhoto() {
 function showSent() {
   const photo = studio.active;
   const arriving = $("#arriving");
-  arriving.hidden = !photo || Boolean(photo.info) || Boolean(photo.failure);
-  if (arriving.hidden) return;
+  const comes = photo && !photo.info && !photo.failure;
+  arriving.hidden = !comes;
+  if (!comes) return;
   const percent = Math.floor(100 * photo.sent);
   arriving.textContent = percent < 100 ? `Uploading… ${percent} %` : "Reading the photo…";
   arriving.setAttribute("aria-valuenow", String(percent));
@@ -115,7 +116,9 @@ studio.addEventListener("sent", showSent);
 
 function showTitle() {
   const photo = studio.active;
-  const own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
+  let own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
+  if (photo?.info?.negative && !photo.edit.negative)
+    own = ", looks like a negative: switch on Negative";
   const { width, height } = photo?.edit.crop ?? (photo?.info ? photo : {});
   const size = width ? `${width} × ${height}${own}` : "";
   $("#photo-title").replaceChildren(
@@ -149,6 +152,7 @@ const commands = {
   },
   turn: () => studio.active?.info && studio.active.turn(),
   crop: () => table.crop(),
+  level: () => table.straighten(),
   "full-screen": toggleFullScreen,
   theme: () => {
     const root = document.documentElement;
@@ -219,6 +223,7 @@ viewer.addEventListener("view", () => {
   $("#actual").setAttribute("aria-label", `${shown}: choose actual size`);
 });
 
+onDetail(table.level, "tilt", (degrees) => previews.tilt(degrees));
 onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   if (photo !== studio.active) return;
   $("#progress").hidden = !busy;
@@ -247,7 +252,7 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
 
 api.connection.addEventListener("online", () => {
   $("#notice").hidden = true;
-  for (const photo of studio.photos) if (photo.failure?.offline) studio.retry(photo);
+  for (const photo of studio.photos) if (api.isOffline(photo.failure)) studio.retry(photo);
   previews.retry();
 });
 api.connection.addEventListener("offline", () => {

@@ -5,6 +5,7 @@
  */
 
 import { hexToLab } from "./color.js";
+import { drawingOn } from "./dom.js";
 
 const TABLE = {
   black: "#0b0b0b",
@@ -169,14 +170,19 @@ const NAMED = Object.entries(TABLE).map(([name, hex]) => ({ name, hex, lab: hexT
 /** Every name that can be typed. */
 export const NAMES = Object.keys(TYPED);
 
-/** What a hint's colour is called: as the person called it, else by its nearest name. */
+/**
+ * What a hint's colour is called: as the person called it, else by its nearest name.
+ *
+ * @param {{name?: string | null, color: string | null}} hint with a colour
+ */
 export function nameOfHint({ name = null, color }) {
   return name ?? nameOf(color);
 }
 
 /** The plain name nearest to "#rrggbb"; a typed name's own value is called by that name. */
 export function nameOf(hex) {
-  if (EXACT.has(hex)) return EXACT.get(hex);
+  const exact = EXACT.get(hex);
+  if (exact !== undefined) return exact;
   const [l, a, b] = hexToLab(hex);
   let nearest = NAMED[0];
   let least = Infinity;
@@ -206,7 +212,7 @@ export function parseColor(text) {
   }
   const compact = typed.replaceAll(" ", "");
   if (!compact || !CSS.supports("color", compact)) return null;
-  const context = document.createElement("canvas").getContext("2d");
+  const context = drawingOn(document.createElement("canvas"));
   context.fillStyle = "#000";
   context.fillStyle = compact;
   const found = String(context.fillStyle);

@@ -6,7 +6,7 @@
 
 import * as api from "./api.js";
 import { Controls } from "./controls.js";
-import { $, announce, chooseFiles, debounce, h, icon } from "./dom.js";
+import { $, announce, chooseFiles, debounce, drawingOn, h, icon } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
 import { nameOfHint } from "./names.js";
 import { Recolors } from "./recolors.js";
@@ -14,9 +14,23 @@ import { Recolors } from "./recolors.js";
 const THUMB = 192; // side of a colouring's small picture, pixels
 
 export class Panel {
+  /** @type {AbortController | null} */
   #request = null;
+  /** @type {string | null} */
   #shown = null; // what the colourings were last asked for
   #later = debounce(() => this.#fetch(), 800);
+  // Of the reference picture:
+  ask = h(
+    "button",
+    { class: "drop-zone", type: "button", onclick: () => this.#choose() },
+    icon("image"),
+    h("span", {}, "Drop a colour picture here to carry its palette over"),
+  );
+  thumb = h("canvas", { width: 96, height: 96, role: "img" });
+  palette = h("div", { class: "palette", "aria-hidden": "true" });
+  name = h("span", { class: "file-name" });
+  use = h("input", { type: "checkbox", role: "switch" });
+  card = h("div", { class: "reference-card" });
 
   /**
    * `open(id)` opens the editor of a hint, `add()` places a new one.
@@ -29,11 +43,11 @@ export class Panel {
     this.open = open;
     this.list = $("#hint-list");
     $("#add-hint").addEventListener("click", add);
-    $("#clear-hints").addEventListener("click", () => studio.active.change({ hints: [] }));
+    $("#clear-hints").addEventListener("click", () => studio.current.change({ hints: [] }));
     $("#reset-all").addEventListener("click", () => {
-      const { model } = studio.active.edit;
-      studio.active.setPending(null);
-      studio.active.change({ ...FIRST_EDIT, model });
+      const photo = studio.current;
+      photo.setPending(null);
+      photo.change({ ...FIRST_EDIT, model: photo.edit.model });
       announce("Everything is as it was at first; Undo brings it back");
     });
     this.controls = new Controls($("#controls"), studio);
@@ -138,18 +152,8 @@ export class Panel {
 
   #reference() {
     const place = $("#reference");
-    this.ask = h(
-      "button",
-      { class: "drop-zone", type: "button", onclick: () => this.#choose() },
-      icon("image"),
-      h("span", {}, "Drop a colour picture here to carry its palette over"),
-    );
-    this.thumb = h("canvas", { width: 96, height: 96, role: "img" });
-    this.palette = h("div", { class: "palette", "aria-hidden": "true" });
-    this.name = h("span", { class: "file-name" });
-    this.use = h("input", { type: "checkbox", role: "switch" });
     this.use.addEventListener("change", () => {
-      const photo = this.studio.active;
+      const photo = this.studio.current;
       photo.change({ reference: this.use.checked ? photo.palette : null });
     });
     const drop = h(
@@ -163,9 +167,7 @@ export class Panel {
       },
       icon("close"),
     );
-    this.card = h(
-      "div",
-      { class: "reference-card" },
+    this.card.append(
       this.thumb,
       h(
         "div",
@@ -212,7 +214,7 @@ export class Panel {
   }
 
   #forget() {
-    const photo = this.studio.active;
+    const photo = this.studio.current;
     photo.palette = null;
     photo.eyePicture = null;
     photo.change({ reference: null });
@@ -234,9 +236,7 @@ export class Panel {
     this.thumb.setAttribute("aria-label", `Reference picture ${palette.name}`);
     const scale = 96 / Math.min(bitmap.width, bitmap.height);
     const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-    this.thumb
-      .getContext("2d")
-      .drawImage(bitmap, (96 - width) / 2, (96 - height) / 2, width, height);
+    drawingOn(this.thumb).drawImage(bitmap, (96 - width) / 2, (96 - height) / 2, width, height);
   }
 
   /** Hold the room of a photo's colourings from the start, so that nothing below them jumps. */
@@ -260,14 +260,14 @@ export class Panel {
     const asked = photo.key + JSON.stringify(steering);
     if (asked === this.#shown) return;
     this.#request?.abort();
-    this.#request = new AbortController();
+    const request = (this.#request = new AbortController());
     const place = $("#alternatives");
     const problem = $("#alternatives-problem");
     try {
       const found = await api.alternatives(
         photo.info.id,
         { steering, count: 5, side: THUMB },
-        this.#request.signal,
+        request.signal,
       );
       if (photo !== this.studio.active) return;
       this.#shown = asked;
@@ -295,7 +295,7 @@ export class Panel {
             title: label,
             "aria-label": label,
             "data-alternative": String(alternative),
-            onclick: () => this.studio.active.change({ alternative }),
+            onclick: () => this.studio.current.change({ alternative }),
           },
           picture,
         );

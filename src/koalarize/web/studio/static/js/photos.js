@@ -5,7 +5,34 @@
  * place: each is a new frozen object, which makes undo a list of them.
  */
 
+import { clamp } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
+import { straightenedSize, turnedPlace } from "./straighten.js";
+
+/**
+ * A colour at a place; `color` is null until one was chosen.
+ *
+ * @typedef {object} Hint
+ * @property {number} id
+ * @property {number} x
+ * @property {number} y
+ * @property {number} radius
+ * @property {string | null} color
+ * @property {number | null} [reach]
+ * @property {string | null} [name] what the person called the colour
+ */
+
+/**
+ * @typedef {{x: number, y: number, width: number, height: number}} Box
+ * @typedef {Readonly<Record<string, any>>} Edit as `FIRST_EDIT`
+ * @typedef {{id: string, name: string, sha256: string, width: number, height: number, grey: boolean,
+ *   negative: boolean}} Info
+ * @typedef {Box & {bitmap: ImageBitmap, scale: number, edit: Edit}} Detail
+ * @typedef {{turn: number, straighten: number, width: number, height: number}} Pose
+ * @typedef {{before?: ImageBitmap, after?: ImageBitmap, edit?: Edit | null, pose?: Pose,
+ *   detailBefore?: Detail | null, detailAfter?: Detail | null, old?: Pictures}} Pictures `old` ones
+ *   stand in for what is not here yet
+ */
 
 let count = 0;
 
@@ -18,8 +45,11 @@ export function newId() {
 }
 
 export class Photo extends EventTarget {
+  /** @type {Edit[]} */
   #past = [];
+  /** @type {Edit[]} */
   #future = [];
+  /** @type {Edit | null} */
   #before = null; // the edit before a drag that has not ended
   #saved = FIRST_EDIT;
 
@@ -29,15 +59,29 @@ export class Photo extends EventTarget {
     this.kept = `${Date.now()}-${this.key}`; // the key of what is kept of it, of no other visit's
     this.file = file;
     this.name = name;
+    /** @type {Info | null} */
     this.info = null; // what the service says of it, once it is there
+    /** @type {import("./view.js").View | null} */
     this.view = null;
+    /** @type {Error | null} */
     this.failure = null;
     this.sent = 0; // how much of the file is with the service, 0 to 1
+    /** @type {ImageBitmap | null} */
     this.local = null; // a bitmap that the browser made of the file, until the service has one
+    /** @type {Edit} */
     this.edit = FIRST_EDIT;
+    /** @type {Hint | null} */
     this.pending = null; // a hint that was placed and has no colour yet
+    /** @type {HTMLCanvasElement | null} */
     this.tile = null; // the canvas that the film strip shows of it
     this.hasTile = false; // whether the film strip has a small picture of it as it is now
+    /** @type {any} */
+    this.palette = null; // of a reference picture, in use or not
+    /** @type {ImageBitmap | null} */
+    this.eyePicture = null; // to take colours from
+    /** @type {Promise<unknown>} */
+    this.arrival = Promise.resolve(); // settles when the service has the file, or cannot have it
+    /** @type {Pictures} */
     this.pictures = {}; // bitmaps that `previews.js` keeps
   }
 
@@ -46,13 +90,33 @@ export class Photo extends EventTarget {
     return this.edit.turn % 180 !== 0;
   }
 
-  /** Of the turned photo, pixels. */
+  /** What the service says of it, where it must be there. */
+  get known() {
+    if (!this.info) throw new Error(`${this.name} is not with the service yet`);
+    return this.info;
+  }
+
+  /** How it stands: places of things and its size in pixels follow from that. */
+  get pose() {
+    const { turn, straighten } = this.edit;
+    const [width, height] = this.#size(straighten);
+    return { turn, straighten, width, height };
+  }
+
   get width() {
-    return this.aside ? this.info.height : this.info.width;
+    return this.#size(this.edit.straighten)[0];
   }
 
   get height() {
-    return this.aside ? this.info.width : this.info.height;
+    return this.#size(this.edit.straighten)[1];
+  }
+
+  /** Width and height of the turned photo, straightened by some degrees. */
+  #size(degrees) {
+    const { width, height } = this.known;
+    return this.aside
+      ? straightenedSize(height, width, degrees)
+      : straightenedSize(width, height, degrees);
   }
 
   /** Turn it clockwise by a quarter; hints and crop keep their places on what they show. */
@@ -71,6 +135,28 @@ export class Photo extends EventTarget {
         height: crop.width,
       },
     });
+  }
+
+  /**
+   * Straighten it; hints and crop of `start` keep their places on what they show. Hints that come to
+   * lie outside are left out; returns how many.
+   *
+   * @param {number} degrees
+   * @param {Edit} start
+   */
+  straighten(degrees, start = this.edit) {
+    const [from, to] = [this.#size(start.straighten), this.#size(degrees)];
+    const by = degrees - start.straighten;
+    const placed = start.hints.map((hint) => ({ ...hint, ...turnedPlace(hint, by, from, to) }));
+    const hints = placed.filter(({ x, y }) => x >= 0 && y >= 0 && x < to[0] && y < to[1]);
+    this.pending = null;
+    this.view = null;
+    this.change({
+      straighten: degrees,
+      hints,
+      crop: start.crop && moved(start.crop, by, from, to),
+    });
+    return placed.length - hints.length;
   }
 
   get canUndo() {
@@ -129,7 +215,11 @@ export class Photo extends EventTarget {
     this.palette = this.edit.reference;
   }
 
-  /** Every hint to show: those with a colour and the one that waits for its colour. */
+  /**
+   * Every hint to show: those with a colour and the one that waits for its colour.
+   *
+   * @returns {Hint[]}
+   */
   get hints() {
     return this.pending ? [...this.edit.hints, this.pending] : this.edit.hints;
   }
@@ -169,14 +259,28 @@ export class Photo extends EventTarget {
   }
 
   #step(from, to) {
-    if (!from.length) return;
+    const edit = from.pop();
+    if (!edit) return;
     this.#before = null;
     to.push(this.edit);
-    this.edit = from.pop();
+    this.edit = edit;
     this.#tell(false);
   }
 
   #tell(live) {
     this.dispatchEvent(new CustomEvent("edit", { detail: { live } }));
   }
+}
+
+/** A crop whose middle stays on what it shows, as large as it was if there is room. */
+function moved(crop, by, from, to) {
+  const middle = { x: crop.x + crop.width / 2, y: crop.y + crop.height / 2 };
+  const { x, y } = turnedPlace(middle, by, from, to);
+  const [width, height] = [Math.min(crop.width, to[0]), Math.min(crop.height, to[1])];
+  return {
+    x: Math.round(clamp(x - width / 2, 0, to[0] - width)),
+    y: Math.round(clamp(y - height / 2, 0, to[1] - height)),
+    width,
+    height,
+  };
 }

@@ -17,11 +17,16 @@ const KEPT = 8; // photos whose pictures are kept
 const SHARPER = 1.15; // detail is fetched where it has more than this times the preview's pixels
 
 export class Previews extends EventTarget {
+  /** @type {import("./photos.js").Photo | null} */
   #photo = null;
+  /** @type {AbortController | null} */
   #request = null; // the AbortController of the newest picture after
   #dragging = false;
   #again = false;
+  #tilt = 0; // degrees
+  /** @type {AbortController | null} */
   #detail = null;
+  /** @type {import("./photos.js").Photo[]} */
   #recent = [];
   #later = debounce(() => this.#fetchDetail(), SETTLE);
   #soon = debounce(() => this.#refresh(), 40);
@@ -51,7 +56,7 @@ export class Previews extends EventTarget {
       return;
     }
     this.#forgetOthers(photo);
-    photo.pictures.turn = photo.edit.turn;
+    photo.pictures.pose = photo.pose;
     this.#draw();
     if (!photo.pictures.before) this.#fetchBefore(photo);
     if (photo.pictures.edit !== photo.edit) this.#refresh();
@@ -76,8 +81,10 @@ export class Previews extends EventTarget {
   changed({ live }) {
     if (!this.#photo?.info) return;
     const { pictures, edit } = this.#photo;
-    if (pictures.turn !== undefined && pictures.turn !== edit.turn) {
-      this.#photo.pictures = {};
+    const { pose } = pictures;
+    if (pose && (pose.turn !== edit.turn || pose.straighten !== edit.straighten)) {
+      const old = pictures.before ? pictures : pictures.old;
+      this.#photo.pictures = pose.turn === edit.turn ? { old } : {};
       this.show(this.#photo);
       return;
     }
@@ -86,6 +93,12 @@ export class Previews extends EventTarget {
       this.#again = false;
       this.#soon();
     }
+  }
+
+  /** Show the photo turned by so many degrees more than it is, as long as a person straightens it. */
+  tilt(degrees) {
+    this.#tilt = degrees;
+    if (this.#photo?.info) this.#draw();
   }
 
   /** Ask again for what is missing, after the server came back. */
@@ -102,29 +115,44 @@ export class Previews extends EventTarget {
     for (const other of this.#recent.splice(KEPT)) other.pictures = {};
   }
 
+  /** The photo that is shown, where there must be one. */
+  get #current() {
+    if (!this.#photo) throw new Error("no photo is shown");
+    return this.#photo;
+  }
+
   #draw() {
-    const { before, after, detailBefore, detailAfter } = this.#photo.pictures;
-    const whole = { x: 0, y: 0, width: this.#photo.width, height: this.#photo.height };
-    const layers = (bitmap, detail) => [bitmap && { bitmap, ...whole }, detail].filter(Boolean);
-    this.viewer.setLayer("before", layers(before ?? this.#photo.local, detailBefore));
-    this.viewer.setLayer("after", layers(after, detailAfter));
+    const { pictures, local, pose } = this.#current;
+    const { before, after, old, detailBefore, detailAfter } = pictures;
+    const whole = { x: 0, y: 0, width: pose.width, height: pose.height, tilt: this.#tilt };
+    const layers = (bitmap, detail, earlier) => {
+      if (!bitmap) return earlier && old?.pose ? [this.#earlier(earlier, old.pose)] : [];
+      return [{ bitmap, ...whole }, ...(detail && !this.#tilt ? [detail] : [])];
+    };
+    this.viewer.setLayer("before", layers(before ?? local, detailBefore, old?.before));
+    this.viewer.setLayer("after", layers(after, detailAfter, old?.after));
+  }
+
+  /** How a picture of the photo that stood otherwise stands in for one that is not here yet. */
+  #earlier(bitmap, { width, height, straighten }) {
+    const { pose } = this.#current;
+    const [x, y] = [(pose.width - width) / 2, (pose.height - height) / 2];
+    return { bitmap, x, y, width, height, tilt: pose.straighten - straighten + this.#tilt };
   }
 
   #side() {
-    const { view } = this.viewer;
+    const { width, height } = this.#current;
     const longest =
-      Math.max(this.#photo.width, this.#photo.height) *
-      view.fitScale *
-      Math.min(2, devicePixelRatio);
+      Math.max(width, height) * this.viewer.view.fitScale * Math.min(2, devicePixelRatio);
     return Math.min(PREVIEW, 256 * Math.ceil(Math.max(640, longest) / 256));
   }
 
   async #fetchBefore(photo) {
     const { pictures } = photo;
-    const { turn } = pictures;
+    const { turn, straighten } = photo.pose;
     try {
       pictures.before = await this.#tried(photo, (id) =>
-        api.preview(id, { steering: { turn }, side: this.#side(), grey: true }),
+        api.preview(id, { steering: { turn, straighten }, side: this.#side(), grey: true }),
       );
       photo.local?.close();
       photo.local = null;
@@ -135,7 +163,7 @@ export class Previews extends EventTarget {
   }
 
   async #refresh() {
-    const photo = this.#photo;
+    const photo = this.#current;
     const { edit, pictures } = photo;
     this.#request?.abort();
     const controller = (this.#request = new AbortController());
@@ -162,7 +190,7 @@ export class Previews extends EventTarget {
     if (this.#dragging) return;
     this.#dragging = true;
     this.#soon.cancel();
-    const photo = this.#photo;
+    const photo = this.#current;
     try {
       while (this.#again && photo === this.#photo) {
         this.#again = false;
@@ -183,8 +211,8 @@ export class Previews extends EventTarget {
 
   #wantsDetail() {
     const { view } = this.viewer;
-    const { before } = this.#photo.pictures;
-    const have = before ? before.width / this.#photo.width : 0;
+    const { width, pictures } = this.#current;
+    const have = pictures.before ? pictures.before.width / width : 0;
     return have > 0 && have < 0.999 && view.scale * devicePixelRatio > SHARPER * have;
   }
 
@@ -204,7 +232,11 @@ export class Previews extends EventTarget {
     return Math.min(1, this.viewer.view.scale * Math.min(2, devicePixelRatio));
   }
 
-  /** Fetch the part in sight as sharp as the screen shows it, before and after. */
+  /**
+   * Fetch the part in sight as sharp as the screen shows it, before and after.
+   *
+   * @param {AbortController | null} outer
+   */
   async #fetchDetail(outer = null) {
     const photo = this.#photo;
     if (!photo?.info || !photo.pictures.after || !this.#wantsDetail()) return;
@@ -216,7 +248,12 @@ export class Previews extends EventTarget {
     const controller = (this.#detail = new AbortController());
     outer?.signal.addEventListener("abort", () => controller.abort(), { once: true });
     const scale = this.#detailScale();
+    const { turn, straighten } = photo.pose;
     const values = { ...this.viewer.view.visible(AROUND), scale };
+    /**
+     * @param {"detailBefore" | "detailAfter"} key
+     * @param {object} extra
+     */
     const fetchOne = async (key, extra) => {
       const bitmap = await this.#tried(photo, (id) =>
         api.region(id, { ...values, ...extra }, controller.signal),
@@ -227,7 +264,7 @@ export class Previews extends EventTarget {
     try {
       if (!freshAfter) await fetchOne("detailAfter", { steering: this.#shown(photo) });
       if (!freshBefore)
-        await fetchOne("detailBefore", { steering: { turn: pictures.turn }, grey: true });
+        await fetchOne("detailBefore", { steering: { turn, straighten }, grey: true });
     } catch (problem) {
       if (problem.name !== "AbortError") this.#state(photo, { problem });
     }

@@ -39,7 +39,7 @@ export class Recolors {
     const chip = (color) => h("span", { class: "chip", style: { background: color } });
     const remove = () => {
       const recolors = edit.recolors.filter((_, other) => other !== index);
-      this.studio.active.change({ recolors });
+      this.studio.current.change({ recolors });
       this.was.focus();
     };
     return h(

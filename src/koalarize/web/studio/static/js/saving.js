@@ -42,7 +42,7 @@ export class Saving {
         `${studio.photos.length} photos in one ZIP file, each in its own format`;
     });
     addEventListener("pagehide", () => {
-      const ids = studio.photos.filter(({ info }) => info).map(({ info }) => info.id);
+      const ids = studio.photos.flatMap(({ info }) => (info ? [info.id] : []));
       if (ids.length) api.leave(ids);
     });
     addEventListener("beforeunload", (event) => {
@@ -152,7 +152,7 @@ export class Saving {
   }
 
   async #session() {
-    const photo = this.studio.active;
+    const photo = this.studio.current;
     const { edit } = photo;
     const steering = this.studio.steering(photo);
     const { blob, name } = await this.#tried(photo, (id) => api.session(id, steering));

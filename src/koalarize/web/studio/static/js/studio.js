@@ -14,12 +14,23 @@ const MOST_SHOWN = 64 << 20; // bytes of a file that the page reads itself
 const BRUSH = 0.02; // of the shorter side: the radius of a new hint
 
 export class Studio extends EventTarget {
+  /** @type {Photo[]} */
   photos = [];
+  /** @type {Photo | null} */
   active = null;
+  /** @type {any[]} */
   models = [];
   pictures = new Map(); // reference pictures as bitmaps, by the palette's sha256
+  /** @type {Promise<unknown>} */
   #uploads = Promise.resolve();
+  /** @type {string | null} */
   #session = null; // the text of a session that waits for its photo
+
+  /** The photo on the table, where there must be one. */
+  get current() {
+    if (!this.active) throw new Error("no photo is on the table");
+    return this.active;
+  }
 
   /** What the service is asked for: the steering object of its description. */
   steering = (photo, { without = null } = {}) => {
@@ -82,7 +93,11 @@ export class Studio extends EventTarget {
   }
 
   step(by) {
-    const index = clamp(this.photos.indexOf(this.active) + by, 0, this.photos.length - 1);
+    const index = clamp(
+      this.photos.findIndex((photo) => photo === this.active) + by,
+      0,
+      this.photos.length - 1,
+    );
     if (this.photos[index] && this.photos[index] !== this.active) this.select(this.photos[index]);
   }
 
@@ -130,7 +145,7 @@ export class Studio extends EventTarget {
    *   come along, to the same places of the photo
    */
   copyEdit(photo, { without, hints }) {
-    const from = this.active;
+    const from = this.current;
     const values = Object.fromEntries(
       Object.entries(from.edit).filter(([name]) => name !== "hints" && !without.includes(name)),
     );
@@ -153,7 +168,7 @@ export class Studio extends EventTarget {
 
   /** A hint without a colour, where a person pointed. */
   newHint(x, y) {
-    const photo = this.active;
+    const photo = this.current;
     const last = photo.edit.hints.at(-1);
     const radius = last?.radius ?? Math.max(1, BRUSH * Math.min(photo.width, photo.height));
     const inside = { x: clamp(x, 0, photo.width - 1), y: clamp(y, 0, photo.height - 1) };
@@ -164,7 +179,7 @@ export class Studio extends EventTarget {
 
   /** Take a colour picture as the source of colours; with `palette` also for the whole photo. */
   async setReference(file) {
-    const photo = this.active;
+    const photo = this.current;
     const [palette, bitmap] = await Promise.all([
       api.palette(file, file.name || "reference"),
       createImageBitmap(file).catch(() => null), // the service reads kinds that a browser cannot
@@ -190,13 +205,13 @@ export class Studio extends EventTarget {
       this.#session = text;
       return "waiting";
     }
-    await this.#applySession(owner ?? this.active, text);
+    await this.#applySession(owner ?? this.current, text);
     if (owner && owner !== this.active) this.select(owner);
     return "opened";
   }
 
   async #applySession(photo, text) {
-    const steering = await api.openSession(photo.info.id, text);
+    const steering = await api.openSession(photo.known.id, text);
     const least = 0.012 * Math.min(photo.width, photo.height);
     const hints = steering.hints.map((hint) => ({
       ...hint,
@@ -212,7 +227,9 @@ export class Studio extends EventTarget {
   #enqueue(photo) {
     const first = photo === this.active || this.photos.length === 0;
     const turn = first ? Promise.resolve() : this.#uploads;
-    const done = turn.then(() => this.photos.includes(photo) && !photo.info && this.#upload(photo));
+    const done = turn.then(async () => {
+      if (this.photos.includes(photo) && !photo.info) await this.#upload(photo);
+    });
     this.#uploads = Promise.allSettled([this.#uploads, done]).then(() => {});
     return done;
   }

@@ -9,12 +9,16 @@ import { $, announce, onDetail } from "./dom.js";
 import "./crop-frame.js";
 import "./hint-editor.js";
 import "./hint-layer.js";
+import { Level } from "./level.js";
 import "./viewer.js";
 
 export class Table {
-  #asked = null; // the AbortController of the newest suggestions
-  #turn = 0; // of the photo as it is shown
+  /** @type {AbortController | null} */
+  #asked = null; // of the newest suggestions
+  #pose = ""; // of the photo as it is shown
+  /** @type {import("./photos.js").Hint | null} */
   #shown = null; // the open hint as it was last
+  /** @type {{x: number, y: number, answer: Promise<any>} | null} */
   #early = null; // suggestions asked for before it was known that a click is no double click
 
   /** @param {import("./studio.js").Studio} studio */
@@ -30,6 +34,7 @@ export class Table {
     this.frame = $("#crop-frame");
     /** @type {HTMLElement} */
     this.stage = $("#stage");
+    this.level = new Level(studio, this.viewer);
     this.#viewerEvents();
     this.#hintEvents();
     this.#cropEvents();
@@ -39,7 +44,7 @@ export class Table {
         this.editor.close();
     });
     studio.addEventListener("edit", () => {
-      if (studio.active?.info && studio.active.edit.turn !== this.#turn) this.show();
+      if (studio.active?.info && JSON.stringify(studio.active.pose) !== this.#pose) this.show();
       else this.#showHints();
     });
     studio.addEventListener("pending", () => this.#showHints());
@@ -50,7 +55,7 @@ export class Table {
     this.editor.close();
     this.#endCrop();
     if (!photo?.info) return this.layer.show([], this.viewer.view);
-    this.#turn = photo.edit.turn;
+    this.#pose = JSON.stringify(photo.pose);
     this.viewer.setPhoto(photo.width, photo.height, photo.view);
     photo.view = this.viewer.view;
     return this.#showHints();
@@ -68,7 +73,7 @@ export class Table {
 
   /** Open the editor of a hint. */
   async openHint(id) {
-    const photo = this.studio.active;
+    const photo = this.studio.current;
     const hint = photo.hints.find((other) => other.id === id);
     if (!hint || this.editor.hintId === id) return;
     if (photo.pending && photo.pending.id !== id) photo.setPending(null);
@@ -103,8 +108,8 @@ export class Table {
 
   /** Ask for the likely colours; those asked for early at the same place are taken. */
   async #suggest(hint) {
-    const early =
-      this.#early?.x === hint.x && this.#early?.y === hint.y ? this.#early.answer : null;
+    const asked = this.#early;
+    const early = asked?.x === hint.x && asked?.y === hint.y ? asked?.answer : null;
     this.#early = null;
     try {
       const found = await (early ?? this.#fetchSuggestions(hint));
@@ -119,15 +124,14 @@ export class Table {
   }
 
   #fetchSuggestions({ id = null, x, y }) {
-    const photo = this.studio.active;
+    const photo = this.studio.current;
     this.#asked?.abort();
-    this.#asked = new AbortController();
+    const { signal } = (this.#asked = new AbortController());
     const values = { steering: this.studio.steering(photo, { without: id }), x, y, count: 6 };
-    const { signal } = this.#asked;
-    return api.suggestions(photo.info.id, values, signal).catch(async (problem) => {
+    return api.suggestions(photo.known.id, values, signal).catch(async (problem) => {
       if (!problem.forgotten) throw problem;
       await this.studio.ready(photo);
-      return api.suggestions(photo.info.id, values, signal);
+      return api.suggestions(photo.known.id, values, signal);
     });
   }
 
@@ -140,7 +144,7 @@ export class Table {
     });
     onDetail(viewer, "aim", (detail) => {
       const open = !this.editor.hidden;
-      const free = !open && this.#accepts() && !this.frame.editing;
+      const free = !open && this.#accepts() && !this.#placing;
       this.layer.aim(free ? detail : null);
       if (!detail || !free || !this.studio.active?.info) return;
       const answer = this.#fetchSuggestions(detail);
@@ -149,7 +153,7 @@ export class Table {
     });
     onDetail(viewer, "place", (detail) => {
       this.layer.aim(null);
-      if (!this.studio.active?.info || !this.#accepts() || this.frame.editing) return;
+      if (!this.studio.active?.info || !this.#accepts() || this.#placing) return;
       // A click beside an open editor only closes it.
       if (!this.editor.hidden) return this.editor.close();
       const hint = this.studio.newHint(detail.x, detail.y);
@@ -161,22 +165,23 @@ export class Table {
     const { editor, layer, studio } = this;
     onDetail(layer, "hintopen", (detail) => this.openHint(detail.id));
     onDetail(layer, "hintmove", ({ id, x, y, done }) => {
-      studio.active.changeHint(id, { x, y }, { live: !done });
-      const hint = studio.active.hints.find((other) => other.id === id);
+      studio.current.changeHint(id, { x, y }, { live: !done });
+      const hint = studio.current.hints.find((other) => other.id === id);
       if (done && editor.hintId === id) this.#suggest(hint);
     });
     for (const part of [layer, editor]) {
       onDetail(part, "hintdelete", (detail) => {
-        const pending = studio.active.pending?.id === detail.id;
+        const photo = studio.current;
+        const pending = photo.pending?.id === detail.id;
         editor.close();
-        if (!pending) studio.active.removeHint(detail.id);
-        else if (studio.active.pending) studio.active.setPending(null);
+        if (!pending) photo.removeHint(detail.id);
+        else if (photo.pending) photo.setPending(null);
         this.viewer.focus({ preventScroll: true });
         announce("Hint deleted");
       });
     }
     onDetail(editor, "hintchange", ({ id, values, live }) =>
-      studio.active.changeHint(id, values, { live }),
+      studio.current.changeHint(id, values, { live }),
     );
     editor.addEventListener("resize", () => this.#placeEditor());
     onDetail(editor, "close", (detail) => {
@@ -184,22 +189,36 @@ export class Table {
       this.viewer.uncover(null);
       this.viewer.unreveal();
       this.#asked?.abort();
-      const { pending } = studio.active ?? {};
-      if (pending?.id === detail.id) {
-        studio.active.setPending(null);
+      const photo = studio.active;
+      if (photo && photo.pending?.id === detail.id) {
+        photo.setPending(null);
         this.viewer.focus({ preventScroll: true });
       } else layer.focusHint(detail.id);
     });
     onDetail(editor, "picture", async (file) => {
       try {
-        studio.active.eyePicture = await createImageBitmap(file);
-        editor.dropper.show(studio.active.eyePicture);
+        const photo = studio.current;
+        photo.eyePicture = await createImageBitmap(file);
+        editor.dropper.show(photo.eyePicture);
       } catch {
         editor.fail(
           `${file.name} is no picture that this browser reads: take a JPEG, PNG or WebP.`,
         );
       }
     });
+  }
+
+  /** Whether a person crops or straightens, so that clicks set no hints. */
+  get #placing() {
+    return this.frame.editing || this.level.open;
+  }
+
+  /** Begin to straighten, or end it. */
+  straighten() {
+    if (!this.studio.active?.info) return;
+    this.#endCrop();
+    this.editor.close();
+    this.level.toggle();
   }
 
   /** Begin to crop, or end it. */
@@ -209,6 +228,7 @@ export class Table {
       return;
     }
     this.editor.close();
+    this.level.close();
     this.viewer.fit();
     this.frame.editing = true;
     this.layer.hidden = true;
@@ -224,7 +244,7 @@ export class Table {
   }
 
   #cropEvents() {
-    onDetail(this.frame, "crop", ({ crop }) => this.studio.active.change({ crop }));
+    onDetail(this.frame, "crop", ({ crop }) => this.studio.current.change({ crop }));
     this.frame.addEventListener("done", () => this.#endCrop());
   }
 

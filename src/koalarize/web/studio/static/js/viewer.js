@@ -6,7 +6,7 @@
  * double click.
  */
 
-import { clamp, h } from "./dom.js";
+import { clamp, drawingOn, h } from "./dom.js";
 import { View } from "./view.js";
 
 const SLOP = 5; // CSS pixels a click may move
@@ -16,36 +16,43 @@ const STEP = 48; // CSS pixels an arrow key moves the photo
 export class KoalaViewer extends HTMLElement {
   #view = new View();
   #pointers = new Map();
+  /** @type {{kind: string, start: number[], moved: boolean} | null} */
   #gesture = null;
   #frame = 0;
+  /** @type {Record<string, any[]>} */
   #layers = { before: [], after: [] };
   #share = 0.5; // of the photo in sight that lies left of the divider
   #compare = true;
   #peek = false;
   #waiting = 0;
+  /** @type {{x: number, y: number, radius: number} | null} */
   #uncovered = null; // a place where the picture after shows, though it lies in the other half
+  /** @type {View | null} */
   #revealed = null; // the view that was fitted before `reveal` moved it
+  /** @type {[number, number] | null} */
+  photoSize = null;
+
+  canvas = h("canvas", { "aria-hidden": "true" });
+  divider = h(
+    "div",
+    {
+      class: "divider",
+      role: "slider",
+      tabindex: "0",
+      "aria-label": "Divider between before and after",
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+      "aria-orientation": "horizontal",
+    },
+    h("span", { class: "divider-handle" }),
+  );
+  tags = [
+    h("span", { class: "tag tag-before" }, "Before"),
+    h("span", { class: "tag tag-after" }, "After"),
+  ];
 
   connectedCallback() {
-    if (this.canvas) return;
-    this.canvas = h("canvas", { "aria-hidden": "true" });
-    this.divider = h(
-      "div",
-      {
-        class: "divider",
-        role: "slider",
-        tabindex: "0",
-        "aria-label": "Divider between before and after",
-        "aria-valuemin": "0",
-        "aria-valuemax": "100",
-        "aria-orientation": "horizontal",
-      },
-      h("span", { class: "divider-handle" }),
-    );
-    this.tags = [
-      h("span", { class: "tag tag-before" }, "Before"),
-      h("span", { class: "tag tag-after" }, "After"),
-    ];
+    if (this.contains(this.canvas)) return;
     this.prepend(this.canvas, ...this.tags, this.divider);
     this.#listen();
     new ResizeObserver(() => this.#resize()).observe(this);
@@ -93,7 +100,13 @@ export class KoalaViewer extends HTMLElement {
     return across < middle + 12 ? clamp(across - room, left, middle) : middle;
   }
 
-  /** Show another photo, of this size; nothing is drawn before `setLayer`. */
+  /**
+   * Show another photo, of this size; nothing is drawn before `setLayer`.
+   *
+   * @param {number} width
+   * @param {number} height
+   * @param {View | null} view
+   */
   setPhoto(width, height, view = null) {
     this.#layers = { before: [], after: [] };
     this.#view = view ?? new View();
@@ -101,7 +114,7 @@ export class KoalaViewer extends HTMLElement {
     this.#resize();
   }
 
-  /** What a side shows: a list of {bitmap, x, y, width, height} in photo pixels, the last on top. */
+  /** What a side shows: a list of {bitmap, x, y, width, height, tilt} in photo pixels and degrees, the last on top. */
   setLayer(side, pictures) {
     this.#layers[side] = pictures;
     this.redraw();
@@ -171,37 +184,37 @@ export class KoalaViewer extends HTMLElement {
   }
 
   #draw() {
-    const context = this.canvas.getContext("2d");
+    const context = drawingOn(this.canvas);
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.clearRect(0, 0, this.#view.width, this.#view.height);
     const [left, top, right, bottom] = this.#view.screenRect;
     const both = this.#compare && !this.#peek && this.#layers.after.length > 0;
     let middle = this.#peek || !this.#layers.after.length ? right : left;
     if (both) middle = this.#middle(left, right);
-    this.#drawSide(context, "after", middle, right);
-    this.#drawSide(context, "before", left, middle);
+    this.#drawSide(context, "after", [middle, top, right, bottom]);
+    this.#drawSide(context, "before", [left, top, middle, bottom]);
     this.#placeDivider(both, middle, top, bottom);
   }
 
-  #drawSide(context, side, left, right) {
+  #drawSide(context, side, [left, top, right, bottom]) {
     if (right - left < 0.5) return;
     context.save();
     context.beginPath();
-    context.rect(left, 0, right - left, this.#view.height);
+    context.rect(left, top, right - left, bottom - top);
     context.clip();
     context.imageSmoothingQuality = "high";
-    for (const { bitmap, x, y, width, height } of this.#layers[side]) {
-      const [screenX, screenY] = this.#view.toScreen(x, y);
+    const { scale } = this.#view;
+    for (const { bitmap, x, y, width, height, tilt = 0 } of this.#layers[side]) {
+      const [middleX, middleY] = this.#view.toScreen(x + width / 2, y + height / 2);
       // Only the photo's own pixels may look like squares; a small version waits for its detail.
       const own = bitmap.width >= width - 1;
-      context.imageSmoothingEnabled = !own || this.#view.scale * devicePixelRatio < 4;
-      context.drawImage(
-        bitmap,
-        screenX,
-        screenY,
-        width * this.#view.scale,
-        height * this.#view.scale,
-      );
+      context.imageSmoothingEnabled = !own || scale * devicePixelRatio < 4;
+      const [across, down] = [width * scale, height * scale];
+      context.save();
+      context.translate(middleX, middleY);
+      context.rotate((tilt * Math.PI) / 180);
+      context.drawImage(bitmap, -across / 2, -down / 2, across, down);
+      context.restore();
     }
     context.restore();
   }
@@ -265,6 +278,7 @@ export class KoalaViewer extends HTMLElement {
     if (!before) return;
     const now = this.#position(event);
     const gesture = this.#gesture;
+    if (!gesture) return;
     if (this.#pointers.size === 2) this.#pinch(event.pointerId, before, now);
     else if (gesture.kind === "divider") {
       const [left, , right] = this.#view.screenRect;
@@ -292,6 +306,7 @@ export class KoalaViewer extends HTMLElement {
     if (!this.#pointers.delete(event.pointerId)) return;
     const gesture = this.#gesture;
     this.classList.remove("panning");
+    if (!gesture) return;
     if (this.#pointers.size) {
       this.#gesture = { ...gesture, kind: "pan", moved: true };
     } else if (event.type === "pointerup" && gesture.kind === "pan" && !gesture.moved) {

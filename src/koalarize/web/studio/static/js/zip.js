@@ -52,7 +52,7 @@ export class Zip {
   }
 
   #free(name) {
-    const [, stem, ending] = /^(.*?)((?:\.color)?\.[^.]*)?$/s.exec(name);
+    const [, stem = name, ending] = /^(.*?)((?:\.color)?\.[^.]*)?$/s.exec(name) ?? [];
     let free = name;
     for (let number = 2; this.#names.has(free.toLowerCase()); number += 1)
       free = `${stem} (${number})${ending ?? ""}`;
