@@ -384,7 +384,7 @@ def output_format(asked: str | None, photo: Photo, *, moving: bool = False) -> s
 def _to_depth(values: Array, dtype: type[np.uint8] | type[np.uint16]) -> Array:
     """Round levels to another depth: full scale stays full scale."""
     if values.dtype == dtype:
-        return np.ascontiguousarray(values)
+        return values
     levels = np.iinfo(dtype).max
     if values.dtype.kind == "f":
         return (np.clip(values, 0, 1) * np.float32(levels) + np.float32(0.5)).astype(dtype)
