@@ -72,15 +72,18 @@ def encode_by_pillow(
     Raises:
         OSError, ValueError, struct.error: if the format cannot hold the picture.
     """
-    image = picture_of(srgb, None if kind in WITHOUT_ALPHA and alpha is None else alpha)
+    image = _shared(srgb, alpha)
     options: dict[str, Any] = dict(OPTIONS[kind])
-    if kind in WITHOUT_ALPHA:
+    if kind in WITHOUT_ALPHA and alpha is not None:
         image = over_white(image)
-    elif kind == "GIF":
+    elif kind != "JPEG" and image.mode == "RGBX":
+        image = image.convert("RGB")
+    if kind == "GIF":
         image = _indexed(image)
     elif kind == "WEBP" and packing.lossless:
         options = {"lossless": True, "exact": True, "quality": 60, "method": 3}
-    if kind == "JPEG" and packing.tables:
+    elif kind == "JPEG" and packing.tables:
+        del options["quality"]  # by which Pillow would divide the tables once more
         options["qtables"] = _finer(packing.tables)
     buffer = io.BytesIO()
     image.save(buffer, kind, **options, **kept_in(kind, held))
@@ -88,11 +91,33 @@ def encode_by_pillow(
 
 
 def picture_of(srgb: UInt8, alpha: UInt8 | None) -> Image.Image:
-    """Return a PIL image, RGB or RGBA."""
+    """Return a PIL image, RGB or RGBA, which shares no memory with the arrays."""
     image = Image.fromarray(srgb)
     if alpha is not None:
         image.putalpha(Image.fromarray(alpha))
     return image
+
+
+def _shared(srgb: UInt8, alpha: UInt8 | None) -> Image.Image:
+    """Return a PIL image to be encoded: RGB, RGBX or RGBA; without a copy where that is possible.
+
+    Pillow gives each pixel four bytes. Where an array has that layout, as a merged picture has,
+    Pillow looks at its memory, and alpha is laid beside the colors.
+    """
+    height, width = srgb.shape[:2]
+    whole = srgb.base
+    if (
+        not isinstance(whole, np.ndarray)
+        or whole.shape != (height, width, 4)
+        or whole.dtype != np.uint8
+        or not whole.flags.c_contiguous
+        or whole.ctypes.data != srgb.ctypes.data
+    ):
+        return picture_of(srgb, alpha)
+    mode = "RGBX" if alpha is None else "RGBA"
+    if alpha is not None:
+        whole[..., 3] = alpha
+    return Image.frombuffer(mode, (width, height), whole, "raw", mode, 0, 1)
 
 
 def kept_in(kind: str, held: Held) -> dict[str, object]:

@@ -28,6 +28,7 @@ __all__ = [
     "mark_of",
     "read_mark",
     "sealed",
+    "sealed_parts",
     "unsealed",
 ]
 
@@ -212,6 +213,11 @@ def mark_of(data: bytes | mmap.mmap) -> Mark | None:
 
 def sealed(*parts: _Data) -> bytes:
     """Return a file, given in parts, with the seal of its mark filled in; as it is without one."""
+    return b"".join(sealed_parts(*parts))
+
+
+def sealed_parts(*parts: _Data) -> list[memoryview]:
+    """Return the parts of what ``sealed`` gives; they look at the memory of those given."""
     start = 0
     views = [memoryview(part) for part in parts]
     for number, (part, view) in enumerate(zip(parts, views, strict=True)):
@@ -220,13 +226,14 @@ def sealed(*parts: _Data) -> bytes:
             at = start + found + len(_SEAL)
             digits = _digest(parts, at).encode()
             inside = at - start
-            pieces = [view[:inside], digits, view[inside + _DIGITS :]]
+            pieces = [view[:inside], memoryview(digits), view[inside + _DIGITS :]]
             if (crc := _png_crc(part, inside, digits)) is not None:
                 place, value = crc
-                pieces[2:] = [view[inside + _DIGITS : place], value, view[place + 4 :]]
-            return b"".join([*views[:number], *pieces, *views[number + 1 :]])
+                middle, end = view[inside + _DIGITS : place], view[place + 4 :]
+                pieces[2:] = [middle, memoryview(value), end]
+            return [*views[:number], *pieces, *views[number + 1 :]]
         start += len(view)
-    return b"".join(views)
+    return views
 
 
 def unsealed(xmp: bytes) -> bytes:
