@@ -46,7 +46,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "lab.metrics": ("errors", "color", "photo"),
     "lab.runs": ("errors", "color", "photo", "lab.networks", "lab.datasets"),
     "lab.foreign": ("errors", "color", "lab.networks"),
-    "lab.evaluation": (*_BELOW, *_LAB),
+    "lab.evaluation": (*_BELOW, *_LAB, "lab.foreign", "lab.export"),
     "lab.training": (*_BELOW, *_LAB, "lab.evaluation"),
     "lab.export": (*_BELOW, *_LAB, "lab.foreign"),
     "lab.study": (*_BELOW, "batch", "web", "lab.tables"),
