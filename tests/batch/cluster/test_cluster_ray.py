@@ -37,9 +37,10 @@ def actors_of(mark: str) -> list[int]:
             continue
         try:
             name = (folder / "cmdline").read_bytes()
-            if name.startswith(b"ray::MapWorker") and mark.encode() in (
-                folder / "environ"
-            ).read_bytes():
+            if (
+                name.startswith(b"ray::MapWorker")
+                and mark.encode() in (folder / "environ").read_bytes()
+            ):
                 found.append(int(folder.name))
         except OSError:
             continue
