@@ -186,10 +186,11 @@ def cluster(
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
     with needs("cluster"):
-        from koalarize.batch.cluster.actors import Machines
+        from koalarize.batch.cluster.actors import Machines, check_installed
         from koalarize.batch.cluster.rows import Columns, is_table
         from koalarize.batch.cluster.run import Archive
 
+        check_installed(with_ray=workers != 0 and not plan)
         in_tables = is_table(source) or image_column is not None or key_column is not None
         columns = Columns(image_column or "image", key_column) if in_tables else None
         order = _order(source, output, columns, steering, options, choice, gpu=bool(gpus))

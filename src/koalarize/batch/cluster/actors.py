@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, TextIO, cast
 
@@ -25,7 +26,7 @@ from koalarize.batch.cluster.stores import unwritable
 from koalarize.batch.cluster.worker import Worker
 from koalarize.errors import KoalarizeError, OptionError, OutputError
 
-__all__ = ["Machines", "Portion", "do_here", "do_with_ray", "workers_in"]
+__all__ = ["Machines", "Portion", "check_installed", "do_here", "do_with_ray", "workers_in"]
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,17 @@ class Portion:
 
     name: str
     tasks: list[PortionTask]
+
+
+def check_installed(*, with_ray: bool) -> None:
+    """Look, before any work, for what the extra `cluster` brings.
+
+    Raises:
+        ModuleNotFoundError: if a part is missing; it is named.
+    """
+    for name in ("pyarrow", *(("ray",) if with_ray else ())):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
 
 
 def do_here(order: Order, portions: Iterator[Portion]) -> Generator[list[Row]]:

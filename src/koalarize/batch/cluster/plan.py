@@ -78,7 +78,7 @@ class Planner:
             return Outcome(Path(entry.key), None, "skipped", reason="did not fail before")
         if rows:
             return self._as_row(entry)
-        return self._as_object(entry, start)
+        return self._as_object(entry, first, start)
 
     def _as_row(self, entry: Entry) -> PortionTask | Outcome:
         if self._claims.claim(entry.key, _place(entry)) != _place(entry):
@@ -93,11 +93,11 @@ class Planner:
         standing = Standing.DONE if done else Standing.SETTINGS
         return self._ruled(self._task(entry, entry.key, 1, known), standing, "none")
 
-    def _as_object(self, entry: Entry, start: int) -> PortionTask | Outcome:
+    def _as_object(self, entry: Entry, first: str, start: int) -> PortionTask | Outcome:
         """Find the first name that is free, or that of an earlier result of this very picture."""
         taken = ""
         for number in range(start, _MOST_NAMES):
-            slot = self._slot(entry, number)
+            slot = first if number == 1 else self._slot(entry, number)
             spelled = self._spelled(slot)
             owner = self._claims.claim(spelled, _place(entry))
             if owner != _place(entry):
@@ -108,13 +108,12 @@ class Planner:
                 task = self._task(entry, slot, number, known)
                 if number > 1:
                     whose = f"`{taken}`" if taken else "another picture"
-                    first = PurePosixPath(self._slot(entry, 1)).name
-                    name = PurePosixPath(slot).name
-                    note = f"its result is `{name}`, since `{first}` is that of {whose}"
+                    usual, name = PurePosixPath(first).name, PurePosixPath(slot).name
+                    note = f"its result is `{name}`, since `{usual}` is that of {whose}"
                     task = dataclasses.replace(task, notes=(note,))
                 return self._ruled(task, standing, check)
             self._claims.release(spelled)
-        problem = f"{_MOST_NAMES} names like `{self._slot(entry, 1)}` are taken"
+        problem = f"{_MOST_NAMES} names like `{first}` are taken"
         return self._failed(entry, problem, "no name left")
 
     def _standing(self, entry: Entry, slot: str) -> tuple[Standing, Check, Known | None]:

@@ -1,0 +1,118 @@
+"""``koalarize cluster``: options, exit codes and what is said."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from cli_parts import FakeColorizer, files, one_line_error, picture
+
+from koalarize.cli import main
+
+pytest.importorskip("pyarrow")
+HERE = ("--workers", "0")
+
+
+@pytest.fixture
+def box(here: Path, fake: FakeColorizer) -> Path:
+    picture("box/a.png")
+    picture("box/deep/b.png")
+    return here
+
+
+def test_exit_codes_and_paths(box: Path, capsys):
+    assert main(["cluster", "box", "out", *HERE]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        str(box / "out" / name) for name in ("a.color.png", "deep/b.color.png")
+    ]
+    assert printed.err == ""
+    Path("box/bad.jpg").write_bytes(b"no picture")
+    assert main(["cluster", "box", "out", *HERE]) == 1
+    assert "bad.jpg" in capsys.readouterr().err
+    assert main(["cluster", "none", "out", *HERE]) == 1
+    assert "`none` is no folder" in one_line_error(capsys.readouterr().err)
+
+
+def test_steering_and_files_options_reach_the_pictures(box: Path, fake: FakeColorizer):
+    words = ["--vividness", "1.4", "--name", "{stem} (color)", *HERE]
+    assert main(["cluster", "box", "out", *words]) == 0
+    assert [call["steering"].vividness for call in fake.calls] == [1.4, 1.4]
+    assert [name for name in files(box / "out") if "_koala" not in name] == [
+        "a (color).png", "deep/b (color).png",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--hint", "1,1=#ff0000"], "`--hint` is for one picture"),
+        (["--shard", "9/3"], "`--shard` is `9/3`"),
+        (["--name", "plain"], "`--name` is `plain`"),
+        (["--gpus", "0.5"], "`--workers 0` works in this process"),
+        (["--address", "auto"], "`--workers 0` works in this process"),
+        (["--model", "no-such"], "`--model` is `no-such`"),
+    ],
+)
+def test_wrong_options(box: Path, words: list[str], said: str, capsys):
+    assert main(["cluster", "box", "out", *HERE, *words]) == 2
+    assert said in one_line_error(capsys.readouterr().err)
+    assert not Path("out").exists()
+
+
+def test_the_extra_that_is_missing_is_named(box: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["cluster", "box", "out"]) == 1
+    text = one_line_error(capsys.readouterr().err)
+    assert "needs `ray`" in text
+    assert 'pip install "koalarize[cluster]"' in text
+    assert not Path("out").exists()
+    assert main(["cluster", "box", "out", *HERE]) == 0
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["cluster", "box", "out", *HERE]) == 1
+    assert "needs `pyarrow`" in one_line_error(capsys.readouterr().err)
+
+
+def test_a_plan_and_a_report(box: Path, capsys):
+    assert main(["cluster", "box", "out", "--plan"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["new: a.png -> a.color.png", "new: deep/b.png -> deep/b.color.png"]
+    assert lines[2].startswith("2 to colour, new; about ")
+    assert not Path("out").exists()
+    assert main(["cluster", "box", "out", "--report", "r.jsonl", *HERE]) == 0
+    told = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
+    assert [one["status"] for one in told[:2]] == ["colored", "colored"]
+    assert told[2]["summary"]["colored"] == {"new": 2}
+    capsys.readouterr()
+    assert main(["cluster", "box", "out", "--plan"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "already coloured: a.png", "already coloured: deep/b.png", "2 already coloured",
+    ]  # fmt: skip
+
+
+def test_an_output_that_ends_with_parquet_is_a_table(box: Path):
+    assert main(["cluster", "box", "out.parquet", *HERE]) == 0
+    assert all(name.endswith(".parquet") for name in files(box / "out.parquet"))
+    assert main(["cluster", "out.parquet", "back", *HERE]) == 0
+    names = [name for name in files(box / "back") if "_koala" not in name]
+    assert names == ["a.color.png", "deep/b.color.png"]
+
+
+def test_a_graphics_card_is_asked_for_by_its_provider(box: Path, monkeypatch: pytest.MonkeyPatch):
+    from koalarize.batch.cluster import run
+
+    orders = []
+
+    def remember(order, portions, machines):
+        orders.append((order, machines))
+        return iter(())
+
+    monkeypatch.setattr(run, "do_with_ray", remember)
+    assert main(["cluster", "box", "out", "--gpus", "0.25", "--workers", "3"]) == 0
+    order, machines = orders[0]
+    assert order.model.provider == "CUDAExecutionProvider"
+    assert (machines.gpus, machines.workers, machines.address) == (0.25, 3, None)
+    assert main(["cluster", "box", "out2"]) == 0
+    assert orders[1][0].model.provider == "CPUExecutionProvider"
