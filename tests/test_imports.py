@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "colorizer": ("errors", "color", "photo", "engines", "steering", "models"),
     "film": _BELOW,
     "batch": (*_BELOW, "film"),
-    "web": (*_BELOW, "batch"),
+    "web": (*_BELOW, "batch", "film"),
     "lab.tables": (),
     "lab.networks": ("errors", "color"),
     "lab.datasets": ("errors", "color", "photo", "models"),
