@@ -6,41 +6,21 @@ import io
 import json
 import sys
 import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 pytest.importorskip("av", reason="needs the extra `video`")
 pytest.importorskip("cv2", reason="needs the extra `video`")
 
-import av
-import cv2
 
 from fakes import FakeEngine
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.film.film import color_film
 from koalarize.film.options import FilmOptions
-from rest import API, client, problem, studio_of
+from rest import API, client, film_of, problem, studio_of
 
 HINTED = {"hints": [{"x": 30, "y": 24, "color": "#2040ff"}], "vividness": 1.2}
-
-
-def film_of(path: Path, shots=((3, 16), (8, 12))) -> bytes:
-    """Code a film of shots of drawn pictures, each a seed and a number of frames."""
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for seed, count in shots:
-            rng = np.random.default_rng(seed)
-            small = rng.integers(20, 235, (5, 6)).astype(np.uint8)
-            picture = cv2.resize(small, (110, 48), interpolation=cv2.INTER_CUBIC)
-            for n in range(count):
-                frame = av.VideoFrame.from_ndarray(picture[:, n : n + 64].copy(), "gray")
-                out.mux(stream.encode(frame.reformat(format="yuv420p")))
-        out.mux(stream.encode(None))
-    return path.read_bytes()
 
 
 @pytest.fixture(scope="module")

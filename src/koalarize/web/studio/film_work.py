@@ -30,7 +30,7 @@ __all__ = ["colored", "facts_of", "frame_of", "list_of", "look", "target_of"]
 _NEEDED = 'films need `av` and `opencv`: pip install "koalarize[video]", and start it again'
 _PLAIN_FIELDS = ("vividness", "warmth", "tint", "reach", "best")
 #: What a shot of a film cannot be asked; ``film`` refuses the same.
-_OF_PHOTOS = ("turn", "crop", "faded", "keep_color", "alternative")
+_OF_PHOTOS = ("turn", "crop", "faded", "keep_color", "alternative", "mark", "size")
 
 
 def facts_of(partial: Path, name: str, file: Path) -> Facts:

@@ -34,6 +34,7 @@ export class Photo extends EventTarget {
     this.failure = null;
     this.sent = 0; // how much of the file is with the service, 0 to 1
     this.local = null; // a bitmap that the browser made of the file, until the service has one
+    this.film = null; // {id, number, time} of a shot, if it is the frame of one
     this.edit = FIRST_EDIT;
     this.pending = null; // a hint that was placed and has no colour yet
     this.tile = null; // the canvas that the film strip shows of it
@@ -114,12 +115,13 @@ export class Photo extends EventTarget {
 
   /** What is kept of the work on it, as plain data. */
   get work() {
-    const { name, edit } = this;
-    return { name, edit, past: this.#past.slice(-MOST_STEPS), unsaved: this.unsaved };
+    const { name, edit, film } = this;
+    return { name, edit, film, past: this.#past.slice(-MOST_STEPS), unsaved: this.unsaved };
   }
 
   /** Continue the work that was kept of it. */
-  resume({ edit, past, unsaved }) {
+  resume({ edit, past, unsaved, film = null }) {
+    this.film = film;
     for (const step of [edit, ...past])
       for (const { id } of step.hints) count = Math.max(count, id);
     // What an earlier version of the page kept may lack a field.
