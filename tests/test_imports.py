@@ -39,7 +39,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "film": _BELOW,
     "batch": (*_BELOW, "film"),
     "batch.cluster": (*_BELOW, "batch"),
-    "web": (*_BELOW, "batch"),
+    "web": (*_BELOW, "batch", "film"),
     "lab.tables": (),
     "lab.networks": ("errors", "color"),
     "lab.datasets": ("errors", "color", "photo", "models"),

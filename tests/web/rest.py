@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -75,3 +76,22 @@ class SlowEngine(ClassifyingEngine):
         self.began.set()
         assert self.go.wait(10)
         return super().one(lightness, hints)
+
+
+def film_of(path: Path, shots=((3, 16), (8, 12))) -> bytes:
+    """Code a film of shots of drawn pictures, each a seed and a number of frames."""
+    import av
+    import cv2
+
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for seed, count in shots:
+            rng = np.random.default_rng(seed)
+            small = rng.integers(20, 235, (5, 6)).astype(np.uint8)
+            picture = cv2.resize(small, (110, 48), interpolation=cv2.INTER_CUBIC)
+            for n in range(count):
+                frame = av.VideoFrame.from_ndarray(picture[:, n : n + 64].copy(), "gray")
+                out.mux(stream.encode(frame.reformat(format="yuv420p")))
+        out.mux(stream.encode(None))
+    return path.read_bytes()

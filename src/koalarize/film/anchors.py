@@ -25,14 +25,25 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.facts import Facts
 from koalarize.film.options import FilmOptions
-from koalarize.film.read import frame_index, pictures_at
+from koalarize.film.read import FilmFrame, frame_index, pictures_at
+from koalarize.film.seek import Index
 from koalarize.film.shot_list import Shot, clock, read_shots
 from koalarize.film.spread import find_shots
 from koalarize.photo.files import read_extensions, sha256_of, write_bytes
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import Steering
 
-__all__ = ["Anchor", "Shots", "anchor_ab", "export_frames", "shots_of"]
+__all__ = [
+    "Anchor",
+    "Shots",
+    "anchor_ab",
+    "coded_place",
+    "export_frames",
+    "middle_of",
+    "shots_of",
+    "shown_grey",
+    "shown_size",
+]
 
 Float32 = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]
@@ -174,7 +185,7 @@ def _is_grey(path: Path, facts: Facts) -> bool:
         OptionError: if it has other proportions than the film.
     """
     photo = Photo.read(path)
-    width, height = _shown_size(facts)
+    width, height = shown_size(facts)
     apart = (photo.width / photo.height) / (width / height)
     if not 1 - _OTHER_SHAPE <= apart <= 1 + _OTHER_SHAPE:
         raise OptionError(
@@ -216,10 +227,37 @@ def _turns(facts: Facts) -> int:
     return round(facts.rotation / 90) % 4
 
 
-def _shown_size(facts: Facts) -> tuple[int, int]:
-    """Return width and height of a frame as players show it, with square pixels."""
+def shown_size(facts: Facts) -> tuple[int, int]:
+    """Return width and height of a frame as players show it: upright, with square pixels."""
     width, height = max(1, round(facts.width * (facts.aspect or 1))), facts.height
     return (width, height) if _turns(facts) % 2 == 0 else (height, width)
+
+
+def shown_grey(facts: Facts, frame: FilmFrame) -> UInt8:
+    """Return (h, w) the grey of a frame as players show it."""
+    grey = frame.picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
+    grey = np.ascontiguousarray(np.rot90(grey, _turns(facts)))
+    if (grey.shape[1], grey.shape[0]) == shown_size(facts):
+        return grey
+    image = Image.fromarray(grey).resize(shown_size(facts), Image.Resampling.LANCZOS)
+    return np.asarray(image)
+
+
+def coded_place(facts: Facts, x: float, y: float) -> tuple[float, float]:
+    """Return where a place of a frame as players show it lies in the frame as it is coded."""
+    width, height = shown_size(facts)
+    for _ in range(_turns(facts)):
+        x, y, width, height = height - y, x, height, width
+    return max(0.0, x * facts.width / width), max(0.0, y)
+
+
+def middle_of(facts: Facts, index: Index, start: float, stop: float) -> int | None:
+    """Return the time of the middle frame of a shot, ticks; None if it has none."""
+    first, last = (
+        bisect.bisect_left(index.times, round((time - _TOLERANCE) / facts.time_base))
+        for time in (start, stop)
+    )
+    return index.times[(first + last) // 2] if first < last else None
 
 
 def export_frames(
@@ -253,14 +291,8 @@ def export_frames(
     else:
         shots = read_shots(options.shots)
     index = frame_index(facts)
-    wanted: dict[int, Shot] = {}  # by their times
-    for shot in shots:
-        first, last = (
-            bisect.bisect_left(index.times, round((time - _TOLERANCE) / facts.time_base))
-            for time in (shot.start, shot.stop)
-        )
-        if first < last:
-            wanted[index.times[(first + last) // 2]] = shot
+    middles = [middle_of(facts, index, shot.start, shot.stop) for shot in shots]
+    wanted = {pts: shot for pts, shot in zip(middles, shots, strict=True) if pts is not None}
     places = {pts: number for number, pts in enumerate(index.times)}
     paths = {pts: folder / f"ref_{places[pts]:06d}.png" for pts in wanted}
     for path in paths.values():
@@ -275,12 +307,7 @@ def export_frames(
             f"the folder `{folder}` cannot be made ({error.strerror}): name another one"
         ) from error
     for frame in pictures_at(facts, index, sorted(paths)):
-        grey = frame.picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
-        grey = np.ascontiguousarray(np.rot90(grey, _turns(facts)))
-        if (grey.shape[1], grey.shape[0]) != _shown_size(facts):
-            image = Image.fromarray(grey).resize(_shown_size(facts), Image.Resampling.LANCZOS)
-            grey = np.asarray(image)
-        shown: UInt8 = grey
+        shown = grey = shown_grey(facts, frame)
         if colorizer is not None:
             asked = wanted[frame.pts].steering(steering)
             shown = colorizer.photo(Photo(grey), asked).photo.pixels

@@ -22,6 +22,10 @@ __all__ = ["NOT_FILMS", "Facts", "open_film", "read_facts"]
 
 #: What marks a stream of pictures that is no film.
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+#: FFmpeg's names of containers that hold all they need; a list of others is none.
+_ALONE = (
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,ogg,mxf,dv,rm,nut,yuv4mpegpipe,h264,hevc"
+)
 _LOOKED_AT = 5  # frames at the start, to learn whether a film is interlaced
 _COLORED = 4.0  # 8-bit steps: standard deviation of chroma; film grain in it stays below 2
 
@@ -78,8 +82,12 @@ class Facts:
         return float(self.start * self.time_base)
 
 
-def open_film(path: Path) -> InputContainer:
+def open_film(path: Path, *, alone: bool = False) -> InputContainer:
     """Open a film.
+
+    Args:
+        path: of the film.
+        alone: refuse what would have FFmpeg open other files, such as playlists.
 
     Raises:
         FilmError: if it cannot be opened.
@@ -95,7 +103,8 @@ def open_film(path: Path) -> InputContainer:
             f"`{path}` is what macOS keeps beside a file, no film: use `{path.name[2:]}`"
         )
     try:
-        return av.open(str(path), metadata_errors="replace")
+        options = {"format_whitelist": _ALONE} if alone else {}
+        return av.open(str(path), options=options, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise FilmError(
@@ -103,13 +112,17 @@ def open_film(path: Path) -> InputContainer:
         ) from error
 
 
-def read_facts(path: Path) -> Facts:
+def read_facts(path: Path, *, alone: bool = False) -> Facts:
     """Read what is known of a film before it is read through.
+
+    Args:
+        path: of the film.
+        alone: as ``open_film`` takes it.
 
     Raises:
         FilmError: if it is no film, or none that can be decoded.
     """
-    with open_film(path) as container:
+    with open_film(path, alone=alone) as container:
         stream = _main_stream(container, path)
         first: av.VideoFrame | None = None
         interlaced = False

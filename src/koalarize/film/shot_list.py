@@ -25,12 +25,14 @@ from koalarize.errors import OptionError, did_you_mean
 from koalarize.film.options import seconds_of
 from koalarize.photo.files import write_bytes
 from koalarize.steering.hints import Hint
+from koalarize.steering.palette import Palette
+from koalarize.steering.recolor import Recolor
 from koalarize.steering.steering import PLAIN, Steering
 
 __all__ = ["Shot", "TimedHint", "clock", "list_path", "read_shots", "write_shots"]
 
-_NUMBERS = ("vividness", "warmth", "tint", "reach")
-_KEYS = ("from", "to", "hints", "frames", "reference", *_NUMBERS)
+_FIELDS = ("vividness", "warmth", "tint", "reach", "best")
+_KEYS = ("from", "to", "hints", "frames", "reference", "recolors", *_FIELDS)
 _HINT_KEYS = ("time", "x", "y", "color", "radius", "reach")
 
 
@@ -136,9 +138,14 @@ def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
     try:
         _check_keys(entry, _KEYS, f"{name} of `{path}`")
         start, stop = _seconds(entry["from"]), _seconds(entry["to"])
-        changes: list[tuple[str, object]] = [(k, entry[k]) for k in _NUMBERS if k in entry]
-        if entry.get("reference"):
-            changes.append(("reference", palette_of(path.parent / str(entry["reference"]))))
+        changes: list[tuple[str, object]] = [(k, entry[k]) for k in _FIELDS if k in entry]
+        reference = entry.get("reference")
+        if isinstance(reference, dict):  # the palette itself, as the studio writes it
+            changes.append(("reference", Palette.from_json(reference)))
+        elif reference:
+            changes.append(("reference", palette_of(path.parent / str(reference))))
+        if entry.get("recolors"):
+            changes.append(("recolors", tuple(Recolor(**one) for one in entry["recolors"])))
         dataclasses.replace(PLAIN, **dict(changes))  # type: ignore[arg-type]  # checks the bounds
         hints = tuple(_hint(one, start, stop, name) for one in entry.get("hints", ()))
         names = entry.get("frames", ())

@@ -6,7 +6,7 @@ Not here: the film itself (``film.film``).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +35,15 @@ _POOLED_SIDE = 512  # pixels: longer side at which they are looked at
 _SHEET = 1600  # pixels across a sheet of frames
 
 
-def find_shots(facts: Facts, options: FilmOptions) -> list[tuple[float, float]]:
+def find_shots(
+    facts: Facts, options: FilmOptions, progress: Callable[[int], None] | None = None
+) -> list[tuple[float, float]]:
     """Return from and to of each shot of a film, seconds.
 
     Args:
         facts: of the film.
         options: what of it.
+        progress: called after each frame with their number.
 
     Raises:
         FilmError: if nothing of it is wanted.
@@ -59,6 +62,8 @@ def find_shots(facts: Facts, options: FilmOptions) -> list[tuple[float, float]]:
         times.append(float(frame.pts * facts.time_base))
         end = frame.pts + (frame.duration or reading.step)
         cuts += finder.push(thumbnail(painter.lightness(looker.luma(frame)[1], *_THUMB)))
+        if progress is not None:
+            progress(len(times))
     cuts += finder.finish()
     if not times:
         raise FilmError(f"`{facts.path}` has no frame in what is asked for: check --from and --to")

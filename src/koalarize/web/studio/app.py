@@ -25,6 +25,7 @@ from koalarize.web.cors import Cors
 from koalarize.web.server import App, Guard, Message, Receive, Send
 from koalarize.web.studio import api_page, openapi, problems
 from koalarize.web.studio.bodies import BodyLimit
+from koalarize.web.studio.film_store import FilmStore
 from koalarize.web.studio.folder import Folder
 from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.routes import router
@@ -75,6 +76,7 @@ def create_app(
         Models(loaders),
         WorkQueue(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
         PhotoStore(folder.path, settings),
+        FilmStore(folder.path, settings),
         UploadReader(settings),
     )
 
@@ -85,6 +87,7 @@ def create_app(
             yield
         finally:
             clock.cancel()
+            await asyncio.to_thread(studio.films.close)
             await asyncio.to_thread(studio.queue.close)
             await asyncio.to_thread(folder.remove)
 
@@ -111,7 +114,7 @@ def create_app(
     # A rebound name brings no token, and behind a token any name may be this machine's.
     hosts = ("*",) if settings.token is not None else settings.hosts
     uploads = frozenset(f"{PREFIX}/{part}" for part in ("photos", "references", "colorize"))
-    bounded = BodyLimit(Head(app), settings, uploads=uploads)
+    bounded = BodyLimit(Head(app), settings, uploads=uploads, films=f"{PREFIX}/films")
     guard = Guard(
         bounded,
         hosts=hosts,
@@ -129,6 +132,7 @@ async def _sweep_by_clock(studio: Studio) -> None:
     while True:
         await asyncio.sleep(max(0.01, min(30.0, settings.expiry / 4, settings.grace / 4)))
         await asyncio.to_thread(studio.photos.sweep)
+        await asyncio.to_thread(studio.films.sweep)
 
 
 async def _page() -> Response:

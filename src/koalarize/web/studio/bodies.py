@@ -27,18 +27,34 @@ class BodyLimit:
     - A compressed body: 415 with a sentence, since it would be read as something else.
     """
 
-    def __init__(self, app: App, settings: Settings, *, uploads: frozenset[str]) -> None:
-        """Stand before an application; ``uploads`` are the paths that take pictures."""
+    def __init__(
+        self, app: App, settings: Settings, *, uploads: frozenset[str], films: str
+    ) -> None:
+        """Stand before an application.
+
+        Args:
+            app: the application.
+            settings: the limits.
+            uploads: the paths that take pictures.
+            films: the path that takes films.
+        """
         self._app = app
         self._settings = settings
         self._uploads = uploads
+        self._films = films
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, self._settings, upload=scope["path"] in self._uploads)
+        settings, path = self._settings, scope["path"]
+        most, overhead, seconds = settings.max_json, 0, settings.upload_seconds
+        if path == self._films:
+            most, seconds = settings.max_film, settings.film_seconds
+        elif path in self._uploads:
+            most, overhead = settings.max_bytes, FORM_OVERHEAD
+        body = _Body(receive, (most, overhead), seconds, settings.upload_idle)
         try:
             body.check(dict(scope["headers"]))
         except Problem as problem:
@@ -50,12 +66,14 @@ class BodyLimit:
 class _Body:
     """The body of one request, counted and timed as it comes."""
 
-    def __init__(self, receive: Receive, settings: Settings, *, upload: bool) -> None:
+    def __init__(
+        self, receive: Receive, most: tuple[int, int], seconds: float, idle: float
+    ) -> None:
         self._receive = receive
-        self._idle = settings.upload_idle
-        self._end = time.monotonic() + settings.upload_seconds
-        self._shown = settings.max_bytes if upload else settings.max_json
-        self._most = self._shown + (FORM_OVERHEAD if upload else 0)
+        self._idle = idle
+        self._end = time.monotonic() + seconds
+        self._shown, overhead = most
+        self._most = self._shown + overhead
         self._total = 0
         self._whole = False
 

@@ -46,6 +46,7 @@ TAGS: list[dict[str, object]] = [
     {"name": "photos", "description": "Photos that are kept a while, to be steered step by step."},
     {"name": "steering", "description": "Looking at a photo as it would be coloured."},
     {"name": "files", "description": "The files a person keeps."},
+    {"name": "films", "description": "Films, with the extra `video`: shots, colouring, results."},
     {"name": "colours", "description": "Palettes, and the colours that exist."},
     {"name": "facts", "description": "What there is and what is taken."},
 ]
@@ -58,6 +59,10 @@ _HEADERS = {
 _OPERATION_HEADERS = {
     ("uploadPhoto", "200"): ("Location", "the address of the photo"),
     ("uploadPhoto", "201"): ("Location", "the address of the photo"),
+    ("uploadFilm", "200"): ("Location", "the address of the film"),
+    ("uploadFilm", "201"): ("Location", "the address of the film"),
+    ("listShots", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
+    ("getColoredFilm", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
     ("renderPhoto", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
     ("colorizePicture", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
     ("saveSession", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),

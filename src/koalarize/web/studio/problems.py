@@ -41,12 +41,15 @@ SLUGS: Mapping[int, tuple[str, str]] = {
     422: ("not-allowed", "A value is not allowed"),
     429: ("busy", "Too many requests at once"),
     500: ("bug", "A bug in koalarize"),
+    501: ("not-installed", "A part of koalarize is not installed"),
     503: ("timed-out", "Took too long"),
     507: ("no-room", "No room left"),
 }
 #: Problems that share their status with another: last part of the type -> title.
 _OTHERS: Mapping[str, str] = {
     "encoded": "The body is encoded",
+    "not-a-film": "Not a film",
+    "working": "Work on it goes on",
 }
 _RETRY_AFTER = {429: "1", 503: "5"}
 _MOST_ERRORS = 20

@@ -24,6 +24,7 @@ class Settings:
         origins: other origins whose pages may use it.
         token: a secret that visitors must bring; None asks for none.
         max_bytes: of one upload.
+        max_film: bytes of one film.
         max_json: bytes of any other body.
         max_pixels: of one picture.
         workers: requests that compute at once.
@@ -31,9 +32,10 @@ class Settings:
         timeout: seconds one request may wait and compute.
         upload_idle: seconds a body may stall.
         upload_seconds: seconds a body may take.
+        film_seconds: seconds a film may take to come.
         upload_memory: bytes that uploads under way and in the queue may hold together.
         photos: photos kept.
-        disk: bytes of photos kept in the temporary folder.
+        disk: bytes of photos, and again of films, kept in the temporary folder.
         memory: bytes of decoded photos, and of what was made of them, kept in memory.
         expiry: seconds after which an unused photo leaves.
         grace: seconds after which it leaves once its page was closed; a reload takes less.
@@ -43,6 +45,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     token: str | None = None
     max_bytes: int = 256 * _MIB
+    max_film: int = 4096 * _MIB
     max_json: int = _MIB
     max_pixels: int = 150_000_000
     workers: int = 2
@@ -50,6 +53,7 @@ class Settings:
     timeout: float = 60.0
     upload_idle: float = 20.0
     upload_seconds: float = 300.0
+    film_seconds: float = 3600.0
     upload_memory: int = 1024 * _MIB
     photos: int = 500
     disk: int = 8192 * _MIB
@@ -59,11 +63,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origins", tuple(map(checked_origin, self.origins)))
-        for name in ("max_bytes", "max_json", "max_pixels", "workers", "photos", "disk", "memory"):
+        counts = ("max_bytes", "max_film", "max_json", "max_pixels", "workers", "photos", "disk")
+        for name in (*counts, "memory"):
             if getattr(self, name) < 1:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be at least 1")
         if self.queue < 0:
             raise OptionError(f"`queue` is {self.queue} but must be 0 or more")
-        for name in ("timeout", "upload_idle", "upload_seconds", "expiry", "grace"):
+        times = ("timeout", "upload_idle", "upload_seconds", "film_seconds", "expiry", "grace")
+        for name in times:
             if not getattr(self, name) > 0:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be above 0 seconds")

@@ -11,6 +11,7 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import Request
 
+from koalarize.web.studio.film_store import FilmStore
 from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.uploads import UploadReader
@@ -32,6 +33,7 @@ class Studio:
         models: by name.
         queue: where work is done.
         photos: the uploaded ones.
+        films: the uploaded ones.
         uploads: reads uploads.
     """
 
@@ -39,6 +41,7 @@ class Studio:
     models: Models
     queue: WorkQueue
     photos: PhotoStore
+    films: FilmStore
     uploads: UploadReader
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from koalarize.web.studio.routes import colorize, colours, facts, files, photos, steering
+from koalarize.web.studio.routes import colorize, colours, facts, files, films, photos, steering
 
 __all__ = ["router"]
 
 router = APIRouter()
-for _part in (photos, steering, files, colours, facts, colorize):
+for _part in (photos, steering, files, films, colours, facts, colorize):
     router.include_router(_part.router)

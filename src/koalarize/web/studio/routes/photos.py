@@ -74,9 +74,9 @@ async def delete(studio: Shared, id: Id) -> None:
 @router.post(
     "/photos/leave",
     operation_id="leavePhotos",
-    summary="Say that a page was closed: its photos leave in minutes unless it comes back",
+    summary="Say that a page was closed: its photos and films leave in minutes unless it returns",
     description=(
-        "A page that is closed says which photos it had. They leave in minutes unless "
+        "A page that is closed says which photos and films it had. They leave in minutes unless "
         "somebody asks for them; ids that are unknown do not matter."
     ),
     status_code=204,
@@ -84,6 +84,7 @@ async def delete(studio: Shared, id: Id) -> None:
 )
 async def leave(studio: Shared, asked: schemas.LeaveAsked) -> None:
     studio.photos.leave(asked.ids)
+    studio.films.leave(asked.ids)
 
 
 def _info(studio: Studio, entry: Entry) -> schemas.PhotoInfo:

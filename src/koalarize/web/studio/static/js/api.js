@@ -56,7 +56,7 @@ let waiting = 0;
  * @param {((share: number) => void) | null} progress is told how much of the body has gone out
  * @returns {Promise<Response>}
  */
-async function request(path, { signal, ...options } = {}, progress = null) {
+export async function request(path, { signal, ...options } = {}, progress = null) {
   for (let tries = 1; ; tries += 1) {
     const response = await send(path, { signal, ...options }, progress);
     if (response.ok) return response;
@@ -167,7 +167,8 @@ async function poll() {
   }
 }
 
-function asJson(values, signal) {
+/** A request with a JSON body. */
+export function asJson(values, signal) {
   return {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -259,7 +260,8 @@ export async function palette(file, name) {
   return (await request(`references?name=${encodeURIComponent(name)}`, body)).json();
 }
 
-async function fileOf(response) {
+/** The file of an answer: {blob, name}. */
+export async function fileOf(response) {
   const header = response.headers.get("Content-Disposition") ?? "";
   const encoded = /filename\*=UTF-8''([^;]+)/i.exec(header);
   const plain = /filename="([^"]+)"/i.exec(header);

@@ -9,7 +9,7 @@
 import { $, debounce, drawingOn, h } from "./dom.js";
 
 const SETTLE = 300; // milliseconds without a change after which it is kept
-const MOST = 60; // photos that are kept
+const MOST = 400; // photos that are kept; a film has up to 300 shots
 const MOST_RECENT = 12; // photos that were closed
 const THUMB = 160; // side of a recent photo's small picture, pixels
 
@@ -77,7 +77,7 @@ export class Keeping {
 
   /** A photo left the page: it becomes the newest of the recent ones. */
   #closed(photo) {
-    if (!photo.info) return;
+    if (!photo.info || photo.film) return;
     const { file, kept: key } = photo;
     const { sha256: sha } = photo.info;
     const thumb = thumbOf(photo.tile ?? photo.pictures.before);

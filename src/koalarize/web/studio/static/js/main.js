@@ -8,6 +8,7 @@ import * as api from "./api.js";
 import { Copying } from "./copying.js";
 import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
 import { Film } from "./film.js";
+import { FILM_KINDS, Films, isFilm } from "./films.js";
 import { Keeping } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
 import { Panel } from "./panel.js";
@@ -28,6 +29,7 @@ const film = new Film($("#film"), studio, { add: choose });
 const previews = new Previews(viewer, studio.steering, studio.ready);
 new Copying(studio);
 const saving = new Saving(studio, { say });
+const films = new Films(studio, { complain });
 
 let statusTimer = 0;
 
@@ -150,9 +152,9 @@ const commands = {
     viewer.compare = !viewer.compare;
     $("#compare").setAttribute("aria-pressed", String(viewer.compare));
   },
-  turn: () => studio.active?.info && studio.active.turn(),
-  crop: () => table.crop(),
-  level: () => table.straighten(),
+  turn: () => studio.active?.info && !studio.active.film && studio.active.turn(),
+  crop: () => !studio.active?.film && table.crop(),
+  level: () => !studio.active?.film && table.straighten(),
   "full-screen": toggleFullScreen,
   theme: () => {
     const root = document.documentElement;
@@ -182,7 +184,10 @@ listenToKeys({
 });
 
 async function choose() {
-  const files = await chooseFiles({ multiple: true, accept: "image/*,.json,.tif,.tiff" });
+  const files = await chooseFiles({
+    multiple: true,
+    accept: `image/*,.json,.tif,.tiff,${FILM_KINDS}`,
+  });
   if (files.length) take(files);
 }
 
@@ -191,7 +196,8 @@ async function take(files) {
   const sessions = files.filter(
     (file) => file.name?.toLowerCase().endsWith(".json") || file.type === "application/json",
   );
-  studio.add(files.filter((file) => !sessions.includes(file)));
+  studio.add(files.filter((file) => !sessions.includes(file) && !isFilm(file)));
+  for (const file of files.filter(isFilm)) await films.open(file);
   for (const file of sessions) {
     try {
       await studio.active?.arrival;

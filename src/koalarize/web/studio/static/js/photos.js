@@ -68,6 +68,8 @@ export class Photo extends EventTarget {
     this.sent = 0; // how much of the file is with the service, 0 to 1
     /** @type {ImageBitmap | null} */
     this.local = null; // a bitmap that the browser made of the file, until the service has one
+    /** @type {{ id: string, number: number, time: number } | null} */
+    this.film = null; // {id, number, time} of a shot, if it is the frame of one
     /** @type {Edit} */
     this.edit = FIRST_EDIT;
     /** @type {Hint | null} */
@@ -200,12 +202,13 @@ export class Photo extends EventTarget {
 
   /** What is kept of the work on it, as plain data. */
   get work() {
-    const { name, edit } = this;
-    return { name, edit, past: this.#past.slice(-MOST_STEPS), unsaved: this.unsaved };
+    const { name, edit, film } = this;
+    return { name, edit, film, past: this.#past.slice(-MOST_STEPS), unsaved: this.unsaved };
   }
 
   /** Continue the work that was kept of it. */
-  resume({ edit, past, unsaved }) {
+  resume({ edit, past, unsaved, film = null }) {
+    this.film = film;
     for (const step of [edit, ...past])
       for (const { id } of step.hints) count = Math.max(count, id);
     // What an earlier version of the page kept may lack a field.

@@ -57,6 +57,15 @@ export class Studio extends EventTarget {
     return this.#place(files.map((file) => new Photo(file)));
   }
 
+  /** Put the frames of a film's shots on the film strip; each knows its {id, number, time}. */
+  addShots(files, films) {
+    const photos = files.map((file) => new Photo(file));
+    photos.forEach((photo, index) => {
+      photo.film = films[index];
+    });
+    return this.#place(photos);
+  }
+
   /** Put back photos whose work was kept: [{key, file, name, edit, past, unsaved, active}]. */
   restore(works) {
     const photos = works.map((work) => {

@@ -4,6 +4,8 @@
  * Not here: what becomes of them.
  */
 
+import { isFilm } from "./films.js";
+
 const MOST = 500; // files of one drop
 
 /** Call `take(files)` for each drop or paste, and `over(bool)` while files hover over the page. */
@@ -57,7 +59,8 @@ async function walk(entry, found) {
     const file = await new Promise((resolve, reject) => {
       entry.file(resolve, reject);
     });
-    if (file.type.startsWith("image/") || /\.(tiff?|json)$/i.test(file.name)) found.push(file);
+    const known = file.type.startsWith("image/") || /\.(tiff?|json)$/i.test(file.name);
+    if (known || isFilm(file)) found.push(file);
     return;
   }
   const reader = entry.createReader();

@@ -1,0 +1,302 @@
+"""Uploaded films, kept a while under their hash; looking for their shots, and colouring them.
+
+Not here: HTTP, what a list of shots holds (``film_work``). Films lie in the service's own temporary
+folder under names of its own. The extra `video` is loaded only when a film comes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from koalarize.errors import KoalarizeError
+from koalarize.web.studio.problems import Problem
+from koalarize.web.studio.settings import Settings
+from koalarize.web.studio.work_queue import Stop, Stopped
+
+if TYPE_CHECKING:
+    from koalarize.film.facts import Facts
+    from koalarize.film.seek import Index
+
+__all__ = ["Film", "FilmShot", "FilmStore", "Render"]
+
+#: More shots than a page can show as pictures.
+MOST_SHOTS = 300
+
+
+@dataclass(frozen=True)
+class FilmShot:
+    """A shot of a film.
+
+    Attributes:
+        start: seconds of its first frame.
+        stop: seconds before which it ends.
+        pts: of the frame that stands for it, ticks.
+        time: the same in seconds.
+    """
+
+    start: float
+    stop: float
+    pts: int
+    time: float
+
+
+@dataclass
+class Render:
+    """A film on its way to being coloured.
+
+    Attributes:
+        target: the file that it becomes.
+        state: where it stands.
+        done: frames.
+        total: frames; 0 where nobody knows.
+        bytes: coded so far.
+        problem: why it failed, or None.
+        notes: what of the film is not in the result.
+        stop: asked to end it.
+    """
+
+    target: Path
+    state: Literal["waiting", "running", "done", "failed", "cancelled"] = "waiting"
+    done: int = 0
+    total: int = 0
+    bytes: int = 0
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
+    stop: Stop = field(default_factory=Stop)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is not over."""
+        return self.state in ("waiting", "running")
+
+
+@dataclass
+class Film:
+    """One uploaded film.
+
+    Attributes:
+        id: sha256 of its bytes.
+        name: the client's file name.
+        file: where it lies.
+        bytes: how many.
+        facts: of it.
+        state: whether its shots are known.
+        seen: frames that were looked at for them.
+        index: of its frames, once it was looked at.
+        shots: those that a page shows.
+        cuts: from and to of all of them, seconds.
+        problem: why they are not known.
+        render: the last colouring.
+        used: when it was used last, seconds of the monotonic clock.
+        left: whether its page was closed since.
+    """
+
+    id: str
+    name: str
+    file: Path
+    bytes: int
+    facts: Facts
+    state: Literal["looking", "ready", "failed"] = "looking"
+    seen: int = 0
+    index: Index | None = None
+    shots: list[FilmShot] = field(default_factory=list[FilmShot])
+    cuts: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    problem: str | None = None
+    render: Render | None = None
+    used: float = field(default_factory=time.monotonic)
+    left: bool = False
+    stop: Stop = field(default_factory=Stop)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is being coloured."""
+        return self.render is not None and self.render.busy
+
+    def told(self, error: KoalarizeError) -> str:
+        """Return an error about it, without where it lies on this machine."""
+        return str(error).replace(str(self.file), self.name)
+
+
+class FilmStore:
+    """Films by their id; safe from several threads."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        """Make a store in the folder of a service."""
+        self._folder = folder
+        self._settings = settings
+        self._films: dict[str, Film] = {}
+        self._lock = threading.RLock()
+        self._looking = ThreadPoolExecutor(1, thread_name_prefix="shots")
+        self._rendering = ThreadPoolExecutor(1, thread_name_prefix="film")
+
+    def check_room(self, size: int) -> None:
+        """Check, before a film is taken, that the disk has room for it and for its colours.
+
+        Raises:
+            Problem: 413 or 507.
+        """
+        if size > self._settings.max_film:
+            raise Problem(
+                413, f"the film has more than the {self._settings.max_film:,} bytes that are taken"
+            )
+        if shutil.disk_usage(self._folder).free < 2 * size:
+            raise Problem(507, "the disk has no room for this film and its colours: free some")
+
+    def partial(self, name: str) -> Path:
+        """Return where an upload is written until it is whole."""
+        return self._folder / f"film-{name}.part"
+
+    def add(self, partial: Path, key: str, name: str) -> tuple[Film, bool]:
+        """Keep a film that lies in a file; return it and whether it is new.
+
+        Raises:
+            Problem: 415 if it is no film, 501 if films cannot be read here.
+        """
+        with self._lock:
+            known = self._films.get(key)
+            if known is not None:
+                known.name, known.used, known.left = name or known.name, time.monotonic(), False
+                return known, False
+        from koalarize.web.studio.film_work import facts_of, look
+
+        file = self._folder / f"{key}{_ending(name)}"
+        facts = facts_of(partial, name, file)
+        partial.replace(file)
+        film = Film(key, name or "film.mp4", file, file.stat().st_size, facts)
+        with self._lock:
+            self._films[key] = film
+            self._sweep()
+        self._looking.submit(self._told, film, lambda: look(film, MOST_SHOTS))
+        return film, True
+
+    def get(self, key: str) -> Film:
+        """Return a film, which counts as use.
+
+        Raises:
+            Problem: 404 if there is none, or no longer.
+        """
+        with self._lock:
+            self._sweep()
+            film = self._films.get(key)
+            if film is None:
+                raise Problem(404, "this film is not here, or no longer: upload it again")
+            film.used, film.left = time.monotonic(), False
+            return film
+
+    def begin(self, film: Film, work: Callable[[Render], tuple[str, ...]], target: Path) -> Render:
+        """Colour a film in a thread of its own, when those before it are done.
+
+        Args:
+            film: the film.
+            work: colours it and returns notes; it looks at ``stop`` and tells how far it is.
+            target: the file that it writes.
+
+        Raises:
+            Problem: 409 if it is being coloured.
+        """
+        with self._lock:
+            if film.busy:
+                raise Problem(409, "this film is being coloured: wait, or cancel that", "working")
+            render = film.render = Render(target)
+
+        def job() -> None:
+            render.state = "running"
+            try:
+                render.stop.check()
+                render.notes = work(render)
+                render.state = "done"
+            except Stopped:
+                render.state = "cancelled"
+            except KoalarizeError as error:
+                render.problem, render.state = film.told(error), "failed"
+            except BaseException:
+                render.problem, render.state = "something went wrong that should not", "failed"
+                raise
+            film.used = time.monotonic()
+
+        self._rendering.submit(job)
+        return render
+
+    def delete(self, key: str) -> None:
+        """Let a film go, with what was made of it.
+
+        Raises:
+            Problem: 404 if there is none.
+        """
+        with self._lock:
+            if key not in self._films:
+                raise Problem(404, "this film is not here, or no longer")
+            self._drop(key)
+
+    def leave(self, keys: list[str]) -> None:
+        """Note that the page of these films was closed; they go soon if nobody uses them."""
+        with self._lock:
+            for key in keys:
+                if key in self._films:
+                    self._films[key].used, self._films[key].left = time.monotonic(), True
+
+    def sweep(self) -> None:
+        """Let go of what is too old or too much."""
+        with self._lock:
+            self._sweep()
+
+    def close(self) -> None:
+        """End all work."""
+        with self._lock:
+            for film in self._films.values():
+                film.stop.ask()
+                if film.render is not None:
+                    film.render.stop.ask()
+        self._looking.shutdown(cancel_futures=True)
+        self._rendering.shutdown(cancel_futures=True)
+
+    def _told(self, film: Film, work: Callable[[], None]) -> Future[None] | None:
+        try:
+            work()
+        except Stopped:
+            return
+        except KoalarizeError as error:
+            film.problem, film.state = film.told(error), "failed"
+        except BaseException:
+            film.problem, film.state = "something went wrong that should not", "failed"
+            raise
+
+    def _sweep(self) -> None:
+        now, settings = time.monotonic(), self._settings
+        for key, film in list(self._films.items()):
+            most = settings.grace if film.left else settings.expiry
+            if now - film.used > most and not film.busy:
+                self._drop(key)
+        by_age = sorted(self._films.values(), key=lambda film: film.used)
+        total = sum(film.bytes for film in by_age)
+        for film in by_age[:-1]:
+            if total <= settings.disk:
+                break
+            if not film.busy:
+                total -= film.bytes
+                self._drop(film.id)
+
+    def _drop(self, key: str) -> None:
+        film = self._films.pop(key)
+        film.stop.ask()
+        if film.render is not None:
+            film.render.stop.ask()
+        for path in self._folder.glob(f"*{key}*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _ending(name: str) -> str:
+    from koalarize.film.names import FILM_EXTENSIONS
+
+    ending = Path(name).suffix.lower()
+    return ending if ending in FILM_EXTENSIONS else ""

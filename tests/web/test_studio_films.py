@@ -1,0 +1,85 @@
+"""The studio in a real browser opens a film: its shots are steered, it is coloured and kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av", reason="needs the extra `video`")
+pytest.importorskip("playwright", reason="driving the page needs playwright")
+
+import av
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from pages import ARGS, CHROMIUM, WAIT, Visit, drop, name_colour, spot, wait_for_colour
+from rest import film_of
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield browser
+        browser.close()
+
+
+def blueness(path: Path) -> list[float]:
+    with av.open(str(path)) as film:
+        shown = [frame.to_ndarray(format="rgb24").mean((0, 1)) for frame in film.decode(video=0)]
+    return [float(blue - red) for red, _, blue in shown]
+
+
+def test_a_film_is_steered_kept_coloured_and_listed(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    visit = Visit(browser, address)
+    page = visit.page
+    drop(page, ("oma.mp4", film_of(tmp_path / "oma.mp4")))
+    wait_for_colour(page)
+    expect(page.locator("#film .tile:not(.add)")).to_have_count(2)
+    expect(page.locator("#film-about")).to_contain_text("2 shots")
+    for hidden in ("#turn", "#colourings", "#keep_color"):
+        expect(page.locator(hidden)).to_be_hidden()
+    page.mouse.click(*spot(page, 20, 24, 64, 48))
+    name_colour(page, "#2030e0")
+    page.keyboard.press("Escape")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.wait_for_timeout(500)  # what is kept is kept a moment later
+    page.reload()
+    wait_for_colour(page)
+    expect(page.locator("#hint-list li")).to_have_count(1)
+
+    page.click("#film-render")
+    expect(page.locator("#film-download")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#film-state")).to_contain_text("The film is coloured")
+    with page.expect_download(timeout=WAIT) as download:
+        page.click("#film-download")
+    made = tmp_path / "oma.color.mp4"
+    download.value.save_as(made)
+    assert download.value.suggested_filename == "oma.color.mp4"
+    blue = blueness(made)
+    assert len(blue) == 28
+    assert np.mean(blue[:16]) > np.mean(blue[16:]) + 5
+
+    with page.expect_download(timeout=WAIT) as download:
+        page.click("#film-list")
+    shots = json.loads(download.value.path().read_text())["shots"]
+    assert [len(shot["hints"]) for shot in shots] == [1, 0]
+    visit.leave()
+
+
+def test_what_is_no_film_is_told(browser: Browser, address: str) -> None:
+    visit = Visit(browser, address)
+    drop(visit.page, ("oma.mp4", b"no film at all " * 40))
+    expect(visit.page.locator("#notice")).to_contain_text("oma.mp4", timeout=WAIT)
+    visit.errors = [text for text in visit.errors if "415" not in text]
+    visit.leave()
