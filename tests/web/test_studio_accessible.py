@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from pages import ARGS, CHROMIUM, Visit, drop, name_colour, spot, wait_for_colour
+from pages import IN_A_BROWSER, Visit, drop, name_colour, spot, wait_for_colour
 from rest import API, picture
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
+    *IN_A_BROWSER,
     pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: npm ci"),
 ]
 OMA, OPA = ("oma.png", picture(600, 400, "PNG")), ("opa.png", picture(90, 60, "PNG"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
 
 
 RUN = """async (options) => {

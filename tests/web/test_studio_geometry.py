@@ -13,12 +13,11 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from koalarize.photo.straighten import straightened_size
 from pages import (
-    ARGS,
-    CHROMIUM,
+    IN_A_BROWSER,
     Visit,
     check_hint,
     colourings,
@@ -30,22 +29,16 @@ from pages import (
 )
 from rest import picture
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
-]
+pytestmark = IN_A_BROWSER
 OMA = ("oma.png", picture(600, 400, "PNG"))
 
 
 @pytest.fixture(scope="module")
-def visit(address: str) -> Iterator[Visit]:
-    with sync_playwright() as playwright:
-        browser: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        visit = Visit(browser, address)
-        visit.page.on("dialog", lambda dialog: dialog.accept())
-        yield visit
-        visit.leave()
-        browser.close()
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    visit = Visit(browser, address)
+    visit.page.on("dialog", lambda dialog: dialog.accept())
+    yield visit
+    visit.leave()
 
 
 @pytest.fixture

@@ -24,12 +24,11 @@ pytest.importorskip("fastapi", reason="the studio needs fastapi")
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 data = pytest.importorskip("skimage.data", reason="the photo comes from scikit-image")
 
-from playwright.sync_api import Browser, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, expect  # noqa: E402
 
 from pages import (  # noqa: E402
-    ARGS,
     ARTIST,
-    CHROMIUM,
+    IN_A_BROWSER,
     WAIT,
     Visit,
     check_exif,
@@ -44,18 +43,7 @@ from pages import (  # noqa: E402
     wait_for_colour,
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect
 
 from pages import (
-    ARGS,
-    CHROMIUM,
+    IN_A_BROWSER,
     WAIT,
     Visit,
     colourings,
@@ -29,21 +28,10 @@ from pages import (
 )
 from rest import picture
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
-]
+pytestmark = IN_A_BROWSER
 OMA = ("oma.png", picture(600, 400, "PNG"))
 OPA = ("opa.png", picture(300, 200, "PNG"))
 HEIC = ("uncle.heic", b"\0\0\0\x18ftypheic" + bytes(300))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

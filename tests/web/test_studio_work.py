@@ -13,11 +13,10 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from pages import (
-    ARGS,
-    CHROMIUM,
+    IN_A_BROWSER,
     Visit,
     colourings,
     drop,
@@ -28,19 +27,8 @@ from pages import (
 )
 from rest import picture
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
-]
+pytestmark = IN_A_BROWSER
 PHOTO = ("oma.png", picture(600, 400, "PNG"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

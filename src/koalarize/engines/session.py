@@ -27,6 +27,9 @@ __all__ = ["Session", "checked", "open_session"]
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 
+#: What ONNX Runtime's errors say where memory is short; they have no class of their own.
+_NO_MEMORY = ("bad_alloc", "BFCArena", "Failed to allocate memory")
+
 
 @dataclass(frozen=True)
 class Session:
@@ -50,10 +53,12 @@ class Session:
 
         Raises:
             ModelError: if the graph does not take what it is fed.
+            MemoryError: if there is not enough.
         """
         try:
             found: Any = self.runtime.run(outputs, feed)
         except Exception as error:
+            _check_memory(error)
             shapes = ", ".join(f"{name} {value.shape}" for name, value in feed.items())
             raise ModelError(
                 f"`{self.path}` fails on {shapes}: {_first_line(error)}; a `size` and `stride` "
@@ -88,7 +93,7 @@ def open_session(
     options.inter_op_num_threads = 1
     # Threads that wait in a circle take the cores from decoding and merging.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors are raised as well
     # A pattern for each picture size would be kept for ever; sizes of a folder differ.
     options.enable_mem_pattern = False
     if not trusted:
@@ -96,6 +101,7 @@ def open_session(
     try:
         session = ort.InferenceSession(str(model), options, providers=[provider])
     except Exception as error:  # ONNX Runtime's own errors share no base class
+        _check_memory(error)
         raise ModelError(
             f"`{model}` cannot be loaded as an ONNX model: {_first_line(error)}"
         ) from error
@@ -126,6 +132,12 @@ def checked(values: Array, name: str) -> Float32:
             "model, or leave out the provider"
         )
     return found
+
+
+def _check_memory(error: Exception) -> None:
+    """Raise MemoryError where ONNX Runtime's error says that there was not enough."""
+    if any(word in str(error) for word in _NO_MEMORY):
+        raise MemoryError("the network does not fit in memory") from error
 
 
 def _first_line(error: Exception) -> str:
