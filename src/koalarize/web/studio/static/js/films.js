@@ -150,7 +150,7 @@ export class Films {
     return {
       ...(model ? { model } : {}),
       shots: edited.map((photo) => ({
-        number: photo.film.number,
+        number: photo.film?.number,
         steering: { ...this.studio.steering(photo), ...(model ? { model } : {}) },
       })),
     };
@@ -158,6 +158,7 @@ export class Films {
 
   async #render() {
     const id = this.#id;
+    if (!id) return;
     await this.#here(id);
     this.#infos.set(id, await (await request(at(id, "/render"), asJson(this.#asked(id)))).json());
     this.#show();
