@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_parts import FakeColorizer, files, one_line_error, picture
 
+from cli_parts import FakeColorizer, files, one_line_error, picture
 from koalarize.cli import main
 
 pytest.importorskip("pyarrow")

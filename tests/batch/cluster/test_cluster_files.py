@@ -169,6 +169,8 @@ def test_a_second_box_gets_names_of_its_own(tmp_path: Path, box: Path, out: Path
     assert told(outcomes) == [("colored", "new")]
     assert outcomes[0].output == out / "a.color-2.png"
     assert "since `a.color.png` is that of another picture" in outcomes[0].notes[0]
+    decided = list(Archive(order(red, tmp_path / "other", out), plan_only=True).plan())
+    assert not isinstance(decided[0].what, PortionTask), "what is known is looked at again"
     assert told(run(red, tmp_path / "other", out)) == [("skipped", "already coloured")]
 
 

@@ -30,7 +30,8 @@ class Many:
     unread, results = Counter(), 0
     def entries(self):
         for n in range(COUNT):
-            yield Entry(f"box/{{n // 1000}}/{{n}}.jpg", Version(n, None, n), f"box/{{n // 1000}}/{{n}}.jpg")
+            key = f"box/{{n // 1000}}/{{n}}.jpg"
+            yield Entry(key, Version(n, None, n), key)
 
 def objects(output, folder=""):
     for n in range(0, COUNT, 1000):

@@ -30,7 +30,7 @@ PICTURES = 24
 
 
 def actors_of(mark: str) -> list[int]:
-    """Return the processes of this test's actors that are at work, by a mark in their surroundings."""
+    """Return the processes of this test's actors, by a mark in their environment."""
     found: list[int] = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import sys
 import threading
 import zlib
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 _WAVE_PER_WORKER, _LEAST_WAVE = 64, 512
 #: Bytes of Ray's shared memory on one machine: only names travel through it, no pictures.
 _SHARED = 128 << 20
+_KNOCK_SECONDS = 10.0
 #: Workers that a cluster is taken to have before it is asked.
 _USUAL_CLUSTER = 32
 _THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
@@ -176,6 +178,7 @@ def _ray(machines: Machines) -> Generator[int]:
     environment = {"env_vars": dict.fromkeys(_THREADS, "1")}
     with _only_this_thread_prints():
         try:
+            _knock(machines.address)
             ray.init(
                 address=machines.address or "local",
                 log_to_driver=False,
@@ -186,8 +189,8 @@ def _ray(machines: Machines) -> Generator[int]:
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             raise OptionError(
                 f"`--address` is `{machines.address or 'local'}`, where no Ray answers "
-                f"({' '.join(str(error).split())[:200]}): give that of a running cluster, or leave "
-                "it out"
+                f"({' '.join(str(error).split())[:200]}): give that of a running cluster, with "
+                "its token in RAY_AUTH_TOKEN where it asks for one, or leave it out"
             ) from error
         for name in ("ray", "ray.data"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -198,6 +201,13 @@ def _ray(machines: Machines) -> Generator[int]:
             yield machines.workers or workers_in(ray.cluster_resources(), machines.gpus)
         finally:
             ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """See whether anybody is there, for which Ray takes minutes; raises OSError and ValueError."""
+    host, colon, port = (address or "").rpartition("://")[2].rpartition(":")
+    if colon:
+        socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
 
 
 def workers_in(resources: Mapping[str, float], gpus: float) -> int:
