@@ -241,3 +241,20 @@ def test_chroma_that_does_not_fit_is_made_paler_and_luma_stays():
         assert min(red, green, blue) > -0.015
         assert max(red, green, blue) < 1.015
         assert (abs(cb) + abs(cr) < 0.01) == (number in (16, 235))
+
+
+def test_dolby_vision_is_named():
+    """No encoder here writes it, so that its frames are played."""
+    from types import SimpleNamespace
+
+    from koalarize.film.facts import _dynamic
+
+    kinds = ("DOVI_METADATA", "DOVI_RPU_BUFFER", "DYNAMIC_HDR_PLUS", "CONTENT_LIGHT_LEVEL")
+    side_data = [SimpleNamespace(type=SimpleNamespace(name=name)) for name in kinds]
+    assert _dynamic(SimpleNamespace(side_data=side_data)) == ("Dolby Vision", "HDR10+")
+
+
+def test_what_screens_are_told_is_a_note(colorizer, tmp_path, monkeypatch):
+    monkeypatch.setattr("koalarize.film.facts._dynamic", lambda _: ("Dolby Vision",))
+    result = color_film(colorizer, fp.write(tmp_path / "film.mp4", fp.moved(3)))
+    assert result.notes == ("its Dolby Vision is not kept",)

@@ -94,6 +94,7 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
         losses.append(f"{source.depth} bits become {depth}")
     if source.alpha:
         losses.append("its transparency is not kept")
+    losses += [f"its {name} is not kept" for name in facts.dynamic]
     kind = (source.across, source.down)
     if source.rgb:
         kind = (1, 1)

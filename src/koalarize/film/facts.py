@@ -26,6 +26,13 @@ NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Dispositio
 _ALONE = (
     "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,ogg,mxf,dv,rm,nut,yuv4mpegpipe,h264,hevc"
 )
+#: Side data of frames that no encoder here writes -> what people call it.
+_DYNAMIC = {
+    "DOVI_METADATA": "Dolby Vision",
+    "DOVI_RPU_BUFFER": "Dolby Vision",
+    "DYNAMIC_HDR_PLUS": "HDR10+",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid",
+}
 _LOOKED_AT = 5  # frames at the start, to learn whether a film is interlaced
 _COLORED = 4.0  # 8-bit steps: standard deviation of chroma; film grain in it stays below 2
 
@@ -54,6 +61,7 @@ class Facts:
         matrix: the same for its matrix.
         full_range: whether black is 0; None where nothing says.
         colored: whether it clearly has colours of its own.
+        dynamic: what its frames say to screens that is not carried, by name.
     """
 
     path: Path
@@ -75,6 +83,7 @@ class Facts:
     matrix: int
     full_range: bool | None
     colored: bool = False
+    dynamic: tuple[str, ...] = ()
 
     @property
     def begin(self) -> float:
@@ -200,7 +209,14 @@ def _facts(
         matrix=int(first.colorspace),
         full_range=ranges.get(int(first.color_range)),
         colored=_is_colored(first),
+        dynamic=_dynamic(first),
     )
+
+
+def _dynamic(picture: av.VideoFrame) -> tuple[str, ...]:
+    """Return what a frame says to screens, by the names that people know."""
+    found = {_DYNAMIC[one.type.name] for one in picture.side_data if one.type.name in _DYNAMIC}
+    return tuple(sorted(found))
 
 
 def _is_colored(picture: av.VideoFrame) -> bool:
