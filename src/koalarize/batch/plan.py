@@ -5,7 +5,6 @@ Not here: doing it (``run``), how an existing result stands (``standing``), name
 
 from __future__ import annotations
 
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from koalarize.batch.journal import JOURNAL, Journal, Stamp
 from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
 from koalarize.batch.spill import Claims, Seen
 from koalarize.batch.standing import Judge, Standing, journal_name
+from koalarize.color import thread_count
 from koalarize.errors import OptionError, OutputError
 from koalarize.photo.files import sweep_parts
 from koalarize.photo.provenance import Provenance
@@ -164,7 +164,7 @@ class Planner:
     @property
     def workers(self) -> int:
         """How many pictures are in work at once."""
-        return self._options.workers or os.cpu_count() or 1
+        return thread_count(self._options.workers or 0)
 
     @property
     def journals(self) -> list[Journal]:

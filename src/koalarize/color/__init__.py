@@ -34,7 +34,7 @@ from koalarize.color.convert import (
     srgb_to_linear,
 )
 from koalarize.color.planes import Float32, box_mean, resize
-from koalarize.color.rows import by_rows
+from koalarize.color.rows import by_rows, thread_count
 
 __all__ = [
     "AB_GRID",
@@ -67,4 +67,5 @@ __all__ = [
     "srgb_to_hex",
     "srgb_to_lab",
     "srgb_to_linear",
+    "thread_count",
 ]

@@ -6,7 +6,6 @@ Not here: what its inputs and outputs mean (``onnx``, ``contracts``), where it c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.color import thread_count
 from koalarize.engines.onnx_file import check_file
 from koalarize.errors import ModelError, OptionError
 
@@ -83,7 +83,7 @@ def open_session(
             f"the provider `{provider}` is not there: this ONNX Runtime has {', '.join(known)}"
         )
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.intra_op_num_threads = thread_count(threads)
     options.inter_op_num_threads = 1
     # Threads that wait in a circle take the cores from decoding and merging.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -48,8 +48,9 @@ def wide_colors_to_srgb(values: UInt16, icc: bytes) -> UInt16 | None:
     fine = np.interp(np.linspace(0, 1, _LEVELS) ** 2, srgb_curve, np.arange(_LEVELS))
 
     def converted(part: UInt16) -> UInt16:
-        linear = np.stack([curves[k][part[..., k]] for k in range(3)], axis=-1)
-        moved = np.clip(linear.astype(np.float32) @ both.T, 0, 1)
+        linear = [curves[k][part[..., k]].astype(np.float32) for k in range(3)]
+        sums = (sum(w * light for w, light in zip(row, linear, strict=True)) for row in both)
+        moved = np.clip(np.stack(list(sums), axis=-1), 0, 1)
         roots = np.rint(np.sqrt(moved) * (_LEVELS - 1)).astype(np.uint16)
         return np.rint(fine[roots]).astype(np.uint16)
 
