@@ -89,7 +89,7 @@ def test_more_than_tiff_can_address_is_refused():
     with pytest.raises(ValueError, match="4 GiB"):
         photo.tiff_page(np.dstack([smooth()] * 3), (1 << 32) - 100, last=True)
     page = photo.tiff_page(np.dstack([smooth()] * 3), len(TIFF_HEAD), last=True)
-    assert tifffile.imread(io.BytesIO(TIFF_HEAD + page)).shape == (24, 36, 3)
+    assert tifffile.imread(io.BytesIO(b"".join([TIFF_HEAD, *page]))).shape == (24, 36, 3)
 
 
 def test_the_album_is_not_written_over(album):

@@ -145,7 +145,7 @@ def test_pages_are_sealed_as_one(tmp_path: Path):
     marked = dataclasses.replace(photo(), metadata=Metadata(MADE.mark(None)), pages=2)
     page = (marked, np.dstack([marked.pixels] * 3))
     path = tmp_path / "a.tif"
-    path.write_bytes(sealed(encode_pages([page, page], "TIFF")))
+    path.write_bytes(sealed(*encode_pages([page, page], "TIFF")))
     mark = read_mark(path)
     assert mark is not None
     assert mark.untouched

@@ -11,12 +11,43 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from koalarize.colorizer.merge import Guidance, merge
+from koalarize.colorizer.merge import Guidance, Merger
 from koalarize.steering.own_colors import Kept
 
-__all__ = ["Chroma"]
+__all__ = ["Chroma", "Painting"]
 
 Array = npt.NDArray[Any]
+
+
+class Painting:
+    """A photo whose rows are coloured when they are asked for; safe from several threads.
+
+    Attributes:
+        shape: rows, columns and 3.
+        dtype: of its pixels.
+    """
+
+    def __init__(
+        self, pixels: Array, chroma: Chroma, area: tuple[int, int, int, int] | None
+    ) -> None:
+        """Get ready; people call ``Chroma.painting``."""
+        height, width = pixels.shape[:2]
+        left, top, right, bottom = area or (0, 0, width, height)
+        self._merger = Merger(pixels, chroma.guidance, area)
+        self._pixels = pixels[top:bottom, left:right]
+        self._kept = chroma.kept if pixels.ndim == 3 else None
+        self._place = (left, top, width, height)
+        self.shape = self._merger.shape
+        self.dtype = self._merger.dtype
+
+    def rows(self, top: int, bottom: int, *, threads: int = 1) -> Array:
+        """Return the rows from ``top`` to before ``bottom``, coloured, as ``merge`` says."""
+        out = self._merger.rows(top, bottom, threads=threads)
+        if self._kept is not None:
+            left, above, *whole = self._place
+            place = (left, above + top, *whole)
+            self._kept.restore(self._pixels[top:bottom], out, place=place, threads=threads)
+        return out
 
 
 @dataclass(frozen=True)
@@ -49,14 +80,17 @@ class Chroma:
         Returns:
             (H, W, 3) sRGB of the dtype of ``pixels``, of the area's size; float is float32.
         """
-        out = merge(pixels, self.guidance, threads=threads, area=area)
-        if self.kept is None or pixels.ndim != 3:
-            return out
-        height, width = pixels.shape[:2]
-        left, top, right, bottom = area or (0, 0, width, height)
-        part = pixels[top:bottom, left:right]
-        self.kept.restore(part, out, place=(left, top, width, height), threads=threads)
-        return out
+        painting = self.painting(pixels, area=area)
+        return painting.rows(0, painting.shape[0], threads=threads)
+
+    def painting(self, pixels: Array, *, area: tuple[int, int, int, int] | None = None) -> Painting:
+        """Return what colours any rows of a photo when they are asked for.
+
+        Args:
+            pixels: as ``paint`` takes it.
+            area: as ``paint`` takes it.
+        """
+        return Painting(pixels, self, area)
 
     def at(self, row: int, column: int, lightness: float) -> npt.NDArray[np.float32]:
         """Return (3,) the Lab colour at a place of the working grid."""

@@ -25,13 +25,14 @@ from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.prepare import framed, prepared
 from koalarize.colorizer.reference import Reference, palette_from_photo, palette_of
-from koalarize.colorizer.several import encode_each
+from koalarize.colorizer.several import encode_each, in_strips
 from koalarize.engines.blend import MOST_CHROMA
 from koalarize.engines.engine import Engine, ModelInfo
 from koalarize.photo.files import check_output, output_path, sha256_of, write_bytes
 from koalarize.photo.negative import inverted
 from koalarize.photo.photo import Photo
-from koalarize.photo.provenance import Provenance, has_mark, sealed
+from koalarize.photo.provenance import Provenance, has_mark, sealed_parts
+from koalarize.photo.rows import Rows
 from koalarize.photo.sources import seekable
 from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import PLAIN, Steering
@@ -51,11 +52,14 @@ class Colored:
     """A coloured picture.
 
     Attributes:
-        photo: the coloured pixels, with everything worth keeping of the original.
+        photo: the coloured pixels, with everything worth keeping of the original. Those of a large
+            PNG or TIFF file (``several.IN_STRIPS``) are only made as they are written: these are
+            its own.
         had_colors: whether the picture clearly had colours of its own, which new ones replaced.
         path: of the file that was written, if one was.
         notes: what of the original is not in the result, a phrase each.
         data: the file, if none was written.
+        rows: what makes the coloured pixels, until they are written.
     """
 
     photo: Photo
@@ -63,6 +67,7 @@ class Colored:
     path: Path | None = None
     notes: tuple[str, ...] = ()
     data: bytes | None = None
+    rows: Rows | None = None
 
     @property
     def written(self) -> Path:
@@ -195,7 +200,7 @@ class Colorizer:
             return colored.to_image(srgb)
         if colored.alpha is not None:
             srgb = np.concatenate([srgb, colored.alpha[..., None]], axis=-1)
-        return srgb.astype(picture.dtype, copy=False)
+        return np.ascontiguousarray(srgb, picture.dtype)
 
     def file(
         self,
@@ -231,9 +236,9 @@ class Colorizer:
         with closing(Photo.each(source, tolerant=tolerant)) as pictures:
             positives = (inverted(picture) for picture in pictures) if negative else pictures
             making = Making(sha256_of(Path(source)), negative, layer)
-            data, colored = self._each(positives, steering, path.suffix, making)
+            parts, colored = self._each(positives, steering, path.suffix, making)
         check_output(path, source=Path(source), overwrite=overwrite)  # it may have appeared
-        written = write_bytes(data, path, overwrite=overwrite)
+        written = write_bytes(parts, path, overwrite=overwrite)
         return dataclasses.replace(colored, path=written)
 
     def data(
@@ -266,21 +271,24 @@ class Colorizer:
         with closing(Photo.each(picture, tolerant=tolerant)) as pictures:
             positives = (inverted(picture) for picture in pictures) if negative else pictures
             making = Making(hashlib.sha256(picture).hexdigest(), negative)
-            data, colored = self._each(positives, steering, format, making)
-        return dataclasses.replace(colored, data=data)
+            parts, colored = self._each(positives, steering, format, making)
+        return dataclasses.replace(colored, data=b"".join(parts))
 
     def _each(
         self, pictures: Iterator[Photo], asked: Steering, format: str | None, making: Making
-    ) -> tuple[bytes, Colored]:
+    ) -> tuple[list[memoryview], Colored]:
         def color(photo: Photo, steering: Steering) -> Colored:
-            colored = self.photo(photo, steering)
+            strips = not making.layer and in_strips(photo, steering, format)
+            colored = self._painting(photo, steering) if strips else self.photo(photo, steering)
             return dataclasses.replace(colored, photo=self.marked(colored.photo, asked, making))
 
         lead = palette_from_photo if self.info.output == "logits" else None
-        data, colored = encode_each(pictures, color, asked, format, lead, layer=making.layer)
+        parts, colored = encode_each(
+            pictures, color, asked, format, lead, layer=making.layer, threads=self._threads
+        )
         if asked.mark and not has_mark(colored.photo.metadata.xmp):
             colored = dataclasses.replace(colored, notes=(*colored.notes, _NO_MARK))
-        return sealed(data), colored
+        return sealed_parts(*parts), colored
 
     def photo(self, photo: Photo, steering: Steering = PLAIN) -> Colored:
         """Colour a photo.
@@ -288,12 +296,18 @@ class Colorizer:
         Raises:
             OptionError: if the model cannot do what is asked, or a place lies outside the photo.
         """
+        colored = self._painting(photo, steering)
+        assert colored.rows is not None
+        srgb = colored.rows.rows(0, colored.photo.height, threads=self._threads)
+        whole = dataclasses.replace(colored.photo, pixels=srgb)
+        return Colored(framed(whole, steering), had_colors=colored.had_colors)
+
+    def _painting(self, photo: Photo, steering: Steering) -> Colored:
+        """Return a photo whose colours are known, with what makes its pixels."""
         photo = prepared(photo, steering)
         look = self.look(photo, size=steering.size)
-        srgb = plan(look, steering).paint(photo.pixels, threads=self._threads)
-        replaced = not steering.keep_color and look.has_colors
-        whole = dataclasses.replace(photo, pixels=srgb)
-        return Colored(framed(whole, steering), had_colors=replaced)
+        rows = plan(look, steering).painting(photo.pixels)
+        return Colored(photo, not steering.keep_color and look.has_colors, rows=rows)
 
     def provenance(self, steering: Steering = PLAIN, making: Making | None = None) -> Provenance:
         """Return what a result says of its making.

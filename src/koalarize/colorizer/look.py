@@ -7,6 +7,7 @@ of the network and no look at the photo.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -27,6 +28,9 @@ from koalarize.steering.steering import MOST_ALTERNATIVES
 __all__ = ["Look"]
 
 Float32 = npt.NDArray[np.float32]
+
+_GAP = 2  # how much larger than the grid a photo is that is reduced before it is resized
+_BAND_PIXELS = 1 << 20
 
 
 class Look:
@@ -130,9 +134,29 @@ def _shrunk(photo: Photo, height: int, width: int) -> tuple[Float32, Float32 | N
         return np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(
             np.moveaxis(lab[..., 1:], -1, 0)
         )
-    lightness = color.resize(photo.lightness()[None], height, width)[0]
+    lightness = color.resize(_reduced_lightness(photo, height, width)[None], height, width)[0]
     if photo.is_grey:
         return lightness, None
     step = max(1, min(photo.height // height, photo.width // width) // 2)
     lab = color.srgb_to_lab(photo.pixels[::step, ::step])
     return lightness, color.resize(np.moveaxis(lab[..., 1:], -1, 0), height, width)
+
+
+def _reduced_lightness(photo: Photo, height: int, width: int) -> Float32:
+    """Return L* of a photo, of a large one the means of squares, band by band.
+
+    What is left is at least twice as large as the grid, so that it is still shrunk smoothly.
+    """
+    side = min(photo.height // height, photo.width // width) // _GAP
+    if side < 2:
+        return photo.lightness()
+    rows, columns = photo.height // side, photo.width // side
+    reduced = np.empty((rows, columns), np.float32)
+    step = max(1, _BAND_PIXELS // (side * photo.width))
+    for top in range(0, rows, step):
+        bottom = min(top + step, rows)
+        band = photo.pixels[top * side : bottom * side, : columns * side]
+        lightness = dataclasses.replace(photo, pixels=band, alpha=None).lightness()
+        squares = lightness.reshape(bottom - top, side, columns, side)
+        reduced[top:bottom] = squares.mean((1, 3))
+    return reduced

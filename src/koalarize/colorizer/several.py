@@ -14,16 +14,19 @@ import numpy.typing as npt
 from koalarize.colorizer.layer import color_layer
 from koalarize.photo.negative import looks_like_color_negative
 from koalarize.photo.pages import encode_pages, format_for_all, notes_of_pages
-from koalarize.photo.photo import Photo
+from koalarize.photo.photo import Photo, output_format
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
 
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colored
 
-__all__ = ["encode_each"]
+__all__ = ["IN_STRIPS", "encode_each", "in_strips"]
 
 Array = npt.NDArray[Any]
+
+#: Pixels from which a file is coloured in strips while it is written, where its format lets it.
+IN_STRIPS = 1 << 25
 
 
 def encode_each(
@@ -34,7 +37,8 @@ def encode_each(
     lead: Callable[[Photo], Palette] | None = None,
     *,
     layer: bool = False,
-) -> tuple[bytes, Colored]:
+    threads: int = 0,
+) -> tuple[list[bytes], Colored]:
     """Colour the pictures of a file and encode them as one file again.
 
     A format that cannot hold them all gets the first one, and a note says so.
@@ -47,9 +51,10 @@ def encode_each(
         lead: takes the palette of the first picture, which then leads all frames of an animation
             or a stereo pair, so that things keep their colours; None where palettes do not lead.
         layer: encode only the colours, transparent where there are none.
+        threads: how many share the encoding, where the format lets them; 0 takes one a core.
 
     Returns:
-        The file, and the first picture coloured, with the notes on all.
+        The parts of the file, and the first picture coloured, with the notes on all.
 
     Raises:
         PhotoError: if one cannot be read.
@@ -65,8 +70,8 @@ def encode_each(
     if kind is None:
         notes = first.notes_as(format)
         shown, srgb = _shown(colored.photo, layer)
-        data = shown.encode(srgb, format=format)
-        return data, dataclasses.replace(colored, notes=notes)
+        parts = shown.encode_parts(colored.rows or srgb, format=format, threads=threads)
+        return parts, dataclasses.replace(colored, notes=notes, rows=None)
     if first.frame is not None and lead is not None and steering.reference is None:
         steering = dataclasses.replace(steering, reference=lead(colored.photo))
         colored = color(first, steering)
@@ -83,15 +88,21 @@ def encode_each(
             had_colors |= later.had_colors
             yield _shown(later.photo, layer)
 
-    data = encode_pages(pages(), kind)
+    parts = encode_pages(pages(), kind, threads=threads)
     notes = notes_of_pages(notes_of_each, first.called)
     if steering.hints:
         notes = (f"hints act on {first.called} 1 only", *notes)
     if len(notes_of_each) < first.pages:
         missing = f"{first.called}s from {len(notes_of_each) + 1} to {first.pages}"
         notes = (*notes, f"it is cut short: {missing} are missing")
-    return data, dataclasses.replace(colored, notes=notes, had_colors=had_colors)
+    return parts, dataclasses.replace(colored, notes=notes, had_colors=had_colors)
 
 
 def _shown(colored: Photo, layer: bool) -> tuple[Photo, Array]:
     return color_layer(colored) if layer else (colored, colored.pixels)
+
+
+def in_strips(photo: Photo, steering: Steering, format: str | None) -> bool:
+    """Tell whether a photo is coloured while it is written, since all of it would be large."""
+    large = photo.width * photo.height > IN_STRIPS and photo.pages == 1
+    return large and steering.crop is None and output_format(format, photo) in ("PNG", "TIFF")

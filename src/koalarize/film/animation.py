@@ -27,7 +27,7 @@ from koalarize.film.steady import Settled, Steady
 from koalarize.photo.files import check_output, sha256_of, write_bytes
 from koalarize.photo.pages import encode_pages, format_for_all, notes_of_pages
 from koalarize.photo.photo import Photo
-from koalarize.photo.provenance import sealed
+from koalarize.photo.provenance import sealed_parts
 from koalarize.steering.steering import Steering
 
 __all__ = ["color_animation", "steady_frames"]
@@ -82,7 +82,7 @@ def color_animation(
         making = Making(sha256_of(source))
         steady = steady_frames(colorizer, frames(), steering)
         made = (colorizer.marked(framed(one, steering), steering, making) for one in steady)
-        data = sealed(encode_pages(((one, one.pixels) for one in made), kind))
+        data = sealed_parts(*encode_pages(((one, one.pixels) for one in made), kind))
     found = notes_of_pages(notes, first.called)
     if len(notes) < first.pages:
         missing = f"{first.called}s from {len(notes) + 1} to {first.pages}"

@@ -1,7 +1,7 @@
 """The files that Pillow cannot write: 16-bit RGB PNG, and compressed TIFF with all of its EXIF.
 
-Not here: reading, and all other files (``photo``). Both writers work in chunks of rows, so memory
-grows by the compressed file and little more.
+Not here: reading, and all other files (``photo``). Both writers take bands of rows, which may be
+made only then, so memory grows by the compressed file and little more.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -20,14 +20,15 @@ import numpy.typing as npt
 from koalarize.photo.directories import Directory, Field, directory_bytes
 from koalarize.photo.metadata import directory_of_exif
 from koalarize.photo.png_chunks import chunk
+from koalarize.photo.rows import Rows, band_rows, packed_bands
 
-__all__ = ["TIFF_HEAD", "Kept", "encode_png16", "tiff_page"]
+__all__ = ["TIFF_HEAD", "Kept", "encode_png", "tiff_page"]
 
 Array = npt.NDArray[Any]
-UInt16 = npt.NDArray[np.uint16]
+UInt8 = npt.NDArray[np.uint8]
 
 _LEVEL = 4  # zlib; on noisy 16-bit photos level 6 saves nothing more
-_CHUNK_BYTES = 1 << 20
+_STRIP_BYTES = 1 << 20
 _LOG = logging.getLogger(__name__)
 #: What a TIFF file begins with whose first page follows at once.
 TIFF_HEAD = b"II*\0\x08\0\0\0"
@@ -59,35 +60,60 @@ class Kept:
         return len(self.icc) + len(self.exif or b"") + further
 
 
-def encode_png16(srgb: UInt16, alpha: UInt16 | None, kept: Kept) -> bytes:
-    """Encode (H, W, 3) uint16, and (H, W) alpha, as PNG (ISO/IEC 15948) with the Up filter."""
+def encode_png(
+    srgb: Array | Rows, alpha: Array | None, kept: Kept, *, threads: int = 1
+) -> list[bytes]:
+    """Encode pixels as PNG (ISO/IEC 15948) with the Up filter.
+
+    Args:
+        srgb: (H, W, 3) uint8 or uint16.
+        alpha: (H, W) of the same dtype, or None.
+        kept: what goes along.
+        threads: how many make and filter rows; 0 takes one a core.
+
+    Returns:
+        The parts of the file, in order.
+    """
     height, width = srgb.shape[:2]
     colors = 2 if alpha is None else 6  # RGB, RGBA
-    out = [
-        b"\x89PNG\r\n\x1a\n",
-        chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, colors, 0, 0, 0)),
-    ]
+    header = struct.pack(">2I5B", width, height, 8 * srgb.dtype.itemsize, colors, 0, 0, 0)
+    out = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", header)]
     out.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(kept.icc)))
     if kept.dpi:
         out.append(chunk(b"pHYs", struct.pack(">2IB", *(round(v / _INCH) for v in kept.dpi), 1)))
     if kept.exif:
         out.append(chunk(b"eXIf", kept.exif.removeprefix(b"Exif\0\0")))
     out += [chunk(kind, data) for kind, data in kept.chunks]
+    out = [b"".join(out)]  # what may hold a seal is one part
     packer = zlib.compressobj(_LEVEL)
-    above = np.zeros((1, width * (3 if alpha is None else 4) * 2), np.uint8)
-    for rows in _row_chunks(srgb, alpha):
-        raw = rows.astype(">u2").reshape(len(rows), -1).view(np.uint8)
-        lines = np.empty((len(raw), raw.shape[1] + 1), np.uint8)
-        lines[:, 0] = 2  # Up: each byte less the byte above it
-        np.subtract(raw, np.concatenate([above, raw[:-1]]), out=lines[:, 1:])
-        above = raw[-1:]
+    for lines in packed_bands(srgb, alpha, band_rows(width), _filtered, threads):
         if packed := packer.compress(lines.data):
             out.append(chunk(b"IDAT", packed))
-    out += [chunk(b"IDAT", packer.flush()), chunk(b"IEND", b"")]
-    return b"".join(out)
+    return [*out, chunk(b"IDAT", packer.flush()), chunk(b"IEND", b"")]
 
 
-def tiff_page(srgb: Array, alpha: Array | None, kept: Kept, at: int, *, last: bool = True) -> bytes:
+def _filtered(rows: Array) -> UInt8:
+    """Return rows as PNG has them: each begins with the number of its filter."""
+    pixel = rows.shape[2] * rows.itemsize
+    raw = rows.astype(rows.dtype.newbyteorder(">"), order="C").reshape(len(rows), -1).view(np.uint8)
+    lines = np.empty((len(raw), raw.shape[1] + 1), np.uint8)
+    lines[:, 0] = 2  # Up: each byte less the byte above it
+    np.subtract(raw[1:], raw[:-1], out=lines[1:, 1:])
+    lines[0, 0] = 1  # Sub: less that of the pixel on its left; what is above is another band's
+    lines[0, 1 : 1 + pixel] = raw[0, :pixel]
+    np.subtract(raw[0, pixel:], raw[0, :-pixel], out=lines[0, 1 + pixel :])
+    return lines
+
+
+def tiff_page(
+    srgb: Array | Rows,
+    alpha: Array | None,
+    kept: Kept,
+    at: int,
+    *,
+    last: bool = True,
+    threads: int = 1,
+) -> list[bytes]:
     """Encode a page of a TIFF file: its directory, which begins it, and its strips.
 
     Strips are compressed by deflate with predictor 2 (differences between neighbors).
@@ -98,18 +124,24 @@ def tiff_page(srgb: Array, alpha: Array | None, kept: Kept, at: int, *, last: bo
         kept: what goes along.
         at: where the page will stand in the file; an even number.
         last: whether no page will follow at its end.
+        threads: how many make and pack strips; 0 takes one a core.
+
+    Returns:
+        The parts of the page, in order.
 
     Raises:
         ValueError: if the file would need more than the 4 GiB that TIFF can address.
     """
     height, width = srgb.shape[:2]
-    samples = 3 if alpha is None else 4
-    strips: list[bytes] = []
-    for rows in _row_chunks(srgb, alpha):
-        lines = rows.astype(rows.dtype.newbyteorder("<"))
-        lines[:, 1:] -= rows[:, :-1]  # wraps around, as the predictor asks
-        strips.append(zlib.compress(lines.data, _LEVEL))
-    counts = [len(strip) for strip in strips]
+    samples, itemsize = 3 if alpha is None else 4, srgb.dtype.itemsize
+    strip = max(1, _STRIP_BYTES // (width * samples * itemsize))
+
+    def pack(band: Array) -> list[bytes]:
+        return [_packed(band[top : top + strip]) for top in range(0, len(band), strip)]
+
+    bands = packed_bands(srgb, alpha, band_rows(width, strip), pack, threads)
+    strips = [packed for band in bands for packed in band]
+    counts = [len(packed) for packed in strips]
     starts = [int(v) for v in np.cumsum([0, *counts[:-1]])]
     if at + sum(counts) + (1 << 20) + kept.size > 0xFFFFFFFF:
         raise ValueError("more than 4 GiB")
@@ -117,11 +149,11 @@ def tiff_page(srgb: Array, alpha: Array | None, kept: Kept, at: int, *, last: bo
     described = _described(kept.exif)
     fields = {**described.fields, **kept.fields}
     fields[256], fields[257] = _long(width), _long(height)
-    fields[258] = _short(*(8 * srgb.itemsize,) * samples)
+    fields[258] = _short(*(8 * itemsize,) * samples)
     fields[259], fields[262], fields[277] = _short(8), _short(2), _short(samples)  # deflate, RGB
     fields[274] = _short(1)
     fields[273], fields[279] = _long(*starts), _long(*counts)
-    fields[278] = _long(_rows_per_chunk(width * samples * srgb.itemsize))
+    fields[278] = _long(strip)
     fields[284], fields[317] = _short(1), _short(2)
     if alpha is not None:
         fields[338] = _short(2)  # unassociated alpha
@@ -134,9 +166,16 @@ def tiff_page(srgb: Array, alpha: Array | None, kept: Kept, at: int, *, last: bo
     size += size % 2
     fields[273] = _long(*(start + at + size for start in starts))
     end = at + size + sum(counts)
-    end += end % 2
-    head = directory_bytes(page, at, 0 if last else end).ljust(size, b"\0")
-    return b"".join([head, *strips]).ljust(end - at, b"\0")
+    odd = end % 2
+    head = directory_bytes(page, at, 0 if last else end + odd).ljust(size, b"\0")
+    return [head, *strips, b"\0" * odd]
+
+
+def _packed(rows: Array) -> bytes:
+    """Return a strip of a TIFF file: differences between neighbors, compressed."""
+    lines = rows.astype(rows.dtype.newbyteorder("<"), order="C")
+    lines[:, 1:] -= rows[:, :-1]  # wraps around, as the predictor asks
+    return zlib.compress(lines.data, _LEVEL)
 
 
 def _described(exif: bytes | None) -> Directory:
@@ -158,15 +197,3 @@ def _long(*values: int) -> Field:
 def _rational(value: float) -> Field:
     shown = Fraction(value).limit_denominator(1000)
     return Field(5, 1, struct.pack("<II", shown.numerator, shown.denominator))
-
-
-def _rows_per_chunk(row_bytes: int) -> int:
-    return max(1, _CHUNK_BYTES // row_bytes)
-
-
-def _row_chunks(srgb: Array, alpha: Array | None) -> Iterator[Array]:
-    height, width = srgb.shape[:2]
-    step = _rows_per_chunk(width * (3 if alpha is None else 4) * srgb.itemsize)
-    for top in range(0, height, step):
-        part = srgb[top : top + step]
-        yield part if alpha is None else np.dstack([part, alpha[top : top + step]])

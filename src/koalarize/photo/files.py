@@ -15,7 +15,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -194,8 +194,15 @@ def check_place(path: Path) -> None:
         raise OutputError(f"`{path}` is a folder but must be a file: name a file in it.")
 
 
-def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
+def write_bytes(
+    data: bytes | Sequence[bytes | memoryview], path: Path, *, overwrite: bool = False
+) -> Path:
     """Write a file whole or not at all: under a temporary name beside it, then renamed.
+
+    Args:
+        data: the file, or its parts in order.
+        path: its name.
+        overwrite: replace what stands there.
 
     What a killed run has left in the folder under such a name is removed.
 
@@ -207,7 +214,8 @@ def write_bytes(data: bytes, path: Path, *, overwrite: bool = False) -> Path:
     try:
         try:
             with temporary.open("xb") as stream:  # unlike `tempfile`, this honors the umask
-                stream.write(data)
+                for part in [data] if isinstance(data, bytes) else data:
+                    stream.write(part)
                 stream.flush()
                 os.fsync(stream.fileno())
             if path.exists() and not overwrite:

@@ -48,12 +48,18 @@ def format_for_all(photo: Photo, format: str | None = None) -> str | None:
     return kind if held else None
 
 
-def encode_pages(pages: Iterable[tuple[Photo, Array]], kind: str) -> bytes:
+def encode_pages(
+    pages: Iterable[tuple[Photo, Array]], kind: str, *, threads: int = 1
+) -> list[bytes]:
     """Encode photos with their colored pixels as one file.
 
     Args:
         pages: one at a time is held, beside what has been packed.
         kind: what ``format_for_all`` gave.
+        threads: how many share the work, where the format lets them; 0 takes one a core.
+
+    Returns:
+        The parts of the file, in order.
 
     Raises:
         OutputError: as ``Photo.encode`` says, and if a TIFF file would need more than 4 GiB.
@@ -66,14 +72,15 @@ def encode_pages(pages: Iterable[tuple[Photo, Array]], kind: str) -> bytes:
             pictures.append(_encoded(photo, srgb, kind, first=number == 1))
             continue
         try:
-            parts.append(photo.tiff_page(srgb, at, last=number == photo.pages))
+            page = photo.tiff_page(srgb, at, last=number == photo.pages, threads=threads)
         except ValueError as error:
             raise OutputError(
                 f"the {photo.pages} pages cannot be written in one file ({error}): choose another "
                 "format, which takes the first page."
             ) from error
-        at += len(parts[-1])
-    return JOINERS[kind](pictures) if pictures else b"".join(parts)
+        parts += page
+        at += sum(map(len, page))
+    return [JOINERS[kind](pictures)] if pictures else parts
 
 
 def _encoded(photo: Photo, srgb: Array, kind: str, *, first: bool) -> Encoded:

@@ -44,6 +44,7 @@ from koalarize.photo.metadata import Metadata, tiff_fields
 from koalarize.photo.profiles import srgb_profile
 from koalarize.photo.provenance import sealed
 from koalarize.photo.read import DECODE_ERRORS, pixels_of_array
+from koalarize.photo.rows import Rows, at_depth, rows_of, to_depth
 from koalarize.photo.sources import opened, seekable
 from koalarize.photo.streams import decode_pictures, decode_stream
 
@@ -231,7 +232,7 @@ class Photo:
         by_rows(convert, self.height, max(1, _CHUNK_PIXELS // self.width), threads)
         return lightness
 
-    def encode(self, srgb: Array, *, format: str | None = None) -> bytes:
+    def encode(self, srgb: Array, *, format: str | None = None, threads: int = 1) -> bytes:
         """Encode colored pixels as a file with this photo's alpha, EXIF, resolution and depth.
 
         Args:
@@ -239,20 +240,34 @@ class Photo:
                 than 8 bits are written as 16 in PNG and TIFF, else rounded to 8.
             format: Pillow's name of a format, or an extension; the photo's own by default, or PNG
                 where that cannot be written.
+            threads: how many share the work, where the format lets them; 0 takes one a core.
 
         Where the format holds no alpha (JPEG, BMP) the picture is laid over white.
 
         Raises:
             OutputError: if the format is unknown or cannot hold the picture.
         """
+        return b"".join(self.encode_parts(srgb, format=format, threads=threads))
+
+    def encode_parts(
+        self, srgb: Array | Rows, *, format: str | None = None, threads: int = 1
+    ) -> list[bytes]:
+        """Return the parts of the file that ``encode`` makes, which is not held twice then.
+
+        Args:
+            srgb: as ``encode`` takes it; as ``Rows`` it is made while it is written to TIFF or PNG.
+            format: as ``encode`` takes it.
+            threads: as ``encode`` takes it.
+        """
         kind = output_format(format, self)
         self._check_size(srgb)
+        ready = isinstance(srgb, np.ndarray)
         try:
-            if kind == "TIFF" or (kind == "PNG" and srgb.dtype != np.uint8):
-                return self._encode_ourselves(srgb, kind)
+            if kind == "TIFF" or (kind == "PNG" and not (ready and srgb.dtype == np.uint8)):
+                return self._encode_ourselves(srgb, kind, threads)
+            pixels = to_depth(rows_of(srgb, 0, self.height), np.uint8)
             held = Held(self.exif, self.dpi, self.metadata)
-            pixels, alpha = _to_depth(srgb, np.uint8), self._alpha_as(np.uint8)
-            return encode_by_pillow(pixels, alpha, kind, held, self.packing)
+            return [encode_by_pillow(pixels, self._alpha_as(np.uint8), kind, held, self.packing)]
         except DECODE_ERRORS as error:
             raise OutputError(
                 f"{self.width} × {self.height} pixels cannot be written as {kind} ({error}): "
@@ -308,13 +323,13 @@ class Photo:
     def to_image(self, srgb: Array) -> Image.Image:
         """Return colored pixels as an 8-bit PIL image, RGB or RGBA; ``info`` holds the rest."""
         self._check_size(srgb)
-        image = picture_of(_to_depth(srgb, np.uint8), self._alpha_as(np.uint8))
+        image = picture_of(to_depth(srgb, np.uint8), self._alpha_as(np.uint8))
         kept = kept_in("PNG", Held(self.exif, self.dpi, self.metadata))
         del kept["pnginfo"]
         image.info.update(kept)
         return image
 
-    def _check_size(self, srgb: Array) -> None:
+    def _check_size(self, srgb: Array | Rows) -> None:
         expected = (self.height, self.width, 3)
         if srgb.shape != expected or srgb.dtype.kind not in "uf":
             raise OutputError(
@@ -323,15 +338,18 @@ class Photo:
             )
 
     def _alpha_as(self, depth: type[np.uint8] | type[np.uint16]) -> Array | None:
-        return None if self.alpha is None else _to_depth(self.alpha, depth)
+        return None if self.alpha is None else to_depth(self.alpha, depth)
 
-    def tiff_page(self, srgb: Array, at: int, *, last: bool) -> bytes:
+    def tiff_page(
+        self, srgb: Array | Rows, at: int, *, last: bool, threads: int = 1
+    ) -> list[bytes]:
         """Encode colored pixels as a page of a TIFF file.
 
         Args:
-            srgb: as ``encode`` takes it.
+            srgb: as ``encode_parts`` takes it.
             at: where the page will stand in the file.
             last: whether no page will follow.
+            threads: as ``encode`` takes it.
 
         Raises:
             OutputError: if the pixels are not of this photo.
@@ -341,18 +359,19 @@ class Photo:
 
         self._check_size(srgb)
         depth = np.uint8 if srgb.dtype == np.uint8 else np.uint16
-        fields = tiff_fields(self.metadata)
-        kept = Kept(srgb_profile(), self.exif, self.dpi, fields=fields)
-        return tiff_page(_to_depth(srgb, depth), self._alpha_as(depth), kept, at, last=last)
+        kept = Kept(srgb_profile(), self.exif, self.dpi, fields=tiff_fields(self.metadata))
+        alpha = self._alpha_as(depth)
+        return tiff_page(at_depth(srgb, depth), alpha, kept, at, last=last, threads=threads)
 
-    def _encode_ourselves(self, srgb: Array, kind: str) -> bytes:
-        from koalarize.photo.encode16 import TIFF_HEAD, Kept, encode_png16
+    def _encode_ourselves(self, srgb: Array | Rows, kind: str, threads: int) -> list[bytes]:
+        from koalarize.photo.encode16 import TIFF_HEAD, Kept, encode_png
 
         if kind == "TIFF":
-            return TIFF_HEAD + self.tiff_page(srgb, len(TIFF_HEAD), last=True)
-        chunks = tuple(png_texts(self.metadata))
-        kept = Kept(srgb_profile(), self.exif, self.dpi, chunks)
-        return encode_png16(_to_depth(srgb, np.uint16), self._alpha_as(np.uint16), kept)
+            page = self.tiff_page(srgb, len(TIFF_HEAD), last=True, threads=threads)
+            return [TIFF_HEAD, *page]
+        depth = np.uint8 if srgb.dtype == np.uint8 else np.uint16
+        kept = Kept(srgb_profile(), self.exif, self.dpi, tuple(png_texts(self.metadata)))
+        return encode_png(at_depth(srgb, depth), self._alpha_as(depth), kept, threads=threads)
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -379,15 +398,3 @@ def output_format(asked: str | None, photo: Photo, *, moving: bool = False) -> s
             f"use one of {', '.join(OPTIONS)}."
         )
     return kind
-
-
-def _to_depth(values: Array, dtype: type[np.uint8] | type[np.uint16]) -> Array:
-    """Round levels to another depth: full scale stays full scale."""
-    if values.dtype == dtype:
-        return values
-    levels = np.iinfo(dtype).max
-    if values.dtype.kind == "f":
-        return (np.clip(values, 0, 1) * np.float32(levels) + np.float32(0.5)).astype(dtype)
-    given = np.iinfo(values.dtype).max
-    table = (np.arange(given + 1, dtype=np.int64) * levels + given // 2) // given
-    return table.astype(dtype)[values]

@@ -20,7 +20,16 @@ from xml.sax.saxutils import quoteattr, unescape
 
 from koalarize.photo.jpeg_segments import XMP_ROOM
 
-__all__ = ["Mark", "Provenance", "has_mark", "is_marked", "read_mark", "sealed", "unsealed"]
+__all__ = [
+    "Mark",
+    "Provenance",
+    "has_mark",
+    "is_marked",
+    "read_mark",
+    "sealed",
+    "sealed_parts",
+    "unsealed",
+]
 
 _Data = bytes | memoryview | mmap.mmap
 
@@ -201,6 +210,11 @@ def _mark_in(data: mmap.mmap) -> Mark | None:
 
 def sealed(*parts: _Data) -> bytes:
     """Return a file, given in parts, with the seal of its mark filled in; as it is without one."""
+    return b"".join(sealed_parts(*parts))
+
+
+def sealed_parts(*parts: _Data) -> list[memoryview]:
+    """Return the parts of what ``sealed`` gives; they look at the memory of those given."""
     start = 0
     views = [memoryview(part) for part in parts]
     for number, (part, view) in enumerate(zip(parts, views, strict=True)):
@@ -209,13 +223,14 @@ def sealed(*parts: _Data) -> bytes:
             at = start + found + len(_SEAL)
             digits = _digest(parts, at).encode()
             inside = at - start
-            pieces = [view[:inside], digits, view[inside + _DIGITS :]]
+            pieces = [view[:inside], memoryview(digits), view[inside + _DIGITS :]]
             if (crc := _png_crc(part, inside, digits)) is not None:
                 place, value = crc
-                pieces[2:] = [view[inside + _DIGITS : place], value, view[place + 4 :]]
-            return b"".join([*views[:number], *pieces, *views[number + 1 :]])
+                middle, end = view[inside + _DIGITS : place], view[place + 4 :]
+                pieces[2:] = [middle, memoryview(value), end]
+            return [*views[:number], *pieces, *views[number + 1 :]]
         start += len(view)
-    return b"".join(views)
+    return views
 
 
 def unsealed(xmp: bytes) -> bytes:

@@ -258,8 +258,11 @@ def _take_bands(
     alpha: Array | None = None
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        band = np.asarray(convert(image.crop((0, top, width, bottom))))
-        band = band.reshape(bottom - top, width, -1)
+        strip = convert(image.crop((0, top, width, bottom)))
+        if srgb is None and strip.mode == "RGB" and (level := _neutral_level(strip)) is not None:
+            grey[top:bottom] = level
+            continue
+        band = np.asarray(strip).reshape(bottom - top, width, -1)
         if band.shape[2] in (2, 4):
             alpha = np.empty((height, width), np.uint8) if alpha is None else alpha
             alpha[top:bottom] = band[..., -1]
@@ -275,6 +278,18 @@ def _take_bands(
     return (grey if srgb is None else srgb), alpha
 
 
+def _neutral_level(strip: Image.Image) -> Array | None:
+    """Return the levels (h, w) of an RGB image whose channels are equal; None if they are not.
+
+    Pillow's four bytes a pixel are compared as one number, in a third of the time.
+    """
+    packed = np.frombuffer(strip.tobytes("raw", "RGBX"), "<u4").reshape(strip.height, strip.width)
+    apart = packed >> 8
+    apart ^= packed
+    apart &= 0xFFFF  # red beside green, green beside blue
+    return None if apart.any() else packed.astype(np.uint8)
+
+
 def _is_neutral(srgb: Array) -> bool:
     """Tell whether (..., 1) or (..., 3) holds no color at all."""
     if srgb.shape[-1] == 1:
@@ -285,16 +300,26 @@ def _is_neutral(srgb: Array) -> bool:
 
 def _deep_grey(image: Image.Image) -> tuple[Array, Array | None]:
     """Decode 16-bit grey, with the two things about it that Pillow leaves to its caller."""
-    pixels = np.asarray(image).astype(np.uint16)
-    clear = image.info.get("transparency")
-    alpha = None
-    if isinstance(clear, int):  # one level of a PNG that is fully transparent
-        alpha = np.where(pixels == clear, 0, 65535).astype(np.uint16)
+    width, height = image.size
     tags = getattr(image, "tag_v2", {})
-    if tags.get(258) == (12,):
-        pixels = (pixels.astype(np.uint32) * 65535 // 4095).astype(np.uint16)
-    if tags.get(262) == 0:  # WhiteIsZero, as film scanners write negatives
-        pixels = np.subtract(65535, pixels, dtype=np.uint16)
+    twelve, inverted = (
+        tags.get(258) == (12,),
+        tags.get(262) == 0,
+    )  # as film scanners write negatives
+    clear = image.info.get("transparency")
+    pixels = np.empty((height, width), np.uint16)
+    alpha: Array | None = None
+    if isinstance(clear, int):  # one level of a PNG that is fully transparent
+        alpha = np.empty_like(pixels)
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        band = np.asarray(image.crop((0, top, width, bottom)))
+        if alpha is not None:
+            alpha[top:bottom] = np.where(band == clear, 0, 65535)
+        if twelve:
+            band = band.astype(np.uint32) * 65535 // 4095
+        pixels[top:bottom] = np.subtract(65535, band) if inverted else band
     return pixels, alpha
 
 
