@@ -233,6 +233,12 @@ def test_nothing_heavy_is_loaded(code):
     assert run.stderr == ""
 
 
+def test_pictures_are_colored_without_a_web_client():
+    """It takes longer to load than all of ours; only what fetches models needs it."""
+    code = "import koalarize.colorizer.colorizer, sys; sys.exit('urllib.request' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
 if __name__ == "__main__":
     _before, _mark, _rest = PAGE.read_text(encoding="utf-8").partition("<!-- rooms -->\n```\n")
     PAGE.write_text(f"{_before}{_mark}{figure()}\n```{_rest.partition('```')[2]}", encoding="utf-8")

@@ -16,7 +16,6 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from xml.sax.saxutils import quoteattr, unescape
 
 from koalarize.photo.jpeg_segments import XMP_ROOM
 
@@ -56,7 +55,17 @@ _PACKET = (
 )
 _END = b"</rdf:RDF>"
 _PNG_XMP = b"iTXtXML:com.adobe.xmp\0"
-_QUOTES = {"&quot;": '"', "&apos;": "'", "&#10;": "\n", "&#9;": "\t"}
+#: How XML writes what would end an attribute or be changed in it; "&" is first. The module of the
+#: standard library that does this loads its web client too.
+_ESCAPES = (
+    ("&", "&amp;"),
+    (">", "&gt;"),
+    ("<", "&lt;"),
+    ("\n", "&#10;"),
+    ("\r", "&#13;"),
+    ("\t", "&#9;"),
+    ('"', "&quot;"),
+)
 #: What of a file is hashed at once.
 _BLOCK = 1 << 20
 
@@ -143,7 +152,16 @@ class Mark:
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(text, {'"': "&quot;"})
+    for character, escaped in _ESCAPES:
+        text = text.replace(character, escaped)
+    return f'"{text}"'
+
+
+def _unquoted(text: str) -> str:
+    text = text.replace("&apos;", "'")
+    for character, escaped in reversed(_ESCAPES):
+        text = text.replace(escaped, character)
+    return text
 
 
 def _without_source_type(packet: bytes) -> tuple[bytes, str | None]:
@@ -194,7 +212,7 @@ def _mark_in(data: mmap.mmap) -> Mark | None:
     fields: dict[str, str] = {}
     for found in _FIELD.finditer(packet[: packet.find(_END) if _END in packet else None]):
         value = next((part for part in found.groups()[1:] if part is not None), b"")
-        text = unescape(value.decode("utf-8", "replace"), _QUOTES)
+        text = _unquoted(value.decode("utf-8", "replace"))
         fields.setdefault(found[1].decode(), text)
     made = Provenance(
         fields.get("Software", ""),
