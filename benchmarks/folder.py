@@ -5,7 +5,7 @@
 Every contender colours (or only re-encodes) the same folder of JPEGs in a process of its own, all
 in turn, `--runs` times after one that warms the file cache:
 
-- ``pillow``: decode each file and encode an RGB JPEG with the settings of koalarize (quality 95,
+- ``pillow``: decode each file and encode an RGB JPEG with the settings of koalarize (quality 97,
   4:4:4), on threads;
 - ``koalarize``: what `koalarize FOLDER -o OUT --workers N` does, journal, mark and fsync included;
   the model is loaded and one small picture coloured before the clock starts.
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -29,8 +28,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
 
 from photo import EXAMPLE, JPEG, make_picture, peak_bytes
 

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -389,3 +391,11 @@ def logits_of(ab):
     for i in range(len(ab)):
         logits[numbers[i], 0, i] = np.log(weights[i])
     return logits
+
+
+def test_threads_are_those_asked_for_or_the_cores_we_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
+    assert [color.thread_count(asked) for asked in (0, 1, 7)] == [3, 1, 7]
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert color.thread_count(0) == 6

@@ -10,7 +10,8 @@ from PIL import Image
 
 import koalarize
 from fakes import FakeEngine
-from koalarize.colorizer import several
+from koalarize import color
+from koalarize.colorizer import look, several
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.photo import rows
 from koalarize.photo.photo import Photo
@@ -110,3 +111,13 @@ def test_what_fails_in_a_band_is_handed_on():
 
     with pytest.raises(MemoryError):
         list(rows.packed_bands(Watched(), None, 10, fail, 3))
+
+
+def test_a_deep_photo_is_looked_at_in_bands(monkeypatch):
+    down, across = np.mgrid[:630, :810]
+    levels = 30000 + 20000 * np.sin(down / 90) * np.cos(across / 70)
+    photo = Photo(levels.astype(np.uint16))
+    monkeypatch.setattr(look, "_BAND_PIXELS", 810 * 50)
+    found = Colorizer(FakeEngine()).look(photo, size=60).lightness
+    plain = color.resize(photo.lightness()[None], *found.shape)[0]
+    assert np.abs(found - plain).max() < 0.3

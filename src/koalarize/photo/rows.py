@@ -33,7 +33,7 @@ class Rows(Protocol):
         ...
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype[np.generic]:
         """uint8, uint16 or float32."""
         ...
 
