@@ -297,7 +297,7 @@ class Colorizer:
 
     def _painting(self, photo: Photo, steering: Steering) -> Colored:
         """Return a photo whose colours are known, with what makes its pixels."""
-        photo = prepared(photo, steering)
+        photo = prepared(photo, steering, threads=self._threads)
         look = self.look(photo, size=steering.size)
         rows = plan(look, steering).painting(photo.pixels)
         return Colored(photo, not steering.keep_color and look.has_colors, rows=rows)

@@ -27,10 +27,10 @@ _MOST_STRETCH = 4.0  # what is nearly blank is not stretched into noise
 _SAMPLE = 1 << 20  # pixels that the ends are found in
 
 
-def prepared(photo: Photo, steering: Steering) -> Photo:
+def prepared(photo: Photo, steering: Steering, *, threads: int = 0) -> Photo:
     """Return the photo that is coloured: inverted, upright and level, restored if it is faded."""
     photo = turned(inverted(photo) if steering.negative else photo, steering.turn)
-    photo = straightened(photo, steering.straighten)
+    photo = straightened(photo, steering.straighten, threads=threads)
     return restored(photo) if steering.faded else photo
 
 

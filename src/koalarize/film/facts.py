@@ -5,13 +5,16 @@ Not here: its frames (``film.read``), the planes of a frame (``film.planes``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.sidedata.sidedata import SideData
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -215,7 +218,8 @@ def _facts(
 
 def _dynamic(picture: av.VideoFrame) -> tuple[str, ...]:
     """Return what a frame says to screens, by the names that people know."""
-    found = {_DYNAMIC[one.type.name] for one in picture.side_data if one.type.name in _DYNAMIC}
+    blocks = cast("Iterable[SideData]", picture.side_data)  # a Mapping that iterates its values
+    found = {_DYNAMIC[one.type.name] for one in blocks if one.type.name in _DYNAMIC}
     return tuple(sorted(found))
 
 

@@ -12,7 +12,7 @@ from koalarize.photo.jpeg_segments import XMP_ROOM, segments_of
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.png_chunks import XMP_KEYWORD
 
-__all__ = ["JPEG_EXIF_ROOM", "Held", "left_out", "png_texts", "segments_of"]
+__all__ = ["JPEG_EXIF_ROOM", "Held", "left_out", "listed", "png_texts", "segments_of"]
 
 JPEG_EXIF_ROOM = 65533
 _TEXT = b"iTXt"
@@ -53,6 +53,11 @@ def left_out(held: Held, kind: str) -> tuple[str, ...]:
         ("resolution", held.dpi and kind not in _HOLD_DPI),
     )
     return tuple(name for name, lost in names if lost)
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Return names as a sentence lists them: with commas, and "and" before the last."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def png_texts(metadata: Metadata) -> list[tuple[bytes, bytes]]:

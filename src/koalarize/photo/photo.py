@@ -22,7 +22,7 @@ from PIL import Image
 from koalarize.color import by_rows, grey_to_lightness, srgb_to_lab
 from koalarize.errors import OutputError, PhotoError, did_you_mean
 from koalarize.photo.decode import CALLED, Decoded, Limits, decode_image
-from koalarize.photo.embed import Held, left_out, png_texts
+from koalarize.photo.embed import Held, left_out, listed, png_texts
 from koalarize.photo.encode8 import (
     OPTIONS,
     WITHOUT_ALPHA,
@@ -320,7 +320,7 @@ class Photo:
             notes = (*notes, "GIF holds 256 colours a frame")
         if not lost:
             return notes
-        return (*notes, f"{kind} cannot hold its {_listed(lost)}")
+        return (*notes, f"{kind} cannot hold its {listed(lost)}")
 
     def to_image(self, srgb: Array) -> Image.Image:
         """Return colored pixels as an 8-bit PIL image, RGB or RGBA; ``info`` holds the rest."""
@@ -374,10 +374,6 @@ class Photo:
         depth = np.uint8 if srgb.dtype == np.uint8 else np.uint16
         kept = Kept(srgb_profile(), self.exif, self.dpi, tuple(png_texts(self.metadata)))
         return encode_png(at_depth(srgb, depth), self._alpha_as(depth), kept, threads=threads)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def output_format(asked: str | None, photo: Photo, *, moving: bool = False) -> str:
