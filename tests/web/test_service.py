@@ -361,7 +361,7 @@ class TestFacts:
         document = service.get(f"{API}/openapi.json").json()
         operations = [one for path in document["paths"].values() for one in path.values()]
         names = [one["operationId"] for one in operations]
-        assert len(set(names)) == len(names) == 19
+        assert len(set(names)) == len(names) == 27
         assert "HTTPValidationError" not in json.dumps(document)
         for one in operations:
             kinds = [list(answer.get("content", {})) for answer in one["responses"].values()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +12,16 @@ pytest.importorskip("av", reason="needs the extra `video`")
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
 import av
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from pages import ARGS, CHROMIUM, WAIT, Visit, drop, name_colour, spot, wait_for_colour
+from koalarize.film.options import OF_PHOTOS
+from pages import IN_A_BROWSER, WAIT, Visit, drop, name_colour, spot, wait_for_colour
 from rest import film_of
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
-]
+pytestmark = IN_A_BROWSER
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
+#: Where the page asks for what a film cannot be asked.
+PLACES = {"straighten": "level", "alternative": "colourings"}
 
 
 def blueness(path: Path) -> list[float]:
@@ -47,8 +39,8 @@ def test_a_film_is_steered_kept_coloured_and_listed(
     wait_for_colour(page)
     expect(page.locator("#film .tile:not(.add)")).to_have_count(2)
     expect(page.locator("#film-about")).to_contain_text("2 shots")
-    for hidden in ("#turn", "#colourings", "#keep_color"):
-        expect(page.locator(hidden)).to_be_hidden()
+    for field in OF_PHOTOS:
+        expect(page.locator(f"#{PLACES.get(field, field)}")).to_be_hidden()
     page.mouse.click(*spot(page, 20, 24, 64, 48))
     name_colour(page, "#2030e0")
     page.keyboard.press("Escape")

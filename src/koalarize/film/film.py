@@ -22,7 +22,7 @@ from koalarize.film.encode import Coding, Encoder, coding_of
 from koalarize.film.facts import Facts, read_facts
 from koalarize.film.make import Making, Progress
 from koalarize.film.names import film_path, work_folder
-from koalarize.film.options import PLAIN_FILM, FilmOptions
+from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
 from koalarize.film.parts import Store
 from koalarize.film.read import Reading
 from koalarize.film.shot_list import list_path, write_shots
@@ -55,11 +55,6 @@ class FilmResult:
     resumed: int = 0
     damaged: tuple[tuple[float, float], ...] = ()
     notes: tuple[str, ...] = ()
-
-
-#: What a film cannot be asked: its frames keep their shape, its own chroma is replaced, and other
-#: colourings are numbered for one picture only.
-_OF_PHOTOS = ("turn", "straighten", "crop", "faded", "negative", "keep_color", "alternative")
 
 
 def color_film(
@@ -136,7 +131,7 @@ def _check_steering(steering: Steering) -> None:
         raise OptionError(
             "`--hint` is for pictures: of a film, hints stand in the list that --list-shots writes"
         )
-    for name in _OF_PHOTOS:
+    for name in OF_PHOTOS:
         if getattr(steering, name) != getattr(PLAIN, name):
             option = name.replace("_", "-")
             raise OptionError(

@@ -4,6 +4,7 @@ Not here: what may be asked of the colours (``steering.steering``). The command 
 made of these fields. Loads nothing slow.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,29 @@ from annotated_types import Ge, Le
 
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.steering.fields import Help, check_all
+from koalarize.steering.steering import Steering
 
-__all__ = ["CODECS", "PLAIN_FILM", "PRESETS", "FilmOptions", "seconds_of"]
+__all__ = [
+    "CODECS",
+    "OF_PHOTOS",
+    "OF_SHOTS",
+    "PLAIN_FILM",
+    "PRESETS",
+    "FilmOptions",
+    "seconds_of",
+]
+
+#: What of ``Steering`` a film cannot be asked: its frames keep their shape, its own chroma is
+#: replaced, and other colourings are numbered for one picture only.
+OF_PHOTOS = ("turn", "straighten", "crop", "faded", "negative", "keep_color", "alternative")
+_OF_WHOLE_FILMS = ("size", "mark")
+_OF_OTHER_KINDS = ("hints", "recolors", "reference")  # of a shot too, but no plain values
+#: What of ``Steering`` each shot of a film can be asked as a plain value.
+OF_SHOTS = tuple(
+    field.name
+    for field in dataclasses.fields(Steering)
+    if field.name not in (*OF_PHOTOS, *_OF_WHOLE_FILMS, *_OF_OTHER_KINDS)
+)
 
 #: Codecs that are written -> FFmpeg's name of the encoder.
 CODECS = {"x264": "libx264", "x265": "libx265", "prores": "prores_ks", "ffv1": "ffv1"}

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from koalarize.colorizer.reference import palette_of
 from koalarize.errors import OptionError, did_you_mean
-from koalarize.film.options import seconds_of
+from koalarize.film.options import OF_SHOTS, seconds_of
 from koalarize.photo.files import write_bytes
 from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
@@ -31,8 +31,7 @@ from koalarize.steering.steering import PLAIN, Steering
 
 __all__ = ["Shot", "TimedHint", "clock", "list_path", "read_shots", "write_shots"]
 
-_FIELDS = ("vividness", "warmth", "tint", "reach", "best")
-_KEYS = ("from", "to", "hints", "frames", "reference", "recolors", *_FIELDS)
+_KEYS = ("from", "to", "hints", "frames", "reference", "recolors", *OF_SHOTS)
 _HINT_KEYS = ("time", "x", "y", "color", "radius", "reach")
 
 
@@ -138,7 +137,7 @@ def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
     try:
         _check_keys(entry, _KEYS, f"{name} of `{path}`")
         start, stop = _seconds(entry["from"]), _seconds(entry["to"])
-        changes: list[tuple[str, object]] = [(k, entry[k]) for k in _FIELDS if k in entry]
+        changes: list[tuple[str, object]] = [(k, entry[k]) for k in OF_SHOTS if k in entry]
         reference = entry.get("reference")
         if isinstance(reference, dict):  # the palette itself, as the studio writes it
             changes.append(("reference", Palette.from_json(reference)))

@@ -17,6 +17,7 @@ from PIL import Image
 
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import FilmError
+from koalarize.film.options import OF_PHOTOS, OF_SHOTS
 from koalarize.steering.steering import PLAIN, Steering
 from koalarize.web.studio.film_store import Film, FilmShot, Render
 from koalarize.web.studio.problems import Problem
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["colored", "facts_of", "frame_of", "list_of", "look", "target_of"]
 
 _NEEDED = 'films need `av` and `opencv`: pip install "koalarize[video]", and start it again'
-_PLAIN_FIELDS = ("vividness", "warmth", "tint", "reach", "best")
-#: What a shot of a film cannot be asked; ``film`` refuses the same.
-_OF_PHOTOS = ("turn", "crop", "faded", "keep_color", "alternative", "mark", "size")
+#: What a shot cannot be asked beside what no film can: it is asked of the whole film.
+_OF_ALL_SHOTS = ("mark", "size")
 
 
 def facts_of(partial: Path, name: str, file: Path) -> Facts:
@@ -137,12 +137,12 @@ def _entry(film: Film, shot: FilmShot, steering: Steering) -> dict[str, Any]:
     from koalarize.film.anchors import coded_place
     from koalarize.film.shot_list import clock
 
-    for name in _OF_PHOTOS:
+    for name in (*OF_PHOTOS, *_OF_ALL_SHOTS):
         if getattr(steering, name) != getattr(PLAIN, name):
             raise Problem(422, f"`{name}` is for pictures: a film keeps its frames as they are")
     entry: dict[str, Any] = {
         name: getattr(steering, name)
-        for name in _PLAIN_FIELDS
+        for name in OF_SHOTS
         if getattr(steering, name) != getattr(PLAIN, name)
     }
     if steering.recolors:
