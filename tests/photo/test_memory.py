@@ -26,9 +26,10 @@ sys.exit(main(sys.argv[2:]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts addresses so")
-@pytest.mark.parametrize("ending", ["png", pytest.param("tif", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ending", ["jpg"])
 def test_a_picture_larger_than_the_limit(tmp_path, ending):
-    Image.new("L", (12000, 9000), 90).save(tmp_path / f"large.{ending}", compression="tiff_lzw")
+    # PNG and TIFF of this size are coloured in strips, and need less.
+    Image.new("L", (12000, 9000), 90).save(tmp_path / f"large.{ending}")
     words = ["700", str(tmp_path / f"large.{ending}")]
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, *words], capture_output=True, text=True, timeout=120
