@@ -184,7 +184,6 @@ def cluster(
         layer=layer,
     )
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
-    choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
     with needs("cluster"):
         from koalarize.batch.cluster.actors import Machines, check_installed
         from koalarize.batch.cluster.rows import Columns, is_table
