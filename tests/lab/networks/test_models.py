@@ -4,6 +4,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from koalarize import color
+from koalarize.errors import OptionError
 from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, Koala, UNetMini
 from koalarize.lab.runs.checkpoint import build_network
 from koalarize.lab.runs.recipe import NetworkOptions
@@ -203,6 +204,23 @@ class TestKoala:
         assert network.deepest.out_channels == 64
         with torch.inference_mode():
             assert network.logits(some_input()).shape[1] == len(color.ab_bins())
+
+    def test_two_pairs_of_widths_answer_on_an_eighth(self):
+        options = {"context": 64, "widths": [[32, 32], [32, 16]]}
+        network = build_network(NetworkOptions("koala", options))
+        lightness = some_input(1, 64, 96)
+        with torch.inference_mode():
+            plain = network.logits(lightness)
+            steered = network.logits(lightness, hint_at(lightness, top=32, left=48))
+        assert plain.shape == (1, len(color.ab_bins()), 8, 12)
+        change = (steered - plain).abs().mean(dim=1)[0]
+        assert change[4, 6] > change.median()
+
+    @pytest.mark.parametrize("pairs", [1, 4])
+    def test_other_numbers_of_widths_are_an_error(self, pairs):
+        options = {"widths": [[32, 32]] * pairs}
+        with pytest.raises(OptionError, match="must have 2 .* or 3"):
+            build_network(NetworkOptions("koala", options))
 
 
 class TestUNetMini:

@@ -43,7 +43,8 @@ class KoalaConfig:
 
     Attributes:
         context: channels of the global context and of the deepest decoder grid.
-        widths: the two convolutions' channels on the grids 1/16, 1/8 and 1/4.
+        widths: the two convolutions' channels on the grids 1/16, 1/8 and 1/4; with two pairs the
+            network answers on the grid 1/8, for about half the work.
         slots: regions that every picture is summarised in, see ``Agreement``; 0 leaves it out.
         encoder_rate: learning rate of the encoder as a share of the decoder's.
         bin_step: distance between neighbouring ab bins, Lab units, see ``color.grid_bins``.
@@ -56,6 +57,11 @@ class KoalaConfig:
     bin_step: int = color.AB_GRID
 
     def __post_init__(self) -> None:
+        if not _AGREEING_LEVELS <= len(self.widths) < len(_TAP_CHANNELS):
+            raise OptionError(
+                f"`widths` has {len(self.widths)} pairs but must have 2 (the network answers on "
+                "1/8 of the grid) or 3 (1/4)"
+            )
         lowest, highest = color.BIN_STEPS
         if not lowest <= self.bin_step <= highest:
             raise OptionError(
@@ -65,7 +71,7 @@ class KoalaConfig:
 
 
 class Koala(ClassifyingNetwork):
-    """Predict bin logits on the quarter grid from L and hint planes."""
+    """Predict bin logits on the grid 1/4, or 1/8, from L and hint planes."""
 
     stride: ClassVar[int] = 32
     accepts_hints: ClassVar[bool] = True
@@ -78,12 +84,13 @@ class Koala(ClassifyingNetwork):
         self.context = nn.Linear(MobileNetEncoder.features, config.context)
         self.deepest = nn.Conv2d(_TAP_CHANNELS[-1], config.context, 1)
         channels = config.context
-        extra = (0, 0, _HINT_CHANNELS)  # hint planes join the finest grid again
+        # Hint planes join the finest grid again.
+        extra = (*(0 for _ in config.widths[1:]), _HINT_CHANNELS)
         self.near = nn.Conv2d(3, _HINT_CHANNELS, 1)
         levels: list[DecoderLevel] = []
         agreements: list[Agreement] = []
         for skip, more, (first, second) in zip(
-            _TAP_CHANNELS[-2::-1], extra, config.widths, strict=True
+            _TAP_CHANNELS[-2::-1][: len(config.widths)], extra, config.widths, strict=True
         ):
             levels.append(DecoderLevel(channels + skip + more, first, second))
             channels = second
@@ -95,22 +102,28 @@ class Koala(ClassifyingNetwork):
         nn.init.normal_(self.head.weight, std=0.01)
 
     def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
-        """Predict bin logits (B, Q, H/4, W/4) from L* (B, 1, H, W) and hints (B, 3, H, W)."""
+        """Predict bin logits (B, Q, H/g, W/g) from L* (B, 1, H, W) and hints (B, 3, H, W).
+
+        g is 4, or 8 where ``config.widths`` has two pairs.
+        """
         if hints is None:
             hints = l.new_zeros(l.shape[0], 3, *l.shape[-2:])
         planes = torch.cat([l / 50 - 1, hints[:, :2] / 110, hints[:, 2:]], dim=1)
         taps, pooled = self.encoder(planes)  # 1/4, 1/8, 1/16, 1/32 and (B, 1280)
         grid = self.deepest(taps[3]) + self.context(pooled)[:, :, None, None]  # (B, C, H/32, W/32)
         grid = F.relu(grid)
-        grid = self._agree(0, self.levels[0](grid, taps[2]))  # (B, 256, H/16, W/16)
-        grid = self._agree(1, self.levels[1](grid, taps[1]))  # (B, 128, H/8, W/8)
-        # (B, 8, H/4, W/4); times 4 so that a hint of a few pixels does not fade away in the mean
-        near = F.relu(self.near(F.avg_pool2d(planes[:, 1:], 4) * 4))
-        grid = self.levels[2](grid, taps[0], near)  # (B, 128, H/4, W/4)
-        return self.head(grid)  # (B, Q, H/4, W/4)
-
-    def _agree(self, level: int, grid: Tensor) -> Tensor:
-        return self.agreements[level](grid) if self.config.slots else grid
+        last = len(self.levels) - 1
+        for number, level in enumerate(self.levels):  # (B, C, H/16, W/16), then 1/8, then 1/4
+            side = 16 >> number
+            joined = [taps[2 - number]]
+            if number == last:
+                # Times the side, so that a hint of a few pixels does not fade away in the mean.
+                planes = F.avg_pool2d(planes[:, 1:], side) * side
+                joined.append(F.relu(self.near(planes)))  # (B, 8, H/side, W/side)
+            grid = level(grid, *joined)
+            if number < len(self.agreements):
+                grid = self.agreements[number](grid)
+        return self.head(grid)  # (B, Q, H/4, W/4) or (B, Q, H/8, W/8)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
         """Return the optimizer's groups: the pretrained encoder learns at ``encoder_rate``."""
