@@ -33,7 +33,7 @@ from koalarize.cli.model_choice import (
     Yes,
 )
 from koalarize.cli.report import follow, note_of_unread
-from koalarize.cli.steering_options import color_options, option_names, read_steering
+from koalarize.cli.steering_options import color_options, option_of_one_picture, read_steering
 from koalarize.cli.terminal import needs
 from koalarize.errors import OptionError
 
@@ -195,12 +195,8 @@ def cluster(
 
 def _steering(asked: Mapping[str, object]) -> Steering:
     steering = read_steering(asked)
-    for field in ("hints", "crop"):
-        if getattr(steering, field):
-            raise OptionError(
-                f"`{option_names()[field]}` is for one picture but an archive is given: leave it "
-                "out"
-            )
+    if (option := option_of_one_picture(steering)) is not None:
+        raise OptionError(f"`{option}` is for one picture but an archive is given: leave it out")
     return steering
 
 
