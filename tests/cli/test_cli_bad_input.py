@@ -57,7 +57,7 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
         (["*.nothing"], 1, "no picture"),
         (["photo.jpg", "-o", "none/new.jpg"], 1, "none"),
         (["photo.jpg", "-o", "new.xyz"], 1, ".xyz"),
-        (["photo.jpg", "-o", "photo.jpg/"], 1, "photo.jpg"),
+        (["photo.jpg", "-o", "photo.jpg/"], 1, "the folder `photo.jpg/` cannot be made"),
         (["photo.jpg", "--model", "damaged.onnx"], 1, "damaged"),
         (["photo.jpg", "--model", "kaola"], 2, "did you mean `koala`"),
         (["photo.jpg", "--model", "xyz"], 2, "koalarize models"),

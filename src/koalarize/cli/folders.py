@@ -24,8 +24,8 @@ from koalarize.batch.watch import signs_of, watch
 from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import follow, note_of_unread
 from koalarize.cli.steering_options import option_of_one_picture
-from koalarize.errors import OptionError, OutputError
-from koalarize.photo.files import EXTENSIONS
+from koalarize.errors import OptionError
+from koalarize.photo.files import EXTENSIONS, make_folder
 
 if TYPE_CHECKING:
     from koalarize.cli.model_choice import ModelChoice
@@ -170,10 +170,5 @@ def _place(
         )
     if not make:
         return jobs, path
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder `{output}` cannot be made ({error.strerror}): name another one"
-        ) from error
+    make_folder(output)
     return jobs, path
