@@ -4,8 +4,24 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
 # Workers beside each other have one core each: before NumPy and torch are imported.
-if "PYTEST_XDIST_WORKER" in os.environ:
+if WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let files go to workers in the order of ``pytest_collection_modifyitems``."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold slow tests: begun last, one would keep a core waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    if WORKER:
+        items.sort(key=lambda item: item.path not in slow)

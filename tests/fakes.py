@@ -2,13 +2,14 @@
 
 import dataclasses
 import io
+from pathlib import Path
 
 import numpy as np
 
 from koalarize import color
-from koalarize.colorizer.colorizer import Making
+from koalarize.colorizer.colorizer import Colored, Making
 from koalarize.engines.engine import ModelInfo, Prediction
-from koalarize.photo.files import sha256_of
+from koalarize.photo.files import output_path, sha256_of
 from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import Provenance
 from koalarize.steering.settings import settings_text
@@ -123,3 +124,22 @@ class Marking:
             making = Making(sha256_of(photo.source))
         xmp = self.provenance(steering, making).mark(photo.metadata.xmp)
         return dataclasses.replace(photo, metadata=dataclasses.replace(photo.metadata, xmp=xmp))
+
+
+class Reddener(Marking):
+    """A Colorizer that tints; it notes what it made."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def file(
+        self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False, layer=False
+    ):
+        photo = Photo.read(source, tolerant=tolerant)
+        self.made.append(Path(source).name)
+        making = Making(sha256_of(Path(source)), layer)
+        photo = self.marked(photo, steering, making)
+        grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 0]
+        red = np.dstack([grey, grey // 2, grey // 2])
+        path = photo.write(red, target or output_path(source), overwrite=overwrite)
+        return Colored(photo, path=path)

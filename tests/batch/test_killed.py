@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_whose import Reddener, picture
+from test_whose import picture
 
+from fakes import Reddener
 from koalarize.batch.find import Search
 from koalarize.batch.run import BatchOptions, colorize_many
 from koalarize.photo.files import sweep_parts
@@ -21,7 +22,7 @@ from koalarize.photo.provenance import read_mark
 SCRIPT = """
 import sys, threading, os, signal
 sys.path[:0] = {paths!r}
-from test_whose import Reddener
+from fakes import Reddener
 from koalarize.batch.find import Search
 from koalarize.batch.run import BatchOptions, colorize_many
 options = BatchOptions(output={out!r}, workers=2)

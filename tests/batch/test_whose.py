@@ -10,34 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import Marking
+from fakes import Reddener
 from koalarize.batch.find import Job, find_pictures
 from koalarize.batch.journal import JOURNAL
 from koalarize.batch.run import BatchOptions, Outcome, colorize_many
-from koalarize.colorizer.colorizer import Colored, Making
+from koalarize.colorizer.colorizer import Making
 from koalarize.errors import OptionError
-from koalarize.photo.files import output_path, sha256_of
+from koalarize.photo.files import output_path
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import PLAIN, Steering
-
-
-class Reddener(Marking):
-    """A Colorizer that tints; it notes what it made."""
-
-    def __init__(self) -> None:
-        self.made: list[str] = []
-
-    def file(
-        self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False, layer=False
-    ):
-        photo = Photo.read(source, tolerant=tolerant)
-        self.made.append(Path(source).name)
-        making = Making(sha256_of(Path(source)), layer)
-        photo = self.marked(photo, steering, making)
-        grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 0]
-        red = np.dstack([grey, grey // 2, grey // 2])
-        path = photo.write(red, target or output_path(source), overwrite=overwrite)
-        return Colored(photo, path=path)
 
 
 def picture(path: Path, level: int = 128) -> Path:

@@ -49,6 +49,7 @@ def test_steering_and_files_options_reach_the_pictures(box: Path, fake: FakeColo
     ("words", "said"),
     [
         (["--hint", "1,1=#ff0000"], "`--hint` is for one picture"),
+        (["--crop", "0,0,2,2"], "`--crop` is for one picture"),
         (["--shard", "9/3"], "`--shard` is `9/3`"),
         (["--name", "plain"], "`--name` is `plain`"),
         (["--gpus", "0.5"], "`--workers 0` works in this process"),

@@ -13,10 +13,18 @@ from PIL import Image
 
 from fakes import FakeEngine
 from koalarize.colorizer.colorizer import Colorizer, Making
+from koalarize.photo.files import FORMATS
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.pages import encode_pages
 from koalarize.photo.photo import Photo
-from koalarize.photo.provenance import Provenance, is_marked, read_mark, sealed, unsealed
+from koalarize.photo.provenance import (
+    Provenance,
+    holds_mark,
+    is_marked,
+    read_mark,
+    sealed,
+    unsealed,
+)
 from koalarize.steering.hints import Hint
 from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import PLAIN, Steering
@@ -61,6 +69,12 @@ def test_the_mark_comes_back_from_every_format(tmp_path: Path, kind: str, deep: 
     assert mark.untouched
     (found,) = source_types(Photo.read(tmp_path / f"a.{kind}").metadata.xmp or b"")
     assert found.endswith("compositeWithTrainedAlgorithmicMedia")
+
+
+@pytest.mark.parametrize("extension", sorted(FORMATS))
+def test_a_name_tells_whether_its_kind_holds_the_mark(tmp_path: Path, extension: str):
+    path = written(tmp_path / f"a{extension}")
+    assert holds_mark(path.name.upper()) == is_marked(path)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING
 
 from koalarize.batch.compare import compare_path, write_comparison
 from koalarize.batch.find import Job, reason_of
-from koalarize.batch.journal import Made, Stamp
+from koalarize.batch.journal import Journal, Made, Stamp
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.standing import Judge, journal_name
 from koalarize.colorizer.colorizer import Making
 from koalarize.errors import KoalarizeError, OptionError, OutputError, PhotoError
 from koalarize.film.names import may_move
-from koalarize.photo.files import FORMATS
-from koalarize.photo.provenance import Provenance
+from koalarize.photo.provenance import Provenance, holds_mark
 from koalarize.steering.steering import PLAIN, Steering
 
 if TYPE_CHECKING:
@@ -47,8 +46,6 @@ log = logging.getLogger(__name__)
 
 #: Tasks handed to each worker ahead of the next outcome; each is a few paths.
 _AHEAD = 8
-#: Kinds that hold no XMP and so no mark.
-_UNMARKED = frozenset({"BMP", "GIF"})
 
 
 def colorize_many(
@@ -174,16 +171,19 @@ def _decisions(
         if decided is None:
             continue
         judge = planner.known(job)
-        if isinstance(decided, Task) and judge is not None and judge.journal is not None:
-            kind = FORMATS.get(decided.target.suffix.lower())
-            if not steering.mark or kind in _UNMARKED:
-                try:
-                    of = Stamp.of(decided.source)
-                    made = Made(journal_name(decided.source), judge.settings, of)
-                    judge.journal.begin(decided.target, made)
-                except OSError:  # colouring will say so
-                    pass
+        if isinstance(decided, Task) and judge is not None:
+            marked = steering.mark and holds_mark(decided.target)
+            if judge.journal is not None and not marked:
+                _begin(judge, judge.journal, decided)
         yield judge, decided
+
+
+def _begin(judge: Judge, journal: Journal, task: Task) -> None:
+    try:
+        made = Made(journal_name(task.source), judge.settings, Stamp.of(task.source))
+        journal.begin(task.target, made)
+    except OSError:  # colouring will say so
+        pass
 
 
 class _Work:

@@ -14,9 +14,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koalarize.cli.model_choice import MODELS, BlendChroma, Faithful, ModelChoice, Offline, Yes
+from koalarize.cli.many_options import (
+    LAYER,
+    NAME,
+    OVERWRITE,
+    PART,
+    PLAN,
+    Report,
+    Retry,
+    Tolerant,
+)
+from koalarize.cli.model_choice import (
+    BlendChroma,
+    Faithful,
+    Model,
+    ModelChoice,
+    Offline,
+    Yes,
+)
 from koalarize.cli.report import follow, note_of_unread
-from koalarize.cli.steering_options import color_options, option_names, read_steering
+from koalarize.cli.steering_options import color_options, option_of_one_picture, read_steering
 from koalarize.cli.terminal import needs
 from koalarize.errors import OptionError
 
@@ -42,15 +59,6 @@ _Output = Annotated[
     str,
     typer.Argument(
         metavar="OUTPUT", help="A folder or an address; a table if it ends with .parquet."
-    ),
-]
-_Model = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="A name that `koalarize models` lists, an .onnx file, or a blend: A,B:2. [koala]",
-        show_default=False,
-        rich_help_panel=MODELS,
     ),
 ]
 _Address = Annotated[
@@ -81,10 +89,9 @@ _Gpus = Annotated[
         rich_help_panel=_MACHINES,
     ),
 ]
-_Shard = Annotated[
+_Part = Annotated[
     str | None,
-    typer.Option(
-        metavar="I/N",
+    PART(
         help="Only part I of N, for array jobs that share nothing else.",
         rich_help_panel=_MACHINES,
     ),
@@ -116,36 +123,19 @@ _Bytes = Annotated[
         rich_help_panel=_TABLES,
     ),
 ]
-_Name = Annotated[
-    str | None,
-    typer.Option(metavar="TEMPLATE", help="How results are called. [{stem}.color]"),
-]
+_Name = Annotated[str | None, NAME(help="How results are called. [{stem}.color]")]
 _Overwrite = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite", help="Colour again what is already done, and replace what is not ours."
-    ),
+    bool, OVERWRITE(help="Colour again what is already done, and replace what is not ours.")
 ]
-_Tolerant = Annotated[
-    bool, typer.Option("--tolerant", help="Colour pictures that are cut short as far as they go.")
-]
-_Layer = Annotated[
-    bool, typer.Option("--layer", help="Write only the colours, as layers for an editor.")
-]
-_Plan = Annotated[bool, typer.Option("--plan", help="Only say what would be done.")]
-_Retry = Annotated[
-    bool, typer.Option("--retry-failed", help="Only what failed when it was last tried.")
-]
-_Report = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write a line of JSON for each picture.")
-]
+_Layer = Annotated[bool, LAYER(help="Write only the colours, as layers for an editor.")]
+_Plan = Annotated[bool, PLAN(help="Only say what would be done.")]
 
 
 @color_options
 def cluster(
     source: _Input,
     output: _Output,
-    model: _Model = "koala",
+    model: Model = "koala",
     faithful: Faithful = False,
     blend_chroma: BlendChroma = None,
     yes: Yes = False,
@@ -153,17 +143,17 @@ def cluster(
     address: _Address = None,
     workers: _Workers = None,
     gpus: _Gpus = 0.0,
-    shard: _Shard = None,
+    shard: _Part = None,
     image_column: _Image = None,
     key_column: _Key = None,
     plain_bytes: _Bytes = False,
     name: _Name = None,
     overwrite: _Overwrite = False,
-    tolerant: _Tolerant = False,
+    tolerant: Tolerant = False,
     layer: _Layer = False,
     plan: _Plan = False,
-    retry_failed: _Retry = False,
-    report: _Report = None,
+    retry_failed: Retry = False,
+    report: Report = None,
     **asked: object,
 ) -> int:
     """Colour an archive in a folder, an object store or tables, on one machine or many."""
@@ -205,12 +195,8 @@ def cluster(
 
 def _steering(asked: Mapping[str, object]) -> Steering:
     steering = read_steering(asked)
-    for field in ("hints", "crop"):
-        if getattr(steering, field):
-            raise OptionError(
-                f"`{option_names()[field]}` is for one picture but an archive is given: leave it "
-                "out"
-            )
+    if (option := option_of_one_picture(steering)) is not None:
+        raise OptionError(f"`{option}` is for one picture but an archive is given: leave it out")
     return steering
 
 

@@ -20,9 +20,10 @@ import typer
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.cli.report import note_of_losses
 from koalarize.cli.terminal import needs, stages
-from koalarize.errors import KoalarizeError, OptionError, OutputError
+from koalarize.errors import KoalarizeError, OptionError
 from koalarize.film.names import film_path, is_film
 from koalarize.film.options import FilmOptions
+from koalarize.photo.files import make_folder
 from koalarize.steering.steering import Steering
 
 if TYPE_CHECKING:
@@ -210,10 +211,5 @@ def _targets(sources: Sequence[Path], output: str | None) -> list[Path | None]:
         if len(sources) == 1:
             return [path]
         raise OptionError(f"`--output` is the file `{output}` but {len(sources)} films are given")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder `{output}` cannot be made ({error.strerror}): name another one"
-        ) from error
+    make_folder(output)
     return [path / film_path(source).name for source in sources]

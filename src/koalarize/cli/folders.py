@@ -23,9 +23,9 @@ from koalarize.batch.run import asked_of, colorize_many, plan_many
 from koalarize.batch.watch import signs_of, watch
 from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import follow, note_of_unread
-from koalarize.cli.steering_options import option_names
-from koalarize.errors import OptionError, OutputError
-from koalarize.photo.files import EXTENSIONS
+from koalarize.cli.steering_options import option_of_one_picture
+from koalarize.errors import OptionError
+from koalarize.photo.files import EXTENSIONS, make_folder
 
 if TYPE_CHECKING:
     from koalarize.cli.model_choice import ModelChoice
@@ -75,8 +75,7 @@ def color_files(
     first = list(islice(coming, _COUNTED))
     if session is not None:
         _check_photo(session, first)
-    elif (steering.hints or steering.crop) and len(first) != 1:
-        option = option_names()["hints" if steering.hints else "crop"]
+    elif (option := option_of_one_picture(steering)) is not None and len(first) != 1:
         raise OptionError(
             f"`{option}` is for one picture but {len(first)} are given: name only one"
         )
@@ -171,10 +170,5 @@ def _place(
         )
     if not make:
         return jobs, path
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder `{output}` cannot be made ({error.strerror}): name another one"
-        ) from error
+    make_folder(output)
     return jobs, path

@@ -24,6 +24,7 @@ __all__ = [
     "MODELS",
     "BlendChroma",
     "Faithful",
+    "Model",
     "ModelChoice",
     "Offline",
     "Yes",
@@ -34,6 +35,15 @@ __all__ = [
 #: Under which heading of the help options of the model stand.
 MODELS = "Models"
 
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="A name that `koalarize models` lists, an .onnx file, or a blend: A,B:2. [koala]",
+        show_default=False,
+        rich_help_panel=MODELS,
+    ),
+]
 Faithful = Annotated[
     bool,
     typer.Option(

@@ -16,7 +16,26 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from koalarize import __version__
-from koalarize.cli.model_choice import MODELS, BlendChroma, Faithful, ModelChoice, Offline, Yes
+from koalarize.cli.many_options import (
+    FOLDERS,
+    LAYER,
+    NAME,
+    OVERWRITE,
+    PART,
+    PLAN,
+    Report,
+    Retry,
+    Tolerant,
+)
+from koalarize.cli.model_choice import (
+    MODELS,
+    BlendChroma,
+    Faithful,
+    Model,
+    ModelChoice,
+    Offline,
+    Yes,
+)
 from koalarize.cli.steering_options import (
     COLORS,
     FILMS,
@@ -55,9 +74,8 @@ _EXAMPLES = (
 
 
 _OPTIONS = "Options"
-_FOLDERS = "Folders"
 #: Of the help, in their order.
-_HEADINGS = (_OPTIONS, COLORS, MODELS, _FOLDERS, FILMS)
+_HEADINGS = (_OPTIONS, COLORS, MODELS, FOLDERS, FILMS)
 
 
 class PicturesCommand(TyperCommand):
@@ -102,15 +120,6 @@ _Output = Annotated[
         help="A file (its ending names the format), a folder for many, or - for stdout.",
     ),
 ]
-_Model = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="A name that `koalarize models` lists, an .onnx file, or a blend: A,B:2. [koala]",
-        show_default=False,
-        rich_help_panel=MODELS,
-    ),
-]
 _Session = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Repeat a colouring that `koalarize serve` saved."),
@@ -118,12 +127,7 @@ _Session = Annotated[
 _Compare = Annotated[
     bool, typer.Option("--compare", help="Also write photo.compare.jpg: grey | coloured.")
 ]
-_Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace OUT, and colour again what is already done.")
-]
-_Tolerant = Annotated[
-    bool, typer.Option("--tolerant", help="Colour pictures that are cut short as far as they go.")
-]
+_Overwrite = Annotated[bool, OVERWRITE(help="Replace OUT, and colour again what is already done.")]
 _ListShots = Annotated[
     bool,
     typer.Option(
@@ -153,10 +157,7 @@ _InColor = Annotated[
     ),
 ]
 _Layer = Annotated[
-    bool,
-    typer.Option(
-        "--layer", help="Write only the colours, as a layer for an editor: photo.layer.png."
-    ),
+    bool, LAYER(help="Write only the colours, as a layer for an editor: photo.layer.png.")
 ]
 _Series = Annotated[
     Path | None,
@@ -173,53 +174,25 @@ _Workers = Annotated[
         min=1,
         max=256,
         help="Pictures in work at once; one a core.",
-        rich_help_panel=_FOLDERS,
+        rich_help_panel=FOLDERS,
     ),
 ]
 _Name = Annotated[
     str | None,
-    typer.Option(
-        metavar="TEMPLATE",
-        help="How results are called; photo managers stack '{stem} (color)'. [{stem}.color]",
-        show_default=False,
-        rich_help_panel=_FOLDERS,
-    ),
+    NAME(help="How results are called; photo managers stack '{stem} (color)'. [{stem}.color]"),
 ]
 _Journal = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
         help="The journal; usually .koalarize.sqlite beside the results.",
-        rich_help_panel=_FOLDERS,
+        rich_help_panel=FOLDERS,
     ),
 ]
-_Report = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Write a line of JSON for each picture.", rich_help_panel=_FOLDERS
-    ),
-]
-_Plan = Annotated[
-    bool,
-    typer.Option(
-        "--plan",
-        help="Only say what would be done, and how long it would take.",
-        rich_help_panel=_FOLDERS,
-    ),
-]
-_Retry = Annotated[
-    bool,
-    typer.Option(
-        "--retry-failed", help="Only what failed when it was last tried.", rich_help_panel=_FOLDERS
-    ),
-]
-_Shard = Annotated[
+_Plan = Annotated[bool, PLAN(help="Only say what would be done, and how long it would take.")]
+_Part = Annotated[
     str | None,
-    typer.Option(
-        metavar="I/N",
-        help="Only part I of N, for machines that share a folder.",
-        rich_help_panel=_FOLDERS,
-    ),
+    PART(help="Only part I of N, for machines that share a folder.", rich_help_panel=FOLDERS),
 ]
 _Watch = Annotated[
     float | None,
@@ -227,13 +200,13 @@ _Watch = Annotated[
         metavar="SECONDS",
         min=0.05,
         help="Go on, and look for new pictures this often.",
-        rich_help_panel=_FOLDERS,
+        rich_help_panel=FOLDERS,
     ),
 ]
 _Times = Annotated[
     bool,
     typer.Option(
-        "--keep-times", help="Results get the times of their pictures.", rich_help_panel=_FOLDERS
+        "--keep-times", help="Results get the times of their pictures.", rich_help_panel=FOLDERS
     ),
 ]
 _Version = Annotated[
@@ -249,11 +222,11 @@ def pictures(
     ctx: typer.Context,
     inputs: _Inputs = None,
     output: _Output = None,
-    model: _Model = "koala",
+    model: Model = "koala",
     session: _Session = None,
     compare: _Compare = False,
     overwrite: _Overwrite = False,
-    tolerant: _Tolerant = False,
+    tolerant: Tolerant = False,
     list_shots: _ListShots = False,
     preview: _Preview = None,
     export_frames: _ExportFrames = None,
@@ -267,10 +240,10 @@ def pictures(
     workers: _Workers = None,
     name: _Name = None,
     journal: _Journal = None,
-    report: _Report = None,
+    report: Report = None,
     plan: _Plan = False,
-    retry_failed: _Retry = False,
-    shard: _Shard = None,
+    retry_failed: Retry = False,
+    shard: _Part = None,
     watch: _Watch = None,
     keep_times: _Times = False,
     version: _Version = False,
@@ -304,7 +277,7 @@ def pictures(
             "--series": series,
         }
         _check_company(inputs, films, for_pictures, output)
-        _refuse(ctx, _FOLDERS, f"is for pictures but `{films[0]}` is a film: leave it out")
+        _refuse(ctx, FOLDERS, f"is for pictures but `{films[0]}` is a film: leave it out")
         jobs = {"--list-shots": list_shots, "--preview": preview, "--export-frames": export_frames}
         if len(asked_for := [name for name, value in jobs.items() if value]) > 1:
             raise OptionError(f"`{asked_for[0]}` and `{asked_for[1]}` are two jobs: ask for one")
@@ -317,7 +290,7 @@ def pictures(
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
         if layer or series is not None:
             raise OptionError("`--layer` and `--series` go with files: name one instead of `-`")
-        _refuse(ctx, _FOLDERS, "goes with files: name one instead of `-`")
+        _refuse(ctx, FOLDERS, "goes with files: name one instead of `-`")
         from koalarize.cli.stream import Stream, color_stream
 
         piped = Stream(inputs, output, overwrite, tolerant)

@@ -26,6 +26,7 @@ __all__ = [
     "FILMS",
     "color_options",
     "option_names",
+    "option_of_one_picture",
     "read_film_options",
     "read_steering",
     "steering_options",
@@ -41,6 +42,11 @@ _Command = TypeVar("_Command", bound=Callable[..., int])
 def option_names() -> dict[str, str]:
     """Return the option of each field of ``Steering``."""
     return {field.name: _option(field) for field in dataclasses.fields(Steering)}
+
+
+def option_of_one_picture(steering: Steering) -> str | None:
+    """Return the option, of those asked, that names places of one picture and so fits no other."""
+    return next((option_names()[name] for name in _PLACES if getattr(steering, name)), None)
 
 
 def steering_options(command: _Command) -> _Command:
@@ -160,6 +166,8 @@ def _palette(path: Any) -> object:
     return palette_of(cast(Path, path))
 
 
+#: Fields that are places of one picture.
+_PLACES = ("hints", "crop")
 #: Fields that are given as a file.
 _FILES = ("reference", "shots", "frames")
 #: How the words of a field that is no part with a reader of its own are read.

@@ -29,7 +29,7 @@ from koalarize.film.read import FilmFrame, frame_index, pictures_at
 from koalarize.film.seek import Index
 from koalarize.film.shot_list import Shot, clock, read_shots
 from koalarize.film.spread import find_shots
-from koalarize.photo.files import read_extensions, sha256_of, write_bytes
+from koalarize.photo.files import make_folder, read_extensions, sha256_of, write_bytes
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import Steering
 
@@ -300,12 +300,7 @@ def export_frames(
             raise OutputError(
                 f"`{path}` exists already and may have been coloured: move it, or add --overwrite."
             )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder `{folder}` cannot be made ({error.strerror}): name another one"
-        ) from error
+    make_folder(folder)
     for frame in pictures_at(facts, index, sorted(paths)):
         shown = grey = shown_grey(facts, frame)
         if colorizer is not None:

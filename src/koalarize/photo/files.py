@@ -29,6 +29,7 @@ __all__ = [
     "check_output",
     "check_place",
     "extension_of",
+    "make_folder",
     "output_path",
     "read_extensions",
     "sha256_of",
@@ -178,6 +179,20 @@ def check_output(
                 f"`{target}` exists already: choose another name, or allow overwriting."
             )
     return target
+
+
+def make_folder(folder: str | os.PathLike[str]) -> None:
+    """Make a folder, with those above it, unless it is there.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder `{folder}` cannot be made ({error.strerror}): name another one"
+        ) from error
 
 
 def check_place(path: Path) -> None:

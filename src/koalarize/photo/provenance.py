@@ -14,15 +14,17 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
+from koalarize.photo.files import FORMATS
 from koalarize.photo.jpeg_segments import XMP_ROOM
 
 __all__ = [
     "Mark",
     "Provenance",
     "has_mark",
+    "holds_mark",
     "is_marked",
     "mark_of",
     "read_mark",
@@ -67,6 +69,8 @@ _ESCAPES = (
     ("\t", "&#9;"),
     ('"', "&quot;"),
 )
+#: Kinds of files that hold no XMP and so no mark.
+_UNMARKED = frozenset({"BMP", "GIF"})
 #: What of a file is hashed at once.
 _BLOCK = 1 << 20
 
@@ -180,6 +184,11 @@ def _without_source_type(packet: bytes) -> tuple[bytes, str | None]:
             before = next(value for value in found.groups() if value is not None).decode()
         packet = forms.sub(b"", packet)
     return packet, before
+
+
+def holds_mark(name: str | PurePath) -> bool:
+    """Tell by a result's name whether its kind of file has a place for the mark."""
+    return FORMATS.get(PurePath(name).suffix.lower()) not in _UNMARKED
 
 
 def has_mark(xmp: bytes | None) -> bool:

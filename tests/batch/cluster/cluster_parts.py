@@ -6,10 +6,9 @@ import dataclasses
 import itertools
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from fakes import Marking
+from fakes import Reddener
 from koalarize.batch.cluster.actors import Machines
 from koalarize.batch.cluster.order import Model, Order
 from koalarize.batch.cluster.places import open_source
@@ -19,20 +18,17 @@ from koalarize.batch.cluster.run import Archive
 from koalarize.batch.cluster.stores import open_store
 from koalarize.batch.plan import BatchOptions, Outcome
 from koalarize.batch.run import asked_of
-from koalarize.colorizer.colorizer import Colored, Making
 from koalarize.errors import ModelError
-from koalarize.photo.files import output_path, sha256_of
-from koalarize.photo.photo import Photo
 from koalarize.steering.steering import PLAIN
 
 _RUNS = itertools.count(1)
 
 
-class Reddener(Marking):
-    """A Colorizer that tints; it notes what it made, and stops where it is told."""
+class StoppingReddener(Reddener):
+    """One that clusters load, and that stops where it is told."""
 
     def __init__(self) -> None:
-        self.made: list[str] = []
+        super().__init__()
         self.stop_at: str | None = None
 
     def load(self, model="koala", *, threads=0, faithful=False, most_chroma=0.0, provider=""):
@@ -40,20 +36,10 @@ class Reddener(Marking):
             raise ModelError("`damaged` is damaged: fetch it again")
         return self
 
-    def file(
-        self, source, target=None, steering=PLAIN, *, overwrite=False, tolerant=False,
-        layer=False,
-    ):  # fmt: skip
+    def file(self, source, *args, **options):
         if Path(source).name == self.stop_at:
             raise KeyboardInterrupt
-        photo = Photo.read(source, tolerant=tolerant)
-        self.made.append(Path(source).name)
-        making = Making(sha256_of(Path(source)), layer)
-        photo = self.marked(photo, steering, making)
-        grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 0]
-        red = np.dstack([grey, grey // 2, grey // 2])
-        path = photo.write(red, target or output_path(source), overwrite=overwrite)
-        return Colored(photo, path=path)
+        return super().file(source, *args, **options)
 
 
 def picture(path: Path, level: int = 128) -> Path:

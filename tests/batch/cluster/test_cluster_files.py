@@ -8,9 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cluster_parts import Reddener, order, picture, results, rows_of, run, told
+from cluster_parts import StoppingReddener, order, picture, results, rows_of, run, told
 from PIL import Image
 
+from fakes import Reddener
 from koalarize.batch.cluster.order import PortionTask
 from koalarize.batch.cluster.run import Archive
 from koalarize.batch.cluster.sources import Entry
@@ -236,7 +237,9 @@ def tasks_of(box: Path, names: list[str]) -> list[PortionTask]:
     ]
 
 
-def test_a_portion_begun_again_keeps_what_is_there(tmp_path: Path, out: Path, red: Reddener):
+def test_a_portion_begun_again_keeps_what_is_there(
+    tmp_path: Path, out: Path, red: StoppingReddener
+):
     names = ["a.png", "b.bmp", "c.png", "d.png"]
     for name in names:
         picture(tmp_path / "box" / name)
@@ -253,7 +256,7 @@ def test_a_portion_begun_again_keeps_what_is_there(tmp_path: Path, out: Path, re
     assert not list((out / "_koalarize" / "begun").iterdir())
 
 
-def test_a_run_that_was_stopped_goes_on(tmp_path: Path, out: Path, red: Reddener):
+def test_a_run_that_was_stopped_goes_on(tmp_path: Path, out: Path, red: StoppingReddener):
     names = ["a.png", "b.bmp", "c.png", "d.png"]
     for name in names:
         picture(tmp_path / "box" / name)
@@ -279,7 +282,9 @@ def test_a_result_without_a_mark_that_nobody_began_stays(tmp_path: Path, out: Pa
     assert told(run(red, tmp_path / "box", out)) == [("failed", "not ours")]
 
 
-def test_a_picture_that_ends_its_workers_is_passed_over(tmp_path: Path, out: Path, red: Reddener):
+def test_a_picture_that_ends_its_workers_is_passed_over(
+    tmp_path: Path, out: Path, red: StoppingReddener
+):
     names = ["a.png", "b.png", "c.png"]
     for name in names:
         picture(tmp_path / "box" / name)

@@ -17,7 +17,7 @@ SCRIPT = """
 import resource, sys
 from collections import Counter
 sys.path[:0] = {paths!r}
-from cluster_parts import Reddener, order
+from cluster_parts import StoppingReddener, order
 from koalarize.batch.cluster.results import Row, write_part
 from koalarize.batch.cluster.run import Archive
 from koalarize.batch.cluster.sources import Entry
@@ -45,7 +45,7 @@ def parts(output, names):
                for m in range(n, n + 1000, 2)]
 
 run._below, run.read_parts = objects, parts
-made = order(Reddener(), {box!r}, {out!r})
+made = order(StoppingReddener(), {box!r}, {out!r})
 settings = run.settings_hash(made.asked)
 made = dataclasses.replace(made, source=Many())
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

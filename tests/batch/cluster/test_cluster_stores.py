@@ -9,11 +9,12 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from cluster_parts import Reddener, run, told
+from cluster_parts import run, told
 from PIL import Image
 from pyarrow import fs
 from s3_server import Bucket, serving
 
+from fakes import Reddener
 from koalarize.batch.cluster.rows import Columns
 from koalarize.batch.cluster.stores import RemoteStore, open_store
 from koalarize.cli import main

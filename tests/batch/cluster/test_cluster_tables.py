@@ -8,9 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cluster_parts import Reddener, picture, results, rows_of, run, told
+from cluster_parts import picture, results, rows_of, run, told
 from PIL import Image
 
+from fakes import Reddener
 from koalarize.batch.cluster.rows import Columns
 from koalarize.errors import DataError
 from koalarize.steering.steering import Steering

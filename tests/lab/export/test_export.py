@@ -7,42 +7,23 @@ import onnxruntime
 import pytest
 import torch
 
+from export_parts import FACTS, saved
 from koalarize import color
 from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError, OptionError, OutputError
 from koalarize.lab.export.export import TOLERANCE, export, verify
-from koalarize.lab.runs.checkpoint import build_network, load_checkpoint, save_checkpoint
-from koalarize.lab.runs.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
+from koalarize.lab.runs.checkpoint import load_checkpoint, save_checkpoint
 
 SMALL = {"widths": [4, 6, 8]}
-FACTS = {"pictures": 5, "steps": 10}
-
-
-def saved(folder, name, **options):
-    torch.manual_seed(3)
-    recipe = Recipe(
-        name=f"my-{name}",
-        network=NetworkOptions(name, options, encoder="/home/somebody/w/start.safetensors"),
-        data=DataOptions(train="/home/somebody/photos/", validation="C:\\Users\\somebody\\val"),
-        loss=LossOptions("rebalanced-cross-entropy" if name == "koala" else "mse"),
-        size=192,
-        temperature=0.4,
-    )
-    path = folder / f"{name}.safetensors"
-    save_checkpoint(path, build_network(recipe.network).state_dict(), recipe, FACTS)
-    return path
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(whole_koala, tmp_path_factory):
     """Network name -> its checkpoint and the exported file."""
-    folder = tmp_path_factory.mktemp("export")
-    paths = {}
-    for name in ("koala", "unet-mini"):
-        checkpoint = saved(folder, name)
-        paths[name] = (checkpoint, export(checkpoint))
-    return paths
+    unet = saved(tmp_path_factory.mktemp("export"), "unet-mini")
+    koala = whole_koala, whole_koala.with_suffix(".onnx")
+    return {"koala": koala, "unet-mini": (unet, export(unet))}
 
 
 @pytest.mark.parametrize("name", ["koala", "unet-mini"])

@@ -1,4 +1,7 @@
-"""Several processes, launched as a person launches them; runs that are killed outright."""
+"""Several processes, launched as a person launches them; runs that are killed outright.
+
+Runs of one process, which others are compared with or gone on from, are trained in this one.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from safetensors.torch import load_file
 from koalarize.errors import OptionError
 from koalarize.lab.runs.checkpoint import load_checkpoint
 from koalarize.lab.training import devices
+from koalarize.lab.training.train import train
 from runs import state_of, tiny_recipe, tiny_values
 
 LAUNCHERS = (
@@ -71,7 +75,7 @@ class TestTwoProcesses:
             segment=2,
             validate_every=1,
         )
-        launched(*KOALARIZE, "train", path, "-o", folder / "one")
+        train(path, output=folder / "one")
         return path
 
     @pytest.fixture
@@ -103,9 +107,8 @@ class TestTwoProcesses:
     def test_by_ourselves_and_gone_on_with_by_one(self, one, tmp_path):
         run = launched(*KOALARIZE, "train", one, "-o", tmp_path / "two", "--devices", 2)
         self.same(tmp_path, run)
-        words = (*KOALARIZE, "train", one, "--set", "steps=6", "--resume", "-o")
-        launched(*words, tmp_path / "two")
-        launched(*words, tmp_path / "one")
+        for name in ("one", "two"):
+            train(one, output=tmp_path / name, resume=True, overrides={"steps": "6"})
         weights, others = (
             load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")
         )
@@ -142,8 +145,7 @@ def test_a_killed_run_goes_on(photos, tmp_path):
     taken = state_of(tmp_path / "killed")["global_step"]
     assert taken < 400
     assert taken % 20 == 0
-    more = ["--set", f"steps={taken + 30}"]
-    launched(*KOALARIZE, "train", path, *more, "-o", tmp_path / "killed", "--resume")
+    train(path, output=tmp_path / "killed", resume=True, overrides={"steps": str(taken + 30)})
     steps = [row["step"] for row in csv.DictReader((tmp_path / "killed" / "history.csv").open())]
     assert steps == ["1", *map(str, range(20, taken + 30, 20)), str(taken + 30)]
 

@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any, Literal, cast
 
 from koalarize.batch.cluster.sources import Entry, Source
@@ -19,17 +18,14 @@ from koalarize.batch.standing import Standing, settings_of
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.blend import MOST_CHROMA
 from koalarize.engines.engine import CPU
-from koalarize.photo.files import FORMATS
 from koalarize.photo.provenance import Provenance
 from koalarize.steering.steering import Steering
 
-__all__ = ["Check", "Model", "Order", "PortionTask", "bears_mark", "settings_hash"]
+__all__ = ["Check", "Model", "Order", "PortionTask", "settings_hash"]
 
 #: What a worker looks at before it colours: whether the place is free; whether picture or result
 #: are those of the known row; the mark of a result that no row tells of; nothing.
 Check = Literal["free", "source", "result", "mark", "none"]
-#: Kinds that hold no XMP and so no mark.
-_UNMARKED = frozenset({"BMP", "GIF"})
 
 
 @dataclass(frozen=True)
@@ -139,9 +135,3 @@ class PortionTask:
 def settings_hash(asked: Provenance) -> str:
     """Return what names all that is asked, and of which model, in a row."""
     return hashlib.sha256(settings_of(asked).encode()).hexdigest()
-
-
-def bears_mark(slot: str, steering: Steering) -> bool:
-    """Tell whether a result says of itself how it was made."""
-    kind = FORMATS.get(PurePosixPath(slot).suffix.lower())
-    return steering.mark and kind not in _UNMARKED

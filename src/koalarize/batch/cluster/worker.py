@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from koalarize.batch.cluster.notes import Notes
-from koalarize.batch.cluster.order import Order, PortionTask, bears_mark, settings_hash
+from koalarize.batch.cluster.order import Order, PortionTask, settings_hash
 from koalarize.batch.cluster.results import Row, write_part
 from koalarize.batch.cluster.stores import Version
 from koalarize.batch.cluster.tables import TableWriter
@@ -27,7 +27,7 @@ from koalarize.batch.run import asked_of, coloring, run_task
 from koalarize.batch.standing import REFUSALS, Standing
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import KoalarizeError, ModelError
-from koalarize.photo.provenance import mark_of
+from koalarize.photo.provenance import holds_mark, mark_of
 
 __all__ = ["Worker"]
 
@@ -74,7 +74,7 @@ class Worker:
         unmarked = [
             (task.slot, task.entry.key)
             for task in tasks
-            if not order.table and not bears_mark(task.slot, order.steering)
+            if not (order.table or (order.steering.mark and holds_mark(task.slot)))
         ]
         notes = Notes.begin(order.output, name, unmarked)
         rows: list[Row] = []

@@ -1,0 +1,42 @@
+"""The options of many pictures that ``pictures`` and ``cluster`` both have, each declared once.
+
+Not here: options of the model (``model_choice``) and of the colours (``steering_options``). What is
+in capitals is said differently by the two: ``Annotated[bool, LAYER(help="...")]``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["FOLDERS", "LAYER", "NAME", "OVERWRITE", "PART", "PLAN", "Report", "Retry", "Tolerant"]
+
+#: Under which heading of the help options of folders stand.
+FOLDERS = "Folders"
+
+LAYER = partial(typer.Option, "--layer")
+NAME = partial(
+    typer.Option, "--name", metavar="TEMPLATE", show_default=False, rich_help_panel=FOLDERS
+)
+OVERWRITE = partial(typer.Option, "--overwrite")
+PART = partial(typer.Option, "--shard", metavar="I/N")
+PLAN = partial(typer.Option, "--plan", rich_help_panel=FOLDERS)
+
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write a line of JSON for each picture.", rich_help_panel=FOLDERS
+    ),
+]
+Retry = Annotated[
+    bool,
+    typer.Option(
+        "--retry-failed", help="Only what failed when it was last tried.", rich_help_panel=FOLDERS
+    ),
+]
+Tolerant = Annotated[
+    bool, typer.Option("--tolerant", help="Colour pictures that are cut short as far as they go.")
+]
