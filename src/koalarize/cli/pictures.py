@@ -16,6 +16,18 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from koalarize import __version__
+from koalarize.cli.folder_options import (
+    FOLDERS,
+    Journal,
+    Name,
+    Plan,
+    Report,
+    Retry,
+    Shard,
+    Times,
+    Watch,
+    Workers,
+)
 from koalarize.cli.model_choice import MODELS, BlendChroma, Faithful, ModelChoice, Offline, Yes
 from koalarize.cli.steering_options import (
     COLORS,
@@ -55,9 +67,8 @@ _EXAMPLES = (
 
 
 _OPTIONS = "Options"
-_FOLDERS = "Folders"
 #: Of the help, in their order.
-_HEADINGS = (_OPTIONS, COLORS, MODELS, _FOLDERS, FILMS)
+_HEADINGS = (_OPTIONS, COLORS, MODELS, FOLDERS, FILMS)
 
 
 class PicturesCommand(TyperCommand):
@@ -166,76 +177,6 @@ _Series = Annotated[
         rich_help_panel=COLORS,
     ),
 ]
-_Workers = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        max=256,
-        help="Pictures in work at once; one a core.",
-        rich_help_panel=_FOLDERS,
-    ),
-]
-_Name = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TEMPLATE",
-        help="How results are called; photo managers stack '{stem} (color)'. [{stem}.color]",
-        show_default=False,
-        rich_help_panel=_FOLDERS,
-    ),
-]
-_Journal = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="The journal; usually .koalarize.sqlite beside the results.",
-        rich_help_panel=_FOLDERS,
-    ),
-]
-_Report = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Write a line of JSON for each picture.", rich_help_panel=_FOLDERS
-    ),
-]
-_Plan = Annotated[
-    bool,
-    typer.Option(
-        "--plan",
-        help="Only say what would be done, and how long it would take.",
-        rich_help_panel=_FOLDERS,
-    ),
-]
-_Retry = Annotated[
-    bool,
-    typer.Option(
-        "--retry-failed", help="Only what failed when it was last tried.", rich_help_panel=_FOLDERS
-    ),
-]
-_Shard = Annotated[
-    str | None,
-    typer.Option(
-        metavar="I/N",
-        help="Only part I of N, for machines that share a folder.",
-        rich_help_panel=_FOLDERS,
-    ),
-]
-_Watch = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SECONDS",
-        min=0.05,
-        help="Go on, and look for new pictures this often.",
-        rich_help_panel=_FOLDERS,
-    ),
-]
-_Times = Annotated[
-    bool,
-    typer.Option(
-        "--keep-times", help="Results get the times of their pictures.", rich_help_panel=_FOLDERS
-    ),
-]
 _Version = Annotated[
     bool,
     typer.Option(
@@ -264,15 +205,15 @@ def pictures(
     offline: Offline = False,
     layer: _Layer = False,
     series: _Series = None,
-    workers: _Workers = None,
-    name: _Name = None,
-    journal: _Journal = None,
-    report: _Report = None,
-    plan: _Plan = False,
-    retry_failed: _Retry = False,
-    shard: _Shard = None,
-    watch: _Watch = None,
-    keep_times: _Times = False,
+    workers: Workers = None,
+    name: Name = None,
+    journal: Journal = None,
+    report: Report = None,
+    plan: Plan = False,
+    retry_failed: Retry = False,
+    shard: Shard = None,
+    watch: Watch = None,
+    keep_times: Times = False,
     version: _Version = False,
     **asked: object,
 ) -> int:
@@ -304,7 +245,7 @@ def pictures(
             "--series": series,
         }
         _check_company(inputs, films, for_pictures, output)
-        _refuse(ctx, _FOLDERS, f"is for pictures but `{films[0]}` is a film: leave it out")
+        _refuse(ctx, FOLDERS, f"is for pictures but `{films[0]}` is a film: leave it out")
         jobs = {"--list-shots": list_shots, "--preview": preview, "--export-frames": export_frames}
         if len(asked_for := [name for name, value in jobs.items() if value]) > 1:
             raise OptionError(f"`{asked_for[0]}` and `{asked_for[1]}` are two jobs: ask for one")
@@ -317,7 +258,7 @@ def pictures(
             raise OptionError("`--compare` writes a second file, which a pipe has no place for")
         if layer or series is not None:
             raise OptionError("`--layer` and `--series` go with files: name one instead of `-`")
-        _refuse(ctx, _FOLDERS, "goes with files: name one instead of `-`")
+        _refuse(ctx, FOLDERS, "goes with files: name one instead of `-`")
         from koalarize.cli.stream import Stream, color_stream
 
         piped = Stream(inputs, output, overwrite, tolerant)
