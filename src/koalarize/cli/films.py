@@ -19,7 +19,7 @@ import typer
 
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.cli.report import note_of_losses
-from koalarize.cli.terminal import needs, stages
+from koalarize.cli.terminal import check_films, stages
 from koalarize.errors import KoalarizeError, OptionError, OutputError
 from koalarize.film.names import film_path, is_film
 from koalarize.film.options import FilmOptions
@@ -64,10 +64,7 @@ def color_films(
     Raises:
         KoalarizeError: if the only film cannot be coloured.
     """
-    with needs("video"):
-        import av  # noqa: F401  # pyright: ignore[reportUnusedImport]
-        import cv2  # noqa: F401  # pyright: ignore[reportUnusedImport]
-
+    check_films()
     if wanted.preview is not None and not 1 <= wanted.preview <= 100:
         raise OptionError(f"`--preview` is {wanted.preview} but must be from 1 to 100 frames")
     sources = _expanded(wanted.inputs)

@@ -12,6 +12,7 @@ import typer
 
 __all__ = [
     "FOLDERS",
+    "AlsoFilms",
     "Journal",
     "Name",
     "Plan",
@@ -26,6 +27,10 @@ __all__ = [
 #: Heading of the help under which these options stand.
 FOLDERS = "Folders"
 
+AlsoFilms = Annotated[
+    bool,
+    typer.Option("--films", help="Colour the films in them too.", rich_help_panel=FOLDERS),
+]
 Workers = Annotated[
     int | None,
     typer.Option(

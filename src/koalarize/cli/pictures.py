@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from koalarize import __version__
 from koalarize.cli.folder_options import (
     FOLDERS,
+    AlsoFilms,
     Journal,
     Name,
     Plan,
@@ -205,6 +206,7 @@ def pictures(
     offline: Offline = False,
     layer: _Layer = False,
     series: _Series = None,
+    films: AlsoFilms = False,
     workers: Workers = None,
     name: Name = None,
     journal: Journal = None,
@@ -224,9 +226,14 @@ def pictures(
         return 2
     if "" in inputs or output == "":
         raise OptionError("a file name is empty: name a picture, a folder or a glob")
-    films = [given for given in inputs if is_film(given) and not Path(given).is_dir()]
-    if not films:
-        _refuse(ctx, FILMS, "is for films but none is named: name one, as `film.mp4`")
+    named = [given for given in inputs if is_film(given) and not Path(given).is_dir()]
+    if films:
+        named = []
+        _check_films(ctx, inputs, {"--compare": compare, "--layer": layer, "--session": session})
+    elif not named:
+        _refuse(
+            ctx, FILMS, "is for films but none is named: name one, or add --films for a folder's"
+        )
     replayed = _replayed(ctx, session)
     if replayed is not None:
         model, steering = replayed.model, replayed.steering
@@ -236,7 +243,7 @@ def pictures(
         check_model(model)
         steering = read_steering(asked)
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
-    if films:
+    if named:
         for_pictures: dict[str, object] = {
             "--session": replayed,
             "--compare": compare,
@@ -244,14 +251,14 @@ def pictures(
             "--layer": layer,
             "--series": series,
         }
-        _check_company(inputs, films, for_pictures, output)
-        _refuse(ctx, FOLDERS, f"is for pictures but `{films[0]}` is a film: leave it out")
+        _check_company(inputs, named, for_pictures, output)
+        _refuse(ctx, FOLDERS, f"is for pictures but `{named[0]}` is a film: leave it out")
         jobs = {"--list-shots": list_shots, "--preview": preview, "--export-frames": export_frames}
         if len(asked_for := [name for name, value in jobs.items() if value]) > 1:
             raise OptionError(f"`{asked_for[0]}` and `{asked_for[1]}` are two jobs: ask for one")
         from koalarize.cli.films import Films, color_films
 
-        wanted = Films(films, output, overwrite, list_shots, preview, export_frames, in_color)
+        wanted = Films(named, output, overwrite, list_shots, preview, export_frames, in_color)
         return color_films(wanted, choice, steering, read_film_options(asked))
     if "-" in inputs or output == "-":
         if compare:
@@ -285,7 +292,19 @@ def pictures(
         layer=layer,
     )
     return color_files(
-        Many(inputs, output, options, report, plan, watch, series), choice, steering, replayed
+        Many(
+            inputs,
+            output,
+            options,
+            report,
+            plan,
+            watch,
+            series,
+            read_film_options(asked) if films else None,
+        ),
+        choice,
+        steering,
+        replayed,
     )
 
 
@@ -301,6 +320,28 @@ def _refuse(ctx: typer.Context, heading: str, reason: str) -> None:
         source = ctx.get_parameter_source(parameter.name or "")
         if source is not None and source.name != "DEFAULT":
             raise OptionError(f"`{parameter.opts[0]}` {reason}")
+
+
+#: Of the options of films, those that say something of one film.
+_OF_ONE_FILM = (
+    *("list_shots", "preview", "export_frames", "in_color"),
+    *("start", "stop", "shots", "frames"),
+)
+
+
+def _check_films(
+    ctx: typer.Context, inputs: Sequence[str], of_pictures: Mapping[str, object]
+) -> None:
+    """Refuse what cannot be asked of all films of a folder."""
+    if film := next((given for given in inputs if is_film(given) and Path(given).is_file()), None):
+        raise OptionError(f"`--films` is for folders but `{film}` is a film: leave `--films` out")
+    for parameter in ctx.command.get_params(ctx):
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in _OF_ONE_FILM and source is not None and source.name != "DEFAULT":
+            raise OptionError(f"`{parameter.opts[0]}` is for one film: name it instead of --films")
+    for option, given in of_pictures.items():
+        if given:
+            raise OptionError(f"`{option}` is for pictures alone: leave it out, or --films")
 
 
 def _check_company(

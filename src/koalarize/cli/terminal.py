@@ -16,7 +16,7 @@ import typer
 from koalarize.errors import DependencyError, OutputError
 from koalarize.photo.files import check_place
 
-__all__ = ["check_figure", "named_bar", "needs", "progress_bar", "stages"]
+__all__ = ["FilmRow", "check_figure", "check_films", "named_bar", "needs", "progress_bar", "stages"]
 
 #: Says how far a stage is, of how much.
 Amount = Callable[[str, int, int | None], str]
@@ -40,6 +40,17 @@ def needs(extra: str) -> Generator[None]:
         raise DependencyError(
             f'this needs `{module}`, which is not installed: pip install "koalarize[{extra}]"'
         ) from error
+
+
+def check_films() -> None:
+    """Check that films can be read here.
+
+    Raises:
+        DependencyError: if the extra is not installed.
+    """
+    with needs("video"):
+        import av  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import cv2  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
 def check_figure(path: Path) -> None:
@@ -71,14 +82,35 @@ def progress_bar() -> Generator[Callable[[int, int], None] | None]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+class FilmRow:
+    """How far the film in work is: a row below the bar of all files, or a line now and then."""
+
+    def __init__(self, amount: Amount) -> None:
+        """Get ready.
+
+        Args:
+            amount: says how far a film is.
+        """
+        self._show = _line_writer(amount)
+
+    def show_by(self, show: Callable[[str, int, int | None], None]) -> None:
+        """Show it by something else from now on."""
+        self._show = show
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        """Show how many frames of a film are done, of how many."""
+        self._show(name, done, total)
+
+
 @contextmanager
-def named_bar(total: int | None) -> Generator[Callable[[str], None]]:
+def named_bar(total: int | None, row: FilmRow | None = None) -> Generator[Callable[[str], None]]:
     """Yield what is called after each picture with its name; a bar only where a person looks.
 
     Args:
         total: how many pictures there are; None where nobody knows yet.
+        row: of the film in work, where films are among them.
     """
-    if (total is not None and total < 2) or not sys.stderr.isatty():
+    if (total is not None and total < 2 and row is None) or not sys.stderr.isatty():
         yield lambda name: None
         return
     from rich.console import Console
@@ -87,6 +119,7 @@ def named_bar(total: int | None) -> Generator[Callable[[str], None]]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        TaskID,
         TextColumn,
         TimeRemainingColumn,
     )
@@ -102,10 +135,20 @@ def named_bar(total: int | None) -> Generator[Callable[[str], None]]:
     )
     with bar:
         task = bar.add_task("", total=total)
+        films: dict[str, TaskID] = {}
 
         def advance(name: str) -> None:
+            if (film := films.pop(name, None)) is not None:
+                bar.remove_task(film)
             bar.update(task, advance=1, description=escape(_short(name)))
 
+        def show(name: str, done: int, total: int | None) -> None:
+            if name not in films:
+                films[name] = bar.add_task(escape(_short(name)))
+            bar.update(films[name], completed=done, total=total)
+
+        if row is not None:
+            row.show_by(show)
         yield advance
 
 

@@ -31,7 +31,16 @@ from koalarize.film.write import FORMATS, Held, Span, held_by, write_film
 from koalarize.photo.files import check_output, check_place
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["FilmResult", "color_film", "export_film", "list_shots", "preview_film"]
+__all__ = [
+    "FilmResult",
+    "Outlook",
+    "check_steering",
+    "color_film",
+    "export_film",
+    "list_shots",
+    "look_at",
+    "preview_film",
+]
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,34 @@ class FilmResult:
     resumed: int = 0
     damaged: tuple[tuple[float, float], ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a film's result before the film is coloured.
+
+    Attributes:
+        ending: of its file.
+        frames: how many it should have; 0 where nothing says.
+        seconds: how long it should be; 0 where nothing says.
+        pixels: of a frame.
+    """
+
+    ending: str
+    frames: int
+    seconds: float
+    pixels: int
+
+
+def look_at(source: Path, options: FilmOptions = PLAIN_FILM) -> Outlook:
+    """Look at a film without reading it through.
+
+    Raises:
+        FilmError: if it cannot be read.
+    """
+    facts = read_facts(source)
+    path, _ = _target(coding_of(facts, options), None)
+    return Outlook(path.suffix, facts.frames, facts.seconds, facts.width * facts.height)
 
 
 def color_film(
@@ -86,7 +123,7 @@ def color_film(
         OutputError: if the result cannot be written; nothing is left half-written under its name.
         OptionError: if something cannot be asked of a film.
     """
-    _check_steering(steering)
+    check_steering(steering)
     facts = read_facts(source)
     coding = coding_of(facts, options)
     path, held = _target(coding, target)
@@ -125,8 +162,12 @@ def color_film(
     )
 
 
-def _check_steering(steering: Steering) -> None:
-    """Refuse what has no meaning for a film."""
+def check_steering(steering: Steering) -> None:
+    """Refuse what has no meaning for a film.
+
+    Raises:
+        OptionError: naming the option.
+    """
     if steering.hints:
         raise OptionError(
             "`--hint` is for pictures: of a film, hints stand in the list that --list-shots writes"
@@ -226,7 +267,7 @@ def preview_film(
         FilmError: if the film cannot be read.
         OutputError: if the sheet cannot be written.
     """
-    _check_steering(steering)
+    check_steering(steering)
     path = preview_path(source) if target is None else target
     check_output(path, source=source, overwrite=overwrite or target is None)
     sheet = preview(colorizer, read_facts(source), steering, options, count)
@@ -285,6 +326,6 @@ def export_film(
         OutputError: if the pictures cannot be written, or are there already.
         OptionError: if something cannot be asked of a film.
     """
-    _check_steering(steering)
+    check_steering(steering)
     facts = read_facts(source)
     return export_frames(colorizer, facts, folder, steering, options, overwrite=overwrite)
