@@ -28,8 +28,8 @@ from koalarize.steering.steering import Steering
 
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colorizer
+    from koalarize.film.coder import Progress
     from koalarize.film.film import FilmResult
-    from koalarize.film.make import Progress
 
 __all__ = ["FilmWork", "color_many_films", "film_planner"]
 

@@ -27,8 +27,8 @@ from koalarize.steering.steering import Steering
 
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colorizer
+    from koalarize.film.coder import Progress
     from koalarize.film.film import FilmResult
-    from koalarize.film.make import Progress
 
 __all__ = ["Films", "color_films"]
 

@@ -33,7 +33,7 @@ from koalarize.photo.files import EXTENSIONS
 if TYPE_CHECKING:
     from koalarize.cli.model_choice import ModelChoice
     from koalarize.colorizer.colorizer import Colorizer
-    from koalarize.film.make import Progress
+    from koalarize.film.coder import Progress
     from koalarize.film.options import FilmOptions
     from koalarize.steering.session import Session
     from koalarize.steering.steering import Steering

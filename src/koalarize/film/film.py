@@ -18,9 +18,10 @@ import numpy as np
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.anchors import export_frames, shots_of
+from koalarize.film.coder import Progress
 from koalarize.film.encode import Coding, Encoder, coding_of
 from koalarize.film.facts import Facts, read_facts
-from koalarize.film.make import Making, Progress
+from koalarize.film.make import Making
 from koalarize.film.names import film_path, work_folder
 from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
 from koalarize.film.parts import Store
