@@ -20,6 +20,7 @@ import typer
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.cli.report import note_of_losses
 from koalarize.cli.terminal import check_films, stages
+from koalarize.cli.terminal_picture import pictures_above
 from koalarize.errors import KoalarizeError, OptionError, OutputError
 from koalarize.film.names import film_path, is_film
 from koalarize.film.options import FilmOptions
@@ -45,6 +46,7 @@ class Films:
         preview: colour so many frames on one sheet instead of a film.
         export_frames: a folder for one frame a shot, instead of a film.
         in_color: those coloured, as a beginning.
+        picture: show the frame in work in terminals that show pictures.
     """
 
     inputs: Sequence[str]
@@ -54,6 +56,7 @@ class Films:
     preview: int | None = None
     export_frames: Path | None = None
     in_color: bool = False
+    picture: bool = True
 
 
 def color_films(
@@ -139,11 +142,12 @@ def _one(
         whole = coded * max(done, total) / max(1, done)
         return f"{done} of {max(done, total)} frames, {coded:.0f} of about {whole:.0f} MB"
 
-    with stages(amount) as show:
+    with pictures_above(wanted=wanted.picture) as picture, stages(amount) as show:
 
         def progress(at: Progress) -> None:
             sizes[0] = at.bytes
             show(source.name, at.done, at.total or None)
+            picture(at, show.console)
 
         result = color_film(
             colorizer,

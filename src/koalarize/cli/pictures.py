@@ -164,6 +164,12 @@ _InColor = Annotated[
         "--in-color", help="With --export-frames: coloured already.", rich_help_panel=FILMS
     ),
 ]
+_NoPicture = Annotated[
+    bool,
+    typer.Option(
+        "--no-picture", help="Show no picture of it in the terminal.", rich_help_panel=FILMS
+    ),
+]
 _Layer = Annotated[
     bool,
     typer.Option(
@@ -200,6 +206,7 @@ def pictures(
     preview: _Preview = None,
     export_frames: _ExportFrames = None,
     in_color: _InColor = False,
+    no_picture: _NoPicture = False,
     faithful: Faithful = False,
     blend_chroma: BlendChroma = None,
     yes: Yes = False,
@@ -258,7 +265,10 @@ def pictures(
             raise OptionError(f"`{asked_for[0]}` and `{asked_for[1]}` are two jobs: ask for one")
         from koalarize.cli.films import Films, color_films
 
-        wanted = Films(named, output, overwrite, list_shots, preview, export_frames, in_color)
+        wanted = Films(
+            *(named, output, overwrite, list_shots, preview, export_frames, in_color),
+            picture=not no_picture,
+        )
         return color_films(wanted, choice, steering, read_film_options(asked))
     if "-" in inputs or output == "-":
         if compare:
@@ -325,7 +335,7 @@ def _refuse(ctx: typer.Context, heading: str, reason: str) -> None:
 #: Of the options of films, those that say something of one film.
 _OF_ONE_FILM = (
     *("list_shots", "preview", "export_frames", "in_color"),
-    *("start", "stop", "shots", "frames"),
+    *("start", "stop", "shots", "frames", "no_picture"),
 )
 
 

@@ -9,14 +9,28 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from koalarize.errors import DependencyError, OutputError
 from koalarize.photo.files import check_place
 
-__all__ = ["FilmRow", "check_figure", "check_films", "named_bar", "needs", "progress_bar", "stages"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "FilmRow",
+    "Stages",
+    "check_figure",
+    "check_films",
+    "named_bar",
+    "needs",
+    "progress_bar",
+    "stages",
+]
 
 #: Says how far a stage is, of how much.
 Amount = Callable[[str, int, int | None], str]
@@ -156,8 +170,25 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 2]}.."
 
 
+@dataclass(frozen=True)
+class Stages:
+    """Shows how far stages are, when it is called with one, how much is done and of how much.
+
+    Attributes:
+        show: does it.
+        console: that has a bar; None where lines are written.
+    """
+
+    show: Callable[[str, int, int | None], None]
+    console: Console | None = None
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Show how far a stage is."""
+        self.show(stage, done, total)
+
+
 @contextmanager
-def stages(amount: Amount) -> Generator[Callable[[str, int, int | None], None]]:
+def stages(amount: Amount) -> Generator[Stages]:
     """Yield what is called with a stage, how much is done and how much there is.
 
     A bar a stage where a person looks; elsewhere a line now and then.
@@ -166,7 +197,7 @@ def stages(amount: Amount) -> Generator[Callable[[str, int, int | None], None]]:
         amount: says how far a stage is.
     """
     if not sys.stderr.isatty():
-        yield _line_writer(amount)
+        yield Stages(_line_writer(amount))
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -188,7 +219,7 @@ def stages(amount: Amount) -> Generator[Callable[[str, int, int | None], None]]:
                 tasks[stage] = bar.add_task(stage, total=total, amount="")
             bar.update(tasks[stage], completed=done, total=total, amount=amount(stage, done, total))
 
-        yield show
+        yield Stages(show, bar.console)
 
 
 def _line_writer(amount: Amount) -> Callable[[str, int, int | None], None]:

@@ -6,7 +6,7 @@ Not here: colours (``film.make``), how a part lies on the disk (``film.parts``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import av
@@ -33,11 +33,15 @@ class Progress:
         done: frames.
         total: frames, as far as anybody knows; 0 where nothing says.
         bytes: coded so far.
+        lightness: L* of the frame that was coded last, (h, w), on the small grid.
+        ab: its colours there, (2, h, w).
     """
 
     done: int
     total: int
     bytes: int
+    lightness: Float32 | None = field(default=None, compare=False, repr=False)
+    ab: Float32 | None = field(default=None, compare=False, repr=False)
 
 
 class Coder:
@@ -106,7 +110,7 @@ class Coder:
         self._writer.frames += 1
         if self._progress is not None:
             done, coded = self._kept + self._writer.frames, self._bytes + self._writer.size
-            self._progress(Progress(done, self._coding.facts.frames, coded))
+            self._progress(Progress(done, self._coding.facts.frames, coded, lightness, ab))
 
     def close(self, *, since: int, state: State | None, sound: bool) -> None:
         """End the part that is being made, as ``PartWriter.commit`` does.
