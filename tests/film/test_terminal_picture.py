@@ -19,7 +19,7 @@ from PIL import Image
 
 import film_parts as fp
 from fakes import FakeEngine
-from koalarize.cli import main
+from koalarize.cli import main, terminal_picture
 from koalarize.cli.terminal_picture import picture_escape, picture_protocol
 from koalarize.colorizer.colorizer import Colorizer
 
@@ -32,6 +32,7 @@ class Screen:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch
+        monkeypatch.setattr(terminal_picture, "_EVERY", 1e9)  # one for each film
         colorizer = Colorizer(FakeEngine((30.0, 20.0)))
         monkeypatch.setattr(Colorizer, "load", staticmethod(lambda *_, **__: colorizer))
 
@@ -84,10 +85,15 @@ def test_kitty_gets_one_picture_above_the_bar_and_it_is_taken_away(film, screen)
     assert red > blue + 20
     assert data.startswith(b"\r\n" * 8)
     assert b"\x1b7\x1b[8A\r\x1b_Ga=T" in data
-    assert data.count(b"a=T,") == 1  # a film of a moment has one
+    assert data.count(b"a=T,") == 1
     end = data.rindex(b"\x1b_Ga=d,d=I,i=1931,q=2;\x1b\\\r\x1b[8A\x1b[J")
     assert _GROUP.search(data, end + 1) is None
     assert b"film.color.mp4 (10 frames" in data[end:]
+
+
+def test_a_picture_follows_the_other_when_it_is_time(film, screen, monkeypatch):
+    monkeypatch.setattr(terminal_picture, "_EVERY", 0)
+    assert screen.ran([str(film)], KITTY).count(b"a=T,") == 10
 
 
 def test_iterm2_gets_one_as_well(film, screen):
