@@ -15,7 +15,7 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import FilmError, OptionError, OutputError
 from koalarize.film.film import color_film
-from koalarize.film.options import FilmOptions
+from koalarize.film.options import CODECS, FilmOptions
 from koalarize.steering.steering import Steering
 
 av = fp.av
@@ -223,6 +223,29 @@ def test_a_missing_extra_is_a_sentence(command, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     assert command([str(source)]) == 1
     assert 'pip install "koalarize[video]"' in capsys.readouterr().err
+
+
+def test_an_encoder_that_is_not_here_is_named_with_those_that_are(colorizer, tmp_path, monkeypatch):
+    """As with PyAV built against an FFmpeg without GPL parts."""
+    for codec in ("x264", "x265"):
+        monkeypatch.setitem(CODECS, codec, "none")
+    source = fp.write(tmp_path / "film.mp4", fp.moved(3))
+    said = "`x264`, which this installation of FFmpeg cannot encode: use `--codec prores or ffv1`"
+    with pytest.raises(OptionError, match=said):
+        color_film(colorizer, source)
+    assert color_film(colorizer, source, options=FilmOptions(codec="ffv1")).frames == 3
+
+
+def test_an_encrypted_film_is_named(colorizer, tmp_path):
+    key = "00112233445566778899aabbccddeeff"
+    source = fp.write(
+        tmp_path / "film.mp4",
+        fp.moved(12),
+        container={"encryption_scheme": "cenc-aes-ctr", "encryption_key": key}
+        | {"encryption_kid": key},
+    )
+    with pytest.raises(FilmError, match="encrypted"):
+        color_film(colorizer, source)
 
 
 def test_chroma_that_does_not_fit_is_made_paler_and_luma_stays():

@@ -76,9 +76,11 @@ def film_planner(
     Raises:
         OptionError: if something cannot be asked of a film.
     """
+    from koalarize.film.encode import check_encoder
     from koalarize.film.film import check_steering
 
     check_steering(steering)
+    check_encoder(films.codec)
     asked = _asked(colorizer.provenance(steering), films)
     return Planner(options, asked, plan_only=plan_only, films=films)
 
