@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sys
 from fractions import Fraction
@@ -98,6 +100,30 @@ def test_what_is_there_is_kept_without_overwrite(colorizer, tmp_path):
         color_film(colorizer, source)
     assert (tmp_path / "film.color.mp4").read_text() == "mine"
     assert color_film(colorizer, source, overwrite=True).frames == 3
+
+
+def test_a_film_is_on_the_disk_before_its_parts_go(colorizer, tmp_path, monkeypatch):
+    flushed: list[int] = []
+    flush = os.fsync
+
+    def noted(handle):
+        flushed.append(os.fstat(handle).st_ino)
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    path = color_film(colorizer, fp.write(tmp_path / "film.mp4", fp.moved(3))).path
+    assert path.stat().st_ino in flushed
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".avi"])
+def test_a_film_without_a_frame_is_named(colorizer, tmp_path, ending):
+    path = tmp_path / f"film{ending}"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        out.start_encoding()
+    with pytest.raises(FilmError, match=re.escape(str(path))):
+        color_film(colorizer, path)
 
 
 def test_a_film_that_fails_leaves_no_file_under_its_name(colorizer, tmp_path, monkeypatch):
