@@ -244,6 +244,18 @@ def test_what_is_for_films_is_refused_for_pictures(command, tmp_path, capsys):
     assert "`--crf` is for films" in capsys.readouterr().err
 
 
+def test_a_long_work_is_told_before(command, tmp_path, capsys, monkeypatch):
+    source = fp.write(tmp_path / "film.mp4", fp.moved(50))
+    assert command([str(source)]) == 0
+    assert "by the usual rates" not in capsys.readouterr().err
+    monkeypatch.setattr("koalarize.cli.films._LONG", 0)
+    assert command([str(source), "--overwrite"]) == 0
+    said = capsys.readouterr().err
+    assert "note: film.mp4 takes about 1 s and 12 kB, by the usual rates; " in said
+    assert command([str(source), "--overwrite", "--from", "1.6"]) == 0
+    assert "about 1 s and 2 kB" in capsys.readouterr().err
+
+
 def test_a_missing_extra_is_a_sentence(command, tmp_path, capsys, monkeypatch):
     source = fp.write(tmp_path / "film.mp4", fp.moved(3))
     monkeypatch.setitem(sys.modules, "av", None)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from koalarize.batch.journal import Journal
     from koalarize.film.film import Outlook
 
-__all__ = ["Forecast", "Rates"]
+__all__ = ["Forecast", "Rates", "film_cost", "time_and_room"]
 
 #: Seconds and bytes of results for a byte of pictures, where no journal knows better: an estimate
 #: for JPEG files on one core, not measured; a journal's own rates replace it.
@@ -104,18 +104,27 @@ class Forecast:
             time, room, usual = time + more_time, room + more_room, usual or rates is None
             length = f"; the films last {_time(sum(film.seconds for film, _ in self._films))}"
         basis = "by the usual rates" if usual else "by the journal"
-        return f"{', '.join(parts)}{length}; about {_time(time)} and {_size(room)}, {basis}"
+        return f"{', '.join(parts)}{length}; {time_and_room(time, room)}, {basis}"
 
     def _of_films(self, rates: tuple[float, float] | None) -> tuple[float, float]:
         """Return the seconds that films take, and the bytes of their results."""
         if rates is not None:
             size = sum(size for _, size in self._films)
             return size * rates[0], size * rates[1]
-        a_frame, a_pixel, room = _USUAL_FILMS
-        seconds = sum(film.frames * (a_frame + a_pixel * film.pixels) for film, _ in self._films)
-        return seconds / thread_count(0), sum(
-            film.frames * film.pixels * room for film, _ in self._films
-        )
+        costs = [film_cost(film) for film, _ in self._films]
+        return sum(seconds for seconds, _ in costs), sum(room for _, room in costs)
+
+
+def film_cost(film: Outlook) -> tuple[float, float]:
+    """Return about how many seconds a film takes on all cores, and the bytes of its result."""
+    a_frame, a_pixel, room = _USUAL_FILMS
+    seconds = film.frames * (a_frame + a_pixel * film.pixels) / thread_count(0)
+    return seconds, film.frames * film.pixels * room
+
+
+def time_and_room(seconds: float, room: float) -> str:
+    """Return seconds and bytes as people say them."""
+    return f"about {_time(seconds)} and {_size(room)}"
 
 
 def _time(seconds: float) -> str:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Films", "color_films"]
 
+#: Seconds of work from which a person is told before.
+_LONG = 300.0
+
 
 @dataclass(frozen=True)
 class Films:
@@ -131,6 +134,7 @@ def _one(
         )
         typer.echo(sheet)
         return 0
+    _warn(source, options)
     begin = time.perf_counter()
     sizes = [0]
 
@@ -160,6 +164,20 @@ def _one(
         )
     _tell(source, result, time.perf_counter() - begin)
     return 1 if result.damaged else 0
+
+
+def _warn(source: Path, options: FilmOptions) -> None:
+    """Say before hours of work how long it takes and what room it needs."""
+    from koalarize.batch.forecast import film_cost, time_and_room
+    from koalarize.film.film import look_at
+
+    seconds, room = film_cost(look_at(source, options))
+    if seconds >= _LONG:
+        typer.echo(
+            f"koalarize: note: {source.name} takes {time_and_room(seconds, room)}, by the usual "
+            "rates; a run that is stopped goes on where it was, and --preview 9 shows frames first",
+            err=True,
+        )
 
 
 def _tell(source: Path, result: FilmResult, seconds: float) -> None:

@@ -73,8 +73,8 @@ class Outlook:
 
     Attributes:
         ending: of its file.
-        frames: how many it should have; 0 where nothing says.
-        seconds: how long it should be; 0 where nothing says.
+        frames: how many of it are wanted, as far as anything says.
+        seconds: how long they last.
         pixels: of a frame.
     """
 
@@ -92,7 +92,12 @@ def look_at(source: Path, options: FilmOptions = PLAIN_FILM) -> Outlook:
     """
     facts = read_facts(source)
     path, _ = _target(coding_of(facts, options), None)
-    return Outlook(path.suffix, facts.frames, facts.seconds, facts.width * facts.height)
+    seconds = facts.seconds
+    if options.stop is not None:
+        seconds = min(seconds, options.stop)
+    seconds = max(0.0, seconds - (options.start or 0.0))
+    frames = round(facts.frames * seconds / facts.seconds) if facts.seconds else facts.frames
+    return Outlook(path.suffix, frames, seconds, facts.width * facts.height)
 
 
 def color_film(
