@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sys
 from fractions import Fraction
@@ -15,7 +17,7 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import FilmError, OptionError, OutputError
 from koalarize.film.film import color_film
-from koalarize.film.options import FilmOptions
+from koalarize.film.options import CODECS, FilmOptions
 from koalarize.steering.steering import Steering
 
 av = fp.av
@@ -98,6 +100,30 @@ def test_what_is_there_is_kept_without_overwrite(colorizer, tmp_path):
         color_film(colorizer, source)
     assert (tmp_path / "film.color.mp4").read_text() == "mine"
     assert color_film(colorizer, source, overwrite=True).frames == 3
+
+
+def test_a_film_is_on_the_disk_before_its_parts_go(colorizer, tmp_path, monkeypatch):
+    flushed: list[int] = []
+    flush = os.fsync
+
+    def noted(handle):
+        flushed.append(os.fstat(handle).st_ino)
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    path = color_film(colorizer, fp.write(tmp_path / "film.mp4", fp.moved(3))).path
+    assert path.stat().st_ino in flushed
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".avi"])
+def test_a_film_without_a_frame_is_named(colorizer, tmp_path, ending):
+    path = tmp_path / f"film{ending}"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        out.start_encoding()
+    with pytest.raises(FilmError, match=re.escape(str(path))):
+        color_film(colorizer, path)
 
 
 def test_a_film_that_fails_leaves_no_file_under_its_name(colorizer, tmp_path, monkeypatch):
@@ -218,11 +244,46 @@ def test_what_is_for_films_is_refused_for_pictures(command, tmp_path, capsys):
     assert "`--crf` is for films" in capsys.readouterr().err
 
 
+def test_a_long_work_is_told_before(command, tmp_path, capsys, monkeypatch):
+    source = fp.write(tmp_path / "film.mp4", fp.moved(50))
+    assert command([str(source)]) == 0
+    assert "by the usual rates" not in capsys.readouterr().err
+    monkeypatch.setattr("koalarize.cli.films._LONG", 0)
+    assert command([str(source), "--overwrite"]) == 0
+    said = capsys.readouterr().err
+    assert "note: film.mp4 takes about 1 s and 12 kB, by the usual rates; " in said
+    assert command([str(source), "--overwrite", "--from", "1.6"]) == 0
+    assert "about 1 s and 2 kB" in capsys.readouterr().err
+
+
 def test_a_missing_extra_is_a_sentence(command, tmp_path, capsys, monkeypatch):
     source = fp.write(tmp_path / "film.mp4", fp.moved(3))
     monkeypatch.setitem(sys.modules, "av", None)
     assert command([str(source)]) == 1
     assert 'pip install "koalarize[video]"' in capsys.readouterr().err
+
+
+def test_an_encoder_that_is_not_here_is_named_with_those_that_are(colorizer, tmp_path, monkeypatch):
+    """As with PyAV built against an FFmpeg without GPL parts."""
+    for codec in ("x264", "x265"):
+        monkeypatch.setitem(CODECS, codec, "none")
+    source = fp.write(tmp_path / "film.mp4", fp.moved(3))
+    said = "`x264`, which this installation of FFmpeg cannot encode: use `--codec prores or ffv1`"
+    with pytest.raises(OptionError, match=said):
+        color_film(colorizer, source)
+    assert color_film(colorizer, source, options=FilmOptions(codec="ffv1")).frames == 3
+
+
+def test_an_encrypted_film_is_named(colorizer, tmp_path):
+    key = "00112233445566778899aabbccddeeff"
+    source = fp.write(
+        tmp_path / "film.mp4",
+        fp.moved(12),
+        container={"encryption_scheme": "cenc-aes-ctr", "encryption_key": key}
+        | {"encryption_kid": key},
+    )
+    with pytest.raises(FilmError, match="encrypted"):
+        color_film(colorizer, source)
 
 
 def test_chroma_that_does_not_fit_is_made_paler_and_luma_stays():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,9 +18,12 @@ from fakes import OneByOne
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OutputError
-from koalarize.film.film import color_film
+from koalarize.film import read
+from koalarize.film.facts import read_facts
+from koalarize.film.film import color_film, list_shots
 from koalarize.film.names import work_folder
 from koalarize.film.options import FilmOptions
+from koalarize.film.read import Reading
 
 #: A script that colours a film slowly, to be killed.
 _SCRIPT = """
@@ -56,11 +60,27 @@ def short_parts(monkeypatch):
     monkeypatch.setattr("koalarize.film.make.LEAST_PART", 8)
 
 
+@pytest.fixture
+def entries(monkeypatch):
+    """Seek in short films too; yields where each reading begins."""
+    monkeypatch.setattr(read, "_SEEK_FROM", 0.1)
+    monkeypatch.setattr(read, "_EARLIER", 0.1)
+    found: list[int | None] = []
+    frames = Reading.frames
+
+    def noted(self, entry=None):
+        found.append(entry)
+        return frames(self, entry)
+
+    monkeypatch.setattr(Reading, "frames", noted)
+    return found
+
+
 def film(folder: Path) -> Path:
     """Three shots of 40, 25 and 20 frames, with sound."""
     folder.mkdir(exist_ok=True)
     frames = fp.moved(40, seed=1) + fp.moved(25, seed=7) + fp.moved(20, seed=9)
-    return fp.write(folder / "film.mp4", frames, audio=1)
+    return fp.write(folder / "film.mp4", frames, audio=1, options={"g": "8", "bf": "2"})
 
 
 class StopError(Exception):
@@ -87,15 +107,16 @@ def test_a_film_stopped_anywhere_ends_as_one_that_was_not(tmp_path, short_parts,
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_a_film_that_was_killed_ends_as_one_that_was_not(tmp_path, short_parts):
+def test_a_film_that_was_killed_ends_as_one_that_was_not(tmp_path, short_parts, entries):
     whole = color(film(tmp_path / "a"))
     source = film(tmp_path / "b")
     here = Path(__file__).parent
     paths = [str(here), str(here.parent), *sys.path]
     script = tmp_path / "run.py"
     script.write_text(
-        "import koalarize.film.make as film\n"
-        "film.MOST_PART, film.LEAST_PART = 12, 8\n" + _SCRIPT.format(paths=paths)
+        "import koalarize.film.make as film, koalarize.film.read as read\n"
+        "film.MOST_PART, film.LEAST_PART = 12, 8\n"
+        "read._SEEK_FROM = read._EARLIER = 0.1\n" + _SCRIPT.format(paths=paths)
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     for after in (20, 33):
@@ -110,9 +131,71 @@ def test_a_film_that_was_killed_ends_as_one_that_was_not(tmp_path, short_parts):
         run.wait()
         run.stdout.close()
         assert not (tmp_path / "b" / "film.color.mp4").exists()
+    entries.clear()
     again = color(source)
     assert again.resumed >= 20
     assert again.path.read_bytes() == whole.path.read_bytes()
+    assert entries[0] is not None
+
+
+def test_what_is_coloured_already_is_not_read_again(tmp_path, short_parts, entries):
+    whole = color(film(tmp_path / "a"))
+    source = film(tmp_path / "b")
+    stop_at(source, 75)
+    entries.clear()
+    again = color(source)
+    base = read_facts(source).time_base
+    assert [float(entry * base) > 1 for entry in entries] == [True]
+    assert again.resumed > 50
+    assert again.path.read_bytes() == whole.path.read_bytes()
+    assert again.notes == whole.notes
+
+
+def test_what_was_wrong_with_a_film_is_told_again(tmp_path, short_parts, entries, monkeypatch):
+    source = film(tmp_path / "b")
+    frames = Reading.frames
+
+    def damaged(self, entry=None):
+        if entry is None:
+            self._note(3, 1)
+        return frames(self, entry)
+
+    monkeypatch.setattr(Reading, "frames", damaged)
+    stop_at(source, 75)
+    entries.clear()
+    again = color(source)
+    assert again.resumed > 50
+    assert again.damaged
+    assert entries == [None]
+
+
+def test_a_film_that_seeks_to_elsewhere_goes_on_from_its_beginning(
+    tmp_path, short_parts, entries, monkeypatch
+):
+    whole = color(film(tmp_path / "a"))
+    source = film(tmp_path / "b")
+    stop_at(source, 75)
+    index_of = read._index
+
+    def wrong(*given):
+        index = index_of(*given)
+        return read.Index([time + 1 for time in index.times], index.keys)
+
+    monkeypatch.setattr(read, "_index", wrong)
+    entries.clear()
+    assert color(source).path.read_bytes() == whole.path.read_bytes()
+    assert entries == [None]
+
+
+def stop_at(source: Path, frames: int) -> None:
+    """Stop a film after so many frames."""
+
+    def stop(at):
+        if at.done >= frames:
+            raise StopError
+
+    with pytest.raises(StopError):
+        color(source, stop)
 
 
 def test_other_options_begin_afresh(tmp_path, short_parts):
@@ -198,9 +281,55 @@ def test_a_disk_that_will_be_full_is_told_at_the_first_part(tmp_path, short_part
     class Usage:
         free = 3000
 
-    monkeypatch.setattr("koalarize.film.make.shutil.disk_usage", lambda _: Usage)
+    monkeypatch.setattr("koalarize.film.parts.shutil.disk_usage", lambda _: Usage)
     with pytest.raises(OutputError, match=r"will need about .* GB more but only 0.00 GB"):
         color(source, lambda at: seen.append(at.done))
     assert max(seen) < 30
     monkeypatch.undo()
     assert color(source).resumed == 15
+
+
+def listed(folder: Path, warmth: float = 0) -> tuple[Path, Path]:
+    """Draw the film, and list its three shots; return both."""
+    source = film(folder)
+    path, count = list_shots(source, overwrite=True)
+    assert count == 3
+    data = json.loads(path.read_text())
+    data["shots"][2]["warmth"] = warmth
+    path.write_text(json.dumps(data))
+    return source, path
+
+
+def test_shots_that_are_there_are_not_read_again(tmp_path, short_parts, entries):
+    source, shots = listed(tmp_path / "a", warmth=0.5)
+    whole = color(source, shots=shots)
+    source, shots = listed(tmp_path / "b")
+    color(source, shots=shots)
+    (tmp_path / "b" / "film.color.mp4").unlink()
+    shots.write_text((tmp_path / "a" / "film.shots.json").read_text())
+    entries.clear()
+    again = color(source, shots=shots)
+    assert again.resumed == 65
+    assert again.path.read_bytes() == whole.path.read_bytes()
+    first, second = entries
+    assert first is None  # its first frame says in which shot the film begins
+    assert float(second * read_facts(source).time_base) > 2
+
+
+def test_a_listed_film_stopped_within_a_shot_goes_on_there(tmp_path, short_parts, entries):
+    source, shots = listed(tmp_path / "a")
+    whole = color(source, shots=shots)
+    source, shots = listed(tmp_path / "b")
+    calls = iter(range(1000))
+
+    def stop(_):
+        if next(calls) == 60:
+            raise StopError
+
+    with pytest.raises(StopError):
+        color(source, stop, shots=shots)
+    entries.clear()
+    again = color(source, shots=shots)
+    assert again.resumed > 40
+    assert again.path.read_bytes() == whole.path.read_bytes()
+    assert entries[1] is not None

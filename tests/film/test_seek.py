@@ -53,6 +53,27 @@ def test_a_span_has_the_frames_of_the_whole(tmp_path, sought, name, codec, optio
     assert sought[0] > whole[20][0]
 
 
+@pytest.mark.parametrize("again", [1, 14, 40])
+def test_frames_behind_known_ones_are_those_of_the_whole(tmp_path, sought, again):
+    facts = read_facts(fp.write(tmp_path / "film.mp4", fp.moved(60), options=_KEYS))
+    whole = list(Reading(facts).between(None, None))
+    known = [one.pts for one in whole[:45]]
+    sought.clear()
+    reading = Reading(facts)
+    frames = reading.going_on(known, again, None)
+    place = 45 - again
+    if frames is None:
+        assert again == 40
+        return
+    found = [(one.number, one.pts, one.picture.to_ndarray().tobytes()) for one in frames]
+    assert found == [(n.number, n.pts, n.picture.to_ndarray().tobytes()) for n in whole[place:]]
+    assert sought[0] is not None
+    assert Reading(facts).going_on([*known[:20], *known[21:]], 14, None) is None
+    full = Reading(facts)
+    list(full.between(None, None))
+    assert (reading._even, reading._uneven) == (full._even, full._uneven)
+
+
 def test_a_film_without_times_is_read_from_its_beginning(tmp_path, sought):
     facts = read_facts(fp.write(tmp_path / "film.h264", fp.moved(40), options=_KEYS))
     whole = frames_of(Reading(facts), None)

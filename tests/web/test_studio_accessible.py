@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from pages import IN_A_BROWSER, Visit, drop, name_colour, spot, wait_for_colour
-from rest import API, picture
+from pages import IN_A_BROWSER, WAIT, Visit, drop, name_colour, spot, wait_for_colour
+from rest import API, film_of, picture
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = [
@@ -21,6 +22,9 @@ pytestmark = [
 OMA, OPA = ("oma.png", picture(600, 400, "PNG")), ("opa.png", picture(90, 60, "PNG"))
 
 
+SCHEMES = pytest.mark.parametrize(
+    ("scheme", "rules"), [("light", "all"), ("dark", "color-contrast")]
+)
 RUN = """async (options) => {
   const moving = document.getAnimations().filter((one) => one instanceof CSSTransition);
   await Promise.allSettled(moving.map(({finished}) => finished));
@@ -42,7 +46,7 @@ def check(page: Page, state: str, rules: str = "all") -> None:
     assert not told, "\n".join(told)
 
 
-@pytest.mark.parametrize(("scheme", "rules"), [("light", "all"), ("dark", "color-contrast")])
+@SCHEMES
 def test_every_state(browser: Browser, address: str, scheme: str, rules: str) -> None:
     visit = Visit(browser, address, color_scheme=scheme, reduced_motion="reduce")
     page = visit.page
@@ -94,6 +98,48 @@ def test_a_phone(browser: Browser, address: str) -> None:
     wait_for_colour(page)
     page.locator("#sheet-handle").tap()
     check(page, "panel on a phone")
+    visit.leave()
+
+
+@SCHEMES
+def test_the_panel_of_a_film(
+    browser: Browser, address: str, tmp_path: Path, scheme: str, rules: str
+) -> None:
+    pytest.importorskip("av", reason="needs the extra `video`")
+    visit = Visit(browser, address, color_scheme=scheme, reduced_motion="reduce")
+    page = visit.page
+    told: dict[str, object] = {}  # what the service is made to say of the colouring, where it is
+    known: dict[str, object] = {}
+
+    def say(route: Route) -> None:
+        answer = route.fetch()
+        known.update(answer.json())
+        route.fulfill(response=answer, json=known | ({"render": told} if told else {}))
+
+    page.route(re.compile(r"/films/[^/]+$"), say)
+    drop(page, ("oma.mp4", film_of(tmp_path / "oma.mp4")))
+    wait_for_colour(page)
+    expect(page.locator("#film-render")).to_be_visible()
+    check(page, "film, open", rules)
+    page.route("**/render", lambda route: route.fulfill(json=known | {"render": told}))
+    told |= {"state": "running", "done": 5, "total": 28, "bytes": 12_000}
+    page.click("#film-render")
+    expect(page.locator("#film-state")).to_contain_text("5 of 28 frames")
+    expect(page.locator("#film-progress")).to_be_visible()
+    check(page, "film, rendering", rules)
+    told |= {"state": "failed", "problem": "`oma.mp4` cannot be read as a film"}
+    expect(page.locator("#film-state")).to_contain_text("cannot be read", timeout=WAIT)
+    check(page, "film, failed", rules)
+    told.clear()
+    page.unroute("**/render")
+    page.click("#film-render")
+    expect(page.locator("#film-download")).to_be_visible(timeout=WAIT)
+    check(page, "film, done", rules)
+    page.route("**/list", lambda route: route.fulfill(status=500, json={"detail": "Not now"}))
+    page.click("#film-list")
+    expect(page.locator("#film-problem")).to_be_visible()
+    check(page, "film, a refused request", rules)
+    visit.errors = [text for text in visit.errors if "500" not in text]
     visit.leave()
 
 

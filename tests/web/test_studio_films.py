@@ -39,6 +39,8 @@ def test_a_film_is_steered_kept_coloured_and_listed(
     wait_for_colour(page)
     expect(page.locator("#film .tile:not(.add)")).to_have_count(2)
     expect(page.locator("#film-about")).to_contain_text("2 shots")
+    expect(page).to_have_title("oma, shot 1 – Koalarize studio")
+    expect(page.locator("#film .tile").nth(1)).to_have_attribute("title", "oma, shot 2")
     for field in OF_PHOTOS:
         expect(page.locator(f"#{PLACES.get(field, field)}")).to_be_hidden()
     page.mouse.click(*spot(page, 20, 24, 64, 48))

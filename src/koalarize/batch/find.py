@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from koalarize.batch.spill import Seen
+from koalarize.film.names import is_film
 from koalarize.photo.files import read_extensions
 from koalarize.photo.profiles import has_our_profile
 from koalarize.photo.provenance import is_marked
@@ -103,14 +104,22 @@ class Search:
     is always taken, unless it is the earlier result of another one that is named too, as in
     ``*.jpg`` expanded by a shell.
 
+    Films bear no mark: one that is called as results are is passed over.
+
     Attributes:
         unread: how many files were passed over since they are of no kind that is read, by their
             ending in lower case; it grows while the search goes.
         results: how many earlier results were passed over.
+        films: the films that were found, where they are wanted; it grows while the search goes,
+            which yields only pictures.
     """
 
     def __init__(
-        self, inputs: Iterable[str | os.PathLike[str]], *, name: str | None = None
+        self,
+        inputs: Iterable[str | os.PathLike[str]],
+        *,
+        name: str | None = None,
+        films: bool = False,
     ) -> None:
         """Get ready.
 
@@ -118,8 +127,12 @@ class Search:
             inputs: files, folders and globs.
             name: the template of results' names, where it is not the usual one: files called so
                 are looked at for a mark too.
+            films: whether films are wanted; otherwise they are of a kind that is not read.
         """
         self.unread: Counter[str] = Counter()
+        self.films: list[Job] = []
+        self._wants_films = films
+        self._unwanted_films = 0
         self.results = 0
         self._inputs = [os.fspath(given) for given in inputs]
         self._name = None if name is None else re.compile(_pattern(name))
@@ -155,7 +168,7 @@ class Search:
     def _folder(self, folder: Path, *, quiet: bool = False) -> Iterator[Job]:
         locked: list[Job] = []
         visited: set[str] = set()
-        results, none = self.results, True
+        results, films, none = self.results, self._film_count, True
 
         def note(error: OSError) -> None:
             where = Path(error.filename or folder)
@@ -172,15 +185,22 @@ class Search:
             files.sort()
             for name in files:
                 source = Path(parent, name)
-                if self._takes(source, files):
+                job = Job(source, source.relative_to(folder), found=True)
+                if is_film(source):
+                    self._take_film(job)
+                elif self._takes(source, files):
                     none = False
-                    yield Job(source, source.relative_to(folder), found=True)
+                    yield job
         if quiet:
             return
         yield from locked
-        if none and not locked:
+        films = self._film_count - films
+        if none and not locked and not (films and self._wants_films):
             problem = f"holds no picture: a picture ends with {', '.join(self._endings)}"
-            if self.results > results:
+            if films:
+                count = "1 film" if films == 1 else f"{films} films"
+                problem = f"holds no picture but {count}: --films colours films too"
+            elif self.results > results:
                 problem = "holds only earlier results: name a folder with pictures"
             yield Job(folder, Path(folder.name), problem=problem)
 
@@ -200,13 +220,35 @@ class Search:
             real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
             inside = path.relative_to(base) if path.is_relative_to(base) else Path(path.name)
             passed = any(is_passed_over(part) for part in inside.parts[:-1])
-            if real not in visited and not passed and self._takes(path):
-                jobs.append(Job(path, inside, found=True))
+            job = Job(path, inside, found=True)
+            if real not in visited and not passed:
+                if is_film(path):
+                    self._take_film(job)
+                elif self._takes(path):
+                    jobs.append(job)
             visited.add(real)
-        if not jobs:
+        if not jobs and not self.films:
             problem = f"matches no picture: a picture ends with {', '.join(self._endings)}"
             yield Job(Path(pattern), Path("none"), problem=problem)
         yield from sorted(jobs, key=lambda job: str(job.source))
+
+    @property
+    def _film_count(self) -> int:
+        """How many films were found, wanted or not."""
+        return self._unwanted_films + len(self.films)
+
+    def _take_film(self, job: Job) -> None:
+        """Keep a film that was found if films are wanted; otherwise count it."""
+        path = job.source
+        if path.name.startswith(".") or not path.is_file() or not self._counted.add(path_key(path)):
+            return
+        if is_own(path) or (self._name and self._name.fullmatch(path.stem)):
+            self.results += 1
+        elif self._wants_films:
+            self.films.append(job)
+        else:
+            self._unwanted_films += 1
+            self.unread[path.suffix.lower()] += 1
 
     def _takes(self, path: Path, beside: list[str] | None = None) -> bool:
         """Tell whether a file that was found is a picture to colour; count it if it is of no kind.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from koalarize.errors import OutputError
+from koalarize.film.names import FILM_RESULTS
 from koalarize.photo.files import sha256_of
 
 __all__ = ["JOURNAL", "Journal", "Made", "Stamp"]
@@ -25,6 +26,8 @@ CREATE TABLE IF NOT EXISTS results (
     source_hash TEXT, settings TEXT NOT NULL, size INTEGER, time INTEGER, hash TEXT, seconds REAL);
 CREATE TABLE IF NOT EXISTS failures (source TEXT PRIMARY KEY, reason TEXT, error TEXT);
 """
+#: Of a result: that it is a film.
+_IS_FILM = " OR ".join(f"target LIKE '%{ending}'" for ending in sorted(FILM_RESULTS))
 _EVERY_SECONDS = 1.0
 _WAIT_SECONDS = 60.0
 
@@ -148,10 +151,12 @@ class Journal:
         self._do("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", row)
         self._commit_now_and_then()
 
-    def rates(self) -> tuple[float, float] | None:
-        """Return seconds, and bytes of results, for each byte of pictures so far."""
+    def rates(self, *, films: bool = False) -> tuple[float, float] | None:
+        """Return seconds, and bytes of results, for each byte of pictures, or of films, so far."""
         row = self._do(
-            "SELECT sum(seconds), sum(size), sum(source_size) FROM results WHERE seconds > 0"
+            "SELECT sum(seconds), sum(size), sum(source_size) FROM results "
+            f"WHERE seconds > 0 AND ({_IS_FILM}) = ?",
+            (films,),
         ).fetchone()
         return (row[0] / row[2], row[1] / row[2]) if row[2] else None
 

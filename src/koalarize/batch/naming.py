@@ -15,6 +15,7 @@ from pathlib import Path
 from koalarize.batch.find import Job
 from koalarize.colorizer.layer import layer_path
 from koalarize.errors import OptionError
+from koalarize.film.names import film_path, is_film
 from koalarize.photo.files import output_path
 
 __all__ = ["DEFAULT_NAME", "LAYER_NAME", "Naming", "check_name"]
@@ -64,13 +65,21 @@ class Naming:
     probes: bool = True
     _folded: dict[str, bool] = field(default_factory=dict[str, bool], repr=False)
 
-    def target(self, job: Job, number: int = 1) -> Path:
-        """Return where a job's result goes; from the second number on with that number."""
-        suffix = self.template.partition("{stem}")
-        more = "" if number == 1 else f"-{number}"
-        path_of = layer_path if self.layer else output_path
-        plain = path_of(job.source, suffix=f"{suffix[2]}{more}")
-        named = plain.with_name(suffix[0] + plain.name)
+    def target(self, job: Job, number: int = 1, *, ending: str | None = None) -> Path:
+        """Return where a job's result goes.
+
+        Args:
+            job: a picture or a film.
+            number: from the second on it stands in the name.
+            ending: of a film's result; by default as far as its name says.
+        """
+        template = self.template.partition("{stem}")
+        suffix = template[2] if number == 1 else f"{template[2]}-{number}"
+        if is_film(job.source):
+            plain = film_path(job.source, ending, suffix=suffix)
+        else:
+            plain = (layer_path if self.layer else output_path)(job.source, suffix=suffix)
+        named = plain.with_name(template[0] + plain.name)
         return named if self.output is None else self.output / job.relative.parent / named.name
 
     def key(self, target: Path) -> str:

@@ -6,9 +6,9 @@ Not here: doing it (``run``), how an existing result stands (``standing``), name
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from koalarize.batch.compare import compare_path
 from koalarize.batch.find import Job, is_ours, reason_of
@@ -17,9 +17,13 @@ from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
 from koalarize.batch.spill import Claims, Seen
 from koalarize.batch.standing import REFUSALS, Judge, Standing, journal_name
 from koalarize.color import thread_count
-from koalarize.errors import OptionError, OutputError
+from koalarize.errors import FilmError, OptionError, OutputError
 from koalarize.photo.files import sweep_parts
 from koalarize.photo.provenance import Provenance
+
+if TYPE_CHECKING:
+    from koalarize.film.film import Outlook
+    from koalarize.film.options import FilmOptions
 
 __all__ = ["BatchOptions", "Outcome", "Planner", "Shard", "Task"]
 
@@ -43,6 +47,7 @@ class Outcome:
         notes: what of the picture is not in the result, a phrase each.
         reason: why it was skipped, failed or coloured, in few words, the same for all of a kind.
         stamps: of the picture as it was read and of the result, if ``colored``.
+        damage: what of a film could not be read though the rest is ``colored``, a sentence.
     """
 
     source: Path
@@ -54,6 +59,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     reason: str = ""
     stamps: tuple[Stamp, Stamp] | None = None
+    damage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Task:
         overwrite: whether what stands there may be replaced.
         why: the standing of what is there.
         notes: what a person should know of the name.
+        film: what is known of it, if it is a film.
     """
 
     source: Path
@@ -75,6 +82,7 @@ class Task:
     overwrite: bool
     why: Standing = Standing.FREE
     notes: tuple[str, ...] = ()
+    film: Outlook | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,12 @@ class Planner:
     """Decides, job by job and in order, what is written where and what needs no work."""
 
     def __init__(
-        self, options: BatchOptions, asked: Provenance, *, plan_only: bool = False
+        self,
+        options: BatchOptions,
+        asked: Provenance,
+        *,
+        plan_only: bool = False,
+        films: FilmOptions | None = None,
     ) -> None:
         """Get ready.
 
@@ -150,7 +163,9 @@ class Planner:
             options: where the results go.
             asked: model, weights and settings of this run.
             plan_only: write nothing, neither journals nor folders.
+            films: how films are made, if jobs are films.
         """
+        self._films = films
         self._options = options
         self._asked = asked
         self._plan_only = plan_only
@@ -187,7 +202,9 @@ class Planner:
         if job.problem is not None:
             return Outcome(job.source, None, "failed", job.problem, reason=job.reason)
         first = job.target or self._naming.target(job)
-        if options.shard is not None and not options.shard.holds(self._naming.key(first)):
+        # All films that may want one name are of one part, whichever container theirs will be.
+        name = first if self._films is None else first.with_suffix(".mkv")
+        if options.shard is not None and not options.shard.holds(self._naming.key(name)):
             return None
         try:
             judge = self.judge(job)
@@ -202,10 +219,24 @@ class Planner:
         if job.target is not None:
             return self._named(job, job.target)
         try:
-            return self._placed(job, judge)
+            return self._placed(job, judge, self._look(job))
+        except FilmError as error:
+            return Outcome(job.source, None, "failed", str(error), reason="no readable film")
         except OSError as error:
             problem = f"cannot be read: {reason_of(error)}"
             return Outcome(job.source, None, "failed", problem, reason="cannot be read")
+
+    def _look(self, job: Job) -> Outlook | None:
+        """Look at a film.
+
+        Raises:
+            FilmError: if it cannot be read.
+        """
+        if self._films is None:
+            return None
+        from koalarize.film.film import look_at
+
+        return look_at(job.source, self._films)
 
     def _journal_path(self, job: Job) -> Path | None:
         options = self._options
@@ -227,11 +258,11 @@ class Planner:
             return Outcome(job.source, None, "failed", problem, reason="two pictures, one name")
         return Task(job.source, target, False, self._options.overwrite)
 
-    def _placed(self, job: Job, judge: Judge) -> Task | Outcome:
+    def _placed(self, job: Job, judge: Judge, film: Outlook | None) -> Task | Outcome:
         """Find the first name that is free, or that of an earlier result of this very picture."""
         taken = ""
         for number in range(1, _MOST_NAMES):
-            target = self._naming.target(job, number)
+            target = self._naming.target(job, number, ending=film.ending if film else None)
             key = self._naming.key(target)
             owner = self._claims.claim(key, str(job.source))
             if owner != str(job.source):
@@ -239,7 +270,8 @@ class Planner:
                 continue
             standing = judge.standing(job.source, target)
             if standing is not Standing.OTHER:
-                return self._ruled(job, target, standing, number, taken)
+                decided = self._ruled(job, target, standing, number, taken)
+                return replace(decided, film=film) if isinstance(decided, Task) else decided
             self._claims.release(key)
         problem = f"{_MOST_NAMES} names like `{self._naming.target(job).name}` are taken"
         return Outcome(job.source, None, "failed", problem, reason="no name left")

@@ -24,7 +24,7 @@ from koalarize.batch.journal import Journal, Made, Stamp
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.standing import Judge, journal_name
 from koalarize.colorizer.colorizer import Making
-from koalarize.errors import KoalarizeError, OptionError, OutputError, PhotoError
+from koalarize.errors import FilmError, KoalarizeError, OptionError, OutputError, PhotoError
 from koalarize.film.names import may_move
 from koalarize.photo.provenance import Provenance, holds_mark
 from koalarize.steering.steering import PLAIN, Steering
@@ -36,8 +36,10 @@ __all__ = [
     "BatchOptions",
     "Outcome",
     "asked_of",
+    "closing",
     "coloring",
     "colorize_many",
+    "failed_at",
     "plan_many",
     "run_task",
 ]
@@ -82,7 +84,7 @@ def colorize_many(
     color = coloring(colorizer, steering, options)
     coming = iter(jobs)
     first = list(islice(coming, 2))
-    with _closing(planner):
+    with closing(planner):
         if len(first) == 1:  # no pool: an interrupt then reaches the work at once
             for judge, decided in _decisions(planner, first, steering):
                 done = run_task(color, decided, options) if isinstance(decided, Task) else decided
@@ -154,7 +156,8 @@ def plan_many(jobs: Iterable[Job], asked: Planner) -> Generator[tuple[Job, Task 
 
 
 @contextmanager
-def _closing(planner: Planner) -> Generator[None]:
+def closing(planner: Planner) -> Generator[None]:
+    """Close the journals of a plan at the end."""
     try:
         yield
     finally:
@@ -262,41 +265,56 @@ def run_task(color: Callable[[Task], Colored], task: Task, options: BatchOptions
             os.utime(colored.written, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     except OptionError:
         raise
-    except KoalarizeError as error:
-        problem = str(error)
-        reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "not done")
-    except MemoryError:
-        problem = (
-            "not enough memory for this picture; close other programs or colour a smaller copy"
-        )
-        reason = "not enough memory"
-    except OSError as error:
-        where = f" (`{error.filename}`)" if error.filename else ""
-        problem = f"cannot be read or written: {reason_of(error)}{where}"
-        reason = "cannot be read or written"
-    except Exception as error:
-        log.exception("a bug in koalarize met %s", task.source)
-        problem = f"met a bug in koalarize ({type(error).__name__}: {error}); please report it"
-        reason = "a bug in koalarize"
-    else:
-        seconds = time.perf_counter() - start
-        stamps = None if of is None else (of, Stamp.of(colored.written, hashed=True))
-        return Outcome(
-            task.source,
-            colored.written,
-            "colored",
-            seconds=seconds,
-            had_color=colored.had_colors,
-            notes=(*task.notes, *colored.notes),
-            reason=task.why.value,
-            stamps=stamps,
-        )
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other pictures go on
+        return failed_at(task, error, time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    return Outcome(task.source, None, "failed", problem, seconds, reason=reason)
+    stamps = None if of is None else (of, Stamp.of(colored.written, hashed=True))
+    return Outcome(
+        task.source,
+        colored.written,
+        "colored",
+        seconds=seconds,
+        had_color=colored.had_colors,
+        notes=(*task.notes, *colored.notes),
+        reason=task.why.value,
+        stamps=stamps,
+    )
 
 
 #: What a failure is called, by its error.
-_REASONS = ((PhotoError, "no readable picture"), (OutputError, "cannot be written"))
+_REASONS = (
+    (PhotoError, "no readable picture"),
+    (FilmError, "no readable film"),
+    (OutputError, "cannot be written"),
+)
+
+
+def failed_at(task: Task, error: Exception, seconds: float) -> Outcome:
+    """Return the outcome of a task that an error ended.
+
+    Args:
+        task: the picture or film.
+        error: what was raised; one that is not ours is a bug, and is logged.
+        seconds: that it took.
+    """
+    if isinstance(error, KoalarizeError):
+        problem = str(error)
+        reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "not done")
+    elif isinstance(error, MemoryError):
+        what = "picture" if task.film is None else "film"
+        problem = (
+            f"not enough memory for this {what}; close other programs or colour a smaller copy"
+        )
+        reason = "not enough memory"
+    elif isinstance(error, OSError):
+        where = f" (`{error.filename}`)" if error.filename else ""
+        problem = f"cannot be read or written: {reason_of(error)}{where}"
+        reason = "cannot be read or written"
+    else:
+        log.error("a bug in koalarize met %s", task.source, exc_info=error)
+        problem = f"met a bug in koalarize ({type(error).__name__}: {error}); please report it"
+        reason = "a bug in koalarize"
+    return Outcome(task.source, None, "failed", problem, seconds, reason=reason)
 
 
 def _check_free(target: Path, task: Task) -> None:

@@ -19,7 +19,8 @@ import typer
 
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.cli.report import note_of_losses
-from koalarize.cli.terminal import needs, stages
+from koalarize.cli.terminal import check_films, stages
+from koalarize.cli.terminal_picture import pictures_above
 from koalarize.errors import KoalarizeError, OptionError
 from koalarize.film.names import film_path, is_film
 from koalarize.film.options import FilmOptions
@@ -28,10 +29,13 @@ from koalarize.steering.steering import Steering
 
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colorizer
+    from koalarize.film.coder import Progress
     from koalarize.film.film import FilmResult
-    from koalarize.film.make import Progress
 
 __all__ = ["Films", "color_films"]
+
+#: Seconds of work from which a person is told before.
+_LONG = 300.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Films:
         preview: colour so many frames on one sheet instead of a film.
         export_frames: a folder for one frame a shot, instead of a film.
         in_color: those coloured, as a beginning.
+        picture: show the frame in work in terminals that show pictures.
     """
 
     inputs: Sequence[str]
@@ -55,6 +60,7 @@ class Films:
     preview: int | None = None
     export_frames: Path | None = None
     in_color: bool = False
+    picture: bool = True
 
 
 def color_films(
@@ -65,10 +71,7 @@ def color_films(
     Raises:
         KoalarizeError: if the only film cannot be coloured.
     """
-    with needs("video"):
-        import av  # noqa: F401  # pyright: ignore[reportUnusedImport]
-        import cv2  # noqa: F401  # pyright: ignore[reportUnusedImport]
-
+    check_films()
     if wanted.preview is not None and not 1 <= wanted.preview <= 100:
         raise OptionError(f"`--preview` is {wanted.preview} but must be from 1 to 100 frames")
     sources = _expanded(wanted.inputs)
@@ -132,6 +135,7 @@ def _one(
         )
         typer.echo(sheet)
         return 0
+    _warn(source, options)
     begin = time.perf_counter()
     sizes = [0]
 
@@ -143,11 +147,12 @@ def _one(
         whole = coded * max(done, total) / max(1, done)
         return f"{done} of {max(done, total)} frames, {coded:.0f} of about {whole:.0f} MB"
 
-    with stages(amount) as show:
+    with pictures_above(wanted=wanted.picture) as picture, stages(amount) as show:
 
         def progress(at: Progress) -> None:
             sizes[0] = at.bytes
             show(source.name, at.done, at.total or None)
+            picture(at, show.console)
 
         result = color_film(
             colorizer,
@@ -160,6 +165,20 @@ def _one(
         )
     _tell(source, result, time.perf_counter() - begin)
     return 1 if result.damaged else 0
+
+
+def _warn(source: Path, options: FilmOptions) -> None:
+    """Say before hours of work how long it takes and what room it needs."""
+    from koalarize.batch.forecast import film_cost, time_and_room
+    from koalarize.film.film import look_at
+
+    seconds, room = film_cost(look_at(source, options))
+    if seconds >= _LONG:
+        typer.echo(
+            f"koalarize: note: {source.name} takes {time_and_room(seconds, room)}, by the usual "
+            "rates; a run that is stopped goes on where it was, and --preview 9 shows frames first",
+            err=True,
+        )
 
 
 def _tell(source: Path, result: FilmResult, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Files and folders on the command line: where results go, plans, watching, one report.
+"""Files and folders on the command line: where results go, plans, films, watching, one report.
 
 Not here: options (``pictures``), finding and colouring (``batch``), what a terminal sees of it
 (``report``).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -16,20 +16,25 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from koalarize.batch.films import FilmWork, color_many_films, film_planner
 from koalarize.batch.find import Job, Search
 from koalarize.batch.forecast import Forecast
-from koalarize.batch.plan import BatchOptions, Planner, Task
+from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.run import asked_of, colorize_many, plan_many
 from koalarize.batch.watch import signs_of, watch
 from koalarize.cli.replay import check_bytes, warn_of_weights
-from koalarize.cli.report import follow, note_of_unread
+from koalarize.cli.report import follow, note_of_films_left, note_of_unread
 from koalarize.cli.steering_options import option_of_one_picture
+from koalarize.cli.terminal import FilmRow, check_films
 from koalarize.errors import OptionError
+from koalarize.film.names import is_film
 from koalarize.photo.files import EXTENSIONS, make_folder
 
 if TYPE_CHECKING:
     from koalarize.cli.model_choice import ModelChoice
     from koalarize.colorizer.colorizer import Colorizer
+    from koalarize.film.coder import Progress
+    from koalarize.film.options import FilmOptions
     from koalarize.steering.session import Session
     from koalarize.steering.steering import Steering
 
@@ -51,6 +56,7 @@ class Many:
         plan: only say what would be done.
         watch: seconds between two looks for new pictures; None looks once.
         series: a folder whose palette leads all pictures.
+        films: how films in folders are made; None leaves them alone.
     """
 
     inputs: Sequence[str]
@@ -60,6 +66,7 @@ class Many:
     plan: bool = False
     watch: float | None = None
     series: Path | None = None
+    films: FilmOptions | None = None
 
 
 def color_files(
@@ -70,37 +77,78 @@ def color_files(
     Raises:
         KoalarizeError: if what is asked cannot be done at all.
     """
+    if many.films is not None:
+        check_films()
     search = _search(many)
     coming = iter(search)
     first = list(islice(coming, _COUNTED))
+    found = len(first) + len(search.films)
     if session is not None:
         _check_photo(session, first)
-    elif (option := option_of_one_picture(steering)) is not None and len(first) != 1:
-        raise OptionError(
-            f"`{option}` is for one picture but {len(first)} are given: name only one"
-        )
+    elif (option := option_of_one_picture(steering)) is not None and found != 1:
+        raise OptionError(f"`{option}` is for one picture but {found} are given: name only one")
     first, folder = _place(first, many.output, make=not many.plan)
     options = dataclasses.replace(many.options, output=folder)
     # Many pictures have a thread each; a single one has all of them.
-    colorizer = choice.load(threads=1 if len(first) > 1 or many.watch else 0)
+    colorizer = choice.load(threads=1 if found > 1 or many.watch else 0)
     if many.series is not None:
         steering = _led_by(many.series, colorizer, steering)
     jobs = chain(first, coming)
+    of_films = None
+    if many.films is not None:  # what cannot be asked of films is refused before any work
+        of_films = film_planner(colorizer, steering, options, many.films, plan_only=True)
     if many.plan:
-        return _show_plan(
-            jobs, Planner(options, asked_of(colorizer, steering, options), plan_only=True)
-        )
+        planner = Planner(options, asked_of(colorizer, steering, options), plan_only=True)
+        code = _show_plan(jobs, search.films, planner, of_films)
+        note_of_films_left(search.unread)
+        return code
     # Taken before the work: what arrives or changes while it lasts is new to the watch.
-    before = {} if many.watch is None else signs_of(_search(many))
-    total = len(first) if len(first) < _COUNTED else None
-    outcomes = colorize_many(colorizer, jobs, steering, options)
-    code = follow(outcomes, total, many.report, search)
-    note_of_unread(search.unread)
+    before = {} if many.watch is None else signs_of(_all(_search(many)))
+    total = found if len(first) < _COUNTED else None
+    row = None if many.films is None else FilmRow(_frames)
+
+    def outcomes(pictures: Iterable[Job], films: Iterable[Job]) -> Generator[Outcome]:
+        """Colour pictures, then films: those that are found by then."""
+        yield from colorize_many(colorizer, pictures, steering, options)
+        if many.films is not None and (some := list(films)):
+            work = _film_work(many.films, row)
+            yield from color_many_films(choice.load(), some, steering, options, work)
+
+    code = follow(outcomes(jobs, search.films), total, many.report, search, row=row)
+    note_of_unread(search.unread if many.films else note_of_films_left(search.unread))
     if many.watch is None:
         return code
-    for found in watch(lambda: _search(many), many.watch, before):
-        follow(colorize_many(colorizer, found, steering, options), None, many.report, more=True)
+    for some in watch(lambda: _all(_search(many)), many.watch, before):
+        pictures = [job for job in some if not is_film(job.source)]
+        films = [job for job in some if is_film(job.source)]
+        follow(outcomes(pictures, films), None, many.report, more=True, row=row)
     return code
+
+
+def _all(search: Search) -> Iterator[Job]:
+    """Yield pictures, then films."""
+    yield from search
+    yield from search.films
+
+
+def _film_work(films: FilmOptions, row: FilmRow | None) -> FilmWork:
+    """Return how films are made, with what a person sees of them."""
+
+    def told(forecast: str) -> None:
+        typer.echo(
+            f"koalarize: note: {forecast}; a run that is stopped goes on where it was", err=True
+        )
+
+    def progress(source: Path, at: Progress) -> None:
+        if row is not None:
+            row(source.name, at.done, at.total or None)
+
+    return FilmWork(films, told, progress)
+
+
+def _frames(stage: str, done: int, total: int | None) -> str:
+    del stage
+    return f"{done} frames" if total is None else f"{done} of {max(done, total)} frames"
 
 
 def _led_by(series: Path, colorizer: Colorizer, steering: Steering) -> Steering:
@@ -118,13 +166,18 @@ def _led_by(series: Path, colorizer: Colorizer, steering: Steering) -> Steering:
 
 
 def _search(many: Many) -> Search:
-    return Search(many.inputs, name=many.options.name)
+    return Search(many.inputs, name=many.options.name, films=many.films is not None)
 
 
-def _show_plan(jobs: Iterable[Job], planner: Planner) -> int:
-    """Say on stdout what would be done, a line a picture, and what it would come to."""
+def _show_plan(
+    jobs: Iterable[Job], films: Iterable[Job], planner: Planner, of_films: Planner | None
+) -> int:
+    """Say on stdout what would be done, a line a file, and what it would come to."""
     forecast = Forecast()
-    for job, decided in plan_many(jobs, planner):
+    decisions = plan_many(jobs, planner)
+    if of_films is not None:
+        decisions = chain(decisions, plan_many(films, of_films))
+    for job, decided in decisions:
         if isinstance(decided, Task):
             typer.echo(f"{decided.why.value}: {job.source} -> {decided.target}")
         elif decided.status == "failed":
@@ -132,7 +185,8 @@ def _show_plan(jobs: Iterable[Job], planner: Planner) -> int:
         else:
             typer.echo(f"{decided.reason}: {job.source}")
         forecast.add(decided)
-    typer.echo(forecast.sentence(planner.journals, planner.workers))
+    known = [] if of_films is None else of_films.journals
+    typer.echo(forecast.sentence(planner.journals, planner.workers, known))
     return 1 if forecast.counts["failed"] else 0
 
 

@@ -16,17 +16,17 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from koalarize import __version__
-from koalarize.cli.many_options import (
-    FOLDERS,
-    LAYER,
-    NAME,
-    OVERWRITE,
-    PART,
-    PLAN,
-    Report,
-    Retry,
-    Tolerant,
+from koalarize.cli.folder_options import (
+    AlsoFilms,
+    Journal,
+    Name,
+    Plan,
+    Shard,
+    Times,
+    Watch,
+    Workers,
 )
+from koalarize.cli.many_options import FOLDERS, LAYER, OVERWRITE, Report, Retry, Tolerant
 from koalarize.cli.model_choice import (
     MODELS,
     BlendChroma,
@@ -156,6 +156,12 @@ _InColor = Annotated[
         "--in-color", help="With --export-frames: coloured already.", rich_help_panel=FILMS
     ),
 ]
+_NoPicture = Annotated[
+    bool,
+    typer.Option(
+        "--no-picture", help="Show no picture of it in the terminal.", rich_help_panel=FILMS
+    ),
+]
 _Layer = Annotated[
     bool, LAYER(help="Write only the colours, as a layer for an editor: photo.layer.png.")
 ]
@@ -165,48 +171,6 @@ _Series = Annotated[
         metavar="FOLDER",
         help="Give the same things the same colours as all over this folder, by one palette.",
         rich_help_panel=COLORS,
-    ),
-]
-_Workers = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        max=256,
-        help="Pictures in work at once; one a core.",
-        rich_help_panel=FOLDERS,
-    ),
-]
-_Name = Annotated[
-    str | None,
-    NAME(help="How results are called; photo managers stack '{stem} (color)'. [{stem}.color]"),
-]
-_Journal = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="The journal; usually .koalarize.sqlite beside the results.",
-        rich_help_panel=FOLDERS,
-    ),
-]
-_Plan = Annotated[bool, PLAN(help="Only say what would be done, and how long it would take.")]
-_Part = Annotated[
-    str | None,
-    PART(help="Only part I of N, for machines that share a folder.", rich_help_panel=FOLDERS),
-]
-_Watch = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SECONDS",
-        min=0.05,
-        help="Go on, and look for new pictures this often.",
-        rich_help_panel=FOLDERS,
-    ),
-]
-_Times = Annotated[
-    bool,
-    typer.Option(
-        "--keep-times", help="Results get the times of their pictures.", rich_help_panel=FOLDERS
     ),
 ]
 _Version = Annotated[
@@ -231,21 +195,23 @@ def pictures(
     preview: _Preview = None,
     export_frames: _ExportFrames = None,
     in_color: _InColor = False,
+    no_picture: _NoPicture = False,
     faithful: Faithful = False,
     blend_chroma: BlendChroma = None,
     yes: Yes = False,
     offline: Offline = False,
     layer: _Layer = False,
     series: _Series = None,
-    workers: _Workers = None,
-    name: _Name = None,
-    journal: _Journal = None,
+    films: AlsoFilms = False,
+    workers: Workers = None,
+    name: Name = None,
+    journal: Journal = None,
     report: Report = None,
-    plan: _Plan = False,
+    plan: Plan = False,
     retry_failed: Retry = False,
-    shard: _Part = None,
-    watch: _Watch = None,
-    keep_times: _Times = False,
+    shard: Shard = None,
+    watch: Watch = None,
+    keep_times: Times = False,
     version: _Version = False,
     **asked: object,
 ) -> int:
@@ -256,9 +222,14 @@ def pictures(
         return 2
     if "" in inputs or output == "":
         raise OptionError("a file name is empty: name a picture, a folder or a glob")
-    films = [given for given in inputs if is_film(given) and not Path(given).is_dir()]
-    if not films:
-        _refuse(ctx, FILMS, "is for films but none is named: name one, as `film.mp4`")
+    named = [given for given in inputs if is_film(given) and not Path(given).is_dir()]
+    if films:
+        named = []
+        _check_films(ctx, inputs, {"--compare": compare, "--layer": layer, "--session": session})
+    elif not named:
+        _refuse(
+            ctx, FILMS, "is for films but none is named: name one, or add --films for a folder's"
+        )
     replayed = _replayed(ctx, session)
     if replayed is not None:
         model, steering = replayed.model, replayed.steering
@@ -268,7 +239,7 @@ def pictures(
         check_model(model)
         steering = read_steering(asked)
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
-    if films:
+    if named:
         for_pictures: dict[str, object] = {
             "--session": replayed,
             "--compare": compare,
@@ -276,14 +247,17 @@ def pictures(
             "--layer": layer,
             "--series": series,
         }
-        _check_company(inputs, films, for_pictures, output)
-        _refuse(ctx, FOLDERS, f"is for pictures but `{films[0]}` is a film: leave it out")
+        _check_company(inputs, named, for_pictures, output)
+        _refuse(ctx, FOLDERS, f"is for pictures but `{named[0]}` is a film: leave it out")
         jobs = {"--list-shots": list_shots, "--preview": preview, "--export-frames": export_frames}
         if len(asked_for := [name for name, value in jobs.items() if value]) > 1:
             raise OptionError(f"`{asked_for[0]}` and `{asked_for[1]}` are two jobs: ask for one")
         from koalarize.cli.films import Films, color_films
 
-        wanted = Films(films, output, overwrite, list_shots, preview, export_frames, in_color)
+        wanted = Films(
+            *(named, output, overwrite, list_shots, preview, export_frames, in_color),
+            picture=not no_picture,
+        )
         return color_films(wanted, choice, steering, read_film_options(asked))
     if "-" in inputs or output == "-":
         if compare:
@@ -317,7 +291,19 @@ def pictures(
         layer=layer,
     )
     return color_files(
-        Many(inputs, output, options, report, plan, watch, series), choice, steering, replayed
+        Many(
+            inputs,
+            output,
+            options,
+            report,
+            plan,
+            watch,
+            series,
+            read_film_options(asked) if films else None,
+        ),
+        choice,
+        steering,
+        replayed,
     )
 
 
@@ -333,6 +319,28 @@ def _refuse(ctx: typer.Context, heading: str, reason: str) -> None:
         source = ctx.get_parameter_source(parameter.name or "")
         if source is not None and source.name != "DEFAULT":
             raise OptionError(f"`{parameter.opts[0]}` {reason}")
+
+
+#: Of the options of films, those that say something of one film.
+_OF_ONE_FILM = (
+    *("list_shots", "preview", "export_frames", "in_color"),
+    *("start", "stop", "shots", "frames", "no_picture"),
+)
+
+
+def _check_films(
+    ctx: typer.Context, inputs: Sequence[str], of_pictures: Mapping[str, object]
+) -> None:
+    """Refuse what cannot be asked of all films of a folder."""
+    if film := next((given for given in inputs if is_film(given) and Path(given).is_file()), None):
+        raise OptionError(f"`--films` is for folders but `{film}` is a film: leave `--films` out")
+    for parameter in ctx.command.get_params(ctx):
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in _OF_ONE_FILM and source is not None and source.name != "DEFAULT":
+            raise OptionError(f"`{parameter.opts[0]}` is for one film: name it instead of --films")
+    for option, given in of_pictures.items():
+        if given:
+            raise OptionError(f"`{option}` is for pictures alone: leave it out, or --films")
 
 
 def _check_company(

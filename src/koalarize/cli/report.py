@@ -17,13 +17,21 @@ from typing import TYPE_CHECKING, Protocol
 
 import typer
 
-from koalarize.cli.terminal import named_bar
+from koalarize.cli.terminal import FilmRow, named_bar
+from koalarize.film.names import FILM_EXTENSIONS
 from koalarize.photo.files import HEIF_EXTENSIONS, check_place
 
 if TYPE_CHECKING:
     from koalarize.batch.plan import Outcome
 
-__all__ = ["PassedOver", "follow", "note_of_colors", "note_of_losses", "note_of_unread"]
+__all__ = [
+    "PassedOver",
+    "follow",
+    "note_of_colors",
+    "note_of_films_left",
+    "note_of_losses",
+    "note_of_unread",
+]
 
 #: Notes and failures that are listed at the end, each; a report lists all.
 _MOST_LISTED = 1000
@@ -50,6 +58,7 @@ def follow(
     search: PassedOver | None = None,
     *,
     more: bool = False,
+    row: FilmRow | None = None,
 ) -> int:
     """Go through the outcomes and show each in its place.
 
@@ -62,13 +71,14 @@ def follow(
         report: a file that gets a line of JSON for each outcome and one for the whole.
         search: what found the pictures, with what it passed over.
         more: whether the report goes on with what it holds.
+        row: shows how far a film is, where films are among them.
 
     Returns:
-        The exit code: 1 if a picture failed, else 0.
+        The exit code: 1 if a picture failed or a film is damaged in part, else 0.
     """
     told = _Told()
     quiet = not sys.stdout.isatty()
-    with closing(outcomes), named_bar(total) as advance, _lines(report, more) as write:
+    with closing(outcomes), named_bar(total, row) as advance, _lines(report, more) as write:
         for outcome in outcomes:
             advance(outcome.source.name)
             told.add(outcome)
@@ -86,7 +96,7 @@ def follow(
         _complain(outcome, alone=total == 1)
     if told.left:
         typer.echo(f"koalarize: note: {told.left} more are not listed here: add --report", err=True)
-    return 1 if told.counts["failed"] else 0
+    return 1 if told.counts["failed"] or told.damaged else 0
 
 
 @dataclass
@@ -98,6 +108,7 @@ class _Told:
     tinted: int = 0
     noted: list[Outcome] = field(default_factory=list["Outcome"])
     failed: list[Outcome] = field(default_factory=list["Outcome"])
+    damaged: int = 0
     left: int = 0
     last: Outcome | None = None
 
@@ -105,10 +116,11 @@ class _Told:
         self.counts[outcome.status] += 1
         self.reasons[outcome.status, outcome.reason] += 1
         self.tinted += outcome.had_color
+        self.damaged += outcome.damage is not None
         self.last = outcome
         for wanted, kept in (
             (outcome.status != "skipped" and bool(outcome.notes), self.noted),
-            (outcome.status == "failed", self.failed),
+            (outcome.status == "failed" or outcome.damage is not None, self.failed),
         ):
             if wanted and len(kept) < _MOST_LISTED:
                 kept.append(outcome)
@@ -136,8 +148,8 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
         "status": outcome.status,
         "reason": outcome.reason,
     }
-    if outcome.error:
-        facts["error"] = outcome.error
+    if outcome.error or outcome.damage:
+        facts["error"] = outcome.error or outcome.damage
     if outcome.notes:
         facts["notes"] = list(outcome.notes)
     if outcome.status == "colored":
@@ -176,6 +188,23 @@ def note_of_losses(name: str, notes: tuple[str, ...]) -> None:
         typer.echo(f"koalarize: note: {name}: {'; '.join(notes)}", err=True)
 
 
+def note_of_films_left(unread: Mapping[str, int]) -> dict[str, int]:
+    """Say on stderr how many films of folders were left alone, and what colours them.
+
+    Args:
+        unread: how many files were not read, by ending.
+
+    Returns:
+        The others.
+    """
+    films = sum(count for ending, count in unread.items() if ending in FILM_EXTENSIONS)
+    if films:
+        what = "1 film" if films == 1 else f"{films} films"
+        them = "it" if films == 1 else "them"
+        typer.echo(f"koalarize: note: {what} left alone: --films colours {them}", err=True)
+    return {ending: n for ending, n in unread.items() if ending not in FILM_EXTENSIONS}
+
+
 def note_of_unread(unread: Mapping[str, int]) -> None:
     """Say on stderr how many files of folders were of no kind that is read.
 
@@ -199,6 +228,8 @@ def _summarize(told: _Told) -> None:
         parts = [f"{told.counts['colored']} coloured"] if told.counts["colored"] else []
         if parts and told.tinted:
             parts[0] += f" ({told.tinted} had colours)"
+        if parts and told.damaged:
+            parts[0] += f" ({told.damaged} damaged in part)"
         parts += [f"{count} {reason}" for reason, count in told.by_reason("skipped").items()]
         for reason, count in told.by_reason("failed").items():
             parts.append(f"{count} failed: {reason}" if reason else f"{count} failed")
@@ -210,6 +241,8 @@ def _summarize(told: _Told) -> None:
 
 
 def _complain(outcome: Outcome, *, alone: bool) -> None:
-    reason = " ".join((outcome.error or "failed").split()).removeprefix(f"`{outcome.source}` ")
+    reason = " ".join((outcome.error or outcome.damage or "failed").split()).removeprefix(
+        f"`{outcome.source}` "
+    )
     start = "koalarize: error: " if alone else ""
     typer.echo(f"{start}{outcome.source}: {reason}", err=True)

@@ -9,14 +9,28 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from koalarize.errors import DependencyError, OutputError
 from koalarize.photo.files import check_place
 
-__all__ = ["check_figure", "named_bar", "needs", "progress_bar", "stages"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "FilmRow",
+    "Stages",
+    "check_figure",
+    "check_films",
+    "named_bar",
+    "needs",
+    "progress_bar",
+    "stages",
+]
 
 #: Says how far a stage is, of how much.
 Amount = Callable[[str, int, int | None], str]
@@ -40,6 +54,17 @@ def needs(extra: str) -> Generator[None]:
         raise DependencyError(
             f'this needs `{module}`, which is not installed: pip install "koalarize[{extra}]"'
         ) from error
+
+
+def check_films() -> None:
+    """Check that films can be read here.
+
+    Raises:
+        DependencyError: if the extra is not installed.
+    """
+    with needs("video"):
+        import av  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import cv2  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
 def check_figure(path: Path) -> None:
@@ -71,14 +96,35 @@ def progress_bar() -> Generator[Callable[[int, int], None] | None]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+class FilmRow:
+    """How far the film in work is: a row below the bar of all files, or a line now and then."""
+
+    def __init__(self, amount: Amount) -> None:
+        """Get ready.
+
+        Args:
+            amount: says how far a film is.
+        """
+        self._show = _line_writer(amount)
+
+    def show_by(self, show: Callable[[str, int, int | None], None]) -> None:
+        """Show it by something else from now on."""
+        self._show = show
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        """Show how many frames of a film are done, of how many."""
+        self._show(name, done, total)
+
+
 @contextmanager
-def named_bar(total: int | None) -> Generator[Callable[[str], None]]:
+def named_bar(total: int | None, row: FilmRow | None = None) -> Generator[Callable[[str], None]]:
     """Yield what is called after each picture with its name; a bar only where a person looks.
 
     Args:
         total: how many pictures there are; None where nobody knows yet.
+        row: of the film in work, where films are among them.
     """
-    if (total is not None and total < 2) or not sys.stderr.isatty():
+    if (total is not None and total < 2 and row is None) or not sys.stderr.isatty():
         yield lambda name: None
         return
     from rich.console import Console
@@ -87,6 +133,7 @@ def named_bar(total: int | None) -> Generator[Callable[[str], None]]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        TaskID,
         TextColumn,
         TimeRemainingColumn,
     )
@@ -102,10 +149,20 @@ def named_bar(total: int | None) -> Generator[Callable[[str], None]]:
     )
     with bar:
         task = bar.add_task("", total=total)
+        films: dict[str, TaskID] = {}
 
         def advance(name: str) -> None:
+            if (film := films.pop(name, None)) is not None:
+                bar.remove_task(film)
             bar.update(task, advance=1, description=escape(_short(name)))
 
+        def show(name: str, done: int, total: int | None) -> None:
+            if name not in films:
+                films[name] = bar.add_task(escape(_short(name)))
+            bar.update(films[name], completed=done, total=total)
+
+        if row is not None:
+            row.show_by(show)
         yield advance
 
 
@@ -113,8 +170,25 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 2]}.."
 
 
+@dataclass(frozen=True)
+class Stages:
+    """Shows how far stages are, when it is called with one, how much is done and of how much.
+
+    Attributes:
+        show: does it.
+        console: that has a bar; None where lines are written.
+    """
+
+    show: Callable[[str, int, int | None], None]
+    console: Console | None = None
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Show how far a stage is."""
+        self.show(stage, done, total)
+
+
 @contextmanager
-def stages(amount: Amount) -> Generator[Callable[[str, int, int | None], None]]:
+def stages(amount: Amount) -> Generator[Stages]:
     """Yield what is called with a stage, how much is done and how much there is.
 
     A bar a stage where a person looks; elsewhere a line now and then.
@@ -123,7 +197,7 @@ def stages(amount: Amount) -> Generator[Callable[[str, int, int | None], None]]:
         amount: says how far a stage is.
     """
     if not sys.stderr.isatty():
-        yield _line_writer(amount)
+        yield Stages(_line_writer(amount))
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -145,7 +219,7 @@ def stages(amount: Amount) -> Generator[Callable[[str, int, int | None], None]]:
                 tasks[stage] = bar.add_task(stage, total=total, amount="")
             bar.update(tasks[stage], completed=done, total=total, amount=amount(stage, done, total))
 
-        yield show
+        yield Stages(show, bar.console)
 
 
 def _line_writer(amount: Amount) -> Callable[[str, int, int | None], None]:

@@ -17,13 +17,13 @@ from av.error import FFmpegError
 from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
-from koalarize.errors import OutputError
+from koalarize.errors import OptionError, OutputError
 from koalarize.film.facts import Facts
 from koalarize.film.options import CODECS, FilmOptions
 from koalarize.film.planes import Layout, chroma_planes, layout_of, luma
 from koalarize.film.read import FilmFrame
 
-__all__ = ["Coding", "Encoder", "coding_of", "set_up"]
+__all__ = ["Coding", "Encoder", "check_encoder", "coding_of", "set_up"]
 
 Array = npt.NDArray[Any]
 
@@ -85,7 +85,12 @@ class Coding:
 
 
 def coding_of(facts: Facts, options: FilmOptions) -> Coding:
-    """Choose how a film is coded: its own class of pixels where the codec has it."""
+    """Choose how a film is coded: its own class of pixels where the codec has it.
+
+    Raises:
+        OptionError: if FFmpeg has no such encoder here.
+    """
+    check_encoder(options.codec)
     source = layout_of(facts.pixel_format)
     losses: list[str] = []
     depths = _DEPTHS[options.codec]
@@ -110,6 +115,28 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
         kind = (2, 1) if facts.width % 2 == 0 else (1, 1)
     name = f"yuv{_KINDS[kind]}p" + ("" if depth == 8 else f"{depth}le")
     return Coding(options, facts, source, name, layout_of(name), tuple(losses))
+
+
+def check_encoder(codec: str) -> None:
+    """Check that FFmpeg has an encoder here: one that was built without GPL parts lacks some.
+
+    Raises:
+        OptionError: naming those that it has.
+    """
+    if not _is_here(codec):
+        here = [other for other in CODECS if _is_here(other)]
+        raise OptionError(
+            f"`codec` is `{codec}`, which this installation of FFmpeg cannot encode: use "
+            f"`--codec {' or '.join(here)}`"
+        )
+
+
+def _is_here(codec: str) -> bool:
+    try:
+        av.Codec(CODECS[codec], "w")
+    except ValueError:
+        return False
+    return True
 
 
 def set_up(context: VideoCodecContext, coding: Coding) -> None:

@@ -18,9 +18,10 @@ import numpy as np
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.anchors import export_frames, shots_of
+from koalarize.film.coder import Progress
 from koalarize.film.encode import Coding, Encoder, coding_of
 from koalarize.film.facts import Facts, read_facts
-from koalarize.film.make import Making, Progress
+from koalarize.film.make import Making
 from koalarize.film.names import film_path, work_folder
 from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
 from koalarize.film.parts import Store
@@ -31,7 +32,16 @@ from koalarize.film.write import FORMATS, Held, Span, held_by, write_film
 from koalarize.photo.files import check_output, check_place
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["FilmResult", "color_film", "export_film", "list_shots", "preview_film"]
+__all__ = [
+    "FilmResult",
+    "Outlook",
+    "check_steering",
+    "color_film",
+    "export_film",
+    "list_shots",
+    "look_at",
+    "preview_film",
+]
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,39 @@ class FilmResult:
     resumed: int = 0
     damaged: tuple[tuple[float, float], ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a film's result before the film is coloured.
+
+    Attributes:
+        ending: of its file.
+        frames: how many of it are wanted, as far as anything says.
+        seconds: how long they last.
+        pixels: of a frame.
+    """
+
+    ending: str
+    frames: int
+    seconds: float
+    pixels: int
+
+
+def look_at(source: Path, options: FilmOptions = PLAIN_FILM) -> Outlook:
+    """Look at a film without reading it through.
+
+    Raises:
+        FilmError: if it cannot be read.
+    """
+    facts = read_facts(source)
+    path, _ = _target(coding_of(facts, options), None)
+    seconds = facts.seconds
+    if options.stop is not None:
+        seconds = min(seconds, options.stop)
+    seconds = max(0.0, seconds - (options.start or 0.0))
+    frames = round(facts.frames * seconds / facts.seconds) if facts.seconds else facts.frames
+    return Outlook(path.suffix, frames, seconds, facts.width * facts.height)
 
 
 def color_film(
@@ -86,7 +129,7 @@ def color_film(
         OutputError: if the result cannot be written; nothing is left half-written under its name.
         OptionError: if something cannot be asked of a film.
     """
-    _check_steering(steering)
+    check_steering(steering)
     facts = read_facts(source)
     coding = coding_of(facts, options)
     path, held = _target(coding, target)
@@ -125,8 +168,12 @@ def color_film(
     )
 
 
-def _check_steering(steering: Steering) -> None:
-    """Refuse what has no meaning for a film."""
+def check_steering(steering: Steering) -> None:
+    """Refuse what has no meaning for a film.
+
+    Raises:
+        OptionError: naming the option.
+    """
     if steering.hints:
         raise OptionError(
             "`--hint` is for pictures: of a film, hints stand in the list that --list-shots writes"
@@ -226,7 +273,7 @@ def preview_film(
         FilmError: if the film cannot be read.
         OutputError: if the sheet cannot be written.
     """
-    _check_steering(steering)
+    check_steering(steering)
     path = preview_path(source) if target is None else target
     check_output(path, source=source, overwrite=overwrite or target is None)
     sheet = preview(colorizer, read_facts(source), steering, options, count)
@@ -285,6 +332,6 @@ def export_film(
         OutputError: if the pictures cannot be written, or are there already.
         OptionError: if something cannot be asked of a film.
     """
-    _check_steering(steering)
+    check_steering(steering)
     facts = read_facts(source)
     return export_frames(colorizer, facts, folder, steering, options, overwrite=overwrite)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,20 +20,21 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import FilmError, OutputError
 from koalarize.film.anchors import Shots, anchor_ab
 from koalarize.film.ask import Asker, small_size
+from koalarize.film.coder import Coder, Progress
 from koalarize.film.encode import Coding, Encoder
 from koalarize.film.flow import Seen, see
 from koalarize.film.lead import Led, ShotFrames
 from koalarize.film.levels import Levels
 from koalarize.film.paint import Painter
-from koalarize.film.parts import Part, PartWriter, Store
+from koalarize.film.parts import Part, Store, times_of
 from koalarize.film.read import FilmFrame, Reading
-from koalarize.film.shots import LOOK_AHEAD, CutFinder, thumbnail
+from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.film.steady import Settled, State, Steady
 from koalarize.film.track import track
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
 
-__all__ = ["Making", "Progress"]
+__all__ = ["Making"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -44,21 +44,6 @@ LEAST_PART = 48
 #: Frames: a part ends at the next key frame; also an encoder's longest group.
 MOST_PART = 250
 _WARM_UP = 14  # frames before a part that the finder of cuts must have seen
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a film is.
-
-    Attributes:
-        done: frames.
-        total: frames, as far as anybody knows; 0 where nothing says.
-        bytes: coded so far.
-    """
-
-    done: int
-    total: int
-    bytes: int
 
 
 @dataclass
@@ -81,7 +66,6 @@ class Making:
         store: keeps the parts.
         progress: called after each frame.
         shots: what a person says of them; None where cuts are to be found.
-        parts: all that the film needs, after ``run``.
         cuts: seconds at which shots begin, of what was read now.
         asked: how many frames the network looked at.
         resumed: frames that were there from an earlier run.
@@ -94,7 +78,6 @@ class Making:
     store: Store
     progress: Callable[[Progress], None] | None = None
     shots: Shots | None = None
-    parts: list[Part] = field(default_factory=list[Part])
     cuts: list[float] = field(default_factory=list[float])
     asked: int = 0
     resumed: int = 0
@@ -112,12 +95,10 @@ class Making:
         )
         planes = (-(-facts.height // target.down), -(-facts.width // target.across))
         self._painter = Painter(levels, planes, interlaced=facts.interlaced)
+        self._coder = Coder(self.coding, self._painter, self.store, self.progress)
         self._asker = Asker(self.colorizer, facts)
         self._steady = Steady(self._ask, self.coding.options.steadiness, self._lead)
         self._looker = Encoder(self.coding)
-        self._encoder: Encoder | None = None
-        self._writer: PartWriter | None = None
-        self._kept = self._bytes = 0  # frames and bytes of the parts, counted as they come
         self._open: deque[_Open] = deque()
         self._since = 0
         self._carried: State | None = None
@@ -129,6 +110,11 @@ class Making:
         self._led: ShotFrames | None = None
         self._ahead = Reading(facts).between(self.coding.options.start, self.coding.options.stop)
         self._next: FilmFrame | None = None  # of those ahead, the one that was read too far
+
+    @property
+    def parts(self) -> list[Part]:
+        """The parts that the film needs; all of them after ``run``."""
+        return self._coder.parts
 
     def run(self) -> None:
         """Make the parts that are not there yet.
@@ -148,8 +134,7 @@ class Making:
                 "space; what is coloured already is kept, and the same command goes on from there"
             ) from error
         finally:
-            if self._writer is not None:
-                self._writer.__exit__(None, None, None)
+            self._coder.stop()
             if self._led is not None:
                 self._led.close()
             if not self.parts:
@@ -166,9 +151,13 @@ class Making:
         return _Open(frame, shown, see(self._painter.lightness(shown[1], *self._size)))
 
     def _run(self) -> None:
+        if self.shots is not None:
+            self._run_listed()
+            return
         finder = CutFinder(since=self.parts[-1].since if self.parts else 0)
         waiting: deque[_Open] = deque()
-        for frame in self._frames():
+        known = times_of(self.parts) if self.parts and self.parts[-1].sound else []
+        for frame in self._frames(known, _WARM_UP):
             if frame.number < self._first - _WARM_UP:
                 continue
             one = self._look(frame)
@@ -176,23 +165,47 @@ class Making:
                 finder.warm(thumbnail(one.seen.lightness))
                 continue
             waiting.append(one)
-            if self.shots is not None:
-                if len(waiting) > LOOK_AHEAD:
-                    self._take_listed(waiting.popleft())
-                continue
             for cut in finder.push(thumbnail(one.seen.lightness)):
                 self._take(waiting.popleft(), cut=cut)
-        if self.shots is None:
-            for cut in finder.finish():
-                self._take(waiting.popleft(), cut=cut)
-        while waiting:
-            self._take_listed(waiting.popleft())
+        for cut in finder.finish():
+            self._take(waiting.popleft(), cut=cut)
         self._end_shot(least=0)
 
-    def _frames(self) -> Iterator[FilmFrame]:
-        """Yield the frames that are wanted, numbered from 0; note when they end."""
+    def _run_listed(self) -> None:
+        """Make the shots of a person's list that are not there yet."""
+        frames = self._frames()
+        while (frame := next(frames, None)) is not None:
+            if frame.number < self._first:
+                continue
+            if self._take_listed(frame) and self._first > frame.number:
+                frames = self._later(frame) or frames
+        self._end_shot(least=0)
+
+    def _later(self, frame: FilmFrame) -> Iterator[FilmFrame] | None:
+        """Return the frames behind the parts that are there, if a frame is far from them."""
+        if not (self.parts[-1].sound and self.reading.is_sound):
+            return None
+        reading = Reading(self.coding.facts, self.reading.index)
+        stop = self.coding.options.stop
+        found = reading.going_on(times_of(self.parts), 1, stop, self._seconds(frame))
+        if found is None:
+            return None
+        self.reading = reading
+        return self._noting_end(found)
+
+    def _frames(self, known: Sequence[int] = (), again: int = 0) -> Iterator[FilmFrame]:
+        """Yield the frames that are wanted, numbered from 0; note when they end.
+
+        Args:
+            known: times of the first of them, which need not be read.
+            again: how many of those, the last, must be read all the same.
+        """
         options = self.coding.options
-        for frame in self.reading.between(options.start, options.stop):
+        frames = self.reading.going_on(known, again, options.stop) if known else None
+        yield from self._noting_end(frames or self.reading.between(options.start, options.stop))
+
+    def _noting_end(self, frames: Iterator[FilmFrame]) -> Iterator[FilmFrame]:
+        for frame in frames:
             self.end = frame.pts + (frame.duration or self.reading.step)
             yield frame
 
@@ -258,7 +271,7 @@ class Making:
             self._led = None
         assert self.shots is not None
         anchors = self.shots.anchors.get(number)
-        if not anchors or (self._first > first and not self.parts[-1].open):  # it is there already
+        if not anchors or self._is_whole(first):
             return
         facts, size = self.coding.facts, self._size
         led = self._led = ShotFrames(first, size, self.store.folder)
@@ -284,33 +297,46 @@ class Making:
         """Take over the parts that are there already from a frame on."""
         found = self.store.parts(first, self._key)
         for part in found:
-            self._keep(part)
+            self._coder.keep(part)
         frames = sum(part.frames for part in found)
         self.resumed += frames
         self._first = first + frames
         if found and found[-1].open:
             self._carried = self.store.state(found[-1])
 
-    def _keep(self, part: Part) -> None:
-        """Count a part among those that the film needs."""
-        self.parts.append(part)
-        self._kept += part.frames
-        self._bytes += part.size
-
-    def _take_listed(self, one: _Open) -> None:
-        """Take a frame of a film whose shots a person has listed."""
-        assert self.shots is not None
-        number = self._shot_of(one.frame)
+    def _take_listed(self, frame: FilmFrame) -> bool:
+        """Take a frame of a film whose shots a person has listed; return whether it begins one."""
+        number, first = self._shot_of(frame), frame.number
         cut = number != self._shot
         if cut:
             self._end_shot(least=0)
-            self._shot, self._now = number, self.shots.shots[number].steering(self.steering)
-            made_of = f"{self.shots.key(number)} {self.steering!r}"
-            self._key = hashlib.sha256(made_of.encode()).hexdigest()
-            self._reuse(one.frame.number)
-            self._lead_shot(number, one.frame.number)
-        if one.frame.number >= self._first:
-            self._take(one, cut=cut)
+            self._reuse_shot(number, first)
+            while self._is_whole(first) and self.store.parts(self._first, self._key_of(number + 1)):
+                number, first = number + 1, self._first
+                self._reuse_shot(number, first)
+            self._lead_shot(number, first)
+        if frame.number >= self._first:
+            self._take(self._look(frame), cut=cut)
+        return cut
+
+    def _reuse_shot(self, number: int, first: int) -> None:
+        """Begin a listed shot with its parts that are there already."""
+        assert self.shots is not None
+        self._shot, self._key = number, self._key_of(number)
+        self._now = self.shots.shots[number].steering(self.steering)
+        self._reuse(first)
+
+    def _is_whole(self, first: int) -> bool:
+        """Tell whether all of the listed shot that begins at a frame is there already."""
+        return self._first > first and not self.parts[-1].open
+
+    def _key_of(self, number: int) -> str:
+        """Return what a listed shot is made of; nothing is made of one that there is not."""
+        assert self.shots is not None
+        if number >= len(self.shots.shots):
+            return ""
+        made_of = f"{self.shots.key(number)} {self.steering!r}"
+        return hashlib.sha256(made_of.encode()).hexdigest()
 
     def _take(self, one: _Open, *, cut: bool) -> None:
         """Take a frame of which it is known whether it begins a shot."""
@@ -328,14 +354,14 @@ class Making:
             return
         held = self._led is not None and number in self._led.held
         self._settle(self._steady.push(number, one.seen, cut=False, key=held))
-        writer, carried = self._writer, self._steady.state
-        if writer is not None and writer.frames >= MOST_PART and carried is not None:
+        carried = self._steady.state
+        if self._coder.frames >= MOST_PART and carried is not None:
             self._close(carried)
 
     def _end_shot(self, *, least: int) -> None:
         """Settle what is open; end the part if it has frames enough."""
         self._settle(self._steady.finish())
-        if self._writer is not None and self._writer.frames >= least:
+        if self._coder.frames >= max(1, least):
             self._close(None)
 
     def _settle(self, settled: Sequence[Settled]) -> None:
@@ -343,49 +369,10 @@ class Making:
         for one in settled:
             ready = self._open.popleft()
             assert ready.frame.number == one.number
-            if self._writer is None or self._encoder is None:
-                self._writer = self.store.begin(one.number, self._key)
-                self._encoder = Encoder(self.coding)
-            cb, cr = self._painter.chroma(ready.shown[1], one.ab, one.seen.lightness)
-            for packet in self._encoder.encode(ready.frame, ready.shown, cb, cr):
-                self._writer.add(packet)
-            self._writer.frames += 1
-            self._report(self._writer)
+            self._coder.add(ready.frame, ready.shown, one.seen.lightness, one.ab, self._key)
 
     def _close(self, carried: State | None) -> None:
         """End the part that is being made."""
-        writer, encoder = self._writer, self._encoder
-        assert writer is not None
-        assert encoder is not None
-        for packet in encoder.finish():
-            writer.add(packet)
         since = self._since - len(self._open)
-        self._keep(writer.commit(encoder.header, since=since, state=carried))
-        self._writer = self._encoder = None
-        self._check_room()
-
-    def _check_room(self) -> None:
-        """Stop before hours of work where the disk will not hold the film and its parts.
-
-        Raises:
-            OutputError: if it will not.
-        """
-        made, done = self._bytes, self._kept
-        whole = made * max(done, self.coding.facts.frames) / max(1, done)
-        options = self.coding.options
-        if options.start is not None or options.stop is not None:
-            whole = made  # nobody has counted the frames of a span
-        free = shutil.disk_usage(self.store.folder).free
-        needed = 2 * whole - made
-        if needed > free:
-            raise OutputError(
-                f"the film will need about {needed / 1e9:.2f} GB more but only {free / 1e9:.2f} GB "
-                f"are free at `{self.store.folder.parent}`: make room, or name another place with "
-                "-o; the same command goes on from there"
-            )
-
-    def _report(self, writer: PartWriter) -> None:
-        if self.progress is None:
-            return
-        coded, done = self._bytes + writer.size, self._kept + writer.frames
-        self.progress(Progress(done, self.coding.facts.frames, coded))
+        sound = self.reading.is_sound and all(part.sound for part in self.parts[-1:])
+        self._coder.close(since=since, state=carried, sound=sound)

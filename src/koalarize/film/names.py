@@ -9,7 +9,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["FILM_EXTENSIONS", "film_path", "is_film", "may_move", "work_folder"]
+__all__ = [
+    "FILM_EXTENSIONS",
+    "FILM_RESULTS",
+    "film_path",
+    "is_film",
+    "may_move",
+    "work_folder",
+]
 
 #: Extensions that are taken for films.
 FILM_EXTENSIONS = frozenset(
@@ -45,7 +52,7 @@ FILM_EXTENSIONS = frozenset(
 #: Extensions of pictures that may hold an animation.
 _ANIMATIONS = frozenset({".gif", ".webp", ".png", ".apng", ".avif"})
 #: Containers that are written as they come; every other one becomes Matroska.
-_SAME = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
+FILM_RESULTS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 
 
 def is_film(path: str | os.PathLike[str]) -> bool:
@@ -69,16 +76,19 @@ def may_move(path: Path) -> bool:
         return False
 
 
-def film_path(source: str | os.PathLike[str], container: str | None = None) -> Path:
+def film_path(
+    source: str | os.PathLike[str], container: str | None = None, *, suffix: str = ".color"
+) -> Path:
     """Return where the coloured version of a film goes: ``film.mp4`` -> ``film.color.mp4``.
 
     Args:
         source: the film.
         container: the ending to give it; its own, or ``.mkv`` where its own is not written.
+        suffix: what stands before the ending.
     """
     path = Path(source)
-    own = path.suffix if path.suffix.lower() in _SAME else ".mkv"
-    return path.with_name(f"{path.stem}.color{container or own}")
+    own = path.suffix if path.suffix.lower() in FILM_RESULTS else ".mkv"
+    return path.with_name(f"{path.stem}{suffix}{container or own}")
 
 
 def work_folder(target: Path) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from av.stream import Stream
 from koalarize.errors import OutputError
 from koalarize.film.steady import State
 
-__all__ = ["Coded", "Part", "PartWriter", "Store"]
+__all__ = ["Coded", "Part", "PartWriter", "Store", "times_of"]
 
 _FILM = "film.json"
 _LOCK = "lock"
@@ -58,6 +59,8 @@ class Part:
         open: whether the shot goes on behind it.
         header: of the encoder, hexadecimal.
         packets: in the order of coding.
+        sound: whether nothing was wrong with the film up to its end, so that a later run need not
+            read that again.
     """
 
     key: str
@@ -67,6 +70,7 @@ class Part:
     open: bool
     header: str
     packets: tuple[Coded, ...]
+    sound: bool = False
 
     @property
     def size(self) -> int:
@@ -135,6 +139,25 @@ class Store:
                 packet.pts, packet.duration, packet.is_keyframe = one.pts, one.duration, one.key
                 yield packet
 
+    def check_room(self, made: int, whole: float) -> None:
+        """Check that the disk holds a film and its parts.
+
+        Args:
+            made: bytes of the parts so far.
+            whole: bytes that all will have.
+
+        Raises:
+            OutputError: if it does not.
+        """
+        free = shutil.disk_usage(self.folder).free
+        needed = 2 * whole - made
+        if needed > free:
+            raise OutputError(
+                f"the film will need about {needed / 1e9:.2f} GB more but only {free / 1e9:.2f} GB "
+                f"are free at `{self.folder.parent}`: make room, or name another place with "
+                "-o; the same command goes on from there"
+            )
+
     def begin(self, first: int, key: str) -> PartWriter:
         """Begin a part."""
         return PartWriter(self._file(first, ""), first, key)
@@ -168,6 +191,11 @@ class Store:
         for path in self.folder.iterdir():
             if path.suffix in _ENDINGS and path.stem.isdigit():
                 path.unlink()
+
+
+def times_of(parts: Sequence[Part]) -> list[int]:
+    """Return the times of all frames of some parts, rising, ticks of the film's time base."""
+    return sorted(packet.pts for part in parts for packet in part.packets)
 
 
 def _locked(folder: Path) -> TextIO | None:
@@ -224,13 +252,14 @@ class PartWriter:
         self._stream.write(data)
         self.size += len(data)
 
-    def commit(self, header: bytes, *, since: int, state: State | None) -> Part:
+    def commit(self, header: bytes, *, since: int, state: State | None, sound: bool) -> Part:
         """End the part: from now on it is there.
 
         Args:
             header: of the encoder.
             since: frames from the last cut to the end.
             state: what the shot carries on, if it goes on.
+            sound: whether nothing was wrong with the film up to here.
         """
         part = Part(
             self._key,
@@ -240,6 +269,7 @@ class PartWriter:
             state is not None,
             header.hex(),
             tuple(self._packets),
+            sound,
         )
         self._stream.flush()
         os.fsync(self._stream.fileno())

@@ -82,8 +82,51 @@ class Reading:
             start: seconds of the first frame; None from the beginning.
             stop: seconds before which it ends; None to the end.
         """
-        number = 0
-        for frame in self._since(start):
+        yield from self._numbered(self._since(start), start, stop)
+
+    def going_on(
+        self, known: Sequence[int], again: int, stop: float | None, at: float | None = None
+    ) -> Iterator[FilmFrame] | None:
+        """Return the frames of a span of which the first are known, without decoding those.
+
+        Args:
+            known: ticks of the frames from the span's beginning on, rising.
+            again: how many of them, the last, are wanted all the same.
+            stop: as ``between`` takes it.
+            at: seconds up to which the film has been read; None: nothing of it.
+
+        Returns:
+            Frames numbered from the span's beginning; None where the film must be read from there,
+            since it cannot be sought in, or since that saves little.
+        """
+        place = len(known) - again
+        if place <= 0 or not self._is_far(float(known[place] * self.facts.time_base), at):
+            return None
+        if at is not None:  # it will be asked again, of later frames
+            self.index = self.index or _index(self.facts)
+        index = self.index or _index(self.facts, float(known[-1] * self.facts.time_base))
+        if index is None or index.between(known[0], known[-1]) != list(known):
+            return None
+        entry = index.entry(known[place])
+        for last, pts in itertools.pairwise(known):
+            if entry is not None and pts <= entry:
+                self._watch(last, pts, self.step)
+        frames = self._sought(index, known[place])
+        return None if frames is None else self._numbered(frames, None, stop, place)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing was wrong with the frames so far."""
+        return not (self.damaged or self.resized or self.retimed)
+
+    def _numbered(
+        self,
+        frames: Iterator[FilmFrame],
+        start: float | None,
+        stop: float | None,
+        number: int = 0,
+    ) -> Iterator[FilmFrame]:
+        for frame in frames:
             seconds = float(frame.pts * self.facts.time_base)
             if stop is not None and seconds >= stop - 1e-6:
                 return
@@ -92,24 +135,33 @@ class Reading:
                 number += 1
 
     def _since(self, start: float | None) -> Iterator[FilmFrame]:
-        """Yield frames from shortly before a time on, or from the beginning."""
-        if start is not None and start - self.facts.begin > _SEEK_FROM:
+        """Return frames from shortly before a time on, or from the beginning."""
+        if start is not None and self._is_far(start):
             index = self.index or _index(self.facts, start)
             ticks = math.ceil(Fraction(start - 1e-6) / self.facts.time_base)
-            entry = None if index is None else index.entry(ticks)
-            if index is not None and entry is not None:
-                frames = self.frames(entry)
-                try:
-                    first = _sought(frames, index, entry, ticks)
-                except _ElsewhereError:
-                    frames.close()
-                    self.damaged, self.resized, self.retimed = [], 0, 0
-                    self._even = self._uneven = 0
-                else:
-                    yield first
-                    yield from frames
-                    return
-        yield from self.frames()
+            found = None if index is None else self._sought(index, ticks)
+            if found is not None:
+                return found
+        return self.frames()
+
+    def _is_far(self, seconds: float, at: float | None = None) -> bool:
+        """Tell whether it takes long to read up to a time, from another or from the beginning."""
+        return seconds - (self.facts.begin if at is None else at) > _SEEK_FROM
+
+    def _sought(self, index: Index, ticks: int) -> Iterator[FilmFrame] | None:
+        """Return the frames from a time on; None where seeking cannot be trusted."""
+        entry = index.entry(ticks)
+        if entry is None:
+            return None
+        frames = self.frames(entry)
+        try:
+            first = _sought(frames, index, entry, ticks)
+        except _ElsewhereError:
+            frames.close()
+            self.damaged, self.resized, self.retimed = [], 0, 0
+            self._even = self._uneven = 0
+            return None
+        return itertools.chain([first], frames)
 
     def frames(self, entry: int | None = None) -> Generator[FilmFrame]:
         """Yield every frame that can be decoded, in the order of showing.

@@ -37,6 +37,10 @@ class Index:
         place = bisect.bisect_right(self.keys, ticks) - _MARGIN
         return self.keys[place] if place > 0 else None
 
+    def between(self, first: int, last: int) -> list[int]:
+        """Return the times from one to another, both included."""
+        return self.times[bisect.bisect_left(self.times, first) : bisect.bisect(self.times, last)]
+
     def next(self, ticks: int) -> int | None:
         """Return the time of the first frame at or behind a time; None where there is none."""
         place = bisect.bisect_left(self.times, ticks)

@@ -24,6 +24,7 @@ from koalarize.film.encode import Coding, set_up
 from koalarize.film.facts import NOT_FILMS, Facts, open_film
 from koalarize.film.options import CODECS
 from koalarize.film.parts import Part, Store
+from koalarize.photo.files import put_in_place
 
 __all__ = ["FORMATS", "Held", "Span", "held_by", "write_film"]
 
@@ -207,7 +208,7 @@ def write_film(
                 _write(temporary, target, store, parts, coding, held, span, end)
             if target.exists() and not overwrite:
                 raise OutputError(f"`{target}` has appeared meanwhile: choose another name.")
-            temporary.replace(target)
+            put_in_place(temporary, target)  # the parts are thrown away after it
         finally:
             temporary.unlink(missing_ok=True)
     except (FFmpegError, OSError) as error:

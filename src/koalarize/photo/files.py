@@ -31,6 +31,7 @@ __all__ = [
     "extension_of",
     "make_folder",
     "output_path",
+    "put_in_place",
     "read_extensions",
     "sha256_of",
     "sweep_parts",
@@ -245,6 +246,18 @@ def write_bytes(
             "check the folder's permissions and free space, or choose another folder."
         ) from error
     return path
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Bring a file to the disk, give it its name, and bring the name to the disk.
+
+    Raises:
+        OSError: if that cannot be done.
+    """
+    with temporary.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
 
 
 def _sweep_once(folder: Path) -> None:

@@ -23,8 +23,8 @@ from koalarize.web.studio.film_store import Film, FilmShot, Render
 from koalarize.web.studio.problems import Problem
 
 if TYPE_CHECKING:
+    from koalarize.film.coder import Progress
     from koalarize.film.facts import Facts
-    from koalarize.film.make import Progress
 
 __all__ = ["colored", "facts_of", "frame_of", "list_of", "look", "target_of"]
 

@@ -49,7 +49,12 @@ export class Copying {
     this.others = others;
     this.list.replaceChildren(
       ...others.map((photo) =>
-        h("label", { class: "check" }, h("input", { type: "checkbox", checked: true }), photo.name),
+        h(
+          "label",
+          { class: "check" },
+          h("input", { type: "checkbox", checked: true }),
+          photo.title,
+        ),
       ),
     );
     $("#copy-hints-row").hidden = active.edit.hints.length === 0;

@@ -57,7 +57,7 @@ export class Film {
       tile.classList.toggle("failed", Boolean(photo.failure));
       tile.classList.toggle("unsaved", photo.unsaved);
       const state = photo.failure ? ", cannot be used" : photo.unsaved ? ", unsaved changes" : "";
-      button.setAttribute("aria-label", photo.name + state);
+      button.setAttribute("aria-label", photo.title + state);
       if (photo === active) tile.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
     this.#colourOthers();
@@ -82,7 +82,7 @@ export class Film {
       {
         class: "remove",
         type: "button",
-        "aria-label": `Remove ${photo.name}`,
+        "aria-label": `Remove ${photo.title}`,
         title: "Remove",
         onclick: () => this.#remove(photo),
       },
@@ -93,7 +93,7 @@ export class Film {
       {
         class: "tile",
         type: "button",
-        title: photo.name,
+        title: photo.title,
         onclick: () => this.studio.select(photo),
       },
       h("canvas", { width: SIDE, height: SIDE }),
@@ -105,7 +105,7 @@ export class Film {
 
   #remove(photo) {
     const sure =
-      !photo.unsaved || confirm(`${photo.name} has unsaved changes. Remove it from the page?`);
+      !photo.unsaved || confirm(`${photo.title} has unsaved changes. Remove it from the page?`);
     if (sure) this.studio.remove(photo);
   }
 

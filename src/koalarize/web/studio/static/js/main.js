@@ -89,7 +89,7 @@ function showPhoto() {
   $("#empty").hidden = Boolean(photo);
   $("#notice").hidden = true;
   showTitle();
-  document.title = photo ? `${photo.name} – Koalarize studio` : "Koalarize studio";
+  document.title = photo ? `${photo.title} – Koalarize studio` : "Koalarize studio";
   $("#progress").hidden = !photo || Boolean(photo.failure) || Boolean(photo.info);
   if (photo?.failure) {
     viewer.setPhoto(1, 1);
@@ -124,7 +124,7 @@ function showTitle() {
   const { width, height } = photo?.edit.crop ?? (photo?.info ? photo : {});
   const size = width ? `${width} × ${height}${own}` : "";
   $("#photo-title").replaceChildren(
-    ...(photo ? [h("strong", {}, photo.name), h("span", {}, size)] : []),
+    ...(photo ? [h("strong", {}, photo.title), h("span", {}, size)] : []),
   );
 }
 

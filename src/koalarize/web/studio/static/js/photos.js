@@ -87,6 +87,11 @@ export class Photo extends EventTarget {
     this.pictures = {}; // bitmaps that `previews.js` keeps
   }
 
+  /** What people are told it is called: the frame of a shot is no file of theirs. */
+  get title() {
+    return this.film ? this.name.replace(/\.png$/, "") : this.name;
+  }
+
   /** Whether it lies on its side compared with its file. */
   get aside() {
     return this.edit.turn % 180 !== 0;

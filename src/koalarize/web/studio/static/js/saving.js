@@ -116,7 +116,7 @@ export class Saving {
       this.#tried(photo, (id) => api.preview(id, { steering, side: SIDE, grey }, signal));
     const [before, after] = [await show(true), await show(false)];
     const name = `${photo.name.replace(/\.[^.]*$/, "")}.before-after.${ending}`;
-    download(await make(before, after, photo.name), name);
+    download(await make(before, after, photo.title), name);
     return name;
   }
 
@@ -139,7 +139,7 @@ export class Saving {
         done.push([photo, edit]);
       } catch (error) {
         if (error.name === "AbortError") throw error;
-        failed.push(`${photo.name}: ${error.detail || error.message}`);
+        failed.push(`${photo.title}: ${error.detail || error.message}`);
       }
     }
     if (zip.count) download(zip.blob(), "koalarize.zip");

@@ -1,0 +1,222 @@
+"""Films among many files: decided first, then made one after the other, each by all cores.
+
+Not here: how a film is coloured (``film``), pictures (``run``). A film is one job: it goes on after
+its last whole part when a run was stopped, and bears no mark, so the journal alone knows it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from koalarize.batch.find import Job
+from koalarize.batch.forecast import Forecast
+from koalarize.batch.journal import Made, Stamp
+from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
+from koalarize.batch.run import closing, failed_at
+from koalarize.batch.standing import Judge, journal_name
+from koalarize.errors import OptionError
+from koalarize.film.options import FilmOptions
+from koalarize.photo.provenance import Provenance
+from koalarize.steering.steering import Steering
+
+if TYPE_CHECKING:
+    from koalarize.colorizer.colorizer import Colorizer
+    from koalarize.film.coder import Progress
+    from koalarize.film.film import FilmResult
+
+__all__ = ["FilmWork", "color_many_films", "film_planner"]
+
+#: What a film is called of which some seconds could not be read.
+_DAMAGED = "damaged in part"
+
+
+def _nobody(*_: object) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class FilmWork:
+    """How films among many files are made, and who is told.
+
+    Attributes:
+        options: how each is made.
+        told: called with the forecast of all, before the first is made.
+        progress: called with a film and how far it is.
+    """
+
+    options: FilmOptions
+    told: Callable[[str], None] = _nobody
+    progress: Callable[[Path, Progress], None] = _nobody
+
+
+def film_planner(
+    colorizer: Colorizer,
+    steering: Steering,
+    options: BatchOptions,
+    films: FilmOptions,
+    *,
+    plan_only: bool = False,
+) -> Planner:
+    """Return what decides about films, job by job.
+
+    Args:
+        colorizer: colours pictures.
+        steering: what is asked of every film.
+        options: where the results go.
+        films: how films are made.
+        plan_only: write nothing.
+
+    Raises:
+        OptionError: if something cannot be asked of a film.
+    """
+    from koalarize.film.encode import check_encoder
+    from koalarize.film.film import check_steering
+
+    check_steering(steering)
+    check_encoder(films.codec)
+    asked = _asked(colorizer.provenance(steering), films)
+    return Planner(options, asked, plan_only=plan_only, films=films)
+
+
+def _asked(asked: Provenance, films: FilmOptions) -> Provenance:
+    """Return model, weights and settings, those of films among them."""
+    how = films.coding() | {"one_palette": films.one_palette}
+    return dataclasses.replace(asked, settings=f"{asked.settings} {json.dumps(how)}")
+
+
+def color_many_films(
+    colorizer: Colorizer,
+    jobs: Iterable[Job],
+    steering: Steering,
+    options: BatchOptions,
+    work: FilmWork,
+) -> Generator[Outcome]:
+    """Colour films; what becomes of each is decided before the first is made.
+
+    Args:
+        colorizer: best one that has all threads.
+        jobs: ``Search.films``.
+        steering: what is asked of every film.
+        options: where the results go.
+        work: how films are made, and who is told.
+
+    Yields:
+        One ``Outcome`` a film, but for those of other shards; first of those that need no work.
+
+    Raises:
+        OptionError: if something cannot be asked of a film.
+        OutputError: if the journal cannot be used.
+    """
+    planner = film_planner(colorizer, steering, options, work.options)
+    with closing(planner):
+        tasks: list[tuple[Judge | None, Task]] = []
+        forecast = Forecast()
+        for job in jobs:
+            decided = planner.decide(job)
+            if isinstance(decided, Task):
+                forecast.add(decided)
+                tasks.append((planner.known(job), decided))
+            elif decided is not None:
+                yield _noted(planner.known(job), decided)
+        if tasks:
+            work.told(forecast.sentence([], planner.workers, planner.journals))
+        for judge, task in tasks:
+            yield _made(colorizer, judge, task, steering, options, work)
+
+
+def _made(
+    colorizer: Colorizer,
+    judge: Judge | None,
+    task: Task,
+    steering: Steering,
+    options: BatchOptions,
+    work: FilmWork,
+) -> Outcome:
+    """Make a film; the journal knows of it before and after, whenever the process ends."""
+    from koalarize.film.film import color_film
+
+    start = time.perf_counter()
+    try:
+        of = Stamp.of(task.source, hashed=True)
+        _note(judge, task, of, None, 0.0)
+        task.target.parent.mkdir(parents=True, exist_ok=True)
+        result = color_film(
+            colorizer,
+            task.source,
+            task.target,
+            steering,
+            work.options,
+            overwrite=task.overwrite,
+            progress=lambda at: work.progress(task.source, at),
+        )
+        if options.keep_times:
+            facts = task.source.stat()
+            os.utime(result.path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        seconds = time.perf_counter() - start
+        # First as it stands: to hash hours of film takes time, in which a process may be killed.
+        for hashed in (False, True):
+            stamp = Stamp.of(result.path, hashed=hashed)
+            _note(judge, task, of, stamp, 0.0 if result.resumed else seconds)
+    except OptionError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other films go on
+        return _noted(judge, failed_at(task, error, time.perf_counter() - start))
+    outcome = Outcome(
+        task.source,
+        result.path,
+        "colored",
+        seconds=seconds,
+        notes=(*task.notes, *result.notes),
+        reason=task.why.value,
+        stamps=(of, stamp),
+        damage=_damage(result),
+    )
+    return _noted(judge, outcome)
+
+
+def _damage(result: FilmResult) -> str | None:
+    """Say which seconds of a film could not be read."""
+    from koalarize.film.shot_list import clock
+
+    if not result.damaged:
+        return None
+    spans = [f"{clock(begin)} to {clock(end)}" for begin, end in result.damaged]
+    what = "is" if len(spans) == 1 else "are"
+    return f"{_listed(spans)} {what} damaged and could not be read whole; the rest is coloured"
+
+
+def _listed(spans: Sequence[str]) -> str:
+    most = 5
+    more = f" and {len(spans) - most} more spans" if len(spans) > most else ""
+    return ", ".join(spans[:most]) + more
+
+
+def _note(judge: Judge | None, task: Task, of: Stamp, result: Stamp | None, seconds: float) -> None:
+    """Note a film in its journal, on the disk."""
+    if judge is None or judge.journal is None:
+        return
+    made = Made(journal_name(task.source), judge.settings, of, result, seconds)
+    if result is None:
+        judge.journal.begin(task.target, made)
+    else:
+        judge.journal.finish(task.target, made)
+        judge.journal.commit()
+
+
+def _noted(judge: Judge | None, outcome: Outcome) -> Outcome:
+    """Note what failed, or is damaged in part, in its journal."""
+    if judge is not None and judge.journal is not None:
+        source = journal_name(outcome.source)
+        if outcome.status == "failed":
+            judge.journal.fail(source, outcome.reason, outcome.error or "")
+        elif outcome.damage is not None:
+            judge.journal.fail(source, _DAMAGED, outcome.damage)
+        judge.journal.commit()
+    return outcome

@@ -1,0 +1,142 @@
+"""Frames whose colours are known, on their way into the coded parts of a film.
+
+Not here: colours (``film.make``), how a part lies on the disk (``film.parts``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from koalarize.film.encode import Coding, Encoder
+from koalarize.film.paint import Painter
+from koalarize.film.parts import Part, PartWriter, Store
+from koalarize.film.read import FilmFrame
+from koalarize.film.steady import State
+
+__all__ = ["Coder", "Progress"]
+
+Array = npt.NDArray[Any]
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a film is.
+
+    Attributes:
+        done: frames.
+        total: frames, as far as anybody knows; 0 where nothing says.
+        bytes: coded so far.
+        lightness: L* of the frame that was coded last, (h, w), on the small grid.
+        ab: its colours there, (2, h, w).
+    """
+
+    done: int
+    total: int
+    bytes: int
+    lightness: Float32 | None = field(default=None, compare=False, repr=False)
+    ab: Float32 | None = field(default=None, compare=False, repr=False)
+
+
+class Coder:
+    """Codes the frames of a film into parts.
+
+    Attributes:
+        parts: those that the film needs, so far.
+    """
+
+    def __init__(
+        self,
+        coding: Coding,
+        painter: Painter,
+        store: Store,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            coding: of the film.
+            painter: makes chroma of ab.
+            store: keeps the parts.
+            progress: called after each frame.
+        """
+        self.parts: list[Part] = []
+        self._coding, self._painter, self._store = coding, painter, store
+        self._progress = progress
+        self._encoder: Encoder | None = None
+        self._writer: PartWriter | None = None
+        self._kept = self._bytes = 0  # frames and bytes of the parts, counted as they come
+
+    @property
+    def frames(self) -> int:
+        """How many frames the part that is being made has; 0 where there is none."""
+        return 0 if self._writer is None else self._writer.frames
+
+    def keep(self, part: Part) -> None:
+        """Count a part among those that the film needs."""
+        self.parts.append(part)
+        self._kept += part.frames
+        self._bytes += part.size
+
+    def add(
+        self,
+        frame: FilmFrame,
+        shown: tuple[av.VideoFrame, Array],
+        lightness: Float32,
+        ab: Float32,
+        key: str,
+    ) -> None:
+        """Colour and code a frame.
+
+        Args:
+            frame: the frame.
+            shown: its luma, as ``Encoder.luma`` gives it.
+            lightness: L* on the small grid.
+            ab: its colours there.
+            key: what the part is made of, if one begins here.
+        """
+        if self._writer is None or self._encoder is None:
+            self._writer = self._store.begin(frame.number, key)
+            self._encoder = Encoder(self._coding)
+        cb, cr = self._painter.chroma(shown[1], ab, lightness)
+        for packet in self._encoder.encode(frame, shown, cb, cr):
+            self._writer.add(packet)
+        self._writer.frames += 1
+        if self._progress is not None:
+            done, coded = self._kept + self._writer.frames, self._bytes + self._writer.size
+            self._progress(Progress(done, self._coding.facts.frames, coded, lightness, ab))
+
+    def close(self, *, since: int, state: State | None, sound: bool) -> None:
+        """End the part that is being made, as ``PartWriter.commit`` does.
+
+        Raises:
+            OutputError: if the disk will not hold the film and its parts.
+        """
+        writer, encoder = self._writer, self._encoder
+        assert writer is not None
+        assert encoder is not None
+        for packet in encoder.finish():
+            writer.add(packet)
+        self.keep(writer.commit(encoder.header, since=since, state=state, sound=sound))
+        self._writer = self._encoder = None
+        self._check_room()
+
+    def stop(self) -> None:
+        """Leave the part that is being made."""
+        if self._writer is not None:
+            self._writer.__exit__(None, None, None)
+
+    def _check_room(self) -> None:
+        """Stop before hours of work where the disk will not hold the film and its parts."""
+        made, done = self._bytes, self._kept
+        whole = made * max(done, self._coding.facts.frames) / max(1, done)
+        options = self._coding.options
+        if options.start is not None or options.stop is not None:
+            whole = made  # nobody has counted the frames of a span
+        self._store.check_room(made, whole)
