@@ -206,6 +206,10 @@ def test_the_journal_stands_where_it_is_asked(tmp_path: Path, red):
     (tmp_path / "odd").write_text("no journal")
     (outcome,) = run(red, tmp_path / "box", journal=tmp_path / "odd")
     assert "--journal" in (outcome.error or "")
+    data = (tmp_path / "own.sqlite").read_bytes()  # with what is no text where its tables are named
+    (tmp_path / "odd").write_bytes(data.replace(b"CREATE TABLE", b"CREATE\xa3TABLE"))
+    (outcome,) = run(red, tmp_path / "box", journal=tmp_path / "odd")
+    assert "cannot be opened" in (outcome.error or "")
 
 
 def test_a_moved_box_is_still_known(tmp_path: Path, red, lost):

@@ -15,7 +15,7 @@ from koalarize import color
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
-from koalarize.errors import OptionError, OutputError
+from koalarize.errors import OptionError, OutputError, PhotoError
 from koalarize.film.film import color_film, list_shots
 from koalarize.film.flow import Flow, see
 from koalarize.film.names import work_folder
@@ -313,10 +313,16 @@ def test_what_cannot_stand_in_a_list(tmp_path, changes, said):
 
 
 def test_what_is_no_list(tmp_path):
-    (tmp_path / "a.json").write_text("[]")
-    for path in (tmp_path / "a.json", tmp_path / "none.json"):
-        with pytest.raises(OptionError, match="list"):
+    path = tmp_path / "a.json"
+    for text in ("[]", '{"shots": 5}', '{"shots": "ab"}', "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(OptionError, match="no list of shots"):
             read_shots(path)
+    with pytest.raises(OptionError, match="list"):
+        read_shots(tmp_path / "none.json")
+    path.write_text('{"shots": [{"from": 0, "to": 1, "reference": "a\\u0000"}]}')
+    with pytest.raises(PhotoError, match="NUL"):
+        read_shots(path)
 
 
 def test_the_command_lists_and_previews(tmp_path, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from koalarize.engines.session import Session, open_session
 from koalarize.models.store import find_model
+from koalarize.photo.shortage import webp_size
 
 resource = pytest.importorskip("resource", reason="limits of a process are a matter of Unix")
 
@@ -62,3 +63,53 @@ def test_a_network_that_cannot_be_loaded(monkeypatch):
     monkeypatch.setattr(onnxruntime, "InferenceSession", loading)
     with pytest.raises(MemoryError):
         open_session(find_model("koala"), trusted=True)
+
+
+READ = """
+import resource, sys
+from PIL import Image
+from koalarize.errors import PhotoError
+from koalarize.photo.photo import Photo
+Image.init()
+import tifffile
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (30 << 20), -1))
+for path in sys.argv[1:]:
+    for tolerant in (False, True):
+        try:
+            Photo.read(path, tolerant=tolerant)
+        except PhotoError as error:
+            print(path, error)
+"""
+KINDS = {
+    "plain.webp": {"quality": 5, "method": 0},
+    "lossless.webp": {"lossless": True, "method": 0},
+    "a.avif": {"speed": 10, "quality": 5},
+    "a.jp2": {"quality_layers": [500]},
+    "progressive.jpg": {"progressive": True},
+    "a.jpg": {},
+    "a.png": {"compress_level": 1},
+    "a.tif": {},
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts addresses so")
+def test_no_decoder_calls_too_little_memory_damage(tmp_path):
+    """Some say no more of it than of a damaged file; nothing is filled up with `--tolerant`."""
+    for name, options in KINDS.items():
+        Image.new("RGB", (4000, 3000), (90, 80, 70)).save(tmp_path / name, **options)
+    command = [sys.executable, "-c", READ, *(str(tmp_path / name) for name in KINDS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert len(said) == 2 * len(KINDS)
+    assert all("4000 × 3000 pixels) does not fit in memory" in line for line in said), said
+
+
+def test_the_size_that_a_webp_states(tmp_path):
+    image = Image.new("RGBA", (301, 97), (1, 2, 3, 4))
+    for number, options in enumerate(({}, {"lossless": True}, {"exif": b"Exif\0\0"})):
+        shown = image if number else image.convert("RGB")
+        shown.save(tmp_path / "a.webp", **options)
+        assert webp_size((tmp_path / "a.webp").read_bytes()[:30]) == (301, 97)
+    assert webp_size(b"RIFF\0\0\0\0WEBPVP8X") is None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from koalarize.photo.provenance import (
     Provenance,
     holds_mark,
     is_marked,
+    mark_of,
     read_mark,
     sealed,
     unsealed,
@@ -146,6 +150,59 @@ def test_xmp_that_would_outgrow_a_jpeg_loses_its_padding_or_the_mark():
     assert b"Seal" in (MADE.mark(padded) or b"")
     full = OWN.format(f' dc:rights="{"x" * 64_900}"/>').encode()
     assert MADE.mark(full) is None
+
+
+def test_much_xmp_is_sealed_in_a_png():
+    """The checksum of a chunk of any length is that of the sealed chunk."""
+    much = OWN.format(f' dc:rights="{"x" * 300_000}"/>').encode()
+    marked = photo(MADE.mark(much))
+    data = sealed(marked.encode(np.repeat(marked.pixels[..., None], 3, -1), format="png"))
+    again = Photo.read(data)
+    assert again.notes == ()
+    assert unsealed(again.metadata.xmp or b"") == marked.metadata.xmp
+    found = mark_of(data)
+    assert found is not None
+    assert found.untouched
+
+
+def test_what_looks_like_a_mark_before_it_changes_nothing():
+    other = b'koalarize:Seal="%s" koalarize:Model="other"' % (b"1" * 64)
+    xmp = b'<rdf:RDF a="b"%s></rdf:RDF><rdf:RDF></rdf:RDF>' % other
+    marked = photo(MADE.mark(xmp))
+    data = sealed(marked.encode(np.repeat(marked.pixels[..., None], 3, -1), format="tif"))
+    found = mark_of(data)
+    assert found is not None
+    assert (found.untouched, found.provenance) == (True, MADE)
+
+
+SPACE = b" " * 300_000
+HOSTILE = {
+    "no end behind the white space": b"<rdf:RDF></rdf:RDF>" + SPACE,
+    "white space": b"<rdf:RDF>" + SPACE + b"</rdf:RDF>",
+    "white space where IPTC is named": b'xmlns:I="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+    + SPACE
+    + b"</rdf:RDF>",
+    "descriptions without an end": b"<rdf:Description " * 20_000 + b"</rdf:RDF>",
+    "many names of one space": b"".join(
+        b'xmlns:I%d="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"' % n for n in range(5000)
+    )
+    + b"</rdf:RDF>",
+}
+HASTE = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+from test_provenance import HOSTILE, MADE
+sys.exit(MADE.mark(HOSTILE[sys.argv[1]]) is None)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are a matter of Unix")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_xmp_is_read_again_and_again(name: str):
+    """Each takes milliseconds; hours where every byte is looked at once for every other."""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    command = [sys.executable, "-c", HASTE, name]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=True)
 
 
 def test_files_without_a_mark(tmp_path: Path):

@@ -106,7 +106,7 @@ class Journal:
             )
             if name == ":memory:" or not readonly:
                 self._database.executescript(_TABLES)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, UnicodeError, OSError) as error:
             raise OutputError(
                 f"the journal `{path}` cannot be opened ({error}): name another with --journal"
             ) from error
@@ -179,10 +179,10 @@ class Journal:
     def _do(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         try:
             return self._database.execute(query, values)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:  # a damaged one holds any bytes
             raise self._trouble(error) from error
 
-    def _trouble(self, error: sqlite3.Error) -> OutputError:
+    def _trouble(self, error: sqlite3.Error | UnicodeError) -> OutputError:
         return OutputError(
             f"the journal `{self._path}` cannot be used ({error}): name another with --journal"
         )

@@ -115,11 +115,11 @@ def read_shots(path: Path) -> list[Shot]:
     try:
         facts: Any = json.loads(path.read_text(encoding="utf-8"))
         entries = cast("list[dict[str, Any]]", facts["shots"])
-        if not entries:
+        if not entries or not isinstance(cast(object, entries), list):
             raise ValueError("it has no shot")
     except OSError as error:
         raise OptionError(f"the list `{path}` cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise OptionError(
             f"`{path}` is no list of shots ({error}): let --list-shots write one, and edit that"
         ) from error

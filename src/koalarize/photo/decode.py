@@ -18,8 +18,17 @@ from koalarize.errors import PhotoError
 from koalarize.photo.encode8 import Packing
 from koalarize.photo.frames import Frame, frame_of
 from koalarize.photo.metadata import Metadata
-from koalarize.photo.read import DECODE_ERRORS, damaged, dpi_of, exif_of, pixels_of, upright
+from koalarize.photo.read import (
+    DECODE_ERRORS,
+    damaged,
+    dpi_of,
+    exif_of,
+    pixels_of,
+    too_large,
+    upright,
+)
 from koalarize.photo.samples import Samples, srgb_of_samples
+from koalarize.photo.shortage import is_short
 
 __all__ = [
     "CALLED",
@@ -28,7 +37,6 @@ __all__ = [
     "Limits",
     "check_size",
     "decode_image",
-    "too_large",
     "turned",
 ]
 
@@ -139,6 +147,8 @@ def decode_image(
     except MemoryError as error:
         raise too_large(image.size, name) from error
     except DECODE_ERRORS as error:
+        if is_short(kind, image.size, error):
+            raise too_large(image.size, name) from MemoryError(str(error))
         raise PhotoError(damaged(name, error)) from error
     packing = _packing_of(image, beside)
     if own:
@@ -224,10 +234,3 @@ def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
             f"{name} has {width} × {height} = {width * height:,} pixels but at most "
             f"{max_pixels:,} are read: make it smaller, or raise `max_pixels`."
         )
-
-
-def too_large(size: tuple[int, int], name: str) -> PhotoError:
-    """Return the error for a picture that memory does not hold."""
-    return PhotoError(
-        f"{name} ({size[0]} × {size[1]} pixels) does not fit in memory: make it smaller."
-    )

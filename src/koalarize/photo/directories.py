@@ -25,6 +25,8 @@ _SIZES = {1: 1, 2: 1, 6: 1, 7: 1, **_SWAPPED, 5: 8, 10: 8}
 _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _MOST_DIRECTORIES = 10_000
 _MOST_FIELDS = 4096
+#: Of all directories of a file together, each as often as it is read: directories may overlap.
+_MOST_FIELDS_IN_ALL = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class TiffReader:
             ValueError: if it is none of a TIFF file.
         """
         self._stream = stream
+        self._fields = 0
         self._end = stream.seek(0, io.SEEK_END)
         head = self._bytes(0, 8)
         self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
@@ -97,6 +100,9 @@ class TiffReader:
         count = self._number(code, at)
         if count > _MOST_FIELDS:
             raise ValueError(f"{count} fields in one directory")
+        self._fields += count
+        if self._fields > _MOST_FIELDS_IN_ALL:
+            raise ValueError(f"more than {_MOST_FIELDS_IN_ALL} fields")
         start = at + struct.calcsize(code)
         fields: dict[int, Field] = {}
         for entry in range(start, start + width * count, width):

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from koalarize.photo.files import FORMATS
 from koalarize.photo.jpeg_segments import XMP_ROOM
+from koalarize.photo.png_chunks import SIGNATURE
 
 __all__ = [
     "Mark",
@@ -42,14 +43,22 @@ _TOKEN = f'="{_SPACE}"'.encode()
 _SEAL = b'koalarize:Seal="'
 _DIGITS = 64
 _OPEN_SEAL = _SEAL + b"0" * _DIGITS
+# None of these looks at any byte more than a few times, whatever XMP a stranger sends: what begins
+# with white space begins where that begins, and what may be long ends at a sign of its own.
+_EMPTY = re.compile(rb"<rdf:Description\b[^<>]*/>\s*")
+_OWN_SPACE = re.compile(rb"xmlns:koalarize=[\"']urn:koalarize:1:[\"']")
 _OWN = re.compile(
-    rb"<rdf:Description\b[^>]*?xmlns:koalarize=[\"']urn:koalarize:1:[\"'][^>]*?/>\s*"
-    rb"|\s+koalarize:\w+\s*=\s*(?:\"[^\"]*\"|'[^']*')"
+    rb"(?<!\s)\s+koalarize:\w+\s*=\s*(?:\"[^\"]*\"|'[^']*')"
     rb"|<koalarize:(\w+)>[^<]*</koalarize:\1>\s*"
 )
 _FIELD = re.compile(rb"koalarize:(\w+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)')|>([^<]*)<)")
 _ABOUT = re.compile(rb"rdf:about=(\"[^\"]*\"|'[^']*')")
-_PADDING = re.compile(rb"\s+(<\?xpacket\s+end)")
+_PACKET_END = re.compile(rb"<\?xpacket\s+end")
+_SOURCE_TYPE = re.compile(
+    rb"(?<!\s)\s+(\w+):DigitalSourceType\s*=\s*[\"']([^\"']*)[\"']"
+    rb"|<(\w+):DigitalSourceType>([^<]*)</\3:DigitalSourceType>"
+    rb"|<(\w+):DigitalSourceType\s+rdf:resource=[\"']([^\"']*)[\"']\s*/>"
+)
 _PACKET = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
@@ -57,7 +66,6 @@ _PACKET = (
     b'</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
 )
 _END = b"</rdf:RDF>"
-_PNG_XMP = b"iTXtXML:com.adobe.xmp\0"
 #: How XML writes what would end an attribute or be changed in it; "&" is first. The module of the
 #: standard library that does this loads its web client too.
 _ESCAPES = (
@@ -112,7 +120,7 @@ class Provenance:
         Returns:
             None if the XMP has no place for it, or grew beyond what a JPEG file holds.
         """
-        packet = _OWN.sub(b"", xmp) if xmp else _PACKET
+        packet = _OWN.sub(b"", _EMPTY.sub(_unless_own, xmp)) if xmp else _PACKET
         place = packet.rfind(_END)
         if place < 0:
             return None
@@ -122,7 +130,7 @@ class Provenance:
         about = found[1] if found else b'""'
         packet = packet[:place] + self._description(about, before) + packet[place:]
         if len(packet) > XMP_ROOM:
-            packet = _PADDING.sub(rb"\n\1", packet)
+            packet = _unpadded(packet)
         return packet if len(packet) <= XMP_ROOM or len(xmp or b"") > XMP_ROOM else None
 
     def _description(self, about: bytes, before: str | None) -> bytes:
@@ -170,20 +178,33 @@ def _unquoted(text: str) -> str:
     return text
 
 
+def _unless_own(found: re.Match[bytes]) -> bytes:
+    """Return an empty description, or nothing if it is one of ours."""
+    return b"" if _OWN_SPACE.search(found[0]) else found[0]
+
+
+def _unpadded(packet: bytes) -> bytes:
+    """Return XMP without the white space before its end, which is room for changes."""
+    found = _PACKET_END.search(packet)
+    if found is None:
+        return packet
+    return packet[: found.start()].rstrip() + b"\n" + packet[found.start() :]
+
+
 def _without_source_type(packet: bytes) -> tuple[bytes, str | None]:
     """Return XMP without IPTC's source type, and what that was."""
     before: str | None = None
-    for prefix in set(re.findall(rb"xmlns:(\w+)=[\"']" + re.escape(_IPTC.encode()), packet)):
-        name = prefix + b":DigitalSourceType"
-        forms = re.compile(
-            rb"\s+%b\s*=\s*[\"']([^\"']*)[\"']" % name
-            + rb"|<%b>([^<]*)</%b>" % (name, name)
-            + rb"|<%b\s+rdf:resource=[\"']([^\"']*)[\"']\s*/>" % name
-        )
-        for found in forms.finditer(packet):
-            before = next(value for value in found.groups() if value is not None).decode()
-        packet = forms.sub(b"", packet)
-    return packet, before
+    prefixes = set(re.findall(rb"xmlns:(\w+)=[\"']" + re.escape(_IPTC.encode()), packet))
+
+    def leave(found: re.Match[bytes]) -> bytes:
+        nonlocal before
+        prefix, value = next((found[n], found[n + 1]) for n in (1, 3, 5) if found[n] is not None)
+        if prefix not in prefixes:
+            return found[0]
+        before = value.decode("utf-8", "replace")
+        return b""
+
+    return _SOURCE_TYPE.sub(leave, packet), before
 
 
 def holds_mark(name: str | PurePath) -> bool:
@@ -219,8 +240,9 @@ def mark_of(data: bytes | mmap.mmap) -> Mark | None:
     at = data.find(_TOKEN)
     if at < 0:
         return None
-    first = max(0, at - XMP_ROOM)
-    packet = data[max(first, data.rfind(b"<rdf:RDF", first, at)) : at + 2 * XMP_ROOM]
+    # What stands before may look like a mark; ours is in or below the tag that names it.
+    begin = max(0, at - XMP_ROOM, data.rfind(b"<", max(0, at - XMP_ROOM), at))
+    packet = data[begin : at + 2 * XMP_ROOM]
     fields: dict[str, str] = {}
     for found in _FIELD.finditer(packet[: packet.find(_END) if _END in packet else None]):
         value = next((part for part in found.groups()[1:] if part is not None), b"")
@@ -233,7 +255,7 @@ def mark_of(data: bytes | mmap.mmap) -> Mark | None:
         fields.get("Settings", ""),
         fields.get("Source"),
     )
-    seal = data.find(_SEAL) + len(_SEAL)
+    seal = data.find(_SEAL, begin) + len(_SEAL)
     untouched = seal >= len(_SEAL) and fields.get("Seal") == _digest([data], seal)
     return Mark(made, untouched)
 
@@ -305,14 +327,13 @@ def _update(digest: _Hash, part: _Data, start: int, stop: int) -> None:
 
 def _png_crc(part: _Data, at: int, digits: bytes) -> tuple[int, bytes] | None:
     """Return where the checksum of the PNG chunk with the seal stands, and what it becomes."""
-    if bytes(part[:4]) != b"\x89PNG":
+    if bytes(part[: len(SIGNATURE)]) != SIGNATURE:
         return None
-    head = bytes(part[max(0, at - 2 * XMP_ROOM) : at])
-    name = head.rfind(_PNG_XMP)
-    if name < 4:
+    start, end = 0, len(SIGNATURE) - 4
+    while end + 4 <= at:
+        start = end + 4
+        end = start + 8 + int.from_bytes(part[start : start + 4], "big")
+    if not start or at < start + 8 or at + _DIGITS > end or end + 4 > len(part):
         return None
-    first = at - len(head) + name
-    (size,) = struct.unpack(">I", head[name - 4 : name])
-    end = first + 4 + size
-    chunk = bytes(part[first:at]) + digits + bytes(part[at + _DIGITS : end])
+    chunk = bytes(part[start + 4 : at]) + digits + bytes(part[at + _DIGITS : end])
     return end, struct.pack(">I", zlib.crc32(chunk))

@@ -22,6 +22,7 @@ from PIL import Image
 from koalarize.errors import PhotoError
 from koalarize.photo.exif_block import corrected
 from koalarize.photo.profiles import pixels_to_srgb, strip_to_srgb
+from koalarize.photo.shortage import is_short, webp_size
 from koalarize.photo.sources import head_apart
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "open_image",
     "pixels_of",
     "pixels_of_array",
+    "too_large",
     "upright",
     "wide_to_uint16",
 ]
@@ -95,6 +97,10 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
                 if accept and isinstance(error, SyntaxError):
                     failed = f"{kind} ({str(error).rstrip('.')})"
             except DECODE_ERRORS as error:
+                stream.seek(0)
+                size = webp_size(stream.read(30)) if kind == "WEBP" else None
+                if size is not None and is_short(kind, size, error):
+                    raise too_large(size, name) from MemoryError(str(error))
                 raise PhotoError(damaged(name, error)) from error
     if failed:
         raise PhotoError(
@@ -129,6 +135,14 @@ def damaged(name: str, error: BaseException) -> str:
     return (
         f"{name} is damaged or cut short ({why}): copy it again from where it came from, "
         "or read what there is of it with `--tolerant`."
+    )
+
+
+def too_large(size: tuple[int, int], name: str) -> PhotoError:
+    """Return the error for a picture that memory does not hold."""
+    return PhotoError(
+        f"{name} ({size[0]} × {size[1]} pixels) does not fit in memory: close other programs, or "
+        "make it smaller."
     )
 
 

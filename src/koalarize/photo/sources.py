@@ -42,10 +42,17 @@ def opened(path: Path) -> Generator[BinaryIO]:
         PhotoError: if it cannot be read, also later.
     """
     try:
-        with path.open("rb") as stream:
+        with _checked(path).open("rb") as stream:
             yield stream
     except OSError as error:
         raise PhotoError(_unreadable(path, error)) from error
+
+
+def _checked(path: Path) -> Path:
+    """Return a path that may be that of a file; one with a NUL is none."""
+    if "\0" in str(path):
+        raise PhotoError(f"`{str(path)!r}` holds a NUL, which no file's name does: check it.")
+    return path
 
 
 def _unreadable(path: Path, error: OSError) -> str:

@@ -85,7 +85,7 @@ def _later(stream: BinaryIO, name: str, limits: Limits, first: Decoded) -> Itera
             try:
                 shown = decode_image(next(frames), label, limits, own=False)
             except (PhotoError, *DECODE_ERRORS, StopIteration) as error:
-                if limits.tolerant:
+                if limits.tolerant and not isinstance(error.__cause__, MemoryError):
                     return
                 if isinstance(error, PhotoError):
                     raise
@@ -102,7 +102,13 @@ def _mended(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     except PhotoError as error:
         if not isinstance(error.__cause__, DECODE_ERRORS):
             raise
-        shown = _completed(stream, name, limits)
+        try:
+            shown = _completed(stream, name, limits)
+        except MemoryError as short:
+            raise PhotoError(
+                f"{name} is cut short, and does not fit in memory to be completed: close other "
+                "programs, or make it smaller."
+            ) from short
         if shown is None:
             raise
         return shown
@@ -175,7 +181,9 @@ def _completed(stream: BinaryIO, name: str, limits: Limits) -> Decoded | None:
         size = _size_of(stream, name, limits)
         check_size(size, name, limits.max_pixels)
         shown = _decode_whole(io.BytesIO(completed(stream, size)), name, limits)
-    except (PhotoError, *DECODE_ERRORS):
+    except (PhotoError, *DECODE_ERRORS) as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise MemoryError from error
         return None
     note = "it is cut short: what is missing of it is filled up"
     return dataclasses.replace(shown, notes=(*shown.notes, note))

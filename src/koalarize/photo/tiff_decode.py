@@ -12,10 +12,10 @@ import struct
 from typing import BinaryIO, cast
 
 from koalarize.errors import PhotoError
-from koalarize.photo.decode import Decoded, Limits, check_size, decode_image, too_large, turned
+from koalarize.photo.decode import Decoded, Limits, check_size, decode_image, turned
 from koalarize.photo.directories import Directory, TiffReader
 from koalarize.photo.metadata import dpi_of_tiff, exif_of_tiff, metadata_of_tiff
-from koalarize.photo.read import DECODE_ERRORS, damaged, open_image
+from koalarize.photo.read import DECODE_ERRORS, damaged, open_image, too_large
 from koalarize.photo.samples import srgb_of_samples
 from koalarize.photo.tiff_pixels import pages_of, pillow_lacks, read_samples
 

@@ -12,8 +12,10 @@ from cluster_parts import picture, results, rows_of, run, told
 from PIL import Image
 
 from fakes import Reddener
+from koalarize.batch.cluster.results import RESULTS, Row, read_parts, write_part
 from koalarize.batch.cluster.rows import Columns
-from koalarize.errors import DataError
+from koalarize.batch.cluster.stores import LocalStore
+from koalarize.errors import DataError, OutputError
 from koalarize.steering.steering import Steering
 
 BOLD = Steering(vividness=1.3)
@@ -156,3 +158,21 @@ def test_a_damaged_table_is_an_error(tmp_path: Path, red: Reddener):
     (tmp_path / "in.parquet").write_bytes(b"no table")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         run(red, tmp_path / "in.parquet", tmp_path / "out", columns=COLUMNS)
+
+
+@pytest.mark.parametrize("old", [b"key", b"a.png"])
+def test_a_table_of_damaged_words_is_an_error(tmp_path: Path, red: Reddener, old: bytes):
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"key": ["a.png"], "image": [encoded()]}), path, compression="none")
+    path.write_bytes(path.read_bytes().replace(old, b"\xff" * len(old)))
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        run(red, path, tmp_path / "out", columns=COLUMNS)
+
+
+def test_rows_of_damaged_words_are_an_error(tmp_path: Path):
+    store = LocalStore(str(tmp_path), tmp_path)
+    write_part(store, "a", [Row("a.png", None, "failed")])
+    part = tmp_path / RESULTS / "a.parquet"
+    part.write_bytes(part.read_bytes().replace(b"settings", b"\xff" * 8))
+    with pytest.raises(OutputError, match="cannot be read"):
+        list(read_parts(store, ["a"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,10 @@ from koalarize.lab.training.shrink import shrink
 from koalarize.lab.training.train import train
 from runs import RECIPES, make_photos
 
+#: A kilobyte that stands for ten thousand million words.
+LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in pairwise("abcdefghij")
+)
 #: An extractor that is small and needs no download.
 LIGHT = {"network.options.extractor": "test_efficientnet", "network.options.pretrained": "false"}
 EVERY_RECIPE = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
@@ -168,6 +173,14 @@ class TestRecipe:
             ("precision: fp8", "`precision` is 'fp8': use auto, bf16, fp16 or fp32"),
             ("- 1", "must hold keys and values, as recipes/koala.yaml does"),
             ("a: [", "is not YAML"),
+            ("name: 2001-99-99", "is not YAML: a value is not what its tag says: month"),
+            ("steps: !!int many", "is not YAML: a value is not what its tag says"),
+            ("name: !!bool maybe", "is not YAML: a value is not what its tag says"),
+            ("name: !!timestamp maybe", "is not YAML: a value is not what its tag says"),
+            pytest.param("[" * 5000, "is not YAML: .* nested too deeply", id="deep"),
+            ("2001-01-01: 3", "`2001-01-01` in line 1 .* a timestamp but a key must be a word"),
+            ("data: &d {train: *d}", "aliases stand for more than 100,000 values"),
+            pytest.param(LAUGHS, "aliases stand for more than 100,000 values", id="laughs"),
             ("steps: 1\nseed: 2\nsteps: 3", "`steps` stands twice in .*line 1 and line 3"),
             ("data: {limit: 1, limit: 2}", "`limit` stands twice in .*line 1 and line 1"),
             ("optimizer: {learning_rate: '1e-3'}", "`optimizer.learning_rate` is '1e-3' but must"),

@@ -168,7 +168,7 @@ def read_parts(store: Store, names: Iterable[str]) -> Iterator[list[Row]]:
                         for batch in file.iter_batches(_MERGED_ROWS // 8):
                             found = cast("list[dict[str, Any]]", batch.to_pylist())
                             yield [Row.from_json(plain) for plain in found]
-                except (ArrowException, KeyError, TypeError, OSError) as error:
+                except (ArrowException, KeyError, TypeError, ValueError, OSError) as error:
                     raise OutputError(
                         f"`{RESULTS}/{name}.parquet` in `{store.address}` cannot be read "
                         f"({error}): remove it; what it told of is then looked at again"

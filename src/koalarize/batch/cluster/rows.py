@@ -108,7 +108,7 @@ class Tables:
                     if given == len(rows):
                         return
             raise OSError(f"`{table}` has fewer rows than it had")
-        except (ArrowException, OSError) as error:
+        except (ArrowException, ValueError, KeyError, TypeError, OSError) as error:
             for _ in rows[given:]:
                 yield OSError(f"`{table}` cannot be read: {error}")
 
@@ -142,7 +142,7 @@ class Tables:
                     else:
                         found = _texts(file.iter_batches(4096, [group], [wanted]), wanted)
                     yield from self._entries(item, file, group, found)
-        except ArrowException as error:
+        except (ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"`{item.key}` cannot be read as Parquet: {error}") from error
 
     def _entries(
@@ -159,7 +159,10 @@ class Tables:
                     sniffed = _all_bytes(file, group, self.columns.image)
                 data = b""
                 while place < row:
-                    data, place = next(sniffed), place + 1
+                    found = next(sniffed, None)
+                    if found is None:
+                        raise ValueError("its columns have different lengths")
+                    data, place = found, place + 1
                 name += _ending_of(data)
             # A table is rewritten as a whole, so its version is that of each row.
             yield Entry(key, item.version, name, item.key, group, row, problem)

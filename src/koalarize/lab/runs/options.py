@@ -25,6 +25,11 @@ __all__ = ["build", "read_yaml"]
 Kind = TypeVar("Kind")
 Place = tuple[int | str, ...]
 
+#: What a recipe may hold, its aliases written out.
+_MOST_VALUES = 100_000
+_KEY_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")
+)
 #: What a value must be, by pydantic's name of the fault.
 _RULES = {
     "int_type": "be of type int",
@@ -42,10 +47,44 @@ def read_yaml(text: str) -> object:
     """Read YAML; ``1e-3`` is a number.
 
     Raises:
-        yaml.YAMLError: if it is not YAML.
-        OptionError: if a key stands twice in one place.
+        yaml.YAMLError: if it is not YAML, or a value is not what its tag says.
+        OptionError: if a key stands twice in one place, is no word, or aliases make it endless.
     """
-    return yaml.load(text, _Loader)
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _count(node, {})
+        return loader.construct_document(node)
+    except RecursionError as error:
+        raise yaml.YAMLError("its lists and keys are nested too deeply") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise yaml.YAMLError(f"a value is not what its tag says: {error}") from error
+    finally:
+        loader.dispose()
+
+
+def _count(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Return how many values a node stands for, each alias written out.
+
+    Raises:
+        OptionError: if there are too many, or no end of them.
+    """
+    if id(node) not in counted:
+        counted[id(node)] = _MOST_VALUES  # for itself, if it is met below
+        inner: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            inner = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            inner = node.value
+        counted[id(node)] = 1 + sum(_count(part, counted) for part in inner)
+    if counted[id(node)] > _MOST_VALUES:
+        raise OptionError(
+            f"the recipe's aliases stand for more than {_MOST_VALUES:,} values: write out what is "
+            "meant"
+        )
+    return counted[id(node)]
 
 
 class _Loader(yaml.SafeLoader):
@@ -55,6 +94,11 @@ class _Loader(yaml.SafeLoader):
         lines: dict[tuple[str, str], int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
+            if key.tag not in _KEY_TAGS and key.tag != "tag:yaml.org,2002:merge":
+                raise OptionError(
+                    f"`{key.value}` in line {line} of the recipe is a {key.tag.rpartition(':')[2]} "
+                    "but a key must be a word"
+                )
             same = (key.tag, str(key.value))
             if same in lines:
                 raise OptionError(
