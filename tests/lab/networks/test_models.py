@@ -219,7 +219,7 @@ class TestKoala:
     @pytest.mark.parametrize("pairs", [1, 4])
     def test_other_numbers_of_widths_are_an_error(self, pairs):
         options = {"widths": [[32, 32]] * pairs}
-        with pytest.raises(OptionError, match="must have 2 .* or 3"):
+        with pytest.raises(OptionError, match=r"must have 2 .* or 3"):
             build_network(NetworkOptions("koala", options))
 
 
