@@ -173,6 +173,21 @@ class TestStart:
         assert isinstance(old, Koala)
         torch.testing.assert_close(network.logits(crop), old.logits(crop))
 
+    def test_a_coarser_grid_begins_with_what_it_has_in_common(self, saved, caplog):
+        network = Koala(KoalaConfig(8, ((8, 8), (8, 8)), 0))
+        head = network.head.weight.clone()
+        with caplog.at_level(logging.INFO):
+            start_from(network, str(saved))
+        assert "fresh parts: head" in caplog.text
+        old = load_checkpoint(saved).network.state_dict()
+        new = network.state_dict()
+        joining = new.pop("levels.1.first.weight")
+        channels = old["levels.1.first.weight"].shape[1]
+        torch.testing.assert_close(joining[:, :channels], old["levels.1.first.weight"])
+        assert not joining[:, channels:].any()  # of the hint planes
+        torch.testing.assert_close(new["head.weight"], head)
+        assert all(torch.equal(new[n], old[n]) for n in new if not n.startswith("head."))
+
     def test_the_shipped_model_is_a_start(self):
         network = Koala()
         before = network.head.weight.clone()

@@ -8,6 +8,7 @@ pooled features join the deepest grid. The decoder is dense 3x3 convolutions, wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -125,6 +126,31 @@ class Koala(ClassifyingNetwork):
                 grid = self.agreements[number](grid)
         return self.head(grid)  # (B, Q, H/4, W/4) or (B, Q, H/8, W/8)
 
+    def coarser(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what this network can begin with of weights that answer on a finer grid.
+
+        Args:
+            weights: of a ``Koala``, by name. With as many levels as this one they are returned.
+
+        Returns:
+            The weights without the levels and the head that answer on the finer grid; what joins
+            the hint planes to the last level that is left begins at zero.
+        """
+        last = len(self.levels) - 1
+        if not any(name.startswith(f"levels.{last + 1}.") for name in weights):
+            return dict(weights)
+        kept = {
+            name: tensor
+            for name, tensor in weights.items()
+            if not name.startswith("head.") and _level_of(name) <= last
+        }
+        joining = f"levels.{last}.first.weight"
+        if joining in kept:
+            first = kept[joining]
+            hints = first.new_zeros(first.shape[0], _HINT_CHANNELS, *first.shape[2:])
+            kept[joining] = torch.cat([first, hints], dim=1)
+        return kept
+
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
         """Return the optimizer's groups: the pretrained encoder learns at ``encoder_rate``."""
         encoder = list(self.encoder.parameters())
@@ -134,6 +160,12 @@ class Koala(ClassifyingNetwork):
             {"params": rest, "lr": learning_rate},
             {"params": encoder, "lr": learning_rate * self.config.encoder_rate},
         ]
+
+
+def _level_of(name: str) -> int:
+    """Return the number of the decoder's level that a parameter belongs to; -1 for none."""
+    part, _, rest = name.partition(".")
+    return int(rest.partition(".")[0]) if part == "levels" else -1
 
 
 class DecoderLevel(nn.Module):
