@@ -1,5 +1,6 @@
 """From other people's weights to a file that colours pictures: parity, hints, suggestions."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -15,7 +16,7 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.plan import plan, suggestions
 from koalarize.engines.engine import METADATA_KEY, AuthorsWay
-from koalarize.errors import ModelError, OptionError
+from koalarize.errors import ModelError, OptionError, OutputError
 from koalarize.lab.evaluation.models import load_model
 from koalarize.lab.export.convert import check_same, convert
 from koalarize.lab.foreign import ECCV16, DDColor, Siggraph17
@@ -27,6 +28,8 @@ from koalarize.steering.hints import Hint
 from koalarize.steering.steering import PLAIN
 
 pytestmark = pytest.mark.slow
+#: As few blocks and layers as have each kind of both once.
+SHALLOW = dataclasses.replace(SMALL, depths=(1, 1, 1, 1), layers=3)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def converted(tmp_path_factory):
     states = {
         "siggraph17": random_state(Siggraph17(8)),
         "eccv16": random_state(ECCV16(8, 40)),
-        "ddcolor": under_spectral_norms(random_state(DDColor(SMALL))),
+        "ddcolor": under_spectral_norms(random_state(DDColor(SHALLOW))),
     }
     for name, state in states.items():
         torch.save(state, folder / f"{name}.pth")
@@ -137,6 +140,10 @@ class TestRefused:
         torch.save({}, tmp_path / "a.pth")
         with pytest.raises(OptionError, match="is the file of weights itself"):
             convert(tmp_path / "a.pth", tmp_path / "a.pth")
+
+    def test_a_missing_folder_before_the_work(self, tmp_path):
+        with pytest.raises(OutputError, match=r"`.*no` of `a.onnx` does not exist"):
+            convert(tmp_path / "no.pth", tmp_path / "no" / "a.onnx")
 
     @pytest.mark.parametrize(("value", "told"), [(float("nan"), "nan"), (0.0, r"[\d.]+")])
     def test_a_graph_that_computes_something_else(self, converted, value, told):

@@ -139,19 +139,23 @@ def judge(page, key: str) -> None:
     page.wait_for_selector("#question", state="hidden")
 
 
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    options = [*FLAGS.split(), "--disable-background-networking"]
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield found
+        found.close()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 @pytest.mark.parametrize(("mode", "width"), [("single", 1200), ("pair", 390)])
-def test_a_person_in_a_browser(folder, tmp_path, mode, width):
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_a_person_in_a_browser(browser, folder, tmp_path, mode, width):
     file = tmp_path / "s.json"
     words = ["--mode", mode, "--trials", "4", "--catch", "1", "--seconds", "0.3"]
-    with (
-        running(folder, *words, "--session", str(file)) as (address, run),
-        playwright.sync_playwright() as driver,
-    ):
-        options = [*FLAGS.split(), "--disable-background-networking"]
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+    with running(folder, *words, "--session", str(file)) as (address, run):
         page = browser.new_page(viewport={"width": width, "height": 800})
         troubles, requests = [], []
         page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -179,7 +183,7 @@ def test_a_person_in_a_browser(folder, tmp_path, mode, width):
         assert page.locator("#chart circle").count() >= 1
         narrow = "document.documentElement.scrollWidth <= innerWidth"
         assert page.evaluate(narrow)
-        browser.close()
+        page.close()
         assert troubles == []
         assert all(url.startswith((address, f"blob:{address}", "data:")) for url in requests)
         run.send_signal(signal.SIGINT)
