@@ -78,7 +78,16 @@ def test_films_are_left_alone_unless_they_are_asked_for(box, capsys):
     assert "note: 2 films left alone: --films colours them\n" in capsys.readouterr().err
     Path("box/p.png").unlink()
     assert main(["box", "-o", "out"]) == 1
-    assert "holds no picture but 2 films: --films" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "box: holds no picture, only 2 films\n" in said
+    assert "note: 2 films left alone: --films colours them\n" in said
+
+
+def test_globs_find_films_too(box, capsys):
+    assert main(["box/*4", "box/*/*", "-o", "out", "--films", *FAST]) == 0
+    assert results() == ["a.color.mp4", "b.color.mkv"]
+    assert main(["box/*4", "box/*.tif", "-o", "out", "--films", *FAST]) == 1
+    assert "box/*.tif: matches no picture" in capsys.readouterr().err
 
 
 def test_films_are_coloured_after_the_pictures_and_once(box, capsys):

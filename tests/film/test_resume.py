@@ -49,9 +49,15 @@ class Wavering(OneByOne):
         return Prediction(np.stack([coarse / 2 - 20, mean - coarse / 3]).astype(np.float32))
 
 
-def color(source: Path, progress=None, **options):
+class Hinting(Wavering):
+    """The same, of a network that takes hints."""
+
+    info = ModelInfo("hinting", 16, True, 32)
+
+
+def color(source: Path, progress=None, engine=Wavering, **options):
     made = FilmOptions(preset="ultrafast", **options)
-    return color_film(Colorizer(Wavering()), source, options=made, progress=progress)
+    return color_film(Colorizer(engine()), source, options=made, progress=progress)
 
 
 @pytest.fixture
@@ -289,13 +295,16 @@ def test_a_disk_that_will_be_full_is_told_at_the_first_part(tmp_path, short_part
     assert color(source).resumed == 15
 
 
-def listed(folder: Path, warmth: float = 0) -> tuple[Path, Path]:
+def listed(folder: Path, warmth: float = 0, *, hinted: tuple[int, ...] = ()) -> tuple[Path, Path]:
     """Draw the film, and list its three shots; return both."""
     source = film(folder)
     path, count = list_shots(source, overwrite=True)
     assert count == 3
     data = json.loads(path.read_text())
     data["shots"][2]["warmth"] = warmth
+    for number in hinted:
+        hint = {"time": f"0:00:0{number + 1}.000", "x": 30, "y": 24, "color": "#2040ff"}
+        data["shots"][number]["hints"] = [hint]
     path.write_text(json.dumps(data))
     return source, path
 
@@ -333,3 +342,20 @@ def test_a_listed_film_stopped_within_a_shot_goes_on_there(tmp_path, short_parts
     assert again.resumed > 40
     assert again.path.read_bytes() == whole.path.read_bytes()
     assert entries[1] is not None
+
+
+@pytest.mark.parametrize(("hinted", "readings"), [((0, 1), 2), ((0, 1, 2), 3)])
+def test_hints_are_followed_only_through_shots_that_are_made(
+    tmp_path, short_parts, entries, hinted, readings
+):
+    source, shots = listed(tmp_path / "a", warmth=0.5, hinted=hinted)
+    whole = color(source, engine=Hinting, shots=shots)
+    source, shots = listed(tmp_path / "b", hinted=hinted)
+    color(source, engine=Hinting, shots=shots)
+    (tmp_path / "b" / "film.color.mp4").unlink()
+    shots.write_text((tmp_path / "a" / "film.shots.json").read_text())
+    entries.clear()
+    again = color(source, engine=Hinting, shots=shots)
+    assert again.path.read_bytes() == whole.path.read_bytes()
+    assert len(entries) == readings
+    assert [entry is None for entry in entries] == [True] + [False] * (readings - 1)

@@ -199,7 +199,7 @@ class Search:
             problem = f"holds no picture: a picture ends with {', '.join(self._endings)}"
             if films:
                 count = "1 film" if films == 1 else f"{films} films"
-                problem = f"holds no picture but {count}: --films colours films too"
+                problem = f"holds no picture, only {count}"
             elif self.results > results:
                 problem = "holds only earlier results: name a folder with pictures"
             yield Job(folder, Path(folder.name), problem=problem)
@@ -210,6 +210,7 @@ class Search:
             base = base.parent
         deep = "**" in Path(pattern).parts
         jobs: list[Job] = []
+        films = len(self.films)
         visited: set[str] = set()
         for match in sorted(glob.iglob(pattern, recursive=True), key=_depth):  # noqa: PTH207
             path = Path(match)
@@ -227,7 +228,7 @@ class Search:
                 elif self._takes(path):
                     jobs.append(job)
             visited.add(real)
-        if not jobs and not self.films:
+        if not jobs and len(self.films) == films:
             problem = f"matches no picture: a picture ends with {', '.join(self._endings)}"
             yield Job(Path(pattern), Path("none"), problem=problem)
         yield from sorted(jobs, key=lambda job: str(job.source))

@@ -126,7 +126,6 @@ class Making:
         try:
             if self.shots is None:
                 self._reuse(0)
-            self._follow_hints()
             self._run()
         except OSError as error:
             raise OutputError(
@@ -219,35 +218,6 @@ class Making:
         starts = [shot.start for shot in self.shots.shots]
         return max(0, int(np.searchsorted(starts, seconds, side="right")) - 1)
 
-    def _follow_hints(self) -> None:
-        """Follow the hints of the list through their shots."""
-        shots = () if self.shots is None else self.shots.shots
-        hinted = {number for number, shot in enumerate(shots) if shot.hints}
-        if not hinted:
-            return
-        current, seen = -1, list[Seen]()
-        numbers, times = list[int](), list[float]()
-
-        def settle() -> None:
-            if current in hinted:
-                film = (self.coding.facts.height, self.coding.facts.width)
-                found = track(seen, times, shots[current].hints, film)
-                self._hints |= dict(zip(numbers, found, strict=True))
-            for gathered in (seen, numbers, times):
-                gathered.clear()
-
-        for frame in self._frames():
-            number = self._shot_of(frame)
-            if number != current:
-                settle()
-                current = number
-            if number in hinted:
-                seen.append(self._look(frame).seen)
-                numbers.append(frame.number)
-                times.append(self._seconds(frame))
-        settle()
-        self.reading = Reading(self.coding.facts)
-
     def _ask(self, number: int, lightness: Float32) -> Float32:
         self.asked += 1
         hints, led = self._hints.get(number, ()), self._lead(number)
@@ -260,7 +230,7 @@ class Making:
         return None if self._led is None else self._led.at(number)
 
     def _lead_shot(self, number: int, first: int) -> None:
-        """Carry the colours of a person's frames through a listed shot, before it is coloured.
+        """Follow what a person says of a listed shot through it, before it is coloured.
 
         Args:
             number: of the shot.
@@ -270,20 +240,37 @@ class Making:
             self._led.close()
             self._led = None
         assert self.shots is not None
-        anchors = self.shots.anchors.get(number)
-        if not anchors or self._is_whole(first):
+        anchors, hints = self.shots.anchors.get(number), self.shots.shots[number].hints
+        if not (anchors or hints) or self._is_whole(first):
             return
         facts, size = self.coding.facts, self._size
-        led = self._led = ShotFrames(first, size, self.store.folder)
+        led = self._led = ShotFrames(first, size, self.store.folder) if anchors else None
+        seen: list[Seen] = []
         times: list[int] = []
-        for frame in self._scouted(number):
-            led.add(self._painter.lightness(self._looker.luma(frame)[1], *size))
+        for frame in self._scouted(number, first):
+            look = self._look(frame).seen
             times.append(frame.pts)
-        at = [first + int(np.argmin(np.abs(np.subtract(times, one.pts)))) for one in anchors]
-        led.lead({n: anchor_ab(one, facts, size) for n, one in zip(at, anchors, strict=True)})
+            if hints:
+                seen.append(look)
+            if led is not None:
+                led.add(look.lightness)
+        seconds = [float(pts * facts.time_base) for pts in times]
+        found = track(seen, seconds, hints, (facts.height, facts.width)) if hints else ()
+        self._hints = dict(enumerate(found, first))
+        if led is not None and anchors:
+            at = [first + int(np.argmin(np.abs(np.subtract(times, one.pts)))) for one in anchors]
+            led.lead({n: anchor_ab(one, facts, size) for n, one in zip(at, anchors, strict=True)})
 
-    def _scouted(self, number: int) -> Iterator[FilmFrame]:
-        """Yield the frames of a listed shot, ahead of its colouring."""
+    def _scouted(self, number: int, first: int) -> Iterator[FilmFrame]:
+        """Yield the frames of a listed shot, ahead of its colouring; what is there is not read."""
+        if self.parts and self.parts[-1].sound:
+            ahead = Reading(self.coding.facts, self.reading.index)
+            at = None if self._next is None else self._seconds(self._next)
+            known = times_of(self.parts)[:first]
+            found = ahead.going_on(known, 1, self.coding.options.stop, at)
+            self.reading.index = ahead.index
+            if found is not None:
+                self._ahead, self._next = found, None
         while (frame := self._next or next(self._ahead, None)) is not None:
             self._next = None
             at = self._shot_of(frame)
