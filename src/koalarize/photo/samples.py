@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -145,12 +146,14 @@ def _opened(stream: BinaryIO) -> Image.Image:
     return PngImagePlugin.PngImageFile(stream, "")
 
 
-def _loaded(stream: BinaryIO, raw_mode: str) -> Image.Image:
-    """Decode a PNG file with other bytes of its samples than Pillow would take."""
+@contextmanager
+def _loaded(stream: BinaryIO, raw_mode: str) -> Generator[Image.Image]:
+    """Decode a PNG file with other bytes of its samples than Pillow would take; then free it."""
     png = cast(PngImagePlugin.PngImageFile, _opened(stream))
     png.tile = [tile._replace(args=raw_mode) for tile in png.tile]
     png.load()
-    return png
+    yield png
+    Image.Image.close(png)
 
 
 def _bands_of(image: Image.Image) -> Iterator[tuple[int, Array]]:
