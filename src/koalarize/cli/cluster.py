@@ -132,6 +132,12 @@ _Tolerant = Annotated[
 _Layer = Annotated[
     bool, typer.Option("--layer", help="Write only the colours, as layers for an editor.")
 ]
+_Times = Annotated[
+    bool,
+    typer.Option(
+        "--keep-times", help="Results get the times of their pictures; OUTPUT is a folder."
+    ),
+]
 _Plan = Annotated[bool, typer.Option("--plan", help="Only say what would be done.")]
 _Retry = Annotated[
     bool, typer.Option("--retry-failed", help="Only what failed when it was last tried.")
@@ -161,6 +167,7 @@ def cluster(
     overwrite: _Overwrite = False,
     tolerant: _Tolerant = False,
     layer: _Layer = False,
+    keep_times: _Times = False,
     plan: _Plan = False,
     retry_failed: _Retry = False,
     report: _Report = None,
@@ -181,6 +188,7 @@ def cluster(
         name=None if name is None else check_name(name),
         shard=None if shard is None else Shard.parse(shard),
         retry_failed=retry_failed,
+        keep_times=keep_times,
         layer=layer,
     )
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
@@ -192,6 +200,7 @@ def cluster(
         check_installed(with_ray=workers != 0 and not plan)
         in_tables = is_table(source) or image_column is not None or key_column is not None
         columns = Columns(image_column or "image", key_column) if in_tables else None
+        _check_times(output, in_tables=in_tables or is_table(output), options=options)
         order = _order(source, output, columns, steering, options, choice, gpu=bool(gpus))
         if is_table(output):
             order = dataclasses.replace(order, table="bytes" if plain_bytes else "struct")
@@ -212,6 +221,27 @@ def _steering(asked: Mapping[str, object]) -> Steering:
                 "out"
             )
     return steering
+
+
+def _check_times(output: str, *, in_tables: bool, options: BatchOptions) -> None:
+    """Check that results can have times of their own, if they shall.
+
+    Raises:
+        OptionError: if they cannot.
+    """
+    from koalarize.batch.cluster.stores import LocalStore, open_store
+
+    if not options.keep_times:
+        return
+    if in_tables:
+        raise OptionError(
+            "`--keep-times` is for files, but pictures in tables have no times: leave it out"
+        )
+    if not isinstance(open_store(output), LocalStore):
+        raise OptionError(
+            f"`--keep-times` is for folders, but OUTPUT is `{output}`, where objects bear the time "
+            "at which they were written: leave it out"
+        )
 
 
 def _order(
