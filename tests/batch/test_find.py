@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from koalarize.batch.find import Job, find_all, find_pictures
+from koalarize.batch.find import Job, Search, find_all, find_pictures
+from koalarize.batch.forecast import Forecast
+from koalarize.batch.plan import BatchOptions, Planner
+from koalarize.batch.run import plan_many
 from koalarize.photo import files
 from koalarize.photo.photo import Photo
+from koalarize.photo.provenance import Provenance
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
 
@@ -110,3 +116,32 @@ def test_a_folder_of_results_says_so(tmp_path: Path):
     result(tmp_path / "a.color.png")
     (job,) = find_pictures([tmp_path])
     assert "only earlier results" in (job.problem or "")
+
+
+def most_memory(box, out):
+    """Plan a folder; return how many files there are, and the most memory that Python held."""
+    asked = Provenance("koalarize", "koala", None, "{}")
+    planner = Planner(BatchOptions(output=out), asked, plan_only=True)
+    forecast = Forecast()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for _, decided in plan_many(Search([box]), planner):
+            forecast.add(decided)
+        return forecast.counts["colored"], tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_plan_holds_no_file_of_another_folder(tmp_path):
+    """A million empty files: 158 MB at the peak of the process (2026-11-29)."""
+    for folder in range(40):
+        (tmp_path / "large" / f"{folder:02}").mkdir(parents=True)
+        for number in range(50):
+            (tmp_path / "large" / f"{folder:02}" / f"{number:02}.jpg").touch()
+    small = tmp_path / "large" / "00"
+    most_memory(small, tmp_path / "out")  # what is made once
+    few, less = most_memory(small, tmp_path / "out")
+    many, more = most_memory(tmp_path / "large", tmp_path / "out")
+    assert (few, many) == (50, 2000)
+    assert (more - less) / (many - few) < 20  # bytes a file; a path alone takes a hundred

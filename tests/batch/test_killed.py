@@ -80,7 +80,7 @@ def test_a_few_kills(tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there, parts go by their age")
 def test_many_kills(tmp_path: Path):
-    """KOALARIZE_KILLS=100 is two minutes long, and passed on 2026-11-25."""
+    """KOALARIZE_KILLS=100 is two minutes long, and passed on 2026-11-29."""
     kills = int(os.environ.get("KOALARIZE_KILLS", "8"))
     go_through(tmp_path, kills=kills, pictures=5 * kills)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -117,3 +118,22 @@ def test_a_graphics_card_is_asked_for_by_its_provider(box: Path, monkeypatch: py
     assert (machines.gpus, machines.workers, machines.address) == (0.25, 3, None)
     assert main(["cluster", "box", "out2"]) == 0
     assert orders[1][0].model.provider == "CPUExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        (["box", "memory://out"], "`--keep-times` is for folders, but OUTPUT is `memory://out`"),
+        (["box", "out.parquet"], "pictures in tables have no times"),
+        (["in.parquet", "out"], "pictures in tables have no times"),
+    ],
+)
+def test_where_no_times_are_kept(box: Path, places: list[str], said: str, capsys):
+    assert main(["cluster", *places, *HERE, "--keep-times"]) == 2
+    assert said in one_line_error(capsys.readouterr().err)
+
+
+def test_times_are_kept_in_folders(box: Path):
+    os.utime(box / "box" / "a.png", (1e9, 1e9))
+    assert main(["cluster", "box", "out", *HERE, "--keep-times"]) == 0
+    assert (box / "out" / "a.color.png").stat().st_mtime == 1e9

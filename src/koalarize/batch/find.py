@@ -167,7 +167,7 @@ class Search:
 
     def _folder(self, folder: Path, *, quiet: bool = False) -> Iterator[Job]:
         locked: list[Job] = []
-        visited: set[str] = set()
+        visited = Seen()
         results, films, none = self.results, self._film_count, True
 
         def note(error: OSError) -> None:
@@ -177,10 +177,9 @@ class Search:
 
         for parent, folders, files in os.walk(folder, onerror=note, followlinks=True):
             real = os.path.realpath(parent)
-            if real in visited:  # a link to a folder above, or to one that was searched
+            if not visited.add(real):  # a link to a folder above, or to one that was searched
                 folders.clear()
                 continue
-            visited.add(real)
             folders[:] = sorted(name for name in folders if not is_passed_over(name))
             files.sort()
             for name in files:

@@ -127,6 +127,12 @@ _Name = Annotated[str | None, NAME(help="How results are called. [{stem}.color]"
 _Overwrite = Annotated[
     bool, OVERWRITE(help="Colour again what is already done, and replace what is not ours.")
 ]
+_Times = Annotated[
+    bool,
+    typer.Option(
+        "--keep-times", help="Results get the times of their pictures; OUTPUT is a folder."
+    ),
+]
 _Layer = Annotated[bool, LAYER(help="Write only the colours, as layers for an editor.")]
 _Plan = Annotated[bool, PLAN(help="Only say what would be done.")]
 
@@ -151,6 +157,7 @@ def cluster(
     overwrite: _Overwrite = False,
     tolerant: Tolerant = False,
     layer: _Layer = False,
+    keep_times: _Times = False,
     plan: _Plan = False,
     retry_failed: Retry = False,
     report: Report = None,
@@ -171,6 +178,7 @@ def cluster(
         name=None if name is None else check_name(name),
         shard=None if shard is None else Shard.parse(shard),
         retry_failed=retry_failed,
+        keep_times=keep_times,
         layer=layer,
     )
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
@@ -182,6 +190,7 @@ def cluster(
         check_installed(with_ray=workers != 0 and not plan)
         in_tables = is_table(source) or image_column is not None or key_column is not None
         columns = Columns(image_column or "image", key_column) if in_tables else None
+        _check_times(output, in_tables=in_tables or is_table(output), options=options)
         order = _order(source, output, columns, steering, options, choice, gpu=bool(gpus))
         if is_table(output):
             order = dataclasses.replace(order, table="bytes" if plain_bytes else "struct")
@@ -198,6 +207,27 @@ def _steering(asked: Mapping[str, object]) -> Steering:
     if (option := option_of_one_picture(steering)) is not None:
         raise OptionError(f"`{option}` is for one picture but an archive is given: leave it out")
     return steering
+
+
+def _check_times(output: str, *, in_tables: bool, options: BatchOptions) -> None:
+    """Check that results can have times of their own, if they shall.
+
+    Raises:
+        OptionError: if they cannot.
+    """
+    from koalarize.batch.cluster.stores import LocalStore, open_store
+
+    if not options.keep_times:
+        return
+    if in_tables:
+        raise OptionError(
+            "`--keep-times` is for files, but pictures in tables have no times: leave it out"
+        )
+    if not isinstance(open_store(output), LocalStore):
+        raise OptionError(
+            f"`--keep-times` is for folders, but OUTPUT is `{output}`, where objects bear the time "
+            "at which they were written: leave it out"
+        )
 
 
 def _order(

@@ -32,12 +32,12 @@ def wide_colors_to_srgb(values: UInt16, icc: bytes) -> UInt16 | None:
     """Convert 16-bit colors from the space of an ICC profile to sRGB; none outside is kept.
 
     Args:
-        values: (H, W, 3).
+        values: (H, W, 3); overwritten.
         icc: the profile.
 
     Returns:
-        (H, W, 3), the same array if the profile says sRGB to within one 8-bit level; None if the
-        profile is no matrix with curves.
+        (H, W, 3), the same array, and unchanged if the profile says sRGB to within one 8-bit
+        level; None if the profile is no matrix with curves.
     """
     found, srgb = _matrix_and_curves(icc), _matrix_and_curves(srgb_profile())
     if found is None or srgb is None:
@@ -58,11 +58,10 @@ def wide_colors_to_srgb(values: UInt16, icc: bytes) -> UInt16 | None:
     lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(6, 36, 3)
     if np.abs(converted(lattice).astype(np.int64) - lattice).max() <= 257:
         return values
-    out = np.empty_like(values)
     rows = max(1, _CHUNK_PIXELS // values.shape[1])
     for top in range(0, len(values), rows):
-        out[top : top + rows] = converted(values[top : top + rows])
-    return out
+        values[top : top + rows] = converted(values[top : top + rows])
+    return values
 
 
 def _matrix_and_curves(icc: bytes) -> tuple[Float64, list[Float64]] | None:

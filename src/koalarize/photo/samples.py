@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -15,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
+from koalarize.photo.gather import Gathered, band_tops
 from koalarize.photo.matrix_profiles import wide_colors_to_srgb
 from koalarize.photo.png_chunks import SIGNATURE, chunk
 from koalarize.photo.profiles import pixels_to_srgb
@@ -71,26 +74,44 @@ def is_deep_png(head: bytes) -> bool:
 def png_samples(stream: BinaryIO) -> Samples:
     """Decode a PNG file for which ``is_deep_png`` is true."""
     stream.seek(0)
-    data = stream.read()
-    kind = data[25]
+    head = stream.read(_FIRST)
+    kind = head[25]
     if kind == _GREY_ALPHA:  # its rows are, byte by byte, those of 8-bit RGBA
-        header = data[_HEADER][:8] + bytes([8, _RGBA]) + data[_HEADER][10:]
-        with _opened(SIGNATURE + chunk(b"IHDR", header) + data[_FIRST:]) as image:
+        header = head[_HEADER][:8] + bytes([8, _RGBA]) + head[_HEADER][10:]
+        data = SIGNATURE + chunk(b"IHDR", header) + stream.read()
+        with _opened(io.BytesIO(data)) as image:
             image.load()
-            both = np.asarray(image).view(">u2").astype(np.uint16)
-        return Samples(np.ascontiguousarray(both[..., 0]), np.ascontiguousarray(both[..., 1]))
+            found = Gathered(image.height, image.width)
+            for top, band in _bands_of(image):
+                both = band.view(">u2").astype(np.uint16)
+                found.put(top, both[..., 0], both[..., 1])
+        return Samples(found.values, found.alpha)
     mode = "RGB" if kind == _RGB else "RGBA"
-    values = _bytes_of(data, f"{mode};16B").astype(np.uint16) << 8
-    values |= _bytes_of(data, f"{mode};16L")  # the little end, in a file of big ones
-    if kind == _RGBA:
-        return Samples(np.ascontiguousarray(values[..., :3]), np.ascontiguousarray(values[..., 3]))
-    with _opened(data) as image:
+    with _loaded(stream, f"{mode};16B") as image:
+        found = Gathered(image.height, image.width)
+        for top, band in _bands_of(image):
+            high = band.astype(np.uint16) << 8
+            found.put(top, high[..., :3], high[..., 3] if kind == _RGBA else None)
+    with _loaded(stream, f"{mode};16L") as image:  # the little end, in a file of big ones
         clear = image.info.get("transparency")
-    alpha = None
-    if isinstance(clear, tuple):  # one color that is fully transparent
-        shown = (values != np.array(clear, np.uint16)).any(-1)
-        alpha = np.where(shown, 65535, 0).astype(np.uint16)
-    return Samples(values, alpha)
+        for top, band in _bands_of(image):
+            found.change(top, band[..., :3], np.bitwise_or)
+            if found.alpha is not None:
+                found.alpha[top : top + len(band)] |= band[..., 3]
+    if kind == _RGB and isinstance(clear, tuple):  # one color that is fully transparent
+        return Samples(found.values, _unlike(found.values, np.array(clear, np.uint16)))
+    return Samples(found.values, found.alpha)
+
+
+def _unlike(values: Array, clear: Array) -> Array:
+    """Return an alpha (H, W) that is 0 where values have one color."""
+    alpha = np.empty(values.shape[:2], np.uint16)
+    tops = band_tops(*alpha.shape)
+    for top in tops:
+        rows = slice(top, top + tops.step)
+        band = values[rows] if values.ndim == 3 else values[rows, :, None]
+        alpha[rows] = np.where((band != clear).any(-1), 65535, 0)
+    return alpha
 
 
 def is_deep_ppm(head: bytes) -> bool:
@@ -120,16 +141,27 @@ def ppm_samples(stream: BinaryIO) -> Samples:
     return Samples(levels.astype(np.uint16), None)
 
 
-def _opened(data: bytes) -> Image.Image:
-    return PngImagePlugin.PngImageFile(io.BytesIO(data), "")
+def _opened(stream: BinaryIO) -> Image.Image:
+    stream.seek(0)
+    return PngImagePlugin.PngImageFile(stream, "")
 
 
-def _bytes_of(data: bytes, raw_mode: str) -> Array:
-    with _opened(data) as image:
-        png = cast(PngImagePlugin.PngImageFile, image)
-        png.tile = [tile._replace(args=raw_mode) for tile in png.tile]
-        png.load()
-        return np.asarray(png)
+@contextmanager
+def _loaded(stream: BinaryIO, raw_mode: str) -> Generator[Image.Image]:
+    """Decode a PNG file with other bytes of its samples than Pillow would take; then free it."""
+    png = cast(PngImagePlugin.PngImageFile, _opened(stream))
+    png.tile = [tile._replace(args=raw_mode) for tile in png.tile]
+    png.load()
+    yield png
+    Image.Image.close(png)
+
+
+def _bands_of(image: Image.Image) -> Iterator[tuple[int, Array]]:
+    """Yield where each band of rows begins, and its (r, W, channels)."""
+    tops = band_tops(image.height, image.width)
+    for top in tops:
+        bottom = min(top + tops.step, image.height)
+        yield top, np.asarray(image.crop((0, top, image.width, bottom)))
 
 
 def srgb_of_samples(samples: Samples, icc: bytes | None, name: str) -> Samples:

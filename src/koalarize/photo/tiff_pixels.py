@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -18,6 +19,7 @@ from PIL import Image
 
 from koalarize.errors import PhotoError
 from koalarize.photo.directories import Directory, TiffReader
+from koalarize.photo.gather import Gathered, band_tops
 from koalarize.photo.samples import Samples
 
 __all__ = ["Pages", "is_tiff", "pages_of", "pillow_lacks", "read_samples"]
@@ -32,6 +34,7 @@ _COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
 _LZW, _PACK_BITS = 5, 32773
 _DEFLATE = frozenset({8, 32946})
 _LARGE_SEGMENT = 1 << 26  # bytes
+_PIECE = 1 << 16  # bytes
 _UNPACKED = 1
 _UNPACKERS = frozenset({_UNPACKED, _LZW, _PACK_BITS, *_DEFLATE})
 
@@ -139,8 +142,15 @@ def read_samples(stream: BinaryIO, at: int, name: str) -> Samples:
                 f"{name} is a TIFF of {page.bitspersample} bits packed by {_packer(page)}, "
                 "which is not read: save it with LZW, deflate or no compression."
             )
-        values = _decoded(page)
-        return _split(values, colors, photometric, page.extrasamples)
+        bands = _bands(page)
+        if bands is None:
+            return _split(_decoded(page), colors, photometric, page.extrasamples)
+        found, notes = Gathered(page.imagelength, page.imagewidth), tuple[str, ...]()
+        for top, band in bands:
+            part = _split(band, colors, photometric, page.extrasamples)
+            found.put(top, part.values, part.alpha)
+            notes = part.notes
+        return Samples(found.values, found.alpha, photometric == _CMYK, notes)
 
 
 def _packer(page: Any) -> str:
@@ -150,6 +160,70 @@ def _packer(page: Any) -> str:
         return tifffile.COMPRESSION(page.compression).name
     except ValueError:
         return f"method {int(page.compression)}"
+
+
+def _bands(page: Any) -> Iterator[tuple[int, Array]] | None:
+    """Return what decodes 16-bit strips band by band, (r, W, samples); None for other kinds.
+
+    Strips may be as large as the picture, and many programs write a single one.
+    """
+    packed, predictor = int(page.compression), int(page.predictor)
+    kind = (page.dtype, int(page.planarconfig), int(page.fillorder), page.is_tiled)
+    if kind != (np.dtype(np.uint16), 1, 1, False) or predictor not in (1, 2):
+        return None
+    if packed not in (_UNPACKED, *_DEFLATE) or int(page.imagedepth) != 1 or page.rowsperstrip < 1:
+        return None
+    return _strips(page, packed in _DEFLATE, predictor == 2)
+
+
+def _strips(page: Any, deflated: bool, differences: bool) -> Iterator[tuple[int, Array]]:
+    file = page.parent.filehandle
+    height, width, samples = page.imagelength, page.imagewidth, page.samplesperpixel
+    line = 2 * width * samples
+    step = band_tops(height, width).step
+    bottom = 0
+    for index, (start, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        top = index * page.rowsperstrip
+        bottom = min(top + page.rowsperstrip, height)
+        file.seek(start)
+        data = _Unpacked(file, start, size) if deflated else file
+        while top < bottom:
+            rows = min(step, bottom - top)
+            raw = data.read(rows * line) if size else b""
+            if len(raw) < rows * line and size:
+                raise ValueError("image file is truncated")
+            band = np.zeros(rows * line // 2, np.uint16)
+            band[:] = np.frombuffer(raw, page.parent.byteorder + "u2") if size else 0
+            band = band.reshape(rows, width, samples)
+            if differences:
+                np.add.accumulate(band, axis=1, dtype=np.uint16, out=band)
+            yield top, band
+            top += rows
+    if bottom < height:
+        raise ValueError("image file is truncated")
+
+
+class _Unpacked:
+    """A deflated part of a file, read and unpacked as far as it is asked for."""
+
+    def __init__(self, file: Any, start: int, size: int) -> None:
+        self._file, self._at, self._end = file, start, start + size
+        self._packer, self._waiting = zlib.decompressobj(), b""
+
+    def read(self, size: int) -> bytes:
+        """Return some bytes, or fewer at the end."""
+        parts: list[bytes] = []
+        while size and not self._packer.eof:
+            if not self._waiting:
+                self._file.seek(self._at)
+                self._waiting = self._file.read(min(_PIECE, self._end - self._at))
+                self._at += len(self._waiting)
+                if not self._waiting:
+                    break
+            parts.append(self._packer.decompress(self._waiting, size))
+            self._waiting = self._packer.unconsumed_tail
+            size -= len(parts[-1])
+        return b"".join(parts)
 
 
 def _decoded(page: Any) -> Array:

@@ -322,3 +322,14 @@ def test_what_is_no_folder_is_an_error(tmp_path: Path, out: Path, red: Reddener)
         run(red, tmp_path / "none", out)
     with pytest.raises(DataError, match="nowhere"):
         run(red, "nowhere://bucket/box", out)
+
+
+def test_results_get_the_times_of_their_pictures(tmp_path: Path, red: Reddener):
+    source = picture(tmp_path / "box" / "deep" / "a.png")
+    os.utime(source, (1e9, 1e9))
+    run(red, tmp_path / "box", tmp_path / "out", keep_times=True)
+    assert (tmp_path / "out" / "deep" / "a.color.png").stat().st_mtime == 1e9
+    run(red, tmp_path / "box", tmp_path / "out", keep_times=True)
+    assert red.made == []
+    run(red, tmp_path / "box", tmp_path / "own")
+    assert (tmp_path / "own" / "deep" / "a.color.png").stat().st_mtime > 1e9

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import os
 import socket
 import tempfile
 import time
@@ -20,7 +21,7 @@ from typing import Literal
 from koalarize.batch.cluster.notes import Notes
 from koalarize.batch.cluster.order import Order, PortionTask, settings_hash
 from koalarize.batch.cluster.results import Row, write_part
-from koalarize.batch.cluster.stores import Version
+from koalarize.batch.cluster.stores import LocalStore, Version
 from koalarize.batch.cluster.tables import TableWriter
 from koalarize.batch.plan import Outcome, Task
 from koalarize.batch.run import asked_of, coloring, run_task
@@ -195,6 +196,7 @@ class Worker:
             if table is None:
                 try:
                     self._order.output.put(task.slot, made)
+                    self._keep_time(task)
                     item = self._order.output.info(task.slot)
                 except (OSError, KoalarizeError) as error:
                     text = f"`{task.slot}` cannot be written to OUTPUT: {_said(error)}"
@@ -214,6 +216,12 @@ class Worker:
             made=version,
             made_sha256=outcome.stamps[1].hash,
         )
+
+    def _keep_time(self, task: PortionTask) -> None:
+        """Give a result the time of its picture, if that is asked and known."""
+        when, output = task.entry.version.time, self._order.output
+        if self._order.options.keep_times and when is not None and isinstance(output, LocalStore):
+            os.utime(output.root / task.slot, ns=(when, when))
 
     def _failure(self, task: PortionTask, outcome: Outcome, source: Path, target: Path) -> Row:
         """Return the row of a failure, which names the picture as a person knows it."""
