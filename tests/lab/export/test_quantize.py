@@ -14,7 +14,7 @@ from PIL import Image
 from koalarize import Colorizer, color
 from koalarize.cli import main
 from koalarize.engines.engine import METADATA_KEY
-from koalarize.errors import DataError, ModelError, OptionError
+from koalarize.errors import DataError, ModelError, OptionError, OutputError
 from koalarize.lab.export.drift import Drift, colored, drift_between
 from koalarize.lab.export.export import export
 from koalarize.lab.export.quantize import eight_bit, export_lighter, half
@@ -222,6 +222,9 @@ class TestErrors:
     def test_sources_and_pictures(self, made, tmp_path):
         with pytest.raises(OptionError, match="is the source itself"):
             export_lighter(made[1], made[1], precision="fp16", calibrate=made[2])
+        with pytest.raises(OutputError, match=r"`.*no` of `a.onnx` does not exist"):
+            export_lighter("no.safetensors", tmp_path / "no" / "a.onnx", precision="fp16",
+                           calibrate=made[2])  # fmt: skip
         path, _ = self.light(made, tmp_path)
         with pytest.raises(ModelError, match="is fp16 already"):
             export_lighter(path, precision="int8", calibrate=made[2])

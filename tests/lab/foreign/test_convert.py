@@ -15,7 +15,7 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.plan import plan, suggestions
 from koalarize.engines.engine import METADATA_KEY, AuthorsWay
-from koalarize.errors import ModelError, OptionError
+from koalarize.errors import ModelError, OptionError, OutputError
 from koalarize.lab.evaluation.models import load_model
 from koalarize.lab.export.convert import check_same, convert
 from koalarize.lab.foreign import ECCV16, DDColor, Siggraph17
@@ -137,6 +137,10 @@ class TestRefused:
         torch.save({}, tmp_path / "a.pth")
         with pytest.raises(OptionError, match="is the file of weights itself"):
             convert(tmp_path / "a.pth", tmp_path / "a.pth")
+
+    def test_a_missing_folder_before_the_work(self, tmp_path):
+        with pytest.raises(OutputError, match=r"`.*no` of `a.onnx` does not exist"):
+            convert(tmp_path / "no.pth", tmp_path / "no" / "a.onnx")
 
     @pytest.mark.parametrize(("value", "told"), [(float("nan"), "nan"), (0.0, r"[\d.]+")])
     def test_a_graph_that_computes_something_else(self, converted, value, told):

@@ -23,7 +23,7 @@ from koalarize.lab.export.export import TOLERANCE, graph_of, inputs_of, strip
 from koalarize.lab.foreign import ECCV16, DDColor, Siggraph17
 from koalarize.lab.foreign.load import load_foreign
 from koalarize.lab.networks import ColorNetwork
-from koalarize.photo.files import sha256_of, write_bytes
+from koalarize.photo.files import check_place, sha256_of, write_bytes
 
 __all__ = ["check_same", "convert", "describe", "to_onnx"]
 
@@ -71,6 +71,7 @@ def convert(source: Path, output: Path | None = None, *, size: int | None = None
     target = output or source.with_suffix(".onnx")
     if target.resolve() == source.resolve():
         raise OptionError(f"`{target}` is the file of weights itself: name another one")
+    check_place(target)
     network = load_foreign(source, size=size)
     facts = {"source": source.name, "sha256": sha256_of(source)}
     return write_bytes(to_onnx(network, source.stem, facts), target, overwrite=True)

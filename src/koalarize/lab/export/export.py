@@ -26,7 +26,7 @@ from koalarize.errors import ModelError, OptionError
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
 from koalarize.lab.runs.recipe import Recipe
-from koalarize.photo.files import write_bytes
+from koalarize.photo.files import check_place, write_bytes
 
 __all__ = [
     "TOLERANCE",
@@ -80,11 +80,12 @@ def export(
         OptionError: if the size or the temperature is not allowed, or ``output`` the checkpoint.
             A network bound to one size allows no other.
         ModelError: if the checkpoint cannot be read, or the graph does not compute what it does.
-        OutputError: if the file cannot be written.
+        OutputError: if the file cannot be written; a missing folder is said before the work.
     """
     target = output or checkpoint.with_suffix(".onnx")
     if target.resolve() == checkpoint.resolve():
         raise OptionError(f"`{target}` is the checkpoint itself: name another file for the export")
+    check_place(target)
     loaded = load_checkpoint(checkpoint)
     size = _allowed_size(loaded, size)
     changes = {"size": size, "temperature": temperature, "chroma_gain": chroma_gain}

@@ -32,7 +32,7 @@ from koalarize.lab.datasets.sources import load_pictures
 from koalarize.lab.export.drift import Drift, Feed, Picture, Recorder, colored, drift_between
 from koalarize.lab.export.export import export, strip
 from koalarize.models.store import find_model
-from koalarize.photo.files import write_bytes
+from koalarize.photo.files import check_place, write_bytes
 
 __all__ = [
     "MOST_DELTA_E",
@@ -103,6 +103,7 @@ def export_lighter(
     exported = path if is_checkpoint else find_model(source)
     if target.resolve() == exported.resolve():
         raise OptionError(f"`{target}` is the source itself: name another file for the export")
+    check_place(target)
     with tempfile.TemporaryDirectory() as folder:
         if is_checkpoint:
             fp32 = Path(folder) / "fp32.onnx"
