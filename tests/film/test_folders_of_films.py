@@ -85,7 +85,7 @@ def test_films_are_left_alone_unless_they_are_asked_for(box, capsys):
 
 def test_globs_find_films_too(box, capsys):
     assert main(["box/*4", "box/*/*", "-o", "out", "--films", *FAST]) == 0
-    assert results() == ["a.color.mp4", "b.color.mkv"]
+    assert results() == ["1950/b.color.mkv", "a.color.mp4"]
     assert main(["box/*4", "box/*.tif", "-o", "out", "--films", *FAST]) == 1
     assert "box/*.tif: matches no picture" in capsys.readouterr().err
 
