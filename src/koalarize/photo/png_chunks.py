@@ -32,8 +32,11 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _COLOR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _KIND_OF_COLOR = 25  # where a PNG file says whether it has color
 _RAW_PROFILE = b"Raw profile type "
-#: Unpacked text and profiles beyond this are carried packed, or left out.
+#: Texts and profiles of a file that take more than this unpacked, together, are carried packed, or
+#: left out.
 _MOST_BYTES = 1 << 26
+#: What is behind so many chunks is not looked at: 8 kB each of 500 megapixels of 48 bits are fewer.
+_MOST_CHUNKS = 1 << 19
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _EMPTY = 12  # bytes of a chunk without data
 
@@ -86,6 +89,7 @@ def png_parts(stream: BinaryIO) -> PngParts:
     found: dict[str, bytes] = {}
     removed: set[int] = set()
     says: dict[bytes, bytes] = {}  # of its colors
+    room = _Room()
     for one in chunks:
         if not (one.is_beside and one.whole):
             continue
@@ -96,7 +100,7 @@ def png_parts(stream: BinaryIO) -> PngParts:
         elif one.kind == b"eXIf":
             found["exif"] = EXIF_HEAD + data.removeprefix(EXIF_HEAD)
         elif one.kind == b"iCCP":
-            icc = _inflated(data.partition(b"\0")[2][1:])
+            icc = room.inflated(data.partition(b"\0")[2][1:])
             says.setdefault(one.kind, b"")
             if icc is not None and len(icc) < 1 << 20:
                 continue
@@ -109,7 +113,7 @@ def png_parts(stream: BinaryIO) -> PngParts:
             continue
         elif one.kind not in _TEXTS:
             continue
-        elif not _take_text(one.kind, data, found):
+        elif not _take_text(one.kind, data, found, room):
             texts.append((one.kind, data))
         removed.add(one.at)
     icc = found.get("icc") or _profile_of(says, stream)
@@ -137,7 +141,9 @@ def _profile_of(says: Mapping[bytes, bytes], stream: BinaryIO) -> bytes | None:
 def _chunks(stream: BinaryIO) -> Iterator[_Chunk]:
     end = stream.seek(0, io.SEEK_END)
     at = len(SIGNATURE)
-    while at + 8 <= end:
+    for _ in range(_MOST_CHUNKS):
+        if at + 8 > end:
+            return
         stream.seek(at)
         size, kind = struct.unpack(">I4s", stream.read(8))
         yield _Chunk(kind, at, size, at + size + _EMPTY <= end)
@@ -167,19 +173,19 @@ def _without(stream: BinaryIO, chunks: list[_Chunk], removed: set[int]) -> Binar
     return kept
 
 
-def _take_text(kind: bytes, data: bytes, found: dict[str, bytes]) -> bool:
+def _take_text(kind: bytes, data: bytes, found: dict[str, bytes], room: _Room) -> bool:
     """Put a text that is XMP, EXIF or IPTC where it belongs; False for any other text."""
     keyword, _, rest = data.partition(b"\0")
     if keyword == XMP_KEYWORD and kind == b"iTXt":
         packed, rest = rest[:1] == b"\1", rest[2:]
         content: bytes | None = rest.split(b"\0", 2)[-1]
-        content = _inflated(content) if packed and content else content
+        content = room.inflated(content) if packed and content else content
         if content is not None:
             found.setdefault("xmp", content)
         return content is not None
     if not keyword.startswith(_RAW_PROFILE):
         return False
-    text = _inflated(rest[1:]) if kind == b"zTXt" else rest
+    text = room.inflated(rest[1:]) if kind == b"zTXt" else rest
     try:
         # A line with the profile's name, its length, and the bytes in hexadecimal.
         content = bytes.fromhex((text or b"").split(None, 2)[2].decode("ascii"))
@@ -202,14 +208,23 @@ def _take_profile(name: bytes, content: bytes, found: dict[str, bytes]) -> bool:
     return True
 
 
-def _inflated(data: bytes) -> bytes | None:
-    """Unpack a text or a profile; None if it is damaged or beyond all measure."""
-    unpacker = zlib.decompressobj()
-    try:
-        content = unpacker.decompress(data, _MOST_BYTES)
-    except zlib.error:
-        return None
-    return content if unpacker.eof else None
+class _Room:
+    """What is left of the bytes that texts and profiles of a file may take unpacked."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_BYTES
+
+    def inflated(self, data: bytes) -> bytes | None:
+        """Unpack a text or a profile; None if it is damaged or beyond all measure."""
+        if self._left <= 0:
+            return None
+        unpacker = zlib.decompressobj()
+        try:
+            content = unpacker.decompress(data, self._left)
+        except zlib.error:
+            return None
+        self._left -= len(content)
+        return content if unpacker.eof else None
 
 
 def inflated_as_far_as_it_goes(data: bytes) -> bytes:

@@ -106,7 +106,7 @@ def png_samples(stream: BinaryIO) -> Samples:
 def _unlike(values: Array, clear: Array) -> Array:
     """Return an alpha (H, W) that is 0 where values have one color."""
     alpha = np.empty(values.shape[:2], np.uint16)
-    tops = band_tops(*alpha.shape)
+    tops = band_tops(len(values), values.shape[1])
     for top in tops:
         rows = slice(top, top + tops.step)
         band = values[rows] if values.ndim == 3 else values[rows, :, None]

@@ -12,6 +12,7 @@ from cluster_parts import picture, results, rows_of, run, told
 from PIL import Image
 
 from fakes import Reddener
+from koalarize.batch.cluster import rows
 from koalarize.batch.cluster.results import RESULTS, Row, read_parts, write_part
 from koalarize.batch.cluster.rows import Columns
 from koalarize.batch.cluster.stores import LocalStore
@@ -167,6 +168,13 @@ def test_a_table_of_damaged_words_is_an_error(tmp_path: Path, red: Reddener, old
     path.write_bytes(path.read_bytes().replace(old, b"\xff" * len(old)))
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         run(red, path, tmp_path / "out", columns=COLUMNS)
+
+
+def test_columns_of_different_lengths_are_an_error(tmp_path: Path, red: Reddener, monkeypatch):
+    pq.write_table(pa.table({"key": ["a", "b"], "image": [encoded()] * 2}), tmp_path / "in.parquet")
+    monkeypatch.setattr(rows, "_all_bytes", lambda *_: iter([encoded()]))
+    with pytest.raises(DataError, match="different lengths"):
+        run(red, tmp_path / "in.parquet", tmp_path / "out", columns=COLUMNS)
 
 
 def test_rows_of_damaged_words_are_an_error(tmp_path: Path):
