@@ -1,9 +1,10 @@
-"""Record what becomes of ten pictures: ``python tests/golden/make_golden.py [--exact | --draw]``.
+"""Record what becomes of ten pictures: ``python tests/golden/make_golden.py [--exact]``.
 
 Without a word it colours the pictures and writes ``golden.json`` and a PNG a picture: do this only
 where colours are meant to change. ``--exact`` writes nothing and lists every result that is not the
 recorded one to the bit (of ``koala``: on the machine that recorded it). ``--draw`` makes the
-pictures themselves again, from scikit-image's.
+pictures themselves again, from scikit-image's. ``--stand-in`` prints what a network that is none
+makes of them.
 """
 
 from __future__ import annotations
@@ -56,22 +57,33 @@ def draw() -> dict[str, cases.Array]:
     }
 
 
+def _facts_of(
+    colorizer: Colorizer, *, draw: bool = False
+) -> dict[str, dict[str, cases.Result | None]]:
+    """Colour the pictures in all ways, and draw a sheet of each if asked."""
+    made: dict[str, dict[str, cases.Result | None]] = {}
+    for name, picture in cases.pictures().items():
+        asked = cases.asked_of(picture)
+        results = {key: cases.colored(colorizer, picture, how) for key, how in asked.items()}
+        made[name] = {key: cases.facts(result) for key, result in results.items()}
+        if draw:
+            blank = np.zeros((*picture.shape[:2], 3), np.uint8)
+            rows = [blank if r is None else cases.eight_bits(r) for r in results.values()]
+            Image.fromarray(np.concatenate(rows)).save(cases.sheet_path(name), optimize=True)
+    return made
+
+
 def main(words: list[str]) -> int:
     """Record, or compare to the bit."""
     if words == ["--draw"]:
         np.savez_compressed(cases.PICTURES, **draw())
         return 0
-    models = {"stand-in": Colorizer(StandIn()), "koala": Colorizer.load("koala", threads=1)}
-    made: dict[str, dict[str, dict[str, cases.Result | None]]] = {name: {} for name in models}
-    for name, picture in cases.pictures().items():
-        asked = cases.asked_of(picture)
-        for model, colorizer in models.items():
-            results = {key: cases.colored(colorizer, picture, how) for key, how in asked.items()}
-            made[model][name] = {key: cases.facts(result) for key, result in results.items()}
-            if model == "koala" and words != ["--exact"]:
-                blank = np.zeros((*picture.shape[:2], 3), np.uint8)
-                rows = [blank if r is None else cases.eight_bits(r) for r in results.values()]
-                Image.fromarray(np.concatenate(rows)).save(cases.sheet_path(name), optimize=True)
+    if words == ["--stand-in"]:
+        sys.stdout.write(json.dumps(_facts_of(Colorizer(StandIn()))))
+        return 0
+    made = {"stand-in": cases.stand_in()}
+    koala = Colorizer.load("koala", threads=1)
+    made["koala"] = _facts_of(koala, draw=words != ["--exact"])
     if words == ["--exact"]:
         recorded = cases.record()
         other = [
