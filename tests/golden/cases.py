@@ -29,8 +29,8 @@ FOLDER = Path(__file__).parent
 PICTURES = FOLDER / "pictures.npz"
 RECORD = FOLDER / "golden.json"
 
-#: The last digits of NumPy and BLAS depend on what the processor can; with this they are the same on
-#: all that have AVX2. The names are those of NumPy 2.4 and of earlier ones; others are passed over.
+#: The last digits of NumPy and BLAS depend on what the processor can; with this they are the same
+#: on all that have AVX2. The names are those of NumPy 2.4 and of earlier ones; others are ignored.
 SAME_DIGITS = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR AVX512F AVX512CD AVX512_SKX "
     "AVX512_CLX AVX512_CNL",
