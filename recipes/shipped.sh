@@ -2,7 +2,7 @@
 # Makes the shipped weights anew, from nothing but photos and an ImageNet encoder. Usage:
 #   recipes/shipped.sh PHOTOS VALIDATION MOBILENETV2 OUT [OPTION OF TRAIN...]
 # PHOTOS, VALIDATION: folders of colour photos or Parquet files; MOBILENETV2: timm's mobilenetv2_100 as
-# safetensors (pad_type "same"). OUT gets the three runs, koala.onnx, koala-int8.onnx and report.json.
+# safetensors (pad_type "same"). OUT gets the four runs, koala.onnx, koala-int8.onnx and report.json.
 # Started again after a stop, it goes on where it was.
 set -euo pipefail
 photos=$1 validation=$2 mobilenet=$3 out=$4
@@ -18,7 +18,8 @@ run() { # recipe, what it starts from
 run koala network.encoder="$mobilenet"
 run koala-further network.start="$out/koala/model.safetensors"
 run koala-longer network.start="$out/koala-further/model.safetensors"
-"$python" -m koalarize lab export "$out/koala-longer/model.safetensors" -o "$out/koala.onnx"
+run koala-eighth network.start="$out/koala-longer/model.safetensors"
+"$python" -m koalarize lab export "$out/koala-eighth/model.safetensors" -o "$out/koala.onnx"
 "$python" -m koalarize lab export "$out/koala.onnx" -o "$out/koala-int8.onnx" --precision int8 \
   --calibrate "$photos"
 "$python" -m koalarize lab evaluate "$out/koala.onnx" "$out/koala-int8.onnx" --data "$validation" \

@@ -80,7 +80,7 @@ def test_it_describes_itself(exported, name):
     assert facts["size"] == 192
     assert facts["temperature"] == 0.4
     assert facts["output"] == ("logits" if classifies else "ab")
-    assert facts["parameters"] == (5_687_684 if classifies else 618_530)
+    assert facts["parameters"] == (5_367_172 if classifies else 618_530)
     assert facts["facts"] == FACTS
     assert facts["recipe"]["batch"] == load_checkpoint(checkpoint).recipe.batch
     assert facts["recipe"]["network"]["encoder"] == "start.safetensors"
@@ -102,7 +102,7 @@ def test_names_and_free_sides(exported, name):
         assert shapes == {
             "l": ["B", 1, "32*h", "32*w"],
             "hints": ["B", 3, "32*h", "32*w"],
-            "logits": ["B", len(color.ab_bins()), "8*h", "8*w"],
+            "logits": ["B", len(color.ab_bins()), "4*h", "4*w"],
         }
     else:
         assert shapes == {"l": ["B", 1, "4*h", "4*w"], "ab": ["B", 2, "4*h", "4*w"]}
@@ -132,7 +132,7 @@ def test_the_engine_takes_it(exported):
         engine = OnnxEngine(path, threads=1)
         prediction = engine.run(np.full((1, 64, 96), 50, np.float32), None).of(0)
         assert engine.info.size == 192
-        assert prediction.ab.shape == ((2, 16, 24) if name == "koala" else (2, 64, 96))
+        assert prediction.ab.shape == ((2, 8, 12) if name == "koala" else (2, 64, 96))
 
 
 def test_a_model_of_an_earlier_version_is_taken(exported, tmp_path):

@@ -47,6 +47,13 @@ class TestCheckpoint:
         loaded = load_checkpoint(tmp_path / "a.safetensors")
         assert loaded.recipe.network.options["dropout"] == 0.1
 
+    def test_a_koala_of_up_to_0_4_has_its_third_level(self, tmp_path):
+        sizes = {"widths": [[320, 256], [160, 128], [128, 128]]}
+        state = build_network(NetworkOptions("koala", sizes)).state_dict()
+        save_checkpoint(tmp_path / "a.safetensors", state, Recipe(), {})
+        network = load_checkpoint(tmp_path / "a.safetensors").network
+        assert differing(network.state_dict(), state) == []
+
     def test_weights_that_do_not_fit(self, recipe, tmp_path):
         path = tmp_path / "a.safetensors"
         state = build_network(recipe.network).state_dict()

@@ -44,15 +44,15 @@ class KoalaConfig:
 
     Attributes:
         context: channels of the global context and of the deepest decoder grid.
-        widths: the two convolutions' channels on the grids 1/16, 1/8 and 1/4; with two pairs the
-            network answers on the grid 1/8, for about half the work.
+        widths: the two convolutions' channels on the grids 1/16 and 1/8; with a third pair the
+            network answers on the grid 1/4, for more than twice the work.
         slots: regions that every picture is summarised in, see ``Agreement``; 0 leaves it out.
         encoder_rate: learning rate of the encoder as a share of the decoder's.
         bin_step: distance between neighbouring ab bins, Lab units, see ``color.grid_bins``.
     """
 
     context: int = 256
-    widths: tuple[tuple[int, int], ...] = ((320, 256), (160, 128), (128, 128))
+    widths: tuple[tuple[int, int], ...] = ((320, 256), (160, 128))
     slots: int = 32
     encoder_rate: float = 0.2
     bin_step: int = color.AB_GRID
@@ -72,7 +72,7 @@ class KoalaConfig:
 
 
 class Koala(ClassifyingNetwork):
-    """Predict bin logits on the grid 1/4, or 1/8, from L and hint planes."""
+    """Predict bin logits on the grid 1/8, or 1/4, from L and hint planes."""
 
     stride: ClassVar[int] = 32
     accepts_hints: ClassVar[bool] = True
@@ -105,7 +105,7 @@ class Koala(ClassifyingNetwork):
     def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict bin logits (B, Q, H/g, W/g) from L* (B, 1, H, W) and hints (B, 3, H, W).
 
-        g is 4, or 8 where ``config.widths`` has two pairs.
+        g is 8, or 4 where ``config.widths`` has three pairs.
         """
         if hints is None:
             hints = l.new_zeros(l.shape[0], 3, *l.shape[-2:])
@@ -124,7 +124,7 @@ class Koala(ClassifyingNetwork):
             grid = level(grid, *joined)
             if number < len(self.agreements):
                 grid = self.agreements[number](grid)
-        return self.head(grid)  # (B, Q, H/4, W/4) or (B, Q, H/8, W/8)
+        return self.head(grid)  # (B, Q, H/8, W/8) or (B, Q, H/4, W/4)
 
     def coarser(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what this network can begin with of weights that answer on a finer grid.

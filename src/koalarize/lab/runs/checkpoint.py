@@ -21,6 +21,7 @@ from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.extractor import EXTRACTOR_FILE
 from koalarize.lab.networks.fit import misfits
+from koalarize.lab.networks.koala import KoalaConfig
 from koalarize.lab.runs.recipe import NetworkOptions, Recipe, build
 from koalarize.photo.files import write_bytes
 
@@ -99,7 +100,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         recipe = build(Recipe, _with_numbers(json.loads(metadata["recipe"])))
-        network = build_network(_with_near_extractor(recipe.network, path.parent))
+        options = _with_widths(recipe.network, weights)
+        network = build_network(_with_near_extractor(options, path.parent))
         facts: dict[str, Any] = json.loads(metadata["facts"])
     except (OptionError, KeyError, ValueError) as error:
         raise ModelError(
@@ -124,6 +126,16 @@ def _with_numbers(recipe: Any) -> Any:
     except (LookupError, TypeError, AttributeError):
         pass  # building the recipe says what is wrong with it
     return recipe
+
+
+def _with_widths(options: NetworkOptions, weights: Mapping[str, Tensor]) -> NetworkOptions:
+    """Say the sizes of a ``koala`` of up to 0.4, which had a third level unasked."""
+    if options.name != "koala" or "widths" in options.options:
+        return options
+    if not any(name.startswith("levels.2.") for name in weights):
+        return options
+    widths = (*KoalaConfig().widths, (128, 128))
+    return dataclasses.replace(options, options={**options.options, "widths": widths})
 
 
 def _with_near_extractor(options: NetworkOptions, folder: Path) -> NetworkOptions:
