@@ -124,8 +124,9 @@ def _chroma(kr: float, kb: float) -> Float32:
         12.92 * linear,
         np.sign(linear) * (1.055 * np.abs(linear) ** (1 / 2.4) - 0.055),
     )
-    weights = np.array([kr, 1 - kr - kb, kb])
-    apart = srgb - (srgb @ weights)[..., None]
+    # Term by term: a product of matrices may differ in its last digit from process to process.
+    own = kr * srgb[..., 0] + (1 - kr - kb) * srgb[..., 1] + kb * srgb[..., 2]
+    apart = srgb - own[..., None]
     level = luma[:, None, None, None]
     room = np.where(apart > 0, 1 - level, level) / np.maximum(np.abs(apart), 1e-9)
     apart *= np.minimum(1, room.min(axis=-1, keepdims=True))
