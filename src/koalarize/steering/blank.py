@@ -21,6 +21,7 @@ Float32 = npt.NDArray[np.float32]
 _FLAT = 3.0
 _NOISE = (0.15, 0.30)  # share of the variance that the coarse picture keeps; photos: 0.55 and more
 _SMOOTH = (0.5, 1.0)  # L* by which the sharpest places leave their neighbours' mean; photos: 1.3
+_DARK = (2.0, 10.0)  # L* that nine tenths do not exceed; photos: 12 and more, of 1,600
 _STRIP = (16.0, 40.0)  # times as long as wide; panoramas: 10
 _LEAST_OF_STRIPS = 0.25  # a strip keeps so much
 _PAPER = (0.65, 0.80)  # share of places of one lightness; photos: 0.7, but then with solid things
@@ -38,8 +39,8 @@ def calmness(lightness: Float32) -> float:
 
     Returns:
         1 for photos; towards 0 for pictures of one grey, smooth shading without any edge, pure
-        noise, pages of text and line drawings; less than 1 for strips in which no thing can be
-        seen whole.
+        noise, pages of text, line drawings and what is black all over; less than 1 for strips in
+        which no thing can be seen whole.
     """
     deviation = float(lightness.std())
     if deviation < 1e-3:
@@ -50,6 +51,7 @@ def calmness(lightness: Float32) -> float:
         min(1.0, deviation / _FLAT)
         * _ramp(kept, *_NOISE)
         * _ramp(_sharpest(lightness), *_SMOOTH)
+        * _ramp(float(np.quantile(lightness, 0.9)), *_DARK)
         * (1.0 - _on_paper(lightness))
         * (1.0 - (1.0 - _LEAST_OF_STRIPS) * strip)
     )
