@@ -66,22 +66,6 @@ def short_parts(monkeypatch):
     monkeypatch.setattr("koalarize.film.make.LEAST_PART", 8)
 
 
-@pytest.fixture
-def entries(monkeypatch):
-    """Seek in short films too; yields where each reading begins."""
-    monkeypatch.setattr(read, "_SEEK_FROM", 0.1)
-    monkeypatch.setattr(read, "_EARLIER", 0.1)
-    found: list[int | None] = []
-    frames = Reading.frames
-
-    def noted(self, entry=None):
-        found.append(entry)
-        return frames(self, entry)
-
-    monkeypatch.setattr(Reading, "frames", noted)
-    return found
-
-
 def film(folder: Path) -> Path:
     """Three shots of 40, 25 and 20 frames, with sound."""
     folder.mkdir(exist_ok=True)

@@ -12,22 +12,6 @@ from koalarize.film.read import Reading, frame_index
 _KEYS = {"g": "8", "bf": "2", "preset": "ultrafast"}
 
 
-@pytest.fixture
-def sought(monkeypatch):
-    """Seek in short films too; yields where each reading begins."""
-    monkeypatch.setattr(read, "_SEEK_FROM", 0.1)
-    monkeypatch.setattr(read, "_EARLIER", 0.1)
-    entries: list[int | None] = []
-    frames = Reading.frames
-
-    def noted(self, entry=None):
-        entries.append(entry)
-        return frames(self, entry)
-
-    monkeypatch.setattr(Reading, "frames", noted)
-    return entries
-
-
 def frames_of(reading, start):
     return [(one.pts, one.picture.to_ndarray().tobytes()) for one in reading.between(start, None)]
 
@@ -42,23 +26,23 @@ def frames_of(reading, start):
         ("film.avi", "mpeg4", {"g": "8", "bf": "2"}),
     ],
 )
-def test_a_span_has_the_frames_of_the_whole(tmp_path, sought, name, codec, options):
+def test_a_span_has_the_frames_of_the_whole(tmp_path, entries, name, codec, options):
     facts = read_facts(fp.write(tmp_path / name, fp.moved(60), codec=codec, options=options))
     whole = frames_of(Reading(facts), None)
     assert frame_index(facts).times == [pts for pts, _ in whole]
     start = float(whole[43][0] * facts.time_base)
-    sought.clear()
+    entries.clear()
     assert frames_of(Reading(facts), start) == whole[43:]
-    assert sought[0] is not None
-    assert sought[0] > whole[20][0]
+    assert entries[0] is not None
+    assert entries[0] > whole[20][0]
 
 
 @pytest.mark.parametrize("again", [1, 14, 40])
-def test_frames_behind_known_ones_are_those_of_the_whole(tmp_path, sought, again):
+def test_frames_behind_known_ones_are_those_of_the_whole(tmp_path, entries, again):
     facts = read_facts(fp.write(tmp_path / "film.mp4", fp.moved(60), options=_KEYS))
     whole = list(Reading(facts).between(None, None))
     known = [one.pts for one in whole[:45]]
-    sought.clear()
+    entries.clear()
     reading = Reading(facts)
     frames = reading.going_on(known, again, None)
     place = 45 - again
@@ -67,32 +51,32 @@ def test_frames_behind_known_ones_are_those_of_the_whole(tmp_path, sought, again
         return
     found = [(one.number, one.pts, one.picture.to_ndarray().tobytes()) for one in frames]
     assert found == [(n.number, n.pts, n.picture.to_ndarray().tobytes()) for n in whole[place:]]
-    assert sought[0] is not None
+    assert entries[0] is not None
     assert Reading(facts).going_on([*known[:20], *known[21:]], 14, None) is None
     full = Reading(facts)
     list(full.between(None, None))
     assert (reading._even, reading._uneven) == (full._even, full._uneven)
 
 
-def test_a_film_without_times_is_read_from_its_beginning(tmp_path, sought):
+def test_a_film_without_times_is_read_from_its_beginning(tmp_path, entries):
     facts = read_facts(fp.write(tmp_path / "film.h264", fp.moved(40), options=_KEYS))
     whole = frames_of(Reading(facts), None)
-    sought.clear()
+    entries.clear()
     start = float(whole[30][0] * facts.time_base)
     assert frames_of(Reading(facts), start) == whole[30:]
-    assert sought == [None]
+    assert entries == [None]
     assert frame_index(facts).times == [pts for pts, _ in whole]
 
 
-def test_a_film_that_seeks_to_elsewhere_is_read_from_its_beginning(tmp_path, sought, monkeypatch):
+def test_a_film_that_seeks_to_elsewhere_is_read_from_its_beginning(tmp_path, entries, monkeypatch):
     facts = read_facts(fp.write(tmp_path / "film.mp4", fp.moved(60), options=_KEYS))
     whole = frames_of(Reading(facts), None)
     index = read._index(facts)
     times = [time for time in index.times if time != whole[41][0]]  # a frame that nobody listed
     wrong = read.Index(times, index.keys)
     monkeypatch.setattr(read, "_index", lambda *_: wrong)
-    sought.clear()
+    entries.clear()
     start = float(whole[43][0] * facts.time_base)
     assert frames_of(Reading(facts), start) == whole[43:]
-    assert len(sought) == 2
-    assert sought[1] is None
+    assert len(entries) == 2
+    assert entries[1] is None

@@ -1,0 +1,24 @@
+"""What several tests of films need."""
+
+from __future__ import annotations
+
+import pytest
+
+from koalarize.film import read
+from koalarize.film.read import Reading
+
+
+@pytest.fixture
+def entries(monkeypatch):
+    """Seek in short films too; yields where each reading begins."""
+    monkeypatch.setattr(read, "_SEEK_FROM", 0.1)
+    monkeypatch.setattr(read, "_EARLIER", 0.1)
+    found: list[int | None] = []
+    frames = Reading.frames
+
+    def noted(self, entry=None):
+        found.append(entry)
+        return frames(self, entry)
+
+    monkeypatch.setattr(Reading, "frames", noted)
+    return found
