@@ -16,7 +16,7 @@ __all__ = ["Float32", "box_mean", "resize"]
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 
-_RADIUS = 4  # of the window of ``box_mean``: one cell of a quarter grid
+_RADIUS = 4  # of the window of ``box_mean``, working pixels
 
 
 def resize(planes: Float32, height: int, width: int) -> Float32:

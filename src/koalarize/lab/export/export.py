@@ -61,7 +61,7 @@ def export(
     """Export a checkpoint; a model exported before is replaced.
 
     The graph takes ``l`` (B, 1, H, W), L* in [0, 100], and ``hints`` (B, 3, H, W) where the
-    network accepts them: a and b in Lab units and a mask. It gives ``logits`` (B, Q, H/4, W/4) of
+    network accepts them: a and b in Lab units and a mask. It gives ``logits`` (B, Q, H/g, W/g) of
     the ab bins, or ``ab`` (B, 2, H, W) in Lab units. B is free, H and W are multiples of the
     stride, or the one size that the network is bound to. Frozen parts, as an extractor, are in the
     graph: the file needs nothing beside it.

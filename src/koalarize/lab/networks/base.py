@@ -72,6 +72,17 @@ class ColorNetwork(nn.Module):
         del weights
         return ""
 
+    def beginning(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what this network can begin a training with, of weights of another form of it.
+
+        Args:
+            weights: by the names of the network's state.
+
+        Returns:
+            The weights; without those that another form has besides, where the network knows it.
+        """
+        return dict(weights)
+
     def frozen_parts(self) -> list[nn.Module]:
         """Return modules that compute but belong to others: no part of parameters and state."""
         return []
@@ -99,11 +110,11 @@ class ClassifyingNetwork(ColorNetwork):
 
     @abstractmethod
     def logits(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
-        """Predict bin logits (B, Q, H/4, W/4)."""
+        """Predict bin logits (B, Q, H/g, W/g) on a grid g times as coarse."""
 
     def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict ab (B, 2, H, W): the annealed mean of the logits, brought up bilinearly."""
-        ab = self.decode(self.logits(l, hints))  # (B, 2, H/4, W/4)
+        ab = self.decode(self.logits(l, hints))  # (B, 2, H/g, W/g)
         return F.interpolate(ab, size=l.shape[-2:], mode="bilinear", align_corners=False)
 
     def decode(self, logits: Tensor) -> Tensor:

@@ -126,15 +126,11 @@ class Koala(ClassifyingNetwork):
                 grid = self.agreements[number](grid)
         return self.head(grid)  # (B, Q, H/8, W/8) or (B, Q, H/4, W/4)
 
-    def coarser(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what this network can begin with of weights that answer on a finer grid.
+    def beginning(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what this network can begin a training with, of weights of another form of it.
 
-        Args:
-            weights: of a ``Koala``, by name. With as many levels as this one they are returned.
-
-        Returns:
-            The weights without the levels and the head that answer on the finer grid; what joins
-            the hint planes to the last level that is left begins at zero.
+        Weights that answer on a finer grid lend all but the levels and the head that do so; what
+        joins the hint planes to the last level that is left begins at zero.
         """
         last = len(self.levels) - 1
         if not any(name.startswith(f"levels.{last + 1}.") for name in weights):

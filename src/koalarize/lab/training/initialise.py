@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from koalarize.errors import ModelError
 from koalarize.lab.networks import ColorNetwork
 from koalarize.lab.networks.fit import misfits
-from koalarize.lab.networks.koala import Koala, MobileNetEncoder
+from koalarize.lab.networks.koala import MobileNetEncoder
 from koalarize.models.store import find_model
 
 __all__ = ["load_mobilenetv2", "start_from"]
@@ -92,8 +92,8 @@ def start_from(network: ColorNetwork, start: str) -> None:
 
     Args:
         network: may have whole parts that the weights do not know; those keep their fresh values,
-            and the log names them. A ``koala`` that answers on a coarser grid takes what it has in
-            common with the weights, see ``Koala.coarser``.
+            and the log names them; it may know weights of another form of itself, see
+            ``ColorNetwork.beginning``.
         start: ``model.safetensors`` of a run, an exported .onnx file in float32, or a model's name.
 
     Raises:
@@ -102,8 +102,7 @@ def start_from(network: ColorNetwork, start: str) -> None:
     """
     path = find_model(start) if not start.endswith(".safetensors") else Path(start)
     found = _exported(path) if path.suffix == ".onnx" else _saved(path)
-    if isinstance(network, Koala):
-        found = network.coarser(found)
+    found = network.beginning(found)
     parts = {name.split(".")[0] for name in found}
     problems = misfits(found, network, may_lack=lambda name: name.split(".")[0] not in parts)
     if problems or not found:
