@@ -325,6 +325,14 @@ class TestOrientation:
         assert "EXIF" in caplog.text
         assert opened(picture.encode(colored(picture))).size == (36, 24)
 
+    @pytest.mark.parametrize("start", [0, 4, 7])
+    def test_exif_whose_directory_lies_in_its_head_is_damaged(self, start, caplog):
+        # Taken as a directory, the head itself would be put right, and say something else.
+        block = b"MM\0*" + struct.pack(">I", start) + b"\1\x0f\0\2\0\0\0\x08" * 40
+        picture = Photo.read(saved(smooth(), "JPEG", exif=b"Exif\0\0" + block))
+        assert picture.exif is None
+        assert "EXIF" in caplog.text
+
 
 class TestProfiles:
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

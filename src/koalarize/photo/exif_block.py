@@ -10,6 +10,7 @@ import struct
 
 __all__ = ["corrected", "sized"]
 
+_HEAD = 8  # bytes: the order, 42, and where the first directory is
 _ORIENTATION = 0x0112
 _EXIF_POINTER = 0x8769
 _LONG = 4  # the kind of a field: 32 bits
@@ -22,9 +23,15 @@ def corrected(tiff: bytes, *, turned: bool) -> bytes:
     Args:
         tiff: the block.
         turned: whether the picture changes its sides; then so do its sizes and resolutions.
+
+    Raises:
+        ValueError: if it has no byte order, or its first directory lies where that stands.
+        struct.error: if it is too short for what it says of itself.
     """
     order, block = _order(tiff), bytearray(tiff)
     (start,) = struct.unpack_from(order + "I", block, 4)
+    if start < _HEAD:
+        raise ValueError("its first directory lies in its head")
     entries = _entries(block, start, order)
     if _ORIENTATION in entries:
         struct.pack_into(order + "HIHH", block, entries[_ORIENTATION] + 2, 3, 1, 1, 0)
