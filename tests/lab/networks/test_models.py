@@ -4,11 +4,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from koalarize import color
-from koalarize.errors import OptionError
-from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, Koala, UNetMini
+from koalarize.errors import ModelError, OptionError
+from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, Koala, KoalaConfig, UNetMini
+from koalarize.lab.networks.encoders import BACKBONES
 from koalarize.lab.runs.checkpoint import build_network
 from koalarize.lab.runs.recipe import NetworkOptions
-from koalarize.lab.training.initialise import load_mobilenetv2
+from koalarize.lab.training.initialise import load_encoder
 
 # sum(p.numel() for p in fresh(name).parameters()); test_networks.py counts the articles' by layer
 GOLDEN_PARAMETERS = {
@@ -197,6 +198,25 @@ class TestKoala:
         assert encoder["lr"] == pytest.approx(2e-4)
         assert len(encoder["params"]) == len(list(koala.encoder.parameters()))
 
+    @pytest.mark.parametrize("stages", [0, 1, 3])
+    def test_frozen_stages_keep_their_weights(self, stages):
+        network = Koala(KoalaConfig(8, ((8, 8), (8, 8)), 0, frozen=stages)).train()
+        before = {name: tensor.clone() for name, tensor in network.named_parameters()}
+        optimizer = torch.optim.AdamW(network.parameter_groups(0.1), weight_decay=0.1)
+        network.logits(some_input()).square().mean().backward()
+        optimizer.step()
+        frozen = {
+            name for name, tensor in network.named_parameters() if torch.equal(tensor, before[name])
+        }
+        parts = tuple(f"encoder.stages.{number}." for number in range(stages))
+        parts += ("encoder.stem.",) * bool(stages)
+        expected = {name for name in before if parts and name.startswith(parts)}
+        assert expected == {name for name in frozen if name.startswith("encoder.st")}
+
+    def test_more_frozen_stages_than_there_are_is_an_error(self):
+        with pytest.raises(OptionError, match="from 0 to 7 stages"):
+            KoalaConfig(frozen=8)
+
     def test_options_are_its_configuration(self):
         options = {"context": 64, "widths": [[32, 32], [32, 32], [32, 16]]}
         network = build_network(NetworkOptions("koala", options))
@@ -248,10 +268,15 @@ class TestUNetMini:
         unet_mini.eval()
 
 
+@pytest.fixture(scope="module", params=["mobilenetv2_100", "tf_efficientnet_lite1"])
+def backbone(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def timm_network():
+def timm_network(backbone):
     timm = pytest.importorskip("timm")
-    network = timm.create_model("mobilenetv2_100", pretrained=False, pad_type="same")
+    network = timm.create_model(backbone, pretrained=False, pad_type="same")
     generator = torch.Generator().manual_seed(1)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -269,19 +294,19 @@ def timm_network():
 
 
 @pytest.fixture(scope="module")
-def timm_path(timm_network, tmp_path_factory):
+def timm_path(backbone, timm_network, tmp_path_factory):
     from safetensors.torch import save_file
 
-    path = tmp_path_factory.mktemp("timm") / "mobilenetv2_100.safetensors"
+    path = tmp_path_factory.mktemp("timm") / f"{backbone}.safetensors"
     save_file(timm_network.state_dict(), path)
     return path
 
 
 class TestInitialise:
     @pytest.mark.parametrize("shape", [(64, 64), (96, 160)])
-    def test_features_equal_those_of_timm(self, timm_network, timm_path, shape):
-        encoder = Koala().eval().encoder
-        load_mobilenetv2(encoder, timm_path)
+    def test_features_equal_those_of_timm(self, backbone, timm_network, timm_path, shape):
+        encoder = Koala(KoalaConfig(backbone=backbone)).eval().encoder
+        load_encoder(encoder, timm_path)
         grey = torch.rand(2, 1, *shape, generator=torch.Generator().manual_seed(2)) * 2 - 1
         planes = torch.cat([grey, torch.randn(2, 3, *shape)], dim=1)  # hints start without effect
         with torch.inference_mode():
@@ -292,24 +317,35 @@ class TestInitialise:
         assert expected.std() > 0.05  # the comparison says something
         assert torch.allclose(pooled, expected, atol=1e-4, rtol=1e-4)
 
-    def test_errors(self, timm_path, tmp_path):
+    @pytest.mark.parametrize("shape", [(64, 64), (96, 160)])
+    def test_training_sees_the_same(self, backbone, shape):
+        encoder = Koala(KoalaConfig(backbone=backbone)).encoder
+        planes = torch.randn(1, 4, *shape, generator=torch.Generator().manual_seed(3))
+        with torch.inference_mode():
+            grids, pooled = encoder.train()(planes)
+            others, other = encoder.eval()(planes)
+        for grid, expected in zip([*grids, pooled], [*others, other], strict=True):
+            torch.testing.assert_close(grid, expected, atol=1e-4, rtol=1e-4)
+
+    def test_errors(self, backbone, timm_path, tmp_path):
         from safetensors.torch import load_file, save_file
 
-        from koalarize.errors import ModelError
-
-        encoder = Koala().encoder
+        encoder = Koala(KoalaConfig(backbone=backbone)).encoder
         with pytest.raises(ModelError, match="cannot be read"):
-            load_mobilenetv2(encoder, tmp_path / "no.safetensors")
+            load_encoder(encoder, tmp_path / "no.safetensors")
         (tmp_path / "text.safetensors").write_text("hello, this is text")
         with pytest.raises(ModelError, match="cannot be read as safetensors"):
-            load_mobilenetv2(encoder, tmp_path / "text.safetensors")
+            load_encoder(encoder, tmp_path / "text.safetensors")
         state = load_file(timm_path)
         del state["blocks.3.2.bn2.weight"]
         save_file(state, tmp_path / "part.safetensors")
         with pytest.raises(ModelError, match=r"lacks `blocks\.3\.2\.bn2\.weight`"):
-            load_mobilenetv2(encoder, tmp_path / "part.safetensors")
+            load_encoder(encoder, tmp_path / "part.safetensors")
+        another = next(name for name in BACKBONES if name != backbone)
+        with pytest.raises(ModelError, match=f"lacks|give timm's {another}"):
+            load_encoder(Koala(KoalaConfig(backbone=another)).encoder, timm_path)
         state = load_file(timm_path)
         state["conv_head.weight"] = state["conv_head.weight"][:, :100].contiguous()
         save_file(state, tmp_path / "other.safetensors")
         with pytest.raises(ModelError, match="of another size"):
-            load_mobilenetv2(encoder, tmp_path / "other.safetensors")
+            load_encoder(encoder, tmp_path / "other.safetensors")

@@ -188,6 +188,30 @@ class TestStart:
         torch.testing.assert_close(new["head.weight"], head)
         assert all(torch.equal(new[n], old[n]) for n in new if not n.startswith("head."))
 
+    def test_another_backbone_begins_with_the_rest(self, saved, caplog):
+        network = Koala(KoalaConfig(8, ((8, 8), (8, 8), (8, 8)), 0, "tf_efficientnet_lite1"))
+        before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        with caplog.at_level(logging.INFO):
+            start_from(network, str(saved))
+        assert "fresh parts: context, deepest, encoder" in caplog.text
+        old = load_checkpoint(saved).network.state_dict()
+        new = network.state_dict()
+        for name in new:
+            if name.startswith(("encoder.", "context.", "deepest.")):
+                assert torch.equal(new[name], before[name])
+            elif ".first.weight" in name:
+                near = 8 if name.startswith("levels.2.") else 0
+                assert torch.equal(new[name][:, :8], old[name][:, :8])  # of the level below
+                grid = new[name].shape[1] - near
+                assert torch.equal(new[name][:, 8:grid], before[name][:, 8:grid])  # the encoder's
+                assert torch.equal(new[name][:, grid:], old[name][:, -near or len(old[name][0]) :])
+            else:
+                assert torch.equal(new[name], old[name])
+
+    def test_an_unknown_backbone_is_an_error(self):
+        with pytest.raises(OptionError, match=r"one of .*did you mean `mobilenetv2_100`"):
+            KoalaConfig(backbone="mobilenetv2")
+
     def test_the_shipped_model_is_a_start(self):
         network = Koala()
         before = network.head.weight.clone()

@@ -1,41 +1,32 @@
 """``koala``: the default network, an encoder-decoder with global context that classifies ab.
 
-Not here: weights and their initialisation (``lab.training.initialise``), decoding (``color``).
+Not here: weights and their initialisation (``lab.training.initialise``), decoding (``color``), the
+encoders (``encoders``).
 The idea of Deep Koalarization (Baldassarre et al. 2017), that what the picture is should inform
-every pixel, with one encoder for both: MobileNetV2 (Sandler et al. 2018) without batch norm, whose
-pooled features join the deepest grid. The decoder is dense 3x3 convolutions, which CPUs run best.
+every pixel, with one encoder for both, whose pooled features join the deepest grid. The decoder is
+dense 3x3 convolutions, which CPUs run best.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from koalarize import color
-from koalarize.errors import OptionError
+from koalarize.errors import OptionError, did_you_mean
 from koalarize.lab.networks.base import ClassifyingNetwork
+from koalarize.lab.networks.encoders import BACKBONES, Encoder
 
-__all__ = ["Koala", "KoalaConfig", "MobileNetEncoder"]
+__all__ = ["Koala", "KoalaConfig"]
 
-#: MobileNetV2's stages: expansion, channels, blocks, stride.
-_STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
-_TAPS = {1: "H/4", 2: "H/8", 4: "H/16", 6: "H/32"}
-_TAP_CHANNELS = (24, 32, 96, 320)
 _HINT_CHANNELS = 8
 _AGREEING_LEVELS = 2  # the grids 1/16 and 1/8
+_FINEST_LEVELS = 3  # 1/4 too
 
 
 @dataclass(frozen=True)
@@ -47,6 +38,9 @@ class KoalaConfig:
         widths: the two convolutions' channels on the grids 1/16 and 1/8; with a third pair the
             network answers on the grid 1/4, for more than twice the work.
         slots: regions that every picture is summarised in, see ``Agreement``; 0 leaves it out.
+        backbone: what the encoder is, by timm's name, see ``encoders.BACKBONES``.
+        frozen: how many of the encoder's stages keep the weights they begin with, and its stem with
+            the first of them. The finest grids are the slowest to train and have least to learn.
         encoder_rate: learning rate of the encoder as a share of the decoder's.
         bin_step: distance between neighbouring ab bins, Lab units, see ``color.grid_bins``.
     """
@@ -54,11 +48,21 @@ class KoalaConfig:
     context: int = 256
     widths: tuple[tuple[int, int], ...] = ((320, 256), (160, 128))
     slots: int = 32
+    backbone: str = "mobilenetv2_100"
+    frozen: int = 0
     encoder_rate: float = 0.2
     bin_step: int = color.AB_GRID
 
     def __post_init__(self) -> None:
-        if not _AGREEING_LEVELS <= len(self.widths) < len(_TAP_CHANNELS):
+        if self.backbone not in BACKBONES:
+            raise OptionError(
+                f"`backbone` is {self.backbone!r} but must be one of {tuple(BACKBONES)}"
+                f"{did_you_mean(self.backbone, BACKBONES)}"
+            )
+        stages = len(BACKBONES[self.backbone].stages)
+        if not 0 <= self.frozen <= stages:
+            raise OptionError(f"`frozen` is {self.frozen} but must be from 0 to {stages} stages")
+        if not _AGREEING_LEVELS <= len(self.widths) <= _FINEST_LEVELS:
             raise OptionError(
                 f"`widths` has {len(self.widths)} pairs but must have 2 (the network answers on "
                 "1/8 of the grid) or 3 (1/4)"
@@ -81,9 +85,11 @@ class Koala(ClassifyingNetwork):
         config = config or KoalaConfig()
         super().__init__(ab_bins=color.grid_bins(config.bin_step))
         self.config = config
-        self.encoder = MobileNetEncoder(in_channels=4)
-        self.context = nn.Linear(MobileNetEncoder.features, config.context)
-        self.deepest = nn.Conv2d(_TAP_CHANNELS[-1], config.context, 1)
+        backbone = BACKBONES[config.backbone]
+        self.encoder = Encoder(backbone, in_channels=4)
+        self.encoder.freeze(config.frozen)
+        self.context = nn.Linear(Encoder.features, config.context)
+        self.deepest = nn.Conv2d(backbone.channels[-1], config.context, 1)
         channels = config.context
         # Hint planes join the finest grid again.
         extra = (*(0 for _ in config.widths[1:]), _HINT_CHANNELS)
@@ -91,7 +97,7 @@ class Koala(ClassifyingNetwork):
         levels: list[DecoderLevel] = []
         agreements: list[Agreement] = []
         for skip, more, (first, second) in zip(
-            _TAP_CHANNELS[-2::-1][: len(config.widths)], extra, config.widths, strict=True
+            backbone.channels[-2::-1][: len(config.widths)], extra, config.widths, strict=True
         ):
             levels.append(DecoderLevel(channels + skip + more, first, second))
             channels = second
@@ -130,8 +136,35 @@ class Koala(ClassifyingNetwork):
         """Return what this network can begin a training with, of weights of another form of it.
 
         Weights that answer on a finer grid lend all but the levels and the head that do so; what
-        joins the hint planes to the last level that is left begins at zero.
+        joins the hint planes to the last level that is left begins at zero. Weights of another
+        backbone lend what is not joined to it.
         """
+        return self._without_backbone(self._without_finer_levels(weights))
+
+    def _without_backbone(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Leave out what belongs to another encoder than this one, if it does."""
+        own = self.state_dict()
+        theirs = {name for name in weights if name.startswith("encoder.")}
+        ours = {name for name in own if name.startswith("encoder.")}
+        if theirs == ours and all(weights[name].shape == own[name].shape for name in ours):
+            return dict(weights)
+        kept = {
+            name: tensor
+            for name, tensor in weights.items()
+            if not name.startswith(("encoder.", "context.", "deepest."))
+        }
+        for number, level in enumerate(cast("list[DecoderLevel]", list(self.levels))):
+            name = f"levels.{number}.first.weight"
+            below = self.config.context if number == 0 else self.config.widths[number - 1][1]
+            near = _HINT_CHANNELS if number == len(self.levels) - 1 else 0
+            joined = level.first.weight.detach().clone()
+            if name in kept and kept[name].shape[0] == joined.shape[0]:
+                joined[:, :below] = kept[name][:, :below]
+                joined[:, joined.shape[1] - near :] = kept[name][:, kept[name].shape[1] - near :]
+                kept[name] = joined
+        return kept
+
+    def _without_finer_levels(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         last = len(self.levels) - 1
         if not any(name.startswith(f"levels.{last + 1}.") for name in weights):
             return dict(weights)
@@ -212,76 +245,3 @@ class Agreement(nn.Module):
         slots = rows.unflatten(0, (-1, self.slots))  # (B, S, C)
         mixed = slots.transpose(1, 2) @ torch.softmax(spread, dim=1)  # (B, C, N)
         return grid + self.out(mixed.unflatten(2, grid.shape[-2:]))
-
-
-class MobileNetEncoder(nn.Module):
-    """MobileNetV2 without batch norm and classifier; returns four grids and the pooled features."""
-
-    features: ClassVar[int] = 1280
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__()
-        self.stem = Convolution(in_channels, 32, 3, stride=2)
-        stages: list[nn.Module] = []
-        channels = 32
-        for expansion, out, blocks, stride in _STAGES:
-            stage = [InvertedResidual(channels, out, expansion, stride)]
-            stage += [InvertedResidual(out, out, expansion, 1) for _ in range(blocks - 1)]
-            stages.append(nn.Sequential(*stage))
-            channels = out
-        self.stages = nn.ModuleList(stages)
-        self.top = Convolution(channels, self.features, 1)
-
-    def forward(self, planes: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the grids at 1/4, 1/8, 1/16, 1/32 and the pooled features (B, 1280)."""
-        grid = self.stem(planes)  # (B, 32, H/2, W/2)
-        taps: list[Tensor] = []
-        for number, stage in enumerate(self.stages):
-            grid = stage(grid)
-            if number in _TAPS:
-                taps.append(grid)
-        return taps, self.top(grid).mean(dim=(2, 3))
-
-
-class InvertedResidual(nn.Module):
-    """Expand, filter each channel, project; the input is added where the shapes agree."""
-
-    def __init__(self, in_channels: int, out_channels: int, expansion: int, stride: int) -> None:
-        super().__init__()
-        hidden = in_channels * expansion
-        self.residual = stride == 1 and in_channels == out_channels
-        self.expand = Convolution(in_channels, hidden, 1) if expansion > 1 else nn.Identity()
-        self.filter = Convolution(hidden, hidden, 3, stride=stride, groups=hidden)
-        self.project = nn.Conv2d(hidden, out_channels, 1)
-
-    def forward(self, grid: Tensor) -> Tensor:
-        """Return (B, out_channels, h/stride, w/stride)."""
-        out = self.project(self.filter(self.expand(grid)))
-        return grid + out if self.residual else out
-
-
-class Convolution(nn.Module):
-    """A convolution and ReLU6, padded as TensorFlow does ("same"), as the public weights expect."""
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1
-    ) -> None:
-        super().__init__()
-        self.stride = stride
-        padding = kernel // 2 if stride == 1 else 0
-        self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel, stride=stride, padding=padding, groups=groups
-        )
-
-    def forward(self, grid: Tensor) -> Tensor:
-        """Return (B, out_channels, h/stride, w/stride); h and w must be multiples of the stride."""
-        if self.stride == 1:
-            return F.relu6(self.conv(grid))
-        if self.training and self.conv.groups > 1:
-            # The same numbers: CPUs find the gradient of a dense depthwise filter far sooner than
-            # that of a strided one, even at four times the work.
-            dense = F.conv2d(
-                grid, self.conv.weight, self.conv.bias, padding=1, groups=self.conv.groups
-            )
-            return F.relu6(dense[:, :, 1::2, 1::2])
-        return F.relu6(self.conv(F.pad(grid, (0, 1, 0, 1))))

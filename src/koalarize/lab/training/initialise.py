@@ -1,8 +1,8 @@
 """Start a network from weights that exist: its encoder from ImageNet's, or all of it from ours.
 
 Not here: writing checkpoints (``lab.runs.checkpoint``), resuming a run (``resume``).
-Reads timm's layout of MobileNetV2 and folds its batch norms, which our encoder does not have, into
-the convolutions before them; reads our checkpoints and exported models by parameter name.
+Reads timm's layout of the encoders and folds their batch norms, which ours do not have, into the
+convolutions before them; reads our checkpoints and exported models by parameter name.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from koalarize.errors import ModelError
 from koalarize.lab.networks import ColorNetwork
+from koalarize.lab.networks.encoders import BACKBONES, Encoder
 from koalarize.lab.networks.fit import misfits
-from koalarize.lab.networks.koala import MobileNetEncoder
 from koalarize.models.store import find_model
 
-__all__ = ["load_mobilenetv2", "start_from"]
+__all__ = ["load_encoder", "start_from"]
 
 log = logging.getLogger(__name__)
 
 _BLOCK = {"conv_pw": ("expand.conv", "bn1"), "conv_dw": ("filter.conv", "bn2")}
 _LAST = ("project", "bn3")
 _FIRST_BLOCK = {"conv_dw": ("filter.conv", "bn1"), "conv_pw": ("project", "bn2")}
-_EPSILON = 1e-5  # timm's MobileNetV2
 
 
-def load_mobilenetv2(encoder: MobileNetEncoder, path: Path) -> None:
-    """Load timm's ``mobilenetv2_100`` from safetensors into ``encoder``.
+def load_encoder(encoder: Encoder, path: Path) -> None:
+    """Load timm's weights of ``encoder``'s backbone from safetensors into it.
 
     The three input channels of the stem are summed for grey: they take x/127.5-1, which is close to
     our L/50-1 at every grey level. Channels beyond the first (hints) start at zero.
 
     Raises:
-        ModelError: if the file cannot be read or is not a MobileNetV2 in timm's layout.
+        ModelError: if the file cannot be read or is not that backbone in timm's layout.
     """
+    backbone = next(name for name, known in BACKBONES.items() if known == encoder.backbone)
     try:
         source = {name: tensor.float() for name, tensor in load_file(path).items()}
-        state = _folded(source)
+        state = _folded(source, encoder.backbone.epsilon)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"`{path}` cannot be read as safetensors: {error}") from error
     except KeyError as error:
         raise ModelError(
-            f"`{path}` lacks `{error.args[0]}`: give timm's mobilenetv2_100 as safetensors"
+            f"`{path}` lacks `{error.args[0]}`: give timm's {backbone} as safetensors"
         ) from error
     stem = torch.zeros_like(encoder.stem.conv.weight)
     stem[:, 0] = state["stem.conv.weight"].sum(1)
     state["stem.conv.weight"] = stem
     wanted = {name: tensor.shape for name, tensor in encoder.state_dict().items()}
     if {name: tensor.shape for name, tensor in state.items()} != wanted:
-        raise ModelError(f"`{path}` is of another size: give timm's mobilenetv2_100")
+        raise ModelError(f"`{path}` is of another size: give timm's {backbone}")
     encoder.load_state_dict(state)
 
 
-def _folded(source: dict[str, Tensor]) -> dict[str, Tensor]:
+def _folded(source: dict[str, Tensor], epsilon: float) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
 
     def fold(convolution: str, norm: str, target: str) -> None:
@@ -68,7 +68,7 @@ def _folded(source: dict[str, Tensor]) -> dict[str, Tensor]:
             None,
             source[f"{norm}.running_mean"],
             source[f"{norm}.running_var"],
-            _EPSILON,
+            epsilon,
             source[f"{norm}.weight"],
             source[f"{norm}.bias"],
         )

@@ -35,7 +35,7 @@ from koalarize.lab.training.bar import Bar
 from koalarize.lab.training.callbacks import LOOK_EVERY, Progress, SaveWeights
 from koalarize.lab.training.devices import check_devices, choose_precision, trainer_devices
 from koalarize.lab.training.endings import own_endings, quiet
-from koalarize.lab.training.initialise import load_mobilenetv2, start_from
+from koalarize.lab.training.initialise import load_encoder, start_from
 from koalarize.lab.training.loaders import Loaders
 from koalarize.lab.training.loggers import check_logger, run_loggers
 from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
@@ -140,12 +140,12 @@ def _network(recipe: Recipe) -> ColorNetwork:
     _check_fit(recipe, network)
     if isinstance(network, ClassifyingNetwork):
         network.temperature = recipe.temperature  # of what it predicts while a loss compares ab
+    if recipe.network.start is not None:
+        start_from(network, recipe.network.start)
     if recipe.network.encoder is not None:
         if not isinstance(network, Koala):
             raise OptionError(f"`network.encoder` does not fit the network `{recipe.network.name}`")
-        load_mobilenetv2(network.encoder, Path(recipe.network.encoder))
-    if recipe.network.start is not None:
-        start_from(network, recipe.network.start)
+        load_encoder(network.encoder, Path(recipe.network.encoder))
     return network
 
 
