@@ -124,3 +124,30 @@ def packets_of(path: Path, kind: str = "audio") -> list[list[tuple]]:
                     (time, (packet.duration or 0) * packet.time_base, bytes(packet))
                 )
         return list(found.values())
+
+
+def assert_same_film(path: Path, other: Path) -> None:
+    """Check that two films are the same bytes; else say which frame is the first to differ."""
+    if path.read_bytes() == other.read_bytes():
+        return
+    sizes = [_packet_sizes(one) for one in (path, other)]
+    packet = next(
+        (n for n, pair in enumerate(zip(*sizes, strict=False)) if len(set(pair)) > 1), None
+    )
+    said = f"packets {len(sizes[0])} and {len(sizes[1])}, the first of another size: {packet}; "
+    with av.open(str(path)) as one, av.open(str(other)) as two:
+        frames = zip(one.decode(video=0), two.decode(video=0), strict=False)
+        for number, pair in enumerate(frames):
+            for plane in range(len(pair[0].planes)):
+                apart = np.subtract(
+                    *(np.frombuffer(frame.planes[plane], np.uint8).astype(int) for frame in pair)
+                )
+                if apart.any():
+                    most = np.abs(apart).max()
+                    pytest.fail(f"{said}frame {number}, plane {plane}: {most} apart at most")
+    pytest.fail(f"{said}every frame is the same")
+
+
+def _packet_sizes(path: Path) -> list[int]:
+    with av.open(str(path)) as container:
+        return [packet.size for packet in container.demux(video=0)]

@@ -92,7 +92,7 @@ def test_a_film_stopped_anywhere_ends_as_one_that_was_not(tmp_path, short_parts,
     assert not (tmp_path / "b" / "film.color.mp4").exists()
     again = color(source)
     assert again.resumed > 0 or frames < 16
-    assert again.path.read_bytes() == whole.path.read_bytes()
+    fp.assert_same_film(again.path, whole.path)
     assert not work_folder(again.path).exists()
 
 
@@ -124,7 +124,7 @@ def test_a_film_that_was_killed_ends_as_one_that_was_not(tmp_path, short_parts, 
     entries.clear()
     again = color(source)
     assert again.resumed >= 20
-    assert again.path.read_bytes() == whole.path.read_bytes()
+    fp.assert_same_film(again.path, whole.path)
     assert entries[0] is not None
 
 
@@ -137,7 +137,7 @@ def test_what_is_coloured_already_is_not_read_again(tmp_path, short_parts, entri
     base = read_facts(source).time_base
     assert [float(entry * base) > 1 for entry in entries] == [True]
     assert again.resumed > 50
-    assert again.path.read_bytes() == whole.path.read_bytes()
+    fp.assert_same_film(again.path, whole.path)
     assert again.notes == whole.notes
 
 
@@ -173,7 +173,7 @@ def test_a_film_that_seeks_to_elsewhere_goes_on_from_its_beginning(
 
     monkeypatch.setattr(read, "_index", wrong)
     entries.clear()
-    assert color(source).path.read_bytes() == whole.path.read_bytes()
+    fp.assert_same_film(color(source).path, whole.path)
     assert entries == [None]
 
 
@@ -215,7 +215,7 @@ def test_a_damaged_part_is_made_again(tmp_path, short_parts):
     packets.write_bytes(packets.read_bytes()[:-5])
     again = color(source)
     assert 0 < again.resumed < 60
-    assert again.path.read_bytes() == whole.path.read_bytes()
+    fp.assert_same_film(again.path, whole.path)
 
 
 def test_a_full_disk_keeps_what_is_coloured(tmp_path, short_parts, monkeypatch):
@@ -303,7 +303,7 @@ def test_shots_that_are_there_are_not_read_again(tmp_path, short_parts, entries)
     entries.clear()
     again = color(source, shots=shots)
     assert again.resumed == 65
-    assert again.path.read_bytes() == whole.path.read_bytes()
+    fp.assert_same_film(again.path, whole.path)
     first, second = entries
     assert first is None  # its first frame says in which shot the film begins
     assert float(second * read_facts(source).time_base) > 2
@@ -324,7 +324,7 @@ def test_a_listed_film_stopped_within_a_shot_goes_on_there(tmp_path, short_parts
     entries.clear()
     again = color(source, shots=shots)
     assert again.resumed > 40
-    assert again.path.read_bytes() == whole.path.read_bytes()
+    fp.assert_same_film(again.path, whole.path)
     assert entries[1] is not None
 
 
@@ -340,6 +340,6 @@ def test_hints_are_followed_only_through_shots_that_are_made(
     shots.write_text((tmp_path / "a" / "film.shots.json").read_text())
     entries.clear()
     again = color(source, engine=Hinting, shots=shots)
-    assert again.path.read_bytes() == whole.path.read_bytes()
+    fp.assert_same_film(again.path, whole.path)
     assert len(entries) == readings
     assert [entry is None for entry in entries] == [True] + [False] * (readings - 1)
