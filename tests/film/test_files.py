@@ -10,11 +10,16 @@ import pytest
 
 import film_parts as fp
 from fakes import FakeEngine
+from koalarize import __version__
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OutputError
 from koalarize.film.film import color_film
+from koalarize.film.mark import NO_COMMENT
 from koalarize.film.options import FilmOptions
+from koalarize.film.write import FORMATS
+from koalarize.photo.provenance import SOURCE_TYPE
+from koalarize.steering.steering import Steering
 
 av = fp.av
 MS = Fraction(1, 1000)
@@ -381,3 +386,40 @@ def test_data_that_shows_late_that_it_cannot_be_held_is_left_out(colorizer, tmp_
     result = color_film(colorizer, source)
     assert result.notes == ("data (gpmd) cannot be held by .mov",)
     assert fp.times_of(result.path) == fp.times_of(source)
+
+
+def comment_of(path) -> str:
+    with av.open(str(path)) as film:
+        return next((film.metadata[k] for k in film.metadata if k.lower() == "comment"), "")
+
+
+@pytest.mark.parametrize("ending", sorted(set(FORMATS) - {".webm"}))  # holds none of our codecs
+def test_the_file_says_that_a_program_coloured_it(colorizer, tmp_path, ending):
+    source = fp.write(tmp_path / "a.mp4", fp.moved(4))
+    result = color_film(colorizer, source, tmp_path / f"b{ending}")
+    said, about = comment_of(result.path), [note for note in result.notes if "mark" in note]
+    if ending in NO_COMMENT:
+        assert not said
+        assert about == [f"the mark that a program coloured it cannot be held by {ending}"]
+    else:
+        begin = f"Coloured by a program, koalarize {__version__}, with the model fake"
+        assert (said[: len(begin)], said[-len(SOURCE_TYPE) :]) == (begin, SOURCE_TYPE)
+        assert not about
+    bare = color_film(colorizer, source, tmp_path / f"c{ending}", Steering(mark=False))
+    assert not comment_of(bare.path)
+    assert not [note for note in bare.notes if "mark" in note]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".avi"])
+def test_the_mark_joins_what_the_comment_says_and_is_not_written_twice(colorizer, tmp_path, ending):
+    def say(_, container):
+        container.metadata["comment"] = "Found in the attic\nof aunt Mary"
+
+    source = fp.write(tmp_path / f"a{ending}", fp.moved(4), touch=say)
+    once = color_film(colorizer, source)
+    twice = color_film(colorizer, once.path, tmp_path / f"b{ending}")
+    for path in (once.path, twice.path):
+        lines = comment_of(path).splitlines()
+        assert lines[:2] == ["Found in the attic", "of aunt Mary"]
+        assert len(lines) == 3
+        assert lines[2].endswith(SOURCE_TYPE)

@@ -1,7 +1,7 @@
 """Films among many files: decided first, then made one after the other, each by all cores.
 
 Not here: how a film is coloured (``film``), pictures (``run``). A film is one job: it goes on after
-its last whole part when a run was stopped, and bears no mark, so the journal alone knows it.
+its last whole part when a run was stopped, and its mark has no seal, so the journal alone knows it.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from koalarize.film.coder import Progress
 from koalarize.film.encode import Coding, Encoder, coding_of
 from koalarize.film.facts import Facts, read_facts
 from koalarize.film.make import Making
+from koalarize.film.mark import NO_COMMENT
 from koalarize.film.names import film_path, work_folder
 from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
 from koalarize.film.parts import Store
@@ -145,7 +146,15 @@ def color_film(
     try:
         made.run()
         lost = write_film(
-            store, made.parts, coding, path, held, span, end=made.end, overwrite=overwrite
+            store,
+            made.parts,
+            coding,
+            path,
+            held,
+            span,
+            end=made.end,
+            made=colorizer.provenance(steering) if steering.mark else None,
+            overwrite=overwrite,
         )
         if listed is None:
             store.remove()
@@ -154,6 +163,8 @@ def color_film(
     finally:
         store.release()
     notes = [f"{what} cannot be held by {path.suffix}" for what in (*held.lost, *lost)]
+    if steering.mark and path.suffix.lower() in NO_COMMENT:
+        notes.append(f"the mark that a program coloured it cannot be held by {path.suffix}")
     if facts.colored:
         notes.append("it has colours already, which new ones replaced")
     notes += [*(() if listed is None else listed.notes), *coding.losses, *_oddities(made.reading)]

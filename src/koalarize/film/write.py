@@ -22,9 +22,11 @@ from av.video.stream import VideoStream
 from koalarize.errors import OutputError
 from koalarize.film.encode import Coding, set_up
 from koalarize.film.facts import NOT_FILMS, Facts, open_film
+from koalarize.film.mark import with_mark
 from koalarize.film.options import CODECS
 from koalarize.film.parts import Part, Store
 from koalarize.photo.files import put_in_place
+from koalarize.photo.provenance import Provenance
 
 __all__ = ["FORMATS", "Held", "Span", "held_by", "write_film"]
 
@@ -175,7 +177,8 @@ def write_film(
     span: Span,
     *,
     end: int,
-    overwrite: bool,
+    made: Provenance | None = None,
+    overwrite: bool = False,
 ) -> tuple[str, ...]:
     """Write a film's file of its parts and the film's other streams.
 
@@ -187,6 +190,7 @@ def write_film(
         held: what the container holds.
         span: what of the film is wanted.
         end: when the last frame ends, ticks of the film's time base.
+        made: what made its colours, for the mark; None leaves that out.
         overwrite: replace a file that is there.
 
     Returns:
@@ -200,12 +204,12 @@ def write_film(
     try:
         try:
             try:
-                _write(temporary, target, store, parts, coding, held, span, end)
+                _write(temporary, target, store, parts, coding, held, span, end, made)
             except ArgumentError:  # some tracks of data show only here that they cannot be held
                 held, lost = _without_data(held, coding)
                 if not lost:
                     raise
-                _write(temporary, target, store, parts, coding, held, span, end)
+                _write(temporary, target, store, parts, coding, held, span, end, made)
             if target.exists() and not overwrite:
                 raise OutputError(f"`{target}` has appeared meanwhile: choose another name.")
             put_in_place(temporary, target)  # the parts are thrown away after it
@@ -229,6 +233,7 @@ def _write(
     held: Held,
     span: Span,
     end: int,
+    made: Provenance | None,
 ) -> None:
     form = FORMATS[target.suffix.lower()]
     options = {"fflags": "+bitexact"}
@@ -237,7 +242,7 @@ def _write(
     with open_film(coding.facts.path) as source:
         out = av.open(str(temporary), "w", format=form, container_options=options)
         try:
-            _mux(out, source, store, parts, coding, held, span, end)
+            _mux(out, source, store, parts, coding, held, span, end, made)
         finally:
             out.close()
 
@@ -260,11 +265,12 @@ def _mux(
     held: Held,
     span: Span,
     end: int,
+    made: Provenance | None,
 ) -> None:
     facts = coding.facts
-    made, copied = _set_out(out, coding, source, held.streams)
+    stream, copied = _set_out(out, coding, source, held.streams)
     kept = {key: text for key, text in source.metadata.items() if key not in _OWN_TAGS}
-    out.metadata.update(kept)
+    out.metadata.update(kept if made is None else with_mark(kept, made))
     out.metadata["encoder"] = "koalarize"
     base = facts.time_base
     pts = [packet.pts for part in parts for packet in part.packets]
@@ -282,7 +288,7 @@ def _mux(
         assert packet.pts is not None
         assert packet.dts is not None
         packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-        packet.stream = made
+        packet.stream = stream
         packet.time_base = base
         out.mux_one(packet)
     while waiting is not None:

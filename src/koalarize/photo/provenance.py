@@ -22,6 +22,7 @@ from koalarize.photo.jpeg_segments import XMP_ROOM
 from koalarize.photo.png_chunks import SIGNATURE
 
 __all__ = [
+    "SOURCE_TYPE",
     "Mark",
     "Provenance",
     "has_mark",
@@ -38,7 +39,8 @@ _Data = bytes | memoryview | mmap.mmap
 
 _SPACE = "urn:koalarize:1:"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
-_KIND = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+#: What IPTC calls a picture of which a trained program has made a part.
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _TOKEN = f'="{_SPACE}"'.encode()
 _SEAL = b'koalarize:Seal="'
 _DIGITS = 64
@@ -140,14 +142,14 @@ class Provenance:
             "Weights": self.weights,
             "Settings": self.settings,
             "Source": self.source,
-            "OriginalSourceType": before if before != _KIND else None,
+            "OriginalSourceType": before if before != SOURCE_TYPE else None,
         }
         words = [
             f"koalarize:{name}={_quoted(text)}" for name, text in fields.items() if text is not None
         ]
         text = (
             f'xmlns:koalarize="{_SPACE}" xmlns:Iptc4xmpExt="{_IPTC}" '
-            f'Iptc4xmpExt:DigitalSourceType="{_KIND}" {" ".join(words)} '
+            f'Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}" {" ".join(words)} '
         )
         return b'<rdf:Description rdf:about=%s %s%s"/>\n' % (about, text.encode(), _OPEN_SEAL)
 

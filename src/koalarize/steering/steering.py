@@ -158,7 +158,7 @@ class Steering:
     mark: Annotated[
         bool,
         Help(
-            "The result's XMP says that a program coloured it, with which model and settings; "
+            "The result's XMP, or a film's comment, says that a program coloured it and how; "
             "--no-mark leaves that out."
         ),
     ] = True
