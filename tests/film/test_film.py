@@ -17,6 +17,7 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import FilmError, OptionError, OutputError
 from koalarize.film.film import color_film
+from koalarize.film.names import work_folder
 from koalarize.film.options import CODECS, FilmOptions
 from koalarize.steering.steering import Steering
 
@@ -254,6 +255,34 @@ def test_a_long_work_is_told_before(command, tmp_path, capsys, monkeypatch):
     assert "note: film.mp4 takes about 1 s and 12 kB, by the usual rates; " in said
     assert command([str(source), "--overwrite", "--from", "1.6"]) == 0
     assert "about 1 s and 2 kB" in capsys.readouterr().err
+
+
+def test_a_plan_of_named_films_colours_nothing(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fp.write(tmp_path / "a.mp4", fp.moved(50), audio=1)
+    fp.write(tmp_path / "b.mp4", fp.moved(3))
+    work_folder(tmp_path / "b.color.mp4").mkdir()
+    assert command(["a.mp4", "b.mp4", "--plan"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "new: a.mp4 -> a.color.mp4 (50 frames, 2 s)",
+        "goes on: b.mp4 -> b.color.mp4 (3 frames, 1 s)",
+        "2 films to colour; the films last 2 s; about 1 s and 13 kB, by the usual rates",
+    ]
+    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["a.mp4", "b.mp4"]
+
+
+def test_a_plan_of_a_named_film_says_what_stands_in_its_way(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fp.write(tmp_path / "a.mkv", fp.moved(3), pixels="yuv420p12le", codec="ffv1")
+    assert command(["a.mkv", "--plan"]) == 0
+    assert "note: a.mkv: 12 bits become 10" in capsys.readouterr().err
+    (tmp_path / "no.mp4").write_bytes(b"no film")
+    (tmp_path / "a.color.mkv").write_bytes(b"")
+    assert command(["a.mkv", "no.mp4", "--plan"]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("failed: a.mkv: `a.color.mkv` exists already: ")
+    assert told[1].startswith("failed: no.mp4: ")
+    assert told[2] == "2 failed"
 
 
 def test_a_missing_extra_is_a_sentence(command, tmp_path, capsys, monkeypatch):

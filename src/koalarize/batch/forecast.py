@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from koalarize.batch.plan import Outcome, Task
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from koalarize.batch.journal import Journal
     from koalarize.film.film import Outlook
 
-__all__ = ["Forecast", "Rates", "film_cost", "time_and_room"]
+__all__ = ["Forecast", "Rates", "film_cost", "lasting", "time_and_room", "total_of_films"]
 
 #: Seconds and bytes of results for a byte of pictures, where no journal knows better: an estimate
 #: for JPEG files on one core, not measured; a journal's own rates replace it.
@@ -102,7 +102,7 @@ class Forecast:
             rates = next((found for one in of_films if (found := one.rates(films=True))), None)
             more_time, more_room = self._of_films(rates)
             time, room, usual = time + more_time, room + more_room, usual or rates is None
-            length = f"; the films last {_time(sum(film.seconds for film, _ in self._films))}"
+            length = f"; the films last {lasting(sum(film.seconds for film, _ in self._films))}"
         basis = "by the usual rates" if usual else "by the journal"
         return f"{', '.join(parts)}{length}; {time_and_room(time, room)}, {basis}"
 
@@ -115,6 +115,14 @@ class Forecast:
         return sum(seconds for seconds, _ in costs), sum(room for _, room in costs)
 
 
+def total_of_films(films: Sequence[Outlook]) -> str:
+    """Return how long films last, how long they take, and what room they need, by usual rates."""
+    costs = [film_cost(film) for film in films]
+    time, room = (sum(cost[number] for cost in costs) for number in (0, 1))
+    length = lasting(sum(film.seconds for film in films))
+    return f"the films last {length}; {time_and_room(time, room)}, by the usual rates"
+
+
 def film_cost(film: Outlook) -> tuple[float, float]:
     """Return about how many seconds a film takes on all cores, and the bytes of its result."""
     a_frame, a_pixel, room = _USUAL_FILMS
@@ -124,10 +132,11 @@ def film_cost(film: Outlook) -> tuple[float, float]:
 
 def time_and_room(seconds: float, room: float) -> str:
     """Return seconds and bytes as people say them."""
-    return f"about {_time(seconds)} and {_size(room)}"
+    return f"about {lasting(seconds)} and {_size(room)}"
 
 
-def _time(seconds: float) -> str:
+def lasting(seconds: float) -> str:
+    """Return seconds as people say them."""
     for size, unit in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

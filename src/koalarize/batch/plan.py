@@ -262,7 +262,7 @@ class Planner:
         """Find the first name that is free, or that of an earlier result of this very picture."""
         taken = ""
         for number in range(1, _MOST_NAMES):
-            target = self._naming.target(job, number, ending=film.ending if film else None)
+            target = self._naming.target(job, number, ending=film.path.suffix if film else None)
             key = self._naming.key(target)
             owner = self._claims.claim(key, str(job.source))
             if owner != str(job.source):

@@ -51,6 +51,7 @@ class Films:
         export_frames: a folder for one frame a shot, instead of a film.
         in_color: those coloured, as a beginning.
         picture: show the frame in work in terminals that show pictures.
+        plan: only say what would be done.
     """
 
     inputs: Sequence[str]
@@ -61,6 +62,7 @@ class Films:
     export_frames: Path | None = None
     in_color: bool = False
     picture: bool = True
+    plan: bool = False
 
 
 def color_films(
@@ -88,6 +90,8 @@ def color_films(
             raise OptionError(
                 f"`{option}` is for one film but {len(sources)} are given: name only one"
             )
+    if wanted.plan:
+        return _show_plan(sources, targets, options, overwrite=wanted.overwrite)
     colorizer = choice.load()
     code = 0
     for source, target in zip(sources, targets, strict=True):
@@ -165,6 +169,38 @@ def _one(
         )
     _tell(source, result, time.perf_counter() - begin)
     return 1 if result.damaged else 0
+
+
+def _show_plan(
+    sources: Sequence[Path],
+    targets: Sequence[Path | None],
+    options: FilmOptions,
+    *,
+    overwrite: bool,
+) -> int:
+    """Say on stdout what would be done, a line a film, and what it would come to."""
+    from koalarize.batch.forecast import lasting, total_of_films
+    from koalarize.film.film import Outlook, check_target, look_at
+
+    films: list[Outlook] = []
+    failed = 0
+    for source, target in zip(sources, targets, strict=True):
+        try:
+            film = look_at(source, options, target)
+            check_target(film.path, source, overwrite=overwrite)
+        except KoalarizeError as error:
+            failed += 1
+            typer.echo(f"failed: {source}: {' '.join(str(error).split())}")
+            continue
+        why = "goes on" if film.begun else "new"
+        length = lasting(film.seconds)
+        typer.echo(f"{why}: {source} -> {film.path} ({film.frames} frames, {length})")
+        note_of_losses(source.name, film.lost)
+        films.append(film)
+    counts = [f"{len(films)} film{'s' * (len(films) != 1)} to colour"] * bool(films)
+    counts += [f"{failed} failed"] * bool(failed)
+    typer.echo(", ".join(counts) + (f"; {total_of_films(films)}" if films else ""))
+    return 1 if failed else 0
 
 
 def _warn(source: Path, options: FilmOptions) -> None:

@@ -50,7 +50,9 @@ Journal = Annotated[
         rich_help_panel=FOLDERS,
     ),
 ]
-Plan = Annotated[bool, PLAN(help="Only say what would be done, and how long it would take.")]
+Plan = Annotated[
+    bool, PLAN(help="Only say what would be done, and how long it would take; of a named film too.")
+]
 Shard = Annotated[
     str | None,
     PART(help="Only part I of N, for machines that share a folder.", rich_help_panel=FOLDERS),

@@ -248,8 +248,13 @@ def pictures(
             "--series": series,
         }
         _check_company(inputs, named, for_pictures, output)
-        _refuse(ctx, FOLDERS, f"is for pictures but `{named[0]}` is a film: leave it out")
-        jobs = {"--list-shots": list_shots, "--preview": preview, "--export-frames": export_frames}
+        _refuse(ctx, FOLDERS, f"is for pictures but `{named[0]}` is a film: leave it out", "plan")
+        jobs = {
+            "--plan": plan,
+            "--list-shots": list_shots,
+            "--preview": preview,
+            "--export-frames": export_frames,
+        }
         if len(asked_for := [name for name, value in jobs.items() if value]) > 1:
             raise OptionError(f"`{asked_for[0]}` and `{asked_for[1]}` are two jobs: ask for one")
         from koalarize.cli.films import Films, color_films
@@ -257,6 +262,7 @@ def pictures(
         wanted = Films(
             *(named, output, overwrite, list_shots, preview, export_frames, in_color),
             picture=not no_picture,
+            plan=plan,
         )
         return color_films(wanted, choice, steering, read_film_options(asked))
     if "-" in inputs or output == "-":
@@ -307,14 +313,16 @@ def pictures(
     )
 
 
-def _refuse(ctx: typer.Context, heading: str, reason: str) -> None:
-    """Refuse every option that the help lists under a heading and that is given.
+def _refuse(ctx: typer.Context, heading: str, reason: str, *but: str) -> None:
+    """Refuse every option that the help lists under a heading and that is given, but some.
 
     Raises:
         OptionError: naming the option, with the reason after it.
     """
     for parameter in ctx.command.get_params(ctx):
         if not isinstance(parameter, TyperOption) or parameter.rich_help_panel != heading:
+            continue
+        if parameter.name in but:
             continue
         source = ctx.get_parameter_source(parameter.name or "")
         if source is not None and source.name != "DEFAULT":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ __all__ = [
     "FilmResult",
     "Outlook",
     "check_steering",
+    "check_target",
     "color_film",
     "export_film",
     "list_shots",
@@ -73,32 +74,45 @@ class Outlook:
     """What is known of a film's result before the film is coloured.
 
     Attributes:
-        ending: of its file.
+        path: of its file.
+        begun: whether a run that was stopped has left parts to go on from.
+        lost: what of the film is not in it, a phrase each.
         frames: how many of it are wanted, as far as anything says.
         seconds: how long they last.
         pixels: of a frame.
     """
 
-    ending: str
+    path: Path
+    begun: bool
+    lost: tuple[str, ...]
     frames: int
     seconds: float
     pixels: int
 
 
-def look_at(source: Path, options: FilmOptions = PLAIN_FILM) -> Outlook:
+def look_at(source: Path, options: FilmOptions = PLAIN_FILM, target: Path | None = None) -> Outlook:
     """Look at a film without reading it through.
+
+    Args:
+        source: the film.
+        options: how it is to be made.
+        target: the file to write, as ``color_film`` takes it.
 
     Raises:
         FilmError: if it cannot be read.
+        OutputError: if ``target`` cannot hold it.
     """
     facts = read_facts(source)
-    path, _ = _target(coding_of(facts, options), None)
+    coding = coding_of(facts, options)
+    path, held = _target(coding, target)
     seconds = facts.seconds
     if options.stop is not None:
         seconds = min(seconds, options.stop)
     seconds = max(0.0, seconds - (options.start or 0.0))
     frames = round(facts.frames * seconds / facts.seconds) if facts.seconds else facts.frames
-    return Outlook(path.suffix, frames, seconds, facts.width * facts.height)
+    lost = (*_not_held(held.lost, path), *coding.losses)
+    begun = work_folder(path).exists()
+    return Outlook(path, begun, lost, frames, seconds, facts.width * facts.height)
 
 
 def color_film(
@@ -134,7 +148,7 @@ def color_film(
     facts = read_facts(source)
     coding = coding_of(facts, options)
     path, held = _target(coding, target)
-    _check(path, source, overwrite)
+    check_target(path, source, overwrite=overwrite)
     if options.one_palette and steering.reference is None:
         pooled = pooled_palette(colorizer, facts, steering, options)
         steering = dataclasses.replace(steering, reference=pooled)
@@ -162,7 +176,7 @@ def color_film(
             store.keep(made.parts)
     finally:
         store.release()
-    notes = [f"{what} cannot be held by {path.suffix}" for what in (*held.lost, *lost)]
+    notes = _not_held((*held.lost, *lost), path)
     if steering.mark and path.suffix.lower() in NO_COMMENT:
         notes.append(f"the mark that a program coloured it cannot be held by {path.suffix}")
     if facts.colored:
@@ -224,7 +238,12 @@ def _target(coding: Coding, target: Path | None) -> tuple[Path, Held]:
     return path, held
 
 
-def _check(path: Path, source: Path, overwrite: bool) -> None:
+def check_target(path: Path, source: Path, *, overwrite: bool) -> None:
+    """Check that a film may be written where it is asked for.
+
+    Raises:
+        OutputError: if it may not: the folder, the original, or a file that is there.
+    """
     check_place(path)
     if not path.exists():
         return
@@ -249,6 +268,10 @@ def _key(colorizer: Colorizer, facts: Facts, steering: Steering, options: FilmOp
         "versions": [av.__version__, np.__version__],
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _not_held(lost: Sequence[str], path: Path) -> list[str]:
+    return [f"{what} cannot be held by {path.suffix}" for what in lost]
 
 
 def _oddities(reading: Reading) -> list[str]:
