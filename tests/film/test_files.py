@@ -374,10 +374,10 @@ def test_data_that_shows_late_that_it_cannot_be_held_is_left_out(colorizer, tmp_
     source = fp.write(tmp_path / "a.mov", fp.moved(4), audio=1)
     real = write._mux
 
-    def mux(out, film, store, parts, coding, held, span, end):
-        if len(held.streams) == 1:
+    def mux(out, film, store, parts, coding, around):
+        if len(around.held.streams) == 1:
             raise ArgumentError(22, "Invalid argument")
-        real(out, film, store, parts, coding, held, span, end)
+        real(out, film, store, parts, coding, around)
 
     monkeypatch.setattr(write, "_mux", mux)
     monkeypatch.setattr(

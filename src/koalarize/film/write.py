@@ -83,6 +83,23 @@ class Held:
     fits: bool
 
 
+@dataclass(frozen=True)
+class _Around:
+    """What a film's file is beside its pictures.
+
+    Attributes:
+        held: what the container holds of the film.
+        span: what of the film is wanted.
+        end: when the last frame ends, ticks of the film's time base.
+        made: what made its colours, for the mark; None leaves that out.
+    """
+
+    held: Held
+    span: Span
+    end: int
+    made: Provenance | None
+
+
 def held_by(ending: str, coding: Coding) -> Held:
     """Find out what a container can hold of a film, by trying on an empty one.
 
@@ -199,17 +216,19 @@ def write_film(
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
+    around = _Around(held, span, end, made)
     temporary = store.folder / "film.part"  # one name, so that a killed run leaves no others
     lost: tuple[str, ...] = ()
     try:
         try:
             try:
-                _write(temporary, target, store, parts, coding, held, span, end, made)
+                _write(temporary, target, store, parts, coding, around)
             except ArgumentError:  # some tracks of data show only here that they cannot be held
                 held, lost = _without_data(held, coding)
                 if not lost:
                     raise
-                _write(temporary, target, store, parts, coding, held, span, end, made)
+                around = dataclasses.replace(around, held=held)
+                _write(temporary, target, store, parts, coding, around)
             if target.exists() and not overwrite:
                 raise OutputError(f"`{target}` has appeared meanwhile: choose another name.")
             put_in_place(temporary, target)  # the parts are thrown away after it
@@ -230,10 +249,7 @@ def _write(
     store: Store,
     parts: Sequence[Part],
     coding: Coding,
-    held: Held,
-    span: Span,
-    end: int,
-    made: Provenance | None,
+    around: _Around,
 ) -> None:
     form = FORMATS[target.suffix.lower()]
     options = {"fflags": "+bitexact"}
@@ -242,7 +258,7 @@ def _write(
     with open_film(coding.facts.path) as source:
         out = av.open(str(temporary), "w", format=form, container_options=options)
         try:
-            _mux(out, source, store, parts, coding, held, span, end, made)
+            _mux(out, source, store, parts, coding, around)
         finally:
             out.close()
 
@@ -262,15 +278,12 @@ def _mux(
     store: Store,
     parts: Sequence[Part],
     coding: Coding,
-    held: Held,
-    span: Span,
-    end: int,
-    made: Provenance | None,
+    around: _Around,
 ) -> None:
-    facts = coding.facts
-    stream, copied = _set_out(out, coding, source, held.streams)
+    facts, span, end = coding.facts, around.span, around.end
+    stream, copied = _set_out(out, coding, source, around.held.streams)
     kept = {key: text for key, text in source.metadata.items() if key not in _OWN_TAGS}
-    out.metadata.update(kept if made is None else with_mark(kept, made))
+    out.metadata.update(kept if around.made is None else with_mark(kept, around.made))
     out.metadata["encoder"] = "koalarize"
     base = facts.time_base
     pts = [packet.pts for part in parts for packet in part.packets]
