@@ -7,11 +7,12 @@
 # listens on every address, so it asks for a token: it prints one, or takes yours with -e
 # KOALARIZE_TOKEN=... Another port: -e KOALARIZE_PORT=8080.
 #
-# docker/*.txt lock every package by its hash; docs/studio.md says how they are made. Name the base by
-# its digest too (FROM python:3.12-slim@sha256:...) where the same image must come out again:
-# `docker buildx imagetools inspect python:3.12-slim` prints it.
+# docker/*.txt lock every package by its hash; docs/studio.md says how they are made, and when to take a
+# newer digest of the base: `docker buildx imagetools inspect python:3.12-slim-bookworm` prints it.
 
-FROM python:3.12-slim AS build
+ARG BASE=python:3.12-slim-bookworm@sha256:782412e85d0f0984994c290652577d4018aff08145c85b262bb63dc0c7522254
+
+FROM ${BASE} AS build
 WORKDIR /source
 COPY docker ./docker
 RUN python -m venv /opt/koalarize \
@@ -23,7 +24,7 @@ COPY src ./src
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps -w /wheel . \
  && /opt/koalarize/bin/pip install --no-cache-dir --no-deps /wheel/*.whl
 
-FROM python:3.12-slim
+FROM ${BASE}
 LABEL org.opencontainers.image.title="koalarize" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin koalarize

@@ -47,6 +47,14 @@ def test_the_locks_hold_every_package_by_its_hash():
     assert all("--require-hashes" in one or "--no-deps" in one for one in installs)
 
 
+def test_the_base_is_named_by_its_digest():
+    bases = {line.split()[1] for line in LINES if line.startswith("FROM")}
+    assert bases == {"${BASE}"}
+    (given,) = [line for line in LINES if line.startswith("ARG BASE=")]
+    assert re.fullmatch(r"ARG BASE=python:[\w.-]+@sha256:[0-9a-f]{64}", given)
+    assert LINES.index(given) < next(n for n, line in enumerate(LINES) if line.startswith("FROM"))
+
+
 def test_what_changes_most_is_copied_last():
     copies = [line for line in LINES if line.startswith("COPY") and "--from" not in line]
     assert copies[0] == "COPY docker ./docker"
