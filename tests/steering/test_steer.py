@@ -128,6 +128,21 @@ class TestHints:
         out = spread(ab, ab, lightness, places(hints))
         assert np.hypot(*out).max() <= np.hypot(*hints[0].ab) * 1.001
 
+    def test_hints_apart_support_the_answer_where_none_is_near(self):
+        lightness = np.full((60, 60), 50, np.float32)
+        plain, hinted = np.zeros((2, 60, 60), np.float32), np.full((2, 60, 60), 30, np.float32)
+        far = (slice(None), 30, 30)
+
+        def there(*at):
+            hints = [Hint(x + 0.5, y + 0.5, "#a06040") for x, y in at]
+            return float(spread(plain, hinted, lightness, places(hints))[far].mean())
+
+        one = there((2, 2))
+        apart = there((2, 2), (57, 2), (2, 57), (57, 57))
+        close = there((2, 2), (3, 2), (2, 3), (3, 3))
+        assert 30 > apart > one + 5
+        assert close == pytest.approx(one, abs=0.5)
+
     def test_the_gain_does_not_touch_them(self):
         ab, lightness = np.zeros((2, 30, 30), np.float32), np.full((30, 30), 50, np.float32)
         hint = Hint(10, 15, "#3050c0")
