@@ -120,7 +120,7 @@ def spread(
         owned += share
         own += share * wanted
     ruled = np.maximum(ruled, np.float32(1e-6))
-    answered = 1 - (1 - answered) * np.exp(-np.maximum(support - 1, 0))
+    answered -= (1 - answered) * np.expm1(-np.maximum(support - 1, 0))
     ab = plain + answered * (hinted - plain) + added / ruled
     return (ab * (1 - owned / ruled) + own / ruled).astype(np.float32)
 
