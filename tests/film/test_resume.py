@@ -343,3 +343,32 @@ def test_hints_are_followed_only_through_shots_that_are_made(
     fp.assert_same_film(again.path, whole.path)
     assert len(entries) == readings
     assert [entry is None for entry in entries] == [True] + [False] * (readings - 1)
+
+
+_WITH_CORES = """
+import os, sys
+sys.path[:0] = {paths!r}
+os.sched_setaffinity(0, {cores})
+from pathlib import Path
+import test_resume
+test_resume.color(Path(sys.argv[1]), codec={codec!r})
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two cores to choose from",
+)
+@pytest.mark.parametrize("codec", ["x264", "x265"])
+def test_the_film_is_the_same_whatever_the_number_of_cores(tmp_path, codec):
+    source = fp.write(tmp_path / "film.mp4", fp.moved(8, size=(240, 320)))
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parent), *sys.path]
+    made = source.with_name("film.color.mp4")
+    every = os.sched_getaffinity(0)
+    films = []
+    for cores in ({min(every)}, every):
+        script = _WITH_CORES.format(paths=paths, cores=cores, codec=codec)
+        subprocess.run([sys.executable, "-c", script, str(source)], check=True)
+        films.append(made.rename(tmp_path / f"{len(cores)}.mp4"))
+    fp.assert_same_film(*films)
