@@ -14,10 +14,10 @@ from koalarize import __version__
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OutputError
+from koalarize.film.container import FORMATS
 from koalarize.film.film import color_film
 from koalarize.film.mark import NO_COMMENT
 from koalarize.film.options import FilmOptions
-from koalarize.film.write import FORMATS
 from koalarize.photo.provenance import SOURCE_TYPE
 from koalarize.steering.steering import Steering
 

@@ -19,6 +19,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.anchors import export_frames, shots_of
 from koalarize.film.coder import Progress
+from koalarize.film.container import FORMATS, Held, held_by
 from koalarize.film.encode import Coding, Encoder, coding_of
 from koalarize.film.facts import Facts, read_facts
 from koalarize.film.make import Making
@@ -29,7 +30,7 @@ from koalarize.film.parts import Store
 from koalarize.film.read import Reading
 from koalarize.film.shot_list import list_path, write_shots
 from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
-from koalarize.film.write import FORMATS, Held, Span, held_by, write_film
+from koalarize.film.write import Span, write_film
 from koalarize.photo.files import check_output, check_place
 from koalarize.steering.steering import PLAIN, Steering
 

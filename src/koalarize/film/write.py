@@ -6,7 +6,6 @@ Not here: how the pictures are coded (``film.encode``). The file appears whole o
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,42 +16,20 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.error import ArgumentError, FFmpegError
 from av.stream import Stream
-from av.video.stream import VideoStream
 
 from koalarize.errors import OutputError
-from koalarize.film.encode import Coding, set_up
+from koalarize.film.container import FORMATS, Held, name_of, set_out
+from koalarize.film.encode import Coding
 from koalarize.film.facts import NOT_FILMS, Facts, open_film
 from koalarize.film.mark import with_mark
-from koalarize.film.options import CODECS
 from koalarize.film.parts import Part, Store
 from koalarize.photo.files import put_in_place
 from koalarize.photo.provenance import Provenance
 
-__all__ = ["FORMATS", "Held", "Span", "held_by", "write_film"]
+__all__ = ["Span", "write_film"]
 
-#: Endings of films that can be written -> FFmpeg's name of the container.
-FORMATS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".avi": "avi",
-    ".ts": "mpegts",
-    ".m2ts": "mpegts",
-    ".mts": "mpegts",
-    ".nut": "nut",
-    ".webm": "webm",
-}
 #: What a container says of itself, not of the film.
 _OWN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
-_KINDS = {
-    "audio": "sound",
-    "subtitle": "subtitles",
-    "data": "data",
-    "attachment": "an attachment",
-    "video": "a second picture",
-    "unknown": "an unknown stream",
-}
 
 
 @dataclass(frozen=True)
@@ -66,21 +43,6 @@ class Span:
 
     start: float | None = None
     stop: float | None = None
-
-
-@dataclass(frozen=True)
-class Held:
-    """What a container can hold of a film.
-
-    Attributes:
-        streams: numbers of the film's other streams that are copied.
-        lost: the others, a phrase each.
-        fits: whether the pictures themselves can be held.
-    """
-
-    streams: tuple[int, ...]
-    lost: tuple[str, ...]
-    fits: bool
 
 
 @dataclass(frozen=True)
@@ -98,91 +60,6 @@ class _Around:
     span: Span
     end: int
     made: Provenance | None
-
-
-def held_by(ending: str, coding: Coding) -> Held:
-    """Find out what a container can hold of a film, by trying on an empty one.
-
-    Args:
-        ending: of ``FORMATS``.
-        coding: of the pictures.
-    """
-    facts = coding.facts
-    held: list[int] = []
-    lost: list[str] = []
-    with open_film(facts.path) as source:
-        fits = _holds(ending, coding, source, [])
-        for stream in source.streams:
-            if stream.index == facts.stream or _is_made_again(stream, ending):
-                continue
-            if fits and _holds(ending, coding, source, [*held, stream.index]):
-                held.append(stream.index)
-            else:
-                lost.append(_name(stream))
-    return Held(tuple(held), tuple(lost), fits)
-
-
-def _holds(ending: str, coding: Coding, source: InputContainer, streams: list[int]) -> bool:
-    try:
-        out = av.open(io.BytesIO(), "w", format=FORMATS[ending])
-        try:
-            _set_out(out, coding, source, streams)
-            out.start_encoding()
-        finally:
-            out.close()
-    except (FFmpegError, ValueError, TypeError, NotImplementedError, AttributeError):
-        return False
-    return True
-
-
-def _name(stream: Stream) -> str:
-    kind = _KINDS.get(stream.type, stream.type)
-    context = cast(Any, stream).codec_context
-    return kind if context is None else f"{kind} ({context.name})"
-
-
-def _is_made_again(stream: Stream, ending: str) -> bool:
-    """Tell whether a container makes a stream itself, of a tag of the pictures: a timecode."""
-    return stream.type == "data" and "timecode" in stream.metadata and ending != ".mkv"
-
-
-def _set_out(
-    out: OutputContainer, coding: Coding, source: InputContainer, streams: Sequence[int]
-) -> tuple[VideoStream, dict[int, Stream]]:
-    """Give a container its streams, in the order of the film's.
-
-    Returns:
-        The stream of the pictures, and the others by their number in the film.
-    """
-    facts = coding.facts
-    made: VideoStream | None = None
-    copied: dict[int, Stream] = {}
-    for stream in source.streams:
-        if stream.index == facts.stream:
-            codec = CODECS[coding.options.codec]
-            made = cast(VideoStream, out.add_stream(codec, rate=facts.rate))
-            set_up(made.codec_context, coding)
-            made.time_base = facts.time_base
-            if facts.rotation:
-                made.set_display_rotation(facts.rotation)
-            _describe(made, stream)
-        elif stream.index in streams:
-            copied[stream.index] = _copy_of(out, stream)
-            _describe(copied[stream.index], stream)
-    assert made is not None
-    return made, copied
-
-
-def _copy_of(out: OutputContainer, stream: Stream) -> Stream:
-    if stream.type == "attachment":
-        one = cast(Any, stream)
-        return out.add_attachment(one.name or "attachment", one.mimetype or "", one.data)
-    return cast(Stream, out.add_stream_from_template(cast(Any, stream)))
-
-
-def _describe(made: Stream, stream: Stream) -> None:
-    made.metadata.update(stream.metadata)
-    made.disposition = stream.disposition
 
 
 def write_film(
@@ -267,7 +144,7 @@ def _without_data(held: Held, coding: Coding) -> tuple[Held, tuple[str, ...]]:
     """Return what is held without tracks of data, and the names of those."""
     with open_film(coding.facts.path) as source:
         data = [number for number in held.streams if source.streams[number].type == "data"]
-        names = tuple(_name(source.streams[number]) for number in data)
+        names = tuple(name_of(source.streams[number]) for number in data)
     kept = tuple(number for number in held.streams if number not in data)
     return dataclasses.replace(held, streams=kept), names
 
@@ -281,7 +158,7 @@ def _mux(
     around: _Around,
 ) -> None:
     facts, span, end = coding.facts, around.span, around.end
-    stream, copied = _set_out(out, coding, source, around.held.streams)
+    stream, copied = set_out(out, coding, source, around.held.streams)
     kept = {key: text for key, text in source.metadata.items() if key not in _OWN_TAGS}
     out.metadata.update(kept if around.made is None else with_mark(kept, around.made))
     out.metadata["encoder"] = "koalarize"

@@ -162,10 +162,10 @@ def _entry(film: Film, shot: FilmShot, steering: Steering) -> dict[str, Any]:
 
 def target_of(film: Film) -> Path:
     """Return the file that a film is coloured into: of its own kind, if that can be written."""
+    from koalarize.film.container import held_by
     from koalarize.film.encode import coding_of
     from koalarize.film.names import film_path
     from koalarize.film.options import PLAIN_FILM
-    from koalarize.film.write import held_by
 
     path = film_path(film.file)
     fits = held_by(path.suffix.lower(), coding_of(film.facts, PLAIN_FILM)).fits
