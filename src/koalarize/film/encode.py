@@ -1,6 +1,7 @@
 """How a film is coded: pixel formats that an encoder takes, its settings, packets out of frames.
 
-Not here: containers (``film.container``), the other streams (``film.write``), where packets wait (``film.parts``).
+Not here: containers (``film.container``), the other streams (``film.write``), where packets wait
+(``film.parts``).
 """
 
 from __future__ import annotations
