@@ -30,8 +30,8 @@ def scene(seed: int, height: int = 200, width: int = 240) -> UInt8:
 
 def moved(frames: int, size: tuple[int, int] = (48, 64), seed: int = 1) -> list[UInt8]:
     """Move a camera over a drawn picture, a pixel a frame."""
-    picture = scene(seed)
     height, width = size
+    picture = scene(seed, max(200, 20 + height), max(240, 10 + frames + width))
     return [picture[20 : 20 + height, 10 + n : 10 + n + width] for n in range(frames)]
 
 

@@ -208,7 +208,8 @@ def test_a_film_damaged_in_part_is_whole_elsewhere_and_ends_with_1(box, capsys, 
 def test_a_killed_run_goes_on_within_its_film(tmp_path, monkeypatch):
     for name in "ab":
         (tmp_path / name).mkdir()
-        fp.write(tmp_path / name / "film.mp4", fp.moved(60), audio=1)
+    film = fp.write(tmp_path / "a" / "film.mp4", fp.moved(60), audio=1)
+    (tmp_path / "b" / "film.mp4").write_bytes(film.read_bytes())
     monkeypatch.setattr("koalarize.film.make.MOST_PART", 12)
     monkeypatch.setattr("koalarize.film.make.LEAST_PART", 8)
     color(tmp_path / "a", tmp_path / "whole", lambda *_: None)
@@ -232,7 +233,7 @@ def test_a_killed_run_goes_on_within_its_film(tmp_path, monkeypatch):
     (outcome,) = color(tmp_path / "b", out, lambda _, at: done.append(at.done))
     assert outcome.status == "colored"
     assert done[0] > 12  # what had been made was not made again
-    assert outcome.output.read_bytes() == (tmp_path / "whole" / "film.color.mp4").read_bytes()
+    fp.assert_same_film(outcome.output, tmp_path / "whole" / "film.color.mp4")
     assert color(tmp_path / "b", out, None)[0].status == "skipped"
 
 

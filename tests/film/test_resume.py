@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import av
 import numpy as np
 import pytest
 
@@ -19,6 +22,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OutputError
 from koalarize.film import read
+from koalarize.film.encode import coding_of, set_up
 from koalarize.film.facts import read_facts
 from koalarize.film.film import color_film, list_shots
 from koalarize.film.names import work_folder
@@ -66,11 +70,21 @@ def short_parts(monkeypatch):
     monkeypatch.setattr("koalarize.film.make.LEAST_PART", 8)
 
 
-def film(folder: Path) -> Path:
-    """Three shots of 40, 25 and 20 frames, with sound."""
-    folder.mkdir(exist_ok=True)
+@cache
+def coded() -> bytes:
+    """Code three shots of 40, 25 and 20 frames, with sound; once, as x264 may vary."""
     frames = fp.moved(40, seed=1) + fp.moved(25, seed=7) + fp.moved(20, seed=9)
-    return fp.write(folder / "film.mp4", frames, audio=1, options={"g": "8", "bf": "2"})
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        return fp.write(path, frames, audio=1, options={"g": "8", "bf": "2"}).read_bytes()
+
+
+def film(folder: Path) -> Path:
+    """Write the film of ``coded``."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "film.mp4"
+    path.write_bytes(coded())
+    return path
 
 
 class StopError(Exception):
@@ -349,9 +363,8 @@ _WITH_CORES = """
 import os, sys
 sys.path[:0] = {paths!r}
 os.sched_setaffinity(0, {cores})
-from pathlib import Path
-import test_resume
-test_resume.color(Path(sys.argv[1]), codec={codec!r})
+from koalarize.cli.app import main
+main([sys.argv[1], "--codec", {codec!r}])
 """
 
 
@@ -361,14 +374,43 @@ test_resume.color(Path(sys.argv[1]), codec={codec!r})
 )
 @pytest.mark.parametrize("codec", ["x264", "x265"])
 def test_the_film_is_the_same_whatever_the_number_of_cores(tmp_path, codec):
-    source = fp.write(tmp_path / "film.mp4", fp.moved(8, size=(240, 320)))
-    here = Path(__file__).parent
-    paths = [str(here), str(here.parent), *sys.path]
+    source = fp.write(tmp_path / "film.mp4", fp.moved(12, size=(180, 230)))
     made = source.with_name("film.color.mp4")
     every = os.sched_getaffinity(0)
     films = []
     for cores in ({min(every)}, every):
-        script = _WITH_CORES.format(paths=paths, cores=cores, codec=codec)
+        script = _WITH_CORES.format(paths=sys.path, cores=cores, codec=codec)
         subprocess.run([sys.executable, "-c", script, str(source)], check=True)
         films.append(made.rename(tmp_path / f"{len(cores)}.mp4"))
     fp.assert_same_film(*films)
+
+
+def test_the_same_frames_are_coded_in_the_same_way(tmp_path):
+    frames = fp.moved(20, size=(180, 230))
+    source = fp.write(tmp_path / "film.mp4", frames[:1])
+    coding = coding_of(read_facts(source), FilmOptions())
+    chroma = np.full((90, 230), 128, np.uint8)  # of both planes
+    made = set()
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        junk = [rng.bytes(size) for size in rng.integers(1_000, 400_000, 30)]
+        del junk  # what the encoder finds in its memory
+        context = av.CodecContext.create("libx264", "w")
+        set_up(context, coding)
+        packets = []
+        for number, luma in enumerate(frames):
+            planes = np.vstack([luma, chroma])
+            frame = av.VideoFrame.from_ndarray(planes, "yuv420p")
+            frame.pts = number
+            packets += map(bytes, context.encode(frame))
+        made.add(b"".join(packets + [bytes(packet) for packet in context.encode(None)]))
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_x264_leaves_avx512_alone(tmp_path, monkeypatch, there):
+    monkeypatch.setattr("koalarize.film.encode._has_avx512", lambda: there)
+    source = fp.write(tmp_path / "film.mp4", fp.moved(1))
+    context = av.CodecContext.create("libx264", "w")
+    set_up(context, coding_of(read_facts(source), FilmOptions()))
+    assert context.options.get("x264-params") == ("asm=AVX2" if there else None)

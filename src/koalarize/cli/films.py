@@ -23,7 +23,7 @@ from koalarize.cli.terminal import check_films, stages
 from koalarize.cli.terminal_picture import pictures_above
 from koalarize.errors import KoalarizeError, OptionError
 from koalarize.film.names import film_path, is_film
-from koalarize.film.options import FilmOptions
+from koalarize.film.options import THREADS, FilmOptions
 from koalarize.photo.files import make_folder
 from koalarize.steering.steering import Steering
 
@@ -92,7 +92,7 @@ def color_films(
             )
     if wanted.plan:
         return _show_plan(sources, targets, options, overwrite=wanted.overwrite)
-    colorizer = choice.load()
+    colorizer = choice.load(threads=THREADS)
     code = 0
     for source, target in zip(sources, targets, strict=True):
         try:

@@ -28,6 +28,7 @@ from koalarize.cli.steering_options import option_of_one_picture
 from koalarize.cli.terminal import FilmRow, check_films
 from koalarize.errors import OptionError
 from koalarize.film.names import is_film
+from koalarize.film.options import THREADS
 from koalarize.photo.files import EXTENSIONS, make_folder
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def color_files(
         yield from colorize_many(colorizer, pictures, steering, options)
         if many.films is not None and (some := list(films)):
             work = _film_work(many.films, row)
-            yield from color_many_films(choice.load(), some, steering, options, work)
+            yield from color_many_films(choice.load(threads=THREADS), some, steering, options, work)
 
     code = follow(outcomes(jobs, search.films), total, many.report, search, row=row)
     note_of_unread(search.unread if many.films else note_of_films_left(search.unread))

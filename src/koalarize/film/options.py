@@ -22,6 +22,7 @@ __all__ = [
     "OF_SHOTS",
     "PLAIN_FILM",
     "PRESETS",
+    "THREADS",
     "FilmOptions",
     "seconds_of",
 ]
@@ -40,6 +41,9 @@ OF_SHOTS = tuple(
 
 #: Codecs that are written -> FFmpeg's name of the encoder.
 CODECS = {"x264": "libx264", "x265": "libx265", "prores": "prores_ks", "ffv1": "ffv1"}
+#: Of the encoders and of the network, however many cores there are: with another number they give
+#: other bits, and a film that is gone on with elsewhere would not be the one that was begun.
+THREADS = 4
 #: How long x264 and x265 take, from fast to small.
 PRESETS = (
     "ultrafast",
