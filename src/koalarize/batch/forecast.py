@@ -97,30 +97,28 @@ class Forecast:
         seconds, ratio = known or _USUAL_RATES
         time, room = self._bytes * seconds / workers, self._bytes * ratio
         usual = known is None and self.counts["colored"] > len(self._films)
-        length = ""
-        if self._films:
+        films = [film for film, _ in self._films]
+        if films:
             rates = next((found for one in of_films if (found := one.rates(films=True))), None)
-            more_time, more_room = self._of_films(rates)
-            time, room, usual = time + more_time, room + more_room, usual or rates is None
-            length = f"; the films last {lasting(sum(film.seconds for film, _ in self._films))}"
-        basis = "by the usual rates" if usual else "by the journal"
-        return f"{', '.join(parts)}{length}; {time_and_room(time, room)}, {basis}"
-
-    def _of_films(self, rates: tuple[float, float] | None) -> tuple[float, float]:
-        """Return the seconds that films take, and the bytes of their results."""
-        if rates is not None:
             size = sum(size for _, size in self._films)
-            return size * rates[0], size * rates[1]
-        costs = [film_cost(film) for film, _ in self._films]
-        return sum(seconds for seconds, _ in costs), sum(room for _, room in costs)
+            more = _cost(films) if rates is None else (size * rates[0], size * rates[1])
+            time, room, usual = time + more[0], room + more[1], usual or rates is None
+        return f"{', '.join(parts)}; {_total(films, time, room, usual=usual)}"
 
 
 def total_of_films(films: Sequence[Outlook]) -> str:
     """Return how long films last, how long they take, and what room they need, by usual rates."""
+    return _total(films, *_cost(films), usual=True)
+
+
+def _total(films: Sequence[Outlook], seconds: float, room: float, *, usual: bool) -> str:
+    length = f"the films last {lasting(sum(film.seconds for film in films))}; " if films else ""
+    return f"{length}{time_and_room(seconds, room)}, by the {'usual rates' if usual else 'journal'}"
+
+
+def _cost(films: Sequence[Outlook]) -> tuple[float, float]:
     costs = [film_cost(film) for film in films]
-    time, room = (sum(cost[number] for cost in costs) for number in (0, 1))
-    length = lasting(sum(film.seconds for film in films))
-    return f"the films last {length}; {time_and_room(time, room)}, by the usual rates"
+    return sum(seconds for seconds, _ in costs), sum(room for _, room in costs)
 
 
 def film_cost(film: Outlook) -> tuple[float, float]:

@@ -40,11 +40,13 @@ class Backbone:
     """An encoder in numbers.
 
     Attributes:
+        name: timm's.
         stages: after a stem of 32 channels and stride 2.
         taps: numbers of the stages whose grids are 1/4, 1/8, 1/16 and 1/32 of the picture.
         epsilon: of the batch norms that its public weights have, as timm says it.
     """
 
+    name: str
     stages: tuple[Stage, ...]
     taps: tuple[int, ...]
     epsilon: float
@@ -55,9 +57,9 @@ class Backbone:
         return tuple(self.stages[number].channels for number in self.taps)
 
 
-#: By timm's name.
-BACKBONES = {
-    "mobilenetv2_100": Backbone(
+_BACKBONES = (
+    Backbone(
+        "mobilenetv2_100",
         stages=(
             Stage(1, 16, 1, 1),
             Stage(6, 24, 2, 2),
@@ -70,7 +72,8 @@ BACKBONES = {
         taps=(1, 2, 4, 6),
         epsilon=1e-5,
     ),
-    "tf_efficientnet_lite1": Backbone(
+    Backbone(
+        "tf_efficientnet_lite1",
         stages=(
             Stage(1, 16, 1, 1),
             Stage(6, 24, 3, 2),
@@ -83,7 +86,9 @@ BACKBONES = {
         taps=(1, 2, 4, 6),
         epsilon=1e-3,
     ),
-}
+)
+#: By timm's name.
+BACKBONES = {backbone.name: backbone for backbone in _BACKBONES}
 _STEM = 32
 
 

@@ -18,7 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from koalarize.errors import ModelError
 from koalarize.lab.networks import ColorNetwork
-from koalarize.lab.networks.encoders import BACKBONES, Encoder
+from koalarize.lab.networks.encoders import Encoder
 from koalarize.lab.networks.fit import misfits
 from koalarize.models.store import find_model
 
@@ -40,7 +40,7 @@ def load_encoder(encoder: Encoder, path: Path) -> None:
     Raises:
         ModelError: if the file cannot be read or is not that backbone in timm's layout.
     """
-    backbone = next(name for name, known in BACKBONES.items() if known == encoder.backbone)
+    backbone = encoder.backbone.name
     try:
         source = {name: tensor.float() for name, tensor in load_file(path).items()}
         state = _folded(source, encoder.backbone.epsilon)
