@@ -13,8 +13,9 @@ from koalarize.errors import DependencyError, OptionError
 from koalarize.lab.metrics.perceptual import LPIPS
 from koalarize.lab.runs.recipe import AdversarialOptions
 from koalarize.lab.training.adversary import Adversary, PatchDiscriminator
+from koalarize.lab.training.module import ColorizationModule
 from koalarize.lab.training.perceptual import PerceptualLoss, lab_to_srgb
-from koalarize.lab.training.train import train_recipe
+from koalarize.lab.training.train import _network, train_recipe
 from runs import (
     KilledError,
     assert_same_run,
@@ -88,11 +89,39 @@ class TestPerceptual:
             train_recipe(tiny(loss=loss), tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
-    @pytest.mark.parametrize("more", [{"loss": {"perceptual": 0.1}}, {"adversarial": {}}])
-    def test_losses_over_bins_predict_no_colours(self, tiny, more):
-        changes = {"loss": {}} | more
-        with pytest.raises(OptionError, match=r"looks at predicted colours but `loss\.name` is"):
-            tiny(**changes)
+
+SMALL = {"name": "koala", "options": {"context": 16, "widths": [[16, 8]] * 2}}
+
+
+class TestBins:
+    """A network that classifies has colours too: those that a picture of the model will have."""
+
+    @pytest.mark.parametrize("more", [{"loss": {"perceptual": 0.5}}, {"adversarial": {"width": 4}}])
+    def test_a_run_learns_from_both(self, tiny, tmp_path, weights, more):
+        same = {"network": SMALL, "crop": {"sizes": [32]}, "steps": 2, "loss": {}}
+        train_recipe(tiny(**same | more), tmp_path / "run")
+        train_recipe(tiny(**same), tmp_path / "plain")
+        first, plain = (float(history_of(tmp_path / n)[0]["loss"]) for n in ("run", "plain"))
+        assert first > plain
+        made = [load_file(tmp_path / n / "model.safetensors") for n in ("run", "plain")]
+        assert made[0].keys() == made[1].keys()
+        assert differing(*made)
+
+    def test_the_colours_are_those_that_a_picture_will_have(self, tiny, weights, monkeypatch):
+        values = {"network": SMALL, "crop": {"sizes": [32]}, "loss": {"perceptual": 1.0}}
+        recipe = tiny(**values, temperature=0.4, chroma_gain=1.5)
+        network = _network(recipe)
+        module = ColorizationModule(network, recipe, torch.ones(len(network.ab_bins)))
+        module.log = lambda *_, **__: None
+        monkeypatch.setattr(ColorizationModule, "learning_rate", 0.0)  # asks a trainer
+        seen = []
+        module._beside = lambda lightness, found, ab: seen.append(found) or 0.0
+        lab = crops()
+        module.training_step((lab, torch.zeros_like(lab)), 0)
+        chances = torch.softmax(network.logits(lab[:, :1]) / 0.4, dim=1)
+        ab = 1.5 * torch.einsum("bqhw,qc->bchw", chances, network.bins)
+        ab = torch.nn.functional.interpolate(ab, size=(64, 64), mode="bilinear")
+        torch.testing.assert_close(seen[0], ab)
 
 
 class TestAdversary:

@@ -117,7 +117,7 @@ class LossOptions:
         alpha: weight of L1 in ``combined``.
         beta: weight of the squared error in ``combined``.
         gamma: weight of 1 - SSIM in ``combined``.
-        perceptual: weight of LPIPS of the coloured crop, beside any of these but the first.
+        perceptual: weight of LPIPS of the coloured crop, beside any of these.
     """
 
     name: str = "rebalanced-cross-entropy"
@@ -296,13 +296,6 @@ class Recipe:
             raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16, fp16 or fp32")
         if self.accelerator not in ("auto", "cpu", "gpu"):
             raise OptionError(f"`accelerator` is {self.accelerator!r}: use auto, cpu or gpu")
-        needs_ab = self.loss.perceptual or self.adversarial is not None
-        if needs_ab and self.loss.name == "rebalanced-cross-entropy":
-            name = "loss.perceptual" if self.loss.perceptual else "adversarial"
-            raise OptionError(
-                f"`{name}` looks at predicted colours but `loss.name` is {self.loss.name!r}, which "
-                "compares bins: use 'l1' or 'mse'"
-            )
         if self.logger not in (None, *LOGGERS):
             raise OptionError(f"`logger` is {self.logger!r} but must be one of {LOGGERS} or null")
         world = self.devices * self.nodes

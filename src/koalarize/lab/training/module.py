@@ -81,6 +81,11 @@ class ColorizationModule(L.LightningModule):
             loss = losses.rebalanced_cross_entropy(
                 logits, ab[:fresh], self.bin_weights, self.network.ab_bins
             )
+            if self._looks_at_colors:
+                # The colours that a picture of the trained model has.
+                shown = self.recipe.chroma_gain * self.network.decode(logits)
+                shown = F.interpolate(shown, size=lightness.shape[-2:], mode="bilinear")
+                loss = loss + self._beside(lightness[:fresh], shown, ab[:fresh])
             if copies:
                 steady = losses.distillation(of_copies, logits[-copies:].detach())
         else:
@@ -97,6 +102,13 @@ class ColorizationModule(L.LightningModule):
             return loss
         self.log("train/steadiness", steady, batch_size=copies)
         return (loss * fresh + steady * copies) / len(lab)
+
+    @property
+    def _looks_at_colors(self) -> bool:
+        """Whether a part of the loss looks at colours, beside the recipe's own at bins."""
+        adversary = self.adversary
+        begun = adversary is not None and self.global_step >= adversary.options.start
+        return begun or self.perceptual is not None
 
     def _beside(self, lightness: Tensor, found: Tensor, ab: Tensor) -> Tensor | float:
         """Return the perceptual and the adversarial part of the loss, and let the adversary learn.
