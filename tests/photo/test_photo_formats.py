@@ -333,6 +333,14 @@ class TestOrientation:
         assert picture.exif is None
         assert "EXIF" in caplog.text
 
+    @pytest.mark.parametrize("head", [b"MM/*", b"II*/", b"MM\0+", b"II\0\0"])
+    def test_exif_without_the_42_of_a_tiff_header_is_damaged(self, head, caplog):
+        # Pillow says so of a JPEG file only when it is asked for the first time.
+        block = head + b"\0\0\0\x08\0\0\0\0\0\0"
+        picture = Photo.read(saved(smooth(), "JPEG", exif=b"Exif\0\0" + block))
+        assert picture.exif is None
+        assert "EXIF" in caplog.text
+
 
 class TestProfiles:
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

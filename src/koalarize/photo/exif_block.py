@@ -11,6 +11,7 @@ import struct
 __all__ = ["corrected", "sized"]
 
 _HEAD = 8  # bytes: the order, 42, and where the first directory is
+_NUMBERS = (b"\0*", b"*\0")  # 42; Pillow takes it in either order
 _ORIENTATION = 0x0112
 _EXIF_POINTER = 0x8769
 _LONG = 4  # the kind of a field: 32 bits
@@ -25,7 +26,7 @@ def corrected(tiff: bytes, *, turned: bool) -> bytes:
         turned: whether the picture changes its sides; then so do its sizes and resolutions.
 
     Raises:
-        ValueError: if it has no byte order, or its first directory lies where that stands.
+        ValueError: if it has no byte order or no 42, or its first directory lies where that stands.
         struct.error: if it is too short for what it says of itself.
     """
     order, block = _order(tiff), bytearray(tiff)
@@ -75,6 +76,8 @@ def _order(tiff: bytes) -> str:
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         raise ValueError("no byte order")
+    if tiff[2:4] not in _NUMBERS:
+        raise ValueError("no 42 behind its byte order")
     return order
 
 
