@@ -1,6 +1,7 @@
 """TIFF files that Pillow lacks or reads wrongly: deep, planar, with alpha, with previews."""
 
 import io
+import struct
 import tracemalloc
 import zlib
 
@@ -19,6 +20,14 @@ def tiff(values, **options):
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values, metadata=None, **options)
     return buffer.getvalue()
+
+
+def entry(source, tag):
+    """Return where a field of the first directory of a little-endian TIFF stands."""
+    (start,) = struct.unpack_from("<I", source, 4)
+    (count,) = struct.unpack_from("<H", source, start)
+    places = range(start + 2, start + 2 + 12 * count, 12)
+    return next(at for at in places if struct.unpack_from("<H", source, at) == (tag,))
 
 
 def deep(channels, dtype=np.uint16, height=20, width=33):
@@ -198,6 +207,24 @@ class TestDeep:
         source = tiff(deep(3), photometric="rgb")
         with pytest.raises(PhotoError, match="damaged or cut short"):
             Photo.read(source[: int(len(source) * part)])
+
+    def test_a_size_that_stands_twice(self):
+        """The last one counts for us and the first for tifffile, which would take 9 GB of zeros."""
+        source = bytearray(tiff(deep(3), photometric="rgb"))
+        at = entry(source, 256)
+        other = entry(source, 305)  # of a field that is not needed, the width again
+        source[other : other + 12] = source[at : at + 12]
+        source[at + 4 : at + 12] = struct.pack("<II", 1, 1_543_569_440)
+        source[at + 2 : at + 4] = struct.pack("<H", 4)
+        with pytest.raises(PhotoError, match=r"its sizes are \(33, 20\) and \(1543569440, 20\)"):
+            Photo.read(bytes(source))
+
+    def test_more_samples_than_a_pixel_may_have(self):
+        source = bytearray(tiff(deep(3), photometric="rgb"))
+        at = entry(source, 277)
+        source[at + 8 : at + 10] = struct.pack("<H", 60_000)
+        with pytest.raises(PhotoError, match=r"of a kind that is not read \(.*60000 × 16 bits\)"):
+            Photo.read(bytes(source))
 
 
 class TestPreviews:

@@ -45,7 +45,8 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         size = (page.number(256, 0), page.number(257, 0))
         check_size(size, name, limits.max_pixels)
         try:
-            samples = srgb_of_samples(read_samples(stream, at, name), _profile_of(fields), name)
+            read = read_samples(stream, at, name, size)
+            samples = srgb_of_samples(read, _profile_of(fields), name)
             dpi = dpi_of_tiff(fields)
             decoded = Decoded(samples.values, samples.alpha, "TIFF", dpi=dpi, notes=samples.notes)
             decoded = turned(decoded, orientation)

@@ -34,6 +34,7 @@ _COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
 _LZW, _PACK_BITS = 5, 32773
 _DEFLATE = frozenset({8, 32946})
 _LARGE_SEGMENT = 1 << 26  # bytes
+_MOST_SAMPLES = 64  # a pixel; the number may be any, and all would be held
 _PIECE = 1 << 16  # bytes
 _UNPACKED = 1
 _UNPACKERS = frozenset({_UNPACKED, _LZW, _PACK_BITS, *_DEFLATE})
@@ -118,11 +119,18 @@ def pillow_lacks(page: Directory) -> bool:
     return depth in (32, 64) and (samples > 1 or form != 3 or depth == 64)
 
 
-def read_samples(stream: BinaryIO, at: int, name: str) -> Samples:
+def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) -> Samples:
     """Read the page whose directory stands at an offset.
+
+    Args:
+        stream: the file.
+        at: the offset.
+        name: of the file, for the error.
+        size: the width and height that were found not to be too large.
 
     Raises:
         PhotoError: if its kind is not read; the sentence names it.
+        ValueError: if it is damaged.
     """
     import tifffile
 
@@ -130,9 +138,11 @@ def read_samples(stream: BinaryIO, at: int, name: str) -> Samples:
     with tifffile.TiffFile(stream) as file:
         file.filehandle.seek(at)
         page = tifffile.TiffPage(file, index=0)
+        if (page.imagewidth, page.imagelength) != size:  # a field stands twice
+            raise ValueError(f"its sizes are {size} and {(page.imagewidth, page.imagelength)}")
         photometric = int(page.photometric)
         colors = _COLORS.get(photometric)
-        if colors is None or page.samplesperpixel < colors:
+        if colors is None or not colors <= page.samplesperpixel <= _MOST_SAMPLES:
             raise PhotoError(
                 f"{name} is a TIFF of a kind that is not read ({page.photometric!s}, "
                 f"{page.samplesperpixel} × {page.bitspersample} bits): save it as RGB or grey."
