@@ -290,9 +290,14 @@ def _smooth(plane: Float32) -> Float32:
     height, width = plane.shape
     wide = np.pad(plane, 2, mode="edge")
     weights = np.array([1, 4, 6, 4, 1], np.float32) / np.float32(16)
-    down = np.stack([wide[k : k + height] for k in range(5)], axis=-1) @ weights
-    across = np.stack([down[:, k : k + width] for k in range(5)], axis=-1) @ weights
-    return across.astype(np.float32)
+    # No product of matrices: BLAS warns of values that are not there, and has threads that spin.
+    down = np.zeros((height, wide.shape[1]), np.float32)
+    across = np.zeros((height, width), np.float32)
+    for k, weight in enumerate(weights):
+        down += weight * wide[k : k + height]
+    for k, weight in enumerate(weights):
+        across += weight * down[:, k : k + width]
+    return across
 
 
 def _ramp(value: Float32, low: float, high: float) -> Float32:
