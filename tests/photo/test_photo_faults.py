@@ -109,6 +109,21 @@ def test_killed_at_any_moment(photo):
     assert names(photo.parent) == ["photo.color.png", "photo.png"]
 
 
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EINVAL])  # of fusefat, and of Linux's vfat
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("Who? When: 1923.png", r"FAT or NTFS take no : \? in names"), ("Who.png", "permissions")],
+)
+def test_a_drive_that_takes_no_such_name(tmp_path, monkeypatch, code, name, words):
+    def refuse(self, target):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OutputError, match=words):
+        files.write_bytes(b"a picture", tmp_path / name)
+    assert names(tmp_path) == []
+
+
 class TestSweeping:
     def left(self, folder, name, age=0.0):
         path = folder / f".koalarize-{name.removeprefix('.koalarize-')}.part"

@@ -5,6 +5,7 @@ Not here: how pixels become bytes (``photo``). Nothing of ours is imported but t
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -43,6 +44,7 @@ _BLOCK = 1 << 20
 _SWEPT: set[Path] = set()
 _SWEEPING = threading.Lock()
 _LONGEST_NAME = 255  # bytes, on all usual file systems
+_NOT_ON_FAT = '"*:<>?\\|'
 _PART = ".part"
 _STALE_SECONDS = 86400.0
 
@@ -242,10 +244,20 @@ def write_bytes(
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"`{path}` cannot be written ({error.strerror or error}): "
-            "check the folder's permissions and free space, or choose another folder."
+            f"`{path}` cannot be written ({error.strerror or error}): {_advice(path, error)}"
         ) from error
     return path
+
+
+def _advice(path: Path, error: OSError) -> str:
+    """Return what a person can do about a file that could not be written."""
+    foreign = [sign for sign in _NOT_ON_FAT if sign in path.name]
+    if foreign and error.errno in (errno.EPERM, errno.EINVAL, errno.EILSEQ):
+        return (
+            f"drives formatted as FAT or NTFS take no {' '.join(foreign)} in names: rename the "
+            "picture, or choose a folder on another drive."
+        )
+    return "check the folder's permissions and free space, or choose another folder."
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
