@@ -2,7 +2,8 @@
 # Makes the shipped weights anew, from nothing but photos and an ImageNet encoder. Usage:
 #   recipes/shipped.sh PHOTOS VALIDATION MOBILENETV2 OUT [OPTION OF TRAIN...]
 # PHOTOS, VALIDATION: folders of colour photos or Parquet files; MOBILENETV2: timm's mobilenetv2_100 as
-# safetensors (pad_type "same"). OUT gets the four runs, koala.onnx, koala-int8.onnx and report.json.
+# safetensors (pad_type "same"). OUT gets the five runs, koala.onnx, koala-int8.onnx and report.json. The last run
+# needs LPIPS's squeezenet1_1-b8a52dc0.pth, see docs/training.md.
 # Started again after a stop, it goes on where it was.
 set -euo pipefail
 photos=$1 validation=$2 mobilenet=$3 out=$4
@@ -19,7 +20,8 @@ run koala network.encoder="$mobilenet"
 run koala-further network.start="$out/koala/model.safetensors"
 run koala-longer network.start="$out/koala-further/model.safetensors"
 run koala-eighth network.start="$out/koala-longer/model.safetensors"
-"$python" -m koalarize lab export "$out/koala-eighth/model.safetensors" -o "$out/koala.onnx"
+run koala-perceptual network.start="$out/koala-eighth/model.safetensors"
+"$python" -m koalarize lab export "$out/koala-perceptual/model.safetensors" -o "$out/koala.onnx" --chroma-gain GAIN
 "$python" -m koalarize lab export "$out/koala.onnx" -o "$out/koala-int8.onnx" --precision int8 \
   --calibrate "$photos"
 "$python" -m koalarize lab evaluate "$out/koala.onnx" "$out/koala-int8.onnx" --data "$validation" \

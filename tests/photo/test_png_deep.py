@@ -5,6 +5,7 @@ import io
 import numpy as np
 import png
 import pytest
+from PIL import Image
 
 from koalarize.errors import PhotoError
 from koalarize.photo.photo import Photo
@@ -77,8 +78,8 @@ def test_cut_short():
     assert np.array_equal(photo.pixels[:8], levels[:8])
 
 
-class TestPpm:
-    """Colours of 16 bits in PPM, which Pillow reads with 8."""
+class TestPnm:
+    """Colours of 16 bits in PPM, which Pillow reads with 8, and whites that it reads slowly."""
 
     @pytest.mark.parametrize("head", [b"P6\n34 21\n65535\n", b"P6 # words\n34\t21 #\n65535\n"])
     def test_its_bits_stay(self, head):
@@ -87,10 +88,25 @@ class TestPpm:
         assert np.array_equal(photo.pixels, levels)
         assert photo.format == "PPM"
 
-    def test_another_white(self):
-        levels = (noise(3) // 16).astype(">u2")
-        photo = Photo.read(b"P6\n34 21\n4095\n" + levels.tobytes())
-        assert np.array_equal(photo.pixels, levels.astype(np.uint32) * 65535 // 4095)
+    @pytest.mark.parametrize("white", [4095, 1000, 256, 100, 85, 1])
+    @pytest.mark.parametrize("kind", [b"P5", b"P6"])
+    def test_another_white(self, kind, white):
+        """Pillow reads them number by number, a second and more a megapixel."""
+        levels = noise(3) % (white + 1)
+        levels = levels if kind == b"P6" else levels[..., 0]
+        data = levels.astype(">u2" if white > 255 else np.uint8).tobytes()
+        photo = Photo.read(kind + b"\n34 21\n%d\n" % white + data)
+        most = 65535 if white > 255 else 255
+        assert photo.pixels.dtype == (np.uint16 if white > 255 else np.uint8)
+        assert np.abs(photo.pixels - levels / white * most).max() <= 0.5
+
+    def test_levels_above_white_are_white(self):
+        photo = Photo.read(b"P5\n2 1\n100\n" + bytes([100, 255]))
+        assert photo.pixels.tolist() == [[255, 255]]
+
+    def test_pillow_does_not_decode_them(self, monkeypatch):
+        monkeypatch.delitem(Image.DECODERS, "ppm")
+        assert Photo.read(b"P5\n2 1\n100\n" + bytes([0, 100])).pixels.tolist() == [[0, 255]]
 
     def test_cut_short(self):
         whole = b"P6\n34 21\n65535\n" + noise(3).astype(">u2").tobytes()

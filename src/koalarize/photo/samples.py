@@ -7,6 +7,7 @@ bytes are asked for, first the high and then the low ones.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -26,9 +27,9 @@ from koalarize.photo.read import is_neutral_throughout, pixels_of, wide_to_uint1
 __all__ = [
     "Samples",
     "is_deep_png",
-    "is_deep_ppm",
+    "is_unusual_pnm",
     "png_samples",
-    "ppm_samples",
+    "pnm_samples",
     "srgb_of_samples",
 ]
 
@@ -37,10 +38,10 @@ Array = npt.NDArray[Any]
 _RGB, _GREY_ALPHA, _RGBA = 2, 4, 6  # color types of PNG
 _HEADER = slice(16, 29)  # where the data of a PNG file's first chunk stand
 _FIRST = 33  # and where it ends
-_PPM_HEAD = 1024
+_PNM_HEAD = 1024
 _BETWEEN = rb"(?:\s|#[^\n]*\n)+"
-_PPM = re.compile(
-    rb"P6" + _BETWEEN + rb"(\d{1,7})" + _BETWEEN + rb"(\d{1,7})" + _BETWEEN + rb"(\d{1,5})\s"
+_PNM = re.compile(
+    rb"P([56])" + _BETWEEN + rb"(\d{1,7})" + _BETWEEN + rb"(\d{1,7})" + _BETWEEN + rb"(\d{1,5})\s"
 )
 
 
@@ -114,31 +115,45 @@ def _unlike(values: Array, clear: Array) -> Array:
     return alpha
 
 
-def is_deep_ppm(head: bytes) -> bool:
-    """Tell whether a file begins as a PPM of colors of more than 8 bits, which Pillow halves."""
-    found = _PPM.match(head)
-    return found is not None and 255 < int(found[3]) < 65536
+def is_unusual_pnm(head: bytes) -> bool:
+    """Tell whether a file begins as a PGM or PPM that Pillow halves, or reads number by number.
+
+    The first are colors of more than 8 bits; the second take it a second and more a megapixel, and
+    are all whose white is neither 255 nor 65535.
+    """
+    found = _PNM.match(head)
+    if found is None:
+        return False
+    white = int(found[4])
+    return (0 < white < 65535 and white != 255) or (white == 65535 and found[1] == b"6")
 
 
-def ppm_samples(stream: BinaryIO) -> Samples:
-    """Decode a PPM file for which ``is_deep_ppm`` is true.
+def pnm_samples(stream: BinaryIO) -> Samples:
+    """Decode a PGM or PPM file for which ``is_unusual_pnm`` is true.
 
     Raises:
         ValueError: if it is cut short.
     """
     stream.seek(0)
-    found = _PPM.match(stream.read(_PPM_HEAD))
-    assert found is not None
-    width, height, most = (int(number) for number in found.groups())
-    stream.seek(found.end())
-    data = stream.read(6 * width * height)
-    if len(data) < 6 * width * height:
+    head = _PNM.match(stream.read(_PNM_HEAD))
+    assert head is not None
+    kind, width, height, white = (int(number) for number in head.groups())
+    stream.seek(head.end())
+    shape = (height, width, 3) if kind == 6 else (height, width)
+    levels = np.dtype(np.uint8 if white < 256 else ">u2")
+    size = math.prod(shape) * levels.itemsize
+    data = stream.read(size)
+    if len(data) < size:
         raise ValueError("image file is truncated")
-    levels = np.frombuffer(data, ">u2").reshape(height, width, 3)
-    if most < 65535:
-        scaled = levels.astype(np.uint32) * 65535 // most
-        return Samples(np.minimum(scaled, 65535).astype(np.uint16), None)
-    return Samples(levels.astype(np.uint16), None)
+    found = np.frombuffer(data, levels).reshape(shape)
+    most = 255 if white < 256 else 65535
+    scaled = np.minimum((np.arange(most + 1) * most + white // 2) // white, most)
+    scaled = scaled.astype(levels.newbyteorder("="))
+    values = np.empty(shape, scaled.dtype)
+    tops = band_tops(height, width)
+    for top in tops:
+        values[top : top + tops.step] = scaled[found[top : top + tops.step]]
+    return Samples(values, None)
 
 
 def _opened(stream: BinaryIO) -> Image.Image:

@@ -20,7 +20,7 @@ from koalarize.photo.jpeg_segments import is_jpeg, jpeg_metadata
 from koalarize.photo.mend import completed, has_all_its_pixels, with_end
 from koalarize.photo.png_chunks import is_png, png_parts
 from koalarize.photo.read import DECODE_ERRORS, damaged, open_image
-from koalarize.photo.samples import is_deep_png, is_deep_ppm, png_samples, ppm_samples
+from koalarize.photo.samples import is_deep_png, is_unusual_pnm, png_samples, pnm_samples
 from koalarize.photo.tiff_decode import decode_tiff
 from koalarize.photo.tiff_pixels import is_tiff
 
@@ -132,8 +132,8 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         beside = Beside(metadata, notes=(*notes, *more))
     elif head.startswith(b"GIF8") and not _ends_as_gif(stream):
         beside = Beside(notes=("the mark of its end is missing",))
-    elif is_deep_ppm(head):
-        beside = Beside(samples=partial(ppm_samples, stream))
+    elif is_unusual_pnm(head):
+        beside = Beside(samples=partial(pnm_samples, stream))
     elif head[:4] == b"RIFF":
         beside = Beside(lossless=is_lossless_webp(stream))
     with open_image(stream, name) as image:
