@@ -21,7 +21,8 @@ run koala-further network.start="$out/koala/model.safetensors"
 run koala-longer network.start="$out/koala-further/model.safetensors"
 run koala-eighth network.start="$out/koala-longer/model.safetensors"
 run koala-perceptual network.start="$out/koala-eighth/model.safetensors"
-"$python" -m koalarize lab export "$out/koala-perceptual/model.safetensors" -o "$out/koala.onnx" --chroma-gain GAIN
+"$python" -m koalarize lab export "$out/koala-perceptual/model.safetensors" -o "$out/koala.onnx" \
+  --chroma-gain 1.55
 "$python" -m koalarize lab export "$out/koala.onnx" -o "$out/koala-int8.onnx" --precision int8 \
   --calibrate "$photos"
 "$python" -m koalarize lab evaluate "$out/koala.onnx" "$out/koala-int8.onnx" --data "$validation" \
