@@ -16,7 +16,7 @@ from koalarize.batch.find import Job
 from koalarize.colorizer.layer import layer_path
 from koalarize.errors import OptionError
 from koalarize.film.names import film_path, is_film
-from koalarize.photo.files import output_path
+from koalarize.photo.files import NOT_ON_FAT, output_path
 
 __all__ = ["DEFAULT_NAME", "LAYER_NAME", "Naming", "check_name"]
 
@@ -40,7 +40,7 @@ def check_name(template: str) -> str:
             f"`--name` is `{template}` but must hold `{{stem}}`, the picture's own name, once and "
             f"no other braces: try `{DEFAULT_NAME}`"
         )
-    if any(sign in template for sign in '/\\\0:*?"<>|') or template.strip() == "{stem}":
+    if any(sign in template for sign in "/\0" + NOT_ON_FAT) or template.strip() == "{stem}":
         raise OptionError(
             f"`--name` is `{template}` but must be a file's name unlike the picture's own, without "
             f'the signs / \\ : * ? " < > |: try `{DEFAULT_NAME}`'

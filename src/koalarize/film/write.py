@@ -23,7 +23,7 @@ from koalarize.film.encode import Coding
 from koalarize.film.facts import NOT_FILMS, Facts, open_film
 from koalarize.film.mark import with_mark
 from koalarize.film.parts import Part, Store
-from koalarize.photo.files import put_in_place
+from koalarize.photo.files import advice, put_in_place
 from koalarize.photo.provenance import Provenance
 
 __all__ = ["Span", "write_film"]
@@ -114,8 +114,8 @@ def write_film(
     except (FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(
-            f"`{target}` cannot be written ({reason}): check the folder's permissions and free "
-            "space; what is coloured already is kept, and the same command goes on from there"
+            f"`{target}` cannot be written ({reason}): {advice(target, error.errno)}; "
+            "what is coloured already is kept, and the same command goes on from there"
         ) from error
     return lost
 

@@ -27,6 +27,8 @@ __all__ = [
     "FORMATS",
     "HEIF_EXTENSIONS",
     "MEDIA_TYPES",
+    "NOT_ON_FAT",
+    "advice",
     "check_output",
     "check_place",
     "extension_of",
@@ -44,9 +46,11 @@ _BLOCK = 1 << 20
 _SWEPT: set[Path] = set()
 _SWEEPING = threading.Lock()
 _LONGEST_NAME = 255  # bytes, on all usual file systems
-_NOT_ON_FAT = '"*:<>?\\|'
 _PART = ".part"
 _STALE_SECONDS = 86400.0
+
+#: Signs that no name may hold on drives formatted as FAT or NTFS.
+NOT_ON_FAT = '"*:<>?\\|'
 
 #: Extensions that can be written -> Pillow's name of the format.
 FORMATS: Mapping[str, str] = MappingProxyType(
@@ -244,20 +248,25 @@ def write_bytes(
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"`{path}` cannot be written ({error.strerror or error}): {_advice(path, error)}"
+            f"`{path}` cannot be written ({error.strerror or error}): {advice(path, error.errno)}."
         ) from error
     return path
 
 
-def _advice(path: Path, error: OSError) -> str:
-    """Return what a person can do about a file that could not be written."""
-    foreign = [sign for sign in _NOT_ON_FAT if sign in path.name]
-    if foreign and error.errno in (errno.EPERM, errno.EINVAL, errno.EILSEQ):
+def advice(path: Path, code: int | None) -> str:
+    """Return what a person can do about a file that could not be written.
+
+    Args:
+        path: of the file.
+        code: the system's number of the error, where it has one.
+    """
+    foreign = [sign for sign in NOT_ON_FAT if sign in path.name]
+    if foreign and code in (errno.EPERM, errno.EINVAL, errno.EILSEQ):
         return (
             f"drives formatted as FAT or NTFS take no {' '.join(foreign)} in names: rename the "
-            "picture, or choose a folder on another drive."
+            "file, or choose a folder on another drive"
         )
-    return "check the folder's permissions and free space, or choose another folder."
+    return "check the folder's permissions and free space, or choose another folder"
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
