@@ -372,16 +372,16 @@ main([sys.argv[1], "--codec", {codec!r}])
     not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
     reason="needs two cores to choose from",
 )
-@pytest.mark.parametrize("codec", ["x264", "x265"])
+@pytest.mark.parametrize("codec", ["x264", "x265", "prores", "ffv1"])
 def test_the_film_is_the_same_whatever_the_number_of_cores(tmp_path, codec):
     source = fp.write(tmp_path / "film.mp4", fp.moved(12, size=(180, 230)))
-    made = source.with_name("film.color.mp4")
     every = os.sched_getaffinity(0)
     films = []
     for cores in ({min(every)}, every):
         script = _WITH_CORES.format(paths=sys.path, cores=cores, codec=codec)
         subprocess.run([sys.executable, "-c", script, str(source)], check=True)
-        films.append(made.rename(tmp_path / f"{len(cores)}.mp4"))
+        (made,) = tmp_path.glob("film.color.*")
+        films.append(made.rename(tmp_path / f"{len(cores)}{made.suffix}"))
     fp.assert_same_film(*films)
 
 

@@ -30,8 +30,7 @@ __all__ = ["Coding", "Encoder", "check_encoder", "coding_of", "set_up"]
 Array = npt.NDArray[Any]
 
 _CRF = {"x264": 18, "x265": 20}
-#: OpenCV's number of AVX2 and of AVX-512, which it names in C++ only.
-_AVX2, _AVX512 = 11, 256
+_AVX512 = 256  # OpenCV's number of it, which it names in C++ only
 _DEPTHS = {"x264": (8, 10), "x265": (8, 10, 12), "prores": (10,), "ffv1": (8, 10, 12, 16)}
 _KINDS = {(2, 2): "420", (2, 1): "422", (1, 1): "444"}
 _RGB_MATRIX = 1  # what red, green and blue become: BT.709
@@ -185,7 +184,7 @@ def _has_avx512() -> bool:
 
     Seen with the build in PyAV 18.1 at widths that are no multiple of 4 or 8 (``docs/log.md``).
     """
-    return cv2.checkHardwareSupport(_AVX2) and cv2.checkHardwareSupport(_AVX512)
+    return cv2.checkHardwareSupport(_AVX512)
 
 
 class Encoder:
