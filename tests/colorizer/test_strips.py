@@ -21,7 +21,7 @@ from koalarize.steering.steering import Steering
 
 PIXEL_PATH = {
     "color": ("convert", "rows"),
-    "colorizer": ("chroma", "merge", "strip"),
+    "colorizer": ("chroma", "kernel", "merge", "strip", "tables"),
     "photo": ("decode", "encode16", "encode8", "photo", "read", "rows", "samples", "white"),
 }
 MODULES = [f"{room}/{name}.py" for room, names in PIXEL_PATH.items() for name in names]

@@ -16,7 +16,7 @@ __all__ = ["Float32", "box_mean", "resize"]
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 
-_RADIUS = 4  # of the window of ``box_mean``, working pixels
+_RADIUS = 4  # of the window of ``box_mean``, working pixels; a power of two
 
 
 def resize(planes: Float32, height: int, width: int) -> Float32:
@@ -29,14 +29,31 @@ def resize(planes: Float32, height: int, width: int) -> Float32:
     )
 
 
-def box_mean(plane: Array) -> Float32:
-    """Return (h, w) the mean over a square window of 9 x 9, cut off at the borders."""
-    for axis in (0, 1):
-        length = plane.shape[axis]
-        total = np.cumsum(plane, axis=axis, dtype=np.float64)
-        total = np.concatenate([np.zeros_like(total.take([0], axis)), total], axis=axis)
-        places = np.arange(length)
-        low, high = np.maximum(places - _RADIUS, 0), np.minimum(places + _RADIUS + 1, length)
-        count = (high - low).reshape((-1, 1) if axis == 0 else (1, -1))
-        plane = ((total.take(high, axis) - total.take(low, axis)) / count).astype(np.float32)
-    return plane
+def box_mean(planes: Array) -> Float32:
+    """Return (..., h, w) the mean over a square window of 9 x 9, cut off at the borders."""
+    for axis in (-1, -2):
+        planes = _window_sum(np.asarray(planes, np.float32), axis)
+    across, down = (_window_sizes(length) for length in planes.shape[:-3:-1])
+    planes *= 1 / (down[:, None] * across)
+    return planes
+
+
+def _window_sum(planes: Float32, axis: int) -> Float32:
+    """Return the sums over 2 * _RADIUS + 1 places along an axis: of pairs, of their pairs, ..."""
+    length = planes.shape[axis]
+    shape = list(planes.shape)
+    shape[axis] += 2 * _RADIUS
+    total = np.zeros(shape, np.float32)
+    last = (slice(None),) * (-axis - 1)
+    total[(..., slice(_RADIUS, _RADIUS + length), *last)] = planes
+    end = total[(..., slice(2 * _RADIUS, None), *last)]
+    reach = 1
+    while reach < 2 * _RADIUS:
+        total = total[(..., slice(None, -reach), *last)] + total[(..., slice(reach, None), *last)]
+        reach *= 2
+    return total[(..., slice(length), *last)] + end
+
+
+def _window_sizes(length: int) -> Float32:
+    """Return (length,) how many places of an axis each window holds."""
+    return _window_sum(np.ones(length, np.float32), -1)

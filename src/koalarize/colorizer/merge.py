@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from koalarize import color
 from koalarize.color import box_mean, resize
+from koalarize.colorizer import kernel
 from koalarize.colorizer.strip import STRIP_PIXELS, Strip
 
 __all__ = ["Guidance", "Merger", "guide", "merge", "upsampled"]
@@ -52,14 +53,12 @@ def guide(ab: Float32, lightness: Float32) -> Guidance:
         ab: (2, h, w), Lab units.
         lightness: (h, w), L* of the same grid.
     """
-    mean_l = box_mean(lightness)
-    variance = box_mean(lightness * lightness) - mean_l * mean_l
-    planes = np.empty((4, *lightness.shape), np.float32)
-    for i in range(2):
-        mean = box_mean(ab[i])
-        slope = (box_mean(ab[i] * lightness) - mean * mean_l) / (variance + _EPSILON)
-        planes[2 * i] = box_mean(slope)
-        planes[2 * i + 1] = box_mean(mean - slope * mean_l)
+    lightness = np.asarray(lightness, np.float32)
+    means = box_mean(np.stack([lightness, lightness * lightness, *ab, *(ab * lightness)]))
+    mean_l, mean_ab = means[0], means[2:4]
+    slope = (means[4:] - mean_ab * mean_l) / (means[1] - mean_l * mean_l + np.float32(_EPSILON))
+    planes = np.stack([slope, mean_ab - slope * mean_l], axis=1)  # (2, 2, h, w)
+    planes = box_mean(planes.reshape(4, *lightness.shape))
     return Guidance(planes)
 
 
@@ -93,8 +92,8 @@ class Merger:
         left, top, right, bottom = area or (0, 0, width, height)
         self._pixels = pixels[top:bottom, left:right]
         self._across = _across(guidance, width)[..., left:right]
-        places = _places(height, self._across.shape[1], nearest=guidance.nearest)
-        self._places = places[top:bottom]
+        places = _places(height, self._across.shape[1], nearest=guidance.nearest)[top:bottom]
+        self._between = _Between.of(places, self._across.shape[1])
         self.shape = (bottom - top, right - left, 3)
         self.dtype = pixels.dtype if pixels.dtype.kind == "u" else np.dtype(np.float32)
 
@@ -102,16 +101,22 @@ class Merger:
         """Merge the rows from ``top`` to before ``bottom``, as ``merge`` does."""
         width = self.shape[1]
         out = np.empty((bottom - top, width, 4 if self.dtype == np.uint8 else 3), self.dtype)
-        pixels, places = self._pixels[top:bottom], self._places[top:bottom]
+        pixels, between = self._pixels[top:bottom], self._between.part(slice(top, bottom))
         step = max(1, STRIP_PIXELS // width)
 
-        def work(start: int, stop: int) -> None:
+        def compiled(start: int, stop: int) -> None:
+            part = slice(start, stop)
+            at = between.part(part)
+            kernel.merge_rows(pixels[part], self._across, at.upper, at.lower, at.weights, out[part])
+
+        def interpreted(start: int, stop: int) -> None:
             strip = Strip(step * width)
             for first in range(start, stop, step):
                 part = slice(first, min(first + step, stop))
-                _fill(strip.planes(part.stop - first, width), self._across, places[part])
+                _fill(strip.planes(part.stop - first, width), self._across, between.part(part))
                 strip.merge(pixels[part], out[part])
 
+        work = compiled if kernel.available() and kernel.takes(pixels) else interpreted
         strips = -(-len(out) // step)
         color.by_rows(work, len(out), step * max(8, strips // 16), threads)
         return out[..., :3]
@@ -171,14 +176,36 @@ def _places(height: int, grid_height: int, *, nearest: bool) -> npt.NDArray[np.f
     return np.clip(places, 0, grid_height - 1)
 
 
-def _fill(planes: Float32, across: Float32, places: npt.NDArray[np.float64]) -> None:
-    """Write the rows of (4, h, W) that lie at some places between its rows into (4, r, W)."""
-    upper = np.minimum(places.astype(np.int64), max(0, across.shape[1] - 2))
-    weights = (places - upper).astype(np.float32)
-    starts = np.flatnonzero(np.diff(upper, prepend=-1))
-    for start, stop in zip(starts, [*starts[1:], len(upper)], strict=True):
-        above = across[:, upper[start]]
-        below = across[:, min(upper[start] + 1, across.shape[1] - 1)]
+@dataclass(frozen=True)
+class _Between:
+    """Where rows of the photo lie among the rows of the grid.
+
+    Attributes:
+        upper: (r,) the row of the grid above.
+        lower: (r,) the row below.
+        weights: (r,) float32, the share of the lower one.
+    """
+
+    upper: npt.NDArray[np.int64]
+    lower: npt.NDArray[np.int64]
+    weights: Float32
+
+    @classmethod
+    def of(cls, places: npt.NDArray[np.float64], grid_height: int) -> _Between:
+        """Take places (r,) in rows of the grid apart."""
+        upper = np.minimum(places.astype(np.int64), max(0, grid_height - 2))
+        return cls(upper, np.minimum(upper + 1, grid_height - 1), (places - upper).astype("f4"))
+
+    def part(self, rows: slice) -> _Between:
+        """Return some of the rows."""
+        return _Between(self.upper[rows], self.lower[rows], self.weights[rows])
+
+
+def _fill(planes: Float32, across: Float32, between: _Between) -> None:
+    """Write rows that lie between those of (4, h, W) into (4, r, W)."""
+    starts = np.flatnonzero(np.diff(between.upper, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], len(between.upper)], strict=True):
+        above, below = across[:, between.upper[start]], across[:, between.lower[start]]
         part = planes[:, start:stop]
-        np.multiply(weights[start:stop, None], (below - above)[:, None], out=part)
+        np.multiply(between.weights[start:stop, None], (below - above)[:, None], out=part)
         part += above[:, None]
