@@ -2,9 +2,9 @@
 
     pip install ziglang && python scripts/make_wheels.py DEST [--only linux-x86_64 ...]
 
-The compiler of the package ziglang compiles for every platform from any of them. The kernel calls no
-library, so the oldest systems that the tags name will do. The wheel without it (`any`) is taken where
-no other fits; there NumPy does the same, more slowly.
+The compiler of the package ziglang compiles for every platform from any of them. The kernel calls
+no library, so the oldest systems that the tags name will do. The wheel without it (`any`) is taken
+where no other fits; there NumPy does the same, more slowly.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ PLATFORMS = {
 
 
 def main() -> None:
+    """Make the wheels that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("dest", type=Path, help="folder for the wheels")
     parser.add_argument("--only", nargs="+", choices=PLATFORMS, default=list(PLATFORMS))
