@@ -174,6 +174,25 @@ def test_arrays_that_do_not_fit_are_refused(change):
         kernel.merge_rows(**{**given, **change})
 
 
+@needs_kernel
+@pytest.mark.parametrize(("width", "wide"), [(1, 1), (1, 9), (7, 7), (7, 8), (300, 1000)])
+def test_planes_are_widened_alike(monkeypatch, width, wide):
+    planes = np.random.default_rng(2).normal(0, 9, (4, 5, width)).astype(np.float32)
+    compiled = merge._widened(planes, wide)
+    monkeypatch.setenv("KOALARIZE_KERNEL", "off")
+    np.testing.assert_array_equal(compiled, merge._widened(planes, wide))
+    if wide == width:
+        np.testing.assert_allclose(compiled, planes, atol=1e-5)
+
+
+@needs_kernel
+@pytest.mark.parametrize("left", [[0, 3], [-1, 0], [0]])
+def test_places_beside_the_planes_are_refused(left):
+    right, weights = np.array([0, 2]), np.zeros(2, np.float32)
+    with pytest.raises(ValueError, match="fit"):
+        kernel.widen(np.zeros((4, 2, 3), np.float32), np.array(left), right, weights)
+
+
 @pytest.mark.skipif(COMPILER is None, reason="this machine has no C compiler")
 @pytest.mark.parametrize("named", ["0123456789abcdef", None])
 def test_a_library_of_other_sources_is_not_called(tmp_path, monkeypatch, named):

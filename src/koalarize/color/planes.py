@@ -31,11 +31,9 @@ def resize(planes: Float32, height: int, width: int) -> Float32:
 
 def box_mean(planes: Array) -> Float32:
     """Return (..., h, w) the mean over a square window of 9 x 9, cut off at the borders."""
-    for axis in (-1, -2):
-        planes = _window_sum(np.asarray(planes, np.float32), axis)
-    across, down = (_window_sizes(length) for length in planes.shape[:-3:-1])
-    planes *= 1 / (down[:, None] * across)
-    return planes
+    total = _window_sum(_window_sum(np.asarray(planes, np.float32), -1), -2)
+    across, down = (_window_sizes(length) for length in total.shape[:-3:-1])
+    return np.multiply(total, 1 / (down[:, None] * across), out=total)
 
 
 def _window_sum(planes: Float32, axis: int) -> Float32:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from koalarize.color import DELTA
 from koalarize.colorizer import tables
 
-__all__ = ["SOURCE", "SUFFIX", "available", "merge_rows", "takes"]
+__all__ = ["SOURCE", "SUFFIX", "available", "merge_rows", "takes", "widen"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -112,6 +112,39 @@ def merge_rows(
     library.koalarize_merge_rows(ctypes.byref(known), ctypes.byref(job))
 
 
+def widen(planes: Float32, left: Rows, right: Rows, weights: Float32) -> Float32:
+    """Interpolate along the last axis: weights * (planes[right] - planes[left]) + planes[left].
+
+    Args:
+        planes: (C, h, w).
+        left: (W,) places on the last axis.
+        right: (W,) places on the last axis.
+        weights: (W,) the share of the right one.
+
+    Returns:
+        (C, h, W).
+
+    Raises:
+        ValueError: if the library is not there or an array is of another shape.
+    """
+    library, width = _library(), planes.shape[2]
+    fits = left.shape == right.shape == weights.shape == (len(left),)
+    for chosen in (left, right):
+        fits = fits and bool(((chosen >= 0) & (chosen < width)).all())
+    if library is None or not fits:
+        raise ValueError("the arrays do not fit each other, or the library is not there")
+    planes = np.ascontiguousarray(planes, np.float32)
+    places = [np.ascontiguousarray(chosen, np.int64) for chosen in (left, right)]
+    weights = np.ascontiguousarray(weights, np.float32)
+    out = np.empty((*planes.shape[:2], len(left)), np.float32)
+    library.koalarize_widen(
+        _POINTER(planes.ctypes.data), ctypes.c_int64(planes.shape[0] * planes.shape[1]),
+        ctypes.c_int64(width), *(_POINTER(chosen.ctypes.data) for chosen in (*places, weights)),
+        _POINTER(out.ctypes.data), ctypes.c_int64(len(left)),
+    )  # fmt: skip
+    return out
+
+
 def _apart(pixels: Array) -> Array:
     """Return pixels whose samples lie side by side and on addresses of their own size."""
     aligned = all(step % pixels.itemsize == 0 for step in (pixels.ctypes.data, *pixels.strides))
@@ -143,6 +176,7 @@ def _library() -> ctypes.CDLL | None:
         library.koalarize_source.restype = ctypes.c_char_p
         built_from = library.koalarize_source()
         library.koalarize_merge_rows.restype = None
+        library.koalarize_widen.restype = None
     except (OSError, AttributeError):  # of another kind of machine, or another library
         return None
     source = hashlib.sha256(SOURCE.read_bytes()).hexdigest()

@@ -162,23 +162,43 @@ def _across(guidance: Guidance, width: int) -> Float32:
     )
     if guidance.nearest:
         return planes[..., np.arange(width) * planes.shape[2] // width]
-    return resize(planes, planes.shape[1], width)
+    return _widened(planes, width)
 
 
-def _places(height: int, grid_height: int, *, nearest: bool) -> npt.NDArray[np.float64]:
-    """Return (height,) where on the grid each row of the photo lies, in rows of the grid.
+def _widened(planes: Float32, width: int) -> Float32:
+    """Bring (4, h, w) to another width, bilinearly, with antialiasing where it shrinks."""
+    grid_width = planes.shape[2]
+    if width < grid_width:
+        return resize(planes, planes.shape[1], width)
+    between = _Between.of(_places(width, grid_width, nearest=False), grid_width)
+    left, right, weights = between.upper, between.lower, between.weights
+    if kernel.available():
+        return kernel.widen(planes, left, right, weights)
+    out = np.empty((*planes.shape[:2], width), np.float32)
+    for at, plane in enumerate(planes):
+        start = plane.take(left, axis=1)
+        out[at] = plane.take(right, axis=1)
+        out[at] -= start
+        out[at] *= weights
+        out[at] += start
+    return out
+
+
+def _places(length: int, grid_length: int, *, nearest: bool) -> npt.NDArray[np.float64]:
+    """Return (length,) where on the grid each row of the photo lies, in rows of the grid.
 
     Pixel centres are half a pixel in, on both grids; rows beyond the outer centres repeat them.
+    Columns lie as rows do.
     """
     if nearest:
-        return (np.arange(height) * grid_height // height).astype(np.float64)
-    places = (np.arange(height) + 0.5) * grid_height / height - 0.5
-    return np.clip(places, 0, grid_height - 1)
+        return (np.arange(length) * grid_length // length).astype(np.float64)
+    places = (np.arange(length) + 0.5) * grid_length / length - 0.5
+    return np.clip(places, 0, grid_length - 1)
 
 
 @dataclass(frozen=True)
 class _Between:
-    """Where rows of the photo lie among the rows of the grid.
+    """Where rows of the photo lie among the rows of the grid; or columns among its columns.
 
     Attributes:
         upper: (r,) the row of the grid above.

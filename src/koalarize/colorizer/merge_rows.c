@@ -1,4 +1,5 @@
-/* Rows of a photo: from lightness and the planes of chroma to sRGB, as colorizer/strip.py has it.
+/* Rows of a photo: from lightness and the planes of chroma to sRGB, as colorizer/strip.py has it,
+   and the planes at the width of the photo, as colorizer/merge.py has them.
 
    Not here: the tables and the colour science behind them (colorizer/strip.py).
 
@@ -206,5 +207,16 @@ KOALARIZE_EXPORT void koalarize_merge_rows(const struct koalarize_tables *tables
         for (int first = 0; first < rows->width; first += BLOCK) {
             int count = rows->width - first;
             block(tables, rows, row, first, count < BLOCK ? count : BLOCK);
+        }
+}
+
+/* Bring rows of a grid to another width: out = weight * (right - left) + left. */
+KOALARIZE_EXPORT void koalarize_widen(const float *grid, int64_t rows, int64_t grid_width,
+                                      const int64_t *left, const int64_t *right,
+                                      const float *weights, float *out, int64_t width) {
+    for (int64_t row = 0; row < rows; row++, grid += grid_width, out += width)
+        for (int64_t i = 0; i < width; i++) {
+            float from = grid[left[i]];
+            out[i] = weights[i] * (grid[right[i]] - from) + from;
         }
 }
