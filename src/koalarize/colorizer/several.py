@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from koalarize.colorizer.layer import color_layer
+from koalarize.photo.encode_jpeg import in_bands
 from koalarize.photo.negative import looks_like_color_negative
 from koalarize.photo.pages import encode_pages, format_for_all, notes_of_pages
 from koalarize.photo.photo import Photo, output_format
@@ -25,7 +26,7 @@ __all__ = ["IN_STRIPS", "encode_each", "in_strips"]
 
 Array = npt.NDArray[Any]
 
-#: Pixels from which a file is coloured in strips while it is written, where its format lets it.
+#: Pixels from which a PNG or TIFF file is coloured in strips while it is written.
 IN_STRIPS = 1 << 25
 
 
@@ -104,5 +105,10 @@ def _shown(colored: Photo, layer: bool) -> tuple[Photo, Array]:
 
 def in_strips(photo: Photo, steering: Steering, format: str | None) -> bool:
     """Tell whether a photo is coloured while it is written, since all of it would be large."""
-    large = photo.width * photo.height > IN_STRIPS and photo.pages == 1
-    return large and steering.crop is None and output_format(format, photo) in ("PNG", "TIFF")
+    if photo.pages != 1 or steering.crop is not None:
+        return False
+    kind = output_format(format, photo)
+    large = photo.width * photo.height > IN_STRIPS
+    return (
+        large if kind in ("PNG", "TIFF") else kind == "JPEG" and in_bands(photo.height, photo.width)
+    )

@@ -6,11 +6,13 @@ Not here: TIFF and 16-bit PNG (``encode16``), several pictures in a file (``cont
 from __future__ import annotations
 
 import io
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,17 @@ from koalarize.photo.embed import JPEG_EXIF_ROOM, Held, png_texts, segments_of
 from koalarize.photo.profiles import srgb_profile
 from koalarize.photo.white import over_white
 
-__all__ = ["OPTIONS", "WITHOUT_ALPHA", "Packing", "encode_by_pillow", "kept_in", "picture_of"]
+__all__ = [
+    "OPTIONS",
+    "WITHOUT_ALPHA",
+    "Packing",
+    "encode_by_pillow",
+    "jpeg_options",
+    "kept_in",
+    "picture_of",
+    "pillow_image",
+    "saved",
+]
 
 Array = npt.NDArray[Any]
 UInt8 = npt.NDArray[np.uint8]
@@ -72,7 +84,7 @@ def encode_by_pillow(
     Raises:
         OSError, ValueError, struct.error: if the format cannot hold the picture.
     """
-    image = _shared(srgb, alpha)
+    image = pillow_image(srgb, alpha)
     options: dict[str, Any] = dict(OPTIONS[kind])
     if kind in WITHOUT_ALPHA and alpha is not None:
         image = over_white(image)
@@ -82,12 +94,37 @@ def encode_by_pillow(
         image = _indexed(image)
     elif kind == "WEBP" and packing.lossless:
         options = {"lossless": True, "exact": True, "quality": 60, "method": 3}
-    elif kind == "JPEG" and packing.tables:
+    elif kind == "JPEG":
+        options = jpeg_options(packing)
+    return saved(image, kind, {**options, **kept_in(kind, held)})
+
+
+def saved(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a file that Pillow writes.
+
+    Into a file that the system knows Pillow encodes JPEG without the interpreter lock, so that
+    threads encode side by side; not into ``io.BytesIO``. Here that file is one of memory, or a
+    temporary one where there are none of memory.
+    """
+    with _spare_file() as stream:
+        image.save(stream, kind, **options)
+        stream.seek(0)
+        return stream.read()
+
+
+def _spare_file() -> BinaryIO:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("koalarize"), "w+b")
+    return cast(BinaryIO, tempfile.TemporaryFile())
+
+
+def jpeg_options(packing: Packing) -> dict[str, Any]:
+    """Return how a JPEG file is written: nowhere coarser than the picture's own file."""
+    options = dict(OPTIONS["JPEG"])
+    if packing.tables:
         del options["quality"]  # by which Pillow would divide the tables once more
         options["qtables"] = _finer(packing.tables)
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options, **kept_in(kind, held))
-    return buffer.getvalue()
+    return options
 
 
 def picture_of(srgb: UInt8, alpha: UInt8 | None) -> Image.Image:
@@ -98,22 +135,25 @@ def picture_of(srgb: UInt8, alpha: UInt8 | None) -> Image.Image:
     return image
 
 
-def _shared(srgb: UInt8, alpha: UInt8 | None) -> Image.Image:
+def pillow_image(srgb: UInt8, alpha: UInt8 | None) -> Image.Image:
     """Return a PIL image to be encoded: RGB, RGBX or RGBA; without a copy where that is possible.
 
-    Pillow gives each pixel four bytes. Where an array has that layout, as a merged picture has,
-    Pillow looks at its memory, and alpha is laid beside the colors.
+    Pillow gives each pixel four bytes. Where an array has that layout, as a merged picture and its
+    rows have, Pillow looks at its memory, and alpha is laid beside the colors.
     """
     height, width = srgb.shape[:2]
     whole = srgb.base
     if (
         not isinstance(whole, np.ndarray)
-        or whole.shape != (height, width, 4)
+        or whole.shape[1:] != (width, 4)
         or whole.dtype != np.uint8
         or not whole.flags.c_contiguous
-        or whole.ctypes.data != srgb.ctypes.data
+        or srgb.strides != whole.strides
+        or (srgb.ctypes.data - whole.ctypes.data) % (4 * width)
     ):
         return picture_of(srgb, alpha)
+    top = (srgb.ctypes.data - whole.ctypes.data) // (4 * width)
+    whole = whole[top : top + height]
     mode = "RGBX" if alpha is None else "RGBA"
     if alpha is not None:
         whole[..., 3] = alpha

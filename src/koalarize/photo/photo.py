@@ -27,10 +27,10 @@ from koalarize.photo.encode8 import (
     OPTIONS,
     WITHOUT_ALPHA,
     Packing,
-    encode_by_pillow,
     kept_in,
     picture_of,
 )
+from koalarize.photo.encode_jpeg import encode_shallow
 from koalarize.photo.files import (
     EXTENSIONS,
     FORMATS,
@@ -44,7 +44,7 @@ from koalarize.photo.metadata import Metadata, tiff_fields
 from koalarize.photo.profiles import srgb_profile
 from koalarize.photo.provenance import sealed
 from koalarize.photo.read import DECODE_ERRORS, pixels_of_array
-from koalarize.photo.rows import Rows, at_depth, rows_of, to_depth
+from koalarize.photo.rows import Rows, at_depth, to_depth
 from koalarize.photo.sources import opened, seekable
 from koalarize.photo.streams import decode_pictures, decode_stream
 
@@ -255,7 +255,7 @@ class Photo:
         """Return the parts of the file that ``encode`` makes, which is not held twice then.
 
         Args:
-            srgb: as ``encode`` takes it; as ``Rows`` it is made while it is written to TIFF or PNG.
+            srgb: as ``encode`` takes it; as ``Rows`` it is made while TIFF, PNG or JPEG is written.
             format: as ``encode`` takes it.
             threads: as ``encode`` takes it.
         """
@@ -265,9 +265,9 @@ class Photo:
         try:
             if kind == "TIFF" or (kind == "PNG" and not (ready and srgb.dtype == np.uint8)):
                 return self._encode_ourselves(srgb, kind, threads)
-            pixels = to_depth(rows_of(srgb, 0, self.height), np.uint8)
-            held = Held(self.exif, self.dpi, self.metadata)
-            return [encode_by_pillow(pixels, self._alpha_as(np.uint8), kind, held, self.packing)]
+            held, alpha = Held(self.exif, self.dpi, self.metadata), self._alpha_as(np.uint8)
+            shallow = at_depth(srgb, np.uint8)
+            return encode_shallow(shallow, alpha, kind, held, self.packing, threads)
         except DECODE_ERRORS as error:
             raise OutputError(
                 f"{self.width} × {self.height} pixels cannot be written as {kind} ({error}): "
