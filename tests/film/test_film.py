@@ -311,7 +311,7 @@ def test_an_encrypted_film_is_named(colorizer, tmp_path):
         container={"encryption_scheme": "cenc-aes-ctr", "encryption_key": key}
         | {"encryption_kid": key},
     )
-    with pytest.raises(FilmError, match="encrypted"):
+    with pytest.raises(FilmError, match="is encrypted: decrypt it first"):
         color_film(colorizer, source)
 
 

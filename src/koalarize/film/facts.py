@@ -140,6 +140,8 @@ def read_facts(path: Path, *, alone: bool = False) -> Facts:
         interlaced = False
         looked_at = 0
         for packet in container.demux(stream):
+            if packet.has_sidedata("encryption_info"):  # some decode all the same: to noise
+                raise FilmError(f"`{path}` is encrypted: decrypt it first")
             try:
                 pictures = packet.decode()
             except FFmpegError:
