@@ -99,7 +99,7 @@ def encode_by_pillow(
     return saved(image, kind, {**options, **kept_in(kind, held)})
 
 
-def saved(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:
+def saved(image: Image.Image, kind: str, options: Mapping[str, object]) -> bytes:
     """Return the bytes of a file that Pillow writes.
 
     Into a file that the system knows Pillow encodes JPEG without the interpreter lock, so that
@@ -118,9 +118,9 @@ def _spare_file() -> BinaryIO:
     return cast(BinaryIO, tempfile.TemporaryFile())
 
 
-def jpeg_options(packing: Packing) -> dict[str, Any]:
+def jpeg_options(packing: Packing) -> dict[str, object]:
     """Return how a JPEG file is written: nowhere coarser than the picture's own file."""
-    options = dict(OPTIONS["JPEG"])
+    options: dict[str, object] = dict(OPTIONS["JPEG"])
     if packing.tables:
         del options["quality"]  # by which Pillow would divide the tables once more
         options["qtables"] = _finer(packing.tables)
