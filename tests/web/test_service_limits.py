@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import threading
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from fakes import BINS, ClassifyingEngine
-from koalarize.colorizer.chroma import Chroma
+from koalarize.color import thread_count
+from koalarize.colorizer.chroma import Chroma, Painting
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.merge import Guidance
 from koalarize.errors import OptionError
@@ -276,6 +279,27 @@ class TestStopping:
             assert engine.began.wait(10)
             engine.go.set()
         assert painted == []
+
+    def test_between_two_bands_of_a_large_jpeg(self, monkeypatch):
+        stream = io.BytesIO()
+        Image.linear_gradient("L").resize((1100, 1300)).save(stream, "JPEG")
+        data, stop = stream.getvalue(), Stop()
+        opened = Opened(Photo.read(data))
+        steered = work.Steered(opened, "koala", Colorizer(ClassifyingEngine()), Steering())
+        whole = Colorizer(ClassifyingEngine())(data)
+        assert work.render(steered, None, stop, hashlib.sha256(data).hexdigest()) == whole
+        bands = []
+        rows = Painting.rows
+
+        def counted(painting, top, bottom, *, threads=1):
+            bands.append(top)
+            stop.ask()
+            return rows(painting, top, bottom, threads=threads)
+
+        monkeypatch.setattr(Painting, "rows", counted)
+        with pytest.raises(Stopped):
+            work.render(steered, None, stop)
+        assert 1 <= len(bands) <= thread_count(0)
 
     def test_between_two_parts(self, exif, monkeypatch):
         monkeypatch.setattr(work, "_PART", 700)

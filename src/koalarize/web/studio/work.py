@@ -18,16 +18,18 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize import color
-from koalarize.colorizer.chroma import Chroma
+from koalarize.colorizer.chroma import Chroma, Painting
 from koalarize.colorizer.colorizer import Colorizer, Making
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.plan import suggestions as likely
 from koalarize.colorizer.prepare import framed
 from koalarize.colorizer.reference import palette_from_photo
+from koalarize.colorizer.several import in_strips
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import sealed
+from koalarize.photo.rows import Rows
 from koalarize.photo.white import over_white
 from koalarize.steering.alternatives import Suggestion
 from koalarize.steering.crop import Crop
@@ -51,6 +53,8 @@ __all__ = [
     "render",
     "suggestions",
 ]
+
+Array = npt.NDArray[Any]
 
 #: No a* or b* of sRGB lies further from 0 than this.
 EXTENT = 110.0
@@ -213,12 +217,42 @@ def render(steered: Steered, format: str | None, stop: Stop, source: str | None 
         Stopped: if it was asked to stop, within a part of the photo.
         OptionError: if the crop reaches beyond the photo.
     """
-    photo = steered.opened.photo
-    crop = steered.steering.crop
+    photo, steering = steered.opened.photo, steered.steering
+    srgb: Array | Rows
+    if in_strips(photo, steering, format):
+        srgb = _Wanted(steered.chroma.painting(photo.pixels), stop)
+    else:
+        srgb = _painted(steered, stop)
+    result = steered.colorizer.marked(framed(photo, steering), steering, Making(source))
+    return sealed(*result.encode_parts(srgb, format=format, threads=0))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Rows of a painting that are made as long as somebody wants them."""
+
+    painting: Painting
+    stop: Stop
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.painting.shape
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        return self.painting.dtype
+
+    def rows(self, top: int, bottom: int, *, threads: int = 1) -> Array:
+        self.stop.check()
+        return self.painting.rows(top, bottom, threads=threads)
+
+
+def _painted(steered: Steered, stop: Stop) -> Array:
+    """Return the pixels of the part of a photo that is wanted."""
+    photo, crop, chroma = steered.opened.photo, steered.steering.crop, steered.chroma
     left, first, right, last = (
         (0, 0, photo.width, photo.height) if crop is None else crop.box(photo.width, photo.height)
     )
-    chroma = steered.chroma
     deep = photo.pixels.dtype == np.uint16
     srgb = np.empty((last - first, right - left, 3), np.uint16 if deep else np.uint8)
     rows = max(1, _PART // (right - left))
@@ -228,9 +262,7 @@ def render(steered: Steered, format: str | None, stop: Stop, source: str | None 
         area = (left, top, right, bottom)
         srgb[top - first : bottom - first] = chroma.paint(photo.pixels, area=area)
     stop.check()
-    steering, making = steered.steering, Making(source)
-    result = steered.colorizer.marked(framed(photo, steering), steering, making)
-    return sealed(result.encode(srgb, format=format))
+    return srgb
 
 
 def suggestions(
