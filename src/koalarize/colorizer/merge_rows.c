@@ -112,6 +112,7 @@ static void into_gamut(const struct koalarize_tables *t, const int32_t *which, i
         float level = (116.0f * y[i] - 16.0f) * levels;
         int32_t hue = (int32_t)(turn * hues);
         hue = hue >= all ? hue - all : hue;
+        hue = hue < 0 || hue >= all ? 0 : hue; /* of what is not finite */
         cell[i] = (int32_t)least(most(level, 0.0f), most_level) * all + hue;
         scale[i] = most(__builtin_sqrtf(a * a + b * b), 1e-6f);
     }
