@@ -124,11 +124,11 @@ def test_pixels_need_not_lie_side_by_side(monkeypatch, dtype):
 
 
 @needs_kernel
-@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e30])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e37, -1e37])
 def test_what_is_not_finite_stays_inside_the_tables(value):
     """A network of others may answer so: the colours are none, the memory is ours."""
     planes = guidance().planes.copy()
-    planes[:, ::3] = value
+    planes[::2, ::3] = value
     for kind in (np.uint8, np.uint16):
         assert merge.merge(noise((300, 400), kind), merge.Guidance(planes)).shape == (300, 400, 3)
 
