@@ -399,3 +399,14 @@ def test_threads_are_those_asked_for_or_the_cores_we_may_use(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert color.thread_count(0) == 6
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 12), (5, 3), (9, 9), (21, 14), (3, 21, 14)])
+def test_box_means_are_of_the_window_that_is_inside(shape):
+    planes = np.random.default_rng(0).uniform(0, 100, shape)
+    expected = np.empty(shape)
+    for row in range(shape[-2]):
+        for column in range(shape[-1]):
+            window = planes[..., max(0, row - 4) : row + 5, max(0, column - 4) : column + 5]
+            expected[..., row, column] = window.mean((-2, -1))
+    np.testing.assert_allclose(color.box_mean(planes), expected, rtol=1e-5)

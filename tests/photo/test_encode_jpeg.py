@@ -104,8 +104,8 @@ def test_small_files_and_those_beyond_the_format_are_packed_whole():
     assert not encode_jpeg.in_bands(17, 65501)
 
 
-def test_the_photo_encodes_so(monkeypatch):
-    """Only large JPEG files: a PNG of that size is one piece."""
+def test_the_photo_encodes_so():
+    """Only large JPEG files: a WebP file of that size is one piece."""
     photo = Photo(scene(1024, 1024)[..., 0], format="JPEG")
     assert len(photo.encode_parts(scene(1024, 1024))) > 4
     assert b"\xff\xdd\0\4" in photo.encode(scene(1024, 1024))
@@ -113,11 +113,17 @@ def test_the_photo_encodes_so(monkeypatch):
     assert b"\xff\xdd\0\4" not in Photo(scene(99, 99)[..., 0], format="JPEG").encode(scene(99, 99))
 
 
-@pytest.mark.parametrize("memory", [True, False])
+def forbidden(_):
+    raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize("memory", ["there", "forbidden", "unknown"])
 def test_pillow_gets_a_file_that_the_system_knows(monkeypatch, memory):
     """Into others it encodes with the interpreter lock held: threads would wait for each other."""
-    if not memory:
+    if memory == "unknown":
         monkeypatch.delattr(os, "memfd_create", raising=False)
+    elif memory == "forbidden":
+        monkeypatch.setattr(os, "memfd_create", forbidden, raising=False)
     image = Image.new("RGB", (8, 8))
     given = []
     plain = Image.Image.save

@@ -9,6 +9,7 @@ import io
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -104,7 +105,7 @@ def saved(image: Image.Image, kind: str, options: Mapping[str, object]) -> bytes
 
     Into a file that the system knows Pillow encodes JPEG without the interpreter lock, so that
     threads encode side by side; not into ``io.BytesIO``. Here that file is one of memory, or a
-    temporary one where there are none of memory.
+    temporary one where the system gives none of memory.
     """
     with _spare_file() as stream:
         image.save(stream, kind, **options)
@@ -114,7 +115,8 @@ def saved(image: Image.Image, kind: str, options: Mapping[str, object]) -> bytes
 
 def _spare_file() -> BinaryIO:
     if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("koalarize"), "w+b")
+        with suppress(OSError):  # a sandbox may forbid it
+            return os.fdopen(os.memfd_create("koalarize"), "w+b")
     return cast(BinaryIO, tempfile.TemporaryFile())
 
 

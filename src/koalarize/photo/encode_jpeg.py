@@ -4,7 +4,7 @@ Not here: how a JPEG file is packed, other formats and small files (``encode8``)
 
 A band is what stands between two restart markers (ITU-T T.81, B.2.4.4): there the code of the
 pixels begins from nothing, so that bands are encoded by themselves and laid one after another.
-Every decoder reads them, and the pixels are those of one piece.
+A decoder must know restart markers, and the pixels are those of one piece.
 """
 
 from __future__ import annotations
