@@ -35,8 +35,8 @@ Array = npt.NDArray[Any]
 
 #: Pixels from which a JPEG file is packed in bands.
 _LARGE = 1 << 20
-#: Pixels of a band. Of 2^17 to 2^21 at 12 MP this was among the fastest (benchmarks/steps.py,
-#: 2026-11-30); larger ones need more memory.
+#: Pixels of a band: at 12 MP 1.61, 1.54, 1.49, 1.53 and 1.59 times Pillow's time with 2^17 to 2^21
+#: (benchmarks/photo.py --runs 7 --megapixels 12, 2026-11-30).
 _BAND = 1 << 19
 _BLOCK = 8  # pixels: the side of what is transformed together
 _MOST_BLOCKS = 65535  # of a band: the number has 16 bits
