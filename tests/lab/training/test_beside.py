@@ -12,9 +12,9 @@ from koalarize import color
 from koalarize.errors import DependencyError, OptionError
 from koalarize.lab.metrics.perceptual import LPIPS
 from koalarize.lab.runs.recipe import AdversarialOptions
-from koalarize.lab.training.adversary import Adversary, PatchDiscriminator
+from koalarize.lab.training.adversary import Adversary, FeatureDiscriminator, PatchDiscriminator
 from koalarize.lab.training.module import ColorizationModule
-from koalarize.lab.training.perceptual import PerceptualLoss, lab_to_srgb
+from koalarize.lab.training.perceptual import FEATURES, PerceptualLoss, lab_to_srgb
 from koalarize.lab.training.train import _network, train_recipe
 from runs import (
     KilledError,
@@ -74,6 +74,19 @@ class TestPerceptual:
         assert ab.grad is not None
         assert ab.grad.abs().max() > 0
 
+    def test_it_is_lpips_as_torchmetrics_has_it(self, weights):
+        loss = PerceptualLoss()
+        lab = crops()
+        ab = 0.3 * lab[:, 1:]
+        made, real = (
+            lab_to_srgb(torch.cat([lab[:, :1], part], dim=1)) for part in (ab, lab[:, 1:])
+        )
+        torch.testing.assert_close(
+            loss(lab[:, :1], ab, lab[:, 1:]), loss._net(made, real, normalize=True).mean()
+        )
+        features = loss.features(lab[:, :1], ab)
+        assert tuple(part.shape[1] for part in features) == FEATURES
+
     def test_a_run_learns_from_it_and_keeps_nothing_of_it(self, tiny, tmp_path, weights):
         loss = {"name": "mse", "perceptual": 0.5}
         path = train_recipe(tiny(loss=loss, crop={"sizes": [32]}, steps=4), tmp_path / "run")
@@ -96,8 +109,15 @@ SMALL = {"name": "koala", "options": {"context": 16, "widths": [[16, 8]] * 2}}
 class TestBins:
     """A network that classifies has colours too: those that a picture of the model will have."""
 
-    @pytest.mark.parametrize("more", [{"loss": {"perceptual": 0.5}}, {"adversarial": {"width": 4}}])
-    def test_a_run_learns_from_both(self, tiny, tmp_path, weights, more):
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"loss": {"perceptual": 0.5}},
+            {"adversarial": {"width": 4}},
+            {"loss": {"perceptual": 0.5}, "adversarial": {"width": 4, "sees": "features"}},
+        ],
+    )
+    def test_a_run_learns_from_them(self, tiny, tmp_path, weights, more):
         same = {"network": SMALL, "crop": {"sizes": [32]}, "steps": 2, "loss": {}}
         train_recipe(tiny(**same | more), tmp_path / "run")
         train_recipe(tiny(**same), tmp_path / "plain")
@@ -124,24 +144,37 @@ class TestBins:
         torch.testing.assert_close(seen[0], ab)
 
 
-class TestAdversary:
-    def test_it_learns_to_tell_colours_apart(self):
-        adversary = Adversary(AdversarialOptions(width=8, learning_rate=2e-3), seed=1)
-        lab = crops(count=4)
-        grey = 0 * lab[:, 1:]
-        losses = [float(adversary.learn(lab[:, :1], grey, lab[:, 1:])) for _ in range(40)]
-        assert losses[-1] < 0.3 * losses[0]
-        real, made = (float(adversary.fooled(lab[:, :1], ab)) for ab in (lab[:, 1:], grey))
-        assert real < 0.5 * made
+@pytest.fixture(params=["patches", "features"])
+def adversary(request, weights):
+    """Yield an adversary, and what makes a picture for it of L* and ab."""
+    seen = PerceptualLoss().features if request.param == "features" else lambda *parts: list(parts)
+    options = AdversarialOptions(sees=request.param, width=8, learning_rate=2e-3)
+    return Adversary(options, seed=1), seen
 
-    def test_passing_for_real_moves_the_colours_not_the_adversary(self):
-        adversary = Adversary(AdversarialOptions(width=8), seed=1)
+
+class TestAdversary:
+    def test_it_learns_to_tell_colours_apart(self, adversary):
+        adversary, seen = adversary
+        lab = crops(count=4)
+        real, grey = seen(lab[:, :1], lab[:, 1:]), seen(lab[:, :1], 0 * lab[:, 1:])
+        losses = [float(adversary.learn(grey, real)) for _ in range(40)]
+        assert losses[-1] < 0.3 * losses[0]
+        assert float(adversary.fooled(real)) < 0.5 * float(adversary.fooled(grey))
+
+    def test_passing_for_real_moves_the_colours_not_the_adversary(self, adversary):
+        adversary, seen = adversary
         lab = crops()
         ab = (0.5 * lab[:, 1:]).requires_grad_()
-        adversary.fooled(lab[:, :1], ab).backward()
+        adversary.fooled(seen(lab[:, :1], ab)).backward()
         assert ab.grad is not None
         assert ab.grad.abs().max() > 0
         assert all(p.grad is None and p.requires_grad for p in adversary.network.parameters())
+
+    def test_features_are_scored_place_by_place(self, weights):
+        lab = crops()
+        features = PerceptualLoss().features(lab[:, :1], lab[:, 1:])
+        scores = FeatureDiscriminator(4)(features)
+        assert [part.shape for part in scores] == [(2, 1, *part.shape[2:]) for part in features]
 
     def test_its_patches_are_of_34_pixels(self):
         network = PatchDiscriminator(4)
@@ -150,19 +183,22 @@ class TestAdversary:
         for layer in network.layers:
             if isinstance(layer, torch.nn.InstanceNorm2d):
                 layer.forward = lambda planes: planes
-        scores = network(lightness, torch.zeros(1, 2, 96, 96))
+        (scores,) = network([lightness, torch.zeros(1, 2, 96, 96)])
         scores[0, 0, 10, 10].backward()
         assert lightness.grad is not None
         seen = lightness.grad[0, 0].abs().sum(0).nonzero().flatten()
         assert int(seen.max() - seen.min()) + 1 == 34
 
-    def test_stopped_and_resumed_equals_straight(self, tiny, tmp_path, monkeypatch):
-        recipe = tiny(adversarial={"width": 4, "start": 3, "weight": 0.1}, crop={"sizes": [32]})
+    @pytest.mark.parametrize("sees", ["patches", "features"])
+    def test_stopped_and_resumed_equals_straight(self, tiny, tmp_path, weights, sees):
+        options = {"sees": sees, "width": 4, "start": 3, "weight": 0.1}
+        loss = {"name": "mse", "perceptual": 0.5}
+        recipe = tiny(adversarial=options, crop={"sizes": [32]}, loss=loss)
         train_recipe(recipe, tmp_path / "straight")
-        kill_run_after(monkeypatch, 6)
-        with pytest.raises(KilledError):
-            train_recipe(recipe, tmp_path / "stopped")
-        kill_run_after(monkeypatch, None)
+        with pytest.MonkeyPatch.context() as patch:
+            kill_run_after(patch, 6)
+            with pytest.raises(KilledError):
+                train_recipe(recipe, tmp_path / "stopped")
         train_recipe(recipe, tmp_path / "stopped", resume=True)
         assert_same_run(tmp_path / "straight", tmp_path / "stopped")
         states = [state_of(tmp_path / n)["koalarize_adversary"] for n in ("straight", "stopped")]
@@ -185,3 +221,7 @@ class TestAdversary:
         for changes, words in (({"weight": 0.0}, "above 0"), ({"start": -1}, "0 or more")):
             with pytest.raises(OptionError, match=rf"`adversarial\.\w+` is .* but must be {words}"):
                 tiny(adversarial=changes)
+        with pytest.raises(OptionError, match=r"`adversarial\.sees` is 'all' but must be one of"):
+            tiny(adversarial={"sees": "all"})
+        with pytest.raises(OptionError, match=r"'features' but `loss\.perceptual`.* is 0"):
+            tiny(adversarial={"sees": "features"})

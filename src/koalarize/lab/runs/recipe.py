@@ -35,6 +35,7 @@ LOSSES = ("rebalanced-cross-entropy", "mse", "l1", "ssim", "combined")
 OPTIMIZERS = ("adamw", "adam")
 SCHEDULES = ("cosine", "constant")
 LOGGERS = ("wandb", "mlflow")
+SEES = ("patches", "features")
 
 
 @dataclass(frozen=True)
@@ -145,21 +146,26 @@ class LossOptions:
 
 @dataclass(frozen=True)
 class AdversarialOptions:
-    """A discriminator that tells the network's colours from real ones (PatchGAN).
+    """A discriminator that tells the network's colours from real ones.
 
     Attributes:
+        sees: ``patches`` of the picture (PatchGAN), or ``features``: what the network of
+            ``loss.perceptual``, which then must be above 0, sees in it (a projected GAN).
         weight: of the network's loss for being found out, beside the recipe's loss.
         start: steps before it begins: late, on a network that colours well, is NoGAN's way.
         learning_rate: of the discriminator.
         width: channels of its first layer.
     """
 
+    sees: str = "patches"
     weight: float = 0.01
     start: int = 0
     learning_rate: float = 2e-4
     width: int = 64
 
     def __post_init__(self) -> None:
+        if self.sees not in SEES:
+            raise OptionError(f"`adversarial.sees` is {self.sees!r} but must be one of {SEES}")
         for name in ("weight", "learning_rate", "width"):
             if not 0 < getattr(self, name) < math.inf:
                 raise OptionError(
@@ -281,6 +287,12 @@ class Recipe:
             raise OptionError(
                 f"`patience` is {self.patience} but the run does not validate: give "
                 "`data.validation` a folder or {split: N}, and `validate_every` 1 or more"
+            )
+        adversarial = self.adversarial
+        if adversarial and adversarial.sees == "features" and not self.loss.perceptual:
+            raise OptionError(
+                "`adversarial.sees` is 'features' but `loss.perceptual`, whose network sees them, "
+                "is 0: give it a weight, or let the adversary see patches"
             )
         if not 0 <= self.ema < 1:
             raise OptionError(f"`ema` is {self.ema} but must be in [0, 1): 0 does not average")

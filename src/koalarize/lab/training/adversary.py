@@ -1,23 +1,31 @@
-"""A PatchGAN beside the network: it learns to tell its colours from real ones, patch by patch.
+"""A discriminator beside the network: it learns to tell its colours from real ones, place by place.
 
-Not here: the network's own step (``module``).
-After Isola et al. 2017 (pix2pix) with the squared error of Mao et al. 2017; it may begin late, when
-the network colours well already, as in NoGAN training. It is no part of the network or its average:
-only its state is saved, for a run that continues.
+Not here: the network's own step (``module``), the features (``perceptual``).
+One looks at patches of the picture, after Isola et al. 2017 (pix2pix); the other at what a network
+that knows ImageNet sees in it, after Sauer et al. 2021 (projected GANs). Both learn by the squared
+error of Mao et al. 2017 and may begin late, when the network colours well already, as in NoGAN
+training. Neither is part of the network or its average: only the state is saved, for a run that
+continues.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
 
 from koalarize.lab.runs.recipe import AdversarialOptions
+from koalarize.lab.training.perceptual import FEATURES
 
-__all__ = ["Adversary", "PatchDiscriminator"]
+__all__ = ["Adversary", "FeatureDiscriminator", "PatchDiscriminator"]
 
 #: What ``state_dict`` of the network and of its optimizer hold.
 State = dict[str, dict[str, object]]
+
+#: What a discriminator looks at.
+Picture = Sequence[Tensor]
 
 _AB = 110.0
 _BETAS = (0.5, 0.999)  # pix2pix's
@@ -44,13 +52,48 @@ class PatchDiscriminator(nn.Module):
             nn.Conv2d(4 * width, 1, 4, padding=1),
         )
 
-    def forward(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Return (B, 1, h, w) scores of L* (B, 1, H, W) with ab (B, 2, H, W) in Lab units."""
-        return self.layers(torch.cat([lightness / 50 - 1, ab / _AB], dim=1))  # (B, 1, H/4-2, W/4-2)
+    def forward(self, picture: Picture) -> list[Tensor]:
+        """Return (B, 1, H/4-2, W/4-2) scores of a list of L* and ab in Lab units, in a list."""
+        lightness, ab = picture  # (B, 1, H, W), (B, 2, H, W)
+        return [self.layers(torch.cat([lightness / 50 - 1, ab / _AB], dim=1))]
+
+
+class FeatureDiscriminator(nn.Module):
+    """Scores each place of what LPIPS' network sees of a picture: 1 is real, 0 is not.
+
+    Spectral norm keeps it smooth; the levels of the features, which say how much colour there is,
+    stay as they are.
+
+    Args:
+        width: channels between the features and the scores.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(channels, width, 1)),
+                nn.LeakyReLU(0.2),
+                spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+                nn.LeakyReLU(0.2),
+                spectral_norm(nn.Conv2d(width, 1, 1)),
+            )
+            for channels in FEATURES
+        )
+
+    def forward(self, picture: Picture) -> list[Tensor]:
+        """Return (B, 1, h, w) scores of each of the features (B, C, h, w), of length 1 along C."""
+        return [
+            head(part * part.shape[1] ** 0.5)
+            for head, part in zip(self.heads, picture, strict=True)
+        ]
 
 
 class Adversary:
     """The discriminator and its optimizer.
+
+    A picture is a list of tensors: L* (B, 1, H, W) and ab (B, 2, H, W) in Lab units where it
+    looks at patches, and what ``PerceptualLoss.features`` returns where it looks at features.
 
     Args:
         options: of the recipe.
@@ -61,7 +104,7 @@ class Adversary:
         self.options = options
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = PatchDiscriminator(options.width)
+            self.network = _KINDS[options.sees](options.width)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), options.learning_rate, betas=_BETAS
         )
@@ -71,31 +114,25 @@ class Adversary:
         self.network.to(device)
         self.load_state_dict(self.state_dict())  # Adam's state follows its weights
 
-    def fooled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Return how far the network's colours are from passing for real; 0 if they do.
-
-        Args:
-            lightness: (B, 1, H, W), L*.
-            ab: (B, 2, H, W) in Lab units, which gets a gradient.
-        """
+    def fooled(self, made: Picture) -> Tensor:
+        """Return how far the network's picture is from passing for real; 0 if it does."""
         self.network.requires_grad_(False)
-        with torch.autocast(ab.device.type, enabled=False):
-            scores = self.network(lightness, ab.float())
+        with torch.autocast(made[0].device.type, enabled=False):
+            loss = _mean([(part - 1).square().mean() for part in self.network(_exact(made))])
         self.network.requires_grad_(True)
-        return F.mse_loss(scores, torch.ones_like(scores))
+        return loss
 
-    def learn(self, lightness: Tensor, ab: Tensor, target: Tensor) -> Tensor:
-        """Take one step on made and real colours, and return the loss before it.
-
-        Args:
-            lightness: (B, 1, H, W), L*.
-            ab: (B, 2, H, W) in Lab units, the network's.
-            target: the same, real.
-        """
-        with torch.autocast(ab.device.type, enabled=False):
-            made = self.network(lightness, ab.detach().float())
-            real = self.network(lightness, target.float())
-            loss = (made.square().mean() + (real - 1).square().mean()) / 2
+    def learn(self, made: Picture, real: Picture) -> Tensor:
+        """Take one step on a made and a real picture, and return the loss before it."""
+        with torch.autocast(made[0].device.type, enabled=False):
+            found = self.network([part.detach() for part in _exact(made)])
+            wanted = self.network([part.detach() for part in _exact(real)])
+            loss = _mean(
+                [
+                    (a.square().mean() + (b - 1).square().mean()) / 2
+                    for a, b in zip(found, wanted, strict=True)
+                ]
+            )
         self.optimizer.zero_grad()
         loss.backward()
         self._share_gradients()
@@ -120,3 +157,17 @@ class Adversary:
             assert weights.grad is not None
             torch.distributed.all_reduce(weights.grad)
             weights.grad /= world
+
+
+_KINDS: dict[str, Callable[[int], nn.Module]] = {
+    "patches": PatchDiscriminator,
+    "features": FeatureDiscriminator,
+}
+
+
+def _exact(picture: Picture) -> list[Tensor]:
+    return [part.float() for part in picture]
+
+
+def _mean(losses: list[Tensor]) -> Tensor:
+    return torch.stack(losses).mean()

@@ -119,15 +119,24 @@ class ColorizationModule(L.LightningModule):
             ab: the same, real.
         """
         more: Tensor | float = 0.0
+        features: tuple[list[Tensor], list[Tensor]] | None = None
         if self.perceptual is not None:
-            distance = self.perceptual(lightness, found, ab)
+            features = (
+                self.perceptual.features(lightness, found),
+                self.perceptual.features(lightness, ab),
+            )
+            distance = self.perceptual.distance(*features)
             self.log("train/perceptual", distance, batch_size=len(ab))
             more = self.recipe.loss.perceptual * distance
         adversary = self.adversary
         if adversary is not None and self.global_step >= adversary.options.start:
+            made, real = [lightness, found], [lightness, ab]
+            if adversary.options.sees == "features":
+                assert features is not None  # the recipe sees to it
+                made, real = features
             # In this order: a step of the adversary would spoil the gradient that goes through it.
-            seen = adversary.learn(lightness, found, ab)
-            fooled = adversary.fooled(lightness, found)
+            seen = adversary.learn(made, real)
+            fooled = adversary.fooled(made)
             more = more + adversary.options.weight * fooled
             self.log_dict(
                 {"train/adversarial": fooled, "train/adversary": seen}, batch_size=len(ab)

@@ -13,7 +13,10 @@ from koalarize.color import DELTA, LINEAR_FROM_XYZ
 from koalarize.errors import DependencyError
 from koalarize.lab.metrics.perceptual import LPIPS
 
-__all__ = ["PerceptualLoss", "lab_to_srgb"]
+__all__ = ["FEATURES", "PerceptualLoss", "lab_to_srgb"]
+
+#: Channels of what the network sees after each of its parts.
+FEATURES = (64, 128, 256, 384, 384, 512, 512)
 
 
 class PerceptualLoss:
@@ -53,14 +56,32 @@ class PerceptualLoss:
             ab: (B, 2, H, W) in Lab units.
             target: the same.
         """
+        return self.distance(self.features(lightness, ab), self.features(lightness, target))
+
+    def features(self, lightness: Tensor, ab: Tensor) -> list[Tensor]:
+        """Return what the network sees in a coloured picture, after each of its seven parts.
+
+        Args:
+            lightness: (B, 1, H, W), L*; H and W at least 32.
+            ab: (B, 2, H, W) in Lab units.
+
+        Returns:
+            (B, C, h, w) each, C one of ``FEATURES``; of length 1 along C.
+        """
+        net = self._net
         with torch.autocast(ab.device.type, enabled=False):
-            made, real = (
-                lab_to_srgb(torch.cat([lightness, part.float()], dim=1)).contiguous(
-                    memory_format=torch.channels_last
-                )
-                for part in (ab, target)
-            )
-            return self._net(made, real, normalize=True).mean()
+            srgb = lab_to_srgb(torch.cat([lightness, ab.float()], dim=1))
+            srgb = (2 * srgb - 1).contiguous(memory_format=torch.channels_last)
+            return [
+                part / (part.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
+                for part in net.net(net.scaling_layer(srgb))
+            ]
+
+    def distance(self, made: list[Tensor], real: list[Tensor]) -> Tensor:
+        """Return LPIPS of two pictures of which ``features`` are known, the mean over a batch."""
+        with torch.autocast(made[0].device.type, enabled=False):
+            parts = zip(self._net.lins, made, real, strict=True)
+            return torch.stack([line((a - b).square()).mean() for line, a, b in parts]).sum()
 
 
 def lab_to_srgb(lab: Tensor) -> Tensor:
