@@ -295,13 +295,13 @@ def _take_bands(
 def _neutral_level(strip: Image.Image) -> Array | None:
     """Return the levels (h, w) of an RGB image whose channels are equal; None if they are not.
 
-    Pillow's four bytes a pixel are compared as one number, in a third of the time.
+    Pillow takes single channels out at memory's speed; all four bytes of a pixel take it ten times
+    as long.
     """
-    packed = np.frombuffer(strip.tobytes("raw", "RGBX"), "<u4").reshape(strip.height, strip.width)
-    apart = packed >> 8
-    apart ^= packed
-    apart &= 0xFFFF  # red beside green, green beside blue
-    return None if apart.any() else packed.astype(np.uint8)
+    red = strip.tobytes("raw", "R")
+    if not red == strip.tobytes("raw", "G") == strip.tobytes("raw", "B"):
+        return None
+    return np.frombuffer(red, np.uint8).reshape(strip.height, strip.width)
 
 
 def _is_neutral(srgb: Array) -> bool:
