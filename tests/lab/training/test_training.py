@@ -193,6 +193,21 @@ class TestRun:
         train_recipe(tiny(steps=14, segment=5), tmp_path, resume=True)
         assert state_of(tmp_path)["global_step"] == 14
 
+    def test_rates_may_change_on_the_way(self, tiny, tmp_path):
+        first = {"learning_rate": 0.01, "warmup": 0, "schedule": "constant", "weight_decay": 0.1}
+        same = {"adversarial": {"width": 4}, "crop": {"sizes": [32]}}
+        train_recipe(tiny(steps=4, optimizer=first, **same), tmp_path)
+        then = first | {"learning_rate": 0.002, "weight_decay": 0.0}
+        same["adversarial"]["learning_rate"] = 1e-5
+        train_recipe(tiny(steps=8, optimizer=then, **same), tmp_path, resume=True)
+        rates = [float(row["learning_rate"]) for row in history_of(tmp_path)]
+        assert rates == [0.01, 0.01, 0.002]  # of steps 1, 4 and 8
+        state = state_of(tmp_path)
+        (group,) = state["optimizer_states"][0]["param_groups"]
+        assert (group["lr"], group["weight_decay"]) == (0.002, 0.0)
+        (group,) = state["koalarize_adversary"]["optimizer"]["param_groups"]
+        assert group["lr"] == 1e-5
+
     def test_what_a_run_leaves(self, tiny, tmp_path, caplog):
         caplog.set_level(logging.INFO, "koalarize")
         folder = tmp_path / "runs" / "tiny"

@@ -149,9 +149,11 @@ class Adversary:
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: State) -> None:
-        """Take the state of an earlier run."""
+        """Take the state of an earlier run, but for its learning rate."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.learning_rate
 
     def _share_gradients(self) -> None:
         """Average the gradients over all processes, as the trainer does for the network's own."""

@@ -149,6 +149,18 @@ class ColorizationModule(L.LightningModule):
             if part is not None:
                 part.to(self.device)
 
+    def on_train_start(self) -> None:
+        """Let the recipe's rates hold, not those that a run began with before they were changed."""
+        options = self.recipe.optimizer
+        optimizer = self.trainer.optimizers[0]
+        schedule = self.trainer.lr_scheduler_configs[0].scheduler
+        assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
+        wanted = self.network.parameter_groups(options.learning_rate)
+        schedule.base_lrs = [cast(float, group["lr"]) for group in wanted]
+        for group, base in zip(optimizer.param_groups, schedule.base_lrs, strict=True):
+            rate = base * self._share_of_rate(schedule.last_epoch)
+            group.update(lr=rate, initial_lr=base, weight_decay=options.weight_decay)
+
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
         """Keep the adversary's state, which is no part of the network."""
         if self.adversary is not None:
@@ -249,18 +261,19 @@ class ColorizationModule(L.LightningModule):
             # With fp16 a fused step scales the gradients itself: there is nothing to clip before.
             fused=options.clip is None or self.recipe.precision != "fp16",
         )
-
-        def rate(step: int) -> float:
-            warm = min(1.0, (step + 1) / max(1, options.warmup))
-            if options.schedule == "constant":
-                return warm
-            return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.recipe.steps)))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._share_of_rate)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def _share_of_rate(self, step: int) -> float:
+        """Return what of the recipe's learning rate a step has."""
+        options = self.recipe.optimizer
+        warm = min(1.0, (step + 1) / max(1, options.warmup))
+        if options.schedule == "constant":
+            return warm
+        return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.recipe.steps)))
 
 
 def _regression_loss(ab: Tensor, target: Tensor, options: LossOptions) -> Tensor:
