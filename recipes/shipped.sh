@@ -2,8 +2,8 @@
 # Makes the shipped weights anew, from nothing but photos and an ImageNet encoder. Usage:
 #   recipes/shipped.sh PHOTOS VALIDATION MOBILENETV2 OUT [OPTION OF TRAIN...]
 # PHOTOS, VALIDATION: folders of colour photos or Parquet files; MOBILENETV2: timm's mobilenetv2_100 as
-# safetensors (pad_type "same"). OUT gets the five runs, koala.onnx, koala-int8.onnx and report.json. The last run
-# needs LPIPS's squeezenet1_1-b8a52dc0.pth, see docs/training.md.
+# safetensors (pad_type "same"). OUT gets the six runs, koala.onnx, koala-int8.onnx and report.json. The last two
+# runs need LPIPS's squeezenet1_1-b8a52dc0.pth, see docs/training.md.
 # Started again after a stop, it goes on where it was.
 set -euo pipefail
 photos=$1 validation=$2 mobilenet=$3 out=$4
@@ -21,8 +21,21 @@ run koala-further network.start="$out/koala/model.safetensors"
 run koala-longer network.start="$out/koala-further/model.safetensors"
 run koala-eighth network.start="$out/koala-longer/model.safetensors"
 run koala-perceptual network.start="$out/koala-eighth/model.safetensors"
-"$python" -m koalarize lab export "$out/koala-perceptual/model.safetensors" -o "$out/koala.onnx" \
-  --chroma-gain 1.55
+run koala-projected network.start="$out/koala-perceptual/model.safetensors"
+"$python" - "$out/koala-perceptual/model.safetensors" "$out/koala-projected/model.safetensors" "$out/mean.safetensors" <<'PY'
+import sys
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+first, last, mean = sys.argv[1:]
+earlier, later = load_file(first), load_file(last)
+with safe_open(last, "pt") as file:
+    facts = file.metadata()
+weights = {k: ((earlier[k].float() + v.float()) / 2).to(v.dtype) for k, v in later.items()}
+save_file(weights, mean, facts)
+PY
+"$python" -m koalarize lab export "$out/mean.safetensors" -o "$out/koala.onnx" --chroma-gain 1.6
 "$python" -m koalarize lab export "$out/koala.onnx" -o "$out/koala-int8.onnx" --precision int8 \
   --calibrate "$photos"
 "$python" -m koalarize lab evaluate "$out/koala.onnx" "$out/koala-int8.onnx" --data "$validation" \

@@ -54,6 +54,21 @@ def empty_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return checkpoints
 
 
+def stand_in_lpips(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torch hub folder where the weights of LPIPS' network are noise."""
+    import torch
+    import torchvision
+
+    from koalarize.lab.metrics.perceptual import LPIPS
+
+    hub = empty_hub(folder, monkeypatch)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        torch.save(
+            torchvision.models.squeezenet1_1(weights=None).state_dict(), hub / LPIPS.weights.file
+        )
+
+
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """A folder that ``make`` fills once in a run of the tests, whichever process needs it first."""
     from filelock import FileLock

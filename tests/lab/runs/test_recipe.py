@@ -26,6 +26,7 @@ from koalarize.lab.training import train as room
 from koalarize.lab.training.shrink import shrink
 from koalarize.lab.training.train import train
 from runs import RECIPES, make_photos
+from samples import stand_in_lpips
 
 #: A kilobyte that stands for ten thousand million words.
 LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
@@ -42,9 +43,7 @@ class Either:
 
 
 def without_download(path):
-    recipe = load_recipe(path)
-    plain = {"loss.perceptual": "0"} if recipe.loss.perceptual else {}
-    return plain | (LIGHT if recipe.network.name == "koala-net" else {})
+    return LIGHT if load_recipe(path).network.name == "koala-net" else {}
 
 
 def written(folder, text):
@@ -318,8 +317,9 @@ class TestShrink:
 
 @pytest.mark.slow
 @EVERY_RECIPE
-def test_ours_run_shrunk(path, tmp_path):
+def test_ours_run_shrunk(path, tmp_path, monkeypatch):
     """As `koalarize lab train RECIPE --limit 8 --epochs 1 --size 64` does, on drawn pictures."""
+    stand_in_lpips(tmp_path, monkeypatch)
     photos = make_photos(tmp_path / "photos", 12)
     overrides = without_download(path) | {
         "data.train": str(photos),

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-import torchvision
 from safetensors.torch import load_file
 
 from koalarize import color
 from koalarize.errors import DependencyError, OptionError
-from koalarize.lab.metrics.perceptual import LPIPS
 from koalarize.lab.runs.recipe import AdversarialOptions
 from koalarize.lab.training.adversary import Adversary, FeatureDiscriminator, PatchDiscriminator
 from koalarize.lab.training.module import ColorizationModule
@@ -24,7 +22,7 @@ from runs import (
     kill_run_after,
     state_of,
 )
-from samples import empty_hub
+from samples import empty_hub, stand_in_lpips
 
 
 @pytest.fixture
@@ -33,11 +31,8 @@ def hub(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def weights(hub):
-    torch.manual_seed(0)
-    torch.save(
-        torchvision.models.squeezenet1_1(weights=None).state_dict(), hub / LPIPS.weights.file
-    )
+def weights(tmp_path, monkeypatch):
+    stand_in_lpips(tmp_path, monkeypatch)
 
 
 def crops(seed: int = 0, count: int = 2) -> torch.Tensor:
