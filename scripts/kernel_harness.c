@@ -44,7 +44,7 @@ int main(int count, char **words) {
     r.pixels = read_all(from, pixel * width * height);
     const uint8_t *wanted = read_all(from, row * height);
     r.out = calloc(row, height);
-    koalarize_merge_rows(&t, &r);
+    koalarize_merge_rows(&t, &r, 1);
     size_t off = 0;
     for (size_t i = 0; i < row * height; i++) off += r.out[i] != wanted[i];
     printf("%zu of %zu bytes differ\n", off, row * height);

@@ -27,9 +27,11 @@ def switched_on(monkeypatch):
 
 
 def both(monkeypatch, pixels, guidance, **how):
-    """Merge with the kernel, and with NumPy alone."""
+    """Merge with the kernel, which gives the same without AVX2, and with NumPy alone."""
     compiled = merge.merge(pixels, guidance, **how)
     with monkeypatch.context() as patch:
+        patch.setenv("KOALARIZE_KERNEL", "plain")
+        np.testing.assert_array_equal(merge.merge(pixels, guidance, **how), compiled)
         patch.setenv("KOALARIZE_KERNEL", "off")
         return compiled, merge.merge(pixels, guidance, **how)
 
@@ -64,6 +66,27 @@ KINDS = [
 def test_the_library_is_built_from_this_source():
     """A developer who changes merge_rows.c builds it with `pip install -e .`."""
     assert kernel.available()
+
+
+@needs_kernel
+def test_plain_is_without_avx2(monkeypatch):
+    seen = []
+    library = kernel._library()
+
+    class Library:
+        def koalarize_merge_rows(self, tables, rows, wide):
+            seen.append(wide.value)
+            library.koalarize_merge_rows(tables, rows, wide)
+
+        def __getattr__(self, name):
+            return getattr(library, name)
+
+    monkeypatch.setattr(kernel, "_library", Library)
+    for value in ("", "plain"):
+        monkeypatch.setenv("KOALARIZE_KERNEL", value)
+        merge.merge(noise((9, 31), np.uint8), guidance())
+    assert set(seen[: len(seen) // 2]) == {1}
+    assert set(seen[len(seen) // 2 :]) == {0}
 
 
 @needs_kernel

@@ -3,7 +3,7 @@
 Not here: the arithmetic (``colorizer/merge_rows.c``), its tables (``colorizer.tables``). The
 library is compiled when the package is built (``build_kernel.py`` beside ``pyproject.toml``) and
 called through ctypes, which gives the interpreter lock back. Where it is missing, or with
-KOALARIZE_KERNEL=off, NumPy does the same.
+KOALARIZE_KERNEL=off, NumPy does the same; with KOALARIZE_KERNEL=plain it does without AVX2.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def merge_rows(
         out.ctypes.data, out.strides[0], rows, width,
     )  # fmt: skip
     known, _kept = _known(int(np.iinfo(pixels.dtype).max))
-    library.koalarize_merge_rows(ctypes.byref(known), ctypes.byref(job))
+    wide = os.environ.get("KOALARIZE_KERNEL") != "plain"
+    library.koalarize_merge_rows(ctypes.byref(known), ctypes.byref(job), ctypes.c_int(wide))
 
 
 def widen(planes: Float32, left: Rows, right: Rows, weights: Float32) -> Float32:

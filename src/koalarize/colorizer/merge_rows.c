@@ -6,10 +6,22 @@
    The results are those of strip.py to the byte, on every machine: the same operations on float32 in
    the same order. It must be compiled without contracting a * b + c into one rounding
    (-ffp-contract=off) and without -ffast-math. It calls no library but for the square root, which
-   IEEE 754 defines to the bit. */
+   IEEE 754 defines to the bit. On x86 the same code is compiled a second time for AVX2, without
+   fused multiply-adds: eight numbers at once in place of four, and the same results. */
 
 #include <stddef.h>
 #include <stdint.h>
+
+#if defined(__GNUC__) && defined(__x86_64__)
+#include <cpuid.h>
+#define KOALARIZE_AVX2 1
+#endif
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline)) /* into either of the two */
+#else
+#define INLINE static inline
+#endif
 
 #if defined(_WIN32)
 #define KOALARIZE_EXPORT __declspec(dllexport)
@@ -49,17 +61,17 @@ struct koalarize_rows {
 /* The first digits of the SHA-256 of this file: colorizer/kernel.py calls no library of another. */
 KOALARIZE_EXPORT const char *koalarize_source(void) { return KOALARIZE_SOURCE; }
 
-static float least(float a, float b) { return a < b ? a : b; }
-static float most(float a, float b) { return a > b ? a : b; }
+INLINE float least(float a, float b) { return a < b ? a : b; }
+INLINE float most(float a, float b) { return a > b ? a : b; }
 
 /* Undo CIELAB's curve: a cube, and below DELTA its own tangent. */
-static float light_of(float f, float darkest, float tangent) {
+INLINE float light_of(float f, float darkest, float tangent) {
     float clamped = most(f, darkest);
     return clamped * clamped * clamped + (f - clamped) * tangent;
 }
 
 /* fy = (L* + 16) / 116 of a run of pixels. */
-static void curve_of(const struct koalarize_tables *t, const struct koalarize_rows *r,
+INLINE void curve_of(const struct koalarize_tables *t, const struct koalarize_rows *r,
                      const uint8_t *from, int count, float *fy) {
     if (r->channels == 1) {
         if (r->bytes == 1)
@@ -91,7 +103,7 @@ static void curve_of(const struct koalarize_tables *t, const struct koalarize_ro
 }
 
 /* Reduce the chroma of some pixels at their lightness and hue until sRGB can show them. */
-static void into_gamut(const struct koalarize_tables *t, const int32_t *which, int count,
+INLINE void into_gamut(const struct koalarize_tables *t, const int32_t *which, int count,
                        const float *fx, const float *fy, const float *fz, float *red, float *green,
                        float *blue) {
     float u[BLOCK], y[BLOCK], v[BLOCK], scale[BLOCK];
@@ -132,7 +144,7 @@ static void into_gamut(const struct koalarize_tables *t, const int32_t *which, i
     }
 }
 
-static void block(const struct koalarize_tables *t, const struct koalarize_rows *r, int row,
+INLINE void block(const struct koalarize_tables *t, const struct koalarize_rows *r, int row,
                   int first, int count) {
     float fx[BLOCK], fy[BLOCK], fz[BLOCK], red[BLOCK], green[BLOCK], blue[BLOCK];
     curve_of(t, r, r->pixels + row * r->pixel_row + first * r->pixel_step, count, fy);
@@ -202,13 +214,44 @@ static void block(const struct koalarize_tables *t, const struct koalarize_rows 
         for (int c = 0; c < 3; c++) deep[3 * i + c] = t->deep[step[c][i]];
 }
 
-KOALARIZE_EXPORT void koalarize_merge_rows(const struct koalarize_tables *tables,
-                                           const struct koalarize_rows *rows) {
+INLINE void all_blocks(const struct koalarize_tables *tables, const struct koalarize_rows *rows) {
     for (int row = 0; row < rows->rows; row++)
         for (int first = 0; first < rows->width; first += BLOCK) {
             int count = rows->width - first;
             block(tables, rows, row, first, count < BLOCK ? count : BLOCK);
         }
+}
+
+#if defined(KOALARIZE_AVX2)
+/* Whether this processor has AVX2 and the system keeps its registers. */
+static int has_avx2(void) {
+    unsigned a, b, c, d, kept, above;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
+    const unsigned asked = 1u << 27 | 1u << 28; /* OSXSAVE, AVX */
+    if ((c & asked) != asked) return 0;
+    __asm__("xgetbv" : "=a"(kept), "=d"(above) : "c"(0));
+    if ((kept & 6) != 6) return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 5 & 1);
+}
+
+__attribute__((target("avx2"))) static void all_blocks_avx2(const struct koalarize_tables *tables,
+                                                            const struct koalarize_rows *rows) {
+    all_blocks(tables, rows);
+}
+#endif
+
+/* wide: whether AVX2 may be used; tests compare both. */
+KOALARIZE_EXPORT void koalarize_merge_rows(const struct koalarize_tables *tables,
+                                           const struct koalarize_rows *rows, int wide) {
+#if defined(KOALARIZE_AVX2)
+    if (wide && has_avx2()) {
+        all_blocks_avx2(tables, rows);
+        return;
+    }
+#else
+    (void)wide;
+#endif
+    all_blocks(tables, rows);
 }
 
 /* Bring rows of a grid to another width: out = weight * (right - left) + left. */
