@@ -6,7 +6,7 @@
    The results are those of strip.py to the byte, on every machine: the same operations on float32 in
    the same order. It must be compiled without contracting a * b + c into one rounding
    (-ffp-contract=off) and without -ffast-math. It calls no library but for the square root, which
-   IEEE 754 defines to the bit. On x86 the same code is compiled a second time for AVX2, without
+   IEEE 754 defines to the bit. On x86-64 the same code is compiled a second time for AVX2, without
    fused multiply-adds: eight numbers at once in place of four, and the same results. */
 
 #include <stddef.h>
@@ -224,7 +224,7 @@ INLINE void all_blocks(const struct koalarize_tables *tables, const struct koala
 
 #if defined(KOALARIZE_AVX2)
 /* Whether this processor has AVX2 and the system keeps its registers. */
-static int has_avx2(void) {
+static int find_avx2(void) {
     unsigned a, b, c, d, kept, above;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
     const unsigned asked = 1u << 27 | 1u << 28; /* OSXSAVE, AVX */
@@ -232,6 +232,13 @@ static int has_avx2(void) {
     __asm__("xgetbv" : "=a"(kept), "=d"(above) : "c"(0));
     if ((kept & 6) != 6) return 0;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 5 & 1);
+}
+
+/* Asked once: cpuid leaves a virtual machine. Threads that ask together find the same. */
+static int has_avx2(void) {
+    static volatile int known = -1;
+    if (known < 0) known = find_avx2();
+    return known;
 }
 
 __attribute__((target("avx2"))) static void all_blocks_avx2(const struct koalarize_tables *tables,
