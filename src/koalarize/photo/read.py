@@ -295,8 +295,7 @@ def _take_bands(
 def _neutral_level(strip: Image.Image) -> Array | None:
     """Return the levels (h, w) of an RGB image whose channels are equal; None if they are not.
 
-    Pillow takes single channels out at memory's speed; all four bytes of a pixel take it ten times
-    as long.
+    Channel by channel, so that no copy of all four bytes of each of Pillow's pixels is made.
     """
     red = strip.tobytes("raw", "R")
     if not red == strip.tobytes("raw", "G") == strip.tobytes("raw", "B"):
