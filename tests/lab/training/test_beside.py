@@ -62,8 +62,9 @@ class TestPerceptual:
         loss = PerceptualLoss()
         lab = crops()
         ab = (0.3 * lab[:, 1:]).requires_grad_()
-        assert float(loss(lab[:, :1], lab[:, 1:], lab[:, 1:])) == pytest.approx(0, abs=1e-6)
-        distance = loss(lab[:, :1], ab, lab[:, 1:])
+        real = loss.features(lab[:, :1], lab[:, 1:])
+        assert float(loss.distance(real, real)) == pytest.approx(0, abs=1e-6)
+        distance = loss.distance(loss.features(lab[:, :1], ab), real)
         distance.backward()
         assert float(distance.detach()) > 0
         assert ab.grad is not None
@@ -73,13 +74,13 @@ class TestPerceptual:
         loss = PerceptualLoss()
         lab = crops()
         ab = 0.3 * lab[:, 1:]
+        features, wanted = (loss.features(lab[:, :1], part) for part in (ab, lab[:, 1:]))
         made, real = (
             lab_to_srgb(torch.cat([lab[:, :1], part], dim=1)) for part in (ab, lab[:, 1:])
         )
         torch.testing.assert_close(
-            loss(lab[:, :1], ab, lab[:, 1:]), loss._net(made, real, normalize=True).mean()
+            loss.distance(features, wanted), loss._net(made, real, normalize=True).mean()
         )
-        features = loss.features(lab[:, :1], ab)
         assert tuple(part.shape[1] for part in features) == FEATURES
 
     def test_a_run_learns_from_it_and_keeps_nothing_of_it(self, tiny, tmp_path, weights):

@@ -48,16 +48,6 @@ class PerceptualLoss:
         """Move the network to a device."""
         self._net.to(device)
 
-    def __call__(self, lightness: Tensor, ab: Tensor, target: Tensor) -> Tensor:
-        """Return the mean distance of two colourings of the same lightness, 0 where they agree.
-
-        Args:
-            lightness: (B, 1, H, W), L*; H and W at least 32.
-            ab: (B, 2, H, W) in Lab units.
-            target: the same.
-        """
-        return self.distance(self.features(lightness, ab), self.features(lightness, target))
-
     def features(self, lightness: Tensor, ab: Tensor) -> list[Tensor]:
         """Return what the network sees in a coloured picture, after each of its seven parts.
 
