@@ -83,6 +83,35 @@ class TestPerceptual:
         )
         assert tuple(part.shape[1] for part in features) == FEATURES
 
+    def test_its_gradient_is_that_of_lpips_as_torchmetrics_has_it(self, weights):
+        loss = PerceptualLoss()
+        lab = crops()
+        ours, theirs = ((0.3 * lab[:, 1:]).requires_grad_() for _ in range(2))
+        wanted = loss.features(lab[:, :1], lab[:, 1:])
+        loss.distance(loss.features(lab[:, :1], ours), wanted).backward()
+        made, real = (
+            lab_to_srgb(torch.cat([lab[:, :1], part], dim=1)) for part in (theirs, lab[:, 1:])
+        )
+        loss._net(made, real, normalize=True).mean().backward()
+        assert ours.grad is not None
+        assert theirs.grad is not None
+        largest = float(theirs.grad.abs().max())
+        torch.testing.assert_close(ours.grad / largest, theirs.grad / largest, rtol=0, atol=1e-4)
+
+    def test_it_takes_the_precision_of_the_run(self, weights):
+        loss = PerceptualLoss()
+        lab = crops()
+
+        def distance() -> tuple[torch.dtype, float]:
+            made, real = (loss.features(lab[:, :1], share * lab[:, 1:]) for share in (0.3, 1.0))
+            return made[0].dtype, float(loss.distance(made, real))
+
+        exact = distance()
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = distance()
+        assert (exact[0], rounded[0]) == (torch.float32, torch.bfloat16)
+        assert rounded[1] == pytest.approx(exact[1], rel=0.03)
+
     def test_a_run_learns_from_it_and_keeps_nothing_of_it(self, tiny, tmp_path, weights):
         loss = {"name": "mse", "perceptual": 0.5}
         path = train_recipe(tiny(loss=loss, crop={"sizes": [32]}, steps=4), tmp_path / "run")

@@ -11,6 +11,7 @@ continues.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -122,27 +123,32 @@ class Adversary:
     def fooled(self, made: Picture) -> Tensor:
         """Return how far the network's picture is from passing for real; 0 if it does."""
         self.network.requires_grad_(False)
-        with torch.autocast(made[0].device.type, enabled=False):
-            loss = _mean([(part - 1).square().mean() for part in self.network(_exact(made))])
+        loss = _mean([(part - 1).square().mean() for part in self._look(made)])
         self.network.requires_grad_(True)
         return loss
 
     def learn(self, made: Picture, real: Picture) -> Tensor:
         """Take one step on a made and a real picture, and return the loss before it."""
-        with torch.autocast(made[0].device.type, enabled=False):
-            found = self.network([part.detach() for part in _exact(made)])
-            wanted = self.network([part.detach() for part in _exact(real)])
-            loss = _mean(
-                [
-                    (a.square().mean() + (b - 1).square().mean()) / 2
-                    for a, b in zip(found, wanted, strict=True)
-                ]
-            )
+        found = self._look([part.detach() for part in made])
+        wanted = self._look([part.detach() for part in real])
+        loss = _mean(
+            [
+                (a.square().mean() + (b - 1).square().mean()) / 2
+                for a, b in zip(found, wanted, strict=True)
+            ]
+        )
         self.optimizer.zero_grad()
         loss.backward()
         self._share_gradients()
         self.optimizer.step()
         return loss.detach()
+
+    def _look(self, picture: Picture) -> list[Tensor]:
+        """Return the scores of a picture: features in the run's precision, patches in fp32."""
+        if self.options.sees == "features":
+            return [part.float() for part in self.network(picture)]
+        with torch.autocast(picture[0].device.type, enabled=False):
+            return cast(list[Tensor], self.network([part.float() for part in picture]))
 
     def state_dict(self) -> State:
         """Return what a run that continues needs."""
@@ -170,10 +176,6 @@ _KINDS: dict[str, Callable[[int], nn.Module]] = {
     "patches": PatchDiscriminator,
     "features": FeatureDiscriminator,
 }
-
-
-def _exact(picture: Picture) -> list[Tensor]:
-    return [part.float() for part in picture]
 
 
 def _mean(losses: list[Tensor]) -> Tensor:

@@ -5,6 +5,8 @@ Not here: LPIPS as a score (``lab.metrics.perceptual``), whose weights these are
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
@@ -56,22 +58,87 @@ class PerceptualLoss:
             ab: (B, 2, H, W) in Lab units.
 
         Returns:
-            (B, C, h, w) each, C one of ``FEATURES``; of length 1 along C.
+            (B, C, h, w) each, C one of ``FEATURES``; of length 1 along C. As precise as the run's
+            numbers: bfloat16 under an autocast to it.
         """
         net = self._net
         with torch.autocast(ab.device.type, enabled=False):
             srgb = lab_to_srgb(torch.cat([lightness, ab.float()], dim=1))
-            srgb = (2 * srgb - 1).contiguous(memory_format=torch.channels_last)
-            return [
-                part / (part.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
-                for part in net.net(net.scaling_layer(srgb))
-            ]
+            srgb = net.scaling_layer(2 * srgb - 1).contiguous(memory_format=torch.channels_last)
+        return [_UnitLength.apply(part) for part in net.net(srgb)]  # type: ignore
 
     def distance(self, made: list[Tensor], real: list[Tensor]) -> Tensor:
-        """Return LPIPS of two pictures of which ``features`` are known, the mean over a batch."""
-        with torch.autocast(made[0].device.type, enabled=False):
-            parts = zip(self._net.lins, made, real, strict=True)
-            return torch.stack([line((a - b).square()).mean() for line, a, b in parts]).sum()
+        """Return LPIPS of two pictures of which ``features`` are known, the mean over a batch.
+
+        Args:
+            made: what learns.
+            real: what it is compared with, which gets no gradient.
+        """
+        parts = zip(self._net.lins, made, real, strict=True)
+        return torch.stack(
+            [_Distance.apply(a, b, _channel_weights(line)) for line, a, b in parts]  # type: ignore
+        ).sum()
+
+
+def _channel_weights(line: Any) -> Tensor:
+    """Return (1, C, 1, 1), what each channel's difference counts, of one of LPIPS' layers."""
+    return cast(Tensor, line.model[-1].weight)
+
+
+class _UnitLength(torch.autograd.Function):
+    """Divide (B, C, h, w) by its length along C, picture by picture, so that it stays in the cache.
+
+    Written out, with ``_Distance``, since on CPUs they are a third of a step otherwise.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        made = torch.empty_like(features)
+        lengths = features.new_empty((len(features), 1, *features.shape[2:]), dtype=torch.float32)
+        for part in _parts(features):
+            exact = features[part].float()
+            lengths[part] = (exact.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
+            made[part] = exact / lengths[part]
+        ctx.save_for_backward(made, lengths)
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor) -> Tensor:  # type: ignore[override]
+        made, lengths = ctx.saved_tensors
+        gradient = torch.empty_like(made)
+        for part in _parts(made):
+            unit, exact = made[part].float(), above[part].float()
+            along = (exact * unit).sum(dim=1, keepdim=True)
+            gradient[part] = (exact - unit * along).div_(lengths[part])
+        return gradient
+
+
+class _Distance(torch.autograd.Function):
+    """The mean over places of the squared differences, times (1, C, 1, 1) and added up along C."""
+
+    @staticmethod
+    def forward(ctx: Any, made: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+        places = made.numel() // made.shape[1]
+        gradient = torch.empty_like(made)
+        loss = made.new_zeros((), dtype=torch.float32)
+        for part in _parts(made):
+            difference = made[part].float() - real[part].float()
+            weighed = difference * weights
+            loss += (difference * weighed).sum() / places
+            gradient[part] = weighed.mul_(2 / places)
+        ctx.save_for_backward(gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (gradient,) = ctx.saved_tensors
+        return gradient * above.to(gradient.dtype), None, None
+
+
+def _parts(features: Tensor) -> list[slice]:
+    """Return the slices of a batch that are worked on together: one picture each on CPUs."""
+    step = len(features) if features.is_cuda else 1
+    return [slice(start, start + step) for start in range(0, len(features), step)]
 
 
 def lab_to_srgb(lab: Tensor) -> Tensor:
