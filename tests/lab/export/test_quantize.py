@@ -272,5 +272,12 @@ def test_koala_with_its_agreements(whole_koala, tmp_path):
     path, drift = export_lighter(fp32, precision="int8", calibrate=photos, most_delta_e=9)
     assert 0 < drift.mean < 2
     assert path.stat().st_size < 0.45 * fp32.stat().st_size
-    kinds = [node.op_type for node in onnx.load(path).graph.node]
-    assert kinds.count("Softmax") == 4
+    graph = onnx.load(path).graph
+    assert [node.op_type for node in graph.node].count("Softmax") == 4
+    makers = {name: node for node in graph.node for name in node.output}
+    blur, stem, *others = (node for node in graph.node if node.op_type == "Conv")
+    for node in (blur, stem):
+        maker = makers.get(node.input[1])
+        assert maker is None or maker.op_type == "Cast"
+    kinds = [makers[name].op_type for node in others if (name := node.input[1]) in makers]
+    assert "DequantizeLinear" in kinds

@@ -213,6 +213,27 @@ class TestKoala:
         expected = {name for name in before if parts and name.startswith(parts)}
         assert expected == {name for name in frozen if name.startswith("encoder.st")}
 
+    @pytest.mark.parametrize(("side", "row"), [(1, (1,)), (3, (1, 2, 1)), (5, (1, 4, 6, 4, 1))])
+    def test_it_sees_blurred_lightness_and_sharp_hints(self, side, row):
+        network = Koala(KoalaConfig(8, ((8, 8), (8, 8)), 0, blur=side)).eval()
+        planes = []
+        network.encoder.register_forward_pre_hook(lambda _, given: planes.append(given[0]))
+        lightness = some_input(1, 32, 64)
+        hints = hint_at(lightness)
+        with torch.inference_mode():
+            network.logits(lightness, hints)
+        padded = np.pad(lightness[0, 0].numpy(), side // 2, mode="edge")
+        weights = np.array(row) / sum(row)
+        rows = np.apply_along_axis(np.convolve, 0, padded, weights, "valid")
+        smooth = np.apply_along_axis(np.convolve, 1, rows, weights, "valid")
+        (seen,) = planes
+        np.testing.assert_allclose(seen[0, 0].numpy(), smooth / 50 - 1, atol=1e-5)
+        assert torch.equal(seen[:, 3], hints[:, 2])
+
+    def test_a_blur_of_another_side_is_an_error(self):
+        with pytest.raises(OptionError, match=r"`blur` is 4 but must be one of \(1, 3, 5\)"):
+            KoalaConfig(blur=4)
+
     def test_more_frozen_stages_than_there_are_is_an_error(self):
         with pytest.raises(OptionError, match="from 0 to 7 stages"):
             KoalaConfig(frozen=8)

@@ -265,7 +265,12 @@ def _dense(model: onnx.ModelProto) -> list[str]:
     """Return the nodes to compute in 8 bits, with the activations that follow them."""
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     results = {value.name for value in model.graph.output}
-    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    convolutions = [
+        node
+        for node in model.graph.node
+        # One plane to one is a blur of L*, which comes before the first that learns.
+        if node.op_type == "Conv" and shapes.get(node.input[1], ())[:2] != (1, 1)
+    ]
     chosen: list[onnx.NodeProto] = []
     for node in convolutions[1:]:
         shape = shapes.get(node.input[1], ())

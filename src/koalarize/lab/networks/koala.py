@@ -27,6 +27,8 @@ __all__ = ["Koala", "KoalaConfig"]
 _HINT_CHANNELS = 8
 _AGREEING_LEVELS = 2  # the grids 1/16 and 1/8
 _FINEST_LEVELS = 3  # 1/4 too
+#: Side -> rows of Pascal's triangle, which nears a Gaussian of a variance of (side - 1) / 4.
+_BINOMIAL: dict[int, tuple[int, ...]] = {1: (1,), 3: (1, 2, 1), 5: (1, 4, 6, 4, 1)}
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class KoalaConfig:
             the first of them. The finest grids are the slowest to train and have least to learn.
         encoder_rate: learning rate of the encoder as a share of the decoder's.
         bin_step: distance between neighbouring ab bins, Lab units, see ``color.grid_bins``.
+        blur: side of a binomial filter that L* passes before all else, pixels: 1 for none, or 3 or
+            5. What it takes away says little of colours and is what differs between a photo and its
+            noisy, compressed or smaller copy (after Zhang 2019, "Making convolutional networks
+            shift-invariant again").
     """
 
     context: int = 256
@@ -52,6 +58,7 @@ class KoalaConfig:
     frozen: int = 0
     encoder_rate: float = 0.2
     bin_step: int = color.AB_GRID
+    blur: int = 1
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
@@ -66,6 +73,10 @@ class KoalaConfig:
             raise OptionError(
                 f"`widths` has {len(self.widths)} pairs but must have 2 (the network answers on "
                 "1/8 of the grid) or 3 (1/4)"
+            )
+        if self.blur not in _BINOMIAL:
+            raise OptionError(
+                f"`blur` is {self.blur!r} but must be one of {tuple(_BINOMIAL)} pixels: 1 for none"
             )
         lowest, highest = color.BIN_STEPS
         if not lowest <= self.bin_step <= highest:
@@ -115,6 +126,7 @@ class Koala(ClassifyingNetwork):
         """
         if hints is None:
             hints = l.new_zeros(l.shape[0], 3, *l.shape[-2:])
+        l = self._blurred(l)
         planes = torch.cat([l / 50 - 1, hints[:, :2] / 110, hints[:, 2:]], dim=1)
         taps, pooled = self.encoder(planes)  # 1/4, 1/8, 1/16, 1/32 and (B, 1280)
         grid = self.deepest(taps[3]) + self.context(pooled)[:, :, None, None]  # (B, C, H/32, W/32)
@@ -131,6 +143,17 @@ class Koala(ClassifyingNetwork):
             if number < len(self.agreements):
                 grid = self.agreements[number](grid)
         return self.head(grid)  # (B, Q, H/8, W/8) or (B, Q, H/4, W/4)
+
+    def _blurred(self, l: Tensor) -> Tensor:
+        """Return L* (B, 1, H, W) as the network sees it; its edges go on beyond the picture."""
+        side = self.config.blur
+        if side == 1:
+            return l
+        row = l.new_tensor(_BINOMIAL[side])
+        filter_ = torch.outer(row, row) / row.sum() ** 2
+        with torch.autocast(l.device.type, enabled=False):
+            wide = F.pad(l, (side // 2,) * 4, mode="replicate")
+            return F.conv2d(wide, filter_[None, None])
 
     def beginning(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what this network can begin a training with, of weights of another form of it.
