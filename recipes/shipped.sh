@@ -2,7 +2,7 @@
 # Makes the shipped weights anew, from nothing but photos and an ImageNet encoder. Usage:
 #   recipes/shipped.sh PHOTOS VALIDATION MOBILENETV2 OUT [OPTION OF TRAIN...]
 # PHOTOS, VALIDATION: folders of colour photos or Parquet files; MOBILENETV2: timm's mobilenetv2_100 as
-# safetensors (pad_type "same"). OUT gets the six runs, koala.onnx, koala-int8.onnx and report.json. The last two
+# safetensors (pad_type "same"). OUT gets the eight runs, koala.onnx, koala-int8.onnx and report.json. The last four
 # runs need LPIPS's squeezenet1_1-b8a52dc0.pth, see docs/training.md.
 # Started again after a stop, it goes on where it was.
 set -euo pipefail
@@ -11,18 +11,14 @@ options=("${@:5}")
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python}
 
-run() { # recipe, what it starts from
+run() { # recipe, what it starts from, how far lightness is blurred
   "$python" -m koalarize lab train "$here/$1.yaml" -o "$out/$1" --resume --set name=koala \
-    --set data.train="$photos" --set data.validation="$validation" --set "$2" "${options[@]}"
+    --set data.train="$photos" --set data.validation="$validation" --set "$2" \
+    --set network.options.blur="$3" "${options[@]}"
 }
 
-run koala network.encoder="$mobilenet"
-run koala-further network.start="$out/koala/model.safetensors"
-run koala-longer network.start="$out/koala-further/model.safetensors"
-run koala-eighth network.start="$out/koala-longer/model.safetensors"
-run koala-perceptual network.start="$out/koala-eighth/model.safetensors"
-run koala-projected network.start="$out/koala-perceptual/model.safetensors"
-"$python" - "$out/koala-perceptual/model.safetensors" "$out/koala-projected/model.safetensors" "$out/mean.safetensors" <<'PY'
+mean() { # the mean of the weights $1 and $2, as $3
+  "$python" - "$@" <<'PY'
 import sys
 
 from safetensors import safe_open
@@ -35,7 +31,19 @@ with safe_open(last, "pt") as file:
 weights = {k: ((earlier[k].float() + v.float()) / 2).to(v.dtype) for k, v in later.items()}
 save_file(weights, mean, facts)
 PY
-"$python" -m koalarize lab export "$out/mean.safetensors" -o "$out/koala.onnx" --chroma-gain 1.6
+}
+
+run koala network.encoder="$mobilenet" 1
+run koala-further network.start="$out/koala/model.safetensors" 1
+run koala-longer network.start="$out/koala-further/model.safetensors" 1
+run koala-eighth network.start="$out/koala-longer/model.safetensors" 1
+run koala-perceptual network.start="$out/koala-eighth/model.safetensors" 1
+run koala-projected network.start="$out/koala-perceptual/model.safetensors" 1
+mean "$out/koala-perceptual/model.safetensors" "$out/koala-projected/model.safetensors" "$out/sharp.safetensors"
+run koala-blurred network.start="$out/sharp.safetensors" 5
+mean "$out/sharp.safetensors" "$out/koala-blurred/model.safetensors" "$out/between.safetensors"
+run koala-steady network.start="$out/between.safetensors" 3
+"$python" -m koalarize lab export "$out/koala-steady/model.safetensors" -o "$out/koala.onnx" --chroma-gain 1.6
 "$python" -m koalarize lab export "$out/koala.onnx" -o "$out/koala-int8.onnx" --precision int8 \
   --calibrate "$photos"
 "$python" -m koalarize lab evaluate "$out/koala.onnx" "$out/koala-int8.onnx" --data "$validation" \

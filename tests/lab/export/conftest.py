@@ -17,5 +17,5 @@ def whole_koala(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     No test changes them: the graph takes half a minute, and is made once in a run of all tests.
     """
-    folder = made_once(tmp_path_factory, "koala", lambda made: export(saved(made, "koala", blur=5)))
+    folder = made_once(tmp_path_factory, "koala", lambda made: export(saved(made, "koala")))
     return folder / "koala.safetensors"

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from koalarize.errors import ModelError, OutputError
 from koalarize.lab.networks import UNetMini
+from koalarize.lab.networks.koala import Koala
 from koalarize.lab.runs.checkpoint import build_network, load_checkpoint, save_checkpoint
 from koalarize.lab.runs.recipe import NetworkOptions, Recipe, build
 from koalarize.lab.training.initialise import start_from
@@ -47,12 +48,14 @@ class TestCheckpoint:
         loaded = load_checkpoint(tmp_path / "a.safetensors")
         assert loaded.recipe.network.options["dropout"] == 0.1
 
-    def test_a_koala_of_up_to_0_4_has_its_third_level(self, tmp_path):
-        sizes = {"widths": [[320, 256], [160, 128], [128, 128]]}
+    def test_a_koala_of_up_to_0_4_has_its_third_level_and_no_blur(self, tmp_path):
+        sizes = {"widths": [[320, 256], [160, 128], [128, 128]], "blur": 1}
         state = build_network(NetworkOptions("koala", sizes)).state_dict()
         save_checkpoint(tmp_path / "a.safetensors", state, Recipe(), {})
         network = load_checkpoint(tmp_path / "a.safetensors").network
         assert differing(network.state_dict(), state) == []
+        assert isinstance(network, Koala)
+        assert network.blur is None
 
     def test_weights_that_do_not_fit(self, recipe, tmp_path):
         path = tmp_path / "a.safetensors"

@@ -208,6 +208,15 @@ class TestStart:
             else:
                 assert torch.equal(new[name], old[name])
 
+    @pytest.mark.parametrize("side", [1, 5])
+    def test_the_blur_is_its_own(self, saved, side):
+        network = Koala(KoalaConfig(8, ((8, 8), (8, 8), (8, 8)), 0, blur=side))
+        start_from(network, str(saved))
+        assert (network.blur is None) == (side == 1)
+        assert network.blur is None or network.blur.shape[-1] == side
+        old = load_checkpoint(saved).network.state_dict()
+        assert torch.equal(network.head.weight, old["head.weight"])
+
     def test_an_unknown_backbone_is_an_error(self):
         with pytest.raises(OptionError, match=r"one of .*did you mean `mobilenetv2_100`"):
             KoalaConfig(backbone="mobilenetv2")

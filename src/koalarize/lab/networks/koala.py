@@ -58,7 +58,7 @@ class KoalaConfig:
     frozen: int = 0
     encoder_rate: float = 0.2
     bin_step: int = color.AB_GRID
-    blur: int = 1
+    blur: int = 3
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
@@ -92,10 +92,16 @@ class Koala(ClassifyingNetwork):
     stride: ClassVar[int] = 32
     accepts_hints: ClassVar[bool] = True
 
+    blur: Tensor | None
+
     def __init__(self, config: KoalaConfig | None = None) -> None:
         config = config or KoalaConfig()
         super().__init__(ab_bins=color.grid_bins(config.bin_step))
         self.config = config
+        row = torch.tensor(_BINOMIAL[config.blur], dtype=torch.float32)
+        filter_ = torch.outer(row, row)[None, None] / row.sum() ** 2  # (1, 1, side, side)
+        # Kept beside the weights, which thus say what they have seen.
+        self.register_buffer("blur", filter_ if config.blur > 1 else None)
         backbone = BACKBONES[config.backbone]
         self.encoder = Encoder(backbone, in_channels=4)
         self.encoder.freeze(config.frozen)
@@ -146,23 +152,22 @@ class Koala(ClassifyingNetwork):
 
     def _blurred(self, l: Tensor) -> Tensor:
         """Return L* (B, 1, H, W) as the network sees it; its edges go on beyond the picture."""
-        side = self.config.blur
-        if side == 1:
+        if self.blur is None:
             return l
-        row = l.new_tensor(_BINOMIAL[side])
-        filter_ = torch.outer(row, row) / row.sum() ** 2
         with torch.autocast(l.device.type, enabled=False):
-            wide = F.pad(l, (side // 2,) * 4, mode="replicate")
-            return F.conv2d(wide, filter_[None, None])
+            wide = F.pad(l, (self.config.blur // 2,) * 4, mode="replicate")
+            return F.conv2d(wide, self.blur)
 
     def beginning(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what this network can begin a training with, of weights of another form of it.
 
         Weights that answer on a finer grid lend all but the levels and the head that do so; what
         joins the hint planes to the last level that is left begins at zero. Weights of another
-        backbone lend what is not joined to it.
+        backbone lend what is not joined to it. The blur is this network's own.
         """
-        return self._without_backbone(self._without_finer_levels(weights))
+        kept = self._without_backbone(self._without_finer_levels(weights))
+        kept.pop("blur", None)
+        return kept if self.blur is None else {**kept, "blur": self.blur}
 
     def _without_backbone(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Leave out what belongs to another encoder than this one, if it does."""

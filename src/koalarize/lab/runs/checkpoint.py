@@ -100,7 +100,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         recipe = build(Recipe, _with_numbers(json.loads(metadata["recipe"])))
-        options = _with_widths(recipe.network, weights)
+        options = _with_blur(_with_widths(recipe.network, weights), weights)
         network = build_network(_with_near_extractor(options, path.parent))
         facts: dict[str, Any] = json.loads(metadata["facts"])
     except (OptionError, KeyError, ValueError) as error:
@@ -136,6 +136,13 @@ def _with_widths(options: NetworkOptions, weights: Mapping[str, Tensor]) -> Netw
         return options
     widths = (*KoalaConfig().widths, (128, 128))
     return dataclasses.replace(options, options={**options.options, "widths": widths})
+
+
+def _with_blur(options: NetworkOptions, weights: Mapping[str, Tensor]) -> NetworkOptions:
+    """Say that a ``koala`` of up to 0.4 saw lightness as it is, and no recipe said so."""
+    if options.name != "koala" or "blur" in options.options or "blur" in weights:
+        return options
+    return dataclasses.replace(options, options={**options.options, "blur": 1})
 
 
 def _with_near_extractor(options: NetworkOptions, folder: Path) -> NetworkOptions:
