@@ -50,7 +50,7 @@ _CARDS = (
     ModelCard(
         name="koala",
         file="koala.onnx",
-        sha256="50ddd625a147bf9ebbe3c6a73994a6143c5ac01a440ef1769416e029c623b7f8",
+        sha256="574ed65e71440ee8af3c82953e0812a0831253d037e28d65f1b62bbcf0bfc575",
         licence="Apache-2.0",
         training_data=_DATA,
         recipe="recipes/koala.yaml",
