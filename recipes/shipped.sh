@@ -28,7 +28,7 @@ first, last, mean = sys.argv[1:]
 earlier, later = load_file(first), load_file(last)
 with safe_open(last, "pt") as file:
     facts = file.metadata()
-weights = {k: ((earlier[k].float() + v.float()) / 2).to(v.dtype) for k, v in later.items()}
+weights = later | {k: ((v.float() + later[k].float()) / 2).to(v.dtype) for k, v in earlier.items()}
 save_file(weights, mean, facts)
 PY
 }
@@ -43,7 +43,7 @@ mean "$out/koala-perceptual/model.safetensors" "$out/koala-projected/model.safet
 run koala-blurred network.start="$out/sharp.safetensors" 5
 mean "$out/sharp.safetensors" "$out/koala-blurred/model.safetensors" "$out/between.safetensors"
 run koala-steady network.start="$out/between.safetensors" 3
-"$python" -m koalarize lab export "$out/koala-steady/model.safetensors" -o "$out/koala.onnx" --chroma-gain 1.6
+"$python" -m koalarize lab export "$out/koala-steady/model.safetensors" -o "$out/koala.onnx" --chroma-gain 1.7
 "$python" -m koalarize lab export "$out/koala.onnx" -o "$out/koala-int8.onnx" --precision int8 \
   --calibrate "$photos"
 "$python" -m koalarize lab evaluate "$out/koala.onnx" "$out/koala-int8.onnx" --data "$validation" \
