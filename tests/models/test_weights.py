@@ -49,9 +49,12 @@ class TestEveryModel:
 
     def test_same_picture_same_colors(self, name):
         grey = np.random.default_rng(0).integers(0, 256, (70, 50), dtype=np.uint8)
-        assert np.array_equal(
-            koalarize.colorize(grey, model=name), Colorizer.load(name, threads=1)(grey)
-        )
+        found = koalarize.colorize(grey, model=name)
+        assert np.array_equal(found, Colorizer.load(name)(grey))
+        # Sums in another order are rounded otherwise, in 8 bits by a level of a pixel in thousands.
+        alone = Colorizer.load(name, threads=1)(grey)
+        assert np.abs(found.astype(int) - alone).max() <= 1
+        assert (found != alone).mean() < 1e-3
 
 
 class TestKoala:
