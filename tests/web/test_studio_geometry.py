@@ -44,8 +44,8 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
 @pytest.fixture
 def page(visit: Visit) -> Page:
     page = visit.page
+    before = colourings(page)  # before the drop: the colours may be there at once
     drop(page, OMA)
-    before = colourings(page)
     wait_for_colour(page, before)
     return page
 
