@@ -51,10 +51,12 @@ class TestEveryModel:
         grey = np.random.default_rng(0).integers(0, 256, (70, 50), dtype=np.uint8)
         found = koalarize.colorize(grey, model=name)
         assert np.array_equal(found, Colorizer.load(name)(grey))
-        # Sums in another order are rounded otherwise, in 8 bits by a level of a pixel in thousands.
         alone = Colorizer.load(name, threads=1)(grey)
-        assert np.abs(found.astype(int) - alone).max() <= 1
-        assert (found != alone).mean() < 1e-3
+        if name == "koala-int8":  # sums in another order may be rounded to the next of 256 levels
+            assert np.abs(found.astype(int) - alone).max() <= 1
+            assert (found != alone).mean() < 1e-3
+        else:
+            assert np.array_equal(found, alone)
 
 
 class TestKoala:
