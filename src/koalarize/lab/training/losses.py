@@ -20,6 +20,7 @@ from koalarize import color
 
 __all__ = [
     "SSIM_WINDOW",
+    "WithGradient",
     "bin_weights",
     "combined_loss",
     "distillation",
@@ -155,17 +156,18 @@ def soft_bins(ab: Tensor, bins: color.Bins | None = None) -> tuple[Tensor, Tenso
     return numbers[row], shares[row]
 
 
-class _WithGradient(torch.autograd.Function):
+class WithGradient(torch.autograd.Function):
     """A loss of its first input whose gradient was made and saved together with it."""
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the saved gradient times that of the loss, and None for the other inputs."""
         (gradient,) = ctx.saved_tensors
         others = (None,) * (len(ctx.needs_input_grad) - 1)
         return gradient * grads[0].to(gradient.dtype), *others
 
 
-class _SoftCrossEntropy(_WithGradient):
+class _SoftCrossEntropy(WithGradient):
     """Written out since it is a fifth of a training step on CPUs otherwise.
 
     The gradient is made together with the loss, in pieces whose temporaries stay in the cache.
@@ -188,7 +190,7 @@ class _SoftCrossEntropy(_WithGradient):
         return loss
 
 
-class _Divergence(_WithGradient):
+class _Divergence(WithGradient):
     """In pieces, with the gradient at once, as ``_SoftCrossEntropy`` and for the same reason."""
 
     @staticmethod

@@ -14,6 +14,7 @@ from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 from koalarize.color import DELTA, LINEAR_FROM_XYZ
 from koalarize.errors import DependencyError
 from koalarize.lab.metrics.perceptual import LPIPS
+from koalarize.lab.training.losses import WithGradient
 
 __all__ = ["FEATURES", "PerceptualLoss", "lab_to_srgb"]
 
@@ -113,7 +114,7 @@ class _UnitLength(torch.autograd.Function):
         return gradient
 
 
-class _Distance(torch.autograd.Function):
+class _Distance(WithGradient):
     """The mean over places of the squared differences, times (1, C, 1, 1) and added up along C."""
 
     @staticmethod
@@ -128,11 +129,6 @@ class _Distance(torch.autograd.Function):
             gradient[part] = weighed.mul_(2 / places)
         ctx.save_for_backward(gradient)
         return loss
-
-    @staticmethod
-    def backward(ctx: Any, above: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        (gradient,) = ctx.saved_tensors
-        return gradient * above.to(gradient.dtype), None, None
 
 
 def _parts(features: Tensor) -> list[slice]:
