@@ -8,7 +8,7 @@ the others are the articles', over ab on their scale from -1 to 1, so that weigh
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -156,11 +156,18 @@ def soft_bins(ab: Tensor, bins: color.Bins | None = None) -> tuple[Tensor, Tenso
     return numbers[row], shares[row]
 
 
+class _Kept(Protocol):
+    """What torch gives back of a forward pass."""
+
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+
+
 class WithGradient(torch.autograd.Function):
     """A loss of its first input whose gradient was made and saved together with it."""
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _Kept, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Return the saved gradient times that of the loss, and None for the other inputs."""
         (gradient,) = ctx.saved_tensors
         others = (None,) * (len(ctx.needs_input_grad) - 1)
