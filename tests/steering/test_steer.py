@@ -143,6 +143,18 @@ class TestHints:
         assert 30 > apart > one + 5
         assert close == pytest.approx(one, abs=0.5)
 
+    def test_hints_that_support_one_another_take_chroma_off_the_answer(self):
+        lightness, answer = np.full((60, 60), 50, np.float32), np.full((2, 60, 60), 30, np.float32)
+        lightness[30, 30] = 100  # no other effect of the hints comes to what looks so unlike them
+
+        def there(*at):
+            hints = [HintPlace(row, column, (30.0, 30.0)) for row, column in at]
+            return float(spread(answer, answer, lightness, hints)[:, 30, 30].mean())
+
+        assert there((2, 2)) == pytest.approx(30, rel=0.01)
+        assert there((2, 2), (3, 2), (2, 3)) == pytest.approx(30, rel=0.02)
+        assert 21 < there((2, 2), (57, 2), (2, 57), (57, 57), (30, 2), (57, 30)) < 26
+
     def test_the_gain_does_not_touch_them(self):
         ab, lightness = np.zeros((2, 30, 30), np.float32), np.full((30, 30), 50, np.float32)
         hint = Hint(10, 15, "#3050c0")

@@ -3,7 +3,8 @@
 Not here: the ways between places (``steering.reach``), what can be asked (``steering.steering``).
 
 1. The network's answer to the hints takes the place of its plain answer. Where several hints that
-   are no neighbours tell of a place, even from afar, it does so more than the nearest alone says.
+   are no neighbours tell of a place, even from afar, it does so more than the nearest alone says,
+   and with less chroma: it is surer than the plain answer, whose gain would be too much for it.
 2. What that answer still lacks at a hint is added, most where it looks like the hinted place.
 3. What is then there gives way to the colour of the hint itself.
 
@@ -36,6 +37,7 @@ _ALONE = 0.01
 # on 50 photos with 1 to 50 hints of true colours (docs/log.md); with one hint nothing changes.
 _SUPPORT = np.float32(1.6)  # way, in shorter sides, by which what a hint supports falls to 1 / e
 _NEIGHBOURS = np.float32(0.4)  # the same of how far two hints count as one
+_CERTAIN = np.float32(0.3)  # share of chroma that the answer loses where support is complete
 _LARGEST = np.float32(80)  # exponents above 88 overflow in float32
 
 
@@ -93,34 +95,34 @@ def spread(
     """
     side = np.float32(min(lightness.shape))
     ways = ways_to(lightness, [place.cell for place in places])
-    weights = _weights(ways, places)
-    answered = np.zeros_like(lightness)
-    support = np.zeros_like(lightness)
+    reached = np.array([place.reach or reach for place in places], np.float32)
+    radii = np.array([place.radius for place in places], np.float32) / side
+    near = np.maximum(ways - radii[:, None, None], 0)
+    near *= np.maximum(1, _REACH / reached)[:, None, None]
+    wide = near * (np.minimum(1, _REACH / reached) ** 2)[:, None, None]
+    support = (_weights(ways, places)[:, None, None] * np.exp(-wide / _SUPPORT)).sum(axis=0)
+    shared = -np.expm1(-np.maximum(support - 1, 0))
+    hinted = hinted * (1 - _CERTAIN * shared)
+    answered = ANSWERED.share(wide.min(axis=0), lightness, lightness)
+    answered += (1 - answered) * shared
     added = np.zeros_like(plain)
     own = np.zeros_like(plain)
     owned = np.zeros_like(lightness)
     ruled = np.zeros_like(lightness)
-    for way, place, weight in zip(ways, places, weights, strict=True):
+    for way, place in zip(near, places, strict=True):
         row, column = place.cell
-        reached = place.reach or reach
-        way = np.maximum(way - np.float32(place.radius) / side, 0)
-        near = way * np.float32(max(1.0, _REACH / reached))
-        wide = near * np.float32(min(1.0, _REACH / reached) ** 2)
         unlike = np.abs(lightness - lightness[row, column])
         away = np.hypot(*(hinted - hinted[:, row, column, None, None])) * np.float32(gain)
         wanted = np.array(place.ab, np.float32)[:, None, None] / np.float32(gain)
         lacking = wanted - hinted[:, row, column, None, None]
-        np.maximum(answered, ANSWERED.share(wide, unlike, away), out=answered)
-        support += weight * np.exp(-wide / _SUPPORT)
-        alike = ADDED.share(near, unlike, away)
-        rule = alike / (near**2 + np.float32(_ALONE**2))
+        alike = ADDED.share(way, unlike, away)
+        rule = alike / (way**2 + np.float32(_ALONE**2))
         ruled += rule
         added += rule * alike * lacking
-        share = rule * OWN.share(near, unlike, away)
+        share = rule * OWN.share(way, unlike, away)
         owned += share
         own += share * wanted
     ruled = np.maximum(ruled, np.float32(1e-6))
-    answered -= (1 - answered) * np.expm1(-np.maximum(support - 1, 0))
     ab = plain + answered * (hinted - plain) + added / ruled
     return (ab * (1 - owned / ruled) + own / ruled).astype(np.float32)
 
