@@ -44,7 +44,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "lab.networks": ("errors", "color"),
     "lab.datasets": ("errors", "color", "photo", "models"),
     "lab.metrics": ("errors", "color", "photo"),
-    "lab.runs": ("errors", "color", "photo", "lab.networks", "lab.datasets"),
+    "lab.runs": ("errors", "color", "photo", "engines", "lab.networks", "lab.datasets"),
     "lab.foreign": ("errors", "color", "lab.networks"),
     "lab.evaluation": (*_BELOW, *_LAB, "lab.foreign", "lab.export"),
     "lab.training": (*_BELOW, *_LAB, "lab.evaluation"),

@@ -13,6 +13,7 @@ from PIL import Image
 from cli_parts import encoded, files, one_line_error, picture
 from koalarize.cli import main
 from koalarize.cli.terminal import needs
+from koalarize.engines.engine import Overview
 from koalarize.errors import DependencyError, OptionError
 
 
@@ -232,4 +233,15 @@ def test_export_writes_beside_the_checkpoint(monkeypatch, capsys):
         main(["lab", "export", "runs/one.safetensors", "--size", "96", "--chroma-gain", "1.1"]) == 0
     )
     assert capsys.readouterr().out == f"{Path('runs/one.onnx')}\n"
-    assert given == {"size": 96, "temperature": None, "chroma_gain": 1.1}
+    assert given == {"size": 96, "temperature": None, "chroma_gain": 1.1, "overview": None}
+    given.clear()
+    assert main(["lab", "export", "one.safetensors", "--overview", "96"]) == 0
+    assert given["overview"] == Overview(96)
+    options = ["--overview", "96", "--overview-weight", "0.4"]
+    assert main(["lab", "export", "one.safetensors", *options]) == 0
+    assert given["overview"] == Overview(96, 0.4)
+
+
+def test_the_weight_of_an_overview_needs_its_size(capsys):
+    assert main(["lab", "export", "one.safetensors", "--overview-weight", "0.4"]) == 2
+    assert "`--overview-weight` needs `--overview PIXELS`" in capsys.readouterr().err

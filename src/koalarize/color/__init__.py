@@ -33,7 +33,7 @@ from koalarize.color.convert import (
     srgb_to_lab,
     srgb_to_linear,
 )
-from koalarize.color.planes import Float32, box_mean, resize
+from koalarize.color.planes import Float32, along, box_mean, resize
 from koalarize.color.rows import by_rows, thread_count
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Bins",
     "Float32",
     "ab_bins",
+    "along",
     "box_mean",
     "by_rows",
     "colorfulness",

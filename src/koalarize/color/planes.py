@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["Float32", "box_mean", "resize"]
+__all__ = ["Float32", "along", "box_mean", "resize"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -27,6 +27,23 @@ def resize(planes: Float32, height: int, width: int) -> Float32:
             for plane in np.ascontiguousarray(planes, np.float32)
         ]
     )
+
+
+def along(planes: Array, places: npt.NDArray[np.floating], axis: int) -> Float32:
+    """Return the values at fractional places along an axis, linear between those at whole ones.
+
+    Args:
+        planes: of any shape.
+        places: (n,); those outside get the value at the end.
+        axis: which gets the length n.
+    """
+    last = planes.shape[axis] - 1
+    inside = np.clip(places, 0, last)
+    lower = inside.astype(np.int64)
+    shape = (-1, *(1,) * (planes.ndim - axis % planes.ndim - 1))
+    weights = (inside - lower).astype(np.float32).reshape(shape)
+    below = planes.take(lower, axis)
+    return below + weights * (planes.take(np.minimum(lower + 1, last), axis) - below)
 
 
 def box_mean(planes: Array) -> Float32:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from koalarize import color
 from koalarize.engines.engine import ModelInfo
 from koalarize.errors import OptionError
 from koalarize.steering.hints import Hint, HintPlace, check_inside
@@ -119,12 +120,8 @@ class Grid:
         for axis in (1, 2):
             count, padded, side = cells.shape[axis], self.padded[axis - 1], self.shape[axis - 1]
             covered, new = side * count / padded, -(-side * count // padded)
-            places = np.clip((np.arange(new) + 0.5) * covered / new - 0.5, 0, count - 1)
-            lower = places.astype(np.int64)
-            upper = np.minimum(lower + 1, count - 1)
-            weights = (places - lower).astype(np.float32).reshape((-1, 1) if axis == 1 else (1, -1))
-            below, above = cells.take(lower, axis), cells.take(upper, axis)
-            cells = below + weights * (above - below)
+            places = (np.arange(new) + 0.5) * covered / new - 0.5
+            cells = color.along(cells, places, axis)
         return cells
 
 

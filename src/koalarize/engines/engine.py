@@ -23,6 +23,7 @@ __all__ = [
     "AuthorsWay",
     "Engine",
     "ModelInfo",
+    "Overview",
     "Prediction",
 ]
 
@@ -50,6 +51,25 @@ class AuthorsWay:
 
 
 @dataclass(frozen=True)
+class Overview:
+    """A second look of a network at each picture, at a smaller size.
+
+    Attributes:
+        size: shorter side at which it looks, pixels.
+        weight: of the second look's logits, beside 1 of the first's.
+    """
+
+    size: int = 160
+    weight: float = 0.7
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise OptionError(f"`overview.size` is {self.size} but must be at least 1")
+        if not 0 < self.weight < 1e6:
+            raise OptionError(f"`overview.weight` is {self.weight} but must be above 0")
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """What the Colorizer needs to know of a network.
 
@@ -69,6 +89,7 @@ class ModelInfo:
             that makes it; empty where that is not known.
         faithful: whether to do as they do: squashed, with the photo's own lightness; else the
             aspect ratio is kept, faded lightness stretched, and chroma follows edges.
+        overview: its second look at each picture, where it classifies; None for one look.
     """
 
     name: str
@@ -84,6 +105,7 @@ class ModelInfo:
     authors: AuthorsWay | None = None
     faithful: bool = False
     identity: str = ""
+    overview: Overview | None = None
 
     @property
     def way(self) -> AuthorsWay | None:

@@ -22,10 +22,12 @@ from koalarize.engines.engine import (
     METADATA_KEY,
     AuthorsWay,
     ModelInfo,
+    Overview,
     Prediction,
 )
+from koalarize.engines.overview import logits_of
 from koalarize.engines.session import Session, checked, open_session
-from koalarize.errors import ModelError
+from koalarize.errors import ModelError, OptionError
 
 __all__ = ["OnnxEngine"]
 
@@ -90,6 +92,17 @@ class OnnxEngine:
 
     def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         """Predict the chroma of pictures of one size, as ``Engine.run`` says."""
+        info = self._info
+        if info.output == "ab":
+            wanted = ["ab", "logits"] if info.classifies else ["ab"]
+            return Prediction(*self._ask(wanted, lightness, hints))
+        logits = logits_of(self._logits, lightness, hints, info)
+        return Prediction(info.bins.decode(logits, temperature=info.temperature), logits)
+
+    def _logits(self, lightness: Float32, hints: Float32 | None) -> Float32:
+        return self._ask([self._info.output], lightness, hints)[0]
+
+    def _ask(self, wanted: list[str], lightness: Float32, hints: Float32 | None) -> list[Float32]:
         feed: dict[str, npt.NDArray[Any]] = {
             "l": np.ascontiguousarray(lightness, np.float32)[:, None]
         }
@@ -97,14 +110,7 @@ class OnnxEngine:
             batch, *shape = lightness.shape
             planes = np.zeros((batch, 3, *shape), np.float32) if hints is None else hints
             feed["hints"] = np.ascontiguousarray(planes, np.float32)
-        name = self._info.name
-        if self._info.output == "ab":
-            wanted = ["ab", "logits"] if self._info.classifies else ["ab"]
-            ab, *logits = (checked(found, name) for found in self._session.run(wanted, feed))
-            return Prediction(ab, *logits)
-        result = checked(self._session.run([self._info.output], feed)[0], name)
-        ab = self._info.bins.decode(result, temperature=self._info.temperature)
-        return Prediction(ab, result)
+        return [checked(found, self._info.name) for found in self._session.run(wanted, feed)]
 
 
 def _info(model: Path, metadata: Mapping[str, str]) -> ModelInfo:
@@ -125,8 +131,9 @@ def _info(model: Path, metadata: Mapping[str, str]) -> ModelInfo:
             bins=_bins(facts),
             classifies=bool(facts.get("classifies", False)),
             authors=None if facts.get("authors") is None else AuthorsWay(**facts["authors"]),
+            overview=None if facts.get("overview") is None else Overview(**facts["overview"]),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OptionError) as error:
         raise ModelError(
             f"`{model}` does not describe itself as {METADATA_FORMAT}: "
             "give a file written by `koalarize lab export`"

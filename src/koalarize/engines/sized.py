@@ -10,12 +10,11 @@ import numpy.typing as npt
 
 from koalarize import color
 from koalarize.engines.engine import Engine
+from koalarize.engines.overview import smaller_hints
 
 __all__ = ["ask_at_own_size"]
 
 Float32 = npt.NDArray[np.float32]
-
-_LEAST_MASK = 0.1  # share of a hint in a place of a smaller grid that still counts as one
 
 
 def ask_at_own_size(engine: Engine, lightness: Float32, hints: Float32 | None = None) -> Float32:
@@ -40,18 +39,10 @@ def ask_at_own_size(engine: Engine, lightness: Float32, hints: Float32 | None = 
     def shown(planes: Float32) -> Float32:
         return np.pad(color.resize(planes, *small), border, mode="reflect")
 
-    given = None if hints is None else np.stack([_hints(shown(planes)) for planes in hints])
+    given = None if hints is None else np.stack([smaller_hints(shown(planes)) for planes in hints])
     ab = engine.run(shown(lightness), given).ab
     found: list[Float32] = []
     for answer in ab:
         whole = answer if answer.shape[1:] == padded else color.resize(answer, *padded)
         found.append(color.resize(whole[:, : small[0], : small[1]], height, width))
     return np.stack(found) * np.float32(info.chroma_gain)
-
-
-def _hints(planes: Float32) -> Float32:
-    """Return hint planes (3, h, w) that were resized: whole where a hint is, else none."""
-    a, b, mask = planes
-    there = mask > _LEAST_MASK
-    share = np.where(there, mask, 1)
-    return np.stack([a * there / share, b * there / share, there]).astype(np.float32)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -9,9 +10,10 @@ import torch
 
 from export_parts import FACTS, saved
 from koalarize import color
-from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
+from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY, Overview
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError, OptionError, OutputError
+from koalarize.lab.evaluation.torch_engine import TorchEngine
 from koalarize.lab.export.export import TOLERANCE, export, verify
 from koalarize.lab.runs.checkpoint import load_checkpoint, save_checkpoint
 
@@ -167,6 +169,27 @@ class TestOptions:
         facts = self.facts(path)
         assert (facts["size"], facts["temperature"]) == (128, 0.9)
         assert (facts["recipe"]["size"], facts["recipe"]["temperature"]) == (128, 0.9)
+
+    def test_an_overview_is_written_and_used(self, exported, tmp_path):
+        checkpoint = exported["koala"][0]
+        path = export(checkpoint, tmp_path / "a.onnx", overview=Overview(96, 0.4))
+        facts = self.facts(path)
+        assert facts["overview"] == facts["recipe"]["overview"] == {"size": 96, "weight": 0.4}
+        engine = OnnxEngine(path)
+        assert engine.info.overview == Overview(96, 0.4)
+        loaded = load_checkpoint(checkpoint)
+        recipe = dataclasses.replace(loaded.recipe, overview=Overview(96, 0.4))
+        lightness = np.random.default_rng(0).uniform(0, 100, (1, 128, 160)).astype(np.float32)
+        expected = TorchEngine.of(loaded.network, recipe).run(lightness, None).logits
+        once = TorchEngine.of(loaded.network, loaded.recipe).run(lightness, None).logits
+        found = engine.run(lightness, None).logits
+        assert found is not None
+        assert np.abs(found - expected).max() < 1e-4
+        assert np.abs(found - once).max() > 1e-3
+
+    def test_only_logits_are_joined(self, checkpoint, tmp_path):
+        with pytest.raises(OptionError, match="`overview` is set but the network `unet-mini`"):
+            export(checkpoint, tmp_path / "a.onnx", overview=Overview(96))
 
     def test_an_earlier_export_is_replaced(self, checkpoint):
         target = checkpoint.with_suffix(".onnx")

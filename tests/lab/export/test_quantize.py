@@ -1,5 +1,6 @@
 """Lighter exports: half the bits, the same colours, and a refusal where they are not."""
 
+import dataclasses
 import json
 import re
 
@@ -11,11 +12,12 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from fakes import ClassifyingEngine
 from koalarize import Colorizer, color
 from koalarize.cli import main
-from koalarize.engines.engine import METADATA_KEY
+from koalarize.engines.engine import METADATA_KEY, Overview
 from koalarize.errors import DataError, ModelError, OptionError, OutputError
-from koalarize.lab.export.drift import Drift, colored, drift_between
+from koalarize.lab.export.drift import Drift, Recorder, colored, drift_between
 from koalarize.lab.export.export import export
 from koalarize.lab.export.quantize import eight_bit, export_lighter, half
 from koalarize.lab.runs.checkpoint import build_network, save_checkpoint
@@ -187,6 +189,16 @@ def test_every_fourth_picture_has_hints_and_always_the_same():
     for (_, first), (_, second) in zip(engines[0].seen, engines[1].seen, strict=True):
         assert first is second is None or np.array_equal(first, second)
     assert not any(hints is not None for _, hints in engines[2].seen)
+
+
+def test_what_is_noted_of_an_engine_are_both_looks():
+    class Engine(ClassifyingEngine):
+        info = dataclasses.replace(ClassifyingEngine.info, overview=Overview(64))
+
+    recorder = Recorder(Engine())
+    colored(recorder, [np.full((100, 100, 3), 128, np.uint8)])
+    assert [feed["l"].shape for feed in recorder.feeds] == [(1, 1, 112, 112), (1, 1, 64, 64)]
+    assert all(feed["hints"].shape == (1, 3, *feed["l"].shape[2:]) for feed in recorder.feeds)
 
 
 class TestErrors:

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from koalarize.engines.engine import Overview
 from koalarize.errors import OptionError
 from koalarize.lab.networks import NETWORKS
 from koalarize.lab.runs.checkpoint import build_network, load_checkpoint
@@ -200,6 +201,11 @@ class TestRecipe:
         recipe = load_recipe(written(tmp_path, "name: 2020-01-01\nema: 1e-1\nchroma_gain: 2"))
         assert (recipe.name, recipe.ema, recipe.chroma_gain) == ("2020-01-01", 0.1, 2.0)
         assert isinstance(recipe.chroma_gain, float)
+
+    def test_an_overview(self, tmp_path):
+        assert load_recipe(written(tmp_path, "name: a")).overview is None
+        recipe = load_recipe(written(tmp_path, "overview: {size: 96, weight: 1}"))
+        assert recipe.overview == Overview(96, 1.0)
 
     def test_every_member_of_a_union_is_tried(self):
         assert build(Either, {"value": 3}) == Either(3)

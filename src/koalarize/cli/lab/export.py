@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from koalarize.cli.terminal import needs, progress_bar
+from koalarize.engines.engine import Overview
 from koalarize.errors import OptionError
 from koalarize.photo.files import write_bytes
 
@@ -49,6 +50,22 @@ def export(
     ] = None,
     chroma_gain: Annotated[
         float | None, typer.Option("--chroma-gain", metavar="GAIN", help="Factor on the chroma.")
+    ] = None,
+    overview: Annotated[
+        int | None,
+        typer.Option(
+            "--overview",
+            metavar="PIXELS",
+            help="Shorter side of a second look at each picture, for steadier colours.",
+        ),
+    ] = None,
+    overview_weight: Annotated[
+        float | None,
+        typer.Option(
+            "--overview-weight",
+            metavar="W",
+            help=f"Of the second look, beside 1 of the first; {Overview.weight} by default.",
+        ),
     ] = None,
     precision: Annotated[
         str,
@@ -93,6 +110,7 @@ def export(
         raise OptionError("`--samples` shows photos in the model card: add `--card`")
     if card and precision != "fp32":
         raise OptionError("`--card` tells of a training: use it with `--precision fp32`")
+    look = _overview(overview, overview_weight)
     if precision == "fp32":
         if (calibrate, limit, max_delta_e) != (None, None, None):
             raise OptionError(
@@ -102,7 +120,15 @@ def export(
         with needs("train"):
             from koalarize.lab.export.export import export as run
         target = output or source.with_suffix(".onnx")
-        typer.echo(run(source, target, size=size, temperature=temperature, chroma_gain=chroma_gain))
+        path = run(
+            source,
+            target,
+            size=size,
+            temperature=temperature,
+            chroma_gain=chroma_gain,
+            overview=look,
+        )
+        typer.echo(path)
         if card:
             typer.echo(_write_card(source, target, samples))
         return
@@ -119,6 +145,7 @@ def export(
             size=size,
             temperature=temperature,
             chroma_gain=chroma_gain,
+            overview=look,
             progress=advance,
         )
     typer.echo(
@@ -127,6 +154,15 @@ def export(
         err=True,
     )
     typer.echo(path)
+
+
+def _overview(size: int | None, weight: float | None) -> Overview | None:
+    """Return the second look that is asked for; None for the recipe's."""
+    if size is None:
+        if weight is not None:
+            raise OptionError("`--overview-weight` needs `--overview PIXELS`, the size it weighs")
+        return None
+    return Overview(size, Overview.weight if weight is None else weight)
 
 
 def _write_card(checkpoint: Path, model: Path, pictures: Path | None) -> Path:

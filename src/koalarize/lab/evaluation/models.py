@@ -76,4 +76,4 @@ def _checkpoint_engine(path: Path) -> Engine:
 
     checkpoint = load_checkpoint(path)
     recipe = checkpoint.recipe
-    return TorchEngine(checkpoint.network, recipe.size, recipe.temperature, recipe.chroma_gain)
+    return TorchEngine.of(checkpoint.network, recipe)

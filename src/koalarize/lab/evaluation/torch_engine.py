@@ -5,8 +5,9 @@ Not here: ONNX Runtime (``engines``), checkpoints (``lab.runs.checkpoint``).
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from koalarize.color import default_bins
-from koalarize.engines.engine import ModelInfo, Prediction
+from koalarize.engines.engine import ModelInfo, Overview, Prediction
+from koalarize.engines.overview import logits_of
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
+from koalarize.lab.runs.recipe import Recipe
 
 __all__ = ["TorchEngine"]
 
@@ -30,10 +33,16 @@ class TorchEngine:
         size: working size, shorter side in pixels; a network bound to one size keeps its own.
         temperature: of the annealed mean; only networks that predict logits use it.
         chroma_gain: factor on the predicted chroma.
+        overview: a second look at each picture, where the network classifies; None for none.
     """
 
     def __init__(
-        self, network: ColorNetwork, size: int, temperature: float, chroma_gain: float = 1.0
+        self,
+        network: ColorNetwork,
+        size: int,
+        temperature: float,
+        chroma_gain: float = 1.0,
+        overview: Overview | None = None,
     ) -> None:
         self._network = network
         classifies = isinstance(network, ClassifyingNetwork)
@@ -47,18 +56,35 @@ class TorchEngine:
             chroma_gain=chroma_gain,
             fixed_size=network.fixed_size,
             bins=network.ab_bins if classifies else default_bins(),
+            overview=overview if classifies else None,
         )
+
+    @classmethod
+    def of(cls, network: ColorNetwork, recipe: Recipe) -> TorchEngine:
+        """Return the engine of a network as its recipe has it look and decode."""
+        size, temperature, gain = recipe.size, recipe.temperature, recipe.chroma_gain
+        return cls(network, size, temperature, gain, recipe.overview)
 
     def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         """Predict the chroma of pictures of one size, as ``Engine.run`` says."""
-        given = None if hints is None else self._tensor(hints)  # (B, 3, H, W)
-        with _eval_mode(self._network), torch.no_grad():
-            planes = self._tensor(lightness[:, None])  # (B, 1, H, W)
-            if not isinstance(self._network, ClassifyingNetwork):
-                return Prediction(ab=_array(self._network(planes, given)), logits=None)
-            logits = _array(self._network.logits(planes, given))
+        if not isinstance(self._network, ClassifyingNetwork):
+            return Prediction(ab=self._answer(self._network, lightness, hints), logits=None)
+        ask = partial(self._answer, self._network.logits)
+        logits = logits_of(ask, lightness, hints, self.info)
         ab = self.info.bins.decode(logits, temperature=self.info.temperature)
         return Prediction(ab=ab, logits=logits)
+
+    def _answer(
+        self,
+        network: Callable[[Tensor, Tensor | None], Tensor],
+        lightness: Float32,
+        hints: Float32 | None,
+    ) -> Float32:
+        """Return what the network, or a method of it, says."""
+        given = None if hints is None else self._tensor(hints)  # (B, 3, H, W)
+        with _eval_mode(self._network), torch.no_grad():
+            found = network(self._tensor(lightness[:, None]), given)  # of (B, 1, H, W)
+        return found.float().cpu().numpy()
 
     def _tensor(self, planes: Float32) -> Tensor:
         weight = next(self._network.parameters(), None)
@@ -77,7 +103,3 @@ def _eval_mode(network: nn.Module) -> Generator[None]:
     finally:
         for part in awake:
             part.training = True
-
-
-def _array(batch: Tensor) -> Float32:
-    return batch.float().cpu().numpy()

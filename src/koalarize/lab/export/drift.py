@@ -16,6 +16,7 @@ from skimage.color import deltaE_ciede2000
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import Engine, ModelInfo, Prediction
+from koalarize.engines.overview import overview_of
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
@@ -113,6 +114,13 @@ class Recorder:
 
     def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         """Run the engine as ``Engine.run`` says, and note what each picture gave the network."""
+        self._note(lightness, hints)
+        second = overview_of(lightness, hints, self.info)
+        if second is not None:
+            self._note(*second)
+        return self._engine.run(lightness, hints)
+
+    def _note(self, lightness: Float32, hints: Float32 | None) -> None:
         for number, picture in enumerate(lightness):
             feed = {"l": np.ascontiguousarray(picture[None, None], np.float32)}
             if self.info.accepts_hints:
@@ -120,7 +128,6 @@ class Recorder:
                 planes = none if hints is None else hints[number]
                 feed["hints"] = np.ascontiguousarray(planes[None], np.float32)
             self.feeds.append(feed)
-        return self._engine.run(lightness, hints)
 
 
 def _hints(picture: Picture, rng: np.random.Generator) -> list[Hint]:

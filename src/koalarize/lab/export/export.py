@@ -21,7 +21,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
+from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY, Overview
 from koalarize.errors import ModelError, OptionError
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
@@ -57,6 +57,7 @@ def export(
     size: int | None = None,
     temperature: float | None = None,
     chroma_gain: float | None = None,
+    overview: Overview | None = None,
 ) -> Path:
     """Export a checkpoint; a model exported before is replaced.
 
@@ -72,13 +73,14 @@ def export(
         size: working size, shorter side in pixels; by default the recipe's.
         temperature: of the annealed mean; by default the recipe's.
         chroma_gain: factor on the chroma; by default the recipe's.
+        overview: the second look at each picture; by default the recipe's, or none.
 
     Returns:
         Path of the written file.
 
     Raises:
         OptionError: if the size or the temperature is not allowed, or ``output`` the checkpoint.
-            A network bound to one size allows no other.
+            A network bound to one size allows no other, one without logits no overview.
         ModelError: if the checkpoint cannot be read, or the graph does not compute what it does.
         OutputError: if the file cannot be written; a missing folder is said before the work.
     """
@@ -88,7 +90,17 @@ def export(
     check_place(target)
     loaded = load_checkpoint(checkpoint)
     size = _allowed_size(loaded, size)
-    changes = {"size": size, "temperature": temperature, "chroma_gain": chroma_gain}
+    if overview is not None and not isinstance(loaded.network, ClassifyingNetwork):
+        raise OptionError(
+            f"`overview` is set but the network `{loaded.recipe.network.name}` predicts ab, and "
+            "only answers of logits are joined: leave it out"
+        )
+    changes = {
+        "size": size,
+        "temperature": temperature,
+        "chroma_gain": chroma_gain,
+        "overview": overview,
+    }
     recipe = dataclasses.replace(
         loaded.recipe, **{name: value for name, value in changes.items() if value is not None}
     )
@@ -247,6 +259,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, object]:
         "fixed_size": network.fixed_size,
         "temperature": recipe.temperature,
         "chroma_gain": recipe.chroma_gain,
+        "overview": None if recipe.overview is None else dataclasses.asdict(recipe.overview),
         "output": _output_name(network),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "recipe": dataclasses.asdict(without_folders(recipe)),

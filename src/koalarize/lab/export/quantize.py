@@ -25,7 +25,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from koalarize.engines.engine import METADATA_KEY, Engine
+from koalarize.engines.engine import METADATA_KEY, Engine, Overview
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.lab.datasets.sources import load_pictures
@@ -65,6 +65,7 @@ def export_lighter(
     size: int | None = None,
     temperature: float | None = None,
     chroma_gain: float | None = None,
+    overview: Overview | None = None,
     progress: Progress | None = None,
 ) -> tuple[Path, Drift]:
     """Export a model in fewer bits, if its pictures stay near those of the fp32 model.
@@ -82,6 +83,7 @@ def export_lighter(
         size: as of ``export``, and only for a checkpoint.
         temperature: the same.
         chroma_gain: the same.
+        overview: the same.
         progress: called with how many pictures are coloured and how many there are to colour.
 
     Returns:
@@ -96,7 +98,12 @@ def export_lighter(
     limit = PICTURES if limit is None else limit
     most_delta_e = MOST_DELTA_E if most_delta_e is None else most_delta_e
     pictures_from = _checked(precision, calibrate, limit, most_delta_e)
-    changes = {"size": size, "temperature": temperature, "chroma_gain": chroma_gain}
+    changes: dict[str, Any] = {
+        "size": size,
+        "temperature": temperature,
+        "chroma_gain": chroma_gain,
+        "overview": overview,
+    }
     path = Path(source)
     is_checkpoint = path.suffix.lower() == ".safetensors"
     target = output or path.with_name(f"{path.stem}-{precision}.onnx")
@@ -107,9 +114,7 @@ def export_lighter(
     with tempfile.TemporaryDirectory() as folder:
         if is_checkpoint:
             fp32 = Path(folder) / "fp32.onnx"
-            exported = export(
-                path, fp32, size=size, temperature=temperature, chroma_gain=chroma_gain
-            )
+            exported = export(path, fp32, **changes)
         elif given := sorted(name for name, value in changes.items() if value is not None):
             raise OptionError(
                 f"`--{given[0].replace('_', '-')}` is set but `{source}` is exported already: "

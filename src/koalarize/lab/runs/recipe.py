@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from koalarize.engines.engine import Overview
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.lab.datasets.batches import CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions
@@ -246,6 +247,8 @@ class Recipe:
         size: working size of the trained model, shorter side in pixels.
         temperature: of the annealed mean.
         chroma_gain: factor on the trained model's chroma; chosen by measurement.
+        overview: the trained model's second look at each picture, at a smaller size; None for one
+            look. Crops in training get one look.
     """
 
     name: str = "koala"
@@ -274,6 +277,7 @@ class Recipe:
     size: int = 160
     temperature: float = 0.5
     chroma_gain: float = 1.0
+    overview: Overview | None = None
 
     def __post_init__(self) -> None:
         counts = ("batch", "steps", "epochs", "segment", "size", "devices", "nodes", "patience")

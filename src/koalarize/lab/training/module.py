@@ -184,10 +184,7 @@ class ColorizationModule(L.LightningModule):
         from koalarize.lab.evaluation.torch_engine import TorchEngine
         from koalarize.lab.metrics.metrics import picture_scores
 
-        engine = TorchEngine(
-            self.network, self.recipe.size, self.recipe.temperature, self.recipe.chroma_gain
-        )
-        colored = Colorizer(engine)(batch)
+        colored = Colorizer(TorchEngine.of(self.network, self.recipe))(batch)
         scores = picture_scores(colored, batch, _PICTURE_SCORES)
         number = batch_idx * self.trainer.world_size + self.global_rank
         self._scores.append(self._crop_scores(batch, number) | scores)

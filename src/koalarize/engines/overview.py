@@ -1,0 +1,93 @@
+"""A second look at a picture, at a smaller size: what is seen as a whole steadies the colours.
+
+Not here: how large and how heavy it is (``engine``), running networks (``onnx``).
+A network sees other things at other sizes, and what noise or another size of the file changes at
+one it does not change at the other: their mean is steadier than either, and no worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize import color
+from koalarize.engines.engine import ModelInfo, Overview
+
+__all__ = ["logits_of", "overview_of", "smaller_hints"]
+
+Float32 = npt.NDArray[np.float32]
+
+_LEAST_MASK = 0.1  # share of a hint in a place of a smaller grid that still counts as one
+
+
+def logits_of(
+    ask: Callable[[Float32, Float32 | None], Float32],
+    lightness: Float32,
+    hints: Float32 | None,
+    info: ModelInfo,
+) -> Float32:
+    """Return the logits of pictures of one size, those of the overview joined to them.
+
+    Args:
+        ask: runs the network: (B, H, W) L* and (B, 3, H, W) hints, or None, to (B, Q, h, w).
+        lightness: (B, H, W), as ``Engine.run`` takes it.
+        hints: (B, 3, H, W) or None, the same.
+        info: what the network is.
+
+    Returns:
+        (B, Q, h, w), on the network's grid of the whole size: the weighted mean of both looks'
+        logits, which is that of the distributions' logarithms.
+    """
+    logits = ask(lightness, hints)
+    small = overview_of(lightness, hints, info)
+    if small is None:
+        return logits
+    assert info.overview is not None
+    seen, weight = ask(*small), np.float32(info.overview.weight)
+    # What the border of the padding covers is no part of the picture.
+    shape = _shape(lightness, info.overview)
+    for axis, side, padded in zip((2, 3), shape, small[0].shape[1:], strict=True):
+        count, new = seen.shape[axis], logits.shape[axis]
+        places = (np.arange(new) + 0.5) * (side * count / padded / new) - 0.5
+        seen = color.along(seen, places, axis)
+    return ((logits + weight * seen) / (1 + weight)).astype(np.float32, copy=False)
+
+
+def overview_of(
+    lightness: Float32, hints: Float32 | None, info: ModelInfo
+) -> tuple[Float32, Float32 | None] | None:
+    """Return what the network sees at its second look, L* and hints; None where it takes none.
+
+    Args:
+        lightness: (B, H, W), as ``Engine.run`` takes it; what is no larger gets no overview.
+        hints: (B, 3, H, W) or None, the same.
+        info: what the network is.
+    """
+    if info.overview is None or min(lightness.shape[1:]) <= info.overview.size:
+        return None
+    height, width = _shape(lightness, info.overview)
+    rows, columns = info.padded(height, width)
+    border = ((0, 0), (0, rows - height), (0, columns - width))
+
+    def shown(planes: Float32) -> Float32:
+        return np.pad(color.resize(planes, height, width), border, mode="reflect")
+
+    given = None if hints is None else np.stack([smaller_hints(shown(each)) for each in hints])
+    return shown(lightness), given
+
+
+def smaller_hints(planes: Float32) -> Float32:
+    """Return hint planes (3, h, w) that were resized: whole where a hint is, else none."""
+    a, b, mask = planes
+    there = mask > _LEAST_MASK
+    share = np.where(there, mask, 1)
+    return np.stack([a * there / share, b * there / share, there]).astype(np.float32)
+
+
+def _shape(lightness: Float32, overview: Overview) -> tuple[int, int]:
+    """Return the height and width of the overview of pictures (B, H, W), unpadded."""
+    height, width = lightness.shape[1:]
+    scale = overview.size / min(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
