@@ -59,7 +59,7 @@ class Overview:
         weight: of the second look's logits, beside 1 of the first's.
     """
 
-    size: int = 160
+    size: int = 128
     weight: float = 0.7
 
     def __post_init__(self) -> None:
