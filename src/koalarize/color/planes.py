@@ -29,11 +29,11 @@ def resize(planes: Float32, height: int, width: int) -> Float32:
     )
 
 
-def along(planes: Array, places: npt.NDArray[np.floating], axis: int) -> Float32:
+def along(planes: Float32, places: npt.NDArray[np.floating], axis: int) -> Float32:
     """Return the values at fractional places along an axis, linear between those at whole ones.
 
     Args:
-        planes: of any shape.
+        planes: float32 of any shape.
         places: (n,); those outside get the value at the end.
         axis: which gets the length n.
     """
@@ -42,8 +42,10 @@ def along(planes: Array, places: npt.NDArray[np.floating], axis: int) -> Float32
     lower = inside.astype(np.int64)
     shape = (-1, *(1,) * (planes.ndim - axis % planes.ndim - 1))
     weights = (inside - lower).astype(np.float32).reshape(shape)
-    below = planes.take(lower, axis)
-    return below + weights * (planes.take(np.minimum(lower + 1, last), axis) - below)
+    below, found = planes.take(lower, axis), planes.take(np.minimum(lower + 1, last), axis)
+    found -= below
+    found *= weights
+    return np.add(found, below, out=found)
 
 
 def box_mean(planes: Array) -> Float32:

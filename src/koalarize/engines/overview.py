@@ -52,7 +52,10 @@ def logits_of(
         count, new = seen.shape[axis], logits.shape[axis]
         places = (np.arange(new) + 0.5) * (side * count / padded / new) - 0.5
         seen = color.along(seen, places, axis)
-    return ((logits + weight * seen) / (1 + weight)).astype(np.float32, copy=False)
+    seen *= weight
+    seen += logits
+    seen /= 1 + weight
+    return seen
 
 
 def overview_of(
