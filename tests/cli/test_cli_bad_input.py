@@ -242,6 +242,12 @@ def test_export_writes_beside_the_checkpoint(monkeypatch, capsys):
     assert given["overview"] == Overview(96, 0.4)
 
 
+def test_help_says_what_a_second_look_weighs(capsys):
+    assert main(["lab", "export", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{Overview.weight:g} by default" in said
+
+
 def test_the_weight_of_an_overview_needs_its_size(capsys):
     assert main(["lab", "export", "one.safetensors", "--overview-weight", "0.4"]) == 2
     assert "`--overview-weight` needs `--overview PIXELS`" in capsys.readouterr().err

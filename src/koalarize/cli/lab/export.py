@@ -6,14 +6,16 @@ Not here: the export itself (``lab.export``, which needs the extra ``train``).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from koalarize.cli.terminal import needs, progress_bar
-from koalarize.engines.engine import Overview
 from koalarize.errors import OptionError
 from koalarize.photo.files import write_bytes
+
+if TYPE_CHECKING:
+    from koalarize.engines.engine import Overview
 
 __all__ = ["export"]
 
@@ -64,7 +66,7 @@ def export(
         typer.Option(
             "--overview-weight",
             metavar="W",
-            help=f"Of the second look, beside 1 of the first; {Overview.weight} by default.",
+            help="Of the second look, beside 1 of the first; 0.7 by default.",
         ),
     ] = None,
     precision: Annotated[
@@ -162,6 +164,8 @@ def _overview(size: int | None, weight: float | None) -> Overview | None:
         if weight is not None:
             raise OptionError("`--overview-weight` needs `--overview PIXELS`, the size it weighs")
         return None
+    from koalarize.engines.engine import Overview
+
     return Overview(size, Overview.weight if weight is None else weight)
 
 
