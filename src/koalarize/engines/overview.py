@@ -1,8 +1,9 @@
 """A second look at a picture, at a smaller size: what is seen as a whole steadies the colours.
 
-Not here: how large and how heavy it is (``engine``), running networks (``onnx``).
+Not here: how large and how heavy it is (``engine``), running networks (``onnx``), resizing
+(``sized``).
 A network sees other things at other sizes, and what noise or another size of the file changes at
-one it does not change at the other: their mean is steadier than either, and no worse.
+one it hardly changes at the other: their mean is steadier than the first alone (docs/log.md).
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ import numpy.typing as npt
 
 from koalarize import color
 from koalarize.engines.engine import ModelInfo, Overview
+from koalarize.engines.sized import resized, shown_at
 
-__all__ = ["logits_of", "overview_of", "smaller_hints"]
+__all__ = ["logits_of", "overview_of"]
 
 Float32 = npt.NDArray[np.float32]
-
-_LEAST_MASK = 0.1  # share of a hint in a place of a smaller grid that still counts as one
 
 
 def logits_of(
@@ -70,27 +70,9 @@ def overview_of(
     """
     if info.overview is None or min(lightness.shape[1:]) <= info.overview.size:
         return None
-    height, width = _shape(lightness, info.overview)
-    rows, columns = info.padded(height, width)
-    border = ((0, 0), (0, rows - height), (0, columns - width))
-
-    def shown(planes: Float32) -> Float32:
-        return np.pad(color.resize(planes, height, width), border, mode="reflect")
-
-    given = None if hints is None else np.stack([smaller_hints(shown(each)) for each in hints])
-    return shown(lightness), given
-
-
-def smaller_hints(planes: Float32) -> Float32:
-    """Return hint planes (3, h, w) that were resized: whole where a hint is, else none."""
-    a, b, mask = planes
-    there = mask > _LEAST_MASK
-    share = np.where(there, mask, 1)
-    return np.stack([a * there / share, b * there / share, there]).astype(np.float32)
+    return shown_at(lightness, hints, _shape(lightness, info.overview), info)
 
 
 def _shape(lightness: Float32, overview: Overview) -> tuple[int, int]:
     """Return the height and width of the overview of pictures (B, H, W), unpadded."""
-    height, width = lightness.shape[1:]
-    scale = overview.size / min(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    return resized(lightness, min(lightness.shape[1:]), overview.size)

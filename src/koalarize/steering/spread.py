@@ -56,7 +56,9 @@ class Fall(NamedTuple):
     lightness: float = 0.0
     ab: float = 0.0
 
-    def share(self, way: Float32, lightness: Float32, ab: Float32) -> Float32:
+    def share(
+        self, way: Float32, lightness: Float32 | float = 0, ab: Float32 | float = 0
+    ) -> Float32:
         """Return the share, in [0, 1], at differences from the hinted place."""
         fallen = self.way * way + self.lightness * lightness + self.ab * ab
         beyond = np.minimum(fallen - self.high, _LARGEST)
@@ -95,21 +97,26 @@ def spread(
     """
     side = np.float32(min(lightness.shape))
     ways = ways_to(lightness, [place.cell for place in places])
-    reached = np.array([place.reach or reach for place in places], np.float32)
-    radii = np.array([place.radius for place in places], np.float32) / side
-    near = np.maximum(ways - radii[:, None, None], 0)
-    near *= np.maximum(1, _REACH / reached)[:, None, None]
-    wide = near * (np.minimum(1, _REACH / reached) ** 2)[:, None, None]
-    support = (_weights(ways, places)[:, None, None] * np.exp(-wide / _SUPPORT)).sum(axis=0)
+    weights = _weights(ways, places)
+    nearest = np.full_like(lightness, np.inf)
+    support = np.zeros_like(lightness)
+    for way, place, weight in zip(ways, places, weights, strict=True):
+        stretched = _REACH / (place.reach or reach)
+        way -= np.float32(place.radius) / side
+        np.maximum(way, 0, out=way)
+        way *= np.float32(max(1, stretched))
+        wide = way * np.float32(min(1, stretched) ** 2)
+        np.minimum(nearest, wide, out=nearest)
+        support += weight * np.exp(-wide / _SUPPORT)
     shared = -np.expm1(-np.maximum(support - 1, 0))
     hinted = hinted * (1 - _CERTAIN * shared)
-    answered = ANSWERED.share(wide.min(axis=0), lightness, lightness)
+    answered = ANSWERED.share(nearest)
     answered += (1 - answered) * shared
     added = np.zeros_like(plain)
     own = np.zeros_like(plain)
     owned = np.zeros_like(lightness)
     ruled = np.zeros_like(lightness)
-    for way, place in zip(near, places, strict=True):
+    for way, place in zip(ways, places, strict=True):
         row, column = place.cell
         unlike = np.abs(lightness - lightness[row, column])
         away = np.hypot(*(hinted - hinted[:, row, column, None, None])) * np.float32(gain)

@@ -206,6 +206,9 @@ class TestRecipe:
         assert load_recipe(written(tmp_path, "name: a")).overview is None
         recipe = load_recipe(written(tmp_path, "overview: {size: 96, weight: 1}"))
         assert recipe.overview == Overview(96, 1.0)
+        text = "overview: {}\nnetwork: {name: unet-mini}\nloss: {name: mse}"
+        with pytest.raises(OptionError, match="`overview` is set but the network `unet-mini`"):
+            load_recipe(written(tmp_path, text))
 
     def test_every_member_of_a_union_is_tried(self):
         assert build(Either, {"value": 3}) == Either(3)

@@ -334,7 +334,6 @@ class TestRun:
         folder = tmp_path / "run"
         cases = (
             ({"loss": {}}, r"`loss\.name` is 'rebalanced-cross-entropy' but .* use 'mse'"),
-            ({"overview": {}}, "`overview` is set but the network `unet-mini` predicts ab"),
             ({"crop": {"sizes": [32, 30]}}, r"`crop\.sizes` holds 30 .* multiple of 4 .* try 28"),
             ({"crop": {"sizes": [2]}}, r"`crop\.sizes` holds 2 .* try 4"),
             ({"network": TINY | {"encoder": "a"}}, "`network.encoder` does not fit"),

@@ -56,7 +56,7 @@ class TorchEngine:
             chroma_gain=chroma_gain,
             fixed_size=network.fixed_size,
             bins=network.ab_bins if classifies else default_bins(),
-            overview=overview if classifies else None,
+            overview=overview,
         )
 
     @classmethod

@@ -90,11 +90,6 @@ def export(
     check_place(target)
     loaded = load_checkpoint(checkpoint)
     size = _allowed_size(loaded, size)
-    if overview is not None and not isinstance(loaded.network, ClassifyingNetwork):
-        raise OptionError(
-            f"`overview` is set but the network `{loaded.recipe.network.name}` predicts ab, and "
-            "only answers of logits are joined: leave it out"
-        )
     changes = {
         "size": size,
         "temperature": temperature,

@@ -17,6 +17,7 @@ from koalarize.engines.engine import Overview
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.lab.datasets.batches import CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions
+from koalarize.lab.networks import NETWORKS, ClassifyingNetwork
 from koalarize.lab.runs.options import build, read_yaml
 from koalarize.lab.runs.teacher_options import TeacherOptions
 
@@ -291,6 +292,12 @@ class Recipe:
             raise OptionError(
                 f"`patience` is {self.patience} but the run does not validate: give "
                 "`data.validation` a folder or {split: N}, and `validate_every` 1 or more"
+            )
+        network, _ = NETWORKS.get(self.network.name, (ClassifyingNetwork, None))
+        if self.overview is not None and not issubclass(network, ClassifyingNetwork):
+            raise OptionError(
+                f"`overview` is set but the network `{self.network.name}` predicts ab itself, and "
+                "only answers of logits are joined: leave it out"
             )
         adversarial = self.adversarial
         if adversarial and adversarial.sees == "features" and not self.loss.perceptual:

@@ -237,11 +237,6 @@ def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
             f"`loss.name` is {recipe.loss.name!r} but the network `{name}` predicts ab itself: "
             "use 'mse', 'l1', 'ssim' or 'combined'"
         )
-    if recipe.overview is not None and not classifies:
-        raise OptionError(
-            f"`overview` is set but the network `{name}` predicts ab itself, and only answers of "
-            "logits are joined: leave it out"
-        )
     compares = recipe.loss.name == "ssim" or (recipe.loss.name == "combined" and recipe.loss.gamma)
     for size in recipe.crop.sizes:
         if network.fixed_size is not None and size != network.fixed_size:
