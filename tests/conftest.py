@@ -1,7 +1,10 @@
 """Fixtures and paths for every test."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,10 @@ WORKER = "PYTEST_XDIST_WORKER" in os.environ
 # Workers beside each other have one core each: before NumPy and torch are imported.
 if WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What is fetched or noted for later by one test is none of a person's, nor of another test run's.
+os.environ["KOALARIZE_HOME"] = tempfile.mkdtemp(prefix="koalarize-tests-")
+atexit.register(shutil.rmtree, os.environ["KOALARIZE_HOME"], ignore_errors=True)
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -1,14 +1,16 @@
 """Pictures of a run: decoded in memory as far as allowed, the others decoded when asked for.
 
-Not here: what a source may be and how a picture is decoded (``sources``).
+Not here: what a source may be and how a picture is decoded (``sources``), what is noted of a
+source for later runs (``verdicts``).
 A picture is the same array either way, so what a run may keep in memory changes no result.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -26,13 +28,17 @@ from koalarize.lab.datasets.sources import (
     decode_picture,
     located_pictures,
 )
+from koalarize.lab.datasets.verdicts import Verdicts, note, noted
 
 __all__ = ["Chosen", "Kept", "Reading", "keep_pictures"]
+
+log = logging.getLogger(__name__)
 
 UInt8 = npt.NDArray[np.uint8]
 
 _DECODERS = 4
 _CHUNK = 256
+_SAID_EVERY = 20_000  # pictures, which take a minute
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,11 @@ class Reading:
         """Decode a picture, or say why it is left out."""
         return decode_picture(data, max_side=self.max_side, min_chroma=self.min_chroma)
 
+    @property
+    def rules(self) -> dict[str, object]:
+        """What decides which pictures are usable."""
+        return {"limit": self.limit, "max_side": self.max_side, "min_chroma": self.min_chroma}
+
 
 class Kept(Sequence[UInt8]):
     """Pictures (H, W, 3), the first of them decoded for good, the others at each access.
@@ -66,15 +77,17 @@ class Kept(Sequence[UInt8]):
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.pixels = 0  # bytes of the decoded ones
+        self.full = False
         self._entries: list[UInt8 | Encoded] = []
 
-    def add(self, pixels: UInt8, encoded: Encoded) -> None:
-        """Take in a picture, decoded and as it was read."""
-        if self.pixels + pixels.nbytes <= self.reading.memory:
+    def add(self, pixels: UInt8 | None, encoded: Encoded) -> None:
+        """Take in a picture as it was read, and decoded while there is room for it."""
+        self.full = self.full or pixels is None or self.pixels + pixels.nbytes > self.reading.memory
+        if pixels is None or self.full:
+            self._entries.append(encoded)
+        else:
             self.pixels += pixels.nbytes
             self._entries.append(pixels)
-        else:
-            self._entries.append(encoded)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -135,7 +148,8 @@ def keep_pictures(source: Path, reading: Reading) -> Pictures:
 
     What stays encoded is read again from its file where it lies there plainly: a picture file, a
     member of an uncompressed tar shard, a row of an uncompressed Parquet file. Encoded bytes from
-    other places stay in memory.
+    other places stay in memory. Which pictures are usable is noted: a later run over the same bytes
+    reads them all, but decodes those alone that stay decoded.
 
     Args:
         source: as for ``named_pictures``.
@@ -144,10 +158,30 @@ def keep_pictures(source: Path, reading: Reading) -> Pictures:
     Raises:
         DataError: if the source is missing or holds no usable picture.
     """
+    known = noted(source, reading.rules)
+    if known is not None:
+        pictures, found = _looked_at(source, reading, known)
+        if found.sha256 == known.sha256 and len(pictures):
+            return pictures
+        log.info("`%s` has changed since a run looked at it: all is decoded again", source)
+    pictures, found = _looked_at(source, reading, None)
+    check_found(pictures, source)
+    note(source, reading.rules, found)
+    return pictures
+
+
+def _looked_at(source: Path, reading: Reading, known: Verdicts | None) -> tuple[Pictures, Verdicts]:
+    """Return the usable pictures of a source, and what was found of all.
+
+    Args:
+        source: as for ``named_pictures``.
+        reading: which pictures are kept, and how.
+        known: what is believed of those beyond the memory, without decoding them.
+    """
     kept, blocks = Kept(reading), Blocks()
-    left_out: Counter[str] = Counter()
+    reasons: dict[int, str] = {}
     digest = hashlib.sha256()
-    limit = reading.limit
+    limit, seen = reading.limit, 0
     with ThreadPoolExecutor(_DECODERS) as pool:
         stream = located_pictures(source)
         while limit is None or len(kept) < limit:
@@ -155,13 +189,19 @@ def keep_pictures(source: Path, reading: Reading) -> Pictures:
             chunk = list(islice(stream, wanted))
             if not chunk:
                 break
-            decoded = pool.map(reading.decode, [one.data for one in chunk])
-            for one, result in zip(chunk, decoded, strict=True):
+            results: Iterable[UInt8 | str | None]
+            if known is not None and kept.full:
+                results = [known.left_out.get(number) for number in range(seen, seen + len(chunk))]
+            else:
+                results = pool.map(reading.decode, [one.data for one in chunk])
+            for one, result in zip(chunk, results, strict=True):
                 digest.update(one.data)
                 if isinstance(result, str):
-                    left_out[result] += 1
+                    reasons[seen] = result
                 else:
                     kept.add(result, one.place or blocks.add(one.data))
-    pictures = Pictures(kept, left_out, digest.hexdigest())
-    check_found(pictures, source)
-    return pictures
+                seen += 1
+                if seen % _SAID_EVERY == 0 and known is None:
+                    log.info("%d pictures of `%s` looked at", seen, source)
+    found = Verdicts(digest.hexdigest(), reasons)
+    return Pictures(kept, Counter(reasons.values()), found.sha256), found
