@@ -2,7 +2,7 @@
 # Makes the shipped weights anew, from nothing but photos and an ImageNet encoder. Usage:
 #   recipes/shipped.sh PHOTOS VALIDATION MOBILENETV2 OUT [OPTION OF TRAIN...]
 # PHOTOS, VALIDATION: folders of colour photos or Parquet files; MOBILENETV2: timm's mobilenetv2_100 as
-# safetensors (pad_type "same"). OUT gets the nine runs, koala.onnx, koala-int8.onnx and report.json. The last five
+# safetensors (pad_type "same"). OUT gets the ten runs, koala.onnx, koala-int8.onnx and report.json. The last six
 # runs need LPIPS's squeezenet1_1-b8a52dc0.pth, see docs/training.md.
 # Started again after a stop, it goes on where it was.
 set -euo pipefail
@@ -45,7 +45,8 @@ mean "$out/sharp.safetensors" "$out/koala-blurred/model.safetensors" "$out/betwe
 run koala-steady network.start="$out/between.safetensors" 3
 run koala-settled network.start="$out/koala-steady/model.safetensors" 3
 mean "$out/koala-steady/model.safetensors" "$out/koala-settled/model.safetensors" "$out/mean.safetensors" 0.6
-"$python" -m koalarize lab export "$out/mean.safetensors" -o "$out/koala.onnx" --chroma-gain 1.8
+run koala-varied network.start="$out/mean.safetensors" 3
+"$python" -m koalarize lab export "$out/koala-varied/model.safetensors" -o "$out/koala.onnx" --chroma-gain 1.8
 "$python" -m koalarize lab export "$out/koala.onnx" -o "$out/koala-int8.onnx" --precision int8 \
   --calibrate "$photos"
 "$python" -m koalarize lab evaluate "$out/koala.onnx" "$out/koala-int8.onnx" --data "$validation" \
