@@ -149,7 +149,7 @@ def keep_pictures(source: Path, reading: Reading) -> Pictures:
     What stays encoded is read again from its file where it lies there plainly: a picture file, a
     member of an uncompressed tar shard, a row of an uncompressed Parquet file. Encoded bytes from
     other places stay in memory. Which pictures are usable is noted: a later run over the same bytes
-    reads them all, but decodes those alone that stay decoded.
+    reads them all, but decodes hardly more than what stays decoded.
 
     Args:
         source: as for ``named_pictures``.
