@@ -44,7 +44,7 @@ def write_case(path: Path, dtype: type[np.uint8] | type[np.uint16], channels: in
     colored = merger.rows(0, HEIGHT)
     if dtype == np.uint8:
         colored = np.dstack([colored, np.zeros((HEIGHT, WIDTH), np.uint8)])
-    across, between = merger._across, merger._between
+    across, between = merger.across, merger.between
     counts = (tables.STEPS, tables.ROOT_STEPS, tables.GAMUT_LEVELS, tables.GAMUT_HUES)
     arrays = [
         np.array([pixels.itemsize, channels, HEIGHT, WIDTH, across.shape[1], *counts], np.int32),

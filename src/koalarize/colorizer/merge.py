@@ -75,7 +75,14 @@ def upsampled(ab: Float32, way: Literal["nearest", "bilinear"]) -> Guidance:
 
 
 class Merger:
-    """A photo and its guidance: merges any rows, the same whichever are asked for together."""
+    """A photo and its guidance: merges any rows, the same whichever are asked for together.
+
+    Attributes:
+        across: (4, h, W) float32, the guidance as the kernel takes it, at the photo's width.
+        between: the two rows of it that each of the photo's rows lies between, and their shares.
+        shape: of the whole answer.
+        dtype: of its pixels.
+    """
 
     def __init__(
         self, pixels: Array, guidance: Guidance, area: tuple[int, int, int, int] | None = None
@@ -91,9 +98,9 @@ class Merger:
         height, width = pixels.shape[:2]
         left, top, right, bottom = area or (0, 0, width, height)
         self._pixels = pixels[top:bottom, left:right]
-        self._across = _across(guidance, width)[..., left:right]
-        places = _places(height, self._across.shape[1], nearest=guidance.nearest)[top:bottom]
-        self._between = _Between.of(places, self._across.shape[1])
+        self.across = _across(guidance, width)[..., left:right]
+        places = _places(height, self.across.shape[1], nearest=guidance.nearest)[top:bottom]
+        self.between = _Between.of(places, self.across.shape[1])
         self.shape = (bottom - top, right - left, 3)
         self.dtype = pixels.dtype if pixels.dtype.kind == "u" else np.dtype(np.float32)
 
@@ -101,19 +108,19 @@ class Merger:
         """Merge the rows from ``top`` to before ``bottom``, as ``merge`` does."""
         width = self.shape[1]
         out = np.empty((bottom - top, width, 4 if self.dtype == np.uint8 else 3), self.dtype)
-        pixels, between = self._pixels[top:bottom], self._between.part(slice(top, bottom))
+        pixels, between = self._pixels[top:bottom], self.between.part(slice(top, bottom))
         step = max(1, STRIP_PIXELS // width)
 
         def compiled(start: int, stop: int) -> None:
             part = slice(start, stop)
             at = between.part(part)
-            kernel.merge_rows(pixels[part], self._across, at.upper, at.lower, at.weights, out[part])
+            kernel.merge_rows(pixels[part], self.across, at.upper, at.lower, at.weights, out[part])
 
         def interpreted(start: int, stop: int) -> None:
             strip = Strip(step * width)
             for first in range(start, stop, step):
                 part = slice(first, min(first + step, stop))
-                _fill(strip.planes(part.stop - first, width), self._across, between.part(part))
+                _fill(strip.planes(part.stop - first, width), self.across, between.part(part))
                 strip.merge(pixels[part], out[part])
 
         work = compiled if kernel.available() and kernel.takes(pixels) else interpreted

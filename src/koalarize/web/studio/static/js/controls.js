@@ -12,7 +12,7 @@ const STEPS = 100; // of a slider
 
 /** What a person reads beside a control, where the field's own title is too short for that. */
 const LABELS = {
-  best: "Look twice",
+  best: "Look at the mirrored photo too",
   keep_color: "Keep the colours the photo has",
   faded: "Faded print",
   negative: "Negative",
