@@ -253,25 +253,38 @@ class TestSquashArea:
     def squashed(self, source, size=16):
         return random_crop(source, size, self.options, np.random.default_rng(0))
 
-    def test_a_pixel_is_the_mean_of_the_area_it_covers(self):
-        source = np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)
-        means = source.reshape(16, 4, 16, 3, 3).mean(axis=(1, 3))
-        assert np.abs(self.squashed(source) - means).max() <= 1  # rounded twice
+    @pytest.mark.parametrize("shape", [(64, 48), (30, 17), (16, 100), (300, 200)])
+    def test_a_pixel_is_the_mean_of_the_area_it_covers(self, shape):
+        source = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+        finer = source.repeat(16, axis=0).repeat(16, axis=1)  # whole pixels of it lie in each area
+        means = finer.reshape(16, shape[0], 16, shape[1], 3).mean(axis=(1, 3))
+        assert np.abs(self.squashed(source) - means).max() <= 0.501  # rounded once
 
     def test_the_whole_picture_is_shown_each_time(self):
         rng = np.random.default_rng(0)
         crops = [random_crop(picture(1), 16, self.options, rng) for _ in range(5)]
         assert all(np.array_equal(crop, crops[0]) for crop in crops)
 
-    @pytest.mark.parametrize("shape", [(8, 8), (8, 60), (60, 8), (1, 1), (16, 16)])
-    def test_small_pictures_are_enlarged_smoothly(self, shape):
+    @pytest.mark.parametrize(
+        ("row", "expected"),
+        [
+            ([0, 90, 210], [0, 0, 30, 90, 90, 170, 210, 210]),
+            ([10, 20, 60, 80, 10, 250, 30, 40, 90], [11, 29, 67, 49, 143, 103, 38, 84]),
+        ],
+    )
+    def test_small_pictures_are_enlarged_as_opencv_does(self, row, expected):
+        """As cv2.resize(..., interpolation=cv2.INTER_AREA) of OpenCV 5.0.0 does; one row of each."""
+        source = np.repeat(np.uint8(row)[None, :, None], 3, axis=2)
+        crop = self.squashed(source, size=8)
+        assert np.abs(crop.astype(int) - np.int64(expected)[None, :, None]).max() <= 1
+
+    @pytest.mark.parametrize("shape", [(8, 60), (60, 8), (1, 1), (16, 16)])
+    def test_small_pictures_become_squares(self, shape):
         source = np.linspace(0, 255, shape[0] * shape[1] * 3).reshape(*shape, 3).astype(np.uint8)
         crop = self.squashed(source)
         assert crop.shape == (16, 16, 3)
         if shape == (16, 16):
             assert np.array_equal(crop, source)
-        if shape == (8, 8):
-            assert len(np.unique(crop[:, 0, 0])) > 8  # not its rows repeated
 
 
 class TestHints:

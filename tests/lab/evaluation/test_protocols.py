@@ -100,7 +100,7 @@ def test_the_articles_sizes():
     assert second is not None
     assert np.array_equal(np.asarray(first(source)), np.asarray(Resize((224, 224))(source)))
     means = np.asarray(source, float).reshape(128, 2, 128, 4, 3).mean(axis=(1, 3))
-    assert np.abs(np.asarray(second(source)) - means).max() <= 1  # rounded twice
+    assert np.abs(np.asarray(second(source)) - means).max() <= 0.501  # rounded once
 
 
 def test_errors():

@@ -63,8 +63,9 @@ class Procedure:
         """The rule by which pictures come to their size, in words."""
         if self.side is None:
             return resize_rule(self.short_side)
-        filter_name = "area mean" if self.squash is squash_area else "bilinear"
-        return f"squashed to {self.side} x {self.side} px, Pillow {version('pillow')} {filter_name}"
+        by_area = self.squash is squash_area
+        way = "means of areas" if by_area else f"Pillow {version('pillow')} bilinear"
+        return f"squashed to {self.side} x {self.side} px, {way}"
 
     def color(self, engine: Engine) -> Callable[[Picture], Measured]:
         """Return what colours pictures with an engine."""
