@@ -273,7 +273,7 @@ class TestSquashArea:
         ],
     )
     def test_small_pictures_are_enlarged_as_opencv_does(self, row, expected):
-        """As cv2.resize(..., interpolation=cv2.INTER_AREA) of OpenCV 5.0.0 does; one row of each."""
+        """As cv2.resize(..., interpolation=cv2.INTER_AREA) of OpenCV 5.0.0; one row of each."""
         source = np.repeat(np.uint8(row)[None, :, None], 3, axis=2)
         crop = self.squashed(source, size=8)
         assert np.abs(crop.astype(int) - np.int64(expected)[None, :, None]).max() <= 1

@@ -59,6 +59,12 @@ def test_the_column_of_pictures_is_found_by_its_kind(tmp_path):
     assert list(named_pictures(Path(f"hf:{folder}"))) == [(f"{folder}/koala.png", encoded(0))]
 
 
+def test_a_row_without_a_picture_has_empty_bytes(tmp_path):
+    rows = [{"bytes": encoded(0), "path": None}, None]
+    folder = write_set(tmp_path / "set", "train", rows)
+    assert [data for _, data in named_pictures(Path(f"hf:{folder}"))] == [encoded(0), b""]
+
+
 def test_a_set_without_pictures(tmp_path):
     folder = tmp_path / "numbers"
     folder.mkdir()

@@ -24,6 +24,7 @@ from koalarize.lab.metrics.metrics import (
     Measured,
     article_ssim,
     colorfulness_abs,
+    inverse_ssim,
     picture_scores,
     ssim,
 )
@@ -139,6 +140,16 @@ def test_inverse_ssim_is_article_as():
     }
     assert scores["inverse-ssim"] > 0.01
     assert article_ssim(planes[0][..., 0], planes[1][..., 0]) == pytest.approx(a, abs=1e-6)
+
+
+def test_inverse_ssim_clips_what_a_network_answers():
+    """As the article clips it: ab outside -128..127 score like those at the bounds."""
+    lab = color.srgb_to_lab(photo(1, (24, 18)))
+    beyond, bound, real = lab.copy(), lab.copy(), Measured(photo(2, (24, 18)))
+    beyond[:12, :, 1:], bound[:12, :, 1:] = (300, -300), (127, -128)
+    pixels = photo(1, (24, 18))
+    found, expected = (inverse_ssim(Measured(pixels, each), real) for each in (beyond, bound))
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_too_small_for_inverse_ssim():

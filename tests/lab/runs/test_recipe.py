@@ -146,6 +146,8 @@ class TestRecipe:
             ("loss: {name: combinde}", r"did you mean `combined`"),
             ("loss: {alpha: -1}", r"`loss\.alpha` is -1\.0 but must be 0 or more"),
             ("loss: {gamma: .nan}", r"`loss\.gamma` is nan but must be 0 or more"),
+            ("loss: {uniform: 1.5}", r"`loss\.uniform` is 1\.5 but must be above 0 and at most 1"),
+            ("loss: {uniform: 0}", r"`loss\.uniform` is 0\.0 but must be above 0 and at most 1"),
             ("loss: {alpha: 0, beta: 0, gamma: 0}", "are all 0: give one of them a weight"),
             ("optimizer: {name: sgd}", r"`optimizer\.name` is 'sgd' but must be one of"),
             ("optimizer: {schedule: step}", r"`optimizer\.schedule` is 'step' but must be"),
@@ -296,6 +298,12 @@ class TestShrink:
         assert shrink(self.recipe(**long), limit=80_000).batch == 32
         assert shrink(self.recipe(steps=6000, segment=250), limit=1000).segment == 250
         assert shrink(self.recipe(**long | {"devices": 2}), limit=20).batch == 2
+
+    def test_a_recipe_of_few_pictures_keeps_its_batches(self):
+        few = self.recipe(data={"limit": 4}, batch=4, epochs=500)
+        assert shrink(few, limit=4).batch == 4
+        assert shrink(few, limit=64).batch == 4
+        assert shrink(few, limit=3).batch == 1
 
     def test_what_a_person_has_set_stays(self):
         recipe = self.recipe(batch=32, epochs=1, segment=2500)

@@ -66,7 +66,7 @@ def hub_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
     name = HubName.parse(source)
     rows, column = _rows(name, source)
     for number in range(len(rows)):
-        entry = cast("Mapping[str, Any]", rows[number])[column]
+        entry = cast("Mapping[str, Any]", rows[number])[column] or {}
         content, own = entry.get("bytes"), entry.get("path")
         if content is None and own is not None:
             content = _file(Path(own))

@@ -23,9 +23,9 @@ def squash_bilinear(image: Image.Image, side: int) -> Image.Image:
 def squash_area(image: Image.Image, side: int) -> Image.Image:
     """Return a picture as a square of ``side`` pixels, each the mean of the area that it covers.
 
-    What ``cv2.resize(..., interpolation=cv2.INTER_AREA)`` makes (the second article): pixels that an
-    area covers in part count in part. As there, a picture of which a side is shorter than ``side``
-    is brought to the square bilinearly, with weights between pixels that the areas' edges give.
+    What ``cv2.resize(..., interpolation=cv2.INTER_AREA)`` makes (the second article): pixels that
+    an area covers in part count in part. As there, a picture of which a side is shorter than
+    ``side`` is brought to the square bilinearly, by weights that the areas' edges give.
     """
     pixels = np.asarray(image).astype(np.float32)
     enlarges = min(image.size) < side
@@ -52,7 +52,7 @@ def _means(rows: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
 
 
 def _between(rows: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
-    """Return (side, ...) of (n, ...), each between two rows as OpenCV's enlarging by area has it."""
+    """Return (side, ...) of (n, ...), each between two rows as OpenCV enlarges by area."""
     number = len(rows)
     place = np.arange(side)
     upper = place * number // side

@@ -231,8 +231,12 @@ def _ab_ssim(made: Measured, real: Measured, metrics: Collection[str]) -> dict[s
 
 
 def unit_plane(picture: Measured, channel: int) -> Float32:
-    """Return a (channel 1) or b (2) of a picture (H, W), from -128..127 to 0..1."""
-    return (picture.lab[..., channel] + np.float32(_AB_OFFSET)) / np.float32(_AB_RANGE)
+    """Return a (channel 1) or b (2) of a picture (H, W), from -128..127 to 0..1.
+
+    What lies outside, as a network may answer, is clipped, as the first article does.
+    """
+    plane = (picture.lab[..., channel] + np.float32(_AB_OFFSET)) / np.float32(_AB_RANGE)
+    return np.clip(plane, 0, 1)
 
 
 def _psnr(colored: npt.NDArray[np.generic], original: npt.NDArray[np.generic]) -> float:

@@ -27,8 +27,8 @@ _CHANNELS = (1, 64, 128, 256, 256, 128, 64, 2)
 class CNNConfig(InitConfig):
     """Size and beginning of the network; the defaults are the article's but for ``init``.
 
-    The article begins with ``init: constant`` and ``init_value: 0``, from which no convolution's
-    weight ever learns: see ``lab.networks.init.initialise``.
+    The article's code begins with ``init: constant`` and ``init_value: 0``, from which no
+    convolution's weight ever learns: see ``lab.networks.init.initialise``.
 
     Attributes:
         width: side of the square pictures that the network takes, pixels.

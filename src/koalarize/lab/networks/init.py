@@ -53,10 +53,11 @@ class InitConfig:
 def initialise(network: nn.Module, config: InitConfig) -> None:
     """Set a network's weights as ``config`` says, in place.
 
-    The second article begins its convolutions with the constant 0 and leaves the linear layers as
-    torch begins them. Then every convolution's output is 0, and no gradient reaches a convolution's
-    weight: only the bias of the last one and the linear layers learn, which see the same whatever
-    the picture shows, so the network answers every picture alike. Another constant keeps all
+    The second article's code begins its convolutions with the constant 0 and leaves the linear
+    layers as torch begins them; its text says that this is not used. Then every convolution's
+    output is 0, and no gradient reaches a convolution's weight: only the bias of the last one and
+    the linear layers learn, which see the same whatever the picture shows, so the network answers
+    every picture alike. Another constant keeps all
     channels of a layer equal, as nothing tells them apart. Both are here to show that; to train,
     leave the default.
 

@@ -1,6 +1,6 @@
 """The course of a run as a table: ``history.csv``, one row a segment, to draw loss curves from.
 
-Not here: TensorBoard, where every step's loss stands; the drawing of plots.
+Not here: TensorBoard, where the loss of every twentieth step stands; the drawing of plots.
 A resumed run drops the rows after the state it resumes from, so that no step occurs twice.
 """
 

@@ -34,7 +34,8 @@ def shrink(
             follow, crops to multiples of the network's stride. The width of ``cnn`` follows too.
         limit: at most this many pictures to learn from, and no more to validate with; at most a
             quarter as many are held out of them. Batches and segments shrink with them, so that
-            there is a curve to see: an epoch has at least eight steps, the run ten segments.
+            there is a curve to see: an epoch has at least eight steps, the run ten segments. A
+            recipe of no more pictures than that keeps its batches.
         given: keys of the recipe that a person has set for this run; `batch` and `segment` stay as
             they are if they are among them.
 
@@ -80,10 +81,11 @@ def _with_fewer_pictures(recipe: Recipe, limit: int, given: Collection[str]) -> 
         split = min(data.validation.split, max(1, limit // 4))
         data = dataclasses.replace(data, validation=SplitOptions(split))
     world = recipe.devices * recipe.nodes
-    batch = max(1, min(recipe.batch, limit // _STEPS_OF_AN_EPOCH) // world) * world
-    recipe = dataclasses.replace(
-        recipe, data=data, batch=recipe.batch if "batch" in given else batch
-    )
+    fewer = recipe.data.limit is None or limit < recipe.data.limit
+    batch = recipe.batch
+    if fewer and "batch" not in given:
+        batch = max(1, min(batch, limit // _STEPS_OF_AN_EPOCH) // world) * world
+    recipe = dataclasses.replace(recipe, data=data, batch=batch)
     if "segment" in given:
         return recipe
     steps = recipe.steps
