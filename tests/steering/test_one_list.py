@@ -12,6 +12,7 @@ from fakes import ClassifyingEngine
 from koalarize.cli import main
 from koalarize.cli.steering_options import option_names
 from koalarize.colorizer.colorizer import Colored, Colorizer
+from koalarize.colorizer.reference import palette_from_photo
 from koalarize.errors import OptionError
 from koalarize.photo.photo import Photo
 from koalarize.steering.crop import Crop
@@ -162,3 +163,17 @@ def test_a_session_refuses_what_steering_refuses(steering):
     text = f'{{"format": "koalarize-session-1", "photo": {photo}, "weights": null, '
     with pytest.raises(OptionError, match=r"`steering\."):
         Session.loads(text + f'"steering": {steering}}}')
+
+
+def test_the_published_palette_is_ours():
+    """Each colour of a palette that we make is of the kind and length that the schema states."""
+    palette = palette_from_photo(Photo.read(np.full((8, 8, 3), (250, 90, 0), np.uint8)))
+    published = SteeringAsked.model_json_schema()["properties"]["reference"]["anyOf"][0]
+    bands = published["properties"]["bands"]
+    one = bands["items"]["items"]
+    facts = palette.to_json()
+    assert set(facts) == set(published["properties"])
+    assert bands["minItems"] == len(facts["bands"]) == bands["maxItems"]
+    for color in (color for band in facts["bands"] for color in band):
+        assert one["minItems"] <= len(color) <= one["maxItems"]
+    assert one["items"] == {"type": "number"}

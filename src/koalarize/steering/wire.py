@@ -43,7 +43,7 @@ _KINDS = {
     "list": "a list",
     "model": "an object",
 }
-_PAIR_SCHEMA = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+_COLOR_SCHEMA = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 3}
 _PALETTE_SCHEMA = {
     "title": "Palette",
     "description": "The palette of a reference picture, as `POST /references` gives it.",
@@ -53,11 +53,12 @@ _PALETTE_SCHEMA = {
         "name": {"type": "string"},
         "sha256": {"type": "string"},
         "bands": {
-            "description": "Pairs of an ab bin and its weight: in the dark, middle, light tones.",
+            "description": "Of the dark, the middle and the light tones: colours as a*, b* and a "
+            "weight, a whole number. Pairs of an ab bin and its weight, of 0.3, are read too.",
             "type": "array",
             "items": {
                 "type": "array",
-                "items": _PAIR_SCHEMA,
+                "items": _COLOR_SCHEMA,
                 "minItems": 1,
                 "maxItems": 1000,
             },
