@@ -13,7 +13,7 @@
 ARG BASE=python:3.12-slim-bookworm@sha256:782412e85d0f0984994c290652577d4018aff08145c85b262bb63dc0c7522254
 
 FROM ${BASE} AS build
-# For the arithmetic of a pixel; without a compiler NumPy does it, in three times the time.
+# For the arithmetic of a pixel; without a compiler NumPy does it, in some five times the time.
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
 WORKDIR /source
 COPY docker ./docker

@@ -51,9 +51,9 @@ class Colored:
     """A coloured picture.
 
     Attributes:
-        photo: the coloured pixels, with everything worth keeping of the original. Those of a large
-            PNG or TIFF file (``several.IN_STRIPS``) are only made as they are written: these are
-            its own.
+        photo: the coloured pixels, with everything worth keeping of the original. Where
+            ``several.in_strips`` holds (large PNG and TIFF files, JPEG files from one megapixel on)
+            they are only made as they are written: these are its own.
         had_colors: whether the picture clearly had colours of its own, which new ones replaced.
         path: of the file that was written, if one was.
         notes: what of the original is not in the result, a phrase each.
