@@ -17,7 +17,9 @@ from fakes import Reddener
 from koalarize.batch.find import Search
 from koalarize.batch.run import BatchOptions, colorize_many
 from koalarize.photo.files import sweep_parts
+from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import read_mark
+from koalarize.steering.steering import Steering
 
 SCRIPT = """
 import sys, threading, os, signal
@@ -25,9 +27,11 @@ sys.path[:0] = {paths!r}
 from fakes import Reddener
 from koalarize.batch.find import Search
 from koalarize.batch.run import BatchOptions, colorize_many
+from koalarize.steering.steering import Steering
 options = BatchOptions(output={out!r}, workers=2)
 sys.stdout.write("ready\\n"); sys.stdout.flush()
-for outcome in colorize_many(Reddener(), Search([{box!r}]), options=options):
+steering = Steering(mark={mark!r})
+for outcome in colorize_many(Reddener(), Search([{box!r}]), steering, options):
     sys.stdout.write(outcome.status + "\\n"); sys.stdout.flush()
 """
 
@@ -43,7 +47,16 @@ def killed_after(script: str, seconds: float) -> bool:
     return running
 
 
-def go_through(tmp_path: Path, kills: int, pictures: int) -> None:
+def check_whole(path: Path, *, mark: bool) -> None:
+    if mark:
+        found = read_mark(path)
+        assert found is not None, f"{path} is not whole"
+        assert found.untouched
+    else:
+        Photo.read(path)
+
+
+def go_through(tmp_path: Path, kills: int, pictures: int, *, mark: bool) -> None:
     box, out = tmp_path / "box", tmp_path / "out"
     box.mkdir()
     rng = np.random.default_rng(0)
@@ -53,19 +66,19 @@ def go_through(tmp_path: Path, kills: int, pictures: int) -> None:
         paths=[str(Path(__file__).parent), *sys.path],
         out=out,
         box=str(box),
+        mark=mark,
     ).replace("PosixPath(", "__import__('pathlib').Path(")
     stamps: dict[str, int] = {}
-    for number in range(kills):
+    for _ in range(kills):
         killed_after(script, rng.uniform(0, 0.4))
         for path in out.glob("*.png"):
-            mark = read_mark(path)
-            assert mark is not None, f"{path} is not whole after kill {number}"
-            assert mark.untouched
+            check_whole(path, mark=mark)
             stamp = stamps.setdefault(path.name, path.stat().st_mtime_ns)
             assert path.stat().st_mtime_ns == stamp, f"{path} was made twice"
     red = Reddener()
     options = BatchOptions(output=out, workers=2)
-    last = list(colorize_many(red, Search([box]), options=options))  # type: ignore[arg-type]
+    steering = Steering(mark=mark)
+    last = list(colorize_many(red, Search([box]), steering, options))  # type: ignore[arg-type]
     assert {outcome.status for outcome in last} <= {"colored", "skipped"}
     assert len(red.made) == pictures - len(stamps)
     assert len(list(out.glob("*.color.png"))) == pictures
@@ -73,16 +86,18 @@ def go_through(tmp_path: Path, kills: int, pictures: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there, parts go by their age")
-def test_a_few_kills(tmp_path: Path):
-    go_through(tmp_path, kills=4, pictures=60)
+@pytest.mark.parametrize("mark", [True, False])
+def test_a_few_kills(tmp_path: Path, mark: bool):
+    go_through(tmp_path, kills=4, pictures=60, mark=mark)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there, parts go by their age")
-def test_many_kills(tmp_path: Path):
+@pytest.mark.parametrize("mark", [True, False])
+def test_many_kills(tmp_path: Path, mark: bool):
     """KOALARIZE_KILLS=100 is two minutes long, and passed on 2026-11-29."""
     kills = int(os.environ.get("KOALARIZE_KILLS", "8"))
-    go_through(tmp_path, kills=kills, pictures=5 * kills)
+    go_through(tmp_path, kills=kills, pictures=5 * kills, mark=mark)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there, parts go by their age")

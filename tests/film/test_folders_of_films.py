@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -235,6 +236,41 @@ def test_a_killed_run_goes_on_within_its_film(tmp_path, monkeypatch):
     assert done[0] > 12  # what had been made was not made again
     fp.assert_same_film(outcome.output, tmp_path / "whole" / "film.color.mp4")
     assert color(tmp_path / "b", out, None)[0].status == "skipped"
+
+
+def test_a_film_that_was_not_noted_any_more_is_known(tmp_path, monkeypatch):
+    """The process ends between the film's name and its note."""
+    (tmp_path / "box").mkdir()
+    fp.write(tmp_path / "box" / "film.mp4", fp.moved(6))
+
+    def never(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as ending, pytest.raises(KeyboardInterrupt):
+        ending.setattr("koalarize.batch.films._note", never)
+        color(tmp_path / "box", tmp_path / "out", lambda *_: None)
+    assert (tmp_path / "out" / "film.color.mp4").exists()
+    for _ in range(2):
+        (outcome,) = color(tmp_path / "box", tmp_path / "out", None)
+        assert (outcome.status, outcome.reason) == ("skipped", "already coloured")
+
+
+@pytest.mark.parametrize("ending", [OSError, KeyboardInterrupt])
+def test_a_film_of_a_person_is_kept_after_a_run_that_made_none(tmp_path, monkeypatch, ending):
+    (tmp_path / "box").mkdir()
+    fp.write(tmp_path / "box" / "film.mp4", fp.moved(6))
+
+    def end(*_, **__):
+        raise ending("stopped")
+
+    with monkeypatch.context() as stopped, contextlib.suppress(KeyboardInterrupt):
+        stopped.setattr("koalarize.film.film.write_film", end)
+        color(tmp_path / "box", tmp_path / "out", lambda *_: None)
+    own = tmp_path / "out" / "film.color.mp4"
+    own.write_bytes(b"mine")
+    (outcome,) = color(tmp_path / "box", tmp_path / "out", None)
+    assert (outcome.status, outcome.reason) == ("failed", "not ours")
+    assert own.read_bytes() == b"mine"
 
 
 def test_a_watch_takes_films_that_arrive(box, monkeypatch):

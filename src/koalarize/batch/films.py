@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from koalarize.batch.forecast import Forecast
 from koalarize.batch.journal import Made, Stamp
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.run import closing, failed_at
+from koalarize.batch.stage import keep_times
 from koalarize.batch.standing import Judge, journal_name
 from koalarize.errors import OptionError
 from koalarize.film.options import FilmOptions
@@ -139,13 +139,18 @@ def _made(
     options: BatchOptions,
     work: FilmWork,
 ) -> Outcome:
-    """Make a film; the journal knows of it before and after, whenever the process ends."""
+    """Make a film; the journal knows its bytes before they get their name, and afterwards."""
     from koalarize.film.film import color_film
 
     start = time.perf_counter()
     try:
         of = Stamp.of(task.source, hashed=True)
-        _note(judge, task, of, None, 0.0)
+
+        def whole(path: Path) -> None:
+            keep_times(task, path, options)
+            if judge is not None:
+                judge.announce(task.source, task.target, of, Stamp.of(path))
+
         task.target.parent.mkdir(parents=True, exist_ok=True)
         result = color_film(
             colorizer,
@@ -155,10 +160,8 @@ def _made(
             work.options,
             overwrite=task.overwrite,
             progress=lambda at: work.progress(task.source, at),
+            whole=whole,
         )
-        if options.keep_times:
-            facts = task.source.stat()
-            os.utime(result.path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
         seconds = time.perf_counter() - start
         # First as it stands: to hash hours of film takes time, in which a process may be killed.
         for hashed in (False, True):
@@ -198,16 +201,13 @@ def _listed(spans: Sequence[str]) -> str:
     return ", ".join(spans[:most]) + more
 
 
-def _note(judge: Judge | None, task: Task, of: Stamp, result: Stamp | None, seconds: float) -> None:
-    """Note a film in its journal, on the disk."""
+def _note(judge: Judge | None, task: Task, of: Stamp, result: Stamp, seconds: float) -> None:
+    """Note a finished film in its journal, on the disk."""
     if judge is None or judge.journal is None:
         return
     made = Made(journal_name(task.source), judge.settings, of, result, seconds)
-    if result is None:
-        judge.journal.begin(task.target, made)
-    else:
-        judge.journal.finish(task.target, made)
-        judge.journal.commit()
+    judge.journal.finish(task.target, made)
+    judge.journal.commit()
 
 
 def _noted(judge: Judge | None, outcome: Outcome) -> Outcome:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from koalarize.errors import OutputError
 from koalarize.film.names import FILM_RESULTS
@@ -20,10 +22,12 @@ __all__ = ["JOURNAL", "Journal", "Made", "Stamp"]
 
 #: Its name in the folder of the results.
 JOURNAL = ".koalarize.sqlite"
-_TABLES = """
-CREATE TABLE IF NOT EXISTS results (
+_COLUMNS = """
     target TEXT PRIMARY KEY, source TEXT NOT NULL, source_size INTEGER, source_time INTEGER,
-    source_hash TEXT, settings TEXT NOT NULL, size INTEGER, time INTEGER, hash TEXT, seconds REAL);
+    source_hash TEXT, settings TEXT NOT NULL, size INTEGER, time INTEGER, hash TEXT, seconds REAL"""
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS results ({_COLUMNS});
+CREATE TABLE IF NOT EXISTS announced ({_COLUMNS});
 CREATE TABLE IF NOT EXISTS failures (source TEXT PRIMARY KEY, reason TEXT, error TEXT);
 """
 #: Of a result: that it is a film.
@@ -69,19 +73,19 @@ class Made:
         source: the picture's path.
         settings: what was asked, of which model, as text.
         of: the picture's stamp.
-        result: the result's stamp; None for one that was begun and never counted.
+        result: the result's stamp.
         seconds: that it took.
     """
 
     source: str
     settings: str
     of: Stamp
-    result: Stamp | None = None
+    result: Stamp
     seconds: float = 0.0
 
 
 class Journal:
-    """What one folder's results were made of; for one thread."""
+    """What one folder's results were made of; safe to call from several threads."""
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         """Open a journal; it is made where there is none.
@@ -111,35 +115,39 @@ class Journal:
                 f"the journal `{path}` cannot be opened ({error}): name another with --journal"
             ) from error
         self._readonly = readonly
+        self._lock = threading.RLock()
         self._committed = time.monotonic()
 
     def made(self, target: Path) -> Made | None:
-        """Return what is known of a result."""
-        row = self._do(
-            "SELECT source, settings, source_size, source_time, source_hash, size, time, hash, "
-            "seconds FROM results WHERE target = ?",
-            (self._key(target),),
-        ).fetchone()
-        if row is None:
+        """Return what is known of a result that was finished."""
+        return self._row("results", target)
+
+    def announced(self, target: Path) -> Made | None:
+        """Return what is known of a result that was announced, and never noted as finished."""
+        named = "SELECT 1 FROM sqlite_master WHERE name = 'announced'"
+        if self._readonly and not self._do(named):  # of an earlier version, and not to be changed
             return None
-        result = None if row[5] is None else Stamp(*row[5:8])
-        return Made(row[0], row[1], Stamp(*row[2:5]), result, row[8] or 0.0)
+        return self._row("announced", target)
 
     def failed(self, source: str) -> bool:
         """Tell whether a picture failed when it was last tried."""
-        query = "SELECT 1 FROM failures WHERE source = ?"
-        return self._do(query, (source,)).fetchone() is not None
+        return bool(self._do("SELECT 1 FROM failures WHERE source = ?", (source,)))
 
-    def begin(self, target: Path, made: Made) -> None:
-        """Note, durably, that a result without a mark is being made."""
-        self._put(target, made)
+    def announce(self, target: Path, made: Made) -> None:
+        """Note, durably, the bytes that are about to get a result's name.
+
+        A run that is killed before it notes them as finished is then told from a person who has put
+        a file there. What is known of an earlier result stays until ``finish``.
+        """
+        self._put("announced", target, made)
         self.commit()
 
     def finish(self, target: Path, made: Made) -> None:
         """Note a result that is whole and on the disk."""
         if self._readonly:
             return
-        self._put(target, made)
+        self._put("results", target, made)
+        self._do("DELETE FROM announced WHERE target = ?", (self._key(target),))
         self._do("DELETE FROM failures WHERE source = ?", (made.source,))
         self._commit_now_and_then()
 
@@ -153,17 +161,18 @@ class Journal:
 
     def rates(self, *, films: bool = False) -> tuple[float, float] | None:
         """Return seconds, and bytes of results, for each byte of pictures, or of films, so far."""
-        row = self._do(
+        (row,) = self._do(
             "SELECT sum(seconds), sum(size), sum(source_size) FROM results "
             f"WHERE seconds > 0 AND ({_IS_FILM}) = ?",
             (films,),
-        ).fetchone()
+        )
         return (row[0] / row[2], row[1] / row[2]) if row[2] else None
 
     def commit(self) -> None:
         """Bring all to the disk."""
         try:
-            self._database.commit()
+            with self._lock:
+                self._database.commit()
         except sqlite3.Error as error:
             raise self._trouble(error) from error
         self._committed = time.monotonic()
@@ -176,9 +185,21 @@ class Journal:
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 
-    def _do(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+    def _row(self, table: str, target: Path) -> Made | None:
+        rows = self._do(
+            "SELECT source, settings, source_size, source_time, source_hash, size, time, hash, "
+            f"seconds FROM {table} WHERE target = ?",
+            (self._key(target),),
+        )
+        if not rows or rows[0][5] is None:  # earlier versions noted what they began without bytes
+            return None
+        row = rows[0]
+        return Made(row[0], row[1], Stamp(*row[2:5]), Stamp(*row[5:8]), row[8] or 0.0)
+
+    def _do(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         try:
-            return self._database.execute(query, values)
+            with self._lock:
+                return self._database.execute(query, values).fetchall()
         except (sqlite3.Error, UnicodeError) as error:  # a damaged one holds any bytes
             raise self._trouble(error) from error
 
@@ -187,15 +208,15 @@ class Journal:
             f"the journal `{self._path}` cannot be used ({error}): name another with --journal"
         )
 
-    def _put(self, target: Path, made: Made) -> None:
+    def _put(self, table: str, target: Path, made: Made) -> None:
         result = made.result
         row = (
             *(self._key(target), made.source, made.of.size, made.of.time, made.of.hash),
             made.settings,
-            *((result.size, result.time, result.hash) if result else (None, None, None)),
+            *(result.size, result.time, result.hash),
             made.seconds,
         )
-        self._do("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._do(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def _commit_now_and_then(self) -> None:
         if time.monotonic() - self._committed > _EVERY_SECONDS:

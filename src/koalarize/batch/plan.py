@@ -15,6 +15,7 @@ from koalarize.batch.find import Job, is_ours, reason_of
 from koalarize.batch.journal import JOURNAL, Journal, Stamp
 from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
 from koalarize.batch.spill import Claims, Seen
+from koalarize.batch.stage import sweep_stages
 from koalarize.batch.standing import REFUSALS, Judge, Standing, journal_name
 from koalarize.color import thread_count
 from koalarize.errors import FilmError, OptionError, OutputError
@@ -216,6 +217,7 @@ class Planner:
                 return Outcome(job.source, None, "skipped", reason="did not fail before")
         if not self._plan_only and self._swept.add(str(first.parent)):
             sweep_parts(first.parent)
+            sweep_stages(first.parent)
         if job.target is not None:
             return self._named(job, job.target)
         try:

@@ -7,7 +7,6 @@ Stands above the Colorizer, which is its only way to a coloured picture.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -20,8 +19,9 @@ from typing import TYPE_CHECKING
 
 from koalarize.batch.compare import compare_path, write_comparison
 from koalarize.batch.find import Job, reason_of
-from koalarize.batch.journal import Journal, Made, Stamp
+from koalarize.batch.journal import Made, Stamp
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
+from koalarize.batch.stage import Stage, keep_times
 from koalarize.batch.standing import Judge, journal_name
 from koalarize.colorizer.colorizer import Making
 from koalarize.errors import FilmError, KoalarizeError, OptionError, OutputError, PhotoError
@@ -86,9 +86,10 @@ def colorize_many(
     first = list(islice(coming, 2))
     with closing(planner):
         if len(first) == 1:  # no pool: an interrupt then reaches the work at once
-            for judge, decided in _decisions(planner, first, steering):
-                done = run_task(color, decided, options) if isinstance(decided, Task) else decided
-                yield _noted(judge, done)
+            for judge, decided, announcing in _decisions(planner, first, steering):
+                if isinstance(decided, Task):
+                    decided = run_task(color, decided, options, announcing)
+                yield _noted(judge, decided)
             return
         workers = planner.workers
         pool = ThreadPoolExecutor(workers, thread_name_prefix="koalarize")
@@ -165,28 +166,21 @@ def closing(planner: Planner) -> Generator[None]:
             journal.close()
 
 
-def _decisions(
-    planner: Planner, jobs: Iterable[Job], steering: Steering
-) -> Iterator[tuple[Judge | None, Task | Outcome]]:
-    """Decide job by job; what will bear no mark is noted before it is made."""
+#: Who judged a job, what is decided, and who announces the result, if its journal alone knows it.
+_Decision = tuple[Judge | None, Task | Outcome, Judge | None]
+
+
+def _decisions(planner: Planner, jobs: Iterable[Job], steering: Steering) -> Iterator[_Decision]:
+    """Decide job by job; what will bear no mark is to be announced."""
     for job in jobs:
         decided = planner.decide(job)
         if decided is None:
             continue
-        judge = planner.known(job)
-        if isinstance(decided, Task) and judge is not None:
+        judge, announcing = planner.known(job), None
+        if isinstance(decided, Task) and judge is not None and judge.journal is not None:
             marked = steering.mark and holds_mark(decided.target)
-            if judge.journal is not None and not marked:
-                _begin(judge, judge.journal, decided)
-        yield judge, decided
-
-
-def _begin(judge: Judge, journal: Journal, task: Task) -> None:
-    try:
-        made = Made(journal_name(task.source), judge.settings, Stamp.of(task.source))
-        journal.begin(task.target, made)
-    except OSError:  # colouring will say so
-        pass
+            announcing = None if marked else judge
+        yield judge, decided, announcing
 
 
 class _Work:
@@ -201,12 +195,11 @@ class _Work:
         self._pool, self._color, self._options = pool, color, options
         self._pending: deque[tuple[Judge | None, Outcome | Future[Outcome]]] = deque()
 
-    def in_order(
-        self, decisions: Iterator[tuple[Judge | None, Task | Outcome]], window: int
-    ) -> Generator[Outcome]:
-        for judge, decided in decisions:
+    def in_order(self, decisions: Iterator[_Decision], window: int) -> Generator[Outcome]:
+        for judge, decided, announcing in decisions:
             if isinstance(decided, Task):
-                future = self._pool.submit(run_task, self._color, decided, self._options)
+                asked = (self._color, decided, self._options, announcing)
+                future = self._pool.submit(run_task, *asked)
                 self._pending.append((judge, future))
             else:
                 self._pending.append((judge, decided))
@@ -239,13 +232,19 @@ def _noted(judge: Judge | None, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def run_task(color: Callable[[Task], Colored], task: Task, options: BatchOptions) -> Outcome:
+def run_task(
+    color: Callable[[Task], Colored],
+    task: Task,
+    options: BatchOptions,
+    announcing: Judge | None = None,
+) -> Outcome:
     """Colour one picture; whatever goes wrong with it is told by the outcome.
 
     Args:
         color: from ``coloring``.
         task: the picture, and where its result goes.
         options: what is asked of files.
+        announcing: has the journal that must know the result's bytes before they get their name.
 
     Raises:
         OptionError: if an option is wrong, which no other picture would change.
@@ -257,12 +256,11 @@ def run_task(color: Callable[[Task], Colored], task: Task, options: BatchOptions
         if task.ours:
             task.target.parent.mkdir(parents=True, exist_ok=True)
         of = Stamp.of(task.source, hashed=True) if task.source.is_file() else None
-        colored = color(task)
+        stage = None if announcing is None else Stage(announcing, task, options)
+        colored = color(task) if stage is None else stage.colored(color, of)
         if options.compare:
             write_comparison(colored.written, compare_path(task.target))
-        if options.keep_times:
-            facts = task.source.stat()
-            os.utime(colored.written, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        keep_times(task, colored.written, options)
     except OptionError:
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is, the other pictures go on

@@ -76,18 +76,42 @@ class Judge:
         """
         if not os.path.lexists(target):
             return Standing.FREE
-        made = None if self.journal is None else self.journal.made(target)
+        made = self._known(target)
         found = self._marked(source, target) if made is None else self._made(source, target, made)
         if found in (Standing.DONE, Standing.EARLIER) and self.compare:
             return found if compare_path(target).exists() else Standing.SETTINGS
         return found
 
+    def announce(self, source: Path, target: Path, of: Stamp, result: Stamp) -> None:
+        """Note in the journal, durably, the bytes that are about to get a result's name.
+
+        Args:
+            source: the picture.
+            target: the result.
+            of: the picture's stamp.
+            result: that of the bytes, as they will stand under the name.
+
+        Raises:
+            OutputError: if the journal cannot be used.
+        """
+        if self.journal is not None:
+            made = Made(journal_name(source), self.settings, of, result)
+            self.journal.announce(target, made)
+
+    def _known(self, target: Path) -> Made | None:
+        """Return what the journal knows of a result, of one too that a killed run has announced."""
+        if self.journal is None:
+            return None
+        made = self.journal.announced(target)
+        if made is not None and made.result.fits(target):
+            self.journal.finish(target, made)
+            return made
+        return self.journal.made(target)
+
     def _made(self, source: Path, target: Path, made: Made) -> Standing:
         same = made.of.fits(source)
         if made.source != journal_name(source) and not same:
             return Standing.OTHER
-        if made.result is None:  # begun, then the machine or the process stopped
-            return Standing.SETTINGS
         if not made.result.fits(target):
             return Standing.TOUCHED
         if not same:

@@ -125,6 +125,7 @@ def color_film(
     *,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    whole: Callable[[Path], None] | None = None,
 ) -> FilmResult:
     """Colour a film into another file.
 
@@ -139,6 +140,7 @@ def color_film(
         options: how the film is made.
         overwrite: replace ``target`` if it exists.
         progress: called now and then.
+        whole: called with the whole file once, before it gets its name.
 
     Raises:
         FilmError: if the film cannot be read.
@@ -170,6 +172,7 @@ def color_film(
             end=made.end,
             made=colorizer.provenance(steering) if steering.mark else None,
             overwrite=overwrite,
+            whole=whole,
         )
         if listed is None:
             store.remove()

@@ -6,7 +6,7 @@ Not here: how the pictures are coded (``film.encode``). The file appears whole o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -73,6 +73,7 @@ def write_film(
     end: int,
     made: Provenance | None = None,
     overwrite: bool = False,
+    whole: Callable[[Path], None] | None = None,
 ) -> tuple[str, ...]:
     """Write a film's file of its parts and the film's other streams.
 
@@ -86,6 +87,7 @@ def write_film(
         end: when the last frame ends, ticks of the film's time base.
         made: what made its colours, for the mark; None leaves that out.
         overwrite: replace a file that is there.
+        whole: called with the whole file once, before it gets its name.
 
     Returns:
         Streams that could not be held after all, a phrase each.
@@ -108,6 +110,8 @@ def write_film(
                 _write(temporary, target, store, parts, coding, around)
             if target.exists() and not overwrite:
                 raise OutputError(f"`{target}` has appeared meanwhile: choose another name.")
+            if whole is not None:
+                whole(temporary)
             put_in_place(temporary, target)  # the parts are thrown away after it
         finally:
             temporary.unlink(missing_ok=True)

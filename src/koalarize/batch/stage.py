@@ -1,0 +1,127 @@
+"""Results without a mark are made in a folder of their own, and noted before they get their names.
+
+Not here: which results they are (``run``), what follows from the note (``standing``). A run that is
+killed leaves a result that the journal knows by its bytes, or none: what else stands under the name
+is a person's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from koalarize.batch.journal import Stamp
+from koalarize.batch.standing import Judge
+from koalarize.errors import OutputError
+from koalarize.photo.files import advice, check_output, put_in_place
+
+if TYPE_CHECKING:
+    from koalarize.batch.plan import BatchOptions, Task
+    from koalarize.colorizer.colorizer import Colored
+
+__all__ = ["Stage", "keep_times", "sweep_stages"]
+
+_BEGIN, _END = ".koalarize-", ".parts"
+_STALE_SECONDS = 86400.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a result is made that only its journal can know.
+
+    Attributes:
+        judge: has the journal.
+        task: the picture, and where its result goes.
+        options: what is asked of files.
+    """
+
+    judge: Judge
+    task: Task
+    options: BatchOptions
+
+    def colored(self, color: Callable[[Task], Colored], of: Stamp | None) -> Colored:
+        """Colour the picture, note the result's bytes durably, give them their name.
+
+        Args:
+            color: from ``run.coloring``.
+            of: the picture's stamp, if it is a file.
+
+        Raises:
+            PhotoError: if the picture cannot be read.
+            OutputError: if the result cannot be written, or something stands there that may not be
+                replaced; if the journal cannot be used.
+        """
+        task = self.task
+        self._check()
+        with self._folder() as folder:
+            place = folder / task.target.name
+            try:
+                made = color(dataclasses.replace(task, target=place, overwrite=True))
+            except OutputError as error:
+                raise OutputError(str(error).replace(str(place), str(task.target))) from error
+            keep_times(task, place, self.options)
+            if of is not None:
+                result = Stamp.of(place, hashed=True)
+                self.judge.announce(task.source, task.target, of, result)
+            self._check()  # it may have appeared
+            with self._writing():
+                put_in_place(place, task.target)
+        return dataclasses.replace(made, path=task.target)
+
+    def _check(self) -> None:
+        task = self.task
+        check_output(task.target, source=task.source, overwrite=task.overwrite)
+
+    @contextlib.contextmanager
+    def _folder(self) -> Generator[Path]:
+        """Make a folder beside the result; one name, so that a killed run leaves no others."""
+        target = self.task.target
+        name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+        folder = target.with_name(f"{_BEGIN}{name}{_END}")
+        try:
+            with self._writing():
+                folder.mkdir(exist_ok=True)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Generator[None]:
+        """Raise the error of a result that cannot be written."""
+        target = self.task.target
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(
+                f"`{target}` cannot be written ({error.strerror or error}): "
+                f"{advice(target, error.errno)}."
+            ) from error
+
+
+def keep_times(task: Task, path: Path, options: BatchOptions) -> None:
+    """Give a result the times of its picture, if that is asked for.
+
+    Raises:
+        OSError: if that cannot be done.
+    """
+    if options.keep_times:
+        facts = task.source.stat()
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def sweep_stages(folder: Path) -> None:
+    """Remove what killed runs have left in a folder for more than a day."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if not (entry.name.startswith(_BEGIN) and entry.name.endswith(_END)):
+                continue
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_SECONDS:
+                shutil.rmtree(entry.path, ignore_errors=True)
