@@ -13,7 +13,7 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from pages import (
     IN_A_BROWSER,
@@ -70,6 +70,36 @@ def test_a_reload_loses_nothing(visit: Visit) -> None:
     assert page.locator("#vividness").input_value() == "1.5"
     page.click("#undo")
     assert page.locator("#vividness").input_value() == "1"
+    page.click("#undo")
+    expect(page.locator(".hint")).to_have_count(0)
+
+
+def test_a_photo_that_comes_before_what_was_kept_loses_none_of_it(visit: Visit) -> None:
+    page = visit.page
+    open_hint(page)
+    name_colour(page, "bordeaux")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(800)
+    held: list[Route] = []  # as long as the service loads its network
+    page.route("**/api/v1/models", lambda route: held.append(route))
+    page.reload()
+    page.wait_for_selector(".example")
+    drop(page, ("opa.png", picture(500, 400, "PNG")))
+    wait_for_colour(page)
+    for route in held:
+        route.continue_()
+    page.unroute("**/api/v1/models")
+    tiles = page.locator("#film .tile:not(.add)")
+    expect(tiles).to_have_count(2)
+    expect(page.locator("#photo-title")).to_contain_text("opa.png")
+    page.wait_for_timeout(800)
+    page.reload()
+    wait_for_colour(page)
+    expect(tiles).to_have_count(2)
+    expect(page.locator("#photo-title")).to_contain_text("opa.png")
+    tiles.nth(1).click()
+    expect(page.locator("#photo-title")).to_contain_text("oma.png")
+    expect(page.locator(".hint")).to_have_count(1)
     page.click("#undo")
     expect(page.locator(".hint")).to_have_count(0)
 

@@ -37,7 +37,7 @@ export class Keeping {
       this.#recent = found
         .filter(({ closed }) => closed)
         .sort((one, other) => other.closed - one.closed);
-      if (works.length && !this.studio.photos.length) this.studio.restore(works);
+      this.studio.restore(works); // always: what the page does not show is not kept any longer
       this.#files = new Set(found.map(({ key }) => key));
     } catch {
       return; // a private window may have no database; the page works without

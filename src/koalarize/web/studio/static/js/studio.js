@@ -66,7 +66,10 @@ export class Studio extends EventTarget {
     return this.#place(photos);
   }
 
-  /** Put back photos whose work was kept: [{key, file, name, edit, past, unsaved, active}]. */
+  /**
+   * Put back photos whose work was kept: [{key, file, name, edit, past, unsaved, active}]. They come
+   * after those that are here already; a photo on the table stays there.
+   */
   restore(works) {
     const photos = works.map((work) => {
       const photo = new Photo(work.file, work.name);
@@ -74,11 +77,12 @@ export class Studio extends EventTarget {
       photo.resume(work);
       return photo;
     });
-    const active = works.findIndex((work) => work.active);
-    this.#place(photos, photos[Math.max(0, active)]);
+    const last = works.findIndex((work) => work.active);
+    this.#place(photos, this.active ?? photos[Math.max(0, last)]);
   }
 
   #place(added, first = added[0]) {
+    if (!added.length) return added;
     for (const photo of added) {
       photo.addEventListener(
         "edit",
@@ -87,7 +91,8 @@ export class Studio extends EventTarget {
       photo.addEventListener("pending", () => photo === this.active && this.#tell("pending"));
     }
     this.photos = [...this.photos, ...added];
-    if (added.length) this.select(first);
+    if (first === this.active) this.#tell("photos");
+    else this.select(first);
     for (const photo of added) photo.arrival = this.#enqueue(photo);
     return added;
   }
