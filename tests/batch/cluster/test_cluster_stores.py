@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 from collections.abc import Iterator
@@ -125,6 +126,32 @@ def test_what_fsspec_opens(red: Reddener):
     run(red, *places)
     assert red.made == ["a.png"]
     memory.store.clear()
+
+
+class Torn(type(Path())):
+    """A local file of which only the beginning can be read."""
+
+    def open(self, *_, **__):
+        class Stream(io.BytesIO):
+            def read(self, size=-1, /):
+                if size < 0 or self.tell():
+                    raise OSError("the disk")
+                return super().read(size)
+
+        return Stream(b"half")
+
+
+@pytest.mark.parametrize("place", ["s3", "memory"])
+def test_an_object_stays_whole_where_another_cannot_be_put(s3: tuple[Bucket, str], place: str):
+    """A stream that is dropped would commit what it got so far."""
+    addresses = {"s3": f"s3://bucket/out{s3[1]}", "memory": "memory://out"}
+    store = open_store(addresses[place])
+    store.put("deep/a.bin", b"a whole object")
+    with pytest.raises(OSError, match="the disk"):
+        store.put_file("deep/a.bin", Torn("none"))
+    gc.collect()
+    assert store.read("deep/a.bin") == b"a whole object"
+    store.remove("deep/a.bin")
 
 
 def test_a_store_that_writes_in_place_gets_whole_files(tmp_path: Path):

@@ -7,14 +7,20 @@ object's name below the store's root, with slashes.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
+from koalarize.batch.cluster.versions import (
+    Version,
+    nanoseconds,
+    version_of,
+    version_of_arrow,
+    version_of_fsspec,
+)
 from koalarize.errors import DataError, DependencyError, OutputError
 from koalarize.photo.files import FORMATS, MEDIA_TYPES, write_bytes
 
@@ -33,32 +39,7 @@ __all__ = [
 _WHOLE = frozenset({"s3", "gcs", "abfs"})
 #: The same of fsspec's, by the beginning of an address.
 _WHOLE_FSSPEC = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "memory"})
-_ETAGS = ("ETag", "etag", "e_tag", "md5Hash", "content_md5")
-_TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")
 _BLOCK = 8 << 20
-
-
-@dataclass(frozen=True)
-class Version:
-    """By what the bytes of an object are known without reading them.
-
-    Attributes:
-        size: bytes; None where nobody says.
-        etag: what the store calls these bytes, where it says.
-        time: when they were written, in nanoseconds, where the store says.
-    """
-
-    size: int | None = None
-    etag: str | None = None
-    time: int | None = None
-
-    def fits(self, other: Version) -> bool:
-        """Tell whether both are surely the same bytes."""
-        if self.size != other.size:
-            return False
-        if self.etag is not None and other.etag is not None:
-            return self.etag == other.etag
-        return self.time is not None and self.time == other.time
 
 
 @dataclass(frozen=True)
@@ -191,7 +172,7 @@ class LocalStore:
                     if entry.is_dir():
                         folders.append(key)
                     elif entry.is_file():
-                        items.append(Item(key, _version_of(entry.stat())))
+                        items.append(Item(key, version_of(entry.stat())))
         except FileNotFoundError:
             pass
         return Children(sorted(items, key=lambda item: item.key), sorted(folders))
@@ -203,7 +184,7 @@ class LocalStore:
             facts = path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Item(key, _version_of(facts)) if path.is_file() else None
+        return Item(key, version_of(facts)) if path.is_file() else None
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""
@@ -255,7 +236,7 @@ class RemoteStore:
             if facts.type == fs.FileType.Directory:
                 folders.append(self._key(facts.path))
             elif facts.type == fs.FileType.File:
-                items.append(Item(self._key(facts.path), _version_of_arrow(facts)))
+                items.append(Item(self._key(facts.path), version_of_arrow(facts)))
         return Children(sorted(items, key=lambda item: item.key), sorted(folders))
 
     def _by_fsspec(self, fsspec: Any, place: str) -> Children:
@@ -269,7 +250,7 @@ class RemoteStore:
             if facts.get("type") == "directory":
                 folders.append(key)
             elif key:
-                items.append(Item(key, _version_of_fsspec(facts)))
+                items.append(Item(key, version_of_fsspec(facts)))
         return Children(sorted(items, key=lambda item: item.key), sorted(folders))
 
     def info(self, key: str) -> Item | None:
@@ -281,11 +262,11 @@ class RemoteStore:
                 facts = cast("dict[str, Any]", fsspec.info(self._path(key)))
             except FileNotFoundError:
                 return None
-            return Item(key, _version_of_fsspec(facts)) if facts.get("type") == "file" else None
+            return Item(key, version_of_fsspec(facts)) if facts.get("type") == "file" else None
         if self.files.type_name == "s3" and key:
             return self._of_head(key)
         found = self.files.get_file_info(self._path(key))
-        return Item(key, _version_of_arrow(found)) if found.type == fs.FileType.File else None
+        return Item(key, version_of_arrow(found)) if found.type == fs.FileType.File else None
 
     def _of_head(self, key: str) -> Item | None:
         """Ask S3 for one object; ``get_file_info`` would also list what lies below a missing one.
@@ -295,7 +276,7 @@ class RemoteStore:
         try:
             with self.files.open_input_file(self._path(key)) as file:
                 facts = {name: value.decode() for name, value in file.metadata().items()}
-                time = _nanoseconds(facts.get("Last-Modified", ""))
+                time = nanoseconds(facts.get("Last-Modified", ""))
                 return Item(key, Version(cast(int, file.size()), facts.get("ETag"), time))
         except FileNotFoundError:
             return None
@@ -307,37 +288,46 @@ class RemoteStore:
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object, whole or not at all."""
-        with self._written(key) as stream:
-            stream.write(data)
+        self._put(key, io.BytesIO(data))
 
     def put_file(self, key: str, path: Path) -> None:
-        """Write an object of a local file, likewise."""
-        with self._written(key) as stream, path.open("rb") as local:
-            while block := local.read(_BLOCK):
-                stream.write(block)
+        """Write an object of a local file, likewise; it is in memory where stores put at once."""
+        with path.open("rb") as local:
+            self._put(key, local)
 
-    @contextlib.contextmanager
-    def _written(self, key: str) -> Any:
-        """Yield a stream; what it gets appears at once when it is closed, or never."""
+    def _put(self, key: str, local: BinaryIO) -> None:
+        """Write an object at once, or under another name that is changed when all is written.
+
+        An error must not close a stream under the object's own name: that would show what it got so
+        far. So all is read before such a stream is opened, and is given to it in one call.
+        """
         path = self._path(key)
         if self._puts_whole:
-            kind = MEDIA_TYPES.get(FORMATS.get(os.path.splitext(key)[1].lower(), ""))  # noqa: PTH122
-            named = {"Content-Type": kind} if kind and self.files.type_name in _WHOLE else None
-            stream = self.files.open_output_stream(path, metadata=named)
-            yield stream
-            stream.close()
+            self._put_at_once(path, local.read())
             return
         folder = path.rpartition("/")[0]
         self.files.create_dir(folder, recursive=True)
         temporary = f"{folder}/.koalarize-{secrets.token_hex(6)}.part"
         try:
             with self.files.open_output_stream(temporary) as stream:
-                yield stream
+                while block := local.read(_BLOCK):
+                    stream.write(block)
             self.files.move(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 self.files.delete_file(temporary)
             raise
+
+    def _put_at_once(self, path: str, data: bytes) -> None:
+        if (fsspec := self._fsspec()) is not None:
+            fsspec.pipe_file(path, data)
+            return
+        kind = MEDIA_TYPES.get(FORMATS.get(os.path.splitext(path)[1].lower(), ""))  # noqa: PTH122
+        stream = self.files.open_output_stream(
+            path, metadata={"Content-Type": kind} if kind else None
+        )
+        stream.write(data)
+        stream.close()
 
     def remove(self, key: str) -> None:
         """Remove an object, if it is there."""
@@ -364,30 +354,6 @@ class RemoteStore:
 
     def _key(self, path: str) -> str:
         return path.strip("/").removeprefix(self.root).strip("/")
-
-
-def _version_of(facts: os.stat_result) -> Version:
-    return Version(facts.st_size, None, facts.st_mtime_ns)
-
-
-def _version_of_arrow(facts: Any) -> Version:
-    return Version(cast("int | None", facts.size), None, cast("int | None", facts.mtime_ns))
-
-
-def _version_of_fsspec(facts: Mapping[str, Any]) -> Version:
-    etag = next((str(facts[name]) for name in _ETAGS if facts.get(name)), None)
-    time = next((_nanoseconds(facts[name]) for name in _TIMES if facts.get(name)), None)
-    return Version(facts.get("size"), etag, time)
-
-
-def _nanoseconds(time: object) -> int | None:
-    if isinstance(time, datetime):
-        return int(time.timestamp() * 1e9)
-    if isinstance(time, str):
-        with contextlib.suppress(ValueError):
-            return int(datetime.fromisoformat(time).timestamp() * 1e9)
-        return None
-    return int(time * 1e9) if isinstance(time, (int, float)) else None
 
 
 def unwritable(store: Store, error: OSError) -> OutputError:
