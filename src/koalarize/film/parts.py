@@ -10,6 +10,8 @@ import contextlib
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,7 +108,7 @@ class Store:
             ) from error
 
     def parts(self, first: int, key: str) -> list[Part]:
-        """Return the parts that are whole, one behind the other.
+        """Return the parts that are whole, one behind the other, as far as can be gone on from.
 
         Args:
             first: number of the frame at which the first of them begins.
@@ -124,10 +126,24 @@ class Store:
                 break
             found.append(part)
             first += part.frames
+        while found and found[-1].open and not self._has_state(found[-1]):
+            found.pop()
         return found
 
+    def _has_state(self, part: Part) -> bool:
+        """Tell whether what a shot carries over the end of a part is there whole."""
+        try:
+            self.state(part)
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+            return False
+        return True
+
     def state(self, part: Part) -> State:
-        """Return what a shot carries over the end of a part."""
+        """Return what a shot carries over the end of a part.
+
+        Of the last one that ``parts`` returns it is there; of others it may raise what reading a
+        damaged file raises.
+        """
         with np.load(self._file(part.first, ".npz")) as kept:
             return State(part.first + part.frames, kept["ab"], kept["count"])
 
@@ -278,6 +294,8 @@ class PartWriter:
             new = self._base.with_suffix(".new")
             with new.open("wb") as stream:
                 np.savez(stream, ab=state.ab, count=state.count)
+                stream.flush()
+                os.fsync(stream.fileno())
             new.replace(self._base.with_suffix(".npz"))
         _write(self._base.with_suffix(".json"), json.dumps(asdict(part)))
         return part
