@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +11,7 @@ import koalarize
 from fakes import FakeEngine
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.errors import OptionError, OutputError
+from koalarize.errors import OptionError, OutputError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
@@ -254,6 +255,21 @@ def test_several_threads(grey):
     with ThreadPoolExecutor(8) as pool:
         for out in pool.map(colorizer, [grey] * 32):
             assert np.array_equal(out, expected)
+
+
+class TestFiles:
+    def test_a_layer_needs_transparency(self, colorizer, grey, tmp_path):
+        Image.fromarray(grey).save(tmp_path / "photo.png")
+        with pytest.raises(OptionError, match=r"transparent .* which JPEG cannot hold"):
+            colorizer.file(tmp_path / "photo.png", tmp_path / "layer.jpg", layer=True)
+        assert not (tmp_path / "layer.jpg").exists()
+        colorizer.file(tmp_path / "photo.png", tmp_path / "layer.webp", layer=True)
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+    def test_a_pipe_is_not_waited_for(self, colorizer, tmp_path):
+        os.mkfifo(tmp_path / "photo.jpg")
+        with pytest.raises(PhotoError, match="is a pipe or a device but must be a file"):
+            colorizer.file(tmp_path / "photo.jpg")
 
 
 class TestPublicAPI:

@@ -218,12 +218,23 @@ class TestModes:
         [
             (np.array([[0, 65535]], np.int32), [0, 65535]),
             (np.array([[0, 300]], np.int32), [0, 300]),
+            (np.array([[0, 0]], np.int32), [0, 0]),
             (np.array([[0, 0.5]], np.float32), [0, 32768]),
             (np.array([[0, 255]], np.float32), [0, 65535]),
         ],
     )
     def test_wide_grey(self, values, expected, caplog):
         assert Photo.read(Image.fromarray(values)).pixels.tolist() == [expected]
+        assert not caplog.records
+
+    def test_whole_numbers_up_to_255_are_8_bits_and_it_says_so(self, caplog):
+        values = np.array([[0, 100, 255]], np.int32)
+        assert Photo.read(Image.fromarray(values)).pixels.tolist() == [[0, 25700, 65535]]
+        assert "reach 255: they are taken as 8 bits" in caplog.text
+
+    def test_a_dark_pgm_of_16_bits_stays_dark(self, caplog):
+        levels = np.array([[0, 100, 200]], ">u2")
+        assert Photo.read(b"P5 3 1 65535\n" + levels.tobytes()).pixels.tolist() == [[0, 100, 200]]
         assert not caplog.records
 
     @pytest.mark.parametrize(

@@ -96,6 +96,12 @@ def test_anything_wrong_is_an_error(session, path, value, match):
         Session.loads(broken(session, *path, value=value))
 
 
+@pytest.mark.parametrize("text", ["", "{", b"\xff\xd8\xff\xe0"])
+def test_a_file_of_another_kind(text):
+    with pytest.raises(OptionError, match=r"^the session is no JSON: give a file that .* saved$"):
+        Session.loads(text)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, b"\xff\xfe"])
 def test_no_json(text):
     with pytest.raises(OptionError, match="session"):

@@ -32,7 +32,7 @@ from koalarize.photo.files import check_output, output_path, sha256_of, write_by
 from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import Provenance, has_mark, sealed_parts
 from koalarize.photo.rows import Rows
-from koalarize.photo.sources import seekable
+from koalarize.photo.sources import checked, seekable
 from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import PLAIN, Steering
 
@@ -229,7 +229,7 @@ class Colorizer:
         """
         usual = layer_path(Path(source)) if layer else output_path(source)
         path = usual if target is None else Path(target)
-        check_output(path, source=Path(source), overwrite=overwrite)
+        check_output(path, source=checked(Path(source)), overwrite=overwrite)
         with closing(Photo.each(source, tolerant=tolerant)) as pictures:
             making = Making(sha256_of(Path(source)), layer)
             parts, colored = self._each(pictures, steering, path.suffix, making)

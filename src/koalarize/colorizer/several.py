@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from koalarize.colorizer.layer import color_layer
+from koalarize.errors import OptionError
+from koalarize.photo.encode8 import WITHOUT_ALPHA
 from koalarize.photo.encode_jpeg import in_bands
 from koalarize.photo.negative import looks_like_color_negative
 from koalarize.photo.pages import encode_pages, format_for_all, notes_of_pages
@@ -60,9 +62,15 @@ def encode_each(
     Raises:
         PhotoError: if one cannot be read.
         OutputError: if the file cannot be made.
-        OptionError: if the model cannot do what is asked.
+        OptionError: if the model cannot do what is asked, or a layer is to be a file without
+            transparency.
     """
     first = next(pictures)
+    if layer and (kind := output_format(format, first)) in WITHOUT_ALPHA:
+        raise OptionError(
+            f"the layer is transparent where there is no colour, which {kind} cannot hold: "
+            "name a .png, .tif or .webp file"
+        )
     if not steering.negative and looks_like_color_negative(first):
         note = "it looks like a colour negative: --negative inverts it first"
         first = dataclasses.replace(first, notes=(*first.notes, note))

@@ -183,7 +183,8 @@ def check_output(
             )
         if not overwrite:
             raise OutputError(
-                f"`{target}` exists already: choose another name, or allow overwriting."
+                f"`{target}` exists already: choose another name, or allow overwriting "
+                "(--overwrite, in Python overwrite=True)."
             )
     return target
 

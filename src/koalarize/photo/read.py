@@ -155,7 +155,10 @@ def pixels_of(image: Image.Image, name: str) -> tuple[Array, Array | None]:
     """
     icc = image.info.get("icc_profile")
     if image.mode in ("I", "F"):
-        pixels, alpha = wide_to_uint16(np.asarray(image), name), None
+        values = np.asarray(image)
+        if image.format == "PPM" and image.mode == "I":
+            values = values.astype(np.uint16)  # 16-bit levels, however dark the picture
+        pixels, alpha = wide_to_uint16(values, name), None
     elif image.mode.startswith("I;16"):
         pixels, alpha = _deep_grey(image)
     else:
@@ -339,9 +342,9 @@ def _deep_grey(image: Image.Image) -> tuple[Array, Array | None]:
 def wide_to_uint16(values: Array, name: str) -> Array:
     """Bring 32-bit integers, signed integers or floats to uint16.
 
-    They have no agreed white: integers up to 65535 are 16-bit levels, floats in [0, 1] are
-    fractions of white, floats up to 255 are 8-bit levels; anything else is stretched from its
-    darkest to its brightest value, and a warning says so.
+    They have no agreed white: floats in [0, 1] are fractions of white, 32-bit values up to 255 are
+    8-bit levels, integers up to 65535 16-bit ones; anything else is stretched from its darkest to
+    its brightest value, and a warning says so, as it does where integers are taken as 8 bits.
     """
     low, high = float(values.min()), float(values.max())
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -353,6 +356,9 @@ def wide_to_uint16(values: Array, name: str) -> Array:
         white = 1.0 if high <= 1 else 255.0
     elif values.dtype.itemsize < 4:
         white = float(np.iinfo(values.dtype).max)
+    elif low >= 0 and 0 < high <= 255:
+        white = 255.0
+        _LOG.warning("The levels of %s reach %g: they are taken as 8 bits.", name, high)
     if low < 0 or high > white:
         _LOG.warning(
             "The range of %s, %g to %g, is stretched from black to white.", name, low, high

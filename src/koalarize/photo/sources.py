@@ -9,11 +9,12 @@ import io
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISCHR, S_ISFIFO, S_ISSOCK
 from typing import BinaryIO, cast
 
 from koalarize.errors import PhotoError
 
-__all__ = ["head_apart", "opened", "seekable"]
+__all__ = ["checked", "head_apart", "opened", "seekable"]
 
 
 def seekable(given: object) -> BinaryIO:
@@ -42,16 +43,28 @@ def opened(path: Path) -> Generator[BinaryIO]:
         PhotoError: if it cannot be read, also later.
     """
     try:
-        with _checked(path).open("rb") as stream:
+        with checked(path).open("rb") as stream:
             yield stream
     except OSError as error:
         raise PhotoError(_unreadable(path, error)) from error
 
 
-def _checked(path: Path) -> Path:
-    """Return a path that may be that of a file; one with a NUL is none."""
+def checked(path: Path) -> Path:
+    """Return a path that may be that of a file.
+
+    Raises:
+        PhotoError: if it holds a NUL, or is a pipe or a device, which may never end.
+    """
     if "\0" in str(path):
         raise PhotoError(f"`{str(path)!r}` holds a NUL, which no file's name does: check it.")
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return path  # what is wrong is said when it is opened
+    if S_ISFIFO(mode) or S_ISCHR(mode) or S_ISSOCK(mode):
+        raise PhotoError(
+            f"`{path}` is a pipe or a device but must be a file: pipe it in with `-` as its name."
+        )
     return path
 
 

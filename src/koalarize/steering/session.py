@@ -87,6 +87,10 @@ class Session:
         try:
             document = SessionFile.model_validate_json(text)
         except ValidationError as error:
+            if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+                raise OptionError(
+                    "the session is no JSON: give a file that `koalarize serve` saved"
+                ) from error
             raise OptionError(f"the session cannot be used: {reason(error)}") from error
         model, steering = document.steering.parse()
         photo = document.photo
