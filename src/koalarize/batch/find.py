@@ -29,6 +29,7 @@ __all__ = [
     "is_ours",
     "is_own",
     "is_passed_over",
+    "name_pattern",
     "own_stem",
     "path_key",
     "reason_of",
@@ -135,7 +136,7 @@ class Search:
         self._unwanted_films = 0
         self.results = 0
         self._inputs = [os.fspath(given) for given in inputs]
-        self._name = None if name is None else re.compile(_pattern(name))
+        self._name = None if name is None else name_pattern(name)
         self._endings = read_extensions()
         self._folder_stems: tuple[Path, set[str]] | None = None
         self._seen = Seen()
@@ -278,10 +279,10 @@ class Search:
         return self._folder_stems[1]
 
 
-def _pattern(template: str) -> str:
-    """Return the regular expression of names made with a template."""
+def name_pattern(template: str) -> re.Pattern[str]:
+    """Return what matches names made with a template, without their ending; numbered ones too."""
     before, _, after = template.partition("{stem}")
-    return f"{re.escape(before)}.*{re.escape(after)}(-\\d+)?"
+    return re.compile(f"{re.escape(before)}.*{re.escape(after)}(-\\d+)?", re.DOTALL)
 
 
 def _depth(match: str) -> tuple[int, str]:

@@ -112,6 +112,29 @@ def test_the_command_with_s3(s3: tuple[Bucket, str], red: Reddener, capfd):
     assert "1 file not read: 1 .me" in err
 
 
+@pytest.mark.parametrize("place", ["memory://box", "a folder"])
+def test_numbered_results_of_a_template_are_no_pictures(tmp_path: Path, red: Reddener, place: str):
+    """Nor are they where INPUT and OUTPUT are one, in a folder and in a store."""
+    at = str(tmp_path) if place == "a folder" else place
+    store = open_store(at)
+    for folder in ("a", "b"):
+        store.put(f"{folder}/x.png", encoded())
+    store.put("a/x.gif", encoded(7))
+    store.put("a/x_c-old.png", encoded(9))  # called like none
+    run(red, at, at, name="{stem}_c")
+    assert sorted(item.key for item in store.children("a").items) == [
+        "a/x.gif",
+        "a/x.png",
+        "a/x_c-2.png",
+        "a/x_c-old.png",
+        "a/x_c-old_c.png",
+        "a/x_c.png",
+    ]
+    assert told(run(red, at, at, name="{stem}_c")) == [("skipped", "already coloured")] * 4
+    if place.startswith("memory"):
+        fsspec.filesystem("memory").store.clear()
+
+
 def test_what_fsspec_opens(red: Reddener):
     memory = fsspec.filesystem("memory")
     memory.store.clear()

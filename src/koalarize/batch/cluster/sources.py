@@ -19,7 +19,7 @@ from koalarize.batch.cluster.stores import (
     Store,
     Version,
 )
-from koalarize.batch.find import Search, is_own, is_passed_over, own_stem
+from koalarize.batch.find import Search, is_own, is_passed_over, name_pattern, own_stem
 from koalarize.errors import DataError
 from koalarize.photo.files import read_extensions
 from koalarize.photo.provenance import mark_of
@@ -174,14 +174,9 @@ class Files:
         if path.suffix.lower() not in read_extensions():
             self.unread[path.suffix.lower()] += 1
             return False
-        named = self.template is not None and _is_named(path, self.template)
+        named = self.template is not None and name_pattern(self.template).fullmatch(path.stem)
         if not (is_own(path) or named):
             return True
         ours = own_stem(path) in stems or mark_of(self.store.read(item.key)) is not None
         self.results += ours
         return not ours
-
-
-def _is_named(path: Path, template: str) -> bool:
-    before, _, after = template.partition("{stem}")
-    return path.stem.startswith(before) and path.stem.endswith(after)
