@@ -20,7 +20,7 @@ from koalarize.film.film import color_film, list_shots
 from koalarize.film.flow import Flow, see
 from koalarize.film.names import work_folder
 from koalarize.film.options import FilmOptions
-from koalarize.film.shot_list import TimedHint, read_shots
+from koalarize.film.shot_list import TimedHint, read_shots, write_shots
 from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.film.steady import Steady
 from koalarize.film.track import track
@@ -232,6 +232,18 @@ def test_the_list_names_the_shots(tmp_path):
     assert [(one.start, one.stop) for one in shots] == [(0, 0.8), (0.8, 1.44)]
     with pytest.raises(OutputError, match="may have been edited"):
         list_shots(tmp_path / "film.mp4")
+
+
+@pytest.mark.parametrize(
+    ("found", "written"),
+    [
+        ([(-0.04, 1.5), (1.5, 3)], [(0, 1.5), (1.5, 3)]),
+        ([(-2, -1), (-1, 0.0001), (0.0001, 3)], [(0, 3)]),
+    ],
+)
+def test_a_film_that_begins_before_0_has_a_list_that_is_read(tmp_path, found, written):
+    path = write_shots(found, tmp_path / "film.mp4", tmp_path / "list.json", overwrite=False)
+    assert [(shot.start, shot.stop) for shot in read_shots(path)] == written
 
 
 def test_a_run_with_the_list_makes_only_what_changed(tmp_path):

@@ -77,8 +77,8 @@ def list_path(film: Path) -> Path:
 
 
 def clock(seconds: float) -> str:
-    """Return a time as H:MM:SS.mmm."""
-    minutes, thousandths = divmod(round(seconds * 1000), 60_000)
+    """Return a time as H:MM:SS.mmm; one before 0 as 0, since ``seconds_of`` reads no such time."""
+    minutes, thousandths = divmod(max(0, round(seconds * 1000)), 60_000)
     return f"{minutes // 60}:{minutes % 60:02d}:{thousandths / 1000:06.3f}"
 
 
@@ -86,6 +86,8 @@ def write_shots(
     shots: Sequence[tuple[float, float]], film: Path, path: Path, *, overwrite: bool
 ) -> Path:
     """Write a list for a person to edit: one line a shot.
+
+    Shots that end before 0 have none: what no line names belongs to the first.
 
     Args:
         shots: from and to, in seconds.
@@ -99,6 +101,7 @@ def write_shots(
     lines = [
         f'  {{"from": "{clock(start)}", "to": "{clock(stop)}", "hints": []}}'
         for start, stop in shots
+        if round(stop * 1000) > 0
     ]
     name = json.dumps(film.name)
     text = f'{{"film": {name},\n "shots": [\n' + ",\n".join(lines) + "\n ]}\n"
