@@ -99,6 +99,18 @@ class TestTokens:
             other = {"host": "127.0.0.1:8766"}
             problem(opened.get(f"{API}/models", headers=other), 401, "token-needed")
 
+    @pytest.mark.parametrize("foreign", ['theme={"mode":"dark"}', "a b=c", "lonely", "=", "é=ü"])
+    def test_a_foreign_cookie_locks_nobody_out(self, foreign):
+        with client(token=SECRET) as opened:
+            said = opened.get("/", params={"token": SECRET}, follow_redirects=False)
+            own = said.headers["set-cookie"].partition(";")[0]
+            opened.cookies.clear()
+            for cookies in (f"{foreign}; {own}", f"{own}; {foreign}"):
+                headers = {"cookie": cookies.encode()}
+                assert opened.get(f"{API}/models", headers=headers).is_success
+            wrong = {"cookie": f"{foreign}; {own[:-8]}".encode()}
+            problem(opened.get(f"{API}/models", headers=wrong), 401, "token-needed")
+
     def test_other_parameters_are_kept(self):
         with client(token=SECRET) as opened:
             asked = {"open": "a b&c", "token": SECRET, "x": ""}

@@ -6,7 +6,6 @@ Nothing leaves the machine: the default address is 127.0.0.1 and no page may loa
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import ipaddress
 import secrets
@@ -14,7 +13,6 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -186,12 +184,7 @@ class Guard:
         if self._token is not None and not known:
             if self._brings_bearer(headers):
                 return None
-            cookies: SimpleCookie = SimpleCookie()
-            with contextlib.suppress(CookieError):
-                cookies.load(headers.get(b"cookie", ""))
-            name, value = self._cookie(headers)
-            found = cookies.get(name)
-            if found is None or not _equal(found.value, value):
+            if not self._brings_cookie(headers):
                 return 401, "open the whole address that was printed, with its token"
         return None
 
@@ -200,6 +193,12 @@ class Guard:
         # A header's bytes are read as Latin-1; programs send UTF-8.
         known = self._token is not None and _equal(bearer.strip(), self._token, "latin-1")
         return scheme.lower() == "bearer" and known
+
+    def _brings_cookie(self, headers: dict[bytes, str]) -> bool:
+        """Whether one of the cookies is ours; what other programs of this host set is theirs."""
+        wanted, value = self._cookie(headers)
+        pairs = (part.strip().partition("=") for part in headers.get(b"cookie", "").split(";"))
+        return any(name == wanted and _equal(text, value) for name, _, text in pairs)
 
     def _cookie(self, headers: dict[bytes, str]) -> tuple[str, str]:
         """Return name and value of the cookie: cookies know no ports, and a token stays secret."""
