@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import io
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -24,8 +26,9 @@ from koalarize.steering.steering import Steering
 from koalarize.web.studio import strict, work
 from koalarize.web.studio.app import create_app
 from koalarize.web.studio.photo_store import Opened
+from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
-from koalarize.web.studio.work_queue import Stop, Stopped
+from koalarize.web.studio.work_queue import Stop, Stopped, WorkQueue
 from rest import API, HOST, MODELS, SlowEngine, client, picture, problem, studio_of
 
 
@@ -259,8 +262,45 @@ class TestBodies:
         problem(said, 415, "encoded", "gzip")
 
 
+class Gone:
+    """A request whose client has left."""
+
+    async def receive(self):
+        return {"type": "http.disconnect"}
+
+
 class TestStopping:
     """Work that nobody waits for ends."""
+
+    @pytest.mark.parametrize(("request_", "status"), [(None, 503), (Gone(), 499)])
+    def test_work_that_never_began_holds_nothing(self, request_, status):
+        queue, go, held = WorkQueue(workers=1, queue=1, timeout=0.1), threading.Event(), []
+
+        class Sent:
+            """What an upload is read into."""
+
+        async def ask():
+            sent = Sent()
+            held.append(weakref.ref(sent))
+            try:
+                await queue.run(lambda: sent, request_)
+            except Problem as problem:
+                return problem.status
+
+        async def both():
+            first = asyncio.create_task(queue.run(lambda: go.wait(10), hurried=False))
+            await asyncio.sleep(0)
+            try:
+                assert await ask() == status
+                gc.collect()
+                assert not go.is_set()
+                assert held[0]() is None
+            finally:
+                go.set()
+            assert await first
+
+        asyncio.run(both())
+        queue.close()
 
     def test_a_file_has_no_deadline(self, exif):
         engine = SlowEngine()

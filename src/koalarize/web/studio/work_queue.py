@@ -93,8 +93,9 @@ class WorkQueue:
         if len(self._pending) >= self._most:
             raise Problem(429, "the service is busy: try again in a second")
         loop = asyncio.get_running_loop()
+        held = [work]
         try:
-            job = self._pool.submit(work)
+            job = self._pool.submit(lambda: held.pop()())
         except RuntimeError as error:
             raise Problem(503, "the service is stopping: try again later") from error
         self._pending.add(job)  # type: ignore[arg-type]
@@ -102,6 +103,10 @@ class WorkQueue:
         def done(_: Future[_T]) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._pending.discard, job)
+
+        def drop() -> None:
+            if job.cancel():
+                held.clear()  # the pool keeps a cancelled job, and all it holds, until its turn
 
         job.add_done_callback(done)
         future = asyncio.wrap_future(job)
@@ -114,15 +119,14 @@ class WorkQueue:
             )
             if future.done():
                 return future.result()
+            drop()
             if gone.done():
-                job.cancel()
                 raise Problem(499, "the client has gone")
-            job.cancel()
             raise Problem(
                 503, f"this took longer than {self._timeout:g} seconds: try again, or less at once"
             )
         except asyncio.CancelledError:
-            job.cancel()
+            drop()
             raise
         finally:
             if stop is not None and not future.done():
