@@ -25,7 +25,7 @@ from koalarize.photo.photo import Photo
 from koalarize.steering.steering import Steering
 from koalarize.web.studio import strict, work
 from koalarize.web.studio.app import create_app
-from koalarize.web.studio.photo_store import Opened
+from koalarize.web.studio.photo_store import Opened, _held
 from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.work_queue import Stop, Stopped, WorkQueue
@@ -90,6 +90,24 @@ class TestLimits:
         least = opened.bytes
         opened.looks.get("a", lambda: None).answers.plain()
         assert opened.bytes > least + 4 * len(BINS) * 28 * 28
+
+    def test_views_are_counted_while_others_are_made(self):
+        class Growing:
+            """A view during whose count another thread makes one more."""
+
+            __module__ = "koalarize.colorizer"
+
+            def __init__(self, views):
+                self.__dict__.update(views=views, pixels=0)
+
+            @property
+            def pixels(self):
+                self.views[len(self.views)] = None
+                return bytes(3)
+
+        views = {}
+        views[0] = Growing(views)
+        assert _held(views) == 3
 
     def test_a_full_queue(self, exif):
         engine = SlowEngine()

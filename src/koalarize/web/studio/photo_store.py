@@ -366,7 +366,8 @@ def _held(thing: object, seen: set[int] | None = None) -> int:
     if isinstance(thing, np.ndarray):
         return thing.nbytes if thing.base is None else _held(thing.base, seen)
     if isinstance(thing, dict):
-        return sum(_held(part, seen) for part in cast("dict[Any, Any]", thing).values())
+        # A copy: another thread may add to it meanwhile.
+        return sum(_held(part, seen) for part in list(cast("dict[Any, Any]", thing).values()))
     if isinstance(thing, (list, tuple)):
         return sum(_held(part, seen) for part in cast("Sequence[object]", thing))
     if isinstance(thing, bytes):
