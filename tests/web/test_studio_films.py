@@ -23,6 +23,15 @@ pytestmark = IN_A_BROWSER
 #: Where the page asks for what a film cannot be asked.
 PLACES = {"straighten": "level", "alternative": "colourings"}
 
+#: How many films this browser keeps.
+KEPT_FILMS = """() => new Promise((resolve) => {
+  const opening = indexedDB.open("koalarize-films", 1);
+  opening.onsuccess = () => {
+    const films = opening.result.transaction("films").objectStore("films");
+    films.count().onsuccess = (event) => resolve(event.target.result);
+  };
+})"""
+
 
 def blueness(path: Path) -> list[float]:
     with av.open(str(path)) as film:
@@ -68,6 +77,24 @@ def test_a_film_is_steered_kept_coloured_and_listed(
         page.click("#film-list")
     shots = json.loads(download.value.path().read_text())["shots"]
     assert [len(shot["hints"]) for shot in shots] == [1, 0]
+    visit.leave()
+
+
+def test_closing_all_lets_a_film_go(browser: Browser, address: str, tmp_path: Path) -> None:
+    visit = Visit(browser, address)
+    page = visit.page
+    drop(page, ("oma.mp4", film_of(tmp_path / "oma.mp4")))
+    wait_for_colour(page)
+    expect(page.locator("#film .tile:not(.add)")).to_have_count(2)
+    assert page.evaluate(KEPT_FILMS) == 1
+    gone: list[str] = []
+    page.on("request", lambda asked: asked.method == "DELETE" and gone.append(asked.url))
+    page.click("#save")
+    with page.expect_request(lambda asked: asked.method == "DELETE" and "/films/" in asked.url):
+        page.click("#close-all")
+    page.wait_for_timeout(500)
+    assert page.evaluate(KEPT_FILMS) == 0
+    assert len([url for url in gone if "/films/" in url]) == 1  # not one for each shot
     visit.leave()
 
 

@@ -134,13 +134,13 @@ export class Studio extends EventTarget {
     });
   };
 
-  /** Let all photos go. */
+  /** Let all photos go, one after the other: with the last of its shots a film goes as well. */
   clear() {
     for (const photo of this.photos) {
+      this.photos = this.photos.filter((other) => other !== photo);
       this.#tell("closed", { photo });
       if (photo.info) api.forget(photo.info.id);
     }
-    this.photos = [];
     this.select(null);
   }
 
