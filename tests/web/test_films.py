@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
 import time
 
 import pytest
@@ -16,8 +17,10 @@ pytest.importorskip("cv2", reason="needs the extra `video`")
 
 from fakes import FakeEngine
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.errors import FilmError, OutputError
 from koalarize.film.film import color_film
 from koalarize.film.options import FilmOptions
+from koalarize.web.studio import film_work
 from rest import API, client, film_of, problem, studio_of
 
 HINTED = {"hints": [{"x": 30, "y": 24, "color": "#2040ff"}], "vividness": 1.2}
@@ -147,6 +150,32 @@ def test_what_cannot_be_asked(served, data, asked, status, word):
     answer = served.post(f"{at}/list", json=asked)
     assert answer.status_code == status, answer.text
     assert word in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("work", "method", "path"),
+    [
+        ("frame_of", "GET", "shots/0/frame"),
+        ("list_of", "POST", "list"),
+        ("list_of", "POST", "render"),
+        ("target_of", "POST", "render"),
+    ],
+)
+@pytest.mark.parametrize("error", [FilmError, OutputError])
+def test_no_error_tells_where_a_film_lies(served, data, monkeypatch, work, method, path, error):
+    at, info = uploaded(served, data)
+    film = studio_of(served.app).films.get(info["id"])
+    target, threads = film.file.with_name(f"{film.id}.color.mp4"), []
+
+    def broken(*_):
+        threads.append(threading.current_thread().name)
+        raise error(f"`{film.file}` cannot become `{target}` in `{target.parent}`")
+
+    monkeypatch.setattr(film_work, work, broken)
+    body = {"json": {}} if method == "POST" else {}
+    said = problem(served.request(method, f"{at}/{path}", **body), 422, "not-allowed")
+    assert said["detail"] == "`oma.mp4` cannot become `oma.color.mp4` in `the service's folder`"
+    assert threads[0].startswith("studio")  # beside the loop, which has time for others
 
 
 def test_without_the_extra_there_is_a_sentence(served, data, monkeypatch):

@@ -6,6 +6,7 @@ folder under names of its own. The extra `video` is loaded only when a film come
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -120,8 +121,11 @@ class Film:
         return self.render is not None and self.render.busy
 
     def told(self, error: KoalarizeError) -> str:
-        """Return an error about it, without where it lies on this machine."""
-        return str(error).replace(str(self.file), self.name)
+        """Return an error about it, without where it and its results lie on this machine."""
+        folder = str(self.file.parent)
+        said = str(error).replace(str(self.file), self.name)
+        said = said.replace(folder + os.sep, "").replace(folder, "the service's folder")
+        return said.replace(self.id, Path(self.name).stem or "film")
 
 
 class FilmStore:

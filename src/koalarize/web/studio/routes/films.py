@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter
 from fastapi import Path as PathPart
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from koalarize.errors import OptionError
+from koalarize.errors import KoalarizeError, OptionError
 from koalarize.steering.steering import Steering
 from koalarize.web.studio import film_work
 from koalarize.web.studio.film_schemas import FilmAsked, FilmInfo
@@ -32,6 +33,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["films"], route_class=StrictRoute)
 
+_T = TypeVar("_T")
 _BUFFER = 1 << 20  # bytes of an upload that are written at once
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {"requestBody": {"required": True, "content": {BYTES: _BINARY}}}
@@ -140,7 +142,7 @@ async def frame(
     studio: Shared, request: Request, id: Id, number: Annotated[int, PathPart(ge=0, lt=1000)]
 ) -> Response:
     film = studio.films.get(id)
-    data = await studio.queue.run(lambda: film_work.frame_of(film, number), request)
+    data = await _computed(studio, request, film, lambda: film_work.frame_of(film, number))
     return Response(data, media_type="image/png")
 
 
@@ -156,7 +158,7 @@ async def frame(
 )
 async def listed(studio: Shared, request: Request, id: Id, asked: FilmAsked) -> Response:
     film, wanted = studio.films.get(id), _asked(asked)
-    data = await studio.queue.run(lambda: film_work.list_of(film, wanted), request)
+    data = await _computed(studio, request, film, lambda: film_work.list_of(film, wanted))
     headers = {"content-disposition": attachment(f"{_stem(film)}.shots.json")}
     return Response(data, headers=headers, media_type="application/json")
 
@@ -176,11 +178,16 @@ async def listed(studio: Shared, request: Request, id: Id, asked: FilmAsked) -> 
 async def render(studio: Shared, request: Request, id: Id, asked: FilmAsked) -> FilmInfo:
     film, wanted = studio.films.get(id), _asked(asked)
     colorizer = await studio.queue.run(lambda: studio.models.get(asked.model), request)
-    data = await studio.queue.run(lambda: film_work.list_of(film, wanted), request)
+    data, target = await _computed(
+        studio,
+        request,
+        film,
+        lambda: (film_work.list_of(film, wanted), film_work.target_of(film)),
+    )
     studio.films.begin(
         film,
         lambda render: film_work.colored(film, colorizer, data, asked.steadiness, render),
-        film_work.target_of(film),
+        target,
     )
     return FilmInfo.of(film, studio.settings.expiry)
 
@@ -214,6 +221,19 @@ async def file(studio: Shared, id: Id) -> FileResponse:
     path = film.render.target
     headers = {"content-disposition": attachment(f"{_stem(film)}.color{path.suffix}")}
     return FileResponse(path, headers=headers, media_type=BYTES)
+
+
+async def _computed(studio: Studio, request: Request, film: Film, work: Callable[[], _T]) -> _T:
+    """Compute something of a film in a thread; its errors do not tell where the film lies.
+
+    Raises:
+        KoalarizeError: as the work does.
+        Problem: as the queue does.
+    """
+    try:
+        return await studio.queue.run(work, request)
+    except KoalarizeError as error:
+        raise type(error)(film.told(error)) from error
 
 
 def _asked(asked: FilmAsked) -> dict[int, Steering]:
