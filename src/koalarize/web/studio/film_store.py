@@ -163,18 +163,19 @@ class FilmStore:
         Raises:
             Problem: 415 if it is no film, 501 if films cannot be read here.
         """
-        with self._lock:
-            known = self._films.get(key)
-            if known is not None:
-                known.name, known.used, known.left = name or known.name, time.monotonic(), False
-                return known, False
+        known = self._known(key, name)
+        if known is not None:
+            return known, False
         from koalarize.web.studio.film_work import facts_of, look
 
         file = self._folder / f"{key}{_ending(name)}"
         facts = facts_of(partial, name, file)
-        partial.replace(file)
-        film = Film(key, name or "film.mp4", file, file.stat().st_size, facts)
         with self._lock:
+            known = self._known(key, name)  # it may have come a second time meanwhile
+            if known is not None:
+                return known, False
+            partial.replace(file)
+            film = Film(key, name or "film.mp4", file, file.stat().st_size, facts)
             self._films[key] = film
             self._sweep()
         self._looking.submit(self._told, film, lambda: look(film, MOST_SHOTS))
@@ -260,6 +261,14 @@ class FilmStore:
                     film.render.stop.ask()
         self._looking.shutdown(cancel_futures=True)
         self._rendering.shutdown(cancel_futures=True)
+
+    def _known(self, key: str, name: str) -> Film | None:
+        """Return a film that is here, under the name that it was sent by last."""
+        with self._lock:
+            film = self._films.get(key)
+            if film is not None:
+                film.name, film.used, film.left = name or film.name, time.monotonic(), False
+            return film
 
     def _told(self, film: Film, work: Callable[[], None]) -> Future[None] | None:
         try:
