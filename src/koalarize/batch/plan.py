@@ -14,7 +14,7 @@ from koalarize.batch.compare import compare_path
 from koalarize.batch.find import Job, is_ours, reason_of
 from koalarize.batch.journal import JOURNAL, Journal, Stamp
 from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
-from koalarize.batch.spill import Claims, Seen
+from koalarize.batch.spill import MOST_NAMES, Claims, Seen
 from koalarize.batch.stage import sweep_stages
 from koalarize.batch.standing import REFUSALS, Judge, Standing, journal_name
 from koalarize.color import thread_count
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["BatchOptions", "Outcome", "Planner", "Shard", "Task"]
 
 Status = Literal["colored", "skipped", "failed"]
-
-#: More pictures than this never want one name.
-_MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -262,20 +259,17 @@ class Planner:
 
     def _placed(self, job: Job, judge: Judge, film: Outlook | None) -> Task | Outcome:
         """Find the first name that is free, or that of an earlier result of this very picture."""
-        taken = ""
-        for number in range(1, _MOST_NAMES):
+
+        def named(number: int) -> tuple[Path, str]:
             target = self._naming.target(job, number, ending=film.path.suffix if film else None)
-            key = self._naming.key(target)
-            owner = self._claims.claim(key, str(job.source))
-            if owner != str(job.source):
-                taken = taken or owner
-                continue
+            return target, self._naming.key(target)
+
+        for number, target, taken in self._claims.names(str(job.source), named):
             standing = judge.standing(job.source, target)
             if standing is not Standing.OTHER:
                 decided = self._ruled(job, target, standing, number, taken)
                 return replace(decided, film=film) if isinstance(decided, Task) else decided
-            self._claims.release(key)
-        problem = f"{_MOST_NAMES} names like `{self._naming.target(job).name}` are taken"
+        problem = f"{MOST_NAMES} names like `{self._naming.target(job).name}` are taken"
         return Outcome(job.source, None, "failed", problem, reason="no name left")
 
     def _ruled(

@@ -6,8 +6,15 @@ Not here: what is remembered between runs (``journal``).
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Generator
+from typing import TypeVar
 
-__all__ = ["Claims", "Seen", "temporary_database"]
+__all__ = ["MOST_NAMES", "Claims", "Seen", "temporary_database"]
+
+Place = TypeVar("Place")
+
+#: More pictures than this never want one name.
+MOST_NAMES = 10_000
 
 #: Kept in memory of each database, KiB; the rest goes to a temporary file.
 _CACHE_KIB = 8192
@@ -58,7 +65,31 @@ class Claims:
         (found,) = self._database.execute("SELECT owner FROM claims WHERE key = ?", (name,))
         return bytes(found[0]).decode("utf-8", "surrogateescape")
 
-    def release(self, key: str) -> None:
-        """Give a name back."""
+    def names(
+        self, owner: str, named: Callable[[int], tuple[Place, str]], start: int = 1
+    ) -> Generator[tuple[int, Place, str]]:
+        """Claim one name after the other that nobody else has claimed, for an owner.
+
+        Each is given back when the next is asked for; the one that is taken stays claimed.
+
+        Args:
+            owner: who asks.
+            named: returns the place that a number stands for, and its key here.
+            start: the first number.
+
+        Yields:
+            The number, the place, and the owner of the first of those that were passed over, or "".
+        """
+        taken = ""
+        for number in range(start, MOST_NAMES):
+            place, key = named(number)
+            holder = self.claim(key, owner)
+            if holder != owner:
+                taken = taken or holder
+                continue
+            yield number, place, taken
+            self._release(key)
+
+    def _release(self, key: str) -> None:
         name = key.encode("utf-8", "surrogateescape")
         self._database.execute("DELETE FROM claims WHERE key = ?", (name,))

@@ -17,14 +17,11 @@ from koalarize.batch.cluster.stores import LocalStore, Store
 from koalarize.batch.find import Job
 from koalarize.batch.naming import Naming
 from koalarize.batch.plan import BatchOptions, Outcome
-from koalarize.batch.spill import Claims
+from koalarize.batch.spill import MOST_NAMES, Claims
 from koalarize.batch.standing import REFUSALS, Standing
 from koalarize.photo.provenance import Provenance
 
 __all__ = ["Planner"]
-
-#: More pictures than this never want one name.
-_MOST_NAMES = 10_000
 
 
 class Planner:
@@ -95,25 +92,23 @@ class Planner:
 
     def _as_object(self, entry: Entry, first: str, start: int) -> PortionTask | Outcome:
         """Find the first name that is free, or that of an earlier result of this very picture."""
-        taken = ""
-        for number in range(start, _MOST_NAMES):
+
+        def named(number: int) -> tuple[str, str]:
             slot = first if number == 1 else self._slot(entry, number)
-            spelled = self._spelled(slot)
-            owner = self._claims.claim(spelled, _place(entry))
-            if owner != _place(entry):
-                taken = taken or owner.partition("\0")[0]
-                continue
+            return slot, self._spelled(slot)
+
+        for number, slot, owner in self._claims.names(_place(entry), named, start):
             standing, check, known = self._standing(entry, slot)
             if standing is not Standing.OTHER:
                 task = self._task(entry, slot, number, known)
                 if number > 1:
+                    taken = owner.partition("\0")[0]
                     whose = f"`{taken}`" if taken else "another picture"
                     usual, name = PurePosixPath(first).name, PurePosixPath(slot).name
                     note = f"its result is `{name}`, since `{usual}` is that of {whose}"
                     task = dataclasses.replace(task, notes=(note,))
                 return self._ruled(task, standing, check)
-            self._claims.release(spelled)
-        problem = f"{_MOST_NAMES} names like `{first}` are taken"
+        problem = f"{MOST_NAMES} names like `{first}` are taken"
         return self._failed(entry, problem, "no name left")
 
     def _standing(self, entry: Entry, slot: str) -> tuple[Standing, Check, Known | None]:
