@@ -10,13 +10,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from koalarize.errors import KoalarizeError
+from koalarize.web.studio.film_room import Claim, standing
 from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.work_queue import Stop, Stopped
@@ -136,21 +138,70 @@ class FilmStore:
         self._folder = folder
         self._settings = settings
         self._films: dict[str, Film] = {}
+        self._claims: list[Claim] = []
         self._lock = threading.RLock()
         self._looking = ThreadPoolExecutor(1, thread_name_prefix="shots")
         self._rendering = ThreadPoolExecutor(1, thread_name_prefix="film")
 
-    def check_room(self, size: int) -> None:
-        """Check, before a film is taken, that the disk has room for it and for its colours.
+    @contextmanager
+    def room(self, size: int) -> Generator[Claim, None, None]:
+        """Hold room on the disk for a film, until it is kept or given up.
+
+        Args:
+            size: bytes that the client announces; 0 if it does not.
 
         Raises:
             Problem: 413 or 507.
         """
-        if size > self._settings.max_film:
+        claim = Claim(size)
+        with self._lock:
+            self._check_room(claim)
+            self._claims.append(claim)
+        try:
+            yield claim
+        finally:
+            with self._lock:
+                self._claims.remove(claim)
+
+    def grow(self, claim: Claim, written: int) -> None:
+        """Note how much of an upload will stand on the disk; other films may have to go for it.
+
+        Raises:
+            Problem: 413 or 507.
+        """
+        with self._lock:
+            claim.written = written
+            if written > claim.size:  # what was announced has been checked
+                claim.size = written
+                self._check_room(claim)
+            self._make_room()
+
+    def _check_room(self, claim: Claim) -> None:
+        """Check that there is room for an upload, its colours and all others under way.
+
+        Called with the lock held.
+
+        Raises:
+            Problem: 413 or 507.
+        """
+        settings = self._settings
+        if claim.size > settings.max_film:
             raise Problem(
-                413, f"the film has more than the {self._settings.max_film:,} bytes that are taken"
+                413, f"the film has more than the {settings.max_film:,} bytes that are taken"
             )
-        if shutil.disk_usage(self._folder).free < 2 * size:
+        others = [one for one in self._claims if one is not claim]
+        busy = [film.id for film in self._films.values() if film.busy]
+        taken = sum(one.size for one in others)
+        if busy:
+            taken += sum(map(standing(self._folder).__getitem__, busy))
+        if taken and taken + claim.size > settings.disk:
+            raise Problem(
+                507,
+                "films that come or are being coloured take all room for films: "
+                "wait until one is done",
+            )
+        to_write = sum(2 * one.size - one.written for one in (*others, claim))
+        if shutil.disk_usage(self._folder).free < to_write:
             raise Problem(507, "the disk has no room for this film and its colours: free some")
 
     def partial(self, name: str) -> Path:
@@ -177,7 +228,8 @@ class FilmStore:
             partial.replace(file)
             film = Film(key, name or "film.mp4", file, file.stat().st_size, facts)
             self._films[key] = film
-            self._sweep()
+            self._expire()
+            self._make_room()
         self._looking.submit(self._told, film, lambda: look(film, MOST_SHOTS))
         return film, True
 
@@ -188,7 +240,7 @@ class FilmStore:
             Problem: 404 if there is none, or no longer.
         """
         with self._lock:
-            self._sweep()
+            self._expire()
             film = self._films.get(key)
             if film is None:
                 raise Problem(404, "this film is not here, or no longer: upload it again")
@@ -225,6 +277,7 @@ class FilmStore:
                 render.problem, render.state = "something went wrong that should not", "failed"
                 raise
             film.used = time.monotonic()
+            self.sweep()
 
         self._rendering.submit(job)
         return render
@@ -250,7 +303,8 @@ class FilmStore:
     def sweep(self) -> None:
         """Let go of what is too old or too much."""
         with self._lock:
-            self._sweep()
+            self._expire()
+            self._make_room()
 
     def close(self) -> None:
         """End all work."""
@@ -281,19 +335,28 @@ class FilmStore:
             film.problem, film.state = "something went wrong that should not", "failed"
             raise
 
-    def _sweep(self) -> None:
+    def _expire(self) -> None:
+        """Drop what is too old; called with the lock held."""
         now, settings = time.monotonic(), self._settings
         for key, film in list(self._films.items()):
             most = settings.grace if film.left else settings.expiry
             if now - film.used > most and not film.busy:
                 self._drop(key)
+
+    def _make_room(self) -> None:
+        """Drop the films used longest ago until all keep to the limit; called with the lock held.
+
+        The one used last stays.
+        """
+        bytes_of = standing(self._folder)
         by_age = sorted(self._films.values(), key=lambda film: film.used)
-        total = sum(film.bytes for film in by_age)
+        total = sum(bytes_of[film.id] for film in by_age)
+        total += sum(claim.written for claim in self._claims)
         for film in by_age[:-1]:
-            if total <= settings.disk:
+            if total <= self._settings.disk:
                 break
             if not film.busy:
-                total -= film.bytes
+                total -= bytes_of[film.id]
                 self._drop(film.id)
 
     def _drop(self, key: str) -> None:

@@ -35,7 +35,7 @@ class Settings:
         film_seconds: seconds a film may take to come.
         upload_memory: bytes that uploads under way and in the queue may hold together.
         photos: photos kept.
-        disk: bytes of photos, and again of films, kept in the temporary folder.
+        disk: bytes of photos kept in the temporary folder, and again of films and their results.
         memory: bytes of decoded photos, and of what was made of them, kept in memory.
         expiry: seconds after which an unused photo leaves.
         grace: seconds after which it leaves once its page was closed; a reload takes less.

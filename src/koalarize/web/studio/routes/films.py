@@ -21,6 +21,7 @@ from starlette.responses import FileResponse, Response
 from koalarize.errors import KoalarizeError, OptionError
 from koalarize.steering.steering import Steering
 from koalarize.web.studio import film_work
+from koalarize.web.studio.film_room import Claim
 from koalarize.web.studio.film_schemas import FilmAsked, FilmInfo
 from koalarize.web.studio.film_store import Film
 from koalarize.web.studio.openapi import Id, Name, attachment, pictures, problems
@@ -64,13 +65,14 @@ _LIST = {
 )
 async def upload(studio: Shared, request: Request, response: Response, name: Name = "") -> FilmInfo:
     claimed = request.headers.get("content-length", "0")
-    studio.films.check_room(int(claimed) if claimed.isdigit() and len(claimed) < 19 else 0)
+    size = int(claimed) if claimed.isascii() and claimed.isdigit() and len(claimed) < 19 else 0
     partial = studio.films.partial(secrets.token_hex(8))
     try:
-        digest = await _written(studio, request, partial)
-        film, new = await studio.queue.run(
-            lambda: studio.films.add(partial, digest, safe_name(name)), request
-        )
+        with studio.films.room(size) as claim:
+            digest = await _written(studio, request, partial, claim)
+            film, new = await studio.queue.run(
+                lambda: studio.films.add(partial, digest, safe_name(name)), request
+            )
     except OSError as error:
         raise Problem(507, "the disk has no room for this film: free some") from error
     finally:
@@ -80,12 +82,13 @@ async def upload(studio: Shared, request: Request, response: Response, name: Nam
     return FilmInfo.of(film, studio.settings.expiry)
 
 
-async def _written(studio: Studio, request: Request, partial: Path) -> str:
+async def _written(studio: Studio, request: Request, partial: Path, claim: Claim) -> str:
     """Write a body to a file, piece by piece; return its sha256."""
-    digest, total, waiting = hashlib.sha256(), 0, bytearray()
+    digest, waiting = hashlib.sha256(), bytearray()
     with partial.open("wb") as stream:
 
         def write(data: bytes) -> None:
+            studio.films.grow(claim, claim.written + len(data))
             digest.update(data)
             stream.write(data)
 
@@ -96,13 +99,11 @@ async def _written(studio: Studio, request: Request, partial: Path) -> str:
             waiting += message.get("body", b"")
             more = message.get("more_body", False)
             if len(waiting) >= _BUFFER or not more:
-                total += len(waiting)
-                studio.films.check_room(total)
                 await asyncio.to_thread(write, bytes(waiting))
                 waiting.clear()
             if not more:
                 break
-    if not total:
+    if not claim.written:
         raise Problem(415, "the upload is empty: send the bytes of a film", "not-a-film")
     return digest.hexdigest()
 
