@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -324,7 +324,7 @@ class FilmStore:
                 film.name, film.used, film.left = name or film.name, time.monotonic(), False
             return film
 
-    def _told(self, film: Film, work: Callable[[], None]) -> Future[None] | None:
+    def _told(self, film: Film, work: Callable[[], None]) -> None:
         try:
             work()
         except Stopped:

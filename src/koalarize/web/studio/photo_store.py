@@ -70,7 +70,7 @@ def read_photo(data: bytes, settings: Settings) -> Photo:
 
 
 class _Cache(Generic[_T]):
-    """The few things used last; safe from several threads, made once each."""
+    """The few things used last; safe from several threads."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -101,7 +101,6 @@ export class AbPicker extends HTMLElement {
   }
 
   #show() {
-    if (!this.thumb) return;
     const [a, b] = this.#ab;
     const hex = this.value;
     this.#put(this.neutral, 0, 0);

@@ -225,11 +225,10 @@ export class KoalaViewer extends HTMLElement {
     if (!both) return;
     this.divider.style.setProperty("transform", `translate(${middle}px, ${top}px)`);
     this.divider.style.setProperty("height", `${bottom - top}px`);
-    const [first, , last] = this.#view.screenRect;
-    const percent = Math.round((100 * (middle - first)) / Math.max(1, last - first));
+    const [left, , right] = this.#view.screenRect;
+    const percent = Math.round((100 * (middle - left)) / Math.max(1, right - left));
     this.divider.setAttribute("aria-valuenow", String(percent));
     this.divider.setAttribute("aria-valuetext", `${percent} % before, ${100 - percent} % after`);
-    const [left, right] = [first, last];
     this.tags[0].style.setProperty("transform", `translate(${left + 12}px, ${top + 12}px)`);
     this.tags[1].style.setProperty(
       "transform",
