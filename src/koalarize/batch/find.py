@@ -169,7 +169,7 @@ class Search:
     def _folder(self, folder: Path, *, quiet: bool = False) -> Iterator[Job]:
         locked: list[Job] = []
         visited = Seen()
-        results, films, none = self.results, self._film_count, True
+        results, films_before, none = self.results, self._film_count, True
 
         def note(error: OSError) -> None:
             where = Path(error.filename or folder)
@@ -194,7 +194,7 @@ class Search:
         if quiet:
             return
         yield from locked
-        films = self._film_count - films
+        films = self._film_count - films_before
         if none and not locked and not (films and self._wants_films):
             problem = f"holds no picture: a picture ends with {', '.join(self._endings)}"
             if films:

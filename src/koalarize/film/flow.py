@@ -107,10 +107,9 @@ class Flow:
         """
         across, down = self.between(here, near)
         x, y = self._x + across, self._y + down
-        joined = way
         height, width = here.matched.shape
         if way.x is not self._x:
-            x, y = (_sampled(joined.x, x, y), _sampled(joined.y, x, y))
+            x, y = (_sampled(way.x, x, y), _sampled(way.y, x, y))
         inside = (x > -1) & (y > -1) & (x < width) & (y < height)
         apart = _sampled(far.matched, x, y) - here.matched
         squared = cast(Float32, cv2.blur(apart * apart, (5, 5), borderType=cv2.BORDER_REFLECT))

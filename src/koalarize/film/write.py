@@ -172,7 +172,7 @@ def _mux(
     stop = None if span.stop is None else end * base
     _set_chapters(out, source, begin, stop)
     out.start_encoding()
-    others = _others(source, copied, begin, stop if span.stop is not None else None)
+    others = _others(source, copied, begin, stop)
     waiting = next(others, None)
     for packet, time in _pictures(store, parts, facts, pts, end):
         while waiting is not None and waiting[1] < time - begin:
