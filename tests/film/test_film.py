@@ -265,7 +265,7 @@ def test_a_plan_of_named_films_colours_nothing(command, tmp_path, capsys, monkey
     assert command(["a.mp4", "b.mp4", "--plan"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "new: a.mp4 -> a.color.mp4 (50 frames, 2 s)",
-        "goes on: b.mp4 -> b.color.mp4 (3 frames, 1 s)",
+        "parts are there: b.mp4 -> b.color.mp4 (3 frames, 1 s)",
         "2 films to colour; the films last 2 s; about 1 s and 13 kB, by the usual rates",
     ]
     assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["a.mp4", "b.mp4"]

@@ -192,7 +192,7 @@ def _show_plan(
             failed += 1
             typer.echo(f"failed: {source}: {' '.join(str(error).split())}")
             continue
-        why = "goes on" if film.begun else "new"
+        why = "parts are there" if film.begun else "new"
         length = lasting(film.seconds)
         typer.echo(f"{why}: {source} -> {film.path} ({film.frames} frames, {length})")
         note_of_losses(source.name, film.lost)

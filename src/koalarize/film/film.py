@@ -76,7 +76,8 @@ class Outlook:
 
     Attributes:
         path: of its file.
-        begun: whether a run that was stopped has left parts to go on from.
+        begun: whether parts are there: of a run that was stopped, or of one with a list of shots.
+            What was made otherwise than is asked now is made again all the same.
         lost: what of the film is not in it, a phrase each.
         frames: how many of it are wanted, as far as anything says.
         seconds: how long they last.
