@@ -64,6 +64,16 @@ def test_wrong_options(box: Path, words: list[str], said: str, capsys):
     assert not Path("out").exists()
 
 
+def test_the_help_names_what_can_be_asked(capsys):
+    assert main(["cluster", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    words = [line.split()[0] for line in lines if line.startswith(("  -", "   /"))]
+    assert {"--no-mark", "--vividness", "--address", "-y,"} <= set(words)
+    assert not {"--hint", "--crop", "/"} & set(words)
+    text = " ".join(" ".join(lines).split())
+    assert "auto or HOST:PORT on one of its machines, ray://HOST:10001 from elsewhere" in text
+
+
 def test_the_extra_that_is_missing_is_named(box: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["cluster", "box", "out"]) == 1

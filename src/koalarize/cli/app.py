@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from koalarize.cli.cluster import cluster
+from koalarize.cli.cluster import ClusterCommand, cluster
 from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
 from koalarize.cli.serve import serve
@@ -71,7 +71,8 @@ def _app(*, lab: bool) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
-    _add(app, {"serve": serve, "cluster": cluster})
+    _add(app, {"serve": serve})
+    _add(app, {"cluster": cluster}, ClusterCommand)
     app.add_typer(models, name="models", short_help="List the models; fetch other people's.")
     group = typer.Typer(
         help="The laboratory: train, export, measure and compare colorizers.",
@@ -126,11 +127,15 @@ def _explain(ctx: typer.Context) -> None:
         raise typer.Exit(_USAGE)
 
 
-def _add(group: typer.Typer, commands: Mapping[str, Callable[..., Any]]) -> None:
+def _add(
+    group: typer.Typer,
+    commands: Mapping[str, Callable[..., Any]],
+    kind: type[TyperCommand] | None = None,
+) -> None:
     """Add commands, each with its whole first sentence as its summary."""
     for name, command in commands.items():
         summary = " ".join((command.__doc__ or "").partition("\n\n")[0].split())
-        group.command(name, short_help=summary)(command)
+        group.command(name, cls=kind, short_help=summary)(command)
 
 
 def main(args: Sequence[str] | None = None) -> int:

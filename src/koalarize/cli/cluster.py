@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from koalarize.cli.many_options import (
     LAYER,
@@ -38,13 +39,15 @@ from koalarize.cli.terminal import needs
 from koalarize.errors import OptionError
 
 if TYPE_CHECKING:
+    from typer._click import Context, HelpFormatter
+
     from koalarize.batch.cluster.order import Order
     from koalarize.batch.cluster.rows import Columns
     from koalarize.batch.cluster.run import Archive
     from koalarize.batch.plan import BatchOptions
     from koalarize.steering.steering import Steering
 
-__all__ = ["cluster"]
+__all__ = ["ClusterCommand", "cluster"]
 
 _MACHINES = "Machines"
 _TABLES = "Tables"
@@ -65,7 +68,8 @@ _Address = Annotated[
     str | None,
     typer.Option(
         metavar="RAY",
-        help="A running Ray cluster, as auto or ray://head:10001; else Ray is started here.",
+        help="A running Ray cluster: auto or HOST:PORT on one of its machines, ray://HOST:10001 "
+        "from elsewhere; else Ray is started here.",
         rich_help_panel=_MACHINES,
     ),
 ]
@@ -135,6 +139,18 @@ _Times = Annotated[
 ]
 _Layer = Annotated[bool, LAYER(help="Write only the colours, as layers for an editor.")]
 _Plan = Annotated[bool, PLAN(help="Only say what would be done.")]
+
+
+class ClusterCommand(TyperCommand):
+    """The command; of what is usually on, its help shows only the word that leaves it out."""
+
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write arguments and options."""
+        for heading, kind in (("Arguments", "argument"), ("Options", "option")):
+            parameters = [one for one in self.get_params(ctx) if one.param_type_name == kind]
+            records = [one.get_help_record(ctx) for one in parameters]
+            with formatter.section(heading):
+                formatter.write_dl([(one[0].lstrip(" /"), one[1]) for one in records if one])
 
 
 @color_options

@@ -138,7 +138,7 @@ _Preview = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Colour N frames spread over it, on one sheet.",
+        help="Colour N frames, 1 to 100, spread over it, on one sheet.",
         rich_help_panel=FILMS,
     ),
 ]

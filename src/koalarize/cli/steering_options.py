@@ -55,17 +55,22 @@ def steering_options(command: _Command) -> _Command:
 
 
 def color_options(command: _Command) -> _Command:
-    """Give a command, in place of its ``**asked``, one option a field of ``Steering``."""
-    return _with_options(command, {COLORS: Steering})
+    """Give a command of many pictures one option a field of ``Steering``, likewise.
+
+    Its help leaves out what names places of one picture: such a command refuses that.
+    """
+    return _with_options(command, {COLORS: Steering}, hidden=_PLACES)
 
 
-def _with_options(command: _Command, kinds: Mapping[str, type[DataclassInstance]]) -> _Command:
+def _with_options(
+    command: _Command, kinds: Mapping[str, type[DataclassInstance]], hidden: Sequence[str] = ()
+) -> _Command:
     signature = inspect.signature(command, eval_str=True)
     parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     names = [parameter.name for parameter in parameters]
     place = names.index("model") + 1
     parameters[place:place] = [
-        _parameter(field, heading)
+        _parameter(field, heading, hidden=field.name in hidden)
         for heading, kind in kinds.items()
         for field in dataclasses.fields(kind)
     ]
@@ -117,7 +122,7 @@ def _read(kind: type[DataclassInstance], asked: Mapping[str, object]) -> dict[st
     return given
 
 
-def _parameter(field: dataclasses.Field[Any], heading: str) -> inspect.Parameter:
+def _parameter(field: dataclasses.Field[Any], heading: str, *, hidden: bool) -> inspect.Parameter:
     help, bounds = help_of(field), bounds_of(field)
     kind, default = bounds.kind, field.default
     if kind is None:
@@ -130,6 +135,7 @@ def _parameter(field: dataclasses.Field[Any], heading: str) -> inspect.Parameter
         metavar=help.metavar,
         help=help.text + _range(bounds, default),
         show_default=False,
+        hidden=hidden,
         rich_help_panel=heading,
     )
     annotation: Any = Annotated[cast(Any, kind), option]
