@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Protocol, cast
 
 __all__ = ["Version", "nanoseconds", "version_of", "version_of_arrow", "version_of_fsspec"]
 
@@ -46,16 +46,26 @@ def version_of(facts: os.stat_result) -> Version:
     return Version(facts.st_size, None, facts.st_mtime_ns)
 
 
-def version_of_arrow(facts: Any) -> Version:
+class _ArrowInfo(Protocol):
+    """What of pyarrow's ``FileInfo`` is read here."""
+
+    @property
+    def size(self) -> int | None: ...
+
+    @property
+    def mtime_ns(self) -> int | None: ...
+
+
+def version_of_arrow(facts: _ArrowInfo) -> Version:
     """Return the version that pyarrow's ``FileInfo`` names."""
-    return Version(cast("int | None", facts.size), None, cast("int | None", facts.mtime_ns))
+    return Version(facts.size, None, facts.mtime_ns)
 
 
-def version_of_fsspec(facts: Mapping[str, Any]) -> Version:
+def version_of_fsspec(facts: Mapping[str, object]) -> Version:
     """Return the version that fsspec's ``info`` names; its keys depend on the store."""
     etag = next((str(facts[name]) for name in _ETAGS if facts.get(name)), None)
     time = next((nanoseconds(facts[name]) for name in _TIMES if facts.get(name)), None)
-    return Version(facts.get("size"), etag, time)
+    return Version(cast("int | None", facts.get("size")), etag, time)
 
 
 def nanoseconds(time: object) -> int | None:
