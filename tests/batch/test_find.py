@@ -90,6 +90,27 @@ def test_linked_folders_are_searched_once(tmp_path: Path):
 
 
 @POSIX
+@pytest.mark.parametrize("pattern", ["**/*.png", "**/**/*.png", "s*/**/*.png", "**"])
+def test_links_that_lead_up_end_a_glob_too(tmp_path: Path, pattern: str):
+    """Two of them double the ways to a picture at each level: who follows all never ends."""
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "s" / "b.png")
+    (tmp_path / "s" / "up").symlink_to(tmp_path)
+    (tmp_path / "s" / "loop").symlink_to(tmp_path / "s")
+    found = find_pictures([f"{tmp_path}/{pattern}"])
+    assert sorted(job.source.name for job in found) == ["a.png", "b.png"]
+
+
+def test_a_relative_glob_of_all_depths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("a.png", "s/b.png", "s/t/c.png", "x/[t]/d.png", ".hidden/e.png"):
+        picture(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    every = ["a.png", "s/b.png", "s/t/c.png", "x/[t]/d.png"]
+    assert [job.source.as_posix() for job in find_pictures(["**/*.png"])] == every
+    assert [job.source.as_posix() for job in find_pictures(["*/**/t/**/*.png"])] == ["s/t/c.png"]
+
+
+@POSIX
 @pytest.mark.parametrize("how", ["folder", "glob"])
 def test_a_pipe_is_not_waited_for(tmp_path: Path, how: str):
     os.mkfifo(tmp_path / "x.jpg")

@@ -162,6 +162,17 @@ def test_a_journal_of_an_earlier_version_is_read(tmp_path):
     assert told(run(Reddener(), source.parent)) == [("failed", "not ours")]
 
 
+def test_a_full_disk_is_named_as_such(tmp_path):
+    """Another journal would not help, as the sentence for a damaged one says."""
+    journal = Journal(tmp_path / JOURNAL)
+    (pages,) = journal._database.execute("PRAGMA page_count").fetchone()
+    journal._database.execute(f"PRAGMA max_page_count = {pages}")
+    source = picture(tmp_path / "a.bmp")
+    with pytest.raises(OutputError, match=r"^there is no space left for the journal .*: make room"):
+        for number in range(2000):
+            journal.fail(f"{number} {source}", "not done", "x" * 500)
+
+
 def test_what_a_killed_run_left_in_its_own_folder_is_swept(tmp_path):
     box = picture(tmp_path / "box" / "a.bmp").parent
     old, new = box / ".koalarize-0011223344556677.parts", box / ".koalarize-8811223344556677.parts"

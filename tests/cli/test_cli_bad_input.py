@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import subprocess
 import sys
@@ -251,3 +252,12 @@ def test_help_says_what_a_second_look_weighs(capsys):
 def test_the_weight_of_an_overview_needs_its_size(capsys):
     assert main(["lab", "export", "one.safetensors", "--overview-weight", "0.4"]) == 2
     assert "`--overview-weight` needs `--overview PIXELS`" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_named_as_such(here, monkeypatch, capsys):
+    def full(*given, **named):
+        raise OSError(errno.ENOSPC, "No space left on device", "out.mp4")
+
+    monkeypatch.setattr("koalarize.models.open.check_model", full)
+    assert main(["photo.jpg"]) == 1
+    assert "there is no space left for `out.mp4`: make room" in capsys.readouterr().err

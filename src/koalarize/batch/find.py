@@ -212,7 +212,7 @@ class Search:
         jobs: list[Job] = []
         films = len(self.films)
         visited: set[str] = set()
-        for match in sorted(glob.iglob(pattern, recursive=True), key=_depth):  # noqa: PTH207
+        for match in sorted(_matches(pattern), key=_depth):
             path = Path(match)
             if path.is_dir():
                 if not deep:
@@ -283,6 +283,49 @@ def name_pattern(template: str) -> re.Pattern[str]:
     """Return what matches names made with a template, without their ending; numbered ones too."""
     before, _, after = template.partition("{stem}")
     return re.compile(f"{re.escape(before)}.*{re.escape(after)}(-\\d+)?", re.DOTALL)
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield what a pattern names, as ``glob.iglob`` does, but in each folder once.
+
+    ``glob`` follows links that lead up again and again: with two of them it never ends.
+    """
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        yield from glob.iglob(pattern)  # noqa: PTH207
+        return
+    at = parts.index("**")
+    above = str(Path(*parts[:at])) if at else ""
+    rest = parts[at + 1 :]
+    while rest[:1] == ("**",):
+        rest = rest[1:]
+    for folder in _folders(glob.iglob(above) if glob.has_magic(above) else [above]):  # noqa: PTH207
+        yield from _matches(os.path.join(glob.escape(folder), *(rest or ["*"])))  # noqa: PTH118
+
+
+def _folders(tops: Iterable[str]) -> Iterator[str]:
+    """Yield folders and all below them, shallow ones first, none a second time through a link."""
+    visited: set[str] = set()
+    level = sorted(tops)
+    while level:
+        below: list[str] = []
+        for folder in level:
+            real = os.path.realpath(folder)
+            if real in visited:
+                continue
+            visited.add(real)
+            yield folder
+            try:
+                with os.scandir(folder or ".") as entries:
+                    inside = [entry.name for entry in entries if entry.is_dir()]
+            except OSError:
+                continue  # as glob passes over what it cannot read
+            below += [
+                os.path.join(folder, name)  # noqa: PTH118
+                for name in sorted(inside)
+                if not is_passed_over(name)
+            ]
+        level = below
 
 
 def _depth(match: str) -> tuple[int, str]:

@@ -204,6 +204,11 @@ class Journal:
             raise self._trouble(error) from error
 
     def _trouble(self, error: sqlite3.Error | UnicodeError) -> OutputError:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return OutputError(
+                f"there is no space left for the journal `{self._path}`, and hardly any for "
+                "results: make room, then give the same command again"
+            )
         return OutputError(
             f"the journal `{self._path}` cannot be used ({error}): name another with --journal"
         )

@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any, cast
 
@@ -174,6 +175,11 @@ def main(args: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _fail("not enough memory for this picture; close other programs", 1)
     except OSError as error:
+        if error.errno == ENOSPC:
+            beside = f" for `{error.filename}`" if error.filename else " where the result goes"
+            return _fail(
+                f"there is no space left{beside}: make room, then give the same command again", 1
+            )
         where = f"`{error.filename}` " if error.filename else ""
         return _fail(f"{where}cannot be read or written: {error.strerror or error}", 1)
     except SystemExit as end:  # typer's own way out of a broken pipe
