@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import sys
@@ -182,6 +183,15 @@ def test_without_the_extra_there_is_a_sentence(served, data, monkeypatch):
     monkeypatch.setitem(sys.modules, "koalarize.film.film", None)
     other = data + b"\0"
     problem(served.post(f"{API}/films", content=other), 501, "not-installed", "koalarize[video]")
+
+
+def test_a_film_that_goes_leaves_a_photo_of_the_same_bytes(data):
+    with client(models=models()) as service:
+        photo = studio_of(service.app).photos._folder / hashlib.sha256(data).hexdigest()
+        photo.write_bytes(data)
+        at, _ = uploaded(service, data)
+        assert service.delete(at).status_code == 204
+        assert photo.exists()
 
 
 def test_nothing_of_a_film_stays(data):

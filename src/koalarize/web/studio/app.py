@@ -76,7 +76,7 @@ def create_app(
         Models(loaders),
         WorkQueue(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
         PhotoStore(folder.path, settings),
-        FilmStore(folder.path, settings),
+        FilmStore(folder.path / "films", settings),  # a photo of the same bytes has the same id
         UploadReader(settings),
     )
 

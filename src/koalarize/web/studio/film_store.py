@@ -134,7 +134,8 @@ class FilmStore:
     """Films by their id; safe from several threads."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        """Make a store in the folder of a service."""
+        """Make a store in an empty folder of its own, which is made if there is none."""
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._settings = settings
         self._films: dict[str, Film] = {}
