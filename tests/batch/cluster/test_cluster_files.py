@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import os
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,10 @@ from cluster_parts import StoppingReddener, order, picture, results, rows_of, ru
 from PIL import Image
 
 from fakes import Reddener
-from koalarize.batch.cluster.order import PortionTask
+from koalarize.batch.cluster.order import Order, PortionTask
 from koalarize.batch.cluster.run import Archive
 from koalarize.batch.cluster.sources import Entry
-from koalarize.batch.cluster.stores import Version
+from koalarize.batch.cluster.stores import LocalStore, Version
 from koalarize.batch.cluster.worker import Worker
 from koalarize.batch.find import find_pictures
 from koalarize.batch.plan import Shard
@@ -251,8 +254,11 @@ def test_a_portion_begun_again_keeps_what_is_there(
     red.stop_at = None
     red.made.clear()
     rows = Worker(made, red).portion("one", tasks)  # type: ignore[arg-type]
-    assert [row.status for row in rows] == ["kept", "colored", "colored", "colored"]
-    assert red.made == ["b.bmp", "c.png", "d.png"]  # a BMP says nothing of itself
+    assert [row.status for row in rows] == ["kept", "kept", "colored", "colored"]
+    assert red.made == [
+        "c.png",
+        "d.png",
+    ]  # of the BMP, which says nothing of itself, the notes tell
     assert not list((out / "_koalarize" / "begun").iterdir())
 
 
@@ -272,6 +278,148 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, out: Path, red: Stopping
     assert sorted(red.made) == ["c.png", "d.png"]
     assert told(run(red, tmp_path / "box", out)) == [("skipped", "already coloured")] * 4
     assert not list((out / "_koalarize" / "begun").iterdir())
+
+
+def killed(red: StoppingReddener, made: Order, names: list[str], at: str) -> None:
+    """Begin a portion whose worker is lost when it comes to a picture."""
+    red.stop_at = at
+    with pytest.raises(KeyboardInterrupt):
+        Worker(made, red).portion("one", tasks_of(Path(), names))  # type: ignore[arg-type]
+    red.stop_at = None
+    red.made.clear()
+
+
+@pytest.mark.parametrize("again", ["the portion", "the command"])
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize(("name", "mark"), [("a.bmp", True), ("a.png", False)])
+def test_a_person_s_file_stays_where_a_lost_worker_had_begun_a_result_without_a_mark(
+    tmp_path: Path, out: Path, red: StoppingReddener, name: str, mark: bool, named: bool, again: str
+):
+    names, steering = [name, "z.png"], Steering(mark=mark)
+    for each in names:
+        picture(tmp_path / "box" / each)
+    made = order(red, tmp_path / "box", out, steering)
+    killed(red, made, names, at="z.png" if named else name)
+    result = out / f"a.color{Path(name).suffix}"
+    assert result.exists() == named
+    mine = picture(result, 9).read_bytes()
+    if again == "the portion":
+        rows = Worker(made, red).portion("one", tasks_of(Path(), names))  # type: ignore[arg-type]
+        found = [(row.status, row.reason, row.error or "") for row in rows]
+    else:
+        outcomes = run(red, tmp_path / "box", out, steering)
+        found = [(one.status, one.reason, one.error or "") for one in outcomes]
+    assert [one[:2] for one in found] == [("failed", "not ours"), ("colored", "new")]
+    assert "is not known as koalarize's result of this picture" in found[0][2]
+    assert "--overwrite" in found[0][2]
+    assert result.read_bytes() == mine
+    assert told(run(red, tmp_path / "box", out, steering))[0] == ("failed", "not ours")
+    assert ("colored", "not ours") in told(
+        run(red, tmp_path / "box", out, steering, overwrite=True)
+    )
+    assert result.read_bytes() != mine
+
+
+def test_notes_without_hashes_tell_nothing(tmp_path: Path, out: Path, red: Reddener):
+    """Earlier versions noted names only, of what they meant to write."""
+    picture(tmp_path / "box" / "b.bmp")
+    mine = picture(out / "b.color.bmp", 9).read_bytes()
+    left = {"attempt": 1, "current": None, "ended": {}, "unmarked": [["b.color.bmp", "b.bmp"]]}
+    begun = out / "_koalarize" / "begun"
+    begun.mkdir(parents=True)
+    (begun / "one.json").write_text(json.dumps(left))
+    assert told(run(red, tmp_path / "box", out)) == [("failed", "not ours")]
+    assert (out / "b.color.bmp").read_bytes() == mine
+    assert not list(begun.iterdir())
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch):
+    """Call it with a block of work; the worker is lost while it writes a result."""
+
+    @contextlib.contextmanager
+    def while_it_writes(slot: str, *, written: bool) -> Generator[None]:
+        put = LocalStore.put
+
+        def lose(store: LocalStore, key: str, data: bytes) -> None:
+            if key != slot or written:
+                put(store, key, data)
+            if key == slot:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(LocalStore, "put", lose)
+            yield
+
+    return while_it_writes
+
+
+def test_what_a_lost_worker_announced_is_known_with_its_settings(
+    tmp_path: Path, out: Path, red: Reddener, lost
+):
+    box = tmp_path / "box"
+    picture(box / "b.bmp")
+    with lost("b.color.bmp", written=True):
+        run(red, box, out)
+    assert told(run(red, box, out, BOLD)) == [("colored", "other settings")]
+    assert told(run(red, box, out, BOLD)) == [("skipped", "already coloured")]
+
+
+def test_what_was_announced_first_is_known_where_other_bytes_never_got_the_name(
+    tmp_path: Path, out: Path, red: StoppingReddener, lost
+):
+    box, names = tmp_path / "box", ["b.bmp", "c.png"]
+    for name in names:
+        picture(box / name)
+    killed(red, order(red, box, out), names, at="c.png")
+    before = (out / "b.color.bmp").read_bytes()
+    picture(box / "b.bmp", 9)
+    made = order(red, box, out)
+    decided = [one.what for one in Archive(made, plan_only=True).plan()]
+    planned = [what for what in decided if isinstance(what, PortionTask)]
+    # The same portion again, then one of another run, whose notes are read first.
+    for portion, tasks in (("one", tasks_of(box, names)), ("0", planned)):
+        with lost("b.color.bmp", written=False):
+            Worker(made, red).portion(portion, tasks)  # type: ignore[arg-type]
+    assert (out / "b.color.bmp").read_bytes() == before
+    assert ("colored", "picture changed") in told(run(red, box, out))
+    assert told(run(red, box, out)) == [("skipped", "already coloured")] * 2
+
+
+def test_what_was_announced_of_another_picture_stays(
+    tmp_path: Path, out: Path, red: Reddener, lost
+):
+    box, bare = tmp_path / "box", Steering(mark=False)
+    gone = picture(box / "a.gif")
+    with lost("a.color.png", written=True):
+        run(red, box, out, bare)
+    before = (out / "a.color.png").read_bytes()
+    gone.unlink()
+    picture(box / "a.png", 9)
+    assert [one.output for one in run(red, box, out, bare)] == [out / "a.color-2.png"]
+    assert (out / "a.color.png").read_bytes() == before
+
+
+def test_a_result_that_a_lost_worker_made_again_is_no_change(
+    tmp_path: Path, out: Path, red: StoppingReddener
+):
+    for name, level in (("b.bmp", 40), ("c.png", 50)):
+        picture(tmp_path / "box" / name, level)
+    run(red, tmp_path / "box", out)
+    picture(tmp_path / "box" / "b.bmp", 90)
+    picture(tmp_path / "box" / "c.png", 90)
+    made = order(red, tmp_path / "box", out)
+    decided = [one.what for one in Archive(made, plan_only=True).plan()]
+    tasks = [what for what in decided if isinstance(what, PortionTask)]
+    red.stop_at = "c.png"
+    with pytest.raises(KeyboardInterrupt):
+        Worker(made, red).portion("one", tasks)  # type: ignore[arg-type]
+    red.stop_at = None
+    assert told(run(red, tmp_path / "box", out)) == [
+        ("colored", "picture changed"),
+        ("skipped", "already coloured"),
+    ]
+    assert red.made == ["c.png"]
 
 
 def test_a_result_without_a_mark_that_nobody_began_stays(tmp_path: Path, out: Path, red: Reddener):

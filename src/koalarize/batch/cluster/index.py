@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from koalarize.batch.cluster.notes import Announced
 from koalarize.batch.cluster.results import Row
 from koalarize.batch.cluster.stores import Item, Version
 from koalarize.batch.spill import temporary_database
@@ -22,7 +23,8 @@ _TABLES = (
     "source_hash TEXT, made TEXT, made_hash TEXT, time INTEGER) WITHOUT ROWID",
     "CREATE TABLE last (key TEXT PRIMARY KEY, failed INTEGER, time INTEGER) WITHOUT ROWID",
     "CREATE TABLE others (slot TEXT, key TEXT, PRIMARY KEY (slot, key)) WITHOUT ROWID",
-    "CREATE TABLE begun (slot TEXT PRIMARY KEY, key TEXT) WITHOUT ROWID",
+    "CREATE TABLE announced (slot TEXT, key TEXT, settings TEXT, source_hash TEXT, made_hash TEXT, "
+    "PRIMARY KEY (slot, key, settings, source_hash, made_hash)) WITHOUT ROWID",
     "CREATE TABLE there (result TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID",
     "CREATE TABLE stale (part TEXT, key TEXT, PRIMARY KEY (part, key)) WITHOUT ROWID",
     "CREATE TABLE tasks (number INTEGER PRIMARY KEY, task TEXT)",
@@ -110,9 +112,15 @@ class Index:
                 ((item.key, _text(item.version)) for item in items),
             )
 
-    def add_begun(self, slots: Iterable[tuple[str, str]]) -> None:
-        """Add results without a mark that a run which ended meant to write, each with its key."""
-        self._database.executemany("INSERT OR REPLACE INTO begun VALUES (?, ?)", slots)
+    def add_announced(self, results: Iterable[Announced]) -> None:
+        """Add results without a mark that a run which ended was about to write."""
+        self._database.executemany(
+            "INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?)",
+            (
+                (one.slot, one.key, one.settings, one.source_sha256, one.made_sha256)
+                for one in results
+            ),
+        )
 
     def known(self, slot: str) -> Known | None:
         """Return what the rows tell of a place."""
@@ -131,10 +139,10 @@ class Index:
         row = self._database.execute(query, (result,)).fetchone()
         return None if row is None else _version(row[0])
 
-    def begun(self, slot: str) -> str | None:
-        """Return the picture of which a run that ended meant to write a result without a mark."""
-        row = self._database.execute("SELECT key FROM begun WHERE slot = ?", (slot,)).fetchone()
-        return None if row is None else row[0]
+    def announced(self, slot: str) -> tuple[Announced, ...]:
+        """Return what runs that ended were about to write to a place, without a mark."""
+        query = "SELECT slot, key, settings, source_hash, made_hash FROM announced WHERE slot = ?"
+        return tuple(Announced(*row) for row in self._database.execute(query, (slot,)))
 
     def is_others(self, slot: str, key: str) -> bool:
         """Tell whether a place is known as that of another picture than this one."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from koalarize.batch.cluster.notes import Announced
 from koalarize.batch.cluster.sources import Entry, Source
 from koalarize.batch.cluster.stores import Store, Version
 from koalarize.batch.plan import BatchOptions
@@ -24,7 +25,8 @@ from koalarize.steering.steering import Steering
 __all__ = ["Check", "Model", "Order", "PortionTask", "settings_hash"]
 
 #: What a worker looks at before it colours: whether the place is free; whether picture or result
-#: are those of the known row; the mark of a result that no row tells of; nothing.
+#: are those of the known row; the mark of a result that no row tells of; nothing. Results are
+#: compared with what was announced too.
 Check = Literal["free", "source", "result", "mark", "none"]
 
 
@@ -98,6 +100,7 @@ class PortionTask:
         made_sha256: of the known result's bytes.
         result: the table that holds the known result.
         notes: what a person should know of the name.
+        announced: what runs that ended were about to write there of this picture, without a mark.
     """
 
     entry: Entry
@@ -111,6 +114,7 @@ class PortionTask:
     made_sha256: str | None = None
     result: str | None = None
     notes: tuple[str, ...] = ()
+    announced: tuple[Announced, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return it as it travels between processes."""
@@ -128,6 +132,7 @@ class PortionTask:
             "why": Standing[found["why"]],
             "made": Version(**found["made"]),
             "notes": tuple(found["notes"]),
+            "announced": tuple(Announced(**one) for one in found["announced"]),
         }
         return cls(**given)
 

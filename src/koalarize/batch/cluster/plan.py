@@ -101,6 +101,10 @@ class Planner:
             standing, check, known = self._standing(entry, slot)
             if standing is not Standing.OTHER:
                 task = self._task(entry, slot, number, known)
+                if check in ("mark", "result"):
+                    announced = self._index.announced(slot)
+                    mine = tuple(one for one in announced if one.key == entry.key)
+                    task = dataclasses.replace(task, announced=mine)
                 if number > 1:
                     taken = owner.partition("\0")[0]
                     whose = f"`{taken}`" if taken else "another picture"
@@ -120,10 +124,9 @@ class Planner:
             return Standing.OTHER, "none", None
         known = self._index.known(slot)
         if known is None:
-            begun = self._index.begun(slot)
-            if begun is not None:
-                mine = begun == entry.key
-                return Standing.SETTINGS if mine else Standing.OTHER, "none", None
+            announced = self._index.announced(slot)
+            if announced and all(one.key != entry.key for one in announced):
+                return Standing.OTHER, "none", None
             return Standing.FOREIGN, "mark", None
         if known.key != entry.key:
             return Standing.OTHER, "none", None

@@ -147,9 +147,9 @@ class Archive:
             self._index.add_rows(rows)
         for folder in _below(output):
             self._index.add_objects(folder)
-        for key, slots in left_behind(output):
+        for key, announced in left_behind(output):
             self._left.append(key)
-            self._index.add_begun(slots)
+            self._index.add_announced(announced)
         if self._order.table and not self._plan_only:
             tidy(output, self._index.stale())
 

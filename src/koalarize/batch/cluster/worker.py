@@ -15,10 +15,11 @@ import socket
 import tempfile
 import time
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from koalarize.batch.cluster.notes import Notes
+from koalarize.batch.cluster.notes import Announced, Notes
 from koalarize.batch.cluster.order import Order, PortionTask, settings_hash
 from koalarize.batch.cluster.results import Row, write_part
 from koalarize.batch.cluster.stores import LocalStore, Version
@@ -31,6 +32,15 @@ from koalarize.errors import KoalarizeError, ModelError
 from koalarize.photo.provenance import holds_mark, mark_of
 
 __all__ = ["Worker"]
+
+
+@dataclass(frozen=True)
+class _Portion:
+    """What the pictures of one portion share: its notes, a folder for files, and its table."""
+
+    notes: Notes
+    folder: Path
+    table: TableWriter | None
 
 
 class Worker:
@@ -72,16 +82,12 @@ class Worker:
             OptionError: if what is asked suits no picture.
         """
         tasks, order = list(tasks), self._order
-        unmarked = [
-            (task.slot, task.entry.key)
-            for task in tasks
-            if not (order.table or (order.steering.mark and holds_mark(task.slot)))
-        ]
-        notes = Notes.begin(order.output, name, unmarked)
+        notes = Notes.begin(order.output, name)
         rows: list[Row] = []
         with tempfile.TemporaryDirectory(prefix="koalarize-") as folder:
             place = Path(folder)
             table = TableWriter(place / "part.parquet", order.table) if order.table else None
+            portion = _Portion(notes, place, table)
             read = order.source.pictures([task.entry for task in tasks])
             for task, data in zip(tasks, read, strict=True):
                 if notes.has_ended_workers(task.entry.key):
@@ -89,35 +95,28 @@ class Worker:
                     rows.append(self._row(task, "failed", reason="ended its worker", error=error))
                     continue
                 notes.enter(task.entry.key)
-                rows.append(self._one(task, data, notes, place, table))
+                rows.append(self._one(task, data, portion))
             if table is not None:
                 rows = self._finished(table, name, rows)
         write_part(order.output, name, rows)
         notes.end()
         return rows
 
-    def _one(
-        self,
-        task: PortionTask,
-        data: bytes | OSError,
-        notes: Notes,
-        folder: Path,
-        table: TableWriter | None,
-    ) -> Row:
+    def _one(self, task: PortionTask, data: bytes | OSError, portion: _Portion) -> Row:
         """Return what becomes of one picture."""
         if isinstance(data, OSError):
             error = f"cannot be read: {_said(data)}"
             return self._row(task, "failed", reason="cannot be read", error=error)
         digest = hashlib.sha256(data).hexdigest()
         try:
-            why = self._standing(task, digest, notes)
+            why = self._standing(task, digest, portion.notes)
         except OSError as error:
             text = f"`{task.slot}` in OUTPUT cannot be read: {_said(error)}"
             return self._row(task, "failed", reason="cannot be read", error=text)
         ruled = self._ruled(task, why, digest)
         if ruled is not None:
             return ruled
-        return self._colored(task, data, why, folder, table)
+        return self._colored(task, data, why, portion)
 
     def _standing(self, task: PortionTask, digest: str, notes: Notes) -> Standing:
         """Return how what stands in OUTPUT now stands to the picture."""
@@ -131,14 +130,24 @@ class Worker:
         if there is None:
             return Standing.FREE
         made = self._order.output.read(task.slot)
+        made_sha256 = hashlib.sha256(made).hexdigest()
+        fitting = [
+            one
+            for one in (*task.announced, *notes.announced)
+            if (one.slot, one.made_sha256) == (task.slot, made_sha256)
+        ]
+        if fitting:
+            same = [one for one in fitting if one.source_sha256 == digest]
+            if not same:
+                return Standing.SOURCE
+            done = any(one.settings == self._settings for one in same)
+            return Standing.DONE if done else Standing.SETTINGS
         if task.check == "result" and task.made_sha256 is not None:
-            if hashlib.sha256(made).hexdigest() != task.made_sha256:
+            if made_sha256 != task.made_sha256:
                 return Standing.TOUCHED
             if digest != task.source_sha256:
                 return Standing.SOURCE
             return Standing.DONE if task.settings == self._settings else Standing.SETTINGS
-        if task.slot in notes.unmarked:
-            return Standing.SETTINGS
         mark = mark_of(made)
         if mark is None:
             return Standing.FOREIGN
@@ -174,15 +183,9 @@ class Worker:
             made_sha256=made_sha256,
         )
 
-    def _colored(
-        self,
-        task: PortionTask,
-        data: bytes,
-        why: Standing,
-        folder: Path,
-        table: TableWriter | None,
-    ) -> Row:
+    def _colored(self, task: PortionTask, data: bytes, why: Standing, portion: _Portion) -> Row:
         """Colour one picture by way of local files, as a folder run does, to the same bytes."""
+        folder, table = portion.folder, portion.table
         source = folder / "in" / PurePosixPath(task.entry.name).name
         named = PurePosixPath(task.slot if table is None else task.entry.name).name
         target = folder / "out" / (named if table is None else _table_name(named))
@@ -195,6 +198,7 @@ class Worker:
             version, result = Version(len(made)), task.slot
             if table is None:
                 try:
+                    self._announce(task, data, made, portion.notes)
                     self._order.output.put(task.slot, made)
                     self._keep_time(task)
                     item = self._order.output.info(task.slot)
@@ -216,6 +220,13 @@ class Worker:
             made=version,
             made_sha256=outcome.stamps[1].hash,
         )
+
+    def _announce(self, task: PortionTask, data: bytes, made: bytes, notes: Notes) -> None:
+        """Note the bytes of a result that its mark will not show to be ours."""
+        if self._order.steering.mark and holds_mark(task.slot):
+            return
+        of, result = (hashlib.sha256(each).hexdigest() for each in (data, made))
+        notes.announce(Announced(task.slot, task.entry.key, self._settings, of, result))
 
     def _keep_time(self, task: PortionTask) -> None:
         """Give a result the time of its picture, if that is asked and known."""
