@@ -16,6 +16,7 @@ from koalarize.batch.find import Job, Search, find_all, find_pictures
 from koalarize.batch.forecast import Forecast
 from koalarize.batch.plan import BatchOptions, Planner
 from koalarize.batch.run import plan_many
+from koalarize.cli import main
 from koalarize.photo import files
 from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import Provenance
@@ -137,6 +138,20 @@ def test_a_folder_of_results_says_so(tmp_path: Path):
     result(tmp_path / "a.color.png")
     (job,) = find_pictures([tmp_path])
     assert "only earlier results" in (job.problem or "")
+
+
+def test_a_glob_of_films_passes_over_numbered_results_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The plan names each film that the glob has found, though none can be read."""
+    pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "a.color", "a.color-2", "b.Color-13", "b.colors", "c-2"):
+        Path(f"{name}.mp4").write_bytes(b"no film")
+    assert main(["*.mp4", "--plan"]) == 1
+    told = capsys.readouterr().out
+    named = [line.split(": ")[1] for line in told.splitlines() if line.startswith("failed: ")]
+    assert named == ["a.mp4", "b.colors.mp4", "c-2.mp4"]
 
 
 def most_memory(box, out):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from koalarize.batch.find import is_own
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.cli.report import note_of_losses
 from koalarize.cli.terminal import check_films, stages
@@ -246,10 +247,8 @@ def _expanded(inputs: Sequence[str]) -> list[Path]:
             found.append(path)
             continue
         names = sorted(glob.glob(given, recursive=True))  # noqa: PTH207
-        matches = [
-            Path(name) for name in names if is_film(name) and not Path(name).stem.endswith(".color")
-        ]
-        matches = [match for match in matches if not match.name.startswith(".")]
+        films = [Path(name) for name in names if is_film(name)]
+        matches = [film for film in films if not (is_own(film) or film.name.startswith("."))]
         if not matches:
             raise OptionError(f"`{given}` matches no film: check the name")
         found += matches
