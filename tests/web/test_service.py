@@ -86,7 +86,7 @@ class TestPhotos:
             opened.post(f"{API}/photos", content=picture())
             opened.post(f"{API}/photos", files={"picture": ("a.png", picture(600, 600, "PNG"))})
             (folder,) = tmp_path.iterdir()
-            assert sum(path.is_file() for path in folder.iterdir()) == 2
+            assert sum(path.is_file() for path in folder.rglob("*")) == 2
         assert list(tmp_path.iterdir()) == []
 
 

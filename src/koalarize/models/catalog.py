@@ -53,7 +53,7 @@ _CARDS = (
         sha256="08c2db6f54c50f8567f4d7611aa0cdbf7186efad5c58840b335e411185abb69e",
         licence="Apache-2.0",
         training_data=_DATA,
-        recipe="recipes/shipped.sh",
+        recipe="recipes/koala.yaml",
         summary="The default: an encoder-decoder with global context that classifies ab; takes "
         "colour hints.",
         parameters=5_367_172,
@@ -65,7 +65,7 @@ _CARDS = (
         sha256="3b345652212b17db36799e5da29be3ef766a8b54c3049f66a1e60664f427ca4f",
         licence="Apache-2.0",
         training_data=_DATA,
-        recipe="recipes/shipped.sh",
+        recipe="recipes/koala.yaml",
         summary="koala with its decoder in 8 bits: nearly the same colours, sooner; for many "
         "files.",
         parameters=5_367_172,

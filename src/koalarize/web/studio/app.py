@@ -75,8 +75,9 @@ def create_app(
         settings,
         Models(loaders),
         WorkQueue(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
-        PhotoStore(folder.path, settings),
-        FilmStore(folder.path / "films", settings),  # a photo of the same bytes has the same id
+        # Apart: a photo and a film of the same bytes have one id.
+        PhotoStore(folder.path / "photos", settings),
+        FilmStore(folder.path / "films", settings),
         UploadReader(settings),
     )
 

@@ -188,7 +188,8 @@ class PhotoStore:
     """Photos by their id, the least recently used leaving first; safe from several threads."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        """Make a store in an empty folder of its own."""
+        """Make a store in an empty folder of its own, which is made if there is none."""
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._settings = settings
         self._entries: OrderedDict[str, Entry] = OrderedDict()
