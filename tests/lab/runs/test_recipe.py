@@ -146,8 +146,6 @@ class TestRecipe:
             ("loss: {name: combinde}", r"did you mean `combined`"),
             ("loss: {alpha: -1}", r"`loss\.alpha` is -1\.0 but must be 0 or more"),
             ("loss: {gamma: .nan}", r"`loss\.gamma` is nan but must be 0 or more"),
-            ("loss: {uniform: 1.5}", r"`loss\.uniform` is 1\.5 but must be above 0 and at most 1"),
-            ("loss: {uniform: 0}", r"`loss\.uniform` is 0\.0 but must be above 0 and at most 1"),
             ("loss: {alpha: 0, beta: 0, gamma: 0}", "are all 0: give one of them a weight"),
             ("optimizer: {name: sgd}", r"`optimizer\.name` is 'sgd' but must be one of"),
             ("optimizer: {schedule: step}", r"`optimizer\.schedule` is 'step' but must be"),

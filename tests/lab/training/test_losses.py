@@ -7,11 +7,20 @@ import pytest
 import torch
 
 from koalarize import color
+from koalarize.errors import OptionError
 from koalarize.lab.training import losses
 from koalarize.lab.training.train import bin_shares
 
 
 class TestBinWeights:
+    @pytest.mark.parametrize("uniform", [0.0, 3.0])
+    def test_no_bin_weighs_without_bound(self, uniform):
+        share = np.array([0.0, 0.4, 0.6])
+        with pytest.raises(OptionError, match=rf"`loss\.uniform` is {uniform} but must be above 0"):
+            losses.bin_weights(share, uniform=uniform, power=0.5)
+        assert losses.bin_weights(share, uniform=0.0, power=0).tolist() == [1, 1, 1]
+        assert losses.bin_weights(np.array([0.4, 0.6]), uniform=0.0, power=1).isfinite().all()
+
     @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
     @pytest.mark.parametrize("uniform", [0.1, 0.5, 1.0])
     def test_mean_over_the_data_is_one(self, uniform, power):

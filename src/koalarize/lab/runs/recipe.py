@@ -140,11 +140,6 @@ class LossOptions:
         for name in ("uniform", "alpha", "beta", "gamma", "perceptual"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"`loss.{name}` is {getattr(self, name)} but must be 0 or more")
-        if self.uniform > 1 or (self.uniform == 0 and self.power > 0):
-            raise OptionError(
-                f"`loss.uniform` is {self.uniform} but must be above 0 and at most 1: bins that "
-                "never occur would weigh without bound; 0 goes with `loss.power: 0` alone"
-            )
         if self.alpha + self.beta + self.gamma == 0:
             raise OptionError(
                 "`loss.alpha`, `loss.beta` and `loss.gamma` are all 0: give one of them a weight"

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from koalarize import color
+from koalarize.errors import OptionError
 
 __all__ = [
     "SSIM_WINDOW",
@@ -142,8 +143,17 @@ def bin_weights(share: npt.NDArray[np.floating], *, uniform: float, power: float
         share: (Q,) how often each bin occurs; adds up to 1.
         uniform: share of a uniform distribution mixed in (lambda in the paper, where it is 0.5).
         power: 1 is the paper's full rebalancing, 0 none.
+
+    Raises:
+        OptionError: if a bin would weigh without bound: one that never occurs, with no uniform
+            share, or any where that share is far above 1.
     """
     mixed = (1 - uniform) * share + uniform / len(share)
+    if power and not (mixed > 0).all():
+        raise OptionError(
+            f"`loss.uniform` is {uniform} but must be above 0 and at most 1 for these pictures: "
+            "colours that none of them has would weigh without bound"
+        )
     weights = mixed**-power
     return torch.tensor(weights / (weights * share).sum(), dtype=torch.float32)
 
