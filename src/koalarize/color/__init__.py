@@ -33,7 +33,7 @@ from koalarize.color.convert import (
     srgb_to_lab,
     srgb_to_linear,
 )
-from koalarize.color.planes import Float32, along, box_mean, resize
+from koalarize.color.planes import Float32, along, box_mean, resize, smoothstep
 from koalarize.color.rows import by_rows, thread_count
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "map_to_gamut",
     "mean_chroma",
     "resize",
+    "smoothstep",
     "srgb_to_hex",
     "srgb_to_lab",
     "srgb_to_linear",

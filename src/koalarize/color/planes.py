@@ -1,4 +1,4 @@
-"""Planes of float32 on a grid: resized, averaged over a window.
+"""Planes of float32 on a grid: resized, averaged over a window, turned into shares.
 
 Not here: pixels of photos (``photo.photo``), conversions (``color.convert``).
 """
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["Float32", "along", "box_mean", "resize"]
+__all__ = ["Float32", "along", "box_mean", "resize", "smoothstep"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -46,6 +46,12 @@ def along(planes: Float32, places: npt.NDArray[np.floating], axis: int) -> Float
     found -= below
     found *= weights
     return np.add(found, below, out=found)
+
+
+def smoothstep(values: Float32, low: float, high: float) -> Float32:
+    """Return shares that rise smoothly from 0 at ``low`` and below to 1 at ``high`` and above."""
+    share = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
+    return (share * share * (3 - 2 * share)).astype(np.float32)
 
 
 def box_mean(planes: Array) -> Float32:

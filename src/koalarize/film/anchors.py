@@ -205,7 +205,7 @@ def anchor_ab(anchor: Anchor, facts: Facts, size: tuple[int, int]) -> Float32:
         PhotoError: if it cannot be read.
     """
     photo = Photo.read(anchor.path)
-    turns = _turns(facts)
+    turns = facts.turns
     ab = _small_ab(photo, size if turns % 2 == 0 else (size[1], size[0]))
     return np.ascontiguousarray(np.rot90(ab, -turns, axes=(1, 2)))
 
@@ -223,20 +223,16 @@ def _small_ab(photo: Photo, size: tuple[int, int]) -> Float32:
     return np.ascontiguousarray(np.moveaxis(cast(Float32, small), -1, 0), np.float32)
 
 
-def _turns(facts: Facts) -> int:
-    return round(facts.rotation / 90) % 4
-
-
 def shown_size(facts: Facts) -> tuple[int, int]:
     """Return width and height of a frame as players show it: upright, with square pixels."""
     width, height = max(1, round(facts.width * (facts.aspect or 1))), facts.height
-    return (width, height) if _turns(facts) % 2 == 0 else (height, width)
+    return (width, height) if facts.turns % 2 == 0 else (height, width)
 
 
 def shown_grey(facts: Facts, frame: FilmFrame) -> UInt8:
     """Return (h, w) the grey of a frame as players show it."""
     grey = frame.picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
-    grey = np.ascontiguousarray(np.rot90(grey, _turns(facts)))
+    grey = np.ascontiguousarray(np.rot90(grey, facts.turns))
     if (grey.shape[1], grey.shape[0]) == shown_size(facts):
         return grey
     image = Image.fromarray(grey).resize(shown_size(facts), Image.Resampling.LANCZOS)
@@ -246,7 +242,7 @@ def shown_grey(facts: Facts, frame: FilmFrame) -> UInt8:
 def coded_place(facts: Facts, x: float, y: float) -> tuple[float, float]:
     """Return where a place of a frame as players show it lies in the frame as it is coded."""
     width, height = shown_size(facts)
-    for _ in range(_turns(facts)):
+    for _ in range(facts.turns):
         x, y, width, height = height - y, x, height, width
     return max(0.0, x * facts.width / width), max(0.0, y)
 

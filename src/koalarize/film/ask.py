@@ -45,7 +45,7 @@ class Asker:
             facts: of the film.
         """
         self._colorizer = colorizer
-        self._turns = round(facts.rotation / 90) % 4
+        self._turns = facts.turns
         self._film = (facts.height, facts.width)
         self._levels = np.arange(1 << 16, dtype=np.float64)
         self._lightness = color.grey_to_lightness(np.arange(1 << 16, dtype=np.uint16))

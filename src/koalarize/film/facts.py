@@ -89,6 +89,11 @@ class Facts:
     dynamic: tuple[str, ...] = ()
 
     @property
+    def turns(self) -> int:
+        """Quarter turns to the left by which players turn it, 0 to 3."""
+        return round(self.rotation / 90) % 4
+
+    @property
     def begin(self) -> float:
         """Seconds at which its first frame is shown."""
         return float(self.start * self.time_base)

@@ -7,16 +7,17 @@ contrast are matched, so that flicker is no motion.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Flow", "Seen", "Way", "see"]
+__all__ = ["Flow", "Seen", "Way", "sampled", "see"]
 
 Float32 = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]
+_Plane = TypeVar("_Plane", bound=npt.NDArray[Any])
 
 _LEAST_CONTRAST = 4.0  # L*: standard deviation below which a frame is not stretched further
 _TOLERANCE = 5.0  # L* by which a place may differ from what it is said to be
@@ -55,7 +56,7 @@ class Way:
 
     def take(self, planes: Float32) -> Float32:
         """Bring what belongs to the other frame here, (C, h, w)."""
-        return np.stack([_sampled(plane, self.x, self.y) for plane in planes])
+        return np.stack([sampled(plane, self.x, self.y) for plane in planes])
 
 
 def see(lightness: Float32) -> Seen:
@@ -109,15 +110,16 @@ class Flow:
         x, y = self._x + across, self._y + down
         height, width = here.matched.shape
         if way.x is not self._x:
-            x, y = (_sampled(way.x, x, y), _sampled(way.y, x, y))
+            x, y = (sampled(way.x, x, y), sampled(way.y, x, y))
         inside = (x > -1) & (y > -1) & (x < width) & (y < height)
-        apart = _sampled(far.matched, x, y) - here.matched
+        apart = sampled(far.matched, x, y) - here.matched
         squared = cast(Float32, cv2.blur(apart * apart, (5, 5), borderType=cv2.BORDER_REFLECT))
         trust = np.exp(squared * np.float32(-1 / (2 * _TOLERANCE**2)))
         trust *= inside
         return Way(x, y, trust)
 
 
-def _sampled(plane: Float32, x: Float32, y: Float32) -> Float32:
-    sampled = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cast(Float32, sampled)
+def sampled(plane: _Plane, x: Float32, y: Float32) -> _Plane:
+    """Return (h, w) what a plane has at fractional places; beyond its edge, what the edge has."""
+    found = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cast(_Plane, found)

@@ -13,21 +13,20 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from koalarize import color
-from koalarize.film.flow import Flow, Seen, Way, see
+from koalarize.film.flow import Flow, Seen, Way, sampled, see
 from koalarize.steering.hints import Hint
 
 __all__ = ["Led", "ShotFrames"]
 
 Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
-_Plane = TypeVar("_Plane", bound=Array)
 
 # Chosen on a film of two objects that cross before a moving camera, and of one before a zoom, each
 # coloured at one frame: by the mean error of ab against the true colours, and by the share of the
@@ -181,7 +180,7 @@ class ShotFrames:
             way = self._on(here, near, far, way)
             if count % _CORRECTED == 0:
                 way = self._corrected(here, far, way)
-            carried, holds = way.take(ab), _step(way.trust)
+            carried, holds = way.take(ab), color.smoothstep(way.trust, _UNSURE, _SURE)
             if other is not None:
                 led = self.at(place + self._first)
                 mine = holds * np.float32((place - other) / (at - other))
@@ -201,18 +200,18 @@ class ShotFrames:
         start = self._flow.start()
         across, down = self._flow.between(here, near)
         x, y = start.x + across, start.y + down
-        before = _sampled(way.trust, x, y)
-        x, y = _sampled(way.x, x, y), _sampled(way.y, x, y)
+        before = sampled(way.trust, x, y)
+        x, y = sampled(way.x, x, y), sampled(way.y, x, y)
         alike = _alike(here, far, x, y, before)
         return Way(x, y, np.minimum(alike, before + _REGAIN))
 
     def _corrected(self, here: Seen, far: Seen, way: Way) -> Way:
         """Return a way without the drift of its steps: what it brings is laid onto the frame."""
         start = self._flow.start()
-        brought = dataclasses.replace(far, shown=_sampled(far.shown, way.x, way.y))
+        brought = dataclasses.replace(far, shown=sampled(far.shown, way.x, way.y))
         across, down = self._flow.between(here, brought)
         x, y = start.x + across, start.y + down
-        x, y = _sampled(way.x, x, y), _sampled(way.y, x, y)
+        x, y = sampled(way.x, x, y), sampled(way.y, x, y)
         alike = _alike(here, far, x, y, way.trust)
         better = alike > _alike(here, far, way.x, way.y, way.trust)
         regained = np.maximum(way.trust, np.minimum(alike, way.trust + _CORRECTED_BY))
@@ -233,7 +232,7 @@ def _alike(here: Seen, far: Seen, x: Float32, y: Float32, weight: Float32) -> Fl
 
     Brightness and contrast of what is trusted are matched first.
     """
-    was, now = _sampled(far.lightness, x, y), here.lightness
+    was, now = sampled(far.lightness, x, y), here.lightness
     height, width = now.shape
     inside = (x > -1) & (y > -1) & (x < width) & (y < height)
     weight = weight * inside
@@ -260,14 +259,3 @@ def _whole(x: Float32, y: Float32) -> Float32:
             apart += (slope - np.float32(np.median(slope[::4, ::4]))) ** 2
     apart = cast(Float32, cv2.blur(apart, (5, 5), borderType=cv2.BORDER_REFLECT))
     return cast(Float32, np.clip(np.float32(2) - np.sqrt(apart) / np.float32(_TORN), 0, 1))
-
-
-def _step(trust: Float32) -> Float32:
-    """Return a share that rises smoothly from 0 to 1 between ``_UNSURE`` and ``_SURE``."""
-    share = np.clip((trust - np.float32(_UNSURE)) / np.float32(_SURE - _UNSURE), 0, 1)
-    return cast(Float32, share * share * (3 - 2 * share))
-
-
-def _sampled(plane: _Plane, x: Float32, y: Float32) -> _Plane:
-    sampled = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cast(_Plane, sampled)

@@ -141,7 +141,7 @@ def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDAr
             continue
         none = False
         grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-        yield np.ascontiguousarray(np.rot90(grey, round(facts.rotation / 90) % 4))
+        yield np.ascontiguousarray(np.rot90(grey, facts.turns))
     if none:
         raise FilmError(f"`{facts.path}` has no frame in what is asked for: check --from and --to")
 

@@ -94,7 +94,7 @@ class Kept:
             return
         lab = color.srgb_to_lab(pixels[touched])
         distance = _distance(lab[:, 0], lab[:, 1:].T, self.tone)
-        kept = share[touched] * _ramp(distance, *_PIXEL)
+        kept = share[touched] * color.smoothstep(distance, *_PIXEL)
         new = color.srgb_to_lab(colored[touched])
         mixed = lab.copy()
         mixed[:, 1:] = new[:, 1:] + kept[:, None] * (lab[:, 1:] - new[:, 1:])
@@ -133,7 +133,7 @@ class Tint:
         image = Image.fromarray(np.rint(self.share * 255).astype(np.uint8))
         wide = image.filter(ImageFilter.MaxFilter(7)).filter(ImageFilter.BoxBlur(1))
         share = np.asarray(wide, np.float32) * np.float32(1 / 255)
-        return Kept(_ramp(share, 0.0, 0.9), self.tone)
+        return Kept(color.smoothstep(share, 0.0, 0.9), self.tone)
 
     def patches(self) -> list[tuple[int, int, float, float]]:
         """Return row, column, a*, b* of spread-out places well inside the tint, 40 at most."""
@@ -173,7 +173,7 @@ def find_tint(lightness: Float32, ab: Float32) -> Tint | None:
     offset = ab - _at(lightness, tone)
     offset[:, paper] = 0
     distance = np.hypot(_smooth(offset[0]), _smooth(offset[1]))
-    levels = np.rint(_ramp(distance, *_REGION) * 255).astype(np.uint8)
+    levels = np.rint(color.smoothstep(distance, *_REGION) * 255).astype(np.uint8)
     opened = (
         Image.fromarray(levels).filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MaxFilter(3))
     )
@@ -298,9 +298,3 @@ def _smooth(plane: Float32) -> Float32:
     for k, weight in enumerate(weights):
         across += weight * down[:, k : k + width]
     return across
-
-
-def _ramp(value: Float32, low: float, high: float) -> Float32:
-    """Return 0 below ``low``, 1 above ``high``, and a smooth step between."""
-    t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)

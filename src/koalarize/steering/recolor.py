@@ -84,15 +84,17 @@ def recolored(
         return ab
     import numpy as np
 
+    from koalarize import color
+
     chroma = np.hypot(ab[0], ab[1])
     hue = np.degrees(np.arctan2(ab[1], ab[0]))
-    colored = _rising(chroma * gain, _GREY, _COLORED)
+    colored = color.smoothstep(chroma * gain, _GREY, _COLORED)
     change, shares = np.zeros_like(ab), np.zeros_like(chroma)
     for recolor in recolors:
         was, becomes = ab_of_hex(recolor.was), ab_of_hex(recolor.becomes)
         start, end = (float(np.degrees(np.arctan2(b, a))) for a, b in (was, becomes))
         away = np.abs((hue - start + 180) % 360 - 180)
-        share = colored * (1 - _rising(away, _SAME, _OTHER))
+        share = colored * (1 - color.smoothstep(away, _SAME, _OTHER))
         mean = float((share * chroma).sum() / max(float(share.sum()), 1e-6))
         scale = min(_chroma(becomes) / gain / max(mean, 1e-6), _MOST)
         angle = np.radians(end - start)
@@ -101,16 +103,6 @@ def recolored(
         change += share * (turned - ab)
         shares += share
     return (ab + change / np.maximum(shares, 1)).astype(np.float32)
-
-
-def _rising(
-    values: "npt.NDArray[np.float32]", low: float, high: float
-) -> "npt.NDArray[np.float32]":
-    """Return shares that rise smoothly from 0 at ``low`` to 1 at ``high``."""
-    import numpy as np
-
-    share = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
-    return (share * share * (3 - 2 * share)).astype(np.float32)
 
 
 def _chroma(ab: tuple[float, float]) -> float:
