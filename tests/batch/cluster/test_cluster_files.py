@@ -365,6 +365,18 @@ def test_what_a_lost_worker_announced_is_known_with_its_settings(
     assert told(run(red, box, out, BOLD)) == [("skipped", "already coloured")]
 
 
+def test_a_run_of_other_pictures_leaves_what_a_lost_worker_announced(
+    tmp_path: Path, out: Path, red: Reddener, lost
+):
+    for name in ("b.bmp", "c.bmp"):
+        picture(tmp_path / name[0] / name)
+    with lost("b.color.bmp", written=True):
+        run(red, tmp_path / "b", out)
+    assert told(run(red, tmp_path / "c", out)) == [("colored", "new")]
+    assert told(run(red, tmp_path / "b", out)) == [("skipped", "already coloured")]
+    assert not list((out / "_koalarize" / "begun").iterdir())
+
+
 def test_what_was_announced_first_is_known_where_other_bytes_never_got_the_name(
     tmp_path: Path, out: Path, red: StoppingReddener, lost
 ):

@@ -18,7 +18,7 @@ from pathlib import Path
 from koalarize.batch.cluster.actors import Machines, Portion, do_here, do_with_ray
 from koalarize.batch.cluster.index import Index
 from koalarize.batch.cluster.manifest import read_manifest, write_manifest
-from koalarize.batch.cluster.notes import left_behind
+from koalarize.batch.cluster.notes import Announced, left_behind
 from koalarize.batch.cluster.order import Order, PortionTask, settings_hash
 from koalarize.batch.cluster.plan import Planner
 from koalarize.batch.cluster.results import Row, merge_parts, part_names, read_parts, write_part
@@ -62,7 +62,7 @@ class Archive:
         self._plan_only = plan_only
         self._index = Index(rows_in_tables=bool(order.table))
         self._seen_parts: list[str] = []
-        self._left: list[str] = []
+        self._left: list[tuple[str, list[Announced]]] = []
         self._planned = 0
         self.total = 0
 
@@ -148,7 +148,7 @@ class Archive:
         for folder in _below(output):
             self._index.add_objects(folder)
         for key, announced in left_behind(output):
-            self._left.append(key)
+            self._left.append((key, announced))
             self._index.add_announced(announced)
         if self._order.table and not self._plan_only:
             tidy(output, self._index.stale())
@@ -249,8 +249,13 @@ class Archive:
             if self._order.table:
                 tidy(output, self._index.stale())
             if self._order.options.shard is None and not self._planned:
-                for key in self._left:
-                    output.remove(key)
+                for key, announced in self._left:
+                    if not any(self._is_pending(one.slot) for one in announced):
+                        output.remove(key)
+
+    def _is_pending(self, slot: str) -> bool:
+        """Tell whether only a note says whose an object is: this run has not looked at it."""
+        return self._index.there(slot) is not None and self._index.known(slot) is None
 
 
 def _runner(
