@@ -12,11 +12,11 @@ import numpy.typing as npt
 from koalarize import color
 from koalarize.engines.engine import Engine, ModelInfo
 
-__all__ = ["ask_at_own_size", "resized", "shown_at"]
+__all__ = ["LEAST_MASK", "ask_at_own_size", "resized", "shown_at"]
 
 Float32 = npt.NDArray[np.float32]
 
-_LEAST_MASK = 0.1  # share of a hint in a place of a smaller grid that still counts as one
+LEAST_MASK = 0.1  # share of a hint in a place of a smaller grid that still counts as one
 
 
 def resized(lightness: Float32, side: int, size: int) -> tuple[int, int]:
@@ -78,6 +78,6 @@ def ask_at_own_size(engine: Engine, lightness: Float32, hints: Float32 | None = 
 def _hints(planes: Float32) -> Float32:
     """Return hint planes (3, h, w) that were resized: whole where a hint is, else none."""
     a, b, mask = planes
-    there = mask > _LEAST_MASK
+    there = mask > LEAST_MASK
     share = np.where(there, mask, 1)
     return np.stack([a * there / share, b * there / share, there]).astype(np.float32)

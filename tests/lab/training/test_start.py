@@ -24,7 +24,7 @@ from runs import history_of, make_photos, tiny_recipe
 FAULTS = [
     field.name
     for field in dataclasses.fields(DegradeOptions)
-    if field.name not in ("share", "paired")
+    if field.name not in ("share", "paired", "resize")
 ]
 NO_FAULTS = dict.fromkeys(FAULTS, 0.0)
 ALL_FAULTS = dict.fromkeys(FAULTS, 1.0)

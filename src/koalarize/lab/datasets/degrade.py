@@ -38,6 +38,8 @@ class DegradeOptions:
         grain: Gaussian noise, up to 5 L*, fine or coarse.
         compress: JPEG, quality 20 to 70.
         scratch: up to four thin, nearly upright lines, light or dark.
+        resize: of the steps whose copies the network sees at another size, from 3/4 to 11/8 of the
+            crops', all copies of a step alike; only where they are ``paired``.
     """
 
     share: float = 0.25
@@ -48,11 +50,17 @@ class DegradeOptions:
     grain: float = 0.4
     compress: float = 0.2
     scratch: float = 0.15
+    resize: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0 <= value <= 1:
                 raise OptionError(f"`degrade.{name}` is {value} but must be a share in [0, 1]")
+        if self.resize and not self.paired:
+            raise OptionError(
+                f"`degrade.resize` is {self.resize} but only copies beside their undegraded selves "
+                "are seen at another size: set `degrade.paired`, or leave it out"
+            )
 
     def copies(self, rows: int) -> int:
         """Return how many of the rows of a batch are degraded copies of the rows before them."""

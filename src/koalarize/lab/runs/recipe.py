@@ -19,6 +19,7 @@ from koalarize.lab.datasets.batches import CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions
 from koalarize.lab.networks import NETWORKS, ClassifyingNetwork
 from koalarize.lab.runs.options import build, read_yaml
+from koalarize.lab.runs.overviews import check_overview_of_crops
 from koalarize.lab.runs.teacher_options import TeacherOptions
 
 __all__ = [
@@ -249,7 +250,9 @@ class Recipe:
         temperature: of the annealed mean.
         chroma_gain: factor on the trained model's chroma; chosen by measurement.
         overview: the trained model's second look at each picture, at a smaller size; None for one
-            look. Crops in training get one look.
+            look.
+        train_overview: whether crops in training get the second look too, both looks' logits joined
+            before the loss; its size is to a crop's as ``overview.size`` is to ``size``.
     """
 
     name: str = "koala"
@@ -279,6 +282,7 @@ class Recipe:
     temperature: float = 0.5
     chroma_gain: float = 1.0
     overview: Overview | None = None
+    train_overview: bool = False
 
     def __post_init__(self) -> None:
         counts = ("batch", "steps", "epochs", "segment", "size", "devices", "nodes", "patience")
@@ -299,6 +303,13 @@ class Recipe:
                 f"`overview` is set but the network `{self.network.name}` predicts ab itself, and "
                 "only answers of logits are joined: leave it out"
             )
+        if self.degrade and self.degrade.resize and not issubclass(network, ClassifyingNetwork):
+            raise OptionError(
+                f"`degrade.resize` is set but the network `{self.network.name}` predicts ab "
+                "itself, and only logits are compared across sizes: leave it out"
+            )
+        if self.train_overview:
+            check_overview_of_crops(self.overview, self.size, self.crop.sizes, network.stride)
         adversarial = self.adversarial
         if adversarial and adversarial.sees == "features" and not self.loss.perceptual:
             raise OptionError(

@@ -21,11 +21,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from koalarize import color
+from koalarize.engines.engine import Overview
 from koalarize.lab.datasets.batches import random_crop
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
+from koalarize.lab.runs.overviews import overview_of_crop
 from koalarize.lab.runs.recipe import LossOptions, Recipe
 from koalarize.lab.training import losses
 from koalarize.lab.training.adversary import Adversary, State
+from koalarize.lab.training.looks import (
+    joined_logits,
+    other_sides,
+    resized_hints,
+    resized_planes,
+)
 from koalarize.lab.training.perceptual import PerceptualLoss
 from koalarize.lab.training.teacher import Teacher
 
@@ -77,7 +85,7 @@ class ColorizationModule(L.LightningModule):
         steady: Tensor | None = None
         if self.recipe.loss.name == "rebalanced-cross-entropy":
             assert isinstance(self.network, ClassifyingNetwork)
-            logits, of_copies = self.network.logits(lightness, given).split([fresh, copies])
+            logits, of_copies = self._logits(lightness, given, copies)
             loss = losses.rebalanced_cross_entropy(
                 logits, ab[:fresh], self.bin_weights, self.network.ab_bins
             )
@@ -102,6 +110,46 @@ class ColorizationModule(L.LightningModule):
             return loss
         self.log("train/steadiness", steady, batch_size=copies)
         return (loss * fresh + steady * copies) / len(lab)
+
+    def _logits(
+        self, lightness: Tensor, hints: Tensor | None, copies: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits of crops and, on the same grid, of the degraded copies behind them.
+
+        Args:
+            lightness: (B, 1, S, S).
+            hints: (B, 3, S, S) or None.
+            copies: how many rows at the end are copies.
+        """
+        network, recipe = self.network, self.recipe
+        assert isinstance(network, ClassifyingNetwork)
+        overview: Overview | None = None
+        if recipe.train_overview and recipe.overview is not None:
+            overview = overview_of_crop(recipe.overview, recipe.size, lightness.shape[-1])
+        fresh = len(lightness) - copies
+        side = self._side_of_copies(lightness.shape[-1]) if copies else None
+        if side is None:
+            logits = joined_logits(network, lightness, hints, overview)
+            return logits[:fresh], logits[fresh:]
+        given, changed = (None, None) if hints is None else (hints[:fresh], hints[fresh:])
+        logits = joined_logits(network, lightness[:fresh], given, overview)
+        if changed is not None:
+            changed = resized_hints(changed, side)
+        grid = (logits.shape[-2], logits.shape[-1])
+        seen = resized_planes(lightness[fresh:], side)
+        return logits, joined_logits(network, seen, changed, overview, grid)
+
+    def _side_of_copies(self, side: int) -> int | None:
+        """Draw another side at which the copies of this step are seen; None for their own.
+
+        It is drawn from torch's generator, which is seeded by the step.
+        """
+        degrading = self.recipe.degrade
+        assert degrading is not None
+        if not degrading.resize or float(torch.rand(())) >= degrading.resize:
+            return None
+        sides = other_sides(side, self.network.stride)
+        return sides[int(torch.randint(len(sides), ()))] if sides else None
 
     @property
     def _looks_at_colors(self) -> bool:

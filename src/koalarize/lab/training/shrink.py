@@ -61,6 +61,9 @@ def shrink(
         sizes=tuple(max(1, round(side * share / stride)) * stride for side in recipe.crop.sizes),
         resize=recipe.crop.resize and max(size, round(recipe.crop.resize * share)),
     )
+    overview = recipe.overview
+    if overview is not None:
+        overview = dataclasses.replace(overview, size=max(1, round(overview.size * share)))
     options = recipe.network.options
     if network is CNN:
         options = options | {"width": size}
@@ -68,6 +71,7 @@ def shrink(
         recipe,
         crop=crop,
         size=max(1, round(recipe.size * share)),
+        overview=overview,
         network=dataclasses.replace(recipe.network, options=options),
     )
 
