@@ -221,6 +221,22 @@ class TestOptions:
         assert hints[2, 32, 42] == 1
         assert 0 < hints[2].mean() < 0.05
 
+    @pytest.mark.parametrize(("gain", "kept"), [(1.0, 1.0), (1.8, 0.94)])
+    def test_hints_that_agree_take_off_nothing_but_the_gain_for_doubt(self, grey, gain, kept):
+        engine = FakeEngine((20.0 / gain, -10.0 / gain))
+        engine.info = dataclasses.replace(engine.info, chroma_gain=gain)
+        colorizer = Colorizer(engine)
+        height, width = grey.shape
+        colour = color.lab_to_hex(np.float32([50, 20, -10]))
+        around = [(x, y) for x in (0.1, 0.5, 0.9) for y in (0.1, 0.5, 0.9) if (x, y) != (0.5, 0.5)]
+        hints = [Hint(x * width, y * height, colour, 1) for x, y in around]
+        middle = np.s_[height // 2 - 4 : height // 2 + 4, width // 2 - 4 : width // 2 + 4, 1:]
+        plain, made = (
+            np.linalg.norm(color.srgb_to_lab(one)[middle], axis=-1).mean()
+            for one in (colorizer(grey), colorizer(grey, hints=hints))
+        )
+        assert made / plain == pytest.approx(kept, abs=0.02)
+
     def test_no_hints_no_planes(self, grey):
         engine = FakeEngine()
         Colorizer(engine)(grey)

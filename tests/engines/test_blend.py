@@ -56,6 +56,16 @@ def test_chroma_gain_is_that_of_each():
     assert np.allclose(left[0, :, 30, 2], 1.2 * alone[0, :, 14, 1], atol=0.05)
 
 
+def test_the_gain_for_doubt_is_that_of_the_networks_that_answer_hints():
+    sure, doubting = FakeEngine((10.0, 0)), ClassifyingEngine()
+    deaf = FakeEngine((10.0, 0), accepts_hints=False)
+    assert (sure.info.doubt_gain, doubting.info.doubt_gain) == (1.0, 1.2)
+    made = blend((sure, 1), (doubting, 3))
+    assert (made.info.chroma_gain, made.info.doubt_gain) == (1.0, pytest.approx(1.15))
+    assert blend((deaf, 9), (doubting, 1)).info.doubt_gain == pytest.approx(1.2)
+    assert blend((made, 1), (doubting, 1)).info.doubt_gain == pytest.approx(1.175)
+
+
 def test_each_sees_the_picture_at_its_own_size():
     small, large = FakeEngine(size=64), FakeEngine(size=128, stride=8)
     made = blend((small, 1), (large, 1))

@@ -149,11 +149,16 @@ class TestHints:
 
         def there(*at):
             hints = [HintPlace(row, column, (30.0, 30.0)) for row, column in at]
-            return float(spread(answer, answer, lightness, hints)[:, 30, 30].mean())
+            made = spread(answer, answer, lightness, hints, doubt=doubt)
+            return float(made[:, 30, 30].mean())
 
+        doubt = 1.8
+        all_round = ((2, 2), (57, 2), (2, 57), (57, 57), (30, 2), (57, 30))
         assert there((2, 2)) == pytest.approx(30, rel=0.01)
-        assert there((2, 2), (3, 2), (2, 3)) == pytest.approx(30, rel=0.02)
-        assert 21 < there((2, 2), (57, 2), (2, 57), (57, 57), (30, 2), (57, 30)) < 26
+        assert there((2, 2), (3, 2), (2, 3)) == pytest.approx(30, rel=0.03)
+        assert 22 < there(*all_round) < 26
+        doubt = 1.0  # a network whose chroma nothing makes up for has nothing to lose
+        assert there(*all_round) == pytest.approx(30, rel=0.01)
 
     def test_the_gain_does_not_touch_them(self):
         ab, lightness = np.zeros((2, 30, 30), np.float32), np.full((30, 30), 50, np.float32)

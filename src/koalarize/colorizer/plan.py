@@ -66,7 +66,15 @@ def _steered(look: Look, steering: Steering, kept: Tint | None) -> Float32:
         places = look.grid.places(hints)
         hinted = _ab(look, _ask(look, steering, kept), steering)
         hinted = recolored(hinted, steering.recolors, gain)
-        ab = spread(ab, hinted, look.lightness, places, reach=steering.reach, gain=gain)
+        ab = spread(
+            ab,
+            hinted,
+            look.lightness,
+            places,
+            reach=steering.reach,
+            gain=gain,
+            doubt=info.doubt_gain,
+        )
     return apply.balanced(ab, steering.warmth, steering.tint, gain)
 
 

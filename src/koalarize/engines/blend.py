@@ -72,11 +72,14 @@ class BlendEngine:
         total = sum(part.weight for part in parts)
         self._shares = [np.float32(part.weight / total) for part in parts]
         infos = [part.engine.info for part in parts]
+        answering = [part for part in parts if part.engine.info.accepts_hints] or parts
         self.info = ModelInfo(
             name=",".join(info.name for info in infos),
             stride=1,
             accepts_hints=any(info.accepts_hints for info in infos),
             size=max(info.size for info in infos),
+            inner_gain=sum(part.weight * part.engine.info.doubt_gain for part in answering)
+            / sum(part.weight for part in answering),
             identity=" ".join(f"{part.weight:g}*({part.engine.info.identity})" for part in parts)
             + f" within {most_chroma:g}",
         )

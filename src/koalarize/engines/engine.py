@@ -90,6 +90,7 @@ class ModelInfo:
         faithful: whether to do as they do: squashed, with the photo's own lightness; else the
             aspect ratio is kept, faded lightness stretched, and chroma follows edges.
         overview: its second look at each picture, where it classifies; None for one look.
+        inner_gain: a ``chroma_gain`` that its ab hold already: a blend's hold those of its parts.
     """
 
     name: str
@@ -106,11 +107,17 @@ class ModelInfo:
     faithful: bool = False
     identity: str = ""
     overview: Overview | None = None
+    inner_gain: float = 1.0
 
     @property
     def way(self) -> AuthorsWay | None:
         """How photos are shown to it, if that is not our way."""
         return self.authors if self.faithful else None
+
+    @property
+    def doubt_gain(self) -> float:
+        """What makes up, in its chroma, for what it leaves out where it is in doubt; 1 for none."""
+        return self.chroma_gain * self.inner_gain
 
     @property
     def suggests(self) -> bool:

@@ -4,7 +4,8 @@ Not here: the ways between places (``steering.reach``), what can be asked (``ste
 
 1. The network's answer to the hints takes the place of its plain answer. Where several hints that
    are no neighbours tell of a place, even from afar, it does so more than the nearest alone says,
-   and with less chroma: it is surer than the plain answer, whose gain would be too much for it.
+   and with less chroma: it is surer than the plain answer, and needs less of the gain that makes up
+   for doubt.
 2. What that answer still lacks at a hint is added, most where it looks like the hinted place.
 3. What is then there gives way to the colour of the hint itself.
 
@@ -37,7 +38,7 @@ _ALONE = 0.01
 # on 50 photos with 1 to 50 hints of true colours (docs/log.md); with one hint nothing changes.
 _SUPPORT = np.float32(1.6)  # way, in shorter sides, by which what a hint supports falls to 1 / e
 _NEIGHBOURS = np.float32(0.4)  # the same of how far two hints count as one
-_CERTAIN = np.float32(0.3)  # share of chroma that the answer loses where support is complete
+_CERTAIN = 0.85  # power of the gain for doubt that the answer loses where support is complete
 _LARGEST = np.float32(80)  # exponents above 88 overflow in float32
 
 
@@ -81,6 +82,7 @@ def spread(
     *,
     reach: float = _REACH,
     gain: float = 1.0,
+    doubt: float = 1.0,
 ) -> Float32:
     """Return ab (2, h, w) with hints obeyed where they are, and less and less away from them.
 
@@ -94,6 +96,8 @@ def spread(
             so that 3 is the whole photo; the hint's own colour never goes farther than at 0.5,
             since there the network knows better.
         gain: factor that the chroma is multiplied by later; hints are meant for after it.
+        doubt: the factor that makes up for what the network leaves out where it is in doubt, see
+            ``ModelInfo.doubt_gain``; 1 where there is none.
     """
     side = np.float32(min(lightness.shape))
     ways = ways_to(lightness, [place.cell for place in places])
@@ -109,7 +113,7 @@ def spread(
         np.minimum(nearest, wide, out=nearest)
         support += weight * np.exp(-wide / _SUPPORT)
     shared = -np.expm1(-np.maximum(support - 1, 0))
-    hinted = hinted * (1 - _CERTAIN * shared)
+    hinted = hinted * (1 - np.float32(1 - max(1.0, doubt) ** -_CERTAIN) * shared)
     answered = ANSWERED.share(nearest)
     answered += (1 - answered) * shared
     added = np.zeros_like(plain)
