@@ -117,3 +117,14 @@ def test_notes_of_many_pictures_name_theirs(here: Path, fake, capsys, monkeypatc
     assert "2 coloured" in terminal.text()
     err = capsys.readouterr().err
     assert "note: pages.tif: page 1 of 3" in err
+
+
+def test_a_reference_without_colours_is_said(here: Path, fake, capsys):
+    Image.new("L", (8, 6), 90).save("a.png")
+    Image.new("L", (8, 6), 128).save("grey.png")
+    Image.new("RGB", (8, 6), (200, 90, 20)).save("orange.png")
+    assert main(["a.png", "-o", "b.png", "--reference", "grey.png"]) == 0
+    said = "the reference `grey.png` has next to no colours: it asks for grey"
+    assert capsys.readouterr().err == f"koalarize: note: {said}\n"
+    assert main(["a.png", "-o", "c.png", "--reference", "orange.png"]) == 0
+    assert capsys.readouterr().err == ""

@@ -21,6 +21,8 @@ from koalarize.steering.steering import PARTS, Steering
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from koalarize.steering.palette import Palette
+
 __all__ = [
     "COLORS",
     "FILMS",
@@ -169,7 +171,13 @@ def _kind(field: dataclasses.Field[Any]) -> Any:
 def _palette(path: Any) -> object:
     from koalarize.colorizer.reference import palette_of
 
-    return palette_of(cast(Path, path))
+    palette = cast("Palette", palette_of(cast(Path, path)))
+    if palette.is_grey:
+        typer.echo(
+            f"koalarize: note: the reference `{palette.name}` has next to no colours: it asks for grey",
+            err=True,
+        )
+    return palette
 
 
 #: Fields that are places of one picture.

@@ -11,6 +11,7 @@ that no colour is forced onto a picture that has no place for it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -107,6 +108,15 @@ class Palette:
             triples = np.array(band, np.float32)
             np.add.at(row, bins.nearest(triples[:, :2]), triples[:, 2])
         return table / table.sum(1, keepdims=True)
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether the picture has next to no colour, so that the palette asks for grey.
+
+        A histogram gives a grey pixel's neighbouring bins a share too: none further is used.
+        """
+        chroma = (math.hypot(a, b) for band in self.bands for a, b, _ in band)
+        return max(chroma) <= color.AB_GRID
 
     @property
     def swatches(self) -> tuple[str, ...]:
