@@ -74,21 +74,29 @@ def test_a_reload_loses_nothing(visit: Visit) -> None:
     expect(page.locator(".hint")).to_have_count(0)
 
 
+#: Work is kept by the page that holds a lock; this lets it have the lock later.
+SLOW_LOCK = """
+const ask = LockManager.prototype.request;
+if (!sessionStorage.held)
+  LockManager.prototype.request = function (...words) {
+    window.letKeep = () => void ask.apply(this, words);
+    sessionStorage.held = "once";
+  };
+"""
+
+
 def test_a_photo_that_comes_before_what_was_kept_loses_none_of_it(visit: Visit) -> None:
     page = visit.page
     open_hint(page)
     name_colour(page, "bordeaux")
     page.keyboard.press("Escape")
     page.wait_for_timeout(800)
-    held: list[Route] = []  # as long as the service loads its network
-    page.route("**/api/v1/models", lambda route: held.append(route))
+    page.add_init_script(SLOW_LOCK)  # as a slow disk would hold up what was kept
     page.reload()
     page.wait_for_selector(".example")
     drop(page, ("opa.png", picture(500, 400, "PNG")))
     wait_for_colour(page)
-    for route in held:
-        route.continue_()
-    page.unroute("**/api/v1/models")
+    page.evaluate("letKeep()")
     tiles = page.locator("#film .tile:not(.add)")
     expect(tiles).to_have_count(2)
     expect(page.locator("#photo-title")).to_contain_text("opa.png")
@@ -102,6 +110,45 @@ def test_a_photo_that_comes_before_what_was_kept_loses_none_of_it(visit: Visit) 
     expect(page.locator(".hint")).to_have_count(1)
     page.click("#undo")
     expect(page.locator(".hint")).to_have_count(0)
+
+
+def test_work_is_kept_and_brought_back_where_the_models_fail(visit: Visit) -> None:
+    page = visit.page
+    open_hint(page)
+    name_colour(page, "bordeaux")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(800)
+    page.route(
+        "**/api/v1/models",
+        lambda route: route.fulfill(status=500, json={"title": "Broken", "detail": ""}),
+    )
+    page.reload()
+    wait_for_colour(page)
+    expect(page.locator(".hint")).to_have_count(1)
+    drop(page, ("opa.png", picture(500, 400, "PNG")))
+    expect(page.locator("#photo-title")).to_contain_text("opa.png")
+    page.wait_for_timeout(800)
+    page.unroute("**/api/v1/models")
+    page.reload()
+    wait_for_colour(page)
+    expect(page.locator("#film .tile:not(.add)")).to_have_count(2)
+    visit.errors = [text for text in visit.errors if "500" not in text]
+
+
+def test_a_page_opened_while_the_server_is_away_goes_on_when_it_is_back(visit: Visit) -> None:
+    page = visit.page
+    drop(page, PHOTO)
+    wait_for_colour(page)
+    page.wait_for_timeout(800)
+    page.route("**/api/**", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#notice")).to_contain_text("No answer from koalarize")
+    page.unroute("**/api/**")
+    wait_for_colour(page)
+    expect(page.locator("#photo-title")).to_contain_text("oma.png")
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#model option")).not_to_have_count(0)
+    visit.errors = [text for text in visit.errors if "ERR_FAILED" not in text]
 
 
 def test_a_hint_has_a_reach_of_its_own(visit: Visit) -> None:

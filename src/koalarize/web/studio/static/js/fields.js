@@ -6,6 +6,9 @@
  */
 
 import * as api from "./api.js";
+import { $, h } from "./dom.js";
+
+const AGAIN = 1500; // milliseconds until the list is asked for again where it did not come
 
 /**
  * @typedef {object} Field
@@ -18,7 +21,23 @@ import * as api from "./api.js";
  */
 
 /** @type {Record<string, Field>} */
-export const FIELDS = (await api.fields()).properties;
+export const FIELDS = await theFields();
+
+/** The list, asked for until it comes; until then the page says what keeps it. */
+async function theFields() {
+  for (;;) {
+    try {
+      const { properties } = await api.fields();
+      $("#notice").hidden = true;
+      return properties;
+    } catch (problem) {
+      const said = [h("strong", {}, problem.title), h("p", {}, problem.detail)];
+      $("#notice").replaceChildren(h("div", { class: "grow" }, ...said));
+      $("#notice").hidden = false;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN));
+    }
+  }
+}
 
 /**
  * What a photo starts with; its hints are {id, x, y, radius, color: "#rrggbb"}.

@@ -268,7 +268,7 @@ onDetail(api.connection, "busy", ({ waiting }) => {
   if (waiting) say("The server is busy; waiting for a turn…");
 });
 
-async function start() {
+async function showExamples() {
   const examples = await (
     await fetch(new URL("../examples/examples.json", import.meta.url))
   ).json();
@@ -290,8 +290,21 @@ async function start() {
       ),
     ),
   );
-  studio.models = await api.models();
-  panel.show();
-  await new Keeping(studio).start();
 }
-start().catch(complain);
+
+/** The models that there are; without an answer, asked for again as soon as the server is back. */
+async function learnModels() {
+  try {
+    studio.models = await api.models();
+  } catch (problem) {
+    if (api.isOffline(problem))
+      api.connection.addEventListener("online", learnModels, { once: true });
+    complain(problem);
+  }
+  panel.show();
+}
+
+showExamples().catch(complain);
+learnModels();
+// Work is kept and brought back whatever else fails.
+new Keeping(studio).start().catch(complain);
