@@ -13,7 +13,7 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from pages import (
     IN_A_BROWSER,

@@ -173,10 +173,8 @@ def _palette(path: Any) -> object:
 
     palette = cast("Palette", palette_of(cast(Path, path)))
     if palette.is_grey:
-        typer.echo(
-            f"koalarize: note: the reference `{palette.name}` has next to no colours: it asks for grey",
-            err=True,
-        )
+        what = f"the reference `{palette.name}` has next to no colours: it asks for grey"
+        typer.echo(f"koalarize: note: {what}", err=True)
     return palette
 
 

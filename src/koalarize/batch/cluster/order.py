@@ -25,8 +25,8 @@ from koalarize.steering.steering import Steering
 __all__ = ["Check", "Model", "Order", "PortionTask", "settings_hash"]
 
 #: What a worker looks at before it colours: whether the place is free; whether picture or result
-#: are those of the known row; the mark of a result that no row tells of; nothing. Results are
-#: compared with what was announced too.
+#: are those of the known row; the mark of a result that no row tells of; nothing. Results that are
+#: not, or no longer, those of a row are compared with what was announced first.
 Check = Literal["free", "source", "result", "mark", "none"]
 
 

@@ -120,12 +120,8 @@ class Worker:
 
     def _standing(self, task: PortionTask, digest: str, notes: Notes) -> Standing:
         """Return how what stands in OUTPUT now stands to the picture."""
-        if task.check == "none":
-            return task.why
-        if task.check == "source":
-            if digest != task.source_sha256:
-                return Standing.SOURCE
-            return Standing.DONE if task.settings == self._settings else Standing.SETTINGS
+        if task.check in ("none", "source") and (self._order.table or self._is_as_planned(task)):
+            return task.why if task.check == "none" else self._of_known(task, digest)
         there = self._order.output.info(task.slot)
         if there is None:
             return Standing.FREE
@@ -142,12 +138,10 @@ class Worker:
                 return Standing.SOURCE
             done = any(one.settings == self._settings for one in same)
             return Standing.DONE if done else Standing.SETTINGS
-        if task.check == "result" and task.made_sha256 is not None:
-            if made_sha256 != task.made_sha256:
-                return Standing.TOUCHED
-            if digest != task.source_sha256:
-                return Standing.SOURCE
-            return Standing.DONE if task.settings == self._settings else Standing.SETTINGS
+        if task.made_sha256 == made_sha256:
+            return self._of_known(task, digest)
+        if task.made_sha256 is not None:
+            return Standing.TOUCHED
         mark = mark_of(made)
         if mark is None:
             return Standing.FOREIGN
@@ -156,6 +150,17 @@ class Worker:
         if not mark.untouched:
             return Standing.TOUCHED
         return Standing.DONE if mark.provenance.is_like(self._order.asked) else Standing.SETTINGS
+
+    def _is_as_planned(self, task: PortionTask) -> bool:
+        """Tell whether the result is still what the plan knew; a run may last for days."""
+        there = self._order.output.info(task.slot)
+        return there is not None and task.made.fits(there.version)
+
+    def _of_known(self, task: PortionTask, digest: str) -> Standing:
+        """Return how the result that a row tells of stands to the picture."""
+        if digest != task.source_sha256:
+            return Standing.SOURCE
+        return Standing.DONE if task.settings == self._settings else Standing.SETTINGS
 
     def _ruled(self, task: PortionTask, why: Standing, digest: str) -> Row | None:
         """Return a row if there is nothing to colour."""
@@ -168,7 +173,7 @@ class Worker:
             return self._row(task, "failed", reason=why.value, error=error)
         if why is not Standing.DONE:
             return None
-        if task.result is not None:  # a row of a table, which stays where it is
+        if task.result is not None and (self._order.table or self._is_as_planned(task)):
             made, made_sha256 = task.made, task.made_sha256
         else:
             there = self._order.output.info(task.slot)
@@ -222,8 +227,12 @@ class Worker:
         )
 
     def _announce(self, task: PortionTask, data: bytes, made: bytes, notes: Notes) -> None:
-        """Note the bytes of a result that its mark will not show to be ours."""
-        if self._order.steering.mark and holds_mark(task.slot):
+        """Note the bytes of a result that its mark will not show to be ours.
+
+        Over an earlier result that a row tells of, none does: a person may have coloured the
+        picture anew under that name.
+        """
+        if task.made_sha256 is None and self._order.steering.mark and holds_mark(task.slot):
             return
         of, result = (hashlib.sha256(each).hexdigest() for each in (data, made))
         notes.announce(Announced(task.slot, task.entry.key, self._settings, of, result))
