@@ -15,6 +15,7 @@ from test_whose import picture
 
 from fakes import Reddener
 from koalarize.batch.find import Search
+from koalarize.batch.journal import Journal
 from koalarize.batch.run import BatchOptions, colorize_many
 from koalarize.photo.files import sweep_parts
 from koalarize.photo.photo import Photo
@@ -26,6 +27,7 @@ import sys, threading, os, signal
 sys.path[:0] = {paths!r}
 from fakes import Reddener
 from koalarize.batch.find import Search
+from koalarize.batch.journal import Journal
 from koalarize.batch.run import BatchOptions, colorize_many
 from koalarize.steering.steering import Steering
 options = BatchOptions(output={out!r}, workers=2)
@@ -98,6 +100,30 @@ def test_many_kills(tmp_path: Path, mark: bool):
     """KOALARIZE_KILLS=100 is two minutes long, and passed on 2026-11-29."""
     kills = int(os.environ.get("KOALARIZE_KILLS", "8"))
     go_through(tmp_path, kills=kills, pictures=5 * kills, mark=mark)
+
+
+@pytest.mark.parametrize("mark", [True, False])
+def test_a_run_killed_while_it_makes_results_again_knows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: bool
+):
+    box, out = tmp_path / "box", tmp_path / "out"
+    for name in "abc":
+        picture(box / f"{name}.png")
+
+    def run(vividness: float) -> list[str]:
+        steering, options = Steering(vividness=vividness, mark=mark), BatchOptions(output=out)
+        search = Search([box])
+        return [one.reason for one in colorize_many(Reddener(), search, steering, options)]  # type: ignore[arg-type]
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run(1.0)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Journal, "finish", die)  # the first result has its name by then
+        run(1.3)
+    assert set(run(1.3)) <= {"already coloured", "other settings"}
+    assert run(1.3) == ["already coloured"] * 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there, parts go by their age")

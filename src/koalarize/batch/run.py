@@ -22,7 +22,7 @@ from koalarize.batch.find import Job, reason_of
 from koalarize.batch.journal import Made, Stamp
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.stage import Stage, keep_times
-from koalarize.batch.standing import Judge, journal_name
+from koalarize.batch.standing import Judge, Standing, journal_name
 from koalarize.colorizer.colorizer import Making
 from koalarize.errors import FilmError, KoalarizeError, OptionError, OutputError, PhotoError
 from koalarize.film.names import may_move
@@ -171,7 +171,7 @@ _Decision = tuple[Judge | None, Task | Outcome, Judge | None]
 
 
 def _decisions(planner: Planner, jobs: Iterable[Job], steering: Steering) -> Iterator[_Decision]:
-    """Decide job by job; what will bear no mark is to be announced."""
+    """Decide job by job; what no mark will show to be the result of this run is to be announced."""
     for job in jobs:
         decided = planner.decide(job)
         if decided is None:
@@ -179,7 +179,8 @@ def _decisions(planner: Planner, jobs: Iterable[Job], steering: Steering) -> Ite
         judge, announcing = planner.known(job), None
         if isinstance(decided, Task) and judge is not None and judge.journal is not None:
             marked = steering.mark and holds_mark(decided.target)
-            announcing = None if marked else judge
+            # Over an earlier result, which the journal knows, another one is somebody's.
+            announcing = None if marked and decided.why is Standing.FREE else judge
         yield judge, decided, announcing
 
 

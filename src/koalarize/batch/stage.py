@@ -1,4 +1,4 @@
-"""Results without a mark are made in a folder of their own, and noted before they get their names.
+"""Results that only the journal can know are made in a folder of their own, noted, then named.
 
 Not here: which results they are (``run``), what follows from the note (``standing``). A run that is
 killed leaves a result that the journal knows by its bytes, or none: what else stands under the name
