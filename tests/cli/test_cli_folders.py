@@ -12,6 +12,8 @@ import pytest
 from cli_parts import Terminal, files, one_line_error, picture
 from koalarize.batch.find import Job
 from koalarize.cli import main
+from koalarize.cli.model_choice import ModelChoice
+from koalarize.colorizer.reference import palette_of
 
 
 @pytest.fixture
@@ -155,6 +157,46 @@ def test_a_watch_takes_what_arrives_in_its_first_run(box: Path, fake, monkeypatc
     assert followed == ["a.jpg", "b.png", "late.png"]
 
 
+def test_a_watch_takes_what_arrives_while_the_model_loads(box: Path, fake, monkeypatch):
+    def looking(search, seconds, before):
+        late = {str(job.source) for job in search()} - before.keys()
+        seen.extend(Path(name).name for name in late)
+        return iter(())
+
+    seen: list[str] = []
+    load = ModelChoice.load
+    monkeypatch.setattr("koalarize.cli.folders.watch", looking)
+    monkeypatch.setattr(
+        ModelChoice, "load", lambda self, **how: picture("box/late.png") and load(self, **how)
+    )
+    assert main(["box", "--watch", "1"]) == 0
+    assert seen == ["late.png"]
+
+
+def test_a_watched_picture_keeps_the_file_it_goes_to(box: Path, fake, monkeypatch):
+    def once(search, seconds, before):
+        yield list(search())
+
+    monkeypatch.setattr("koalarize.cli.folders.watch", once)
+    words = ["box/a.jpg", "-o", "new.jpg", "--overwrite", "--watch", "1"]
+    assert main(words) == 0
+    assert len(fake.calls) == 2
+    assert files(box / "box") == ["1950/b.png", "a.jpg"]
+    assert (box / "new.jpg").exists()
+
+
+def test_results_are_no_part_of_a_series(box: Path, fake, monkeypatch):
+    def palette(colorizer, jobs, steering):
+        looked.append([job.source.name for job in jobs])
+        return palette_of(picture("orange.png"))
+
+    looked: list[list[str]] = []
+    monkeypatch.setattr("koalarize.batch.series.palette_of_series", palette)
+    for _ in range(2):
+        assert main(["--series", "box", "--name", "{stem} (color)"]) == 0
+    assert looked[0] == looked[1]
+
+
 def test_a_watch_adds_to_its_report(box: Path, fake, monkeypatch):
     later = [Job(box / "box" / "late.png", box / "box")]
 
@@ -176,6 +218,10 @@ def test_a_watch_adds_to_its_report(box: Path, fake, monkeypatch):
         (["box", "--plan", "--watch", "1"], "`--watch` has no place"),
         (["box", "--plan", "--report", "r"], "`--report` has no place"),
         (["box", "--layer", "--compare"], "`--compare`"),
+        (["box/a.jpg", "--hint", "1,1=#ff0000", "--watch", "1"], "`--hint` is for one picture"),
+        (["box/a.jpg", "--crop", "0,0,4,4", "--watch", "1"], "`--crop` is for one picture"),
+        (["box/a.jpg", "--report", "box/b.png"], "must not end as a picture"),
+        (["box/a.jpg", "--report", "notes.txt"], "holds something that is no report"),
         (["box", "--crf", "20"], "`--crf` is for films"),
         (["box", "--list-shots"], "`--list-shots` is for films"),
         (["film.mp4", "--plan", "--list-shots"], "`--list-shots` are two jobs"),
@@ -187,6 +233,21 @@ def test_a_watch_adds_to_its_report(box: Path, fake, monkeypatch):
     ],
 )
 def test_what_has_no_place_is_refused(box: Path, fake, capsys, words: list[str], named: str):
+    Path("notes.txt").write_text("to do")
+    before = [path.read_bytes() for path in sorted(box.rglob("*.*"))]
     assert main(words) == 2
     assert named in one_line_error(capsys.readouterr().err)
     assert fake.calls == []
+    assert [path.read_bytes() for path in sorted(box.rglob("*.*"))] == before
+
+
+def test_a_report_is_written_again(box: Path, fake):
+    for _ in range(2):
+        assert main(["box", "--report", "r.jsonl"]) == 0
+    assert len(Path("r.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("words", [["--version"], ["box/a.jpg", "--overwrite"]])
+def test_a_closed_stdout_is_no_error(box: Path, fake, monkeypatch, words: list[str]):
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(words) == 0

@@ -161,7 +161,8 @@ def main(args: Sequence[str] | None = None) -> int:
             typer.echo(_help_of(command))
             return 0
         code = command.main(words, prog_name="koalarize", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it was closed before the program began
+            sys.stdout.flush()
     except KoalarizeError as error:
         return _fail(str(error), error.exit_code)
     except _ClickException as error:

@@ -43,6 +43,9 @@ __all__ = ["Many", "color_files"]
 
 #: Pictures that are looked for before the first is coloured, so that a bar knows their number.
 _COUNTED = 5000
+_ONE_TO_WATCH = (
+    "`{}` is for one picture as it is now but `--watch` colours those that come: leave one out"
+)
 
 
 @dataclass(frozen=True)
@@ -80,20 +83,27 @@ def color_files(
     """
     if many.films is not None:
         check_films()
+    # Taken before the work: what arrives or changes while it lasts is new to the watch.
+    before = {} if many.watch is None else signs_of(_all(_search(many)))
     search = _search(many)
     coming = iter(search)
     first = list(islice(coming, _COUNTED))
     found = len(first) + len(search.films)
     if session is not None:
+        if many.watch is not None:
+            raise OptionError(_ONE_TO_WATCH.format("--session"))
         _check_photo(session, first)
     elif (option := option_of_one_picture(steering)) is not None and found != 1:
         raise OptionError(f"`{option}` is for one picture but {found} are given: name only one")
+    elif option is not None and many.watch is not None:
+        raise OptionError(_ONE_TO_WATCH.format(option))
     first, folder = _place(first, many.output, make=not many.plan)
+    single = first[0].target if len(first) == 1 else None
     options = dataclasses.replace(many.options, output=folder)
     # Many pictures have a thread each; a single one has all of them.
     colorizer = choice.load(threads=1 if found > 1 or many.watch else 0)
     if many.series is not None:
-        steering = _led_by(many.series, colorizer, steering)
+        steering = _led_by(many.series, colorizer, steering, options)
     jobs = chain(first, coming)
     of_films = None
     if many.films is not None:  # what cannot be asked of films is refused before any work
@@ -103,8 +113,6 @@ def color_files(
         code = _show_plan(jobs, search.films, planner, of_films)
         note_of_films_left(search.unread)
         return code
-    # Taken before the work: what arrives or changes while it lasts is new to the watch.
-    before = {} if many.watch is None else signs_of(_all(_search(many)))
     total = found if len(first) < _COUNTED else None
     row = None if many.films is None else FilmRow(_frames)
 
@@ -122,6 +130,8 @@ def color_files(
     for some in watch(lambda: _all(_search(many)), many.watch, before):
         pictures = [job for job in some if not is_film(job.source)]
         films = [job for job in some if is_film(job.source)]
+        if single is not None:  # the picture that has a file of its own to go to
+            pictures = [dataclasses.replace(job, target=single) for job in pictures]
         follow(outcomes(pictures, films), None, many.report, more=True, row=row)
     return code
 
@@ -152,17 +162,18 @@ def _frames(stage: str, done: int, total: int | None) -> str:
     return f"{done} frames" if total is None else f"{done} of {max(done, total)} frames"
 
 
-def _led_by(series: Path, colorizer: Colorizer, steering: Steering) -> Steering:
-    """Return steering that the palette of a series leads.
+def _led_by(
+    series: Path, colorizer: Colorizer, steering: Steering, options: BatchOptions
+) -> Steering:
+    """Return steering that the palette of a series leads; results in it are no part of it.
 
     Raises:
         OptionError: if the series holds nothing, or a reference is given too.
     """
-    from koalarize.batch.find import find_pictures
     from koalarize.batch.series import palette_of_series
 
     plain = dataclasses.replace(steering, hints=())
-    palette = palette_of_series(colorizer, find_pictures([series]), plain)
+    palette = palette_of_series(colorizer, list(Search([series], name=options.name)), plain)
     return steering.changed({"reference": palette})
 
 

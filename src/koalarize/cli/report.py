@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from koalarize.cli.terminal import FilmRow, named_bar
+from koalarize.errors import OptionError
 from koalarize.film.names import FILM_EXTENSIONS
-from koalarize.photo.files import HEIF_EXTENSIONS, check_place
+from koalarize.photo.files import EXTENSIONS, HEIF_EXTENSIONS, check_place
 
 if TYPE_CHECKING:
     from koalarize.batch.plan import Outcome
@@ -35,6 +36,7 @@ __all__ = [
 
 #: Notes and failures that are listed at the end, each; a report lists all.
 _MOST_LISTED = 1000
+_REPORT_STARTS = (b'{"source"', b'{"summary"')
 
 
 class PassedOver(Protocol):
@@ -77,7 +79,7 @@ def follow(
         The exit code: 1 if a picture failed or a film is damaged in part, else 0.
     """
     told = _Told()
-    quiet = not sys.stdout.isatty()
+    quiet = sys.stdout is None or not sys.stdout.isatty()
     with closing(outcomes), named_bar(total, row) as advance, _lines(report, more) as write:
         for outcome in outcomes:
             advance(outcome.source.name)
@@ -163,13 +165,36 @@ def _lines(report: Path | None, more: bool) -> Generator[Callable[[Mapping[str, 
     if report is None:
         yield lambda facts: None
         return
-    check_place(report)
+    _check_report(report)
     with report.open("a" if more else "w", encoding="utf-8", errors="backslashreplace") as stream:
 
         def write(facts: Mapping[str, object]) -> None:
             stream.write(json.dumps(facts, ensure_ascii=False) + "\n")
 
         yield write
+
+
+def _check_report(report: Path) -> None:
+    """Check, before any work is done, that a report may stand at a path.
+
+    Raises:
+        OptionError: if it is a picture's or a film's, or holds something that is no report.
+        OutputError: if no file can stand there.
+    """
+    check_place(report)
+    ending = report.suffix.lower()
+    if ending in (*EXTENSIONS, *HEIF_EXTENSIONS, *FILM_EXTENSIONS):
+        raise OptionError(
+            f"`--report` is `{report}` but must not end as a picture or film: name a .jsonl file"
+        )
+    if not report.is_file():  # new, or no plain file
+        return
+    with report.open("rb") as stream:
+        start = stream.read(len(max(_REPORT_STARTS, key=len)))
+    if start and not start.startswith(_REPORT_STARTS):
+        raise OptionError(
+            f"`--report` is `{report}`, which holds something that is no report: name another file"
+        )
 
 
 def note_of_colors(pictures: int) -> None:
