@@ -47,6 +47,15 @@ class TestWhatGoesInComesOut:
         assert out.shape == (90, 120, 3)
         assert mean_ab(out) == pytest.approx((20, -10), abs=1)
 
+    @pytest.mark.parametrize("shape", [(150, 210), (150, 210, 3), (620, 700)])
+    @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+    def test_a_photo_is_seen_alike_in_every_depth(self, shape, dtype):
+        levels = np.random.default_rng(3).integers(0, 256, shape, np.uint8)  # the finest detail
+        deep = levels.astype(dtype) * 257 if dtype == np.uint16 else levels.astype(dtype) / 255
+        looks = [Colorizer(FakeEngine()).look(Photo(one), size=60) for one in (levels, deep)]
+        seen, other = (look.lightness for look in looks)
+        assert np.abs(seen - other).max() < 0.5  # half a unit is a rounded level
+
     @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
     def test_array_dtypes(self, colorizer, grey, dtype):
         given = grey.astype(dtype) * 257 if dtype == np.uint16 else (grey / 255).astype(dtype)

@@ -7,8 +7,8 @@ of the network and no look at the photo.
 
 from __future__ import annotations
 
-import dataclasses
 import threading
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from koalarize.steering.steering import MOST_ALTERNATIVES
 
 __all__ = ["Look"]
 
+Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 
 _GAP = 2  # how much larger than the grid a photo is that is reduced before it is resized
@@ -121,42 +122,55 @@ class Look:
 def _shrunk(photo: Photo, height: int, width: int) -> tuple[Float32, Float32 | None]:
     """Return L* (height, width) of a photo brought to its working size, and ab if it is not grey.
 
-    Of deep colour the ab is that of a part of the pixels: it only serves to find where colours are.
+    Photos of any depth are shrunk alike, so that the same photo gets the same colours in any.
     """
     if photo.pixels.dtype == np.uint8:
         image = Image.fromarray(photo.pixels).resize(
-            (width, height), Image.Resampling.BICUBIC, reducing_gap=2.0
+            (width, height), Image.Resampling.BICUBIC, reducing_gap=_GAP
         )
         small = np.asarray(image)
-        if small.ndim == 2:
-            return color.grey_to_lightness(small), None
-        lab = color.srgb_to_lab(small)
-        return np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(
-            np.moveaxis(lab[..., 1:], -1, 0)
-        )
-    lightness = color.resize(_reduced_lightness(photo, height, width)[None], height, width)[0]
-    if photo.is_grey:
+    else:
+        small = _shrunk_deep(photo.pixels, height, width)
+    if small.ndim == 2 and small.dtype == np.uint8:
+        return color.grey_to_lightness(small), None
+    lab = color.srgb_to_lab(small if small.ndim == 3 else np.repeat(small[..., None], 3, -1))
+    lightness = np.ascontiguousarray(lab[..., 0])
+    if small.ndim == 2:
         return lightness, None
-    step = max(1, min(photo.height // height, photo.width // width) // 2)
-    lab = color.srgb_to_lab(photo.pixels[::step, ::step])
-    return lightness, color.resize(np.moveaxis(lab[..., 1:], -1, 0), height, width)
+    return lightness, np.ascontiguousarray(np.moveaxis(lab[..., 1:], -1, 0))
 
 
-def _reduced_lightness(photo: Photo, height: int, width: int) -> Float32:
-    """Return L* of a photo, of a large one the means of squares, band by band.
+def _shrunk_deep(pixels: Array, height: int, width: int) -> Float32:
+    """Return (height, width) or (height, width, 3) sRGB in [0, 1] of pixels of more than 8 bits."""
+    reduced = _reduced(pixels, height, width)
+    most = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
 
-    What is left is at least twice as large as the grid, so that it is still shrunk smoothly.
+    def shrunk(plane: Array) -> Float32:
+        image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
+        small = image.resize((width, height), Image.Resampling.BICUBIC)
+        return np.clip(np.asarray(small) / np.float32(most), 0, 1)
+
+    if reduced.ndim == 2:
+        return shrunk(reduced)
+    return np.stack([shrunk(reduced[..., channel]) for channel in range(3)], axis=-1)
+
+
+def _reduced(pixels: Array, height: int, width: int) -> Array:
+    """Return pixels, of a large photo the means of squares of them, band by band.
+
+    What is left is at least ``_GAP`` times as large as the grid, so that it is still shrunk
+    smoothly.
     """
-    side = min(photo.height // height, photo.width // width) // _GAP
+    rows, columns = pixels.shape[:2]
+    side = min(rows // height, columns // width) // _GAP
     if side < 2:
-        return photo.lightness()
-    rows, columns = photo.height // side, photo.width // side
-    reduced = np.empty((rows, columns), np.float32)
-    step = max(1, _BAND_PIXELS // (side * photo.width))
+        return pixels
+    step = max(1, _BAND_PIXELS // (side * columns))
+    rows, columns = rows // side, columns // side
+    reduced = np.empty((rows, columns, *pixels.shape[2:]), np.float32)
     for top in range(0, rows, step):
         bottom = min(top + step, rows)
-        band = photo.pixels[top * side : bottom * side, : columns * side]
-        lightness = dataclasses.replace(photo, pixels=band, alpha=None).lightness()
-        squares = lightness.reshape(bottom - top, side, columns, side)
-        reduced[top:bottom] = squares.mean((1, 3))
+        band = pixels[top * side : bottom * side, : columns * side]
+        squares = band.reshape(bottom - top, side, columns, side, *pixels.shape[2:])
+        squares.mean((1, 3), dtype=np.float32, out=reduced[top:bottom])
     return reduced
