@@ -10,7 +10,6 @@ from PIL import Image
 
 import koalarize
 from fakes import FakeEngine
-from koalarize import color
 from koalarize.colorizer import look, several
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.photo import rows

@@ -147,8 +147,8 @@ def _shrunk_deep(pixels: Array, height: int, width: int) -> Float32:
 
     def shrunk(plane: Array) -> Float32:
         image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
-        small = image.resize((width, height), Image.Resampling.BICUBIC)
-        return np.clip(np.asarray(small) / np.float32(most), 0, 1)
+        small = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC), np.float32)
+        return np.clip(small / np.float32(most), np.float32(0), np.float32(1))
 
     if reduced.ndim == 2:
         return shrunk(reduced)
