@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cli_parts import encoded, files, one_line_error, picture
+from cli_parts import encoded, files, one_line_error, picture, stdin
 from koalarize.cli import main
 from koalarize.cli.terminal import needs
 from koalarize.engines.engine import Overview
@@ -145,6 +145,30 @@ def test_whole_program_colors_through_a_pipe(here: Path):
     assert (done.returncode, done.stderr) == (0, b"")
     with Image.open(io.BytesIO(done.stdout)) as result:
         assert (result.format, result.mode, result.size) == ("PNG", "RGB", (8, 6))
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "link.jpg"])
+def test_the_original_behind_stdin_is_never_written_over(
+    here: Path, fake, monkeypatch, capsys, name
+):
+    Path("link.jpg").hardlink_to("photo.jpg")
+    before = Path("photo.jpg").read_bytes()
+    with Path("photo.jpg").open() as given:
+        monkeypatch.setattr(sys, "stdin", given)
+        assert main(["-", "-o", name, "--overwrite"]) == 1
+        said = one_line_error(capsys.readouterr().err)
+        assert f"`{name}` is the original and is never written over" in said
+        assert Path("photo.jpg").read_bytes() == before
+        picture("other.jpg")
+        assert main(["-", "-o", "other.jpg", "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout"])
+def test_a_closed_pipe_is_no_traceback(here: Path, fake, monkeypatch, capsys, closed):
+    stdin(monkeypatch, encoded())
+    monkeypatch.setattr(sys, closed, None)
+    assert main(["-"]) == 2
+    assert f"{closed} is closed" in one_line_error(capsys.readouterr().err)
 
 
 def test_whole_program_refuses_a_damaged_model(here: Path):

@@ -16,9 +16,10 @@ from koalarize.photo.containers import Encoded, join_png
 from koalarize.photo.files import output_path
 from koalarize.photo.frames import Frame
 from koalarize.photo.photo import Photo
+from koalarize.photo.png_chunks import chunk
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import PLAIN, Steering
-from photo_parts import saved, smooth
+from photo_parts import saved, smooth, some_exif
 
 KINDS = ["GIF", "WEBP", "PNG"]
 ALL_KINDS = [*KINDS, "AVIF"]
@@ -170,6 +171,24 @@ def test_metadata_stands_once(colorizer):
     assert colored.count(b"ICCP") == 1
 
 
+def test_long_comments_of_a_gif_come_back_whole(colorizer):
+    comment = b"Grandmother 1923 " * 40
+    colored = colorizer.data(moving("GIF", comment=comment)).data
+    assert Image.open(io.BytesIO(colored)).info["comment"] == comment
+
+
+def test_xmp_of_a_gif_is_kept_or_named(colorizer):
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><x tiff:Orientation=\"6\"/></x:xmpmeta>"
+    whole = moving("GIF")
+    place = whole.index(b"\x21")  # the first extension
+    tail = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    whole = whole[:place] + b"\x21\xff\x0bXMP DataXMP" + xmp + tail + whole[place:]
+    frames = list(Photo.each(whole))
+    assert [(frame.height, frame.width) for frame in frames] == [(120, 100)] * 3
+    assert frames[0].metadata.xmp == xmp.replace(b'"6"', b'"1"')
+    assert any("GIF cannot hold its XMP" in note for note in colorizer.data(whole).notes)
+
+
 def test_hints_act_on_the_first_frame(colorizer):
     hint = Hint.parse("20,20,5=#c03020")
     colored = colorizer.data(moving("WEBP"), Steering(hints=(hint,)))
@@ -184,6 +203,32 @@ def test_a_sixteen_bit_animation_says_that_it_loses_bits():
     found = Photo.read(apng)
     assert (found.pages, found.pixels.dtype) == (2, np.uint8)
     assert found.notes == ("16 bits of an animation are read as 8",)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        chunk(b"eXIf", some_exif(6).removeprefix(b"Exif\0\0")),
+        chunk(b"iTXt", b'XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation="6"/>'),
+        chunk(b"gAMA", struct.pack(">I", 100_000)),
+    ],
+)
+def test_what_a_png_says_is_true_of_all_its_frames(said):
+    single = saved(smooth(), "PNG")
+    still = Photo.read(single[:33] + said + single[33:]).pixels
+    apng = join_png([Encoded(single, Frame(50), (36, 24))] * 3)
+    frames = list(Photo.each(apng[:33] + said + apng[33:]))
+    assert not np.array_equal(still, smooth())
+    assert all(np.array_equal(frame.pixels, still) for frame in frames)
+    assert len(frames) == 3
+
+
+def test_a_grey_sixteen_bit_animation_says_so_where_it_loses_bits(colorizer):
+    frames = [Image.fromarray(smooth().astype(np.uint16) * level) for level in (250, 257)]
+    apng = saved(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    said = colorizer.data(apng).notes
+    assert said == ("frames 1 to 2: 16 bits of an animation are written as 8",)
+    assert colorizer.data(apng, format="tiff").notes == ()
 
 
 class TestCutShort:

@@ -145,6 +145,14 @@ def test_ffmpeg_animations(scan, name, options):
         assert int(json.loads(shown)["streams"][0]["nb_read_frames"]) == count
 
 
+@pytest.mark.parametrize(("pixels", "deep"), [("yuv420p", False), ("yuv420p10le", True)])
+def test_an_avif_of_more_than_8_bits_says_what_it_loses(scan, pixels, deep):
+    path = scan.with_name("made.avif")
+    kind = ["-pix_fmt", pixels, "-c:v", "libaom-av1", "-still-picture", "1"]
+    run(program("ffmpeg"), "-v", "error", "-i", scan, *kind, path)
+    assert Photo.read(path).notes == ("more than 8 bits a channel are read as 8",) * deep
+
+
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
 def test_exiftool_finds_again_what_it_wrote(scan, ending):
     tool = program("exiftool")

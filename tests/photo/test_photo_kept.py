@@ -138,6 +138,33 @@ def test_sizes_and_resolution_in_exif_turn():
     assert out[0x0112] == 1
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_an_orientation_that_is_none_is_taken_as_upright(kind):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A], exif[0x011B] = 9, 300.0, 200.0
+    exif[0x8769] = {0xA002: 36, 0xA003: 24}
+    photo = Photo.read(saved(smooth(), kind, exif=exif.tobytes(), dpi=(300, 200)))
+    assert (photo.height, photo.width, photo.dpi) == (24, 36, (300, 200))
+    out = opened(photo.encode(smooth(24, 36, 3))).getexif()
+    assert (out[0x011A], out[0x011B]) == (300, 200)
+    assert (out.get_ifd(0x8769)[0xA002], out.get_ifd(0x8769)[0xA003]) == (36, 24)
+
+
+@pytest.mark.parametrize("depth", [1, 257])
+def test_a_tiff_whose_orientation_stands_only_in_xmp(depth):
+    """Pillow turns 8 bits by it; 16 bits of colour are turned by us."""
+    levels = smooth(channels=3).astype(np.uint8 if depth == 1 else np.uint16) * depth
+    buffer = io.BytesIO()
+    extra = [(700, 1, len(XMP), XMP, True)]
+    resolution = {"resolution": (300, 200), "resolutionunit": "inch"}
+    tifffile.imwrite(buffer, levels, extratags=extra, metadata=None, **resolution)
+    photo = Photo.read(buffer.getvalue())
+    assert np.array_equal(photo.pixels, np.rot90(levels, -1))
+    assert photo.dpi == (200, 300)
+    assert b'Orientation="1"' in photo.metadata.xmp
+    assert b"tiff:ImageWidth='24'" in photo.metadata.xmp
+
+
 def test_xmp_larger_than_a_segment_is_carried_in_parts():
     name, more = b"0" * 32, b"<more/>" * 20_000
     parts = [more[at : at + 60_000] for at in range(0, len(more), 60_000)]
@@ -267,6 +294,24 @@ class TestTiff:
         photo = Photo.read(buffer.getvalue())
         assert photo.metadata.iptc == IPTC
         assert again(photo, "JPEG").metadata.iptc == IPTC
+
+
+@pytest.mark.parametrize("between", [b"", b"\0\0\x30\x0a\x10\0\0\0MotionPhoto_Data"])
+def test_the_film_of_a_motion_photo_is_named_and_no_longer_promised(between):
+    film = between + b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\x11" * 300
+    said = b" GCamera:MotionPhoto='1' GCamera:MicroVideoOffset=\"324\""
+    told = b"<GCamera:MotionPhotoVersion>1</GCamera:MotionPhotoVersion>"
+    xmp = XMP.replace(b" dc:title", said + b" dc:title").replace(
+        b"</rdf:RDF>", told + b"</rdf:RDF>"
+    )
+    whole = jpeg(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp))
+    assert Photo.read(whole).notes == ()
+    photo = Photo.read(whole + film)
+    assert photo.notes == ("the film behind its picture is left out",)
+    assert (
+        photo.metadata.xmp
+        == Photo.read(jpeg(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP))).metadata.xmp
+    )
 
 
 def test_a_gif_s_comment_becomes_png_text():

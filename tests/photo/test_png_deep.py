@@ -54,6 +54,16 @@ def test_neutral_rgb_is_grey_of_16_bits():
     assert np.array_equal(photo.pixels, grey[..., 0])
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_one_transparent_level_of_few_bits(bits):
+    levels = np.arange(32).reshape(4, 8) % (1 << bits)
+    buffer = io.BytesIO()
+    png.Writer(8, 4, greyscale=True, bitdepth=bits, transparent=1).write(buffer, levels.tolist())
+    photo = Photo.read(buffer.getvalue())
+    assert np.array_equal(photo.pixels, levels * (255 // ((1 << bits) - 1)))
+    assert np.array_equal(photo.alpha, np.where(levels == 1, 0, 255))
+
+
 def test_one_transparent_color():
     levels = noise(3)
     clear = tuple(int(level) for level in levels[4, 5])

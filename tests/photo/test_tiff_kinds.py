@@ -119,12 +119,14 @@ class TestDeep:
         assert photo.pixels.tolist() == [[20_000, 50_000, 0]]
         assert photo.alpha.tolist() == [[32_768, 65_535, 0]]
 
-    def test_a_spare_channel_is_left_out_and_says_so(self):
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+    def test_a_spare_channel_is_left_out_and_says_so(self, dtype):
+        levels = deep(4, dtype)
         source = tiff(
-            deep(4), photometric="rgb", planarconfig="contig", extrasamples=["unspecified"]
+            levels, photometric="rgb", planarconfig="contig", extrasamples=["unspecified"]
         )
         photo = Photo.read(source)
-        assert np.array_equal(photo.pixels, deep(4)[..., :3])
+        assert np.array_equal(photo.pixels, levels[..., :3])
         assert photo.alpha is None
         assert photo.notes == ("a channel beside the colors and the alpha is left out",)
 
@@ -133,6 +135,14 @@ class TestDeep:
     def test_packed_by_libtiff(self, packer, predictor):
         levels = deep(3)
         assert np.array_equal(Photo.read(packed_tiff(levels, packer, predictor)).pixels, levels)
+
+    @pytest.mark.parametrize("packer", ["tiff_lzw", "packbits"])
+    def test_bits_that_stand_backwards_in_each_byte(self, packer):
+        source = bytearray(packed_tiff(deep(3), packer, 1, fill_order=2))
+        strip = slice(8, struct.unpack_from("<I", source, 4)[0])
+        bits = np.unpackbits(np.frombuffer(source[strip], np.uint8), bitorder="little")
+        source[strip] = np.packbits(bits).tobytes()
+        assert np.array_equal(Photo.read(bytes(source)).pixels, deep(3))
 
     def test_a_strip_that_unpacks_to_more_than_its_rows_is_cut(self):
         levels = np.zeros((20, 33, 3), np.uint16)
@@ -265,7 +275,7 @@ def test_tiff_over_pillow_s_own_limit(monkeypatch):
     assert np.array_equal(Photo.read(saved(smooth(), "TIFF")).pixels, smooth())
 
 
-def packed_tiff(levels, packer, predictor):
+def packed_tiff(levels, packer, predictor, fill_order=1):
     """Pack (H, W, 3) uint16 by Pillow as one wide strip of bytes, and write a header around it."""
     height, width, _ = levels.shape
     rows = levels.copy()
@@ -286,7 +296,7 @@ def packed_tiff(levels, packer, predictor):
         277: 3,
         278: height,
     }
-    numbers |= {279: len(strip), 317: predictor}
+    numbers |= {266: fill_order, 279: len(strip), 317: predictor}
     fields = {tag: Field(4, 1, value.to_bytes(4, "little")) for tag, value in numbers.items()}
     fields[258] = Field(3, 3, b"\x10\0" * 3)
     at = 8 + len(strip) + len(strip) % 2

@@ -5,17 +5,20 @@ Not here: files and folders (``batch``).
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from stat import S_ISREG
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import typer
 
 from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import note_of_colors, note_of_losses
-from koalarize.errors import OptionError, PhotoError
+from koalarize.errors import OptionError, OutputError, PhotoError
 
 if TYPE_CHECKING:
     from koalarize.cli.model_choice import ModelChoice
@@ -49,7 +52,7 @@ def color_stream(
 
     Raises:
         OptionError: if a pipe cannot do what is asked.
-        OutputError: if ``output`` exists and may not be replaced.
+        OutputError: if ``output`` exists and may not be replaced, or is the original.
         PhotoError: if no picture can be read.
     """
     inputs, output = stream.inputs, stream.output
@@ -58,7 +61,7 @@ def color_stream(
     target = None if output in (None, "-") else Path(output or "")
     if target is not None:
         _check_target(target, stream.overwrite)
-    elif sys.stdout.isatty():
+    elif _given("stdout").isatty():
         raise OptionError(
             "stdout is a terminal, which cannot show a picture: add `-o FILE` or `> FILE`"
         )
@@ -89,14 +92,29 @@ def _check_target(target: Path, overwrite: bool) -> None:
         raise OptionError(f"`--output` is `{target}` but a picture from stdin needs a file name")
     from koalarize.photo.files import check_output
 
+    with suppress(OSError):  # the file is not there, or stdin is none of the system's
+        given, there = os.fstat(_given("stdin").fileno()), target.stat()
+        if S_ISREG(given.st_mode) and os.path.samestat(given, there):
+            raise OutputError(
+                f"`{target}` is the original and is never written over: choose another name."
+            )
     check_output(target, overwrite=overwrite)
+
+
+def _given(name: Literal["stdin", "stdout"]) -> TextIO:
+    """Return a standard stream; Python has None for one that was closed before it began."""
+    stream: TextIO | None = getattr(sys, name)
+    if stream is None:
+        raise OptionError(f"{name} is closed: open it, or name a file")
+    return stream
 
 
 def _read(source: str) -> bytes:
     if source == "-":
-        if sys.stdin.isatty():
+        stdin = _given("stdin")
+        if stdin.isatty():
             raise OptionError("`-` reads a picture from stdin: add `< photo.jpg` or name the file")
-        data = sys.stdin.buffer.read()
+        data = stdin.buffer.read()
         if not data:
             raise PhotoError("stdin held no picture (0 bytes): pipe one in, or name a file")
         return data

@@ -37,6 +37,7 @@ __all__ = [
     "Limits",
     "check_size",
     "decode_image",
+    "give_back",
     "turned",
 ]
 
@@ -54,6 +55,9 @@ CALLED = {
     "MPO": "picture",
     "HEIF": "picture",
 }
+
+
+_SHALLOW = {"L;2": 3, "L;4": 15}  # how Pillow calls grey of few bits, and its white
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def decode_image(
     beside = beside or Beside()
     kind = image.format or "PNG"
     if own:
-        _give_back(image, beside)
+        give_back(image, beside)
     metadata = _of_pillow(image, beside.metadata)
     try:
         dpi = dpi_of(image)
@@ -177,8 +181,11 @@ def _packing_of(image: Image.Image, beside: Beside) -> Packing:
     return Packing(beside.lossless, found)
 
 
-def _give_back(image: Image.Image, beside: Beside) -> None:
-    """Show Pillow what it needs of that which was taken out of the file."""
+def give_back(image: Image.Image, beside: Beside) -> None:
+    """Show Pillow what it needs of that which was taken out of the file; once, before it decodes.
+
+    The transparent level of a PNG is brought to 8 bits, as Pillow brings the pixels.
+    """
     for key, value in (
         ("exif", beside.exif),
         ("icc_profile", beside.icc),
@@ -186,6 +193,11 @@ def _give_back(image: Image.Image, beside: Beside) -> None:
     ):
         if value is not None:
             image.info[key] = value
+    clear, tiles = image.info.get("transparency"), getattr(image, "tile", ())
+    if image.format == "PNG" and isinstance(clear, int) and tiles:
+        white = _SHALLOW.get(tiles[0].args)
+        if white is not None:
+            image.info["transparency"] = (clear & white) * (255 // white)
 
 
 def _of_pillow(image: Image.Image, metadata: Metadata) -> Metadata:

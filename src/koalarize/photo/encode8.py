@@ -165,8 +165,8 @@ def pillow_image(srgb: UInt8, alpha: UInt8 | None) -> Image.Image:
 def kept_in(kind: str, held: Held) -> dict[str, object]:
     """Return what ``Image.save`` shall embed; formats ignore what they cannot hold."""
     if kind == "GIF":
-        comments = held.metadata.comments
-        return {"comment": comments[0][:255]} if comments else {}
+        comment = b"\n".join(held.metadata.comments)  # as Pillow reads several
+        return {"comment": comment} if comment else {}
     kept: dict[str, object] = {"icc_profile": srgb_profile()}
     if held.dpi:
         kept["dpi"] = held.dpi

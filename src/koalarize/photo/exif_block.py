@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ["corrected", "sized"]
+from PIL import Image
+
+__all__ = ["corrected", "orientation_of", "sized"]
 
 _HEAD = 8  # bytes: the order, 42, and where the first directory is
 _NUMBERS = (b"\0*", b"*\0")  # 42; Pillow takes it in either order
@@ -16,6 +18,12 @@ _ORIENTATION = 0x0112
 _EXIF_POINTER = 0x8769
 _LONG = 4  # the kind of a field: 32 bits
 _RESOLUTIONS, _SIZES = (0x011A, 0x011B), (0xA002, 0xA003)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the orientation, 1 to 8, that EXIF or else XMP states; 1 where it is none of these."""
+    found = image.getexif().get(_ORIENTATION, 1)
+    return int(found) if found in range(1, 9) else 1
 
 
 def corrected(tiff: bytes, *, turned: bool) -> bytes:

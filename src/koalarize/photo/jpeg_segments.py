@@ -6,6 +6,8 @@ Not here: pixels (``read``), EXIF and profiles, which Pillow reads and writes.
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -15,13 +17,20 @@ from koalarize.photo.metadata import Metadata
 __all__ = ["XMP_ROOM", "is_jpeg", "jpeg_metadata", "segment_places", "segments_of"]
 
 _COMMENT, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
-_PIXELS = 0xDA
+_PIXELS, _END = 0xDA, b"\xff\xd9"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _ROOM = 65533
 #: The most bytes of XMP that a JPEG file holds in one piece.
 XMP_ROOM = _ROOM - len(_XMP)
+# A film behind the end (Android's motion photo; Samsung puts a name between), and what XMP says of
+# it; each byte is looked at a few times at most.
+_FILM = re.compile(rb"\0\0\0[\x10-\x40]ftyp")
+_FILM_FIELDS = re.compile(
+    rb"(?<!\s)\s+\w+:(?:MicroVideo|MotionPhoto)\w*\s*=\s*(?:\"[^\"]*\"|'[^']*')"
+    rb"|<(\w+:(?:MicroVideo|MotionPhoto)\w*)>[^<]*</\1>\s*"
+)
 _MORE_HEAD = len(_MORE_XMP) + 32 + 8
 #: Written by Pillow or about this file only: JFIF, profile and several pictures, colors.
 _LEFT = frozenset({_APP0, _APP2, _APP11, _APP14})
@@ -55,11 +64,25 @@ def jpeg_metadata(stream: BinaryIO) -> tuple[Metadata, tuple[str, ...]]:
             notes = ("its content credentials (APP11), true only of the original, are left out",)
         elif marker not in _LEFT:
             others.append((marker, data))
+    if _has_film(stream):
+        notes = (*notes, "the film behind its picture is left out")
+        xmp = xmp and _FILM_FIELDS.sub(b"", xmp)
     joined = b"".join(more[start] for start in sorted(more))
     metadata = Metadata(
         xmp, joined or None, photoshop or None, tuple(comments), segments=tuple(others)
     )
     return metadata, notes
+
+
+def _has_film(stream: BinaryIO) -> bool:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - 64))
+    if stream.read().rstrip(b"\0").endswith(_END):  # nothing stands behind the picture
+        return False
+    stream.seek(0)
+    data = stream.read()
+    starts = (found.start() for found in _FILM.finditer(data))
+    return any(_END in data[max(0, start - 64) : start] for start in starts)
 
 
 def _segments(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:

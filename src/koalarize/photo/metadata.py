@@ -21,7 +21,9 @@ __all__ = [
     "directory_of_exif",
     "dpi_of_tiff",
     "exif_of_tiff",
+    "iptc_resource",
     "metadata_of_tiff",
+    "orientation_of_tiff",
     "tiff_fields",
 ]
 
@@ -35,6 +37,7 @@ _TIFF_LAYOUT = frozenset(
     | {520, 521, 529, 530, 531, 532, 559, _XMP, _IPTC, _PHOTOSHOP, _ICC, _LAYERS}
     | set(range(50706, 50828))  # a digital negative's own: they would make a DNG of the copy
 )
+_ORIENTATION = 274
 _PIXELS_ACROSS, _PIXELS_DOWN = 40962, 40963
 _PER_CENTIMETER = 3
 
@@ -128,7 +131,8 @@ def _resources(block: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         at = end + size % 2
 
 
-def _iptc_resource(records: bytes) -> bytes:
+def iptc_resource(records: bytes) -> bytes:
+    """Return IPTC records as one of Photoshop's resources."""
     head = b"8BIM" + struct.pack(">HHI", _IPTC_RESOURCE, 0, len(records))
     return head + records + b"\0" * (len(records) % 2)
 
@@ -143,7 +147,7 @@ def metadata_of_tiff(fields: Directory) -> Metadata:
         if iptc[:1] != b"\x1c":  # written as words of the other byte order
             swapped = (iptc[at : at + 4][::-1] for at in range(0, len(iptc), 4))
             iptc = b"".join(swapped)
-        photoshop = (photoshop or b"") + _iptc_resource(iptc)
+        photoshop = (photoshop or b"") + iptc_resource(iptc)
     return Metadata(xmp, photoshop=photoshop)
 
 
@@ -153,16 +157,27 @@ def tiff_fields(metadata: Metadata) -> dict[int, Field]:
     return {tag: Field(kind, len(data), data) for tag, kind, data in held if data}
 
 
-def exif_of_tiff(fields: Directory) -> bytes | None:
+def orientation_of_tiff(fields: Directory) -> int:
+    """Return the orientation, 1 to 8, that a TIFF file's fields or else its XMP state, or 1."""
+    stated = fields.number(_ORIENTATION, 1)
+    if _ORIENTATION not in fields.fields and _XMP in fields.fields:
+        found = _XMP_ORIENTATION.search(fields.fields[_XMP].data)
+        stated = int(found[0][-1:]) if found else 1
+    return stated if 1 <= stated <= 8 else 1
+
+
+def exif_of_tiff(fields: Directory, orientation: int) -> bytes | None:
     """Return the EXIF block that says what a TIFF file's fields say of the picture.
 
-    The orientation is left out, since pixels come upright.
+    Args:
+        fields: of the file.
+        orientation: of the picture, which is left out, since pixels come upright.
     """
     kept = {tag: value for tag, value in fields.fields.items() if tag not in _TIFF_LAYOUT}
     below = {tag: inner for tag, inner in fields.below.items() if inner.fields}
     if not kept and not below:
         return None
-    if fields.number(274, 1) >= 5 and EXIF in below:
+    if orientation >= 5 and EXIF in below:
         below[EXIF] = _swapped(below[EXIF], _PIXELS_ACROSS, _PIXELS_DOWN)
     return EXIF_HEAD + b"II*\0\x08\0\0\0" + directory_bytes(Directory(kept, below), 8)
 

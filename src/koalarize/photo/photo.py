@@ -312,15 +312,15 @@ class Photo:
             lost = (*lost, "transparency")
         if self.pixels.dtype != np.uint8 and kind not in _WITH_16_BITS:
             lost = (*lost, "16 bits")
+        elif self.pixels.dtype != np.uint8 and kind == "PNG" and pages > 1:
+            notes = (*notes, "16 bits of an animation are written as 8")
         if kind == "TIFF" and self.frame is not None and self.frame.duration:
             lost = (*lost, "timing")
         if kind == "AVIF" and pages > 1 and self.frame is not None and self.frame.plays:
             lost = (*lost, "number of plays")
         if kind == "GIF":
             notes = (*notes, "GIF holds 256 colours a frame")
-        if not lost:
-            return notes
-        return (*notes, f"{kind} cannot hold its {listed(lost)}")
+        return (*notes, f"{kind} cannot hold its {listed(lost)}") if lost else notes
 
     def to_image(self, srgb: Array) -> Image.Image:
         """Return colored pixels as an 8-bit PIL image, RGB or RGBA; ``info`` holds the rest."""

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize.errors import PhotoError
-from koalarize.photo.exif_block import corrected
+from koalarize.photo.exif_block import corrected, orientation_of
 from koalarize.photo.profiles import pixels_to_srgb, strip_to_srgb
 from koalarize.photo.shortage import is_short, webp_size
 from koalarize.photo.sources import head_apart
@@ -43,7 +43,6 @@ Array = npt.NDArray[Any]
 _LOG = logging.getLogger(__name__)
 _BAND_PIXELS = 1 << 18  # a band of RGB stays in the cache while it is looked at twice
 _EXIF_HEAD = b"Exif\0\0"
-_ORIENTATION = 0x0112
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"hevc", b"msf1")
 # These start another program or draw vectors: never for a picture from somebody else.
 _REFUSED = frozenset({"EPS", "WMF"})
@@ -213,14 +212,14 @@ def exif_of(image: Image.Image, name: str) -> tuple[bytes | None, int]:
     """
     orientation = 1
     try:
-        orientation = int(image.getexif().get(_ORIENTATION, 1))
+        orientation = orientation_of(image)
         raw = image.info.get("exif")
         if isinstance(raw, bytes) and raw:
             block = raw.removeprefix(_EXIF_HEAD)
             return _EXIF_HEAD + corrected(block, turned=orientation >= 5), orientation
     except DECODE_ERRORS as error:
         _LOG.warning("The EXIF data of %s is damaged (%s) and is left out.", name, error)
-    return None, orientation if 1 <= orientation <= 8 else 1
+    return None, orientation
 
 
 def dpi_of(image: Image.Image) -> tuple[float, float] | None:
@@ -236,7 +235,7 @@ def dpi_of(image: Image.Image) -> tuple[float, float] | None:
     # 1 x 1 is what Pillow makes of a TIFF that states no unit.
     if not all(math.isfinite(v) and 1 < v < 1e6 for v in (across, down)):
         return None
-    turned = getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) >= 5
+    turned = image.format == "TIFF" and orientation_of(image) >= 5
     return (down, across) if turned else (across, down)
 
 
@@ -318,10 +317,8 @@ def _deep_grey(image: Image.Image) -> tuple[Array, Array | None]:
     """Decode 16-bit grey, with the two things about it that Pillow leaves to its caller."""
     width, height = image.size
     tags = getattr(image, "tag_v2", {})
-    twelve, inverted = (
-        tags.get(258) == (12,),
-        tags.get(262) == 0,
-    )  # as film scanners write negatives
+    twelve = tags.get(258) == (12,)
+    inverted = tags.get(262) == 0  # as film scanners write negatives
     clear = image.info.get("transparency")
     pixels = np.empty((height, width), np.uint16)
     alpha: Array | None = None

@@ -11,13 +11,17 @@ import itertools
 import struct
 from collections.abc import Iterator
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
+
+from PIL import Image
 
 from koalarize.errors import PhotoError
-from koalarize.photo.decode import Beside, Decoded, Limits, check_size, decode_image
+from koalarize.photo.boxes import DEEP, is_avif, is_deep_avif, is_jp2, jp2_parts
+from koalarize.photo.decode import Beside, Decoded, Limits, check_size, decode_image, give_back
 from koalarize.photo.frames import MpoPart, is_lossless_webp, later_frames, mpo_parts
 from koalarize.photo.jpeg_segments import is_jpeg, jpeg_metadata
 from koalarize.photo.mend import completed, has_all_its_pixels, with_end
+from koalarize.photo.metadata import EXIF_HEAD, Metadata, iptc_resource
 from koalarize.photo.png_chunks import is_png, png_parts
 from koalarize.photo.read import DECODE_ERRORS, damaged, open_image
 from koalarize.photo.samples import is_deep_png, is_unusual_pnm, png_samples, pnm_samples
@@ -26,7 +30,8 @@ from koalarize.photo.tiff_pixels import is_tiff
 
 __all__ = ["decode_pictures", "decode_stream"]
 
-_END_OF_GIF = b"\x3b"
+_GIF, _END_OF_GIF = b"GIF8", b"\x3b"
+_XMP_IN_GIF, _BEHIND_XMP = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
 
 
 def decode_stream(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
@@ -78,7 +83,9 @@ def _of_page(number: int, first: Decoded, name: str) -> str:
 
 def _later(stream: BinaryIO, name: str, limits: Limits, first: Decoded) -> Iterator[Decoded]:
     """Yield the frames of an animation behind the first one."""
-    with open_image(_bare(stream), name) as image:
+    bare, beside = _apart(stream)
+    with open_image(bare, name) as image:
+        give_back(image, beside)
         frames = later_frames(image)
         for number in range(1, first.pages):
             label = _of_page(number, first, name)
@@ -117,26 +124,22 @@ def _mended(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
 def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     stream.seek(0)
     head = stream.read(1024)
-    beside = Beside()
     parts: list[MpoPart] = []
     if is_tiff(head):
         return decode_tiff(stream, name, limits)
-    if is_png(head):
-        found = png_parts(stream)
-        stream = found.stream
-        deep = partial(png_samples, stream) if is_deep_png(head) else None
-        beside = Beside(found.metadata, found.exif, found.icc, found.notes, deep)
+    stream, beside = _apart(stream)
+    if is_deep_png(head):
+        beside = dataclasses.replace(beside, samples=partial(png_samples, stream))
     elif is_jpeg(head):
         metadata, notes = jpeg_metadata(stream)
         parts, more = _parts_of(stream)
         beside = Beside(metadata, notes=(*notes, *more))
-    elif head.startswith(b"GIF8") and not _ends_as_gif(stream):
-        beside = Beside(notes=("the mark of its end is missing",))
     elif is_unusual_pnm(head):
         beside = Beside(samples=partial(pnm_samples, stream))
     elif head[:4] == b"RIFF":
         beside = Beside(lossless=is_lossless_webp(stream))
     with open_image(stream, name) as image:
+        beside = _of_psd(image) if image.format == "PSD" else beside
         if beside.samples is not None and getattr(image, "n_frames", 1) > 1:
             note = "16 bits of an animation are read as 8"
             beside = dataclasses.replace(beside, samples=None, notes=(*beside.notes, note))
@@ -190,7 +193,7 @@ def _completed(stream: BinaryIO, name: str, limits: Limits) -> Decoded | None:
 
 
 def _size_of(stream: BinaryIO, name: str, limits: Limits) -> tuple[int, int]:
-    with open_image(_bare(stream), name) as image:
+    with open_image(_apart(stream)[0], name) as image:
         if limits.page and image.format == "TIFF":
             image.seek(limits.page)
         return image.size
@@ -214,6 +217,36 @@ def _endless_jpeg(data: bytes, name: str, limits: Limits) -> Decoded | None:
     return dataclasses.replace(shown, notes=(*shown.notes, note))
 
 
-def _bare(stream: BinaryIO) -> BinaryIO:
+def _apart(stream: BinaryIO) -> tuple[BinaryIO, Beside]:
+    """Return the file that Pillow is given, and what of it Pillow does not see."""
     stream.seek(0)
-    return png_parts(stream).stream if is_png(stream.read(16)) else stream
+    head = stream.read(16)
+    if is_png(head):
+        found = png_parts(stream)
+        return found.stream, Beside(found.metadata, found.exif, found.icc, found.notes)
+    if head.startswith(_GIF):
+        notes: tuple[str, ...] = () if _ends_as_gif(stream) else ("the mark of its end is missing",)
+        return stream, Beside(Metadata(_xmp_of_gif(stream)), notes=notes)
+    if is_jp2(head):
+        metadata, exif, notes = jp2_parts(stream)
+        return stream, Beside(metadata, exif, notes=notes)
+    if is_avif(head) and is_deep_avif(stream):
+        return stream, Beside(notes=(DEEP,))
+    return stream, Beside()
+
+
+def _of_psd(image: Image.Image) -> Beside:
+    """Return what Photoshop's resources say of the picture in a PSD file."""
+    held: dict[int, bytes] = {number: data for number, _, data in cast("Any", image).resources}
+    resolution, exif, iptc = held.get(1005, b""), held.get(1058), held.get(1028)
+    if len(resolution) >= 12:  # fixed-point numbers of dots per inch, and units to show them in
+        image.info["dpi"] = tuple(n / 65536 for n in struct.unpack(">I4xI", resolution[:12]))
+    metadata = Metadata(held.get(1060), photoshop=iptc_resource(iptc) if iptc else None)
+    return Beside(metadata, EXIF_HEAD + exif if exif else None)
+
+
+def _xmp_of_gif(stream: BinaryIO) -> bytes | None:
+    """Return the XMP of a GIF file, which stands in it in one piece (XMP part 3, 1.1.2)."""
+    stream.seek(0)
+    _, _, rest = stream.read().partition(_XMP_IN_GIF)
+    return rest.partition(_BEHIND_XMP)[0] or None

@@ -14,10 +14,22 @@ from typing import BinaryIO, cast
 from koalarize.errors import PhotoError
 from koalarize.photo.decode import Decoded, Limits, check_size, decode_image, turned
 from koalarize.photo.directories import Directory, TiffReader
-from koalarize.photo.metadata import dpi_of_tiff, exif_of_tiff, metadata_of_tiff
+from koalarize.photo.exif_block import orientation_of
+from koalarize.photo.metadata import (
+    dpi_of_tiff,
+    exif_of_tiff,
+    metadata_of_tiff,
+    orientation_of_tiff,
+)
 from koalarize.photo.read import DECODE_ERRORS, damaged, open_image, too_large
 from koalarize.photo.samples import srgb_of_samples
-from koalarize.photo.tiff_pixels import pages_of, pillow_lacks, read_samples
+from koalarize.photo.tiff_pixels import (
+    SPARE,
+    has_spare_channel,
+    pages_of,
+    pillow_lacks,
+    read_samples,
+)
 
 __all__ = ["decode_tiff"]
 
@@ -39,27 +51,29 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     at = pages.offsets[limits.page]
     page = pages.directories[limits.page]
     fields = _fields_of(stream, at)
-    orientation = fields.number(274, 1)
-    orientation = orientation if 1 <= orientation <= 8 else 1
-    if pillow_lacks(page):
-        size = (page.number(256, 0), page.number(257, 0))
-        check_size(size, name, limits.max_pixels)
-        try:
+    orientation = orientation_of_tiff(fields)
+    size = (page.number(256, 0), page.number(257, 0))
+    try:
+        if pillow_lacks(page):
+            check_size(size, name, limits.max_pixels)
             read = read_samples(stream, at, name, size)
             samples = srgb_of_samples(read, _profile_of(fields), name)
             dpi = dpi_of_tiff(fields)
             decoded = Decoded(samples.values, samples.alpha, "TIFF", dpi=dpi, notes=samples.notes)
             decoded = turned(decoded, orientation)
-        except MemoryError as error:
-            raise too_large(size, name) from error
-        except DECODE_ERRORS as error:
-            raise PhotoError(damaged(name, error)) from error
-    else:
-        with open_image(_at_page(stream, at), name) as image:
-            decoded = decode_image(image, name, limits, own=True)
+        else:
+            with open_image(_at_page(stream, at), name) as image:
+                orientation = orientation_of(image)  # by which Pillow turns the pixels
+                decoded = decode_image(image, name, limits, own=True)
+            if has_spare_channel(page, alpha=decoded.alpha is not None):
+                decoded = dataclasses.replace(decoded, notes=(*decoded.notes, SPARE))
+    except MemoryError as error:
+        raise too_large(size, name) from error
+    except DECODE_ERRORS as error:
+        raise PhotoError(damaged(name, error)) from error
     return dataclasses.replace(
         decoded,
-        exif=exif_of_tiff(fields),
+        exif=exif_of_tiff(fields, orientation),
         metadata=metadata_of_tiff(fields).upright(orientation),
         pages=len(pages.offsets),
     )

@@ -22,7 +22,15 @@ from koalarize.photo.directories import Directory, TiffReader
 from koalarize.photo.gather import Gathered, band_tops
 from koalarize.photo.samples import Samples
 
-__all__ = ["Pages", "is_tiff", "pages_of", "pillow_lacks", "read_samples"]
+__all__ = [
+    "SPARE",
+    "Pages",
+    "has_spare_channel",
+    "is_tiff",
+    "pages_of",
+    "pillow_lacks",
+    "read_samples",
+]
 
 Array = npt.NDArray[Any]
 
@@ -37,7 +45,12 @@ _LARGE_SEGMENT = 1 << 26  # bytes
 _MOST_SAMPLES = 64  # a pixel; the number may be any, and all would be held
 _PIECE = 1 << 16  # bytes
 _UNPACKED = 1
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _UNPACKERS = frozenset({_UNPACKED, _LZW, _PACK_BITS, *_DEFLATE})
+
+
+#: What is said of a channel that is neither a color nor the alpha.
+SPARE = "a channel beside the colors and the alpha is left out"
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,12 @@ class Pages:
     def of(cls, pages: list[tuple[int, Directory]]) -> Pages:
         """Make it of pairs."""
         return cls(tuple(at for at, _ in pages), tuple(found for _, found in pages))
+
+
+def has_spare_channel(page: Directory, *, alpha: bool) -> bool:
+    """Tell whether a page has channels beside its colors and the alpha, if that was read."""
+    samples, colors = page.number(277, 1), _COLORS.get(page.number(262, 1))
+    return colors is not None and samples > colors + alpha
 
 
 def is_tiff(head: bytes) -> bool:
@@ -241,14 +260,15 @@ def _decoded(page: Any) -> Array:
     planes = int(page.samplesperpixel) if int(page.planarconfig) == 2 else 1
     height, width = page.imagelength, page.imagewidth
     values = np.zeros((planes, height, width, page.samplesperpixel // planes), page.dtype)
-    packed = int(page.compression)
-    page.compression = _UNPACKED  # `decode` then only undoes the predictor
+    packed, backwards = int(page.compression), int(page.fillorder) == 2
+    page.compression, page.fillorder = _UNPACKED, 1  # `decode` then only undoes the predictor
     most = max(values.nbytes, _LARGE_SEGMENT)
     for index, (start, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
         if not size:
             continue
         page.parent.filehandle.seek(start)
         data = page.parent.filehandle.read(size)
+        data = data.translate(_REVERSED) if backwards else data  # before it is unpacked
         room = _segment_bytes(page, index)
         if room > most:
             raise ValueError("a tile is larger than the picture")
@@ -305,7 +325,7 @@ def _split(values: Array, colors: int, photometric: int, extra: tuple[int, ...])
             if kind == 1:
                 samples = _unmultiplied(samples, alpha)
         else:
-            notes = ("a channel beside the colors and the alpha is left out",)
+            notes = (SPARE,)
     if photometric == _WHITE_IS_ZERO and samples.dtype.kind == "u":
         samples = np.subtract(np.iinfo(samples.dtype).max, samples, dtype=samples.dtype)
     if colors == 1:

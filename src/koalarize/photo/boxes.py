@@ -1,0 +1,92 @@
+"""Boxes of JPEG 2000 and AVIF files: what they say of the picture, and whether it is deep.
+
+Not here: pixels (``read``), and what the metadata mean (``metadata``). Pillow looks past these
+boxes, and brings colors of more than 8 bits to 8.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from koalarize.photo.metadata import EXIF_HEAD, Metadata, iptc_resource
+
+__all__ = ["DEEP", "is_avif", "is_deep_avif", "is_jp2", "jp2_parts"]
+
+#: What is said of a picture whose colors Pillow brings to 8 bits.
+DEEP = "more than 8 bits a channel are read as 8"
+_JP2, _CODE = b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"
+# What a `uuid` box begins with: Adobe's XMP specification, part 3; exiftool, Jpeg2000.pm.
+_XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+_EXIF = b"JpgTiffExif->JP2"
+_MOST_BOXES = 1 << 16
+_HEAD = 1 << 16  # bytes: an AVIF file's properties stand at its beginning
+
+
+def is_jp2(head: bytes) -> bool:
+    """Tell whether a file begins as a JPEG 2000."""
+    return head.startswith((_JP2, _CODE))
+
+
+def jp2_parts(stream: BinaryIO) -> tuple[Metadata, bytes | None, tuple[str, ...]]:
+    """Return the metadata and the EXIF block of a JPEG 2000 file, and notes on what is lost."""
+    found: dict[bytes, bytes] = {}
+    notes: dict[str, None] = {}
+    for kind, at, size in _boxes(stream):
+        stream.seek(at)
+        name = stream.read(16) if kind == b"uuid" else kind
+        if name in (_XMP, _IPTC, _EXIF):
+            found.setdefault(name, stream.read(size - 16))
+        elif kind in (b"uuid", b"xml "):
+            notes["what its boxes hold beside XMP, EXIF and IPTC is left out"] = None
+        elif kind == b"jp2c" and _is_deep(stream, at):
+            notes[DEEP] = None
+    iptc, exif = found.get(_IPTC), found.get(_EXIF)
+    metadata = Metadata(found.get(_XMP), photoshop=iptc_resource(iptc) if iptc else None)
+    return metadata, EXIF_HEAD + exif.removeprefix(EXIF_HEAD) if exif else None, tuple(notes)
+
+
+def _boxes(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and size of the data of each box; a bare picture is one of its own."""
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if stream.read(4) == _CODE:
+        yield b"jp2c", 0, end
+        return
+    at = 0
+    for _ in range(_MOST_BOXES):
+        stream.seek(at)
+        head = stream.read(16)
+        if len(head) < 8:
+            return
+        size, kind = struct.unpack(">I4s", head[:8])
+        start = at + 8
+        if size == 1 and len(head) == 16:
+            size, start = int.from_bytes(head[8:], "big"), at + 16
+        stop = min(at + size, end) if size else end
+        if stop < start:
+            return
+        yield kind, start, stop - start
+        at = stop
+
+
+def _is_deep(stream: BinaryIO, at: int) -> bool:
+    """Tell whether color or alpha of JPEG 2000 has more than 8 bits (ITU-T T.800, A.5.1)."""
+    stream.seek(at)
+    head = stream.read(43)
+    return len(head) == 43 and head[40:42] > b"\0\1" and (head[42] & 0x7F) >= 8
+
+
+def is_avif(head: bytes) -> bool:
+    """Tell whether a file begins as an AVIF."""
+    return head[4:12] in (b"ftypavif", b"ftypavis")
+
+
+def is_deep_avif(stream: BinaryIO) -> bool:
+    """Tell whether an AVIF file has more than 8 bits (AV1-ISOBMFF, 2.3)."""
+    stream.seek(0)
+    setup = stream.read(_HEAD).partition(b"av1C")[2]
+    return len(setup) > 2 and bool(setup[2] & 0x40)

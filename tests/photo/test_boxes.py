@@ -1,0 +1,107 @@
+"""What PSD, JPEG 2000 and AVIF files say beside what Pillow reads of them: kept, or named."""
+
+import io
+import json
+import shutil
+import struct
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from koalarize.photo.boxes import is_deep_avif, jp2_parts
+from koalarize.photo.photo import Photo
+from photo_parts import saved, smooth
+
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+IPTC = b"\x1c\x02\x78\x00\x07wedding"
+LEFT_OUT = "what its boxes hold beside XMP, EXIF and IPTC is left out"
+DEEP = "more than 8 bits a channel are read as 8"
+
+
+def exif_block():
+    exif = Image.Exif()
+    exif[0x013B] = "Oma"
+    return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def psd(levels, *resources):
+    """A PSD file of one channel with image resources (Adobe Photoshop File Formats, 2019)."""
+    parts = b""
+    for number, content in resources:
+        parts += b"8BIM" + struct.pack(">HHI", number, 0, len(content))
+        parts += content + b"\0" * (len(content) % 2)
+    head = b"8BPS" + struct.pack(">H6xH2I2H", 1, 1, *levels.shape, 8, 1)
+    return head + struct.pack(">2I", 0, len(parts)) + parts + bytes(6) + levels.tobytes()
+
+
+def box(kind, content):
+    return struct.pack(">I", 8 + len(content)) + kind + content
+
+
+def uuid(name, content):
+    return box(b"uuid", bytes.fromhex(name) + content)
+
+
+def test_what_photoshop_s_resources_say_is_kept():
+    resolution = struct.pack(">I2HI2H", 300 << 16, 1, 1, 200 << 16, 1, 1)
+    held = [(1005, resolution), (1028, IPTC), (1058, exif_block()), (1060, XMP)]
+    photo = Photo.read(psd(smooth(), *held))
+    assert np.array_equal(photo.pixels, smooth())
+    assert photo.dpi == (300, 200)
+    assert photo.exif == b"Exif\0\0" + exif_block()
+    assert (photo.metadata.iptc, photo.metadata.xmp) == (IPTC, XMP)
+    assert Photo.read(psd(smooth())).metadata == Photo(smooth()).metadata
+
+
+def test_what_boxes_of_jpeg_2000_say_is_kept():
+    plain = saved(smooth(), "JPEG2000")
+    said = [
+        uuid("be7acfcb97a942e89c71999491e3afac", XMP),
+        uuid("33c7a4d2b81d4723a0baf1a3e097ad38", IPTC),
+        uuid(b"JpgTiffExif->JP2".hex(), exif_block()),
+    ]
+    photo = Photo.read(plain + b"".join(said))
+    assert photo.exif == b"Exif\0\0" + exif_block()
+    assert (photo.metadata.iptc, photo.metadata.xmp) == (IPTC, XMP)
+    assert photo.notes == ()
+    assert Photo.read(plain + uuid("b14bf8bd083d4b43a5ae8cd7d5a6ce03", b"II")).notes == (LEFT_OUT,)
+    assert Photo.read(plain + box(b"xml ", b"<a/>")).notes == (LEFT_OUT,)
+
+
+def test_boxes_that_exiftool_writes(tmp_path):
+    if shutil.which("exiftool") is None:
+        pytest.skip("exiftool is not installed")
+    path = tmp_path / "told.jp2"
+    path.write_bytes(saved(smooth(), "JPEG2000"))
+    words = ["-EXIF:Artist=Oma", "-IPTC:Keywords=wedding", "-XMP:Description=attic"]
+    subprocess.run(["exiftool", "-q", *words, path], check=True, timeout=60)
+    photo = Photo.read(path)
+    photo.write(np.dstack([photo.pixels] * 3), tmp_path / "colored.png")
+    asked = ["exiftool", "-j", "-Artist", "-Keywords", "-Description", tmp_path / "colored.png"]
+    (found,) = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
+    assert (found["Artist"], found["Keywords"], found["Description"]) == ("Oma", "wedding", "attic")
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_colors_of_jpeg_2000_that_become_8_bits_are_named(bare):
+    whole = bytearray(saved(smooth(channels=3), "JPEG2000", no_jp2=bare))
+    assert Photo.read(bytes(whole)).notes == ()
+    place = whole.index(b"\xff\x4f\xff\x51") + 42  # three times: depth, less one, and two steps
+    whole[place : place + 9 : 3] = b"\x0f\x0f\x0f"
+    assert Photo.read(bytes(whole)).notes == (DEEP,)
+
+
+def test_an_avif_of_10_bits_is_known_by_its_box():
+    whole = bytearray(saved(smooth(), "AVIF"))
+    assert not is_deep_avif(io.BytesIO(whole))
+    whole[whole.index(b"av1C") + 6] |= 0x40
+    assert is_deep_avif(io.BytesIO(whole))
+
+
+@pytest.mark.parametrize("tail", [b"\0\0\0\1uuid", b"\0\0\0\2uuid", b"\0\0\0\0uuid", b"\0\0\1\0uu"])
+def test_damaged_boxes_are_no_bug(tail):
+    metadata, exif, notes = jp2_parts(io.BytesIO(saved(smooth(), "JPEG2000") + tail))
+    assert (metadata.xmp, exif) == (None, None)
+    assert set(notes) <= {LEFT_OUT}
