@@ -24,6 +24,7 @@ __all__ = [
     "HintPlace",
     "Reach",
     "ab_of_hex",
+    "check_hex",
     "check_inside",
     "hint_planes",
 ]
@@ -66,10 +67,7 @@ class Hint:
     ] = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(HEX_COLOR, self.color):
-            raise OptionError(
-                f"the hint's colour is `{self.color}` but must be #rrggbb, as in `#c03020`"
-            )
+        check_hex("the hint's colour", self.color)
         check_all(self, "the hint's ")
 
     @classmethod
@@ -119,6 +117,24 @@ class HintPlace:
     def cell(self) -> tuple[int, int]:
         """Row and column."""
         return self.row, self.column
+
+
+def check_hex(what: str, color: object) -> None:
+    """Check that a colour that a person gives matches ``HEX_COLOR``.
+
+    Args:
+        what: to call it, as in "the hint's colour".
+        color: what is given.
+
+    Raises:
+        OptionError: if it does not, or is no text.
+    """
+    if not isinstance(color, str):
+        raise OptionError(
+            f"{what} is of type {type(color).__name__} but must be a text, as '#c03020'"
+        )
+    if not re.fullmatch(HEX_COLOR, color):
+        raise OptionError(f"{what} is `{color}` but must be #rrggbb, as in `#c03020`")
 
 
 def ab_of_hex(color: str) -> tuple[float, float]:

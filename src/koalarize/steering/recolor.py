@@ -3,14 +3,13 @@
 Not here: colours at a point (``steering.hints``), the order of steering (``colorizer.plan``).
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from koalarize.errors import OptionError
 from koalarize.steering.fields import Help, check_all
-from koalarize.steering.hints import HEX_COLOR, ab_of_hex
+from koalarize.steering.hints import HEX_COLOR, ab_of_hex, check_hex
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,11 +38,8 @@ class Recolor:
     ]
 
     def __post_init__(self) -> None:
-        for name, color in (("was", self.was), ("becomes", self.becomes)):
-            if not re.fullmatch(HEX_COLOR, color):
-                raise OptionError(
-                    f"`{name}` of a recolouring is `{color}` but must be #rrggbb, as in `#3050c0`"
-                )
+        check_hex("`was` of a recolouring", self.was)
+        check_hex("`becomes` of a recolouring", self.becomes)
         check_all(self, "the recolouring's ")
         if _chroma(ab_of_hex(self.was)) < _LEAST:
             raise OptionError(

@@ -6,7 +6,7 @@ Not here: what is done to ab for it (``steering.apply``), the palette of a refer
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
@@ -52,7 +52,7 @@ class Steering:
     controls are made of them.
 
     Raises:
-        OptionError: if a value is outside its bounds.
+        OptionError: if a value is outside its bounds, or of another type.
     """
 
     vividness: Annotated[
@@ -164,8 +164,18 @@ class Steering:
     ] = True
 
     def __post_init__(self) -> None:
-        for name in ("hints", "recolors"):  # a list is what people write
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, noun in PARTS.items():
+            value = getattr(self, name)
+            if name == "crop":
+                _check_kinds(name, () if value is None else (value,), noun)
+                continue
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                raise OptionError(
+                    f"`{name}` is of type {type(value).__name__} but must be a list: write "
+                    f"[{noun.__name__}.parse(TEXT), ...], or [] for none"
+                )
+            object.__setattr__(self, name, tuple(value))  # a list is what people write
+            _check_kinds(name, getattr(self, name), noun)
         check_all(self)
 
     def changed(self, changes: Mapping[str, object]) -> "Steering":
@@ -185,6 +195,15 @@ class Steering:
                     f"{value!r} beside it: leave one of them out"
                 )
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+def _check_kinds(name: str, parts: Iterable[object], noun: type[Hint | Recolor | Crop]) -> None:
+    for part in parts:
+        if not isinstance(part, noun):
+            raise OptionError(
+                f"`{name}` has a value of type {type(part).__name__} but must have "
+                f"{noun.__name__}: make it by {noun.__name__}.parse(TEXT)"
+            )
 
 
 #: The network's own colouring.

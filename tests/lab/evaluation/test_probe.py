@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from fakes import FakeEngine
 from koalarize.cli import main
 from koalarize.engines.engine import Prediction
 from koalarize.errors import OptionError
+from koalarize.lab.evaluation.evaluate import hash_pictures
 from koalarize.lab.evaluation.models import Loaded
 from koalarize.lab.evaluation.probe import CHANGES, probe
 from koalarize.lab.evaluation.reveal import revealed_hints
@@ -54,6 +57,36 @@ def test_true_hints_help_a_model_that_listens(monkeypatch, pictures):
     assert found.count == 2
     assert "| 10 |" in found.to_markdown()
     assert json.loads(found.to_json())["data"] == "pictures"
+
+
+@pytest.mark.parametrize("coloured", [True, False])
+def test_a_picture_equal_to_its_original_is_part_of_no_mean(monkeypatch, pictures, coloured):
+    """Grey pictures are as the model paints them without hints; their PSNR is infinite."""
+    use(monkeypatch, Obedient(size=32, stride=1))
+    colours = probe("fake", pictures, hints=(0, 1))
+    if not coloured:
+        for path in pictures.iterdir():
+            path.unlink()
+    for number in range(2):
+        Image.new("L", (64, 48), 90).save(pictures / f"grey{number}.png")
+    found = probe("fake", pictures, hints=(0, 1))
+    assert found.equal == 2
+    assert found.hints == (colours.hints if coloured else {0: None, 1: None})
+    assert json.loads(found.to_json())["hints"]["0"] == found.hints[0]
+    assert ("| 1 | – | – |" in found.to_markdown()) is not coloured
+    assert "2 pictures equal their originals" in found.to_markdown()
+
+
+def test_data_are_named_and_hashed_as_an_evaluation_does(monkeypatch, pictures):
+    use(monkeypatch, FakeEngine((6.0, 6.0), size=32, accepts_hints=False))
+    (pictures / "00.png").write_bytes(b"broken")
+    monkeypatch.chdir(pictures)
+    found = probe("fake", Path(), limit=2)
+    assert found.data == "pictures"
+    assert found.count == 2
+    assert found.data_sha256 == hash_pictures(pictures, 3)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dataclasses.replace(found, hints={0: float("inf")}).to_json()
 
 
 def test_one_colour_everywhere_is_perfectly_steady(monkeypatch, pictures):

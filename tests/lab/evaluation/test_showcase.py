@@ -283,6 +283,13 @@ def test_command_lists_what_failed(koala: Path, data: Path, tmp_path: Path, caps
     assert target.exists()
 
 
+def test_a_grey_picture_has_no_row_among_originals(grey: Path, data: Path):
+    made = make_showcase([grey, data / "0.png"], [], columns=["original"])
+    assert [row.name for row in made.rows] == ["0.png"]
+    assert made.failed == [("grey.png", "has no colours of its own: add grey")]
+    assert to_png(made)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [

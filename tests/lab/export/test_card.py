@@ -57,6 +57,26 @@ def test_without_samples_or_scores(run, tmp_path):
     assert "![" not in card
 
 
+def test_only_a_card_and_its_pictures_are_replaced(run, photos, tmp_path, capsys):
+    target, card, sheet = (tmp_path / f"my.{ending}" for ending in ("onnx", "md", "png"))
+    words = ["lab", "export", str(run / "model.safetensors"), "-o", str(target), "--card"]
+    sheet.write_bytes(b"a photo")
+    assert main([*words, "--samples", str(photos)]) == 1
+    assert "my.png` exists and is not of an earlier model card" in capsys.readouterr().err
+    card.write_text("# Notes\n\nof mine\n", encoding="utf-8")
+    assert main(words) == 1
+    assert "my.md` exists and is no model card of koalarize" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"my.md", "my.png"}
+    card.unlink()
+    assert main(words) == 0  # without samples
+    assert main([*words, "--samples", str(photos)]) == 1
+    assert sheet.read_bytes() == b"a photo"
+    sheet.unlink()
+    for _ in range(2):
+        assert main([*words, "--samples", str(photos)]) == 0
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [

@@ -203,13 +203,27 @@ class TestOptions:
             export(checkpoint, size=0)
         with pytest.raises(OptionError, match="`temperature` is -1"):
             export(checkpoint, temperature=-1)
-        with pytest.raises(OptionError, match="is the checkpoint itself"):
+        for name in ("temperature", "chroma_gain"):
+            with pytest.raises(OptionError, match=f"`{name}` is inf but must be above 0, and fini"):
+                export(checkpoint, **{name: float("inf")})
+        with pytest.raises(OptionError, match="is the source itself"):
             export(checkpoint, checkpoint)
         with pytest.raises(ModelError, match="cannot be read as a checkpoint"):
             export(tmp_path / "no.safetensors")
         with pytest.raises(OutputError, match=r"`.*no` of `a.onnx` does not exist"):
             export(tmp_path / "no.safetensors", tmp_path / "no" / "a.onnx")  # before it is read
         assert [path.name for path in tmp_path.iterdir()] == ["unet-mini.safetensors"]
+
+    def test_only_a_model_is_replaced(self, checkpoint, tmp_path):
+        (tmp_path / "thesis.docx").write_bytes(b"years")
+        (tmp_path / "same.onnx").hardlink_to(checkpoint)
+        for name, kind, words in (
+            ("thesis.docx", OutputError, r"exists and is no \.onnx file"),
+            ("same.onnx", OptionError, "is the source itself"),
+        ):
+            with pytest.raises(kind, match=words):
+                export(checkpoint, tmp_path / name)
+        assert (tmp_path / "thesis.docx").read_bytes() == b"years"
 
     def test_a_graph_that_differs_is_refused(self, exported):
         checkpoint, path = exported["unet-mini"]

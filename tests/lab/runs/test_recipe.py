@@ -191,6 +191,29 @@ class TestRecipe:
         with pytest.raises(OptionError, match=message):
             load_recipe(written(tmp_path, text))
 
+    @pytest.mark.parametrize(
+        ("key", "wrong", "rule"),
+        [
+            ("data.limit", "0", "at least 1"),
+            ("data.max_side", "0", "at least 1"),
+            ("data.validation_pictures", "0", "at least 1"),
+            ("data.workers", "-1", "at least 0"),
+            ("data.min_chroma", "-0.1 .inf .nan", "0 or more, and finite"),
+            ("loss.power", "-0.1 .inf .nan", "0 or more, and finite"),
+            ("seed", "-1 4294967296", "from 0 to 4294967295"),
+            ("temperature", "0 .inf .nan", "above 0, and finite"),
+            ("chroma_gain", "0 .inf .nan", "above 0, and finite"),
+        ],
+    )
+    def test_bounds(self, tmp_path, key, wrong, rule):
+        path = tmp_path / "recipe.yaml"
+        path.write_text("name: a\n")
+        for value in wrong.split():
+            with pytest.raises(OptionError, match=f"^`{key}` is .* but must be {rule}$"):
+                load_recipe(path, {key: value})
+        allowed = {"data.limit": "null", "data.max_side": "null", "data.workers": "0"}
+        assert load_recipe(path, allowed | {"seed": str(2**32 - 1), "data.min_chroma": "0"})
+
     def test_an_error_is_one_line(self, tmp_path):
         for text in ("a: [", "steps: many", "steps: 1\nsteps: 2", "stepz: 1"):
             with pytest.raises(OptionError) as caught:

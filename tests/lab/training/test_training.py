@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 import warnings
 from pathlib import Path
 
@@ -32,6 +33,16 @@ from runs import (
 def kill_after():
     with pytest.MonkeyPatch.context() as patch:
         yield lambda *limits: kill_run_after(patch, *limits)
+
+
+@pytest.fixture(scope="module")
+def validated(tiny, photos, tmp_path_factory):
+    """A validated run, and its recipe."""
+    data = {"train": str(photos), "validation": {"split": 2}, "workers": 0}
+    recipe = tiny(steps=2, validate_every=1, data=data)
+    folder = tmp_path_factory.mktemp("validated")
+    train_recipe(recipe, folder)
+    return recipe, folder
 
 
 class TestRun:
@@ -279,6 +290,25 @@ class TestRun:
         with pytest.raises(OptionError, match="holds a run already: add --resume, or choose"):
             train_recipe(tiny(steps=2), tmp_path)
 
+    @pytest.mark.parametrize("go_on", [False, True])
+    @pytest.mark.parametrize("left", ["model.safetensors", "best.safetensors", "history.csv"])
+    def test_a_model_without_a_state_is_not_written_over(self, validated, tmp_path, left, go_on):
+        recipe, earlier = validated
+        (tmp_path / left).write_bytes((earlier / left).read_bytes())
+        words = r"holds a trained model but no last\.ckpt to go on from: choose another --output"
+        with pytest.raises(OptionError, match=words):
+            train_recipe(recipe, tmp_path, resume=go_on)
+        assert [path.name for path in tmp_path.iterdir()] == [left]
+
+    def test_a_run_killed_in_its_first_segment_begins_again(self, tiny, tmp_path, kill_after):
+        kill_after(3)
+        with pytest.raises(KilledError):
+            train_recipe(tiny(), tmp_path)
+        assert (tmp_path / "history.csv").exists()
+        kill_after(None)
+        train_recipe(tiny(), tmp_path)
+        assert state_of(tmp_path)["global_step"] == 10
+
     def test_the_state_of_another_run(self, tiny, tmp_path):
         train_recipe(tiny(steps=4), tmp_path)
         wider = {"name": "unet-mini", "options": {"widths": [4, 6, 10]}}
@@ -297,10 +327,18 @@ class TestRun:
             with pytest.raises(ModelError, match="cannot be read as the state of a run"):
                 train_recipe(tiny(), tmp_path, resume=True)
 
+    def test_other_pictures_of_the_same_number(self, tiny, photos, tmp_path):
+        train_recipe(tiny(steps=4), tmp_path / "run")
+        others = Path(shutil.copytree(photos, tmp_path / "others"))
+        (others / "0.png").write_bytes((others / "1.png").read_bytes())
+        data = {"train": str(others), "workers": 0}
+        with pytest.raises(OptionError, match="gives other pictures than the run began with"):
+            train_recipe(tiny(data=data), tmp_path / "run", resume=True)
+
     def test_a_state_without_a_recipe_is_gone_on_from(self, tiny, tmp_path):
         train_recipe(tiny(steps=4), tmp_path)
         state = state_of(tmp_path)
-        del state[resume.RECIPE_KEY], state[resume.PICTURES_KEY]
+        del state[resume.RECIPE_KEY], state[resume.PICTURES_KEY], state[resume.HASH_KEY]
         torch.save(state, tmp_path / "last.ckpt")
         train_recipe(tiny(steps=8), tmp_path, resume=True)
         assert state_of(tmp_path)["global_step"] == 8

@@ -120,8 +120,11 @@ def export(
                 "`--precision` is fp32: add `--precision fp16` or `--precision int8`"
             )
         with needs("train"):
+            from koalarize.lab.export.card import check_card
             from koalarize.lab.export.export import export as run
         target = output or source.with_suffix(".onnx")
+        if card:
+            check_card(target, None if samples is None else _sheet_of(target))
         path = run(
             source,
             target,
@@ -169,6 +172,10 @@ def _overview(size: int | None, weight: float | None) -> Overview | None:
     return Overview(size, Overview.weight if weight is None else weight)
 
 
+def _sheet_of(model: Path) -> Path:
+    return model.with_suffix(".png")
+
+
 def _write_card(checkpoint: Path, model: Path, pictures: Path | None) -> Path:
     """Write the model card, and a sheet of coloured pictures where there are some to show."""
     with needs("train"):
@@ -178,5 +185,5 @@ def _write_card(checkpoint: Path, model: Path, pictures: Path | None) -> Path:
     sheet: Path | None = None
     if pictures is not None:
         made = make_showcase([pictures], [str(model)], count=_SAMPLES)
-        sheet = write_bytes(to_png(made), model.with_suffix(".png"), overwrite=True)
+        sheet = write_bytes(to_png(made), _sheet_of(model), overwrite=True)
     return write_card(checkpoint, model, sheet)

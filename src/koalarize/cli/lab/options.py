@@ -1,13 +1,16 @@
-"""Options that several commands of the laboratory share, each declared once."""
+"""Options that several commands of the laboratory share, each declared once, and their check."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["Data", "Limit", "Report", "ShortSide"]
+from koalarize.errors import OptionError
+
+__all__ = ["Data", "Limit", "Report", "ShortSide", "check_no_input"]
 
 #: Pictures in colour to measure on.
 Data = Annotated[
@@ -32,3 +35,33 @@ Report = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON."),
 ]
+
+
+def check_no_input(output: Path, *, data: Sequence[Path] = (), models: Sequence[str] = ()) -> None:
+    """Check, before any work is done, that a command does not write over what it reads.
+
+    Args:
+        output: the file to write.
+        data: files and folders that the command reads, as ``lab.datasets`` takes them.
+        models: names and files of models, and blends of them.
+
+    Raises:
+        OptionError: if it is one of them, or a file that exists in one of the folders.
+        DataError: if a pattern of shards is not allowed.
+    """
+    from koalarize.engines.contracts import contract_file
+    from koalarize.lab.datasets.shards import expand_braces
+    from koalarize.models.open import parts_of
+
+    weights = [Path(name) for model in models for name, _ in parts_of(model)]
+    places = [Path(name) for source in data for name in expand_braces(str(source))]
+    for place in (*places, *weights, *(contract_file(path) for path in weights if path.suffix)):
+        if output.resolve() == place.resolve() or (
+            output.exists() and place.exists() and output.samefile(place)
+        ):
+            raise OptionError(f"`{output}` is what the command reads: choose another --output")
+    for place in places:
+        if output.exists() and place.resolve() in output.resolve().parents:
+            raise OptionError(
+                f"`{output}` exists in `{place}`, which the command reads: choose another --output"
+            )

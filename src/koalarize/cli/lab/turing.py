@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from koalarize.cli.lab.options import Report
+from koalarize.cli.lab.options import Report, check_no_input
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, sha256_of, write_bytes
 
@@ -99,8 +99,10 @@ def turing(
     output: Report = None,
 ) -> None:
     """Test whether a person can tell recoloured photos from real ones."""
+    file = session or Path(_file_name(person))
     if output is not None:
         check_place(output)
+        check_no_input(output, data=paths if report else [*paths, file], models=models or ())
     if report:
         _report(paths, output)
         return
@@ -113,7 +115,6 @@ def turing(
 
     options = Options(mode, seconds, trials, size, catch, seed, person)  # type: ignore[arg-type]
     options.check()
-    file = session or Path(_file_name(person))
     _serve(paths[0], models or ["koala"], options, file, port, open_browser=not no_browser)
     _finish(file, output)
 

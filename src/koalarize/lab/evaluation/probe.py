@@ -45,7 +45,10 @@ class Probe:
         count: how many pictures.
         short_side: what larger ones were brought down to, pixels.
         commit: of the code, if known.
-        hints: number of hints -> mean ab PSNR over the pictures, dB (range 255).
+        equal: pictures that with some number of hints equal their originals, whose ab PSNR is
+            infinite: none of their PSNRs is part of a mean.
+        hints: number of hints -> mean ab PSNR over the pictures, dB (range 255); None if all are
+            equal to their originals.
         steadiness: change -> mean ab distance to the unchanged picture's colours, Lab units.
     """
 
@@ -56,20 +59,30 @@ class Probe:
     count: int
     short_side: int
     commit: str | None
-    hints: dict[int, float]
+    equal: int
+    hints: dict[int, float | None]
     steadiness: dict[str, float]
 
     def to_json(self) -> str:
         """Return everything as JSON."""
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(asdict(self), indent=2, allow_nan=False)
 
     def to_markdown(self) -> str:
         """Return both tables and the protocol."""
         parts: list[str] = []
         if self.hints:
             first = next(iter(self.hints.values()))
-            gains = [[f"{n}", f"{v:.2f}", f"{v - first:+.2f}"] for n, v in self.hints.items()]
+            gains = [
+                [f"{n}", "–", "–"]
+                if v is None or first is None
+                else [f"{n}", f"{v:.2f}", f"{v - first:+.2f}"]
+                for n, v in self.hints.items()
+            ]
             parts.append(markdown_table(["true hints", "ab PSNR dB", "gain"], gains, words=0))
+            if self.equal:
+                parts.append(
+                    f"{self.equal} pictures equal their originals and are left out of the PSNR."
+                )
         moves = [[name, f"{value:.2f}"] for name, value in self.steadiness.items()]
         parts += [
             markdown_table(["change of the picture", "mean ab distance"], moves, words=1),
@@ -113,31 +126,35 @@ def probe(
     loaded = load_model(model)
     colorizer = Colorizer(loaded.engine)
     counts = sorted(set(hints)) if loaded.engine.info.accepts_hints else []
-    pictures = usable_pictures(data, short_side, limit).arrays
-    gains: dict[int, list[float]] = {number: [] for number in counts}
+    found = usable_pictures(data, short_side, limit)
+    pictures = found.arrays
+    gains: list[list[float]] = []  # a picture, at each number of hints
     drifts: dict[str, list[float]] = {name: [] for name in CHANGES}
     for row, original in enumerate(pictures):
         places = np.random.default_rng((seed, row))
         real = Measured(original)
         asked = revealed_hints(original, max(counts, default=0), seed=seed + row)
-        for number in counts:
-            made = Measured(colorizer(original, hints=asked[:number]))
-            scores = picture_scores(made, real, {"ab-psnr"})
-            gains[number].append(scores["ab-psnr"])
+        made = [Measured(colorizer(original, hints=asked[:number])) for number in counts]
+        gains.append([picture_scores(one, real, {"ab-psnr"})["ab-psnr"] for one in made])
         plain = _ab(colorizer(original))
         for name, change in CHANGES.items():
             drifts[name].append(_distance(change(colorizer, original, places), plain))
         if progress is not None:
             progress(row + 1, len(pictures))
+    finite = [row for row in gains if np.isfinite(row).all()]
     return Probe(
         model=loaded.name,
         model_sha256=loaded.sha256,
-        data=data.name,
-        data_sha256=hash_pictures(data, len(pictures)),
+        data=data.resolve().name,
+        data_sha256=hash_pictures(data, len(pictures) + sum(found.left_out.values())),
         count=len(pictures),
         short_side=short_side,
         commit=source_commit(),
-        hints={number: float(np.mean(values)) for number, values in gains.items()},
+        equal=len(gains) - len(finite),
+        hints={
+            number: float(np.mean([row[i] for row in finite])) if finite else None
+            for i, number in enumerate(counts)
+        },
         steadiness={name: float(np.mean(values)) for name, values in drifts.items()},
     )
 

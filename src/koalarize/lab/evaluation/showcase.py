@@ -184,7 +184,7 @@ def _fit(image: Image.Image | None, size: int) -> Image.Image | None:
 
 
 def _chosen(showcase: Showcase, columns: Sequence[str]) -> Showcase:
-    """Keep the columns asked for; the originals only if there is one."""
+    """Keep the columns asked for, originals only if there is one; rows of nothing have failed."""
     kinds = ["grey", "original", *["models"] * (len(showcase.headings) - 2)]
     kept = [
         i
@@ -195,4 +195,8 @@ def _chosen(showcase: Showcase, columns: Sequence[str]) -> Showcase:
     if not kept:
         raise OptionError("`columns` asks for originals only, but no picture has colours: add grey")
     rows = [ShowcaseRow(row.name, [row.images[i] for i in kept]) for row in showcase.rows]
-    return Showcase([showcase.headings[i] for i in kept], rows, showcase.failed)
+    shown = [row for row in rows if any(row.images)]
+    grey = [
+        (row.name, "has no colours of its own: add grey") for row in rows if not any(row.images)
+    ]
+    return Showcase([showcase.headings[i] for i in kept], shown, showcase.failed + grey)

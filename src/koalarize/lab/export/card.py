@@ -11,18 +11,51 @@ from typing import cast
 
 import yaml
 
-from koalarize.errors import OptionError
+from koalarize.errors import OptionError, OutputError
 from koalarize.lab.export.export import without_folders
 from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
 from koalarize.lab.runs.history import History
-from koalarize.photo.files import sha256_of, write_bytes
+from koalarize.photo.files import check_place, sha256_of, write_bytes
 
-__all__ = ["card_path", "write_card"]
+__all__ = ["card_path", "check_card", "write_card"]
+
+#: How every card begins below its heading.
+_OPENING = "A colorizer for black-and-white photos: the network `"
 
 
 def card_path(model: Path) -> Path:
     """Return where the card of an exported model goes: beside it, with the extension ``.md``."""
     return model.with_suffix(".md")
+
+
+def check_card(model: Path, sheet: Path | None = None) -> None:
+    """Check that writing the card of a model replaces none but an earlier card and its pictures.
+
+    Args:
+        model: the exported file.
+        sheet: where the pictures go that the card shows, if there will be any.
+
+    Raises:
+        OutputError: if a file exists that no card of ours is, or shows.
+    """
+    path = card_path(model)
+    check_place(path)
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    own = text.partition("\n\n")[2].startswith(_OPENING)
+    if path.exists() and not own:
+        raise OutputError(
+            f"`{path}` exists and is no model card of koalarize: move it away, or choose another "
+            "--output"
+        )
+    if sheet is not None and sheet.exists() and not (own and _shown(sheet) in text):
+        raise OutputError(
+            f"`{sheet}` exists and is not of an earlier model card: move it away, or choose "
+            "another --output"
+        )
+
+
+def _shown(sheet: Path) -> str:
+    return f"![grey, original, coloured]({sheet.name})"
 
 
 def write_card(checkpoint: Path, model: Path, samples: Path | None = None) -> Path:
@@ -36,8 +69,9 @@ def write_card(checkpoint: Path, model: Path, samples: Path | None = None) -> Pa
     Raises:
         ModelError: if the checkpoint cannot be read.
         OptionError: if it is an exported model.
-        OutputError: if the card cannot be written.
+        OutputError: if the card cannot be written, or another file stands in its place.
     """
+    check_card(model)
     if checkpoint.suffix.lower() != ".safetensors":
         raise OptionError(
             f"`--card` tells of a training but `{checkpoint}` is not its checkpoint: give the "
@@ -47,7 +81,7 @@ def write_card(checkpoint: Path, model: Path, samples: Path | None = None) -> Pa
     parts = [
         f"# {loaded.recipe.name}",
         _summary(loaded, model),
-        *([f"![grey, original, coloured]({samples.name})"] if samples is not None else []),
+        *([_shown(samples)] if samples is not None else []),
         "## Data",
         _data(loaded),
         "## Scores",
@@ -62,7 +96,7 @@ def _summary(loaded: Checkpoint, model: Path) -> str:
     count = sum(weights.numel() for weights in loaded.network.parameters())
     facts = loaded.facts
     return (
-        f"A colorizer for black-and-white photos: the network `{loaded.recipe.network.name}` with "
+        f"{_OPENING}{loaded.recipe.network.name}` with "
         f"{count:,} parameters, trained by koalarize {facts.get('koalarize', '(unknown)')} for "
         f"{facts.get('steps', 0):,} steps on {facts.get('samples', 0):,} crops. Colours are "
         f"plausible guesses, not history.\n\n"

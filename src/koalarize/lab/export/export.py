@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY, Overview
-from koalarize.errors import ModelError, OptionError
+from koalarize.errors import ModelError, OptionError, OutputError
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
 from koalarize.lab.runs.recipe import Recipe
@@ -30,6 +30,7 @@ from koalarize.photo.files import check_place, write_bytes
 
 __all__ = [
     "TOLERANCE",
+    "check_target",
     "describe",
     "export",
     "graph_of",
@@ -82,12 +83,10 @@ def export(
         OptionError: if the size or the temperature is not allowed, or ``output`` the checkpoint.
             A network bound to one size allows no other, one without logits no overview.
         ModelError: if the checkpoint cannot be read, or the graph does not compute what it does.
-        OutputError: if the file cannot be written; a missing folder is said before the work.
+        OutputError: if the file cannot be written, or is no model; said before the work.
     """
     target = output or checkpoint.with_suffix(".onnx")
-    if target.resolve() == checkpoint.resolve():
-        raise OptionError(f"`{target}` is the checkpoint itself: name another file for the export")
-    check_place(target)
+    check_target(target, checkpoint)
     loaded = load_checkpoint(checkpoint)
     size = _allowed_size(loaded, size)
     changes = {
@@ -109,6 +108,26 @@ def export(
     data = model.SerializeToString()
     verify(data, loaded.network)
     return write_bytes(data, target, overwrite=True)
+
+
+def check_target(target: Path, source: Path) -> None:
+    """Check, before any work is done, that a model can be written to ``target``.
+
+    Raises:
+        OptionError: if it is the source itself.
+        OutputError: if its folder is missing, or a file exists there that is no exported model.
+    """
+    exists = target.exists()
+    if target.resolve() == source.resolve() or (
+        exists and source.exists() and target.samefile(source)
+    ):
+        raise OptionError(f"`{target}` is the source itself: name another file for the export")
+    check_place(target)
+    if exists and target.suffix.lower() != ".onnx":
+        raise OutputError(
+            f"`{target}` exists and is no .onnx file, which alone an export replaces: "
+            "name another file for the export"
+        )
 
 
 def _allowed_size(checkpoint: Checkpoint, size: int | None) -> int | None:

@@ -30,9 +30,9 @@ from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.lab.datasets.sources import load_pictures
 from koalarize.lab.export.drift import Drift, Feed, Picture, Recorder, colored, drift_between
-from koalarize.lab.export.export import export, strip
+from koalarize.lab.export.export import check_target, export, strip
 from koalarize.models.store import find_model
-from koalarize.photo.files import check_place, write_bytes
+from koalarize.photo.files import write_bytes
 
 __all__ = [
     "MOST_DELTA_E",
@@ -93,7 +93,7 @@ def export_lighter(
         OptionError: if a value is not allowed, or the output is the source.
         DataError: if there are no pictures.
         ModelError: if the source is no fp32 model, or its lighter colours are too far off.
-        OutputError: if the file cannot be written.
+        OutputError: if the file cannot be written, or is no model.
     """
     limit = PICTURES if limit is None else limit
     most_delta_e = MOST_DELTA_E if most_delta_e is None else most_delta_e
@@ -108,9 +108,7 @@ def export_lighter(
     is_checkpoint = path.suffix.lower() == ".safetensors"
     target = output or path.with_name(f"{path.stem}-{precision}.onnx")
     exported = path if is_checkpoint else find_model(source)
-    if target.resolve() == exported.resolve():
-        raise OptionError(f"`{target}` is the source itself: name another file for the export")
-    check_place(target)
+    check_target(target, exported)
     with tempfile.TemporaryDirectory() as folder:
         if is_checkpoint:
             fp32 = Path(folder) / "fp32.onnx"

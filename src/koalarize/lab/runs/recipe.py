@@ -18,6 +18,7 @@ from koalarize.errors import OptionError, did_you_mean
 from koalarize.lab.datasets.batches import CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions
 from koalarize.lab.networks import NETWORKS, ClassifyingNetwork
+from koalarize.lab.runs.data_options import DataOptions, SplitOptions
 from koalarize.lab.runs.options import build, read_yaml
 from koalarize.lab.runs.overviews import check_overview_of_crops
 from koalarize.lab.runs.teacher_options import TeacherOptions
@@ -59,57 +60,6 @@ class NetworkOptions:
 
 
 @dataclass(frozen=True)
-class SplitOptions:
-    """Pictures for validation that are held out of those to learn from.
-
-    Attributes:
-        split: how many; the recipe's seed chooses which.
-    """
-
-    split: int
-
-    def __post_init__(self) -> None:
-        if self.split < 1:
-            raise OptionError(
-                f"`data.validation.split` is {self.split} but must be at least 1: "
-                "`data.validation: null` trains without validation"
-            )
-
-
-@dataclass(frozen=True)
-class DataOptions:
-    """Which pictures.
-
-    Attributes:
-        train: folder of pictures or Parquet files to learn from.
-        validation: the same for validation, or ``{split: N}`` to hold N pictures of ``train`` out;
-            None trains without.
-        limit: at most this many training pictures.
-        max_side: pictures with a longer short side are brought down to it, pixels.
-        min_chroma: pictures of a lower mean chroma (Lab units) count as grey and are left out.
-        memory: GiB of pixels that each process keeps decoded; pictures beyond are decoded for each
-            crop, which changes no result.
-        validation_pictures: how many pictures a validation looks at.
-        workers: processes that make batches.
-    """
-
-    train: str = "data/photos"
-    validation: str | SplitOptions | None = None
-    limit: int | None = None
-    max_side: int | None = 256
-    min_chroma: float = 2.0
-    memory: float = 2.0
-    validation_pictures: int = 100
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.memory < math.inf:
-            raise OptionError(
-                f"`data.memory` is {self.memory} but must be 0 or more: 0 keeps nothing decoded"
-            )
-
-
-@dataclass(frozen=True)
 class LossOptions:
     """Which loss.
 
@@ -138,9 +88,11 @@ class LossOptions:
                 f"`loss.name` is {self.name!r} but must be one of {LOSSES}"
                 f"{did_you_mean(self.name, LOSSES)}"
             )
-        for name in ("uniform", "alpha", "beta", "gamma", "perceptual"):
+        for name in ("uniform", "power", "alpha", "beta", "gamma", "perceptual"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise OptionError(f"`loss.{name}` is {getattr(self, name)} but must be 0 or more")
+                raise OptionError(
+                    f"`loss.{name}` is {getattr(self, name)} but must be 0 or more, and finite"
+                )
         if self.alpha + self.beta + self.gamma == 0:
             raise OptionError(
                 "`loss.alpha`, `loss.beta` and `loss.gamma` are all 0: give one of them a weight"
@@ -324,8 +276,12 @@ class Recipe:
                 f"{min(self.crop.sizes)}"
             )
         for name in ("temperature", "chroma_gain"):
-            if not getattr(self, name) > 0:
-                raise OptionError(f"`{name}` is {getattr(self, name)} but must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise OptionError(
+                    f"`{name}` is {getattr(self, name)} but must be above 0, and finite"
+                )
+        if not 0 <= self.seed < 2**32:
+            raise OptionError(f"`seed` is {self.seed} but must be from 0 to {2**32 - 1}")
         if self.precision not in ("auto", "bf16", "fp16", "fp32"):
             raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16, fp16 or fp32")
         if self.accelerator not in ("auto", "cpu", "gpu"):

@@ -23,7 +23,7 @@ from koalarize.lab.runs.checkpoint import save_checkpoint
 from koalarize.lab.runs.history import History
 from koalarize.lab.runs.recipe import Recipe
 from koalarize.lab.training.module import ColorizationModule
-from koalarize.lab.training.resume import PICTURES_KEY, RECIPE_KEY, STALE_KEY
+from koalarize.lab.training.resume import HASH_KEY, PICTURES_KEY, RECIPE_KEY, STALE_KEY
 
 __all__ = ["LOOK_EVERY", "Progress", "SaveWeights"]
 
@@ -85,6 +85,7 @@ class SaveWeights(Callback):
             return
         checkpoint[RECIPE_KEY] = json.dumps(dataclasses.asdict(self.recipe))
         checkpoint[PICTURES_KEY] = self.facts["pictures"]
+        checkpoint[HASH_KEY] = self.facts.get("data_sha256")
         weights = {
             name.removeprefix("network."): tensor
             for name, tensor in cast("Mapping[str, torch.Tensor]", checkpoint["state_dict"]).items()

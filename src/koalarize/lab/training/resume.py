@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pickle
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,19 @@ from lightning.pytorch.callbacks import Callback
 
 from koalarize.errors import ModelError, OptionError
 from koalarize.lab.networks import ColorNetwork
+from koalarize.lab.runs.history import History
 from koalarize.lab.runs.recipe import Recipe
 from koalarize.photo.files import write_bytes
 
 __all__ = [
+    "HASH_KEY",
     "PICTURES_KEY",
     "RECIPE_KEY",
     "STALE_KEY",
     "EarlierRun",
     "GoOn",
     "WholeFiles",
+    "check_no_model",
     "earlier_run",
 ]
 
@@ -37,6 +41,8 @@ __all__ = [
 RECIPE_KEY = "koalarize_recipe"
 #: Where the number of pictures that the run learns from stands in it.
 PICTURES_KEY = "koalarize_pictures"
+#: Where their sha256 stands in it; None if it is not known.
+HASH_KEY = "koalarize_data_sha256"
 #: Where it stands in the state of the callback ``SaveWeights`` how many validations went by since
 #: the lowest loss.
 STALE_KEY = "stale"
@@ -52,6 +58,7 @@ class EarlierRun:
         steps: what the run was to take.
         pictures: how many pictures it learns from; None in the states of older versions.
         stale: validations since the lowest loss.
+        sha256: over the encoded bytes of the data; None if not known.
     """
 
     taken: int
@@ -59,6 +66,7 @@ class EarlierRun:
     steps: int
     pictures: int | None
     stale: int = 0
+    sha256: str | None = None
 
     def is_finished(self, recipe: Recipe) -> bool:
         """Tell whether the recipe asks for no further step; epochs are not counted again."""
@@ -68,8 +76,12 @@ class EarlierRun:
             return self.taken >= recipe.steps
         return recipe.epochs == self.epochs and self.taken >= self.steps
 
-    def check_pictures(self, found: int) -> None:
-        """Check that the data are as many as before: the order of the batches hangs on that.
+    def check_pictures(self, found: int, sha256: str | None) -> None:
+        """Check that the data are those of before: the order of the batches hangs on their number.
+
+        Args:
+            found: how many there are now.
+            sha256: over their encoded bytes, as ``Pictures`` has it.
 
         Raises:
             OptionError: if they are not.
@@ -78,6 +90,11 @@ class EarlierRun:
             raise OptionError(
                 f"`data.train` gives {found} pictures but the run began with {self.pictures}: "
                 "go on with the same, or choose another -o"
+            )
+        if None not in (self.sha256, sha256) and self.sha256 != sha256:
+            raise OptionError(
+                f"`data.train` gives other pictures than the run began with, sha256 {sha256} "
+                f"instead of {self.sha256}: go on with the same, or choose another -o"
             )
 
 
@@ -102,7 +119,7 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
         }
         taken = int(state["global_step"])
         earlier: dict[str, Any] = json.loads(state.get(RECIPE_KEY, "{}"))
-        pictures = state.get(PICTURES_KEY)
+        pictures, sha256 = state.get(PICTURES_KEY), state.get(HASH_KEY)
         stale = int(state.get("callbacks", {}).get("SaveWeights", {}).get(STALE_KEY, 0))
     except (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.PickleError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
@@ -116,7 +133,25 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
         )
     _check_unchanged(earlier, recipe)
     steps = int(earlier.get("steps", recipe.steps))
-    return EarlierRun(taken, earlier.get("epochs"), steps, pictures, stale)
+    return EarlierRun(taken, earlier.get("epochs"), steps, pictures, stale, sha256)
+
+
+def check_no_model(folder: Path) -> None:
+    """Check that a folder without ``last.ckpt`` holds no trained model, which a run would replace.
+
+    A history of the first step alone is what a run leaves that was killed in its first segment.
+
+    Raises:
+        OptionError: if it does.
+        OutputError: if its history is not the history of a run.
+    """
+    weights = [folder / name for name in ("model.safetensors", "best.safetensors")]
+    rows = History(folder / "history.csv", sys.maxsize).rows
+    if len(rows) > 1 or any(path.exists() for path in weights):
+        raise OptionError(
+            f"`{folder}` holds a trained model but no last.ckpt to go on from: "
+            "choose another --output"
+        )
 
 
 def _check_unchanged(earlier: dict[str, Any], recipe: Recipe) -> None:

@@ -41,7 +41,13 @@ from koalarize.lab.training.loggers import check_logger, run_loggers
 from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
 from koalarize.lab.training.module import ColorizationModule
 from koalarize.lab.training.perceptual import PerceptualLoss
-from koalarize.lab.training.resume import EarlierRun, GoOn, WholeFiles, earlier_run
+from koalarize.lab.training.resume import (
+    EarlierRun,
+    GoOn,
+    WholeFiles,
+    check_no_model,
+    earlier_run,
+)
 from koalarize.lab.training.shrink import shrink
 
 __all__ = ["bin_shares", "hold_out", "train", "train_recipe"]
@@ -103,11 +109,13 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
         if earlier.is_finished(recipe) and checkpoint.exists():
             log.info("the run is finished: %d steps", earlier.taken)
             return checkpoint
+    else:
+        check_no_model(folder)
     _make_folder(folder)
     pictures, validation = _pictures(recipe)
     recipe = _with_steps(recipe, len(pictures))
     if earlier is not None:
-        earlier.check_pictures(len(pictures))
+        earlier.check_pictures(len(pictures), pictures.sha256)
         log.info("going on after step %d of %d", earlier.taken, recipe.steps)
     bins = network.ab_bins if isinstance(network, ClassifyingNetwork) else color.default_bins()
     shares = bin_shares(pictures, bins)

@@ -1,0 +1,49 @@
+"""Values of a wrong type end in one sentence that names the field, the type and the next step."""
+
+from __future__ import annotations
+
+import pytest
+
+from koalarize.errors import OptionError
+from koalarize.steering.crop import Crop
+from koalarize.steering.hints import Hint
+from koalarize.steering.recolor import Recolor
+from koalarize.steering.steering import Steering
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind", "step"),
+    [
+        ("hints", None, "NoneType", "Hint.parse"),
+        ("hints", Hint(1, 1, "#f00"), "Hint", "Hint.parse"),
+        ("hints", "5,5=#f00", "str", "Hint.parse"),
+        ("hints", ["5,5=#f00"], "str", "Hint.parse"),
+        ("hints", [(1, 1, "#f00")], "tuple", "Hint.parse"),
+        ("hints", [None], "NoneType", "Hint.parse"),
+        ("recolors", None, "NoneType", "Recolor.parse"),
+        ("recolors", ["#f00=#0f0"], "str", "Recolor.parse"),
+        ("crop", (1, 1, 5, 5), "tuple", "Crop.parse"),
+        ("crop", "1,1,5,5", "str", "Crop.parse"),
+    ],
+)
+def test_parts(field, value, kind, step):
+    with pytest.raises(OptionError, match=rf"^`{field}` .* of type {kind} but must .*{step}"):
+        Steering(**{field: value})
+    with pytest.raises(OptionError, match=f"of type {kind}"):
+        Steering().changed({field: value})
+
+
+@pytest.mark.parametrize("color", [None, 5, (255, 0, 0)])
+def test_colors(color):
+    kind = type(color).__name__
+    with pytest.raises(OptionError, match=f"the hint's colour is of type {kind} but must be a tex"):
+        Hint(1, 1, color)
+    with pytest.raises(OptionError, match=f"`becomes` of a recolouring is of type {kind}"):
+        Recolor("#f00", color)
+
+
+def test_what_is_allowed_stays_so():
+    hints = (Hint(1, 1, "#f00"),)
+    asked = Steering(hints=list(hints), recolors=iter([]), crop=Crop(1, 1, 5, 5))
+    assert (asked.hints, asked.recolors) == (hints, ())
+    assert Steering(hints=[], crop=None) == Steering()
