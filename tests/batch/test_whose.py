@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fakes import Reddener
+from koalarize.batch import naming
 from koalarize.batch.find import Job, find_pictures
 from koalarize.batch.journal import JOURNAL
 from koalarize.batch.run import BatchOptions, Outcome, colorize_many
@@ -289,3 +291,12 @@ def test_what_is_asked_of_files_counts_as_settings(tmp_path):
         (BatchOptions(output=out, layer=True), "skipped"),
     ):
         assert [one.status for one in colorize_many(Reddener(), jobs, options=options)] == [status]
+
+
+def test_a_folder_that_is_only_read_can_be_asked_how_it_folds(tmp_path: Path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert naming._folds(tmp_path) is (os.name == "nt")

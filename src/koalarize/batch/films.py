@@ -144,10 +144,12 @@ def _made(
 
     start = time.perf_counter()
     try:
+        _check(judge, task, options)
         of = Stamp.of(task.source, hashed=True)
 
         def whole(path: Path) -> None:
             keep_times(task, path, options)
+            _check(judge, task, options)
             if judge is not None:
                 judge.announce(task.source, task.target, of, Stamp.of(path))
 
@@ -182,6 +184,16 @@ def _made(
         damage=_damage(result),
     )
     return _noted(judge, outcome)
+
+
+def _check(judge: Judge | None, task: Task, options: BatchOptions) -> None:
+    """Judge again what a film would replace: hours have passed since it was decided.
+
+    Raises:
+        KeptError: if it may not be replaced.
+    """
+    if judge is not None and task.overwrite and not options.overwrite:
+        judge.check(task.source, task.target)
 
 
 def _damage(result: FilmResult) -> str | None:

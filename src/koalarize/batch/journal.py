@@ -54,11 +54,16 @@ class Stamp:
         facts = path.stat()
         return cls(facts.st_size, facts.st_mtime_ns, sha256_of(path) if hashed else None)
 
-    def fits(self, path: Path) -> bool:
-        """Tell whether a file still has the bytes it had."""
+    def fits(self, path: Path, *, hashed: bool = False) -> bool:
+        """Tell whether a file still has the bytes it had.
+
+        Args:
+            path: the file.
+            hashed: whether equal size and time are not enough, as of a file that may be another.
+        """
         try:
             now = Stamp.of(path)
-            if (now.size, now.time) == (self.size, self.time):
+            if not hashed and (now.size, now.time) == (self.size, self.time):
                 return True
             return now.size == self.size and sha256_of(path) == self.hash
         except OSError:

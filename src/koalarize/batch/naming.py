@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,4 +111,5 @@ def _folds(folder: Path) -> bool:
     except OSError:
         return os.name == "nt"
     finally:
-        probe.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that is only read refuses this too
+            probe.unlink(missing_ok=True)

@@ -5,13 +5,14 @@ Not here: doing it (``run``), how an existing result stands (``standing``), name
 
 from __future__ import annotations
 
+import os
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from koalarize.batch.compare import compare_path
-from koalarize.batch.find import Job, is_ours, reason_of
+from koalarize.batch.find import Job, reason_of
 from koalarize.batch.journal import JOURNAL, Journal, Stamp
 from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
 from koalarize.batch.spill import MOST_NAMES, Claims, Seen
@@ -72,6 +73,8 @@ class Task:
         why: the standing of what is there.
         notes: what a person should know of the name.
         film: what is known of it, if it is a film.
+        compare: whether a comparison is written: it is asked for, or one of ours is there, which
+            would show earlier colours.
     """
 
     source: Path
@@ -81,6 +84,7 @@ class Task:
     why: Standing = Standing.FREE
     notes: tuple[str, ...] = ()
     film: Outlook | None = None
+    compare: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,7 @@ class Planner:
         self._claims = Claims()
         self._swept = Seen()
         self._judges: dict[Path | None, Judge] = {}
+        self._last_folder: tuple[tuple[Path, Path], bool] | None = None
 
     @property
     def workers(self) -> int:
@@ -187,7 +192,8 @@ class Planner:
         path = self._journal_path(job)
         if path not in self._judges:
             journal = None if path is None else Journal(path, readonly=self._plan_only)
-            self._judges[path] = Judge(self._asked, journal, self._options.compare)
+            compare = self._options.compare and self._films is None
+            self._judges[path] = Judge(self._asked, journal, compare)
         return self._judges[path]
 
     def known(self, job: Job) -> Judge | None:
@@ -208,6 +214,9 @@ class Planner:
             judge = self.judge(job)
         except OutputError as error:
             return Outcome(job.source, None, "failed", str(error), reason="cannot be written")
+        passed_over = self._passed_over(job, judge)
+        if passed_over is not None:
+            return Outcome(job.source, None, "skipped", reason=passed_over)
         if options.retry_failed:
             journal = judge.journal
             if journal is None or not journal.failed(journal_name(job.source)):
@@ -237,6 +246,27 @@ class Planner:
 
         return look_at(job.source, self._films)
 
+    def _passed_over(self, job: Job, judge: Judge) -> str | None:
+        """Return why a file that was found is no picture to colour, though no mark says so."""
+        if not job.found:
+            return None
+        if self._lies_in_output(job):
+            return "in the output folder"
+        return "result of koalarize" if judge.knows(job.source) else None
+
+    def _lies_in_output(self, job: Job) -> bool:
+        """Tell whether a file lies in OUTPUT, which the searched folder holds."""
+        output = self._options.output
+        if output is None:
+            return False
+        folders = job.source.parent, job.root
+        if self._last_folder is None or self._last_folder[0] != folders:
+            top = os.path.realpath(output)
+            source, root = (Path(os.path.realpath(folder)) for folder in folders)
+            inside = source.is_relative_to(top) and not root.is_relative_to(top)
+            self._last_folder = folders, inside
+        return self._last_folder[1]
+
     def _journal_path(self, job: Job) -> Path | None:
         options = self._options
         if options.journal is not None:
@@ -255,7 +285,8 @@ class Planner:
         if owner != str(job.source):
             problem = f"its result would be `{target}` like that of `{owner}`; name another"
             return Outcome(job.source, None, "failed", problem, reason="two pictures, one name")
-        return Task(job.source, target, False, self._options.overwrite)
+        options = self._options
+        return Task(job.source, target, False, options.overwrite, compare=options.compare)
 
     def _placed(self, job: Job, judge: Judge, film: Outlook | None) -> Task | Outcome:
         """Find the first name that is free, or that of an earlier result of this very picture."""
@@ -280,16 +311,18 @@ class Planner:
             whose = f"`{taken}`" if taken else "another picture"
             first = self._naming.target(job).name
             notes = (f"its result is `{target.name}`, since `{first}` is that of {whose}",)
-        options = self._options
-        if options.overwrite:
-            return Task(job.source, target, True, True, standing, notes)
-        if standing in (Standing.DONE, Standing.EARLIER) and job.found:
+        options, done = self._options, (Standing.DONE, Standing.EARLIER)
+        if standing in done and job.found and not options.overwrite:
             return Outcome(job.source, target, "skipped", notes=notes, reason=standing.value)
-        compare = compare_path(target)
-        foreign = options.compare and compare.exists() and not is_ours(compare)
-        if standing.is_kept or standing is Standing.EARLIER or foreign:
-            what = compare if foreign and not standing.is_kept else target
-            kind = Standing.FOREIGN if foreign and not standing.is_kept else standing
-            problem = REFUSALS[kind].format(what)
-            return Outcome(job.source, target, "failed", problem, notes=notes, reason=kind.value)
-        return Task(job.source, target, True, standing is not Standing.FREE, standing, notes)
+        sheet = Standing.FREE
+        if self._films is None:
+            sheet = self.judge(job).comparison(job.source, target)
+        named = ((target, standing), (compare_path(target), sheet))
+        for what, kind in () if options.overwrite else named[: 1 + options.compare]:
+            if kind in REFUSALS:
+                text = REFUSALS[kind].format(what)
+                return Outcome(job.source, target, "failed", text, notes=notes, reason=kind.value)
+        compare = self._films is None and options.compare
+        compare = compare or (sheet is not Standing.FREE and sheet not in REFUSALS)
+        replaces = options.overwrite or standing is not Standing.FREE
+        return Task(job.source, target, True, replaces, standing, notes, compare=compare)

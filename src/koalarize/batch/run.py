@@ -17,12 +17,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from koalarize.batch.compare import compare_path, write_comparison
+from koalarize.batch.compare import compare_path
 from koalarize.batch.find import Job, reason_of
 from koalarize.batch.journal import Made, Stamp
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.stage import Stage, keep_times
-from koalarize.batch.standing import Judge, Standing, journal_name
+from koalarize.batch.standing import Judge, KeptError, Standing, journal_name
 from koalarize.colorizer.colorizer import Making
 from koalarize.errors import FilmError, KoalarizeError, OptionError, OutputError, PhotoError
 from koalarize.film.names import may_move
@@ -166,21 +166,26 @@ def closing(planner: Planner) -> Generator[None]:
             journal.close()
 
 
-#: Who judged a job, what is decided, and who announces the result, if its journal alone knows it.
+#: Who judged a job, what is decided, and who stages the result, if it is not named at once.
 _Decision = tuple[Judge | None, Task | Outcome, Judge | None]
 
 
 def _decisions(planner: Planner, jobs: Iterable[Job], steering: Steering) -> Iterator[_Decision]:
-    """Decide job by job; what no mark will show to be the result of this run is to be announced."""
+    """Decide job by job; a result is staged, and announced, if no mark shows that this run made it.
+
+    So are one that replaces something, which is judged again, and one with a comparison.
+    """
     for job in jobs:
         decided = planner.decide(job)
         if decided is None:
             continue
         judge, announcing = planner.known(job), None
-        if isinstance(decided, Task) and judge is not None and judge.journal is not None:
+        if isinstance(decided, Task) and judge is not None:
             marked = steering.mark and holds_mark(decided.target)
-            # Over an earlier result, which the journal knows, another one is somebody's.
-            announcing = None if marked and decided.why is Standing.FREE else judge
+            # Of a name that the journal knows, another result is somebody's.
+            shown = judge.journal is None or (marked and judge.journal.made(decided.target) is None)
+            alone = shown and decided.why is Standing.FREE and not decided.compare
+            announcing = None if alone else judge
         yield judge, decided, announcing
 
 
@@ -245,22 +250,21 @@ def run_task(
         color: from ``coloring``.
         task: the picture, and where its result goes.
         options: what is asked of files.
-        announcing: has the journal that must know the result's bytes before they get their name.
+        announcing: judges what is replaced, and has the journal that must know the result's bytes
+            before they get their name; None if nothing is replaced and the mark says enough.
 
     Raises:
         OptionError: if an option is wrong, which no other picture would change.
     """
     start = time.perf_counter()
     try:
-        if options.compare:
+        if task.compare:
             _check_free(compare_path(task.target), task)
         if task.ours:
             task.target.parent.mkdir(parents=True, exist_ok=True)
         of = Stamp.of(task.source, hashed=True) if task.source.is_file() else None
         stage = None if announcing is None else Stage(announcing, task, options)
         colored = color(task) if stage is None else stage.colored(color, of)
-        if options.compare:
-            write_comparison(colored.written, compare_path(task.target))
         keep_times(task, colored.written, options)
     except OptionError:
         raise
@@ -296,7 +300,9 @@ def failed_at(task: Task, error: Exception, seconds: float) -> Outcome:
         error: what was raised; one that is not ours is a bug, and is logged.
         seconds: that it took.
     """
-    if isinstance(error, KoalarizeError):
+    if isinstance(error, KeptError):
+        problem, reason = str(error), error.standing.value
+    elif isinstance(error, KoalarizeError):
         problem = str(error)
         reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "not done")
     elif isinstance(error, MemoryError):

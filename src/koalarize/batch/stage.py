@@ -2,7 +2,8 @@
 
 Not here: which results they are (``run``), what follows from the note (``standing``). A run that is
 killed leaves a result that the journal knows by its bytes, or none: what else stands under the name
-is a person's.
+is a person's. Results that replace something, and comparisons, are made here too: what they replace
+is judged again just before they get their names.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from koalarize.batch.compare import compare_path, write_comparison
 from koalarize.batch.journal import Stamp
-from koalarize.batch.standing import Judge
+from koalarize.batch.standing import REFUSALS, Judge, KeptError
 from koalarize.errors import OutputError
 from koalarize.photo.files import advice, check_output, put_in_place
 
@@ -35,7 +37,7 @@ _STALE_SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a result is made that only its journal can know.
+    """Where a result is made that only its journal can know, or that replaces something.
 
     Attributes:
         judge: has the journal.
@@ -50,6 +52,8 @@ class Stage:
     def colored(self, color: Callable[[Task], Colored], of: Stamp | None) -> Colored:
         """Colour the picture, note the result's bytes durably, give them their name.
 
+        A comparison gets its name first: a killed run leaves no result with an older one.
+
         Args:
             color: from ``run.coloring``.
             of: the picture's stamp, if it is a file.
@@ -59,26 +63,39 @@ class Stage:
             OutputError: if the result cannot be written, or something stands there that may not be
                 replaced; if the journal cannot be used.
         """
-        task = self.task
+        task, sheet = self.task, compare_path(self.task.target)
         self._check()
         with self._folder() as folder:
-            place = folder / task.target.name
+            place, drawn = folder / task.target.name, folder / sheet.name
             try:
                 made = color(dataclasses.replace(task, target=place, overwrite=True))
+                if task.compare:
+                    write_comparison(place, drawn)
             except OutputError as error:
-                raise OutputError(str(error).replace(str(place), str(task.target))) from error
+                text = str(error).replace(str(place), str(task.target))
+                raise OutputError(text.replace(str(drawn), str(sheet))) from error
             keep_times(task, place, self.options)
+            named = [(drawn, sheet)] * task.compare + [(place, task.target)]
             if of is not None:
-                result = Stamp.of(place, hashed=True)
-                self.judge.announce(task.source, task.target, of, result)
-            self._check()  # it may have appeared
-            with self._writing():
-                put_in_place(place, task.target)
+                for path, name in named:
+                    self.judge.announce(task.source, name, of, Stamp.of(path, hashed=True))
+            for path, name in named if self._check() else named[-1:]:  # it may have appeared
+                with self._writing(name):
+                    put_in_place(path, name)
         return dataclasses.replace(made, path=task.target)
 
-    def _check(self) -> None:
-        task = self.task
+    def _check(self) -> bool:
+        """Check that nothing of a person's is replaced; tell whether a comparison is written."""
+        task, options = self.task, self.options
         check_output(task.target, source=task.source, overwrite=task.overwrite)
+        if task.overwrite and not options.overwrite:
+            self.judge.check(task.source, task.target)
+        if not task.compare or (options.compare and options.overwrite):
+            return task.compare
+        found = self.judge.comparison(task.source, task.target)
+        if options.compare and found in REFUSALS:
+            raise KeptError(found, compare_path(task.target))
+        return found not in REFUSALS
 
     @contextlib.contextmanager
     def _folder(self) -> Generator[Path]:
@@ -87,16 +104,15 @@ class Stage:
         name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
         folder = target.with_name(f"{_BEGIN}{name}{_END}")
         try:
-            with self._writing():
+            with self._writing(target):
                 folder.mkdir(exist_ok=True)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.contextmanager
-    def _writing(self) -> Generator[None]:
+    def _writing(self, target: Path) -> Generator[None]:
         """Raise the error of a result that cannot be written."""
-        target = self.task.target
         try:
             yield
         except OSError as error:

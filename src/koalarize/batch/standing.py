@@ -7,17 +7,18 @@ the mark inside the file does.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from koalarize.batch.compare import compare_path
 from koalarize.batch.journal import Journal, Made, Stamp
+from koalarize.errors import OutputError
 from koalarize.photo.files import EXTENSIONS, sha256_of
 from koalarize.photo.profiles import has_our_profile
 from koalarize.photo.provenance import Mark, Provenance, is_marked, read_mark
 
-__all__ = ["REFUSALS", "Judge", "Standing", "journal_name", "settings_of"]
+__all__ = ["REFUSALS", "Judge", "KeptError", "Standing", "journal_name", "settings_of"]
 
 
 class Standing(Enum):
@@ -48,6 +49,21 @@ REFUSALS = {
     "--overwrite to colour it again",
 }
 
+#: Files of which nobody knows how they were made.
+_UNKNOWN = (Standing.EARLIER, Standing.FOREIGN)
+
+
+class KeptError(OutputError):
+    """What stands under a result's name is not replaced.
+
+    Attributes:
+        standing: why, one of ``REFUSALS``.
+    """
+
+    def __init__(self, standing: Standing, path: Path) -> None:
+        super().__init__(REFUSALS[standing].format(path))
+        self.standing = standing
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -74,13 +90,40 @@ class Judge:
         Raises:
             OSError: if the picture cannot be read.
         """
-        if not os.path.lexists(target):
-            return Standing.FREE
-        made = self._known(target)
-        found = self._marked(source, target) if made is None else self._made(source, target, made)
-        if found in (Standing.DONE, Standing.EARLIER) and self.compare:
-            return found if compare_path(target).exists() else Standing.SETTINGS
-        return found
+        found = self._alone(source, target)
+        if found is not Standing.DONE or not self.compare:
+            return found
+        kept = self.comparison(source, target) in (*_UNKNOWN, Standing.DONE)
+        return found if kept else Standing.SETTINGS
+
+    def comparison(self, source: Path, target: Path) -> Standing:
+        """Return how the comparison of a result stands to a picture.
+
+        Raises:
+            OSError: if the picture cannot be read.
+        """
+        sheet = compare_path(target)
+        found = self._alone(source, sheet)
+        if found is not Standing.OTHER:
+            return found
+        mark = read_mark(sheet)  # an earlier picture's, under the name of this one's result
+        return Standing.SETTINGS if mark is not None and mark.untouched else Standing.FOREIGN
+
+    def check(self, source: Path, target: Path) -> None:
+        """Judge again a result that is about to be replaced: a person may have been quicker.
+
+        Raises:
+            KeptError: if it may not be replaced.
+            OSError: if the picture cannot be read.
+        """
+        found = self.standing(source, target)
+        found = Standing.FOREIGN if found is Standing.OTHER else found
+        if found in REFUSALS:
+            raise KeptError(found, target)
+
+    def knows(self, path: Path) -> bool:
+        """Tell whether a file bears the name of a result, or of a comparison, in the journal."""
+        return self._known(path) is not None
 
     def announce(self, source: Path, target: Path, of: Stamp, result: Stamp) -> None:
         """Note in the journal, durably, the bytes that are about to get a result's name.
@@ -98,25 +141,39 @@ class Judge:
             made = Made(journal_name(source), self.settings, of, result)
             self.journal.announce(target, made)
 
+    def _alone(self, source: Path, target: Path) -> Standing:
+        """Return how a file stands to a picture, whatever belongs to it."""
+        if not os.path.lexists(target):
+            return Standing.FREE
+        made = self._known(target)
+        return self._marked(source, target) if made is None else self._made(source, target, made)
+
     def _known(self, target: Path) -> Made | None:
         """Return what the journal knows of a result, of one too that a killed run has announced."""
         if self.journal is None:
             return None
         made = self.journal.announced(target)
-        if made is not None and made.result.fits(target):
+        # With --keep-times an earlier result may have the size and time of the one announced.
+        if made is not None and made.result.fits(target, hashed=made.result.hash is not None):
             self.journal.finish(target, made)
             return made
         return self.journal.made(target)
 
     def _made(self, source: Path, target: Path, made: Made) -> Standing:
-        same = made.of.fits(source)
-        if made.source != journal_name(source) and not same:
+        name = journal_name(source)
+        moved = made.source != name
+        same = made.of.fits(source, hashed=moved)
+        if moved and not same:
             return Standing.OTHER
         if not made.result.fits(target):
             return Standing.TOUCHED
         if not same:
             return Standing.SOURCE
-        return Standing.DONE if made.settings == self.settings else Standing.SETTINGS
+        if made.settings != self.settings:
+            return Standing.SETTINGS
+        if moved and self.journal is not None:  # so that it is not hashed in every run
+            self.journal.finish(target, replace(made, source=name))
+        return Standing.DONE
 
     def _marked(self, source: Path, target: Path) -> Standing:
         mark = read_mark(target)
