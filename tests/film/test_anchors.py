@@ -58,7 +58,7 @@ def blueness(path):
 
 
 def test_one_frame_of_each_shot_is_written_by_its_number(source, tmp_path):
-    paths = export_film(None, source, tmp_path / "refs")
+    paths = export_film(None, source, tmp_path / "refs").paths
     assert [path.name for path in paths] == ["ref_000010.png", "ref_000028.png"]
     with av.open(str(source)) as film:
         frames = [frame.to_ndarray(format="gray") for frame in film.decode(video=0)]
@@ -66,7 +66,7 @@ def test_one_frame_of_each_shot_is_written_by_its_number(source, tmp_path):
     with pytest.raises(OutputError, match="may have been coloured"):
         export_film(None, source, tmp_path / "refs")
     colored = export_film(Colorizer(FakeEngine()), source, tmp_path / "refs", overwrite=True)
-    assert np.asarray(Image.open(colored[0])).ndim == 3
+    assert np.asarray(Image.open(colored.paths[0])).ndim == 3
 
 
 def test_colours_go_through_their_shot_and_not_over_the_cut(source, tmp_path):
@@ -186,7 +186,7 @@ def test_a_turned_film_is_coloured_upright(tmp_path):
         fp.moved(8),
         touch=lambda stream, _: stream.set_display_rotation(90),
     )
-    (path,) = export_film(None, turned, tmp_path / "refs")
+    (path,) = export_film(None, turned, tmp_path / "refs").paths
     image = Image.open(path)
     assert image.size == (48, 64)
     halves = np.zeros((64, 48, 3), np.uint8)

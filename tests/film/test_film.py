@@ -341,7 +341,11 @@ def test_dolby_vision_is_named():
 
     kinds = ("DOVI_METADATA", "DOVI_RPU_BUFFER", "DYNAMIC_HDR_PLUS", "CONTENT_LIGHT_LEVEL")
     side_data = [SimpleNamespace(type=SimpleNamespace(name=name)) for name in kinds]
-    assert _dynamic(SimpleNamespace(side_data=side_data)) == ("Dolby Vision", "HDR10+")
+    assert _dynamic(SimpleNamespace(side_data=side_data)) == (
+        "Dolby Vision",
+        "HDR10 light level",
+        "HDR10+",
+    )
 
 
 def test_what_screens_are_told_is_a_note(colorizer, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import glob
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from koalarize.batch.find import is_own
+from koalarize.batch.find import is_own, path_key
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.cli.report import note_of_losses
 from koalarize.cli.terminal import check_films, stages
@@ -91,6 +92,7 @@ def color_films(
             raise OptionError(
                 f"`{option}` is for one film but {len(sources)} are given: name only one"
             )
+    _check_apart(sources, targets, wanted, options)
     if wanted.plan:
         return _show_plan(sources, targets, options, overwrite=wanted.overwrite)
     colorizer = choice.load(threads=THREADS)
@@ -125,10 +127,12 @@ def _one(
     if wanted.export_frames is not None:
         coloring = colorizer if wanted.in_color else None
         folder = wanted.export_frames
-        for path in export_film(
+        written = export_film(
             coloring, source, folder, steering, options, overwrite=wanted.overwrite
-        ):
+        )
+        for path in written.paths:
             typer.echo(path)
+        note_of_losses(source.name, written.notes)
         typer.echo(
             f"koalarize: note: colour these, under their names, then add --frames {folder}",
             err=True,
@@ -267,3 +271,48 @@ def _targets(sources: Sequence[Path], output: str | None) -> list[Path | None]:
         raise OptionError(f"`--output` is the file `{output}` but {len(sources)} films are given")
     make_folder(output)
     return [path / film_path(source).name for source in sources]
+
+
+def _check_apart(
+    sources: Sequence[Path],
+    targets: Sequence[Path | None],
+    wanted: Films,
+    options: FilmOptions,
+) -> None:
+    """Check that no two films have one result: the second would replace the first.
+
+    Raises:
+        OptionError: naming two that have.
+    """
+    stems = Counter(path_key(source.with_suffix("")) for source in sources)
+    found: dict[str, Path] = {}
+    for source, target in zip(sources, targets, strict=True):
+        if target is None and stems[path_key(source.with_suffix(""))] == 1:
+            continue  # its result has its own stem
+        try:
+            path = _result(source, target, wanted, options)
+        except KoalarizeError:  # named when its turn comes
+            continue
+        other = found.setdefault(path_key(path), source)
+        if other is not source:
+            way = "rename one of them" if wanted.list_shots else "colour them one by one with -o"
+            raise OptionError(f"`{other}` and `{source}` would both become `{path}`: {way}")
+
+
+def _result(source: Path, target: Path | None, wanted: Films, options: FilmOptions) -> Path:
+    """Return the file that a film becomes; the film is opened only where its name says too little.
+
+    Raises:
+        KoalarizeError: if it has to be opened and cannot be.
+    """
+    from koalarize.film.film import look_at
+    from koalarize.film.shot_list import list_path
+    from koalarize.film.spread import preview_path
+
+    if wanted.list_shots:
+        return list_path(source)
+    if target is not None:
+        return target
+    if wanted.preview is not None:
+        return preview_path(source)
+    return look_at(source, options).path

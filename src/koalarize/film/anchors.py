@@ -25,7 +25,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.facts import Facts
 from koalarize.film.options import FilmOptions
-from koalarize.film.read import FilmFrame, frame_index, pictures_at
+from koalarize.film.read import FilmFrame, Reading, frame_index, pictures_at
 from koalarize.film.seek import Index
 from koalarize.film.shot_list import Shot, clock, read_shots
 from koalarize.film.spread import find_shots
@@ -35,6 +35,7 @@ from koalarize.steering.steering import Steering
 
 __all__ = [
     "Anchor",
+    "Exported",
     "Shots",
     "anchor_ab",
     "coded_place",
@@ -91,6 +92,19 @@ class Shots:
         """Return what a shot is made of, as one text."""
         anchors = [(one.pts, one.sha256) for one in self.anchors.get(number, ())]
         return repr((dataclasses.replace(self.shots[number], frames=()), anchors))
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Frames written out, to be coloured elsewhere.
+
+    Attributes:
+        paths: the pictures, one a shot.
+        notes: shots of which none could be written, a phrase each.
+    """
+
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
 
 def shots_of(facts: Facts, options: FilmOptions) -> Shots | None:
@@ -207,6 +221,7 @@ def anchor_ab(anchor: Anchor, facts: Facts, size: tuple[int, int]) -> Float32:
     photo = Photo.read(anchor.path)
     turns = facts.turns
     ab = _small_ab(photo, size if turns % 2 == 0 else (size[1], size[0]))
+    ab = ab[..., ::-1] if facts.mirrored else ab
     return np.ascontiguousarray(np.rot90(ab, -turns, axes=(1, 2)))
 
 
@@ -232,7 +247,8 @@ def shown_size(facts: Facts) -> tuple[int, int]:
 def shown_grey(facts: Facts, frame: FilmFrame) -> UInt8:
     """Return (h, w) the grey of a frame as players show it."""
     grey = frame.picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
-    grey = np.ascontiguousarray(np.rot90(grey, facts.turns))
+    grey = np.rot90(grey, facts.turns)
+    grey = np.ascontiguousarray(grey[:, ::-1] if facts.mirrored else grey)
     if (grey.shape[1], grey.shape[0]) == shown_size(facts):
         return grey
     image = Image.fromarray(grey).resize(shown_size(facts), Image.Resampling.LANCZOS)
@@ -242,6 +258,7 @@ def shown_grey(facts: Facts, frame: FilmFrame) -> UInt8:
 def coded_place(facts: Facts, x: float, y: float) -> tuple[float, float]:
     """Return where a place of a frame as players show it lies in the frame as it is coded."""
     width, height = shown_size(facts)
+    x = width - x if facts.mirrored else x
     for _ in range(facts.turns):
         x, y, width, height = height - y, x, height, width
     return max(0.0, x * facts.width / width), max(0.0, y)
@@ -264,8 +281,10 @@ def export_frames(
     options: FilmOptions,
     *,
     overwrite: bool = False,
-) -> list[Path]:
+) -> Exported:
     """Write the middle frame of each shot, upright and with square pixels, to be coloured.
+
+    Where that cannot be decoded, it is the nearest frame of the shot that can.
 
     Args:
         colorizer: colours them as a beginning; None writes them grey.
@@ -274,9 +293,6 @@ def export_frames(
         steering: what is asked of the colours.
         options: what of the film, and its list of shots if it has one.
         overwrite: replace frames that are there.
-
-    Returns:
-        The pictures.
 
     Raises:
         FilmError: if nothing of the film is wanted.
@@ -290,19 +306,48 @@ def export_frames(
     middles = [middle_of(facts, index, shot.start, shot.stop) for shot in shots]
     wanted = {pts: shot for pts, shot in zip(middles, shots, strict=True) if pts is not None}
     places = {pts: number for number, pts in enumerate(index.times)}
-    paths = {pts: folder / f"ref_{places[pts]:06d}.png" for pts in wanted}
-    for path in paths.values():
+    for path in (folder / f"ref_{places[pts]:06d}.png" for pts in wanted):
         if path.exists() and not overwrite:
             raise OutputError(
                 f"`{path}` exists already and may have been coloured: move it, or add --overwrite."
             )
     make_folder(folder)
-    for frame in pictures_at(facts, index, sorted(paths)):
+    made: dict[int, Path] = {}
+
+    def write(frame: FilmFrame, pts: int) -> None:
         shown = grey = shown_grey(facts, frame)
         if colorizer is not None:
-            asked = wanted[frame.pts].steering(steering)
+            asked = wanted[pts].steering(steering)
             shown = colorizer.photo(Photo(grey), asked).photo.pixels
         buffer = io.BytesIO()
         Image.fromarray(shown).save(buffer, "PNG")
-        write_bytes(buffer.getvalue(), paths[frame.pts], overwrite=overwrite)
-    return list(paths.values())
+        made[pts] = folder / f"ref_{places[frame.pts]:06d}.png"
+        write_bytes(buffer.getvalue(), made[pts], overwrite=overwrite)
+
+    for frame in pictures_at(facts, index, sorted(wanted)):
+        if frame.pts in wanted:  # else it is the next one that can be decoded
+            write(frame, frame.pts)
+    notes: list[str] = []
+    for pts, shot in wanted.items():
+        if pts not in made:
+            near = _nearest(facts, index, shot, pts)
+            if near is None:
+                span = f"{clock(shot.start)} to {clock(shot.stop)}"
+                notes.append(f"no frame from {span} can be decoded: that shot is left out")
+            else:
+                write(near, pts)
+    return Exported(tuple(made[pts] for pts in wanted if pts in made), tuple(notes))
+
+
+def _nearest(facts: Facts, index: Index, shot: Shot, pts: int) -> FilmFrame | None:
+    """Return the frame of a shot that can be decoded and is nearest to a time, ticks."""
+    found: FilmFrame | None = None
+    start = shot.start - _TOLERANCE
+    for frame in Reading(facts, index).between(start, shot.stop - _TOLERANCE):
+        if frame.pts != index.next(frame.pts):
+            continue  # the list of times does not know it
+        if found is None or abs(frame.pts - pts) < abs(found.pts - pts):
+            found = frame
+        if frame.pts > pts:
+            break
+    return found

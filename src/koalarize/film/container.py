@@ -20,7 +20,7 @@ from koalarize.film.encode import Coding, set_up
 from koalarize.film.facts import open_film
 from koalarize.film.options import CODECS
 
-__all__ = ["FORMATS", "Held", "held_by", "name_of", "set_out"]
+__all__ = ["FORMATS", "MORE_TAGS", "Held", "held_by", "name_of", "set_out", "tags_of"]
 
 #: Endings of films that can be written -> FFmpeg's name of the container.
 FORMATS = {
@@ -35,6 +35,10 @@ FORMATS = {
     ".nut": "nut",
     ".webm": "webm",
 }
+#: The option of MP4 and MOV to hold tags of any name; others then show the usual ones less well.
+MORE_TAGS = "+use_metadata_tags"
+#: What a container says of itself, not of the film.
+_OWN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
 _KINDS = {
     "audio": "sound",
     "subtitle": "subtitles",
@@ -53,11 +57,15 @@ class Held:
         streams: numbers of the film's other streams that are copied.
         lost: the others, a phrase each.
         fits: whether the pictures themselves can be held.
+        tags_lost: names of the film's tags that cannot be held.
+        more_tags: whether ``MORE_TAGS`` is needed to hold the others.
     """
 
     streams: tuple[int, ...]
     lost: tuple[str, ...]
     fits: bool
+    tags_lost: tuple[str, ...] = ()
+    more_tags: bool = False
 
 
 def held_by(ending: str, coding: Coding) -> Held:
@@ -73,13 +81,43 @@ def held_by(ending: str, coding: Coding) -> Held:
     with open_film(facts.path) as source:
         fits = _holds(ending, coding, source, [])
         for stream in source.streams:
-            if stream.index == facts.stream or _is_made_again(stream, ending):
+            timecode, streams = _is_timecode(stream), [*held, stream.index]
+            if stream.index == facts.stream or (timecode and _is_mp4(ending)):
                 continue
-            if fits and _holds(ending, coding, source, [*held, stream.index]):
-                held.append(stream.index)
+            if fits and not timecode and _holds(ending, coding, source, streams):
+                held = streams
             else:
                 lost.append(name_of(stream))
-    return Held(tuple(held), tuple(lost), fits)
+        tags = tags_of(source) if fits else {}
+    tags_lost = _tags_lost(ending, tags)
+    more_tags = bool(tags_lost) and _is_mp4(ending)
+    if more_tags:
+        tags_lost = _tags_lost(ending, tags, {"movflags": MORE_TAGS})
+    return Held(tuple(held), tuple(lost), fits, tags_lost, more_tags)
+
+
+def tags_of(source: InputContainer) -> dict[str, str]:
+    """Return what a file says of its film."""
+    return {key: text for key, text in source.metadata.items() if key not in _OWN_TAGS}
+
+
+def _tags_lost(
+    ending: str, tags: dict[str, str], options: dict[str, str] | None = None
+) -> tuple[str, ...]:
+    """Return the names of tags that a container does not hold, by writing and reading them."""
+    if not tags:
+        return ()
+    memory = io.BytesIO()
+    with av.open(memory, "w", format=FORMATS[ending], container_options=options or {}) as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+        out.metadata.update(tags)
+        out.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+        out.mux(stream.encode(None))
+    memory.seek(0)
+    with av.open(memory, metadata_errors="replace") as written:
+        held = {key.lower() for key in written.metadata}
+    return tuple(key for key in tags if key.lower() not in held)
 
 
 def _holds(ending: str, coding: Coding, source: InputContainer, streams: list[int]) -> bool:
@@ -97,14 +135,20 @@ def _holds(ending: str, coding: Coding, source: InputContainer, streams: list[in
 
 def name_of(stream: Stream) -> str:
     """Return what a stream is, in few words."""
+    if _is_timecode(stream):
+        return "the timecode track"
     kind = _KINDS.get(stream.type, stream.type)
     context = cast(Any, stream).codec_context
     return kind if context is None else f"{kind} ({context.name})"
 
 
-def _is_made_again(stream: Stream, ending: str) -> bool:
-    """Tell whether a container makes a stream itself, of a tag of the pictures: a timecode."""
-    return stream.type == "data" and "timecode" in stream.metadata and ending != ".mkv"
+def _is_timecode(stream: Stream) -> bool:
+    """Tell whether a stream is a timecode: MP4 makes it itself, of a tag of the pictures."""
+    return stream.type == "data" and "timecode" in stream.metadata
+
+
+def _is_mp4(ending: str) -> bool:
+    return FORMATS[ending] in ("mp4", "mov")
 
 
 def set_out(
@@ -124,9 +168,11 @@ def set_out(
             made = cast(VideoStream, out.add_stream(codec, rate=facts.rate))
             set_up(made.codec_context, coding)
             made.time_base = facts.time_base
-            if facts.rotation:
-                made.set_display_rotation(facts.rotation)
+            if facts.rotation or facts.mirrored:
+                made.set_display_rotation(facts.rotation, hflip=facts.mirrored)
             _describe(made, stream)
+            for key in [key for key in made.metadata if key.lower() == "alpha_mode"]:
+                del made.metadata[key]
         elif stream.index in streams:
             copied[stream.index] = _copy_of(out, stream)
             _describe(copied[stream.index], stream)

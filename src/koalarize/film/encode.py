@@ -100,9 +100,11 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
     depth = next((one for one in depths if one >= source.depth), depths[-1])
     if depth < source.depth:
         losses.append(f"{source.depth} bits become {depth}")
-    if source.alpha:
+    if source.alpha or facts.alpha:
         losses.append("its transparency is not kept")
     losses += [f"its {name} is not kept" for name in facts.dynamic]
+    if facts.interlaced and options.codec == "x265":
+        losses.append("it no longer says that its frames are two fields")
     kind = (source.across, source.down)
     if source.rgb:
         kind = (1, 1)
@@ -248,6 +250,9 @@ class Encoder:
         if picture.format.name == coding.pixel_format:
             picture.make_writable()
             out = picture
+        elif coding.facts.interlaced:  # which field comes first can be copied, but not set
+            out = picture.reformat(format=coding.pixel_format)
+            luma(out, coding.target)[:] = numbers
         else:
             out = av.VideoFrame(coding.facts.width, coding.facts.height, coding.pixel_format)
             luma(out, coding.target)[:] = numbers

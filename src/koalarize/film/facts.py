@@ -5,6 +5,8 @@ Not here: its frames (``film.read``), the planes of a frame (``film.planes``).
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,11 +32,13 @@ _ALONE = (
     "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,ogg,mxf,dv,rm,nut,yuv4mpegpipe,h264,hevc"
 )
 #: Side data of frames that no encoder here writes -> what people call it.
-_DYNAMIC = {
+_SCREENS = {
     "DOVI_METADATA": "Dolby Vision",
     "DOVI_RPU_BUFFER": "Dolby Vision",
     "DYNAMIC_HDR_PLUS": "HDR10+",
     "DYNAMIC_HDR_VIVID": "HDR Vivid",
+    "MASTERING_DISPLAY_METADATA": "HDR10 mastering display",
+    "CONTENT_LIGHT_LEVEL": "HDR10 light level",
 }
 _LOOKED_AT = 5  # frames at the start, to learn whether a film is interlaced
 _COLORED = 4.0  # 8-bit steps: standard deviation of chroma; film grain in it stays below 2
@@ -57,7 +61,7 @@ class Facts:
         seconds: how long it should be; 0 where nothing says.
         start: ticks: the time of its first frame.
         aspect: width of a pixel to its height; None where nothing says.
-        rotation: degrees by which players turn it.
+        rotation: degrees by which players turn it to the left.
         interlaced: whether its frames are two fields each.
         primaries: of its colours, as ISO/IEC 23091-2 numbers them; 2 where nothing says.
         transfer: the same for its curve.
@@ -65,6 +69,10 @@ class Facts:
         full_range: whether black is 0; None where nothing says.
         colored: whether it clearly has colours of its own.
         dynamic: what its frames say to screens that is not carried, by name.
+        mirrored: whether players mirror it, left to right, after they turned it.
+        lists_frames: whether its container has a table of all frames, as MP4 has: what is missing
+            there was never filmed.
+        alpha: whether transparency lies beside its pictures, where no decoder here looks.
     """
 
     path: Path
@@ -87,6 +95,9 @@ class Facts:
     full_range: bool | None
     colored: bool = False
     dynamic: tuple[str, ...] = ()
+    mirrored: bool = False
+    lists_frames: bool = False
+    alpha: bool = False
 
     @property
     def turns(self) -> int:
@@ -121,7 +132,8 @@ def open_film(path: Path, *, alone: bool = False) -> InputContainer:
         )
     try:
         options = {"format_whitelist": _ALONE} if alone else {}
-        return av.open(str(path), options=options, metadata_errors="replace")
+        name = str(path.absolute())  # FFmpeg would take `12:30.mp4` for an address
+        return av.open(name, options=options, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise FilmError(
@@ -199,6 +211,7 @@ def _facts(
         seconds = container.duration / av.time_base
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
     ranges = {1: False, 2: True}
+    rotation, mirrored = _orientation(first)
     return Facts(
         path=path,
         stream=stream.index,
@@ -212,7 +225,7 @@ def _facts(
         seconds=seconds,
         start=first.pts or 0,
         aspect=Fraction(aspect.numerator, aspect.denominator) if aspect else None,
-        rotation=first.rotation,
+        rotation=rotation,
         interlaced=interlaced,
         primaries=int(context.color_primaries),
         transfer=int(context.color_trc),
@@ -220,13 +233,27 @@ def _facts(
         full_range=ranges.get(int(first.color_range)),
         colored=_is_colored(first),
         dynamic=_dynamic(first),
+        mirrored=mirrored,
+        alpha=("alpha_mode", "1") in ((key.lower(), text) for key, text in stream.metadata.items()),
+        lists_frames="mp4" in container.format.name.split(","),
     )
+
+
+def _orientation(picture: av.VideoFrame) -> tuple[int, bool]:
+    """Return degrees to the left, and whether a mirroring follows, as FFmpeg writes both."""
+    blocks = cast("Iterable[SideData]", picture.side_data)  # a Mapping that iterates its values
+    found = [bytes(one) for one in blocks if one.type.name == "DISPLAYMATRIX"]
+    if found:
+        a, b, _, c, d = struct.unpack("=5i", found[0][:20])
+        if a * d < b * c:
+            return round(-math.degrees(math.atan2(b, -a))), True
+    return picture.rotation, False
 
 
 def _dynamic(picture: av.VideoFrame) -> tuple[str, ...]:
     """Return what a frame says to screens, by the names that people know."""
     blocks = cast("Iterable[SideData]", picture.side_data)  # a Mapping that iterates its values
-    found = {_DYNAMIC[one.type.name] for one in blocks if one.type.name in _DYNAMIC}
+    found = {_SCREENS[one.type.name] for one in blocks if one.type.name in _SCREENS}
     return tuple(sorted(found))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
-from koalarize.film.anchors import export_frames, shots_of
+from koalarize.film.anchors import Exported, export_frames, shots_of
 from koalarize.film.coder import Progress
 from koalarize.film.container import FORMATS, Held, held_by
 from koalarize.film.encode import Coding, Encoder, coding_of
@@ -27,7 +27,7 @@ from koalarize.film.mark import NO_COMMENT
 from koalarize.film.names import film_path, work_folder
 from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
 from koalarize.film.parts import Store
-from koalarize.film.read import Reading
+from koalarize.film.read import Reading, no_frame
 from koalarize.film.shot_list import list_path, write_shots
 from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
 from koalarize.film.write import Span, write_film
@@ -101,18 +101,20 @@ def look_at(source: Path, options: FilmOptions = PLAIN_FILM, target: Path | None
         target: the file to write, as ``color_film`` takes it.
 
     Raises:
-        FilmError: if it cannot be read.
+        FilmError: if it cannot be read, or nothing of it is wanted.
         OutputError: if ``target`` cannot hold it.
     """
     facts = read_facts(source)
     coding = coding_of(facts, options)
     path, held = _target(coding, target)
-    seconds = facts.seconds
-    if options.stop is not None:
-        seconds = min(seconds, options.stop)
-    seconds = max(0.0, seconds - (options.start or 0.0))
+    last = facts.begin + facts.seconds
+    last = last if options.stop is None else min(last, options.stop)
+    seconds = max(0.0, last - max(facts.begin, options.start or facts.begin))
+    wanted = Reading(facts).between(options.start, options.stop)
+    if facts.seconds and not seconds and next(wanted, None) is None:  # what it says may be wrong
+        raise no_frame(facts)
     frames = round(facts.frames * seconds / facts.seconds) if facts.seconds else facts.frames
-    lost = (*_not_held(held.lost, path), *coding.losses)
+    lost = (*_not_held(held.lost, held, path), *coding.losses)
     begun = work_folder(path).exists()
     return Outlook(path, begun, lost, frames, seconds, facts.width * facts.height)
 
@@ -181,7 +183,7 @@ def color_film(
             store.keep(made.parts)
     finally:
         store.release()
-    notes = _not_held((*held.lost, *lost), path)
+    notes = _not_held((*held.lost, *lost), held, path)
     if steering.mark and path.suffix.lower() in NO_COMMENT:
         notes.append(f"the mark that a program coloured it cannot be held by {path.suffix}")
     if facts.colored:
@@ -275,7 +277,10 @@ def _key(colorizer: Colorizer, facts: Facts, steering: Steering, options: FilmOp
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _not_held(lost: Sequence[str], path: Path) -> list[str]:
+def _not_held(lost: Sequence[str], held: Held, path: Path) -> list[str]:
+    if held.tags_lost:
+        what = "tag" if len(held.tags_lost) == 1 else "tags"
+        lost = [*lost, f"the {what} {', '.join(held.tags_lost)}"]
     return [f"{what} cannot be held by {path.suffix}" for what in lost]
 
 
@@ -355,7 +360,7 @@ def export_film(
     options: FilmOptions = PLAIN_FILM,
     *,
     overwrite: bool = False,
-) -> list[Path]:
+) -> Exported:
     """Write one frame of each shot of a film as a picture, to be coloured elsewhere.
 
     Args:

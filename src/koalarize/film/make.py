@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.errors import FilmError, OutputError
+from koalarize.errors import OutputError
 from koalarize.film.anchors import Shots, anchor_ab
 from koalarize.film.ask import Asker, small_size
 from koalarize.film.coder import Coder, Progress
@@ -27,7 +27,7 @@ from koalarize.film.lead import Led, ShotFrames
 from koalarize.film.levels import Levels
 from koalarize.film.paint import Painter
 from koalarize.film.parts import Part, Store, times_of
-from koalarize.film.read import FilmFrame, Reading
+from koalarize.film.read import FilmFrame, Reading, no_frame
 from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.film.steady import Settled, State, Steady
 from koalarize.film.track import track
@@ -139,10 +139,7 @@ class Making:
             if not self.parts:
                 self.store.remove()
         if not self.parts:
-            raise FilmError(
-                f"`{self.coding.facts.path}` has no frame in what is asked for: "
-                "check --from and --to"
-            )
+            raise no_frame(self.coding.facts)
 
     def _look(self, frame: FilmFrame) -> _Open:
         """Look at a frame on the small grid."""

@@ -20,17 +20,19 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
+from koalarize.errors import FilmError
 from koalarize.film.facts import Facts, open_film
 from koalarize.film.seek import Index, index_of
 
-__all__ = ["FilmFrame", "Reading", "frame_index", "frames_at", "pictures_at"]
+__all__ = ["JUMP", "FilmFrame", "Reading", "frame_index", "frames_at", "no_frame", "pictures_at"]
 
+#: Seconds: a time that falls by more starts the clock of a stream afresh.
+JUMP = 1.0
 _MOST_ERRORS = 1000  # in a row, of a container that cannot be read on
 _EVEN = 12  # frames one step apart, and few others, that make a film one of a single rate
 _HOLE = 3  # steps without a frame that are a hole in such a film
 _SEEK_FROM = 10.0  # seconds: a span that begins earlier is reached soon enough without seeking
 _EARLIER = 1  # seconds before a key frame: some containers land behind what they are asked for
-_JUMP = 1.0  # seconds: a time that falls by more starts the clock of a stream afresh
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Reading:
     retimed: int = 0
     _even: int = 0
     _uneven: int = 0
+    _waiting: list[int] = field(default_factory=list[int])  # ticks of packets that gave no frame
 
     @property
     def step(self) -> int:
@@ -191,7 +194,7 @@ class Reading:
                     pts += shift
                 if last is not None and pts <= last:
                     self.retimed += 1
-                    if float((last - pts) * facts.time_base) > _JUMP:
+                    if float((last - pts) * facts.time_base) > JUMP:
                         shift += last + step - pts
                     pts = last + max(1, min(step, duration or step))
                 if picture.is_corrupt:
@@ -217,6 +220,8 @@ class Reading:
                 packets = container.demux(stream)
                 continue
             errors = 0
+            if self.facts.lists_frames and packet.pts is not None and not packet.is_discard:
+                self._waiting.append(packet.pts)
             try:
                 yield from packet.decode()
             except FFmpegError:
@@ -227,10 +232,15 @@ class Reading:
         """Note a hole in a film of one rate: containers skip in silence what they cannot read."""
         if 0.5 * step <= pts - last <= 1.5 * step:
             self._even += 1
-        elif self._even >= max(_EVEN, 8 * self._uneven) and pts - last > _HOLE * step:
+        elif (
+            self._even >= max(_EVEN, 8 * self._uneven)
+            and pts - last > _HOLE * step
+            and (not self.facts.lists_frames or any(last < one < pts for one in self._waiting))
+        ):
             self._note(last + step, pts - last - step)
         else:
             self._uneven += 1
+        self._waiting = [one for one in self._waiting if one > pts]
 
     def _note(self, pts: int, duration: int) -> None:
         """Note that what begins at ``pts`` could not be decoded."""
@@ -338,3 +348,8 @@ def frames_at(facts: Facts, seconds: Sequence[float]) -> Iterator[av.VideoFrame]
                         break
                 if last is not None:
                     yield last
+
+
+def no_frame(facts: Facts) -> FilmError:
+    """Return the error of a span of a film that has no frame."""
+    return FilmError(f"`{facts.path}` has no frame in what is asked for: check --from and --to")

@@ -15,13 +15,12 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.errors import FilmError
 from koalarize.film.encode import Encoder, coding_of
 from koalarize.film.facts import Facts
 from koalarize.film.levels import Levels
 from koalarize.film.options import FilmOptions
 from koalarize.film.paint import Painter
-from koalarize.film.read import Reading, frames_at
+from koalarize.film.read import Reading, frames_at, no_frame
 from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
@@ -66,7 +65,7 @@ def find_shots(
             progress(len(times))
     cuts += finder.finish()
     if not times:
-        raise FilmError(f"`{facts.path}` has no frame in what is asked for: check --from and --to")
+        raise no_frame(facts)
     starts = [time for time, cut in zip(times, cuts, strict=True) if cut]
     return list(zip(starts, [*starts[1:], float(end * facts.time_base)], strict=True))
 
@@ -141,9 +140,10 @@ def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDAr
             continue
         none = False
         grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-        yield np.ascontiguousarray(np.rot90(grey, facts.turns))
+        grey = np.rot90(grey, facts.turns)
+        yield np.ascontiguousarray(grey[:, ::-1] if facts.mirrored else grey)
     if none:
-        raise FilmError(f"`{facts.path}` has no frame in what is asked for: check --from and --to")
+        raise no_frame(facts)
 
 
 def _sheet(frames: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:

@@ -6,6 +6,7 @@ Not here: how the pictures are coded (``film.encode``). The file appears whole o
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,18 +19,19 @@ from av.error import ArgumentError, FFmpegError
 from av.stream import Stream
 
 from koalarize.errors import OutputError
-from koalarize.film.container import FORMATS, Held, name_of, set_out
+from koalarize.film.container import FORMATS, MORE_TAGS, Held, name_of, set_out, tags_of
 from koalarize.film.encode import Coding
 from koalarize.film.facts import NOT_FILMS, Facts, open_film
 from koalarize.film.mark import with_mark
 from koalarize.film.parts import Part, Store
+from koalarize.film.read import JUMP
 from koalarize.photo.files import advice, put_in_place
 from koalarize.photo.provenance import Provenance
 
 __all__ = ["Span", "write_film"]
 
-#: What a container says of itself, not of the film.
-_OWN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
+#: Seconds from a packet to one whose time fell: two ticks in every container.
+_APART = Fraction(1, 1000)
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,9 @@ def _write(
     form = FORMATS[target.suffix.lower()]
     options = {"fflags": "+bitexact"}
     if form in ("mp4", "mov"):
-        options["movflags"] = "+faststart"
+        options["movflags"] = "+faststart" + MORE_TAGS * around.held.more_tags
     with open_film(coding.facts.path) as source:
-        out = av.open(str(temporary), "w", format=form, container_options=options)
+        out = av.open(str(temporary.absolute()), "w", format=form, container_options=options)
         try:
             _mux(out, source, store, parts, coding, around)
         finally:
@@ -163,7 +165,7 @@ def _mux(
 ) -> None:
     facts, span, end = coding.facts, around.span, around.end
     stream, copied = set_out(out, coding, source, around.held.streams)
-    kept = {key: text for key, text in source.metadata.items() if key not in _OWN_TAGS}
+    kept = tags_of(source)
     out.metadata.update(kept if around.made is None else with_mark(kept, around.made))
     out.metadata["encoder"] = "koalarize"
     base = facts.time_base
@@ -172,7 +174,7 @@ def _mux(
     stop = None if span.stop is None else end * base
     _set_chapters(out, source, begin, stop)
     out.start_encoding()
-    others = _others(source, copied, begin, stop)
+    others = _others(source, copied, facts, begin, stop)
     waiting = next(others, None)
     for packet, time in _pictures(store, parts, facts, pts, end):
         while waiting is not None and waiting[1] < time - begin:
@@ -215,19 +217,27 @@ def _pictures(
 
 
 def _others(
-    source: InputContainer, copied: dict[int, Stream], begin: Fraction, stop: Fraction | None
+    source: InputContainer,
+    copied: dict[int, Stream],
+    facts: Facts,
+    begin: Fraction,
+    stop: Fraction | None,
 ) -> Iterator[tuple[av.Packet[Stream], Fraction]]:
-    """Yield the packets of the other streams as they are, with their times in seconds.
+    """Yield the packets of the other streams, with their times in seconds.
 
-    Times that fall, as in broken recordings, are moved up: no container takes them.
+    Times stay as they are, but none falls: no container takes that. Where the clock of a stream
+    starts afresh, as in joined recordings, it goes on with the pictures.
     """
     wanted = [source.streams[number] for number in copied]
     wanted = [stream for stream in wanted if stream.type != "attachment"]
     if not wanted:
         return
     last: dict[int, int] = {}
+    shifts = dict.fromkeys(copied, 0)
+    lifted: set[int] = set()
     for packet in _demuxed(source, wanted):
         number, base = packet.stream_index, packet.time_base
+        base = Fraction(base.numerator, base.denominator)
         if packet.dts is None and packet.pts is None:
             if number in last or not source.streams[number].disposition & NOT_FILMS:
                 continue
@@ -235,25 +245,51 @@ def _others(
             packet.stream = copied[number]
             yield packet, Fraction(0)
             continue
-        dts = packet.dts if packet.dts is not None else cast(int, packet.pts)
-        time = Fraction(dts * base.numerator, base.denominator)
-        shown = packet.pts if packet.pts is not None else dts
-        at = Fraction(shown * base.numerator, base.denominator)
+        said = packet.dts if packet.dts is not None else cast(int, packet.pts)
+        dts = said + shifts[number]
+        if number in last and (last[number] - dts) * base > JUMP:
+            own = last[number] + (packet.duration or 1) - said
+            shifts[number] = round(_shift_like(own * base, facts) / base)
+            dts = said + shifts[number]
+        apart = math.ceil(_APART / base)
+        if number in last and dts < last[number] + apart * (number in lifted):
+            dts = last[number] + apart
+            lifted.add(number)
+        else:
+            lifted.discard(number)
+        last[number] = dts
+        up = dts - said
+        at = ((said if packet.pts is None else packet.pts) + up) * base
         if (begin and at < begin) or (stop is not None and at >= stop):
             continue
-        if begin:
-            shift = round(begin / Fraction(base.numerator, base.denominator))
-            dts -= shift
-            packet.dts = dts
-            packet.pts = None if packet.pts is None else packet.pts - shift
-            time -= begin
-        if number in last and dts < last[number]:
-            up = last[number] - dts
-            packet.dts = dts = dts + up
+        up -= round(begin / base)
+        if up:
+            packet.dts = said + up
             packet.pts = None if packet.pts is None else packet.pts + up
-        last[number] = dts
         packet.stream = copied[number]
-        yield packet, time
+        yield packet, (said + up) * base
+
+
+def _shift_like(own: Fraction, facts: Facts) -> Fraction:
+    """Return by how much a clock that started afresh is moved: as the pictures, if they were.
+
+    Args:
+        own: seconds that would join the stream to its own end.
+        facts: of the film; its pictures are looked through, not decoded.
+    """
+    shift, last = Fraction(0), None
+    found: list[Fraction] = []
+    with open_film(facts.path) as film:
+        for packet in _demuxed(film, [film.streams[facts.stream]]):
+            if packet.dts is None:
+                continue
+            time = packet.dts * facts.time_base + shift
+            if last is not None and last - time > JUMP:
+                found.append(shift := shift + last + 1 / facts.rate - time)
+                time = last + 1 / facts.rate
+            last = time
+    near = min(found, key=lambda one: abs(one - own), default=own)
+    return near if abs(near - own) <= JUMP else own
 
 
 def _demuxed(source: InputContainer, wanted: list[Stream]) -> Iterator[av.Packet[Stream]]:
