@@ -27,7 +27,7 @@ import koalarize.batch.cluster.run as run, dataclasses
 COUNT = {count}
 
 class Many:
-    unread, results = Counter(), 0
+    place, unread, results = "box/", Counter(), 0
     def entries(self):
         for n in range(COUNT):
             key = f"box/{{n // 1000}}/{{n}}.jpg"

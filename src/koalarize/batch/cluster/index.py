@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from koalarize.batch.cluster.notes import Announced
 from koalarize.batch.cluster.results import Row
@@ -20,11 +20,11 @@ __all__ = ["Index", "Known"]
 
 _TABLES = (
     "CREATE TABLE made (slot TEXT PRIMARY KEY, key TEXT, result TEXT, settings TEXT, source TEXT, "
-    "source_hash TEXT, made TEXT, made_hash TEXT, time INTEGER) WITHOUT ROWID",
+    "source_hash TEXT, made TEXT, made_hash TEXT, elsewhere INTEGER, time INTEGER) WITHOUT ROWID",
     "CREATE TABLE last (key TEXT PRIMARY KEY, failed INTEGER, time INTEGER) WITHOUT ROWID",
     "CREATE TABLE others (slot TEXT, key TEXT, PRIMARY KEY (slot, key)) WITHOUT ROWID",
     "CREATE TABLE announced (slot TEXT, key TEXT, settings TEXT, source_hash TEXT, made_hash TEXT, "
-    "PRIMARY KEY (slot, key, settings, source_hash, made_hash)) WITHOUT ROWID",
+    "input TEXT, PRIMARY KEY (slot, key, settings, source_hash, made_hash, input)) WITHOUT ROWID",
     "CREATE TABLE there (result TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID",
     "CREATE TABLE stale (part TEXT, key TEXT, PRIMARY KEY (part, key)) WITHOUT ROWID",
     "CREATE TABLE tasks (number INTEGER PRIMARY KEY, task TEXT)",
@@ -43,6 +43,7 @@ class Known:
         source_sha256: of the picture's bytes.
         made: the result's version.
         made_sha256: of the result's bytes.
+        elsewhere: whether it was made from another INPUT, whose pictures may have the same keys.
     """
 
     key: str
@@ -52,19 +53,21 @@ class Known:
     source_sha256: str | None
     made: Version
     made_sha256: str | None
+    elsewhere: bool
 
 
 class Index:
     """Rows, objects and tasks of one run; for one thread."""
 
-    def __init__(self, *, rows_in_tables: bool) -> None:
+    def __init__(self, source: str, *, rows_in_tables: bool) -> None:
         """Make an empty one.
 
         Args:
+            source: the address of INPUT, as rows name it.
             rows_in_tables: whether results are rows of tables; each picture then has one place,
                 named by its key, and what an earlier table holds of it is stale.
         """
-        self._tables = rows_in_tables
+        self._source, self._tables = source, rows_in_tables
         self._database = temporary_database(*_TABLES)
         self._rates = [0.0, 0, 0]
 
@@ -85,7 +88,10 @@ class Index:
         if row.result is None or failed:
             return
         slot = row.key if self._tables else row.result
+        elsewhere = not self._tables and row.input not in ("", self._source)
         if row.status == "other":
+            if elsewhere:
+                return
             do("INSERT OR IGNORE INTO others VALUES (?, ?)", (slot, row.key))
             return
         if row.status == "colored" and row.seconds and row.source.size and row.made.size:
@@ -100,9 +106,9 @@ class Index:
         if found is None or found[1] <= row.time:
             values = (
                 *(slot, row.key, row.result, row.settings, _text(row.source), row.source_sha256),
-                *(_text(row.made), row.made_sha256, row.time),
+                *(_text(row.made), row.made_sha256, elsewhere, row.time),
             )
-            do("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            do("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def add_objects(self, items: Iterable[Item]) -> None:
         """Add objects that stand in OUTPUT."""
@@ -115,23 +121,22 @@ class Index:
     def add_announced(self, results: Iterable[Announced]) -> None:
         """Add results without a mark that a run which ended was about to write."""
         self._database.executemany(
-            "INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?)",
-            (
-                (one.slot, one.key, one.settings, one.source_sha256, one.made_sha256)
-                for one in results
-            ),
+            "INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?, ?)",
+            (astuple(one) for one in results),
         )
 
     def known(self, slot: str) -> Known | None:
         """Return what the rows tell of a place."""
         row = self._database.execute(
-            "SELECT key, result, settings, source, source_hash, made, made_hash FROM made "
-            "WHERE slot = ?",
+            "SELECT key, result, settings, source, source_hash, made, made_hash, elsewhere "
+            "FROM made WHERE slot = ?",
             (slot,),
         ).fetchone()
         if row is None:
             return None
-        return Known(row[0], row[1], row[2], _version(row[3]), row[4], _version(row[5]), row[6])
+        key, result, settings, source, of, made, digest, elsewhere = row
+        versions = _version(source), _version(made)
+        return Known(key, result, settings, versions[0], of, versions[1], digest, bool(elsewhere))
 
     def there(self, result: str) -> Version | None:
         """Return the version of an object in OUTPUT, None if there is none."""
@@ -141,7 +146,7 @@ class Index:
 
     def announced(self, slot: str) -> tuple[Announced, ...]:
         """Return what runs that ended were about to write to a place, without a mark."""
-        query = "SELECT slot, key, settings, source_hash, made_hash FROM announced WHERE slot = ?"
+        query = "SELECT * FROM announced WHERE slot = ?"
         return tuple(Announced(*row) for row in self._database.execute(query, (slot,)))
 
     def is_others(self, slot: str, key: str) -> bool:

@@ -31,6 +31,7 @@ class Announced:
         settings: what was asked.
         source_sha256: of the picture's bytes.
         made_sha256: of the result's bytes.
+        input: the address of INPUT; empty in notes of earlier versions.
     """
 
     slot: str
@@ -38,6 +39,7 @@ class Announced:
     settings: str
     source_sha256: str
     made_sha256: str
+    input: str = ""
 
 
 @dataclass

@@ -98,6 +98,8 @@ class PortionTask:
         source_sha256: of the picture's bytes when the known result was made.
         made: the version of the known result.
         made_sha256: of the known result's bytes.
+        elsewhere: whether the known result was made from another INPUT; it is then this picture's
+            only if ``source_sha256`` is that of this picture.
         result: the table that holds the known result.
         notes: what a person should know of the name.
         announced: what runs that ended were about to write there of this picture, without a mark.
@@ -112,6 +114,7 @@ class PortionTask:
     source_sha256: str | None = None
     made: Version = field(default_factory=Version)
     made_sha256: str | None = None
+    elsewhere: bool = False
     result: str | None = None
     notes: tuple[str, ...] = ()
     announced: tuple[Announced, ...] = ()

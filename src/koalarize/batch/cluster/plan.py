@@ -51,6 +51,8 @@ class Planner:
         self._root = root
         self._naming = Naming(Path(), options.template, options.layer, not plan_only)
         self._source, self._options, self._index = source, options, index
+        inside = source.place.startswith(output.place)
+        self._inside = source.place.removeprefix(output.place) if inside else None
         self._settings = settings_hash(asked)
         self._claims = Claims()
 
@@ -71,11 +73,23 @@ class Planner:
         shard = self._options.shard
         if shard is not None and not shard.holds(first if rows else self._spelled(first)):
             return None
+        if not rows and self._is_result(entry):
+            return Outcome(Path(entry.key), None, "skipped", reason="result of koalarize")
         if self._options.retry_failed and not self._index.failed(entry.key):
             return Outcome(Path(entry.key), None, "skipped", reason="did not fail before")
         if rows:
             return self._as_row(entry)
         return self._as_object(entry, first, start)
+
+    def _is_result(self, entry: Entry) -> bool:
+        """Tell whether a file of INPUT bears the name of a result in OUTPUT, maybe without a mark.
+
+        INPUT is OUTPUT then, or lies in it; OUTPUT inside INPUT is not searched.
+        """
+        if self._inside is None or entry.table is not None:
+            return False
+        slot = f"{self._inside}{entry.key}"
+        return self._index.known(slot) is not None or bool(self._index.announced(slot))
 
     def _as_row(self, entry: Entry) -> PortionTask | Outcome:
         if self._claims.claim(entry.key, _place(entry)) != _place(entry):
@@ -117,25 +131,25 @@ class Planner:
 
     def _standing(self, entry: Entry, slot: str) -> tuple[Standing, Check, Known | None]:
         """Return how a place stands to a picture as far as is known, and what must be looked at."""
-        there = self._index.there(slot)
-        if there is None:
-            return Standing.FREE, "free", None
+        there, known = self._index.there(slot), self._index.known(slot)
+        mine = known if known is not None and known.key == entry.key else None
+        if there is None:  # results made again are then announced, for no mark tells of this run
+            return Standing.FREE, "free", mine
         if self._index.is_others(slot, entry.key):
             return Standing.OTHER, "none", None
-        known = self._index.known(slot)
         if known is None:
             announced = self._index.announced(slot)
             if announced and all(one.key != entry.key for one in announced):
                 return Standing.OTHER, "none", None
             return Standing.FOREIGN, "mark", None
-        if known.key != entry.key:
+        if mine is None:
             return Standing.OTHER, "none", None
-        if not known.made.fits(there):
-            return Standing.TOUCHED, "result", known
-        if not known.source.fits(entry.version):
-            return Standing.SOURCE, "source", known
-        done = known.settings == self._settings
-        return Standing.DONE if done else Standing.SETTINGS, "none", known
+        if not mine.made.fits(there):
+            return Standing.TOUCHED, "result", mine
+        if mine.elsewhere or not mine.source.fits(entry.version):
+            return Standing.SOURCE, "source", mine
+        done = mine.settings == self._settings
+        return Standing.DONE if done else Standing.SETTINGS, "none", mine
 
     def _ruled(self, task: PortionTask, why: Standing, check: Check) -> PortionTask | Outcome:
         task = dataclasses.replace(task, why=why, check=check)
@@ -159,6 +173,7 @@ class Planner:
             source_sha256=known.source_sha256,
             made=known.made,
             made_sha256=known.made_sha256,
+            elsewhere=known.elsewhere,
             result=known.result,
         )
 

@@ -50,6 +50,7 @@ class Row:
         source_sha256: of its bytes.
         made: the result's version.
         made_sha256: of its bytes.
+        input: the address of INPUT; empty in rows of earlier versions.
         run: which run it was.
         host: on which machine.
         time: when it was finished, nanoseconds since 1970.
@@ -70,6 +71,7 @@ class Row:
     source_sha256: str | None = None
     made: Version = dataclasses.field(default_factory=Version)
     made_sha256: str | None = None
+    input: str = ""
     run: str = ""
     host: str = ""
     time: int = 0
@@ -115,7 +117,7 @@ def _schema() -> Any:
             ("source_sha256", text),
             *(("made_size", whole), ("made_etag", text), ("made_mtime", whole)),
             ("made_sha256", text),
-            *(("run", text), ("host", text), ("time", whole)),
+            *(("input", text), ("run", text), ("host", text), ("time", whole)),
         ]
     )
 

@@ -61,6 +61,11 @@ class Tables:
     unread: Counter[str] = dataclasses.field(default_factory=Counter[str])
     results: int = 0
 
+    @property
+    def place(self) -> str:
+        """The address in one spelling; that of a single table ends with its name."""
+        return f"{self.store.place}{self.only or ''}"
+
     def entries(self) -> Iterator[Entry]:
         """Go through all rows, table by table; only keys are read where they tell the kind."""
         none = True

@@ -60,7 +60,7 @@ class Archive:
         """
         self._order = order
         self._plan_only = plan_only
-        self._index = Index(rows_in_tables=bool(order.table))
+        self._index = Index(order.source.place, rows_in_tables=bool(order.table))
         self._seen_parts: list[str] = []
         self._left: list[tuple[str, list[Announced]]] = []
         self._planned = 0
@@ -181,6 +181,7 @@ class Archive:
             weights=asked.weights,
             settings=settings_hash(asked),
             source=entry.version,
+            input=self._order.source.place,
             run=self._order.run,
             time=time.time_ns(),
         )
@@ -255,7 +256,8 @@ class Archive:
 
     def _is_pending(self, slot: str) -> bool:
         """Tell whether only a note says whose an object is: this run has not looked at it."""
-        return self._index.there(slot) is not None and self._index.known(slot) is None
+        there, known = self._index.there(slot), self._index.known(slot)
+        return there is not None and (known is None or not known.made.fits(there))
 
 
 def _runner(

@@ -59,6 +59,11 @@ class Source(Protocol):
     """Where pictures come from; it can be sent to other processes."""
 
     @property
+    def place(self) -> str:
+        """The address of INPUT in one spelling, by which rows know it."""
+        ...
+
+    @property
     def unread(self) -> Counter[str]:
         """How many files were passed over since they are of no kind that is read, by ending."""
         ...
@@ -94,6 +99,11 @@ class Files:
     template: str | None = None
     unread: Counter[str] = dataclasses.field(default_factory=Counter[str])
     results: int = 0
+
+    @property
+    def place(self) -> str:
+        """The address in one spelling."""
+        return self.store.place
 
     def entries(self) -> Iterator[Entry]:
         """Go through all pictures, folder by folder, each in the order of names."""

@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
+from urllib.parse import parse_qs, urlsplit
 
 from koalarize.batch.cluster.versions import (
     Version,
@@ -64,6 +65,11 @@ class Store(Protocol):
     @property
     def address(self) -> str:
         """What a person calls it."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """The address in one spelling that ends with a slash, without credentials."""
         ...
 
     def children(self, folder: str = "") -> Children:
@@ -161,6 +167,12 @@ class LocalStore:
     address: str
     root: Path
 
+    @property
+    def place(self) -> str:
+        """The folder's path; what of it is no UTF-8 is escaped, for tables cannot hold it."""
+        path = f"{self.root.as_posix().rstrip('/')}/"
+        return path.encode("utf-8", "backslashreplace").decode()
+
     def children(self, folder: str = "") -> Children:
         """Return what lies in a folder; nothing if there is none."""
         items: list[Item] = []
@@ -222,6 +234,14 @@ class RemoteStore:
     address: str
     files: Any
     root: str
+
+    @property
+    def place(self) -> str:
+        """The address in one spelling; ``root`` begins with the host where that is a bucket."""
+        said = urlsplit(self.address)
+        ends = parse_qs(said.query).get("endpoint_override")
+        host = ends[0] if ends else said.netloc.rpartition("@")[2]
+        return f"{said.scheme}://{host}/{f'{self.root}/'.removeprefix(f'{host}/')}"
 
     def children(self, folder: str = "") -> Children:
         """Return what lies in a folder; nothing if there is none."""

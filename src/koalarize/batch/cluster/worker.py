@@ -135,16 +135,17 @@ class Worker:
         if fitting:
             same = [one for one in fitting if one.source_sha256 == digest]
             if not same:
-                return Standing.SOURCE
+                here = any(one.input in ("", self._order.source.place) for one in fitting)
+                return Standing.SOURCE if here else Standing.OTHER
             done = any(one.settings == self._settings for one in same)
             return Standing.DONE if done else Standing.SETTINGS
-        if task.made_sha256 == made_sha256:
-            return self._of_known(task, digest)
-        if task.made_sha256 is not None:
-            return Standing.TOUCHED
+        others = task.elsewhere and digest != task.source_sha256
+        if not others and task.made_sha256 is not None:
+            same = task.made_sha256 == made_sha256
+            return self._of_known(task, digest) if same else Standing.TOUCHED
         mark = mark_of(made)
         if mark is None:
-            return Standing.FOREIGN
+            return Standing.OTHER if others else Standing.FOREIGN
         if mark.provenance.source != digest:
             return Standing.OTHER
         if not mark.untouched:
@@ -159,7 +160,7 @@ class Worker:
     def _of_known(self, task: PortionTask, digest: str) -> Standing:
         """Return how the result that a row tells of stands to the picture."""
         if digest != task.source_sha256:
-            return Standing.SOURCE
+            return Standing.OTHER if task.elsewhere else Standing.SOURCE
         return Standing.DONE if task.settings == self._settings else Standing.SETTINGS
 
     def _ruled(self, task: PortionTask, why: Standing, digest: str) -> Row | None:
@@ -235,7 +236,8 @@ class Worker:
         if task.made_sha256 is None and self._order.steering.mark and holds_mark(task.slot):
             return
         of, result = (hashlib.sha256(each).hexdigest() for each in (data, made))
-        notes.announce(Announced(task.slot, task.entry.key, self._settings, of, result))
+        place = self._order.source.place
+        notes.announce(Announced(task.slot, task.entry.key, self._settings, of, result, place))
 
     def _keep_time(self, task: PortionTask) -> None:
         """Give a result the time of its picture, if that is asked and known."""
@@ -278,6 +280,7 @@ class Worker:
             weights=self._order.asked.weights,
             settings=self._settings,
             source=task.entry.version,
+            input=self._order.source.place,
             run=self._order.run,
             host=socket.gethostname(),
             time=time.time_ns(),
