@@ -120,10 +120,11 @@ def export(
                 "`--precision` is fp32: add `--precision fp16` or `--precision int8`"
             )
         with needs("train"):
-            from koalarize.lab.export.card import check_card
             from koalarize.lab.export.export import export as run
         target = output or source.with_suffix(".onnx")
         if card:
+            from koalarize.lab.export.card import check_card
+
             check_card(target, None if samples is None else _sheet_of(target))
         path = run(
             source,
