@@ -80,6 +80,26 @@ def test_a_film_is_steered_kept_coloured_and_listed(
     visit.leave()
 
 
+def test_a_download_saves_what_the_film_was_coloured_with(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    visit = Visit(browser, address)
+    page = visit.page
+    drop(page, ("oma.mp4", film_of(tmp_path / "oma.mp4", shots=((5, 12), (6, 12)))))
+    wait_for_colour(page)
+    unsaved = page.locator("#film .tile-place.unsaved")
+    page.locator("#vividness").fill("1.2")
+    page.click("#film-render")
+    expect(page.locator("#film-download")).to_be_visible(timeout=WAIT)
+    page.locator("#vividness").fill("1.3")  # after the render: no file holds it
+    with page.expect_download(timeout=WAIT):
+        page.click("#film-download")
+    expect(unsaved).to_have_count(1)
+    page.click("#undo")
+    expect(unsaved).to_have_count(0)
+    visit.leave()
+
+
 def test_closing_all_lets_a_film_go(browser: Browser, address: str, tmp_path: Path) -> None:
     visit = Visit(browser, address)
     page = visit.page

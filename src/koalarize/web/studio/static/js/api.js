@@ -81,8 +81,26 @@ async function send(path, options, progress = null) {
     return response;
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    if (options.body instanceof Blob && !(await isReadable(options.body)))
+      throw new Problem(
+        "The file cannot be read",
+        "It was moved, changed or deleted after it was chosen: choose it again.",
+      );
     setOnline(false);
     throw new Problem("No answer from koalarize", AWAY, { slug: "offline" });
+  }
+}
+
+/** Whether the file behind a blob is still there as it was; a slice of one that is gone may be empty. */
+async function isReadable(blob) {
+  const reader = blob.stream().getReader();
+  try {
+    await reader.read();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    reader.cancel().catch(() => {});
   }
 }
 

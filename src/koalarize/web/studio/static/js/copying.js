@@ -71,11 +71,11 @@ export class Copying {
     $("#copy-now").textContent = `Copy to ${chosen === 1 ? "1 photo" : `${chosen} photos`}`;
   }
 
-  #copy() {
+  async #copy() {
     const boxes = this.#boxes;
     const chosen = this.others.filter((_, index) => boxes[index].checked);
-    for (const photo of chosen)
-      this.studio.copyEdit(photo, { without: OWN, hints: this.hints.checked });
+    const asked = { without: OWN, hints: this.hints.checked };
+    await Promise.all(chosen.map((photo) => this.studio.copyEdit(photo, asked)));
     announce(`Copied to ${chosen.length} photos; Undo on each of them takes it back`);
   }
 }

@@ -65,6 +65,7 @@ export class EyeDropper extends HTMLElement {
     if (!file) return;
     event.preventDefault();
     event.stopPropagation();
+    document.dispatchEvent(new Event("dropped"));
     this.#give(file);
   }
 

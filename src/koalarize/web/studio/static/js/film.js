@@ -119,8 +119,10 @@ export class Film {
         );
         if (!photo) break;
         photo.hasTile = true; // one try: a failure shows when the photo is on the table
+        const { edit } = photo;
         const values = { steering: this.studio.steering(photo), side: 320 };
-        this.picture(photo, await api.preview(photo.known.id, values).catch(() => null));
+        const bitmap = await api.preview(photo.known.id, values).catch(() => null);
+        if (photo.edit === edit) this.picture(photo, bitmap);
       }
     } finally {
       this.#working = false;

@@ -29,6 +29,8 @@ export class Films {
   #infos = new Map();
   /** @type {Set<string>} films that are asked about */
   #watched = new Set();
+  /** @type {Map<string, [import("./photos.js").Photo, import("./photos.js").Edit][]>} */
+  #made = new Map(); // what each film, by its id, was last asked to be coloured with
 
   /**
    * @param {import("./studio.js").Studio} studio
@@ -42,7 +44,7 @@ export class Films {
       this.#guarded(() => request(at(this.#id, "/render"), { method: "DELETE" })),
     );
     $("#film-list").addEventListener("click", () => this.#guarded(() => this.#list()));
-    $("#film-download").addEventListener("click", () => this.#saved());
+    $("#film-download").addEventListener("click", () => markSaved(this.#made.get(this.#id ?? "")));
     studio.addEventListener("photo", () => this.#show());
     studio.addEventListener("edit", () => this.#edited());
     studio.addEventListener("closed", (event) =>
@@ -160,20 +162,24 @@ export class Films {
     const id = this.#id;
     if (!id) return;
     await this.#here(id);
-    this.#infos.set(id, await (await request(at(id, "/render"), asJson(this.#asked(id)))).json());
+    const [asked, edits] = [this.#asked(id), this.#edits(id)];
+    this.#infos.set(id, await (await request(at(id, "/render"), asJson(asked))).json());
+    this.#made.set(id, edits);
     this.#show();
   }
 
   async #list() {
     const id = this.#id;
     await this.#here(id);
-    const { blob, name } = await fileOf(await request(at(id, "/list"), asJson(this.#asked(id))));
+    const [asked, edits] = [this.#asked(id), this.#edits(id)];
+    const { blob, name } = await fileOf(await request(at(id, "/list"), asJson(asked)));
     download(blob, name);
-    this.#saved();
+    markSaved(edits);
   }
 
-  #saved() {
-    for (const photo of this.#shots(this.#id)) photo.markSaved();
+  /** @returns {[import("./photos.js").Photo, import("./photos.js").Edit][]} */
+  #edits(id) {
+    return this.#shots(id).map((photo) => [photo, photo.edit]);
   }
 
   async #guarded(work) {
@@ -202,6 +208,7 @@ export class Films {
     const { id } = photo.film;
     request(at(id), { method: "DELETE", keepalive: true }).catch(() => {});
     this.#infos.delete(id);
+    this.#made.delete(id);
     drop(id);
   }
 
@@ -265,6 +272,15 @@ export class Films {
       this.#watched.delete(id);
     }
   }
+}
+
+/**
+ * A file holds these edits; what a film was coloured with before a reload is not known.
+ *
+ * @param {[import("./photos.js").Photo, import("./photos.js").Edit][]} edits
+ */
+function markSaved(edits = []) {
+  for (const [photo, edit] of edits) photo.markSaved(edit);
 }
 
 /** @returns {Promise<IDBDatabase>} */

@@ -2,7 +2,7 @@
  * `<hint-editor>`: what opens at a hint: likely colours, a picker, a name to type, brush, delete.
  *
  * Not here: what the colour does to the photo. Fires "hintchange" {id, values, live}, "hintdelete"
- * {id}, "picture" with a file to take colours from,, "resize" and "close".
+ * {id}, "settle" when a slider is let go, "picture" with a file to take colours from, "resize", "close".
  */
 
 import { atLightness, labToHex } from "./color.js";
@@ -146,6 +146,9 @@ export class HintEditor extends HTMLElement {
     this.reach.addEventListener("dblclick", () => this.#change({ reach: null }, false));
     this.radius.addEventListener("input", () => this.#brush(true));
     this.radius.addEventListener("change", () => this.#brush(false));
+    for (const slider of [this.reach, this.radius])
+      for (const end of ["pointerup", "blur"])
+        slider.addEventListener(end, () => this.dispatchEvent(new Event("settle")));
     return h(
       "section",
       { class: "pick" },

@@ -7,6 +7,7 @@
  */
 
 import { $, debounce, drawingOn, h } from "./dom.js";
+import { FIRST_EDIT } from "./fields.js";
 
 const SETTLE = 300; // milliseconds without a change after which it is kept
 const MOST = 400; // photos that are kept; a film has up to 300 shots
@@ -75,14 +76,20 @@ export class Keeping {
       }));
   }
 
-  /** A photo left the page: it becomes the newest of the recent ones. */
+  /**
+   * A photo left the page: it becomes the newest of the recent ones. Of the same file opened twice all
+   * different work is kept, and none that was never touched beside it.
+   */
   #closed(photo) {
-    if (!photo.info || photo.film) return;
-    const { file, kept: key } = photo;
-    const { sha256: sha } = photo.info;
-    const thumb = thumbOf(photo.tile ?? photo.pictures.before);
-    const record = { key, sha, closed: Date.now(), thumb, ...photo.work, file };
-    const others = this.#recent.filter((other) => other.sha !== sha);
+    const { file, info, kept: key, work } = photo;
+    if (photo.film || !(info || isTouched(work))) return;
+    const sha = info?.sha256;
+    const ofFile = this.#recent.filter((other) => sha && other.sha === sha && other.key !== key);
+    if (!isTouched(work) && ofFile.some(isTouched)) return;
+    const same = ofFile.filter((other) => !isTouched(other) || isEqual(other.edit, work.edit));
+    const thumb = thumbOf(photo.tile ?? photo.pictures.before ?? photo.local);
+    const record = { key, sha, closed: Date.now(), thumb, ...work, file };
+    const others = this.#recent.filter((other) => other.key !== key && !same.includes(other));
     this.#recent = [record, ...others].slice(0, MOST_RECENT);
     this.#show();
     this.#later();
@@ -137,6 +144,17 @@ export class Keeping {
       this.#files = keys;
     });
   }
+}
+
+/** Whether two edits ask the same; what an earlier version of the page kept may lack a field. */
+function isEqual(one, other) {
+  const [first, second] = [one, other].map((edit) => JSON.stringify({ ...FIRST_EDIT, ...edit }));
+  return first === second;
+}
+
+/** Whether a person has done anything to a photo, going by its kept work. */
+function isTouched({ edit, past }) {
+  return past.length > 0 || !isEqual(edit, FIRST_EDIT);
 }
 
 /** A small square of a bitmap as a data URL; a clear one where there is no bitmap. */

@@ -16,6 +16,8 @@ export class Level extends EventTarget {
   #start = null; // the edit whose hints and crop are moved
   /** @type {import("./photos.js").Edit | null} */
   #made = null; // the edit that came of it
+  /** @type {import("./photos.js").Photo | null} */
+  #photo = null; // the one that is straightened, on the table or not
 
   /**
    * @param {import("./studio.js").Studio} studio
@@ -58,6 +60,7 @@ export class Level extends EventTarget {
     this.viewer.fit();
     this.bar.hidden = this.grid.hidden = false;
     this.#start = this.#made = null;
+    this.#photo = this.studio.active;
     document.body.classList.add("leveling");
     $("#level").setAttribute("aria-pressed", "true");
     this.#show();
@@ -75,7 +78,7 @@ export class Level extends EventTarget {
   }
 
   #show() {
-    this.input.value = String(this.studio.active?.edit.straighten ?? 0);
+    this.input.value = String(this.#photo?.edit.straighten ?? 0);
     this.#label();
   }
 
@@ -95,7 +98,7 @@ export class Level extends EventTarget {
   }
 
   #turn() {
-    const photo = this.studio.active;
+    const photo = this.#photo;
     if (!photo) return;
     this.#label();
     this.#tell(Number(this.input.value) - photo.edit.straighten);
@@ -107,17 +110,18 @@ export class Level extends EventTarget {
     this.#timer = setTimeout(() => this.#settle(), SETTLE);
   }
 
-  /** Ask for the photo as it is turned now. */
+  /** Ask for the photo as it is turned now; it may have left the table. */
   #settle() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    const photo = this.studio.active;
+    const photo = this.#photo;
     const degrees = Number(this.input.value);
     this.#tell(0);
     if (!photo?.info || degrees === photo.edit.straighten) return;
     if (!this.#start || this.#made !== photo.edit) this.#start = photo.edit;
     const lost = photo.straighten(degrees, this.#start);
     this.#made = photo.edit;
+    photo.hasTile = false; // away from the table nothing else draws it
     if (lost) {
       const hints = lost === 1 ? "A hint lies" : `${lost} hints lie`;
       announce(`${hints} outside now: left out until the photo is turned back`);

@@ -45,9 +45,19 @@ function say(text) {
   }, 1000 * STATUS_SECONDS);
 }
 
-/** Say what went wrong, until it is put right or put away. */
-function complain(problem, actions = []) {
+/**
+ * Say what went wrong, until it is put away, or put right by what it comes `from`: "offline", "photo",
+ * "preview"; anything else by the next files that a person brings.
+ *
+ * @param {any} problem
+ * @param {{from?: string, actions?: [string, () => void][]}} options
+ */
+function complain(
+  problem,
+  { from = api.isOffline(problem) ? "offline" : "files", actions = [] } = {},
+) {
   const notice = $("#notice");
+  notice.dataset.from = from;
   const close = h(
     "button",
     {
@@ -77,6 +87,11 @@ function complain(problem, actions = []) {
   notice.hidden = false;
 }
 
+/** Put a notice away that comes from one of these. */
+function putRight(...from) {
+  if (from.includes($("#notice").dataset.from)) $("#notice").hidden = true;
+}
+
 function showPhoto() {
   const photo = studio.active;
   document.body.dataset.state = photo
@@ -87,16 +102,19 @@ function showPhoto() {
         : "waiting"
     : "empty";
   $("#empty").hidden = Boolean(photo);
-  $("#notice").hidden = true;
+  putRight("photo", "preview");
   showTitle();
   document.title = photo ? `${photo.title} – Koalarize studio` : "Koalarize studio";
   $("#progress").hidden = !photo || Boolean(photo.failure) || Boolean(photo.info);
   if (photo?.failure) {
     viewer.setPhoto(1, 1);
-    complain(photo.failure, [
-      ["Try again", () => studio.retry(photo)],
-      ["Remove", () => studio.remove(photo)],
-    ]);
+    complain(photo.failure, {
+      from: "photo",
+      actions: [
+        ["Try again", () => studio.retry(photo)],
+        ["Remove", () => studio.remove(photo)],
+      ],
+    });
   }
   previews.show(photo);
   showSent();
@@ -193,6 +211,7 @@ async function choose() {
 
 /** Take files however they came: photos go on the table, a session is continued. */
 async function take(files) {
+  putRight("files");
   const sessions = files.filter(
     (file) => file.name?.toLowerCase().endsWith(".json") || file.type === "application/json",
   );
@@ -200,7 +219,6 @@ async function take(files) {
   for (const file of files.filter(isFilm)) await films.open(file);
   for (const file of sessions) {
     try {
-      await studio.active?.arrival;
       await saving.openSession(file);
     } catch (problem) {
       complain(problem);
@@ -233,23 +251,14 @@ onDetail(table.level, "tilt", (degrees) => previews.tilt(degrees));
 onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   if (photo !== studio.active) return;
   $("#progress").hidden = !busy;
-  if (problem)
-    complain(
-      problem,
-      problem.offline
-        ? []
-        : [
-            [
-              "Try again",
-              () => {
-                $("#notice").hidden = true;
-                previews.retry();
-              },
-            ],
-          ],
-    );
+  const again = () => {
+    putRight("preview");
+    previews.retry();
+  };
+  if (problem?.offline) complain(problem);
+  else if (problem) complain(problem, { from: "preview", actions: [["Try again", again]] });
   if (seconds === undefined) return;
-  $("#notice").hidden = true;
+  putRight("preview");
   say(`Coloured in ${seconds < 0.1 ? "under 0.1" : seconds.toFixed(1)} s`);
   document.body.dataset.coloured = String(Number(document.body.dataset.coloured ?? 0) + 1);
   film.picture(photo, photo.pictures.after);
@@ -257,12 +266,12 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
 });
 
 api.connection.addEventListener("online", () => {
-  $("#notice").hidden = true;
+  putRight("offline");
   for (const photo of studio.photos) if (api.isOffline(photo.failure)) studio.retry(photo);
   previews.retry();
 });
 api.connection.addEventListener("offline", () => {
-  complain({ title: "No answer from koalarize", detail: api.AWAY });
+  complain({ title: "No answer from koalarize", detail: api.AWAY }, { from: "offline" });
 });
 onDetail(api.connection, "busy", ({ waiting }) => {
   if (waiting) say("The server is busy; waiting for a turn…");

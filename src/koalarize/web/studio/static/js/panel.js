@@ -248,6 +248,7 @@ export class Panel {
     $("#alternatives").replaceChildren(
       ...Array.from({ length: 6 }, () => h("span", { class: "colouring loading" })),
     );
+    if (photo.info && photo.pictures.edit === photo.edit) this.settled(); // no preview comes
   }
 
   async #fetch() {

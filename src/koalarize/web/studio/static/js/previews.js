@@ -56,6 +56,7 @@ export class Previews extends EventTarget {
       return;
     }
     this.#forgetOthers(photo);
+    this.#forgetPose(photo);
     photo.pictures.pose = photo.pose;
     this.#draw();
     if (!photo.pictures.before) this.#fetchBefore(photo);
@@ -80,11 +81,7 @@ export class Previews extends EventTarget {
   /** The edit has changed; `live` during a drag. */
   changed({ live }) {
     if (!this.#photo?.info) return;
-    const { pictures, edit } = this.#photo;
-    const { pose } = pictures;
-    if (pose && (pose.turn !== edit.turn || pose.straighten !== edit.straighten)) {
-      const old = pictures.before ? pictures : pictures.old;
-      this.#photo.pictures = pose.turn === edit.turn ? { old } : {};
+    if (this.#forgetPose(this.#photo)) {
       this.show(this.#photo);
       return;
     }
@@ -113,6 +110,16 @@ export class Previews extends EventTarget {
   #forgetOthers(photo) {
     this.#recent = [photo, ...this.#recent.filter((other) => other !== photo)];
     for (const other of this.#recent.splice(KEPT)) other.pictures = {};
+  }
+
+  /** Give up pictures of the photo as it stood before, on the table or not; returns whether it did. */
+  #forgetPose(photo) {
+    const { pictures, edit } = photo;
+    const { pose } = pictures;
+    if (!pose || (pose.turn === edit.turn && pose.straighten === edit.straighten)) return false;
+    const old = pictures.before ? pictures : pictures.old;
+    photo.pictures = pose.turn === edit.turn ? { old } : {};
+    return true;
   }
 
   /** The photo that is shown, where there must be one. */

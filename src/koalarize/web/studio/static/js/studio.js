@@ -23,8 +23,8 @@ export class Studio extends EventTarget {
   pictures = new Map(); // reference pictures as bitmaps, by the palette's sha256
   /** @type {Promise<unknown>} */
   #uploads = Promise.resolve();
-  /** @type {string | null} */
-  #session = null; // the text of a session that waits for its photo
+  /** @type {string[]} */
+  #sessions = []; // the texts of sessions that wait for their photos
 
   /** The photo on the table, where there must be one. */
   get current() {
@@ -127,8 +127,9 @@ export class Studio extends EventTarget {
 
   /** Upload again what failed or what the server has forgotten. */
   ready = (photo) => {
+    const again = Boolean(photo.info && !photo.failure);
     photo.failure = null;
-    photo.arrival = this.#upload(photo);
+    photo.arrival = this.#upload(photo, again);
     return photo.arrival.then(() => {
       if (photo.failure) throw photo.failure;
     });
@@ -152,22 +153,23 @@ export class Studio extends EventTarget {
   }
 
   /**
-   * Ask of another photo what is asked of the one on the table.
+   * Ask of another photo what is asked now of the one on the table; hints wait until it is uploaded.
    *
    * @param {import("./photos.js").Photo} photo
    * @param {{without: string[], hints: boolean}} options fields that stay its own; whether hints
    *   come along, to the same places of the photo
    */
-  copyEdit(photo, { without, hints }) {
-    const from = this.current;
+  async copyEdit(photo, { without, hints }) {
+    const { edit, palette, width, height } = this.current;
     const values = Object.fromEntries(
-      Object.entries(from.edit).filter(([name]) => name !== "hints" && !without.includes(name)),
+      Object.entries(edit).filter(([name]) => name !== "hints" && !without.includes(name)),
     );
-    photo.palette = from.palette;
+    if (hints) await photo.arrival;
+    photo.palette = palette;
     if (hints && photo.info) {
-      const [across, down] = [photo.width / from.width, photo.height / from.height];
-      const size = Math.min(photo.width, photo.height) / Math.min(from.width, from.height);
-      values.hints = from.edit.hints.map((hint) => ({
+      const [across, down] = [photo.width / width, photo.height / height];
+      const size = Math.min(photo.width, photo.height) / Math.min(width, height);
+      values.hints = edit.hints.map((hint) => ({
         ...hint,
         id: newId(),
         x: clamp(hint.x * across, 0, photo.width - 1),
@@ -212,16 +214,25 @@ export class Studio extends EventTarget {
     );
   }
 
-  /** Continue a session: now if its photo is here, else as soon as it comes. */
+  /** Continue a session: as soon as its photo is here, or on the one on the table. */
   async openSession(text) {
-    const owner = this.photos.find(({ info }) => info && text.includes(info.sha256)) ?? null;
+    const owner = this.photos.find((photo) => isOf(text, photo)) ?? (await this.#comingOwner(text));
     if (!owner && !this.active?.info) {
-      this.#session = text;
+      this.#sessions.push(text);
       return "waiting";
     }
     await this.#applySession(owner ?? this.current, text);
     if (owner && owner !== this.active) this.select(owner);
     return "opened";
+  }
+
+  /** The photo of a session among those that are still on their way. */
+  async #comingOwner(text) {
+    for (const photo of this.photos) {
+      await photo.arrival;
+      if (isOf(text, photo)) return photo;
+    }
+    return null;
   }
 
   async #applySession(photo, text) {
@@ -234,7 +245,9 @@ export class Studio extends EventTarget {
     }));
     photo.palette = steering.reference;
     photo.change({ ...steering, hints });
+    photo.hasTile = false;
     photo.markSaved();
+    this.#tell("photos"); // it may not be on the table
   }
 
   /** One upload after the other, in the order given; the one on the table goes first. */
@@ -257,7 +270,8 @@ export class Studio extends EventTarget {
     return this.#tell("photo");
   }
 
-  async #upload(photo) {
+  /** Give a photo to the service; one that it has forgotten comes `again`, unseen unless that fails. */
+  async #upload(photo, again = false) {
     photo.sent = 0;
     try {
       photo.info = await api.upload(photo.file, photo.name, (share) => {
@@ -268,15 +282,23 @@ export class Studio extends EventTarget {
       photo.failure = problem;
     }
     this.#tell("photos");
-    if (photo === this.active) this.#tell("photo");
-    if (photo.info && this.#session?.includes(photo.info.sha256)) {
-      const text = this.#session;
-      this.#session = null;
+    if (photo === this.active && !(again && !photo.failure)) this.#tell("photo");
+    const own = this.#sessions.filter((text) => isOf(text, photo));
+    this.#sessions = this.#sessions.filter((text) => !own.includes(text));
+    for (const text of own)
       await this.#applySession(photo, text).catch((problem) => this.#tell("problem", { problem }));
-    }
   }
 
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+/** Whether a session is that of an uploaded photo, going by the bytes of its file. */
+function isOf(session, { info }) {
+  try {
+    return Boolean(info) && JSON.parse(session).photo?.sha256 === info.sha256;
+  } catch {
+    return false; // the service says what is wrong with it
   }
 }

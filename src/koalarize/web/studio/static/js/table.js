@@ -183,6 +183,7 @@ export class Table {
     onDetail(editor, "hintchange", ({ id, values, live }) =>
       studio.current.changeHint(id, values, { live }),
     );
+    editor.addEventListener("settle", () => studio.active?.settle());
     editor.addEventListener("resize", () => this.#placeEditor());
     onDetail(editor, "close", (detail) => {
       layer.open = null;
