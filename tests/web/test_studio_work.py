@@ -46,6 +46,14 @@ def open_hint(page: Page) -> None:
     page.wait_for_selector("#editor .swatch .paint")
 
 
+def keep_hint(page: Page) -> None:
+    """Give the photo a hint and wait until the page has kept it."""
+    open_hint(page)
+    name_colour(page, "bordeaux")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(800)
+
+
 def asked_for(page: Page) -> list[dict]:
     """The bodies of all previews from now on."""
     found: list[dict] = []
@@ -87,10 +95,7 @@ if (!sessionStorage.held)
 
 def test_a_photo_that_comes_before_what_was_kept_loses_none_of_it(visit: Visit) -> None:
     page = visit.page
-    open_hint(page)
-    name_colour(page, "bordeaux")
-    page.keyboard.press("Escape")
-    page.wait_for_timeout(800)
+    keep_hint(page)
     page.add_init_script(SLOW_LOCK)  # as a slow disk would hold up what was kept
     page.reload()
     page.wait_for_selector(".example")
@@ -114,10 +119,7 @@ def test_a_photo_that_comes_before_what_was_kept_loses_none_of_it(visit: Visit) 
 
 def test_work_is_kept_and_brought_back_where_the_models_fail(visit: Visit) -> None:
     page = visit.page
-    open_hint(page)
-    name_colour(page, "bordeaux")
-    page.keyboard.press("Escape")
-    page.wait_for_timeout(800)
+    keep_hint(page)
     page.route(
         "**/api/v1/models",
         lambda route: route.fulfill(status=500, json={"title": "Broken", "detail": ""}),
