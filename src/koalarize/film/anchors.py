@@ -219,10 +219,7 @@ def anchor_ab(anchor: Anchor, facts: Facts, size: tuple[int, int]) -> Float32:
         PhotoError: if it cannot be read.
     """
     photo = Photo.read(anchor.path)
-    turns = facts.turns
-    ab = _small_ab(photo, size if turns % 2 == 0 else (size[1], size[0]))
-    ab = ab[..., ::-1] if facts.mirrored else ab
-    return np.ascontiguousarray(np.rot90(ab, -turns, axes=(1, 2)))
+    return facts.coded(_small_ab(photo, size if facts.turns % 2 == 0 else (size[1], size[0])))
 
 
 def _small_ab(photo: Photo, size: tuple[int, int]) -> Float32:
@@ -247,8 +244,7 @@ def shown_size(facts: Facts) -> tuple[int, int]:
 def shown_grey(facts: Facts, frame: FilmFrame) -> UInt8:
     """Return (h, w) the grey of a frame as players show it."""
     grey = frame.picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
-    grey = np.rot90(grey, facts.turns)
-    grey = np.ascontiguousarray(grey[:, ::-1] if facts.mirrored else grey)
+    grey = facts.upright(grey)
     if (grey.shape[1], grey.shape[0]) == shown_size(facts):
         return grey
     image = Image.fromarray(grey).resize(shown_size(facts), Image.Resampling.LANCZOS)

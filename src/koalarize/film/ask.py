@@ -45,8 +45,7 @@ class Asker:
             facts: of the film.
         """
         self._colorizer = colorizer
-        self._turns, self._mirrored = facts.turns, facts.mirrored
-        self._film = (facts.height, facts.width)
+        self._facts = facts
         self._levels = np.arange(1 << 16, dtype=np.float64)
         self._lightness = color.grey_to_lightness(np.arange(1 << 16, dtype=np.uint16))
 
@@ -62,24 +61,23 @@ class Asker:
         """
         height, width = lightness.shape
         grey = np.interp(lightness, self._lightness, self._levels).astype(np.uint16)
-        upright = np.rot90(grey, self._turns)
-        upright = np.ascontiguousarray(upright[:, ::-1] if self._mirrored else upright)
+        upright = self._facts.upright(grey)
         fixed = self._colorizer.info.fixed_size is not None
         look = self._colorizer.look(Photo(upright), size=None if fixed else min(height, width))
         hints = tuple(self._placed(hint, (height, width)) for hint in steering.hints)
-        ab = planned(look, dataclasses.replace(steering, hints=hints))
-        ab = ab[..., ::-1] if self._mirrored else ab
-        ab = np.ascontiguousarray(np.rot90(ab, -self._turns, axes=(1, 2)))
+        ab = self._facts.coded(planned(look, dataclasses.replace(steering, hints=hints)))
         return ab if ab.shape[1:] == (height, width) else color.resize(ab, height, width)
 
     def _placed(self, hint: Hint, size: tuple[int, int]) -> Hint:
         """Return a hint of the film at its place on the small upright picture."""
-        rows, columns = self._film
+        rows, columns = self._facts.height, self._facts.width
         height, width = size
         x, y = hint.x * width / columns, hint.y * height / rows
-        for _ in range(self._turns):  # a quarter turn to the left: the right edge comes to the top
+        for _ in range(
+            self._facts.turns
+        ):  # a quarter turn to the left: the right edge comes to the top
             x, y, height, width = y, width - x, width, height
-        x = width - x if self._mirrored else x
+        x = width - x if self._facts.mirrored else x
         radius = None if hint.radius is None else hint.radius * size[0] / rows
         x, y = min(x, width - 1e-3), min(y, height - 1e-3)
         return dataclasses.replace(hint, x=max(0.0, x), y=max(0.0, y), radius=radius)

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
+import numpy as np
+import numpy.typing as npt
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.sidedata.sidedata import SideData
@@ -103,6 +105,16 @@ class Facts:
     def turns(self) -> int:
         """Quarter turns to the left by which players turn it, 0 to 3."""
         return round(self.rotation / 90) % 4
+
+    def upright(self, planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return planes (..., h, w) of a coded frame as players show them."""
+        turned = np.rot90(planes, self.turns, axes=(-2, -1))
+        return np.ascontiguousarray(turned[..., ::-1] if self.mirrored else turned)
+
+    def coded(self, planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return planes (..., h, w) as players show them as a frame is coded."""
+        turned = planes[..., ::-1] if self.mirrored else planes
+        return np.ascontiguousarray(np.rot90(turned, -self.turns, axes=(-2, -1)))
 
     @property
     def begin(self) -> float:

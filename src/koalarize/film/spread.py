@@ -139,9 +139,7 @@ def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDAr
         if seconds < first - 1e-6 or (options.stop is not None and seconds >= options.stop):
             continue
         none = False
-        grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-        grey = np.rot90(grey, facts.turns)
-        yield np.ascontiguousarray(grey[:, ::-1] if facts.mirrored else grey)
+        yield facts.upright(frame.to_ndarray(format="gray").astype(np.uint8, copy=False))
     if none:
         raise no_frame(facts)
 
