@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import TypeVar, cast
 
 import av
 import numpy as np
@@ -26,6 +26,8 @@ from koalarize.errors import FilmError
 from koalarize.film.planes import chroma_planes, layout_of
 
 __all__ = ["NOT_FILMS", "Facts", "open_film", "read_facts"]
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 #: What marks a stream of pictures that is no film.
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -106,12 +108,12 @@ class Facts:
         """Quarter turns to the left by which players turn it, 0 to 3."""
         return round(self.rotation / 90) % 4
 
-    def upright(self, planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def upright(self, planes: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
         """Return planes (..., h, w) of a coded frame as players show them."""
         turned = np.rot90(planes, self.turns, axes=(-2, -1))
         return np.ascontiguousarray(turned[..., ::-1] if self.mirrored else turned)
 
-    def coded(self, planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def coded(self, planes: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
         """Return planes (..., h, w) as players show them as a frame is coded."""
         turned = planes[..., ::-1] if self.mirrored else planes
         return np.ascontiguousarray(np.rot90(turned, -self.turns, axes=(-2, -1)))
