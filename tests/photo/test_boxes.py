@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from koalarize.photo.boxes import is_deep_avif, jp2_parts
+from koalarize.errors import PhotoError
+from koalarize.photo.boxes import is_avif, is_deep_avif, jp2_parts
 from koalarize.photo.photo import Photo
 from photo_parts import saved, smooth
 
@@ -55,6 +56,16 @@ def test_what_photoshop_s_resources_say_is_kept():
     assert Photo.read(psd(smooth())).metadata == Photo(smooth()).metadata
 
 
+@pytest.mark.parametrize("merged", [0, 1])
+def test_a_psd_without_its_merged_picture_is_refused(merged):
+    whole = psd(smooth(), (1057, struct.pack(">IB", 1, merged) + bytes(16)))
+    if merged:
+        assert np.array_equal(Photo.read(whole).pixels, smooth())
+    else:
+        with pytest.raises(PhotoError, match=r"holds layers only.*Maximize compatibility"):
+            Photo.read(whole)
+
+
 def test_what_boxes_of_jpeg_2000_say_is_kept():
     plain = saved(smooth(), "JPEG2000")
     said = [
@@ -93,8 +104,11 @@ def test_colors_of_jpeg_2000_that_become_8_bits_are_named(bare):
     assert Photo.read(bytes(whole)).notes == (DEEP,)
 
 
-def test_an_avif_of_10_bits_is_known_by_its_box():
+@pytest.mark.parametrize("brand", [b"avif", b"mif1"])
+def test_an_avif_of_10_bits_is_known_by_its_box(brand):
     whole = bytearray(saved(smooth(), "AVIF"))
+    whole[8:12] = brand
+    assert is_avif(bytes(whole[:64]))
     assert not is_deep_avif(io.BytesIO(whole))
     whole[whole.index(b"av1C") + 6] |= 0x40
     assert is_deep_avif(io.BytesIO(whole))

@@ -9,12 +9,15 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from koalarize.photo.matrix_profiles import profile_of_gamma, wide_colors_to_srgb
+from koalarize.errors import PhotoError
+from koalarize.photo.matrix_profiles import HDR, profile_of_gamma, wide_colors_to_srgb
 from koalarize.photo.photo import Photo
+from koalarize.photo.png_chunks import SIGNATURE
 from koalarize.photo.profiles import srgb_profile
 from photo_parts import ADOBE_FROM_XYZ, XYZ_FROM_SRGB, adobe_profile, png_chunk, saved, smooth
 
 ADOBE_POINTS = (0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+LIGHT = np.linspace(0, 1, 4096)
 SRGB_POINTS = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
 
@@ -70,6 +73,10 @@ class TestGamma:
         picture = smooth(channels=3)
         assert np.array_equal(Photo.read(png_with(picture, *beside)).pixels, picture)
 
+    def test_a_file_that_is_nothing_else_is_refused(self):
+        with pytest.raises(PhotoError, match="the given data"):
+            Photo.read(SIGNATURE + gama(1.0))
+
     def test_a_profile_goes_before_it(self):
         encoded = saved(smooth(), "PNG", icc_profile=srgb_profile())
         encoded = encoded[:33] + gama(1.0) + encoded[33:]
@@ -90,6 +97,47 @@ class TestGamma:
         for grey in (True, False):
             icc = profile_of_gamma(1.0, ADOBE_POINTS, grey=grey)
             assert ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.version == 4.4
+
+
+class TestNumbersOfH273:
+    """Those of PNG's cICP and of AVIF's nclx, which mean the same."""
+
+    def written(self, kind, picture, primaries, transfer):
+        if kind == "PNG":
+            return png_with(picture, png_chunk(b"cICP", bytes([primaries, transfer, 0, 1])))
+        whole = bytearray(saved(picture, kind, quality=100, subsampling="4:4:4"))
+        at = whole.index(b"colrnclx") + 8
+        whole[at : at + 4] = struct.pack(">2H", primaries, transfer)
+        return bytes(whole)
+
+    @pytest.mark.parametrize("kind", ["PNG", "AVIF"])
+    def test_linear_light(self, kind):
+        levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+        found = Photo.read(self.written(kind, levels, 1, 8)).pixels
+        expected = 255 * srgb_of_light(levels / 255)
+        assert np.abs(found - expected)[1:].max() <= (1 if kind == "PNG" else 4)
+
+    def test_display_p3(self):
+        # SMPTE EG 432-1's primaries and the white of D65, as IEC 61966-2-1 has it.
+        p3 = np.array([[0.4866, 0.2657, 0.1982], [0.2290, 0.6917, 0.0793], [0, 0.0451, 1.0439]])
+        picture = smooth(channels=3) // 4 + 90  # whose colors sRGB holds
+        light = np.interp(picture / 255, srgb_of_light(LIGHT), LIGHT)
+        expected = 255 * srgb_of_light(light @ (np.linalg.inv(XYZ_FROM_SRGB) @ p3).T)
+        found = Photo.read(self.written("PNG", picture, 12, 13)).pixels
+        assert np.abs(found - picture).max() > 5
+        assert np.abs(found - expected).max() <= 1.5
+
+    @pytest.mark.parametrize("kind", ["PNG", "AVIF"])
+    @pytest.mark.parametrize("transfer", [16, 18])
+    def test_hdr_is_named(self, kind, transfer):
+        assert Photo.read(self.written(kind, smooth(), 9, transfer)).notes == (HDR,)
+        assert Photo.read(self.written(kind, smooth(), 1, 13)).notes == ()
+
+    def test_they_go_before_a_profile(self):
+        encoded = saved(smooth(channels=3), "PNG", icc_profile=adobe_profile())
+        said = png_chunk(b"cICP", bytes([1, 13, 0, 1]))
+        pixels = Photo.read(encoded[:33] + said + encoded[33:]).pixels
+        assert np.array_equal(pixels, smooth(channels=3))
 
 
 class TestSixteenBitsThroughProfiles:

@@ -10,7 +10,9 @@ import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from koalarize.photo.metadata import Metadata
+from koalarize.photo.frames import Frame
+from koalarize.photo.metadata import CREDENTIALS, Metadata
+from koalarize.photo.pages import encode_pages
 from koalarize.photo.photo import Photo
 from koalarize.photo.png_chunks import chunk, png_parts
 from photo_parts import colored, opened, saved, smooth, some_exif
@@ -90,6 +92,14 @@ def test_photoshop_and_iptc_are_carried(full, kind):
     assert kept.iptc == IPTC
 
 
+def test_resources_of_other_programs_hide_no_iptc():
+    """Adobe's PhotoDeluxe wrote its own among those of Photoshop."""
+    foreign = resource(1, b"abcd").replace(b"8BIM", b"PHUT")
+    photo = Photo.read(jpeg(segment(0xED, b"Photoshop 3.0\0" + foreign + resource(0x0404, IPTC))))
+    assert again(photo).metadata.iptc == IPTC
+    assert again(photo).metadata.photoshop.startswith(foreign)
+
+
 def test_iptc_stands_in_its_own_tiff_field(full):
     with tifffile.TiffFile(io.BytesIO(full.encode(colored(full), format="TIFF"))) as file:
         tags = file.pages[0].tags
@@ -136,6 +146,60 @@ def test_sizes_and_resolution_in_exif_turn():
     assert (out[0x011A], out[0x011B]) == (200, 300)
     assert (out.get_ifd(0x8769)[0xA002], out.get_ifd(0x8769)[0xA003]) == (24, 36)
     assert out[0x0112] == 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_letters_in_exif_survive(kind, frames):
+    """Artist, beyond ASCII, as exiftool writes it; and orientation, for which some write anew."""
+    words = "Großmutter".encode() + b"\0"
+    entries = struct.pack("<2H2I", 0x0112, 3, 1, 1) + struct.pack("<2H2I", 0x013B, 2, 12, 38)
+    block = b"Exif\0\0II*\0\x08\0\0\0\2\0" + entries + bytes(4) + words
+    photo = Photo(smooth(), exif=block, pages=frames, frame=Frame() if frames > 1 else None)
+    if frames == 1 or kind == "JPEG":
+        encoded = photo.encode(colored(photo), format=kind)
+    else:
+        encoded = b"".join(encode_pages([(photo, colored(photo))] * frames, kind))
+    assert words in encoded
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_faces_turn_with_the_picture(orientation):
+    levels = np.zeros((20, 40), np.uint8)
+    levels[5, 12] = 255  # a face's middle
+    x, y = 12.5 / 40, 5.5 / 20
+    told = (
+        f"<x tiff:Orientation='{orientation}' stDim:w='40' stDim:h='20'>"
+        f"<mwg-rs:Area stArea:w='0.25' stArea:h='0.1' stArea:x='{x}' stArea:y='{y}'/>"
+        f"<mwg-rs:Area><stArea:x>{x}</stArea:x><stArea:y>{y}</stArea:y></mwg-rs:Area>"
+        f"<z MPReg:Rectangle='{x - 0.125:.9g}, {y - 0.05:.9g}, 0.25, 0.1'/></x>"
+    )
+    whole = saved(levels, "PNG")
+    text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + told.encode())
+    photo = Photo.read(whole[:33] + text + whole[33:])
+    (down, across), height, width = np.argwhere(photo.pixels)[0], photo.height, photo.width
+    x, y, wide, high = (across + 0.5) / width, (down + 0.5) / height, 0.25, 0.1
+    sides = "stDim:w=40 stDim:h=20"
+    if width == 20:
+        wide, high, sides = high, wide, "stDim:h=40 stDim:w=20"
+    assert photo.metadata.xmp.decode().replace("'", "") == (
+        f"<x tiff:Orientation=1 {sides}>"
+        f"<mwg-rs:Area stArea:w={wide} stArea:h={high} stArea:x={x:.9g} stArea:y={y:.9g}/>"
+        f"<mwg-rs:Area><stArea:x>{x:.9g}</stArea:x><stArea:y>{y:.9g}</stArea:y></mwg-rs:Area>"
+        f"<z MPReg:Rectangle={x - wide / 2:.9g}, {y - high / 2:.9g}, {wide}, {high}/></x>"
+    )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG"])
+def test_what_is_said_of_the_colors_becomes_srgb(kind):
+    exif = Image.Exif()
+    exif[0x8769] = {0xA001: 65535, 0xA002: 36}
+    photo = Photo.read(saved(smooth(), kind, exif=exif.tobytes()))
+    assert opened(photo.encode(colored(photo))).getexif().get_ifd(0x8769) == {0xA001: 1, 0xA002: 36}
+    grey = (
+        b"<x photoshop:ColorMode='1' dc:a='b'><photoshop:ICCProfile>Dot Gain</photoshop:ICCProfile>"
+    )
+    assert Metadata(grey).carried().xmp == b"<x dc:a='b'>"
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
@@ -278,6 +342,23 @@ class TestTiff:
             assert tags[33550].value == (0.5, 0.25, 0.0)
             assert tags[34735].value == (1, 1, 0, 7)
             assert 274 not in tags or tags[274].value == 1
+
+    def test_what_is_not_true_of_the_result_is_left_out(self):
+        curve, white = (301, 3, 256, tuple(range(0, 65536, 256)), True), (318, 5, 1, (1, 3), True)
+        buffer = io.BytesIO()
+        signed = (52545, 7, 4, b"jumb", True)
+        tifffile.imwrite(buffer, smooth(), extratags=[curve, white, signed], metadata=None)
+        photo = Photo.read(buffer.getvalue())
+        assert photo.notes == (CREDENTIALS,)
+        with tifffile.TiffFile(io.BytesIO(photo.encode(colored(photo)))) as file:
+            assert not {301, 318, 52545} & set(file.pages[0].tags.keys())
+
+    def test_a_resolution_that_only_exif_states_is_kept(self):
+        exif = Image.Exif()
+        exif[0x011A], exif[0x011B], exif[0x0128] = 300.0, 200.0, 3
+        photo = Photo.read(saved(smooth(), "PNG", exif=exif.tobytes()))
+        written = opened(photo.encode(colored(photo), format="TIFF"))
+        assert [written.tag_v2[tag] for tag in (282, 283, 296)] == [300, 200, 3]
 
     def test_bytes_of_text_survive_into_a_jpeg(self):
         words = "Иван".encode() + b"\0"

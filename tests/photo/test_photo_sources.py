@@ -139,6 +139,20 @@ class TestBadInput:
         with pytest.raises(PhotoError, match="the given data is not a picture in a known format"):
             Photo.read(content)
 
+    @pytest.mark.parametrize(
+        ("head", "kind"),
+        [
+            (b"\xff\x0a", "a JPEG XL picture"),
+            (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+            (b"\0\0\0\x18ftypcrx ", "a camera's raw file"),
+            (b"\0\0\0\x18ftypisom", "a film"),
+            (b"%PDF-1.4", "a PDF document"),
+        ],
+    )
+    def test_what_is_known_but_not_read_is_named(self, head, kind):
+        with pytest.raises(PhotoError, match=f"known format but {kind}: save it as PNG or TIFF"):
+            Photo.read(head + bytes(60))
+
     def test_a_kind_of_tiff_that_pillow_lacks(self):
         buffer = io.BytesIO()
         levels = np.zeros((4, 4, 3), np.uint16)

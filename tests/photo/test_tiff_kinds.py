@@ -13,6 +13,7 @@ from PIL import Image
 from koalarize.errors import PhotoError
 from koalarize.photo.directories import Directory, Field, directory_bytes
 from koalarize.photo.photo import Photo
+from koalarize.photo.tiff_pixels import SPARE
 from photo_parts import adobe_profile, saved, smooth
 
 
@@ -80,6 +81,30 @@ class TestPlanar:
         shrunk = np.rint(levels / (np.iinfo(dtype).max / 255)).astype(np.uint8)
         expected = Image.frombytes("CMYK", (33, 20), shrunk.tobytes()).convert("RGB")
         assert np.array_equal(Photo.read(source).pixels, np.asarray(expected))
+
+
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha", "unspecified"])
+@pytest.mark.parametrize(
+    ("photometric", "planar", "samples"),
+    [
+        ("rgb", "separate", 4),
+        ("minisblack", "separate", 2),
+        ("miniswhite", "contig", 2),
+        ("minisblack", "contig", 3),
+    ],
+)
+def test_channels_of_8_bits_beside_the_colors(photometric, planar, samples, kind):
+    levels = deep(samples, np.uint8)
+    colors = 3 if photometric == "rgb" else 1
+    levels[..., colors] = 255  # so that it does not matter whether colors are multiplied by it
+    told = [kind, *["unspecified"] * (samples - colors - 1)]
+    stored = levels if planar == "contig" else np.moveaxis(levels, -1, 0)
+    source = tiff(stored, photometric=photometric, planarconfig=planar, extrasamples=told)
+    photo = Photo.read(source)
+    shown = levels[..., :colors].squeeze()
+    assert np.array_equal(photo.pixels, 255 - shown if photometric == "miniswhite" else shown)
+    assert (photo.alpha is None) == (kind == "unspecified")
+    assert (SPARE in photo.notes) == ("unspecified" in told)
 
 
 class TestDeep:
@@ -159,6 +184,14 @@ class TestDeep:
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
         tracemalloc.stop()
 
+    def test_the_layers_of_photoshop_are_not_held(self):
+        layers = (37724, 7, 8_000_000, bytes(8_000_000), True)
+        source = tiff(deep(3), photometric="rgb", extratags=[layers])
+        tracemalloc.start()
+        assert np.array_equal(Photo.read(source).pixels, deep(3))
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+        tracemalloc.stop()
+
     def test_a_damaged_strip_is_a_photo_error(self):
         source = bytearray(tiff(deep(3), photometric="rgb", compression="zlib"))
         source[-40:] = bytes(40)
@@ -210,6 +243,19 @@ class TestDeep:
         at = source.index(b"\x03\x01\x03\0\x01\0\0\0") + 8
         source[at : at + 2] = (50001).to_bytes(2, "little")
         with pytest.raises(PhotoError, match=r"16 bits packed by .*WEBP"):
+            Photo.read(bytes(source))
+        levels = tiff(deep(3, np.uint8), photometric="rgb", compression="zlib")
+        source = bytearray(levels)
+        at = entry(source, 259) + 8
+        source[at : at + 2] = (50001).to_bytes(2, "little")
+        with pytest.raises(PhotoError, match="a TIFF packed by WebP, which cannot be unpacked"):
+            Photo.read(bytes(source))
+
+    def test_a_predictor_of_floats_is_named(self):
+        source = bytearray(packed_tiff(deep(3), "packbits", 2))
+        at = entry(source, 317) + 8
+        source[at : at + 2] = b"\3\0"
+        with pytest.raises(PhotoError, match="with predictor 3, which is not read"):
             Photo.read(bytes(source))
 
     @pytest.mark.parametrize("part", [0.5, 0.95])

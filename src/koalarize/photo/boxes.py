@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from koalarize.photo.metadata import EXIF_HEAD, Metadata, iptc_resource
 
-__all__ = ["DEEP", "is_avif", "is_deep_avif", "is_jp2", "jp2_parts"]
+__all__ = ["DEEP", "avif_colors", "is_avif", "is_deep_avif", "is_jp2", "jp2_parts"]
 
 #: What is said of a picture whose colors Pillow brings to 8 bits.
 DEEP = "more than 8 bits a channel are read as 8"
@@ -81,8 +81,13 @@ def _is_deep(stream: BinaryIO, at: int) -> bool:
 
 
 def is_avif(head: bytes) -> bool:
-    """Tell whether a file begins as an AVIF."""
-    return head[4:12] in (b"ftypavif", b"ftypavis")
+    """Tell whether a file begins as an AVIF, by its own brand or by those it is compatible with.
+
+    Args:
+        head: its first 64 bytes or so.
+    """
+    brands = head[8 : int.from_bytes(head[:4], "big")]
+    return head[4:8] == b"ftyp" and (b"avif" in brands or b"avis" in brands)
 
 
 def is_deep_avif(stream: BinaryIO) -> bool:
@@ -90,3 +95,17 @@ def is_deep_avif(stream: BinaryIO) -> bool:
     stream.seek(0)
     setup = stream.read(_HEAD).partition(b"av1C")[2]
     return len(setup) > 2 and bool(setup[2] & 0x40)
+
+
+def avif_colors(stream: BinaryIO) -> tuple[int, int]:
+    """Return which colors and which transfer an AVIF file states, by the numbers of ITU-T H.273.
+
+    Those of sRGB if it states none, or holds a profile, which goes before them (HEIF, 6.5.5).
+    """
+    stream.seek(0)
+    head = stream.read(_HEAD)
+    code = head.partition(b"colrnclx")[2]
+    if len(code) < 4 or b"colrprof" in head or b"colrrICC" in head:
+        return 1, 13
+    primaries, transfer = struct.unpack_from(">2H", code)
+    return primaries, transfer

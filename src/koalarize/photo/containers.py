@@ -17,6 +17,7 @@ from PIL import Image
 
 from koalarize.errors import OutputError
 from koalarize.photo.encode8 import OPTIONS
+from koalarize.photo.exif_block import without_orientation
 from koalarize.photo.frames import Frame
 from koalarize.photo.png_chunks import SIGNATURE, chunk, chunks_of
 
@@ -175,6 +176,8 @@ def join_avif(pictures: Sequence[Encoded]) -> bytes:
     shown = [picture for picture in pictures if not picture.frame.aside]
     images = [Image.open(io.BytesIO(picture.data)) for picture in shown]
     kept = {name: images[0].info.get(name) for name in ("exif", "xmp", "icc_profile")}
+    if isinstance(kept["exif"], bytes):
+        kept["exif"] = without_orientation(kept["exif"])
     clear = any(image.mode == "RGBA" for image in images)
     frames = [image.convert("RGBA" if clear else "RGB") for image in images]
     buffer = io.BytesIO()

@@ -228,7 +228,7 @@ def turned(decoded: Decoded, orientation: int) -> Decoded:
         pixels=upright(decoded.pixels, orientation),
         alpha=None if alpha is None else upright(alpha, orientation),
         dpi=dpi,
-        metadata=decoded.metadata.upright(orientation),
+        metadata=decoded.metadata.carried().upright(orientation),
     )
 
 

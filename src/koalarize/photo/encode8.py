@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
 from koalarize.photo.embed import JPEG_EXIF_ROOM, Held, png_texts, segments_of
+from koalarize.photo.exif_block import without_orientation
 from koalarize.photo.profiles import srgb_profile
 from koalarize.photo.white import over_white
 
@@ -170,8 +171,11 @@ def kept_in(kind: str, held: Held) -> dict[str, object]:
     kept: dict[str, object] = {"icc_profile": srgb_profile()}
     if held.dpi:
         kept["dpi"] = held.dpi
-    if held.exif and not (kind == "JPEG" and len(held.exif) > JPEG_EXIF_ROOM):
-        kept["exif"] = held.exif
+    exif = held.exif
+    if kind == "AVIF" and exif:
+        exif = without_orientation(exif)
+    if exif and not (kind == "JPEG" and len(exif) > JPEG_EXIF_ROOM):
+        kept["exif"] = exif
     if kind == "JPEG":
         kept["extra"] = segments_of(held.metadata)
     elif kind == "PNG":

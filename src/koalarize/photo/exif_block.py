@@ -10,24 +10,39 @@ import struct
 
 from PIL import Image
 
-__all__ = ["corrected", "orientation_of", "sized"]
+from koalarize.photo.metadata import orientation_of_xmp
+
+__all__ = ["corrected", "orientation_of", "sized", "without_orientation"]
 
 _HEAD = 8  # bytes: the order, 42, and where the first directory is
 _NUMBERS = (b"\0*", b"*\0")  # 42; Pillow takes it in either order
 _ORIENTATION = 0x0112
 _EXIF_POINTER = 0x8769
+_COLOR_SPACE, _SRGB = 0xA001, 1
 _LONG = 4  # the kind of a field: 32 bits
+# Their boxes turn the picture, which Pillow's readers bring into EXIF or have done; XMP does not.
+_BOXES_TURN = frozenset({"AVIF", "HEIF"})
 _RESOLUTIONS, _SIZES = (0x011A, 0x011B), (0xA002, 0xA003)
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return the orientation, 1 to 8, that EXIF or else XMP states; 1 where it is none of these."""
-    found = image.getexif().get(_ORIENTATION, 1)
-    return int(found) if found in range(1, 9) else 1
+    """Return the orientation, 1 to 8, that EXIF or else XMP states; 1 where it is none of these.
+
+    Of a TIFF it is the one that Pillow turns its pixels by, which leaves some ways to write XMP
+    out; AVIF and HEIC files are not turned by XMP.
+    """
+    exif, xmp = image.getexif(), image.info.get("xmp")
+    if image.format in _BOXES_TURN:
+        exif, xmp = Image.Exif(), None
+        exif.load(image.info.get("exif") or b"")
+    found = exif.get(_ORIENTATION)
+    if found is None and isinstance(xmp, bytes) and image.format != "TIFF":
+        return orientation_of_xmp(xmp)
+    return int(found) if found is not None and found in range(1, 9) else 1
 
 
 def corrected(tiff: bytes, *, turned: bool) -> bytes:
-    """Return an EXIF block (without its head) with orientation 1 and no thumbnail.
+    """Return an EXIF block (without its head) with orientation 1, sRGB and no thumbnail.
 
     Args:
         tiff: the block.
@@ -48,13 +63,40 @@ def corrected(tiff: bytes, *, turned: bool) -> bytes:
     struct.pack_into(order + "I", block, start + 2 + 12 * count, 0)
     if turned:
         _exchange(block, entries, _RESOLUTIONS)
-        if _EXIF_POINTER in entries:
-            (inner,) = struct.unpack_from(order + "I", block, entries[_EXIF_POINTER] + 8)
-            try:
-                _exchange(block, _entries(block, inner, order), _SIZES)
-            except struct.error:  # it points beyond the block, and is left as it is
-                return bytes(block)
+    if _EXIF_POINTER in entries:
+        (inner,) = struct.unpack_from(order + "I", block, entries[_EXIF_POINTER] + 8)
+        try:
+            places = _entries(block, inner, order)
+        except struct.error:  # it points beyond the block, and is left as it is
+            return bytes(block)
+        if _COLOR_SPACE in places:
+            struct.pack_into(order + "HIHH", block, places[_COLOR_SPACE] + 2, 3, 1, _SRGB, 0)
+        if turned:
+            _exchange(block, places, _SIZES)
     return bytes(block)
+
+
+def without_orientation(exif: bytes) -> bytes | None:
+    """Return an EXIF block that states no orientation; None if it states nothing else.
+
+    Pillow writes the EXIF data of an AVIF file anew where they state one, and loses letters.
+    """
+    head = len(exif) - len(exif.removeprefix(b"Exif\0\0"))
+    try:
+        order, block = _order(exif[head:]), bytearray(exif[head:])
+        (start,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, start)
+        at = _entries(block, start, order).get(_ORIENTATION)
+    except (ValueError, struct.error):  # it is damaged, and left as it is
+        return exif
+    if at is None:
+        return exif
+    if count == 1:
+        return None
+    end = start + 2 + 12 * count + 4
+    block[at:end] = block[at + 12 : end] + bytes(12)
+    struct.pack_into(order + "H", block, start, count - 1)
+    return exif[:head] + bytes(block)
 
 
 def sized(tiff: bytes, width: int, height: int) -> bytes:

@@ -29,12 +29,20 @@ __all__ = [
 
 #: Formats that hold animations, by Pillow's names.
 ANIMATIONS = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
-_APP2 = 0xE2
+_APP1, _APP2 = 0xE1, 0xE2
 _MPF = b"MPF\0"
 _ENTRIES = 0xB002
 _ENTRY = 16  # bytes
 _MOST_PICTURES = 1000
 _LARGE_PREVIEW = 0x010000  # kinds of a picture that is a smaller copy of another
+# What says in a picture's own segments that it is a map of brightness or depth: Adobe's and Apple's
+# namespaces in XMP, and ISO 21496-1.
+_MAPS = (
+    b"http://ns.adobe.com/hdr-gain-map/",
+    b"http://ns.apple.com/HDRGainMap/",
+    b"http://ns.apple.com/pixeldatainfo/",
+    b"urn:iso:std:iso:ts:21496:-1",
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +76,15 @@ def frame_of(image: Image.Image) -> Frame | None:
 
 
 def later_frames(image: Image.Image) -> Iterator[Image.Image]:
-    """Yield an animation itself at each frame from the second on, not yet decoded."""
-    for number in range(1, getattr(image, "n_frames", 1)):
-        image.seek(number)
-        yield image
+    """Yield an animation itself at each frame but the one it was opened at, not yet decoded.
+
+    That is the first, but in HEIC files, where it is the one that the file calls its primary.
+    """
+    opened = image.tell()
+    for number in range(getattr(image, "n_frames", 1)):
+        if number != opened:
+            image.seek(number)
+            yield image
 
 
 @dataclass(frozen=True)
@@ -92,8 +105,8 @@ def mpo_parts(stream: BinaryIO) -> tuple[list[MpoPart], int]:
     """Return the pictures of a JPEG file with a list of several (CIPA DC-007), if it has one.
 
     Returns:
-        The pictures, and how many others there are: previews, and pictures of another size than
-        the first, such as maps of brightness.
+        The pictures, and how many others there are: previews, maps of brightness or depth, and
+        pictures of another size than the first.
 
     Raises:
         ValueError: if the list is damaged.
@@ -117,8 +130,21 @@ def mpo_parts(stream: BinaryIO) -> tuple[list[MpoPart], int]:
 
 
 def _fits(part: MpoPart, stream: BinaryIO, size: tuple[int, int] | None) -> bool:
-    kind = part.frame.kind & 0xFF0000
-    return kind != _LARGE_PREVIEW and _size_of(part.stream(stream)) == size
+    if part.frame.kind & 0xFF0000 == _LARGE_PREVIEW:
+        return False
+    picture = part.stream(stream)
+    return _size_of(picture) == size and not _is_map(picture)
+
+
+def _is_map(stream: BinaryIO) -> bool:
+    """Tell whether a JPEG file says of itself that it is a map of brightness or depth."""
+    for marker, at, size in segment_places(stream):
+        if marker in (_APP1, _APP2):
+            stream.seek(at)
+            data = stream.read(size)
+            if any(name in data for name in _MAPS):
+                return True
+    return False
 
 
 def _size_of(stream: BinaryIO) -> tuple[int, int] | None:

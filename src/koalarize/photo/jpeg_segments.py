@@ -12,9 +12,9 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from koalarize.photo.metadata import Metadata
+from koalarize.photo.metadata import CREDENTIALS, EXIF_HEAD, Metadata
 
-__all__ = ["XMP_ROOM", "is_jpeg", "jpeg_metadata", "segment_places", "segments_of"]
+__all__ = ["XMP_ROOM", "is_jpeg", "jpeg_metadata", "lists_more", "segment_places", "segments_of"]
 
 _COMMENT, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
 _PIXELS, _END = 0xDA, b"\xff\xd9"
@@ -24,13 +24,9 @@ _PHOTOSHOP = b"Photoshop 3.0\0"
 _ROOM = 65533
 #: The most bytes of XMP that a JPEG file holds in one piece.
 XMP_ROOM = _ROOM - len(_XMP)
-# A film behind the end (Android's motion photo; Samsung puts a name between), and what XMP says of
-# it; each byte is looked at a few times at most.
+# A film behind the end (Android's motion photo; Samsung puts a name between).
 _FILM = re.compile(rb"\0\0\0[\x10-\x40]ftyp")
-_FILM_FIELDS = re.compile(
-    rb"(?<!\s)\s+\w+:(?:MicroVideo|MotionPhoto)\w*\s*=\s*(?:\"[^\"]*\"|'[^']*')"
-    rb"|<(\w+:(?:MicroVideo|MotionPhoto)\w*)>[^<]*</\1>\s*"
-)
+_LENGTH = re.compile(rb":Length(?:=[\"']|>)(\d{1,12})\b")  # in Google's list of what stands there
 _MORE_HEAD = len(_MORE_XMP) + 32 + 8
 #: Written by Pillow or about this file only: JFIF, profile and several pictures, colors.
 _LEFT = frozenset({_APP0, _APP2, _APP11, _APP14})
@@ -56,22 +52,33 @@ def jpeg_metadata(stream: BinaryIO) -> tuple[Metadata, tuple[str, ...]]:
             elif data.startswith(_MORE_XMP) and len(data) >= _MORE_HEAD:
                 (start,) = struct.unpack(">I", data[_MORE_HEAD - 4 : _MORE_HEAD])
                 more[start] = data[_MORE_HEAD:]
+            elif not data.startswith((EXIF_HEAD, _MORE_XMP)):  # a thermal camera's, and the like
+                others.append((marker, data))
         elif marker == _APP13 and data.startswith(_PHOTOSHOP):
             photoshop += data.removeprefix(_PHOTOSHOP)
         elif marker == _COMMENT:
             comments.append(data)
         elif marker == _APP11:
-            notes = ("its content credentials (APP11), true only of the original, are left out",)
+            notes = (CREDENTIALS,)
         elif marker not in _LEFT:
             others.append((marker, data))
     if _has_film(stream):
         notes = (*notes, "the film behind its picture is left out")
-        xmp = xmp and _FILM_FIELDS.sub(b"", xmp)
     joined = b"".join(more[start] for start in sorted(more))
     metadata = Metadata(
         xmp, joined or None, photoshop or None, tuple(comments), segments=tuple(others)
     )
     return metadata, notes
+
+
+def lists_more(stream: BinaryIO, xmp: bytes | None) -> bool:
+    """Tell whether there is a picture behind the end where XMP's list of what stands there says."""
+    lengths = [int(length) for length in _LENGTH.findall(xmp or b"")]
+    at = stream.seek(0, io.SEEK_END) - sum(lengths)
+    if not lengths or at < len(_END):
+        return False
+    stream.seek(at)
+    return is_jpeg(stream.read(3))
 
 
 def _has_film(stream: BinaryIO) -> bool:

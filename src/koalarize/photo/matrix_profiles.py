@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from koalarize.photo.profiles import srgb_profile
 
-__all__ = ["profile_of_gamma", "wide_colors_to_srgb"]
+__all__ = ["HDR", "color_profile_of", "profile_of_gamma", "wide_colors_to_srgb"]
 
 UInt16 = npt.NDArray[np.uint16]
 Float64 = npt.NDArray[np.float64]
@@ -26,6 +26,16 @@ _MOST_TAGS = 256
 # Bradford's cone responses (ICC.1:2022, annex E), and the white of ICC's connection space.
 _CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _D50 = np.array([0.9642, 1.0, 0.8249])
+
+# Of ITU-T H.273: white, red, green and blue of BT.2020 and Display P3, and plain exponents.
+_PRIMARIES = {
+    9: (0.3127, 0.329, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
+    12: (0.3127, 0.329, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
+}
+_EXPONENTS = {4: 2.2, 5: 2.8, 8: 1.0}
+_PQ_AND_HLG = (16, 18)
+#: What is said of a picture whose levels mean more light than a screen's white.
+HDR = "its levels are those of HDR (PQ or HLG) but are taken as sRGB"
 
 
 def wide_colors_to_srgb(values: UInt16, icc: bytes) -> UInt16 | None:
@@ -140,8 +150,39 @@ def profile_of_gamma(
     colors = None if grey or chromaticity is None else _colorants(chromaticity)
     if abs(gamma - 1 / 2.2) < 0.005 and colors is None:  # how viewers and cameras mean it
         return None
-    curve = b"para" + struct.pack(">IHHi", 0, 0, 0, round(65536 / gamma))
-    tags = {b"desc": _text("Gamma of a PNG file"), b"cprt": _text("Public domain")}
+    return _made("Gamma of a PNG file", _power(1 / gamma), colors, grey)
+
+
+def color_profile_of(
+    primaries: int, transfer: int, *, grey: bool
+) -> tuple[bytes | None, tuple[str, ...]]:
+    """Make the ICC profile that the numbers of ITU-T H.273 in a PNG, AVIF or HEIC file stand for.
+
+    Args:
+        primaries: which colors; those of sRGB where they are not known.
+        transfer: which way from light to levels; that of sRGB where it is not known.
+        grey: whether the picture is of grey levels.
+
+    Returns:
+        The profile, or None if they mean sRGB; and a note if they are of HDR, which is not read.
+    """
+    if transfer in _PQ_AND_HLG:
+        return None, (HDR,)
+    points, exponent = _PRIMARIES.get(primaries), _EXPONENTS.get(transfer)
+    colors = None if grey or points is None else _colorants(points)
+    if colors is None and exponent is None:
+        return None, ()
+    curve = _tags(srgb_profile())[b"rTRC"] if exponent is None else _power(exponent)
+    return _made("Colors by their numbers", curve, colors, grey), ()
+
+
+def _power(exponent: float) -> bytes:
+    return b"para" + struct.pack(">IHHi", 0, 0, 0, round(65536 * exponent))
+
+
+def _made(words: str, curve: bytes, colors: Float64 | None, grey: bool) -> bytes:
+    """Return a profile of one curve, and of colors from ``_colorants`` or those of sRGB."""
+    tags = {b"desc": _text(words), b"cprt": _text("Public domain")}
     tags[b"wtpt"] = _xyz_tag(_D50)
     if grey:
         tags[b"kTRC"] = curve

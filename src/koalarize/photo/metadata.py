@@ -14,8 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from koalarize.photo.directories import EXIF, Directory, Field, TiffReader, directory_bytes
+from koalarize.photo.regions import turned_regions
 
 __all__ = [
+    "CREDENTIALS",
+    "CREDENTIALS_FIELD",
     "EXIF_HEAD",
     "Metadata",
     "directory_of_exif",
@@ -24,33 +27,58 @@ __all__ = [
     "iptc_resource",
     "metadata_of_tiff",
     "orientation_of_tiff",
+    "orientation_of_xmp",
     "tiff_fields",
 ]
 
 EXIF_HEAD = b"Exif\0\0"
+#: What is said of a file's content credentials.
+CREDENTIALS = "its content credentials, true only of the original, are left out"
+#: The field of a TIFF file that holds them (C2PA 2.1, A.3.3).
+CREDENTIALS_FIELD = 52545
 _XMP, _IPTC, _PHOTOSHOP, _ICC, _LAYERS = 700, 33723, 34377, 34675, 37724
 #: TIFF tags that describe the file itself, not the picture: never copied into another file.
 _TIFF_LAYOUT = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281}
     | {282, 283, 284, 288, 289, 290, 291, 292, 293, 296, 297, 317, 320, 321, 322, 323, 324, 325}
+    | {301, 318, 319, CREDENTIALS_FIELD}  # what levels meant, which are sRGB now; a signature
     | {330, 332, 333, 334, 336, 338, 339, 340, 341, 342, 347, 512, 513, 514, 515, 517, 518, 519}
     | {520, 521, 529, 530, 531, 532, 559, _XMP, _IPTC, _PHOTOSHOP, _ICC, _LAYERS}
     | set(range(50706, 50828))  # a digital negative's own: they would make a DNG of the copy
 )
+_TIFF_RESOLUTION = frozenset({282, 283, 296})
 _ORIENTATION = 274
-_PIXELS_ACROSS, _PIXELS_DOWN = 40962, 40963
+_COLOR_SPACE, _PIXELS_ACROSS, _PIXELS_DOWN = 40961, 40962, 40963
 _PER_CENTIMETER = 3
 
 
+_SIGNATURES = frozenset({b"8BIM", b"PHUT", b"AgHg", b"DCSR", b"MeSa"})  # exiftool, Photoshop.pm
 _IPTC_RESOURCE = 0x0404
 _THUMBNAILS = frozenset({0x0409, 0x040C})
 _RESOLUTION = 0x03ED
 # What XMP says of the pixels' places, as an attribute or as an element.
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>))\s*[1-8]")
+# What XMP says of what stands in a file beside its picture (films of Android's motion photos, maps
+# of brightness), and of grey levels and their profile. Each byte is looked at a few times at most.
+_UNTRUE = (
+    rb"\w+:(?:MicroVideo|MotionPhoto)\w*|(?:hdrgm|HDRGainMap):\w+|exif:ColorSpace"
+    rb"|photoshop:(?:ColorMode|ICCProfile)|tiff:(?:PhotometricInterpretation|SamplesPerPixel)"
+)
+_LEFT = re.compile(
+    rb"(?<!\s)\s+(?:%b)\s*=\s*(?:\"[^\"]*\"|'[^']*')|<(%b)>[^<]*</\1>\s*" % (_UNTRUE, _UNTRUE)
+)
+_ELEMENTS_LEFT = tuple(
+    (re.compile(rb"xmlns:(\w+)=[\"']" + re.escape(space) + rb"[\"']"), name)
+    for space, name in (
+        (b"http://ns.google.com/photos/1.0/container/", b"Directory"),  # what stands in the file
+        (b"http://ns.adobe.com/xap/1.0/", b"Thumbnails"),  # which are grey
+    )
+)
 _XMP_PAIRS = (
     (b"tiff:ImageWidth", b"tiff:ImageLength"),
     (b"tiff:XResolution", b"tiff:YResolution"),
     (b"exif:PixelXDimension", b"exif:PixelYDimension"),
+    (b"stDim:w", b"stDim:h"),
 )
 
 
@@ -74,6 +102,16 @@ class Metadata:
     texts: tuple[tuple[bytes, bytes], ...] = ()
     segments: tuple[tuple[int, bytes], ...] = ()
 
+    def carried(self) -> Metadata:
+        """Return what is true of a result: sRGB without thumbnails, films and maps beside it."""
+        xmp = self.xmp
+        if xmp is not None:
+            xmp = _LEFT.sub(b"", xmp)
+            for space, name in _ELEMENTS_LEFT:
+                found = space.search(xmp)
+                xmp = xmp if found is None else _without(xmp, found[1] + b":" + name)
+        return dataclasses.replace(self, xmp=xmp)
+
     def upright(self, orientation: int) -> Metadata:
         """Return what is true of the picture once it has been turned upright.
 
@@ -82,7 +120,7 @@ class Metadata:
         """
         xmp, resources = self.xmp, self.photoshop
         if xmp is not None:
-            xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+            xmp = turned_regions(_XMP_ORIENTATION.sub(rb"\g<1>1", xmp), orientation)
             if orientation >= 5:
                 for one, other in _XMP_PAIRS:
                     xmp = xmp.replace(one, b"\0").replace(other, one).replace(b"\0", other)
@@ -115,10 +153,17 @@ class Metadata:
         return next((data for number, data, _ in resources if number == _IPTC_RESOURCE), None)
 
 
+def _without(xmp: bytes, name: bytes) -> bytes:
+    """Return XMP without an element, the first of its name."""
+    before, _, rest = xmp.partition(b"<" + name)
+    _, end, after = rest.partition(b"</%s>" % name)
+    return before + after.lstrip() if end else xmp
+
+
 def _resources(block: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield number, data and all bytes of each of Photoshop's resources; stop at a damaged one."""
     at = 0
-    while block[at : at + 4] == b"8BIM" and at + 12 <= len(block):
+    while block[at : at + 4] in _SIGNATURES and at + 12 <= len(block):
         (number,) = struct.unpack_from(">H", block, at + 4)
         start = at + 6 + (block[at + 6] + 2) // 2 * 2  # a name, padded to an even length
         if start + 4 > len(block):
@@ -161,9 +206,14 @@ def orientation_of_tiff(fields: Directory) -> int:
     """Return the orientation, 1 to 8, that a TIFF file's fields or else its XMP state, or 1."""
     stated = fields.number(_ORIENTATION, 1)
     if _ORIENTATION not in fields.fields and _XMP in fields.fields:
-        found = _XMP_ORIENTATION.search(fields.fields[_XMP].data)
-        stated = int(found[0][-1:]) if found else 1
+        stated = orientation_of_xmp(fields.fields[_XMP].data)
     return stated if 1 <= stated <= 8 else 1
+
+
+def orientation_of_xmp(xmp: bytes) -> int:
+    """Return the orientation, 1 to 8, that XMP states, or 1."""
+    found = _XMP_ORIENTATION.search(xmp)
+    return int(found[0][-1:]) if found else 1
 
 
 def exif_of_tiff(fields: Directory, orientation: int) -> bytes | None:
@@ -179,6 +229,9 @@ def exif_of_tiff(fields: Directory, orientation: int) -> bytes | None:
         return None
     if orientation >= 5 and EXIF in below:
         below[EXIF] = _swapped(below[EXIF], _PIXELS_ACROSS, _PIXELS_DOWN)
+    if EXIF in below and _COLOR_SPACE in below[EXIF].fields:
+        fields_in_srgb = {**below[EXIF].fields, _COLOR_SPACE: Field(3, 1, b"\1\0")}
+        below[EXIF] = Directory(fields_in_srgb, below[EXIF].below)
     return EXIF_HEAD + b"II*\0\x08\0\0\0" + directory_bytes(Directory(kept, below), 8)
 
 
@@ -190,7 +243,8 @@ def directory_of_exif(exif: bytes) -> Directory:
     """
     reader = TiffReader(io.BytesIO(exif.removeprefix(EXIF_HEAD)))
     found = reader.described(reader.first)
-    kept = {tag: value for tag, value in found.fields.items() if tag not in _TIFF_LAYOUT}
+    stays = _TIFF_LAYOUT - _TIFF_RESOLUTION
+    kept = {tag: value for tag, value in found.fields.items() if tag not in stays}
     return Directory(kept, {tag: inner for tag, inner in found.below.items() if inner.fields})
 
 

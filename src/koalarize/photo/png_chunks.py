@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from koalarize.photo.matrix_profiles import profile_of_gamma
-from koalarize.photo.metadata import EXIF_HEAD, Metadata
+from koalarize.photo.matrix_profiles import color_profile_of, profile_of_gamma
+from koalarize.photo.metadata import CREDENTIALS, EXIF_HEAD, Metadata
+from koalarize.photo.profiles import srgb_profile
 
 __all__ = [
     "SIGNATURE",
@@ -30,6 +31,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _COLOR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
+_CREDENTIALS = b"caBX"  # C2PA 2.1, A.3.2
 _KIND_OF_COLOR = 25  # where a PNG file says whether it has color
 _RAW_PROFILE = b"Raw profile type "
 #: Texts and profiles of a file that take more than this unpacked, together, are carried packed, or
@@ -111,12 +113,16 @@ def png_parts(stream: BinaryIO) -> PngParts:
         elif one.kind in _COLOR_CHUNKS:
             says.setdefault(one.kind, data)
             continue
+        elif one.kind == _CREDENTIALS:
+            notes.append(CREDENTIALS)
+            continue
         elif one.kind not in _TEXTS:
             continue
         elif not _take_text(one.kind, data, found, room):
             texts.append((one.kind, data))
         removed.add(one.at)
-    icc = found.get("icc") or _profile_of(says, stream)
+    icc, more = _profile_of(says, stream)
+    icc, notes = icc or found.get("icc"), [*notes, *more]
     ended = bool(chunks) and chunks[-1].kind == b"IEND"
     if not ended:
         notes.append("the mark of its end is missing")
@@ -126,16 +132,28 @@ def png_parts(stream: BinaryIO) -> PngParts:
     return PngParts(stream, metadata, found.get("exif"), icc, tuple(notes))
 
 
-def _profile_of(says: Mapping[bytes, bytes], stream: BinaryIO) -> bytes | None:
-    """Return the profile that a file states by numbers, where it does not name its colors."""
+def _profile_of(
+    says: Mapping[bytes, bytes], stream: BinaryIO
+) -> tuple[bytes | None, tuple[str, ...]]:
+    """Return the profile that a file states by numbers, and notes; cICP goes before iCCP."""
+    code = says.get(b"cICP", b"")
+    if len(code) == 4:
+        icc, notes = color_profile_of(code[0], code[1], grey=_is_grey(stream))
+        if notes and b"iCCP" in says:
+            return None, ()  # the profile is there for those who do not read cICP
+        return icc or (srgb_profile() if b"iCCP" in says else None), notes
     gamma, primaries = says.get(b"gAMA", b""), says.get(b"cHRM", b"")
     if len(gamma) != 4 or any(kind in says for kind in (b"iCCP", b"sRGB", b"cICP")):
-        return None
+        return None, ()
     places = struct.unpack(">8I", primaries) if len(primaries) == 32 else None
     points = None if places is None else tuple(place / 100_000 for place in places)
+    exponent = struct.unpack(">I", gamma)[0] / 100_000
+    return profile_of_gamma(exponent, points, grey=_is_grey(stream)), ()
+
+
+def _is_grey(stream: BinaryIO) -> bool:
     stream.seek(_KIND_OF_COLOR)
-    grey = not stream.read(1)[0] & 2
-    return profile_of_gamma(struct.unpack(">I", gamma)[0] / 100_000, points, grey=grey)
+    return not (stream.read(1) or b"\0")[0] & 2  # a file may end before it
 
 
 def _chunks(stream: BinaryIO) -> Iterator[_Chunk]:

@@ -24,6 +24,7 @@ from koalarize.photo.exif_block import corrected, orientation_of
 from koalarize.photo.profiles import pixels_to_srgb, strip_to_srgb
 from koalarize.photo.shortage import is_short, webp_size
 from koalarize.photo.sources import head_apart
+from koalarize.photo.unread import kind_of
 
 __all__ = [
     "DECODE_ERRORS",
@@ -110,6 +111,10 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
         raise PhotoError(
             f"{name} is a HEIC picture: install the extra with `pip install 'koalarize[heif]'`, "
             "or save it as JPEG or PNG."
+        )
+    if (kind := kind_of(head)) is not None:
+        raise PhotoError(
+            f"{name} is not a picture in a known format but {kind}: save it as PNG or TIFF."
         )
     raise PhotoError(
         f"{name} is not a picture in a known format, or its beginning is damaged: "

@@ -16,10 +16,11 @@ from typing import Any, BinaryIO, cast
 from PIL import Image
 
 from koalarize.errors import PhotoError
-from koalarize.photo.boxes import DEEP, is_avif, is_deep_avif, is_jp2, jp2_parts
+from koalarize.photo.boxes import DEEP, avif_colors, is_avif, is_deep_avif, is_jp2, jp2_parts
 from koalarize.photo.decode import Beside, Decoded, Limits, check_size, decode_image, give_back
 from koalarize.photo.frames import MpoPart, is_lossless_webp, later_frames, mpo_parts
-from koalarize.photo.jpeg_segments import is_jpeg, jpeg_metadata
+from koalarize.photo.jpeg_segments import is_jpeg, jpeg_metadata, lists_more
+from koalarize.photo.matrix_profiles import color_profile_of
 from koalarize.photo.mend import completed, has_all_its_pixels, with_end
 from koalarize.photo.metadata import EXIF_HEAD, Metadata, iptc_resource
 from koalarize.photo.png_chunks import is_png, png_parts
@@ -30,6 +31,7 @@ from koalarize.photo.tiff_pixels import is_tiff
 
 __all__ = ["decode_pictures", "decode_stream"]
 
+_FURTHER = "a further picture in it (a preview or a map of brightness) is left out"
 _GIF, _END_OF_GIF = b"GIF8", b"\x3b"
 _XMP_IN_GIF, _BEHIND_XMP = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
 
@@ -90,7 +92,11 @@ def _later(stream: BinaryIO, name: str, limits: Limits, first: Decoded) -> Itera
         for number in range(1, first.pages):
             label = _of_page(number, first, name)
             try:
-                shown = decode_image(next(frames), label, limits, own=False)
+                frame, said = next(frames), Beside()
+                if frame.format == "HEIF":  # of each picture something of its own is said
+                    said = _of_heif(frame)
+                    give_back(frame, said)
+                shown = decode_image(frame, label, limits, said, own=False)
             except (PhotoError, *DECODE_ERRORS, StopIteration) as error:
                 if limits.tolerant and not isinstance(error.__cause__, MemoryError):
                     return
@@ -133,13 +139,18 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     elif is_jpeg(head):
         metadata, notes = jpeg_metadata(stream)
         parts, more = _parts_of(stream)
+        if not parts and not more and lists_more(stream, metadata.xmp):
+            more = (_FURTHER,)
         beside = Beside(metadata, notes=(*notes, *more))
     elif is_unusual_pnm(head):
         beside = Beside(samples=partial(pnm_samples, stream))
     elif head[:4] == b"RIFF":
         beside = Beside(lossless=is_lossless_webp(stream))
     with open_image(stream, name) as image:
-        beside = _of_psd(image) if image.format == "PSD" else beside
+        if image.format == "PSD":
+            beside = _of_psd(image, name)
+        elif image.format == "HEIF":
+            beside = _of_heif(image)
         if beside.samples is not None and getattr(image, "n_frames", 1) > 1:
             note = "16 bits of an animation are read as 8"
             beside = dataclasses.replace(beside, samples=None, notes=(*beside.notes, note))
@@ -153,8 +164,7 @@ def _parts_of(stream: BinaryIO) -> tuple[list[MpoPart], tuple[str, ...]]:
         parts, others = mpo_parts(stream)
     except (ValueError, struct.error):
         return [], ("its list of further pictures is damaged and left out",)
-    note = "a further picture in it (a preview or a map of brightness) is left out"
-    return parts, (note,) * (others > 0)
+    return parts, (_FURTHER,) * (others > 0)
 
 
 def _as_part(shown: Decoded, parts: list[MpoPart], part: MpoPart) -> Decoded:
@@ -220,7 +230,7 @@ def _endless_jpeg(data: bytes, name: str, limits: Limits) -> Decoded | None:
 def _apart(stream: BinaryIO) -> tuple[BinaryIO, Beside]:
     """Return the file that Pillow is given, and what of it Pillow does not see."""
     stream.seek(0)
-    head = stream.read(16)
+    head = stream.read(64)
     if is_png(head):
         found = png_parts(stream)
         return found.stream, Beside(found.metadata, found.exif, found.icc, found.notes)
@@ -230,14 +240,36 @@ def _apart(stream: BinaryIO) -> tuple[BinaryIO, Beside]:
     if is_jp2(head):
         metadata, exif, notes = jp2_parts(stream)
         return stream, Beside(metadata, exif, notes=notes)
-    if is_avif(head) and is_deep_avif(stream):
-        return stream, Beside(notes=(DEEP,))
+    if is_avif(head):
+        return stream, _of_avif(stream)
     return stream, Beside()
 
 
-def _of_psd(image: Image.Image) -> Beside:
+def _of_avif(stream: BinaryIO) -> Beside:
+    """Return what an AVIF file's boxes say of the levels, where it has no profile."""
+    icc, notes = color_profile_of(*avif_colors(stream), grey=False)
+    return Beside(icc=icc, notes=(*notes, *(DEEP,) * is_deep_avif(stream)))
+
+
+def _of_heif(image: Image.Image) -> Beside:
+    """Return what pillow-heif says of a HEIC file beside the picture that it gives."""
+    said = image.info
+    deep = said.get("bit_depth", 8) > 8 and not image.mode.startswith("I;16")
+    further = bool(said.get("depth_images") or said.get("aux"))
+    colors: dict[str, int] = said.get("nclx_profile") or {}
+    code = (colors.get("color_primaries", 1), colors.get("transfer_characteristics", 13))
+    icc, notes = (None, ()) if "icc_profile" in said else color_profile_of(*code, grey=False)
+    return Beside(icc=icc, notes=(*notes, *(DEEP,) * deep, *(_FURTHER,) * further))
+
+
+def _of_psd(image: Image.Image, name: str) -> Beside:
     """Return what Photoshop's resources say of the picture in a PSD file."""
     held: dict[int, bytes] = {number: data for number, _, data in cast("Any", image).resources}
+    if held.get(1057, b"")[4:5] == b"\0":  # version, and whether there is a merged picture
+        raise PhotoError(
+            f"{name} holds layers only, without the picture that they make: save it with "
+            "Photoshop's option `Maximize compatibility`, or as TIFF or PNG."
+        )
     resolution, exif, iptc = held.get(1005, b""), held.get(1058), held.get(1028)
     if len(resolution) >= 12:  # fixed-point numbers of dots per inch, and units to show them in
         image.info["dpi"] = tuple(n / 65536 for n in struct.unpack(">I4xI", resolution[:12]))

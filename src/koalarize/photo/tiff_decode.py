@@ -16,6 +16,8 @@ from koalarize.photo.decode import Decoded, Limits, check_size, decode_image, tu
 from koalarize.photo.directories import Directory, TiffReader
 from koalarize.photo.exif_block import orientation_of
 from koalarize.photo.metadata import (
+    CREDENTIALS,
+    CREDENTIALS_FIELD,
     dpi_of_tiff,
     exif_of_tiff,
     metadata_of_tiff,
@@ -63,25 +65,38 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
             decoded = turned(decoded, orientation)
         else:
             with open_image(_at_page(stream, at), name) as image:
-                orientation = orientation_of(image)  # by which Pillow turns the pixels
+                by_pillow = orientation_of(image)
                 decoded = decode_image(image, name, limits, own=True)
+            if by_pillow != 1 or _ORIENTATION in fields.fields:
+                orientation = by_pillow
+            else:  # Pillow does not know all ways to write it in XMP
+                decoded = turned(decoded, orientation)
             if has_spare_channel(page, alpha=decoded.alpha is not None):
                 decoded = dataclasses.replace(decoded, notes=(*decoded.notes, SPARE))
     except MemoryError as error:
         raise too_large(size, name) from error
     except DECODE_ERRORS as error:
         raise PhotoError(damaged(name, error)) from error
+    except PhotoError as error:
+        if page.number(259, 1) != _WEBP or not isinstance(error.__cause__, DECODE_ERRORS):
+            raise
+        raise PhotoError(
+            f"{name} is a TIFF packed by WebP, which cannot be unpacked here: "
+            "save it with LZW, deflate or no compression."
+        ) from error
+    signed = (CREDENTIALS,) * (CREDENTIALS_FIELD in fields.fields)
     return dataclasses.replace(
         decoded,
         exif=exif_of_tiff(fields, orientation),
-        metadata=metadata_of_tiff(fields).upright(orientation),
+        metadata=metadata_of_tiff(fields).carried().upright(orientation),
+        notes=(*decoded.notes, *signed),
         pages=len(pages.offsets),
     )
 
 
 def _fields_of(stream: BinaryIO, at: int) -> Directory:
     try:
-        return TiffReader(stream).described(at, _TILES)
+        return TiffReader(stream).described(at, _LONG_FIELDS)
     except (ValueError, struct.error):
         return Directory()
 
@@ -90,8 +105,10 @@ def _profile_of(fields: Directory) -> bytes | None:
     return fields.fields[34675].data if 34675 in fields.fields else None
 
 
-#: Where strips and tiles lie: long, and of no use to another file.
-_TILES = (273, 279, 324, 325)
+_ORIENTATION = 274
+_WEBP = 50001  # a packer that Pillow's own libtiff lacks: it calls such a file damaged
+#: Where strips and tiles lie, and Photoshop's layers: long, and of no use to another file.
+_LONG_FIELDS = (273, 279, 324, 325, 37724)
 
 
 class _AtPage(io.RawIOBase):

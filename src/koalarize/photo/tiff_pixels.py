@@ -133,6 +133,10 @@ def pillow_lacks(page: Directory) -> bool:
         return True
     if photometric == _CMYK and samples > 4:
         return True
+    colors, planes = _COLORS[photometric], page.number(284, 1)
+    rare = planes == 2 or photometric == _WHITE_IS_ZERO or samples - colors > colors == 1
+    if depth == 8 and samples > colors and rare:
+        return True
     if depth == 8 and form == 2:
         return True
     return depth in (32, 64) and (samples > 1 or form != 3 or depth == 64)
@@ -170,6 +174,11 @@ def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) ->
             raise PhotoError(
                 f"{name} is a TIFF of {page.bitspersample} bits packed by {_packer(page)}, "
                 "which is not read: save it with LZW, deflate or no compression."
+            )
+        if int(page.predictor) not in (1, 2):
+            raise PhotoError(
+                f"{name} is a TIFF of {page.bitspersample} bits with predictor "
+                f"{int(page.predictor)}, which is not read: save it without a predictor."
             )
         bands = _bands(page)
         if bands is None:

@@ -1,0 +1,46 @@
+"""Kinds of files that are known by their first bytes but not read: what they are called.
+
+Not here: pictures that are read (``read``), a camera's raw files that are TIFF (``tiff_pixels``).
+"""
+
+from __future__ import annotations
+
+__all__ = ["kind_of"]
+
+_RAW = "a camera's raw file"
+_BRANDS = {
+    b"crx ": _RAW,
+    b"isom": "a film",
+    b"iso2": "a film",
+    b"mp41": "a film",
+    b"mp42": "a film",
+    b"qt  ": "a film",
+    b"M4V ": "a film",
+}
+_BEGINNINGS = (
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+    (b"%PDF-", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"\x76\x2f\x31\x01", "an OpenEXR picture"),
+    (b"#?RADIANCE", "a Radiance picture"),
+    (b"FUJIFILMCCD-RAW", _RAW),
+    (b"II\x1a\0\0\0HEAPCCDR", _RAW),
+    (b"IIU\0", _RAW),
+    (b"IIRO", _RAW),
+    (b"IIRS", _RAW),
+    (b"MMOR", _RAW),
+    (b"\0MRM", _RAW),
+    (b"\x1a\x45\xdf\xa3", "a film"),
+)
+
+
+def kind_of(head: bytes) -> str | None:
+    """Return what a file is called that is not read, with its article; None if it is not known.
+
+    Args:
+        head: its first 16 bytes.
+    """
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12])
+    return next((name for start, name in _BEGINNINGS if head.startswith(start)), None)
