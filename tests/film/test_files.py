@@ -15,9 +15,11 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OutputError
 from koalarize.film.container import FORMATS
+from koalarize.film.facts import read_facts
 from koalarize.film.film import color_film
 from koalarize.film.mark import NO_COMMENT
 from koalarize.film.options import FilmOptions
+from koalarize.film.spread import _spread
 from koalarize.photo.provenance import SOURCE_TYPE
 from koalarize.steering.steering import Steering
 
@@ -171,6 +173,8 @@ def test_wide_pixels(colorizer, tmp_path, ending, codec):
     result = color_film(colorizer, source, options=FilmOptions(codec=codec))
     with av.open(str(result.path)) as film:
         assert film.streams.video[0].sample_aspect_ratio == Fraction(16, 15)
+    (previewed,) = _spread(read_facts(source), FilmOptions(), 1)
+    assert previewed.shape == (48, 68)
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])

@@ -16,6 +16,8 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OptionError, OutputError, PhotoError
+from koalarize.film.anchors import shots_of
+from koalarize.film.facts import read_facts
 from koalarize.film.film import color_film, list_shots
 from koalarize.film.flow import Flow, see
 from koalarize.film.names import work_folder
@@ -316,12 +318,33 @@ def test_a_reference_for_one_shot(tmp_path):
         ({"hints": [{"time": "0:00:09", "x": 1, "y": 1, "color": "#f00"}]}, "a time within"),
         ({"from": "yesterday"}, "H:MM:SS"),
         ({"from": "0:00:00.9"}, "in order"),
+        ({"to": "0"}, "let it end later"),
+        ({"to": "0:00:00.9"}, "give both the same time"),
     ],
 )
 def test_what_cannot_stand_in_a_list(tmp_path, changes, said):
     shots, _ = list_shots(film(tmp_path))
     with pytest.raises(OptionError, match=said.replace("(", "\\(")):
         read_shots(edited(shots, 0, **changes))
+
+
+def test_a_hint_outside_the_film_is_refused(tmp_path):
+    source = film(tmp_path)
+    shots, _ = list_shots(source)
+    edited(shots, 0, hints=[{"x": 600, "y": 1, "color": "#f00"}])
+    with pytest.raises(OptionError, match="at 600, 1, but the film is coded at 64x48 pixels"):
+        shots_of(read_facts(source), FilmOptions(shots=shots))
+
+
+def test_what_no_shot_of_a_list_names_is_told(tmp_path):
+    source = film(tmp_path)
+    shots, _ = list_shots(source)
+    text = edited(shots, 0, to="0:00:00.5").read_text()
+    shots.write_text(text, encoding="utf-8-sig")  # as editors of Windows write it
+    listed = shots_of(read_facts(source), FilmOptions(shots=shots))
+    assert listed is not None
+    (note,) = listed.notes
+    assert note.startswith("0:00:00.500 to 0:00:00.800 is in no shot of the list")
 
 
 def test_what_is_no_list(tmp_path):
@@ -351,6 +374,11 @@ def test_the_command_lists_and_previews(tmp_path, monkeypatch, capsys):
     assert np.ptp(np.asarray(sheet).astype(int), axis=-1).mean() > 8
     assert not (tmp_path / "film.color.mp4").exists()
     assert main([str(source), "--preview", "0"]) == 2
+    assert main([str(source), "--preview", "1"]) == 0  # nobody has changed the sheet
+    Image.open(tmp_path / "film.preview.jpg").convert("L").save(tmp_path / "film.preview.jpg")
+    before = (tmp_path / "film.preview.jpg").read_bytes()
+    assert main([str(source), "--preview", "1"]) == 1
+    assert (tmp_path / "film.preview.jpg").read_bytes() == before
 
 
 def test_one_palette_leads_every_shot(tmp_path):

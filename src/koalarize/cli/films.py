@@ -78,8 +78,9 @@ def color_films(
     check_films()
     if wanted.preview is not None and not 1 <= wanted.preview <= 100:
         raise OptionError(f"`--preview` is {wanted.preview} but must be from 1 to 100 frames")
+    _check_job(wanted, options)
     sources = _expanded(wanted.inputs)
-    targets = _targets(sources, wanted.output)
+    targets = _targets(sources, wanted, options)
     if wanted.in_color and wanted.export_frames is None:
         raise OptionError("`--in-color` goes with `--export-frames`: name its folder, or leave it")
     one = {
@@ -106,6 +107,29 @@ def color_films(
             code = 1
             typer.echo(f"koalarize: error: {' '.join(str(error).split())}", err=True)
     return code
+
+
+def _check_job(wanted: Films, options: FilmOptions) -> None:
+    """Refuse what has no meaning for what is written instead of a film.
+
+    Raises:
+        OptionError: naming the option.
+    """
+    jobs = {
+        "--list-shots": wanted.list_shots,
+        "--export-frames": wanted.export_frames is not None,
+        "--preview": wanted.preview is not None,
+    }
+    job = next((name for name, asked in jobs.items() if asked), None)
+    if job is None:
+        return
+    if wanted.output is not None and job != "--preview":
+        place = "beside the film" if wanted.list_shots else "into the folder that it names"
+        raise OptionError(f"`{job}` writes {place}: leave `--output` out")
+    if options.shots is not None and job != "--export-frames":
+        raise OptionError(f"`{job}` looks at no list of shots: leave `--shots` out")
+    if options.frames is not None:
+        raise OptionError(f"`{job}` carries no colours of frames: leave `--frames` out")
 
 
 def _one(
@@ -259,8 +283,9 @@ def _expanded(inputs: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _targets(sources: Sequence[Path], output: str | None) -> list[Path | None]:
+def _targets(sources: Sequence[Path], wanted: Films, options: FilmOptions) -> list[Path | None]:
     """Return the file to write for each film; None beside it."""
+    output = wanted.output
     if output is None:
         return [None] * len(sources)
     path = Path(output)
@@ -270,7 +295,15 @@ def _targets(sources: Sequence[Path], output: str | None) -> list[Path | None]:
             return [path]
         raise OptionError(f"`--output` is the file `{output}` but {len(sources)} films are given")
     make_folder(output)
-    return [path / film_path(source).name for source in sources]
+    return [path / _name(source, wanted, options) for source in sources]
+
+
+def _name(source: Path, wanted: Films, options: FilmOptions) -> str:
+    """Return what a film's result is called: as beside it, so that its container holds it."""
+    try:
+        return _result(source, None, wanted, options).name
+    except KoalarizeError:  # named when its turn comes
+        return film_path(source).name
 
 
 def _check_apart(

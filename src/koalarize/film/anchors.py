@@ -27,7 +27,8 @@ from koalarize.film.facts import Facts
 from koalarize.film.options import FilmOptions
 from koalarize.film.read import FilmFrame, Reading, frame_index, pictures_at
 from koalarize.film.seek import Index
-from koalarize.film.shot_list import Shot, clock, read_shots
+from koalarize.film.shot_list import Shot, clock, gaps_in, read_shots
+from koalarize.film.shown import coded_place, shown_grey, shown_size
 from koalarize.film.spread import find_shots
 from koalarize.photo.files import make_folder, read_extensions, sha256_of, write_bytes
 from koalarize.photo.photo import Photo
@@ -116,11 +117,17 @@ def shots_of(facts: Facts, options: FilmOptions) -> Shots | None:
         FilmError: if nothing of the film is wanted.
     """
     listed = None if options.shots is None else read_shots(options.shots)
+    notes: list[str] = []
+    for number, shot in enumerate(listed or (), 1):
+        _check_hints(shot, f"shot {number} of `{options.shots}`", facts)
+    for start, stop in () if listed is None else gaps_in(listed):
+        span = f"{clock(start)} to {clock(stop)}"
+        notes.append(f"{span} is in no shot of the list: it is coloured with the shot before it")
     paths = [] if listed is None else [path for shot in listed for path in shot.frames]
     if options.frames is not None:
         paths += _frames_in(options.frames)
     if not paths:
-        return None if listed is None else Shots(listed)
+        return None if listed is None else Shots(listed, notes=tuple(notes))
     if listed is None:
         listed = [Shot(start, stop) for start, stop in find_shots(facts, options)]
     anchors, grey = _anchors(paths, facts)
@@ -128,8 +135,19 @@ def shots_of(facts: Facts, options: FilmOptions) -> Shots | None:
     for anchor in anchors:
         number = _shot_of(anchor, listed, facts)
         found[number] = (*found.get(number, ()), anchor)
-    notes = (f"{grey} of {len(paths)} reference frames are grey and say nothing",) if grey else ()
-    return Shots(listed, found, notes)
+    if grey:
+        notes.append(f"{grey} of {len(paths)} reference frames are grey and say nothing")
+    return Shots(listed, found, tuple(notes))
+
+
+def _check_hints(shot: Shot, name: str, facts: Facts) -> None:
+    for one in shot.hints:
+        x, y = one.hint.x, one.hint.y
+        if not (0 <= x <= facts.width and 0 <= y <= facts.height):
+            raise OptionError(
+                f"a hint of {name} is at {x:g}, {y:g}, but the film is coded at "
+                f"{facts.width}x{facts.height} pixels: give it a place within"
+            )
 
 
 def _frames_in(folder: Path) -> list[Path]:
@@ -233,31 +251,6 @@ def _small_ab(photo: Photo, size: tuple[int, int]) -> Float32:
     ab = color.srgb_to_lab(pixels)[..., 1:]
     small = cv2.resize(ab, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(np.moveaxis(cast(Float32, small), -1, 0), np.float32)
-
-
-def shown_size(facts: Facts) -> tuple[int, int]:
-    """Return width and height of a frame as players show it: upright, with square pixels."""
-    width, height = max(1, round(facts.width * (facts.aspect or 1))), facts.height
-    return (width, height) if facts.turns % 2 == 0 else (height, width)
-
-
-def shown_grey(facts: Facts, frame: FilmFrame) -> UInt8:
-    """Return (h, w) the grey of a frame as players show it."""
-    grey = frame.picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
-    grey = facts.upright(grey)
-    if (grey.shape[1], grey.shape[0]) == shown_size(facts):
-        return grey
-    image = Image.fromarray(grey).resize(shown_size(facts), Image.Resampling.LANCZOS)
-    return np.asarray(image)
-
-
-def coded_place(facts: Facts, x: float, y: float) -> tuple[float, float]:
-    """Return where a place of a frame as players show it lies in the frame as it is coded."""
-    width, height = shown_size(facts)
-    x = width - x if facts.mirrored else x
-    for _ in range(facts.turns):
-        x, y, width, height = height - y, x, height, width
-    return max(0.0, x * facts.width / width), max(0.0, y)
 
 
 def middle_of(facts: Facts, index: Index, start: float, stop: float) -> int | None:

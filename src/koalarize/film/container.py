@@ -6,7 +6,7 @@ Not here: what is written into them (``film.write``).
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from koalarize.film.encode import Coding, set_up
-from koalarize.film.facts import open_film
+from koalarize.film.facts import NOT_FILMS, Facts, open_film
 from koalarize.film.options import CODECS
 
 __all__ = ["FORMATS", "MORE_TAGS", "Held", "held_by", "name_of", "set_out", "tags_of"]
@@ -39,6 +39,39 @@ FORMATS = {
 MORE_TAGS = "+use_metadata_tags"
 #: What a container says of itself, not of the film.
 _OWN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
+#: Containers that hold how a film is turned, and those that hold chapters.
+_TURNED = frozenset({"mp4", "mov", "matroska", "webm"})
+_CHAPTERED = _TURNED | {"nut"}
+_UNTAGGED = frozenset({"ffv1", "prores"})  # codecs that leave it to the container what a pixel is
+_STREAMED = frozenset({"x264", "x265"})  # codecs of transport streams
+#: What transport streams hold, by FFmpeg's names; all else is put there as data that nobody plays.
+_OF_STREAMS = frozenset(
+    [
+        "h264",
+        "hevc",
+        "mpeg1video",
+        "mpeg2video",
+        "mpeg4",
+        "vc1",
+        "mp1",
+        "mp2",
+        "mp3",
+        "aac",
+        "aac_latm",
+        "ac3",
+        "eac3",
+        "dts",
+        "truehd",
+        "opus",
+        "s302m",
+        "pcm_bluray",
+        "dvb_subtitle",
+        "dvb_teletext",
+        "hdmv_pgs_subtitle",
+    ]
+)
+_UNSPECIFIED = 2
+_LATE = 0.1  # seconds: sound that begins later is clearly late
 _KINDS = {
     "audio": "sound",
     "subtitle": "subtitles",
@@ -55,7 +88,7 @@ class Held:
 
     Attributes:
         streams: numbers of the film's other streams that are copied.
-        lost: the others, a phrase each.
+        lost: the others, and what else it does not hold, a phrase each.
         fits: whether the pictures themselves can be held.
         tags_lost: names of the film's tags that cannot be held.
         more_tags: whether ``MORE_TAGS`` is needed to hold the others.
@@ -79,15 +112,19 @@ def held_by(ending: str, coding: Coding) -> Held:
     held: list[int] = []
     lost: list[str] = []
     with open_film(facts.path) as source:
-        fits = _holds(ending, coding, source, [])
+        streamed = FORMATS[ending] != "mpegts" or coding.options.codec in _STREAMED
+        fits = streamed and _holds(ending, coding, source, [])
         for stream in source.streams:
             timecode, streams = _is_timecode(stream), [*held, stream.index]
             if stream.index == facts.stream or (timecode and _is_mp4(ending)):
                 continue
-            if fits and not timecode and _holds(ending, coding, source, streams):
+            shown = not timecode and _is_shown(ending, stream)
+            if fits and shown and _holds(ending, coding, source, streams):
                 held = streams
             else:
                 lost.append(name_of(stream))
+        if fits:
+            lost += _unsaid(ending, coding, source, held)
         tags = tags_of(source) if fits else {}
     tags_lost = _tags_lost(ending, tags)
     more_tags = bool(tags_lost) and _is_mp4(ending)
@@ -140,6 +177,48 @@ def name_of(stream: Stream) -> str:
     kind = _KINDS.get(stream.type, stream.type)
     context = cast(Any, stream).codec_context
     return kind if context is None else f"{kind} ({context.name})"
+
+
+def _is_shown(ending: str, stream: Stream) -> bool:
+    """Tell whether players show a stream: some containers take what they have no place for."""
+    form = FORMATS[ending]
+    if form not in ("avi", "mpegts"):
+        return True
+    if stream.type == "attachment" or stream.disposition & NOT_FILMS:
+        return False
+    context = cast(Any, stream).codec_context
+    if form == "mpegts" and stream.type != "data" and context is not None:
+        return context.codec.canonical_name in _OF_STREAMS
+    return True
+
+
+def _unsaid(
+    ending: str, coding: Coding, source: InputContainer, held: Sequence[int]
+) -> Iterator[str]:
+    """Yield what a container takes without a word and does not hold, a phrase each."""
+    form, facts = FORMATS[ending], coding.facts
+    if (facts.rotation or facts.mirrored) and form not in _TURNED:
+        yield f"how it is turned ({_turned(facts)})"
+    untagged = coding.options.codec in _UNTAGGED and form not in ("mp4", "mov")
+    if untagged and facts.aspect not in (None, 1):
+        yield f"the shape of its pixels ({facts.aspect.numerator}:{facts.aspect.denominator})"
+    if form == "avi" and coding.options.codec == "ffv1" and facts.matrix != _UNSPECIFIED:
+        yield "what its colours are (matrix, range)"
+    if form not in _CHAPTERED and source.chapters():
+        yield "its chapters"
+    if form != "avi":
+        return
+    for number in held:
+        stream = source.streams[number]
+        if stream.type == "audio" and stream.start_time is not None and stream.time_base:
+            late = float(stream.start_time * stream.time_base) - (coding.options.start or 0.0)
+            if late > _LATE:
+                yield f"that {name_of(stream)} begins {late:.2f} s late"
+
+
+def _turned(facts: Facts) -> str:
+    mirrored = ["mirrored"] * facts.mirrored
+    return " and ".join([f"{facts.rotation} degrees to the left"] * bool(facts.rotation) + mirrored)
 
 
 def _is_timecode(stream: Stream) -> bool:

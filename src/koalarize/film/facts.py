@@ -23,9 +23,10 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
+from koalarize.film.ending import is_cut_short
 from koalarize.film.planes import chroma_planes, layout_of
 
-__all__ = ["NOT_FILMS", "Facts", "open_film", "read_facts"]
+__all__ = ["NOT_FILMS", "Facts", "is_colored", "open_film", "read_facts"]
 
 _Number = TypeVar("_Number", bound=np.generic)
 
@@ -71,12 +72,13 @@ class Facts:
         transfer: the same for its curve.
         matrix: the same for its matrix.
         full_range: whether black is 0; None where nothing says.
-        colored: whether it clearly has colours of its own.
+        colored: whether its first frame clearly has colours of its own.
         dynamic: what its frames say to screens that is not carried, by name.
         mirrored: whether players mirror it, left to right, after they turned it.
         lists_frames: whether its container has a table of all frames, as MP4 has: what is missing
             there was never filmed.
         alpha: whether transparency lies beside its pictures, where no decoder here looks.
+        cut_short: whether its file ends before it does.
     """
 
     path: Path
@@ -102,6 +104,7 @@ class Facts:
     mirrored: bool = False
     lists_frames: bool = False
     alpha: bool = False
+    cut_short: bool = False
 
     @property
     def turns(self) -> int:
@@ -122,6 +125,11 @@ class Facts:
     def begin(self) -> float:
         """Seconds at which its first frame is shown."""
         return float(self.start * self.time_base)
+
+    @property
+    def end(self) -> float:
+        """Seconds at which it should end, as far as its header says."""
+        return self.begin + max(self.seconds, float(self.frames / self.rate))
 
 
 def open_film(path: Path, *, alone: bool = False) -> InputContainer:
@@ -223,6 +231,9 @@ def _facts(
     seconds = float(stream.duration * base) if stream.duration else 0.0
     if not seconds and container.duration:
         seconds = container.duration / av.time_base
+        begin = float((first.pts or 0) * base)
+        if "matroska" in container.format.name and begin < seconds:
+            seconds -= begin  # it says when the film ends, not how long it is
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
     ranges = {1: False, 2: True}
     rotation, mirrored = _orientation(first)
@@ -245,11 +256,12 @@ def _facts(
         transfer=int(context.color_trc),
         matrix=int(first.colorspace),
         full_range=ranges.get(int(first.color_range)),
-        colored=_is_colored(first),
+        colored=is_colored(first),
         dynamic=_dynamic(first),
         mirrored=mirrored,
         alpha=("alpha_mode", "1") in ((key.lower(), text) for key, text in stream.metadata.items()),
         lists_frames="mp4" in container.format.name.split(","),
+        cut_short=is_cut_short(path, container, stream),
     )
 
 
@@ -271,7 +283,7 @@ def _dynamic(picture: av.VideoFrame) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _is_colored(picture: av.VideoFrame) -> bool:
+def is_colored(picture: av.VideoFrame) -> bool:
     """Tell whether a frame has colours that nobody would overlook: chroma that differs in it."""
     layout = layout_of(picture.format.name)
     if not layout.plain or not layout.across or len(picture.planes) < 3:

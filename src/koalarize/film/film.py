@@ -32,6 +32,7 @@ from koalarize.film.shot_list import list_path, write_shots
 from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
 from koalarize.film.write import Span, write_film
 from koalarize.photo.files import check_output, check_place
+from koalarize.photo.provenance import read_mark
 from koalarize.steering.steering import PLAIN, Steering
 
 __all__ = [
@@ -186,7 +187,7 @@ def color_film(
     notes = _not_held((*held.lost, *lost), held, path)
     if steering.mark and path.suffix.lower() in NO_COMMENT:
         notes.append(f"the mark that a program coloured it cannot be held by {path.suffix}")
-    if facts.colored:
+    if facts.colored or made.reading.colored:
         notes.append("it has colours already, which new ones replaced")
     notes += [*(() if listed is None else listed.notes), *coding.losses, *_oddities(made.reading)]
     return FilmResult(
@@ -311,7 +312,8 @@ def preview_film(
         options: what of the film.
         count: how many frames.
         target: a picture; by default ``film.preview.jpg`` beside the film.
-        overwrite: replace ``target`` if a person named it and it exists.
+        overwrite: replace a file that is there; an earlier sheet beside the film that nobody has
+            changed is replaced all the same.
 
     Raises:
         FilmError: if the film cannot be read.
@@ -319,9 +321,12 @@ def preview_film(
     """
     check_steering(steering)
     path = preview_path(source) if target is None else target
-    check_output(path, source=source, overwrite=overwrite or target is None)
+    made = None if overwrite or target is not None else read_mark(path)
+    overwrite = overwrite or (made is not None and made.untouched)
+    check_output(path, source=source, overwrite=overwrite)
     sheet = preview(colorizer, read_facts(source), steering, options, count)
-    return sheet.write(sheet.pixels, path, overwrite=overwrite or target is None)
+    sheet = colorizer.marked(sheet, steering)
+    return sheet.write(sheet.pixels, path, overwrite=overwrite)
 
 
 def list_shots(

@@ -181,7 +181,7 @@ class Making:
         """Return the frames behind the parts that are there, if a frame is far from them."""
         if not (self.parts[-1].sound and self.reading.is_sound):
             return None
-        reading = Reading(self.coding.facts, self.reading.index)
+        reading = Reading(self.coding.facts, self.reading.index, colored=self.reading.colored)
         stop = self.coding.options.stop
         found = reading.going_on(times_of(self.parts), 1, stop, self._seconds(frame))
         if found is None:

@@ -21,7 +21,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
-from koalarize.film.facts import Facts, open_film
+from koalarize.film.facts import Facts, is_colored, open_film
 from koalarize.film.seek import Index, index_of
 
 __all__ = ["JUMP", "FilmFrame", "Reading", "frame_index", "frames_at", "no_frame", "pictures_at"]
@@ -32,6 +32,7 @@ _MOST_ERRORS = 1000  # in a row, of a container that cannot be read on
 _EVEN = 12  # frames one step apart, and few others, that make a film one of a single rate
 _HOLE = 3  # steps without a frame that are a hole in such a film
 _SEEK_FROM = 10.0  # seconds: a span that begins earlier is reached soon enough without seeking
+_LOOK_EVERY = 24  # frames: one of so many is looked at for colours of the film's own
 _EARLIER = 1  # seconds before a key frame: some containers land behind what they are asked for
 
 
@@ -62,6 +63,7 @@ class Reading:
         damaged: from and to, in seconds, of what could not be decoded.
         resized: how many frames had another size or pixel format and were brought to the first's.
         retimed: how many frames had no time, or one that did not rise.
+        colored: whether a frame that was looked at has colours: many a film begins black.
     """
 
     facts: Facts
@@ -69,6 +71,7 @@ class Reading:
     damaged: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     resized: int = 0
     retimed: int = 0
+    colored: bool = False
     _even: int = 0
     _uneven: int = 0
     _waiting: list[int] = field(default_factory=list[int])  # ticks of packets that gave no frame
@@ -202,8 +205,13 @@ class Reading:
                 if last is not None:
                     self._watch(last, pts, step)
                 last = pts
+                if number % _LOOK_EVERY == 0 and not (self.colored or picture.is_corrupt):
+                    self.colored = is_colored(picture)
                 yield FilmFrame(number, pts, duration, self._fitted(picture))
                 number += 1
+        if facts.cut_short and last is not None:
+            end = round(Fraction(facts.end) / facts.time_base)
+            self._note(last + step, max(step, end - last - step))
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         errors = 0

@@ -29,10 +29,11 @@ from koalarize.steering.palette import Palette
 from koalarize.steering.recolor import Recolor
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["Shot", "TimedHint", "clock", "list_path", "read_shots", "write_shots"]
+__all__ = ["Shot", "TimedHint", "clock", "gaps_in", "list_path", "read_shots", "write_shots"]
 
 _KEYS = ("from", "to", "hints", "frames", "reference", "recolors", *OF_SHOTS)
 _HINT_KEYS = ("time", "x", "y", "color", "radius", "reach")
+_TOLERANCE = 1.5e-3  # seconds: a list is written to the millisecond
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def read_shots(path: Path) -> list[Shot]:
         PhotoError: if a reference cannot be read.
     """
     try:
-        facts: Any = json.loads(path.read_text(encoding="utf-8"))
+        facts: Any = json.loads(path.read_text(encoding="utf-8-sig"))  # so Notepad writes it
         entries = cast("list[dict[str, Any]]", facts["shots"])
         if not entries or not isinstance(cast(object, entries), list):
             raise ValueError("it has no shot")
@@ -133,7 +134,24 @@ def read_shots(path: Path) -> list[Shot]:
                 f"shot {number} of `{path}` begins at {clock(other.start)}, not after the one "
                 f"before it: put the shots in order"
             )
+        if other.start < one.stop - _TOLERANCE:
+            raise OptionError(
+                f"shot {number} of `{path}` begins at {clock(other.start)}, but the one before it "
+                f"ends at {clock(one.stop)}: give both the same time"
+            )
+    for number, shot in enumerate(shots, 1):
+        if shot.stop <= shot.start:
+            raise OptionError(
+                f"shot {number} of `{path}` ends at {clock(shot.stop)}, but begins at "
+                f"{clock(shot.start)}: let it end later"
+            )
     return shots
+
+
+def gaps_in(shots: Sequence[Shot]) -> list[tuple[float, float]]:
+    """Return from and to, in seconds, of what lies between shots; it belongs to the one before."""
+    pairs = itertools.pairwise(shots)
+    return [(a.stop, b.start) for a, b in pairs if b.start > a.stop + _TOLERANCE]
 
 
 def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:

@@ -22,6 +22,7 @@ from koalarize.film.options import FilmOptions
 from koalarize.film.paint import Painter
 from koalarize.film.read import Reading, frames_at, no_frame
 from koalarize.film.shots import CutFinder, thumbnail
+from koalarize.film.shown import shown_grey
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
@@ -123,7 +124,7 @@ def pooled_palette(
 
 
 def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield grey frames, upright, spread evenly over what is wanted of a film.
+    """Yield grey frames as players show them, spread evenly over what is wanted of a film.
 
     Raises:
         FilmError: if there is none.
@@ -139,7 +140,7 @@ def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDAr
         if seconds < first - 1e-6 or (options.stop is not None and seconds >= options.stop):
             continue
         none = False
-        yield facts.upright(frame.to_ndarray(format="gray").astype(np.uint8, copy=False))
+        yield shown_grey(facts, frame)
     if none:
         raise no_frame(facts)
 

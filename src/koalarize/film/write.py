@@ -25,6 +25,7 @@ from koalarize.film.facts import NOT_FILMS, Facts, open_film
 from koalarize.film.mark import with_mark
 from koalarize.film.parts import Part, Store
 from koalarize.film.read import JUMP
+from koalarize.film.timecode import later
 from koalarize.photo.files import advice, put_in_place
 from koalarize.photo.provenance import Provenance
 
@@ -32,6 +33,8 @@ __all__ = ["Span", "write_film"]
 
 #: Seconds from a packet to one whose time fell: two ticks in every container.
 _APART = Fraction(1, 1000)
+#: Seconds before its first sample that a decoder of sound may need.
+_LEAD_IN = Fraction(1, 10)
 
 
 @dataclass(frozen=True)
@@ -172,9 +175,15 @@ def _mux(
     pts = [packet.pts for part in parts for packet in part.packets]
     begin = Fraction(0) if span.start is None else min(pts) * base
     stop = None if span.stop is None else end * base
+    if begin:
+        before = round((begin - facts.start * base) * facts.rate)
+        for tags in (out.metadata, stream.metadata):
+            _move_timecode(tags, before, facts.rate)
     _set_chapters(out, source, begin, stop)
     out.start_encoding()
     others = _others(source, copied, facts, begin, stop)
+    if out.format.name not in ("mp4", "mov"):
+        others = _shown(others, {copied[n].index: source.streams[n] for n in copied})
     waiting = next(others, None)
     for packet, time in _pictures(store, parts, facts, pts, end):
         while waiting is not None and waiting[1] < time - begin:
@@ -270,6 +279,24 @@ def _others(
         yield packet, (said + up) * base
 
 
+def _shown(
+    packets: Iterator[tuple[av.Packet[Stream], Fraction]], copied: dict[int, Stream]
+) -> Iterator[tuple[av.Packet[Stream], Fraction]]:
+    """Leave out what an edit list trims, for containers that have none; decoders start earlier.
+
+    Args:
+        packets: of the other streams, with their times in seconds.
+        copied: number of a stream in the result -> that of the film.
+    """
+    for packet, time in packets:
+        if packet.is_discard:
+            stream = copied[packet.stream_index]
+            first = (stream.start_time or 0) * Fraction(stream.time_base or 0)
+            if not first - _LEAD_IN <= time < first:
+                continue
+        yield packet, time
+
+
 def _shift_like(own: Fraction, facts: Facts) -> Fraction:
     """Return by how much a clock that started afresh is moved: as the pictures, if they were.
 
@@ -307,6 +334,16 @@ def _demuxed(source: InputContainer, wanted: list[Stream]) -> Iterator[av.Packet
             continue
         if packet.size:
             yield packet
+
+
+def _move_timecode(tags: dict[str, str], frames: int, rate: Fraction) -> None:
+    """Let a timecode be that of the first frame that is written; leave out one that is none."""
+    for key in [key for key in tags if key.lower() == "timecode"]:
+        moved = later(tags[key], frames, rate)
+        if moved is None:
+            del tags[key]
+        else:
+            tags[key] = moved
 
 
 def _set_chapters(

@@ -1,0 +1,44 @@
+"""A frame as players show it: upright, with square pixels.
+
+Not here: what is known of a film (``film.facts``), pictures of frames (``film.anchors``).
+"""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from koalarize.film.facts import Facts
+from koalarize.film.read import FilmFrame
+
+__all__ = ["coded_place", "shown_grey", "shown_size"]
+
+UInt8 = npt.NDArray[np.uint8]
+
+
+def shown_size(facts: Facts) -> tuple[int, int]:
+    """Return width and height of a frame as players show it: upright, with square pixels."""
+    width, height = max(1, round(facts.width * (facts.aspect or 1))), facts.height
+    return (width, height) if facts.turns % 2 == 0 else (height, width)
+
+
+def shown_grey(facts: Facts, frame: FilmFrame | av.VideoFrame) -> UInt8:
+    """Return (h, w) the grey of a frame as players show it."""
+    picture = frame.picture if isinstance(frame, FilmFrame) else frame
+    grey = picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
+    grey = facts.upright(grey)
+    if (grey.shape[1], grey.shape[0]) == shown_size(facts):
+        return grey
+    image = Image.fromarray(grey).resize(shown_size(facts), Image.Resampling.LANCZOS)
+    return np.asarray(image)
+
+
+def coded_place(facts: Facts, x: float, y: float) -> tuple[float, float]:
+    """Return where a place of a frame as players show it lies in the frame as it is coded."""
+    width, height = shown_size(facts)
+    x = width - x if facts.mirrored else x
+    for _ in range(facts.turns):
+        x, y, width, height = height - y, x, height, width
+    return max(0.0, x * facts.width / width), max(0.0, y)

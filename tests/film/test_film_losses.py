@@ -1,0 +1,225 @@
+"""What a result would lack without a word: a file cut short, what a container does not hold."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import film_parts as fp
+from fakes import FakeEngine
+from koalarize.cli import main
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.film import read
+from koalarize.film.container import held_by
+from koalarize.film.encode import coding_of
+from koalarize.film.facts import read_facts
+from koalarize.film.film import color_film, look_at
+from koalarize.film.options import CODECS, FilmOptions
+from koalarize.film.read import Reading
+from koalarize.film.timecode import later
+
+av = fp.av
+
+FAST = FilmOptions(preset="ultrafast")
+NTSC = Fraction(30000, 1001)
+
+
+@pytest.fixture
+def colorizer() -> Colorizer:
+    return Colorizer(FakeEngine((30.0, 20.0)))
+
+
+@pytest.fixture
+def command(monkeypatch, colorizer, tmp_path):
+    monkeypatch.setattr(Colorizer, "load", staticmethod(lambda *_, **__: colorizer))
+    monkeypatch.chdir(tmp_path)
+    return main
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".avi"])
+def test_a_file_that_breaks_off_is_told(tmp_path, ending):
+    source = fp.write(
+        tmp_path / f"a{ending}",
+        fp.moved(12),
+        codec="mpeg4",
+        options={"g": "1"},
+        container={"movflags": "faststart"} if ending == ".mp4" else None,
+    )
+    assert not read_facts(source).cut_short
+    os.truncate(source, source.stat().st_size * 3 // 5)
+    reading = Reading(read_facts(source))
+    frames = list(reading.frames())
+    assert 0 < len(frames) < 12
+    assert reading.damaged[-1] == pytest.approx((len(frames) / 25, 0.48), abs=0.05)
+
+
+def turned(stream, _):
+    stream.set_display_rotation(90)
+
+
+def wide(stream, _):
+    stream.codec_context.sample_aspect_ratio = Fraction(16, 15)
+
+
+def tagged(stream, _):
+    stream.codec_context.colorspace = 1
+
+
+def chaptered(_, out):
+    one = {"id": 1, "start": 0, "end": 1, "time_base": Fraction(1), "metadata": {}}
+    out.set_chapters([one])
+
+
+@pytest.mark.parametrize(
+    ("touch", "codec", "lost"),
+    [
+        (turned, "x264", {".avi", ".ts", ".nut"}),
+        (wide, "ffv1", {".mkv", ".avi", ".nut"}),
+        (wide, "x264", set()),
+        (tagged, "ffv1", {".avi"}),
+        (chaptered, "x264", {".avi", ".ts"}),
+    ],
+)
+def test_what_a_container_drops_without_a_word_is_told(tmp_path, touch, codec, lost):
+    source = fp.write(tmp_path / "a.mkv", fp.moved(2), touch=touch)
+    coding = coding_of(read_facts(source), FilmOptions(codec=codec))
+    held = {ending: held_by(ending, coding) for ending in (".mp4", ".mkv", ".avi", ".ts", ".nut")}
+    assert {ending for ending, one in held.items() if one.lost and one.fits} == lost
+
+
+@pytest.mark.parametrize(
+    ("late", "lost"), [(0, ()), (8000, ("that sound (aac) begins 1.00 s late",))]
+)
+def test_sound_that_avi_would_begin_at_once_is_told(tmp_path, late, lost):
+    source = tmp_path / "a.mkv"
+    with av.open(str(source), "w") as out:
+        stream, sound = out.add_stream("mpeg4", rate=25), out.add_stream("aac", rate=8000)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+        out.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+        out.mux(stream.encode(None))
+        for packet in fp._tone(sound, 0.5, 200):
+            packet.pts = packet.dts = packet.pts + late
+            out.mux(packet)
+    coding = coding_of(read_facts(source), FAST)
+    assert held_by(".avi", coding).lost == lost
+    assert held_by(".mkv", coding).lost == ()
+
+
+def test_what_nobody_would_play_is_told(tmp_path):
+    """Transport streams take every codec, and what they have no number for as mere data."""
+    source = tmp_path / "a.mp4"
+    with av.open(str(source), "w") as out:
+        streams = [out.add_stream(codec, rate=25) for codec in ("mpeg4", "mjpeg")]
+        streams[1].disposition = av.stream.Disposition.attached_pic
+        for stream, pixels in zip(streams, ("yuv420p", "yuvj420p"), strict=True):
+            stream.width, stream.height, stream.pix_fmt = 16, 16, pixels
+        sound = out.add_stream("flac", rate=8000, layout="mono")
+        for stream in streams:
+            out.mux(stream.encode(av.VideoFrame(16, 16, stream.pix_fmt)))
+            out.mux(stream.encode(None))
+        for packet in fp._tone(sound, 0.2, 200):
+            out.mux(packet)
+    facts = read_facts(source)
+    coding = coding_of(facts, FAST)
+    cover = "a second picture (mjpeg)"
+    assert held_by(".ts", coding).lost == ("sound (flac)", cover)
+    assert held_by(".avi", coding).lost == (cover,)
+    fits = {
+        codec: held_by(".ts", coding_of(facts, FilmOptions(codec=codec))).fits for codec in CODECS
+    }
+    assert fits == {"x264": True, "x265": True, "prores": False, "ffv1": False}
+
+
+def test_what_an_edit_list_trims_of_the_sound_is_not_heard_elsewhere(colorizer, tmp_path):
+    whole = fp.write(tmp_path / "a.mp4", fp.moved(20), audio=1, options={"g": "50"})
+    source = tmp_path / "b.mp4"
+    with av.open(str(whole)) as film, av.open(str(source), "w") as out:
+        copies = {one.index: out.add_stream_from_template(one) for one in film.streams}
+        for packet in film.demux():
+            if packet.size:  # 0.6 s earlier: what is shown before 0 is trimmed
+                early = round(Fraction(3, 5) / packet.time_base)
+                packet.pts, packet.dts = packet.pts - early, packet.dts - early
+                packet.stream = copies[packet.stream_index]
+                out.mux(packet)
+    assert [round(float(time), 2) for time in fp.times_of(source)[:2]] == [0, 0.04]
+    path = color_film(colorizer, source, tmp_path / "b.mkv", options=FAST).path
+    (sound,) = fp.packets_of(path)
+    assert sound[0][0] >= 0
+    assert fp.times_of(path)[0] <= Fraction(13, 100)
+    assert len(sound) < 6
+
+
+@pytest.mark.parametrize(
+    ("code", "frames", "rate", "moved"),
+    [
+        ("01:00:00:00", 30, Fraction(25), "01:00:01:05"),
+        ("23:59:59:24", 1, Fraction(25), "00:00:00:00"),
+        ("00:00:59;29", 1, NTSC, "00:01:00;02"),
+        ("00:09:59;29", 1, NTSC, "00:10:00;00"),
+        ("01:00:00;00", 17982 * 6, NTSC, "02:00:00;00"),
+        ("00:00:00:25", 1, Fraction(25), None),
+        ("noon", 1, Fraction(25), None),
+    ],
+)
+def test_a_timecode_goes_on(code, frames, rate, moved):
+    assert later(code, frames, rate) == moved
+
+
+def test_a_part_of_a_film_has_its_own_timecode(colorizer, tmp_path):
+    def touch(stream, _):
+        stream.metadata.update(timecode="10:00:00:00")
+
+    source = fp.write(tmp_path / "a.mov", fp.moved(12), touch=touch)
+    options = FilmOptions(preset="ultrafast", start=0.2, stop=0.4)
+    path = color_film(colorizer, source, options=options).path
+    with av.open(str(path)) as film:
+        tags = {key.lower(): text for key, text in film.streams.video[0].metadata.items()}
+    assert tags["timecode"] == "10:00:00:05"
+
+
+def test_colours_behind_a_black_beginning_are_told(colorizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(read, "_LOOK_EVERY", 3)
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p"
+        for number in range(4):
+            planes = np.full((3, 48, 64), 128, np.uint8)
+            planes[1, :, :32] += 60 * (number > 1)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv444p")))
+        out.mux(stream.encode(None))
+    notes = color_film(colorizer, tmp_path / "a.mkv", options=FAST).notes
+    assert notes == ("it has colours already, which new ones replaced",)
+
+
+def test_a_film_that_begins_late_in_matroska_is_not_longer_for_it(tmp_path):
+    source = fp.write(tmp_path / "a.mkv", fp.moved(25), times=[2500 + n for n in range(25)])
+    found = look_at(source)
+    assert found.seconds == pytest.approx(1, abs=0.05)
+    assert found.frames == 25
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--list-shots", "-o", "x.json"], "`--list-shots` writes beside the film"),
+        (["--export-frames", "x", "-o", "y"], "`--export-frames` writes into the folder"),
+        (["--export-frames", "x", "--frames", "y"], "`--export-frames` carries no colours"),
+        (["--preview", "2", "--shots", "x.json"], "`--preview` looks at no list of shots"),
+    ],
+)
+def test_what_a_job_would_ignore_is_refused(command, capsys, words, said):
+    assert command(["a.mp4", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(["--preview", "2"], "a.preview.jpg"), (["--codec", "prores"], "a.color.mkv")],
+)
+def test_a_folder_takes_what_would_stand_beside_the_film(command, tmp_path, words, name):
+    fp.write(tmp_path / "a.mp4", fp.moved(2))
+    assert command(["a.mp4", "-o", "out/", *words]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
