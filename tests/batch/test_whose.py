@@ -78,6 +78,22 @@ def test_two_boxes_one_after_the_other_keep_both(tmp_path: Path, red, lost):
     assert abs(level_of(out / "IMG_0001.color-2.jpg") - 200) < 5
 
 
+@pytest.mark.parametrize("given", ["folder", "folder into itself", "files"])
+def test_a_picture_of_the_run_is_never_written_over(tmp_path: Path, red, given: str):
+    box, out = tmp_path / "box", tmp_path / "out"
+    one, other = picture(box / "a.png", 50), picture(box / "ax.png", 200)
+    before = other.read_bytes()
+    inputs = [one, other] if given == "files" else [box]
+    options = {"name": "{stem}x", "overwrite": True}
+    output = box if given == "folder into itself" else None
+    found = run(red, *inputs, output=output, **options)
+    assert told(found) == [("failed", "not ours"), ("colored", "new")]
+    assert "another picture to colour and is never written over" in (found[0].error or "")
+    assert other.read_bytes() == before
+    picture(out / "ax.png")  # is none of this run
+    assert told(run(red, *inputs, output=out, **options))[0] == ("colored", "not ours")
+
+
 def test_a_named_picture_takes_no_other_one_s_result(tmp_path: Path, red, lost):
     out = tmp_path / "out"
     picture(tmp_path / "one" / "IMG.jpg", 50)

@@ -52,6 +52,7 @@ class Job:
         target: the exact file to write, where a person named one.
         problem: why there is nothing to colour here; such a job fails with this sentence.
         reason: the same in few words.
+        named: of a file that was named itself, ``path_key`` of all that were named with it.
     """
 
     source: Path
@@ -60,6 +61,7 @@ class Job:
     target: Path | None = None
     problem: str | None = None
     reason: str = "no picture"
+    named: frozenset[str] = frozenset()
 
     @property
     def root(self) -> Path:
@@ -145,13 +147,14 @@ class Search:
     def __iter__(self) -> Iterator[Job]:
         named = [Path(given) for given in self._inputs]
         originals = {(path.parent, path.stem) for path in named}
+        keys = frozenset(path_key(path) for path in named)
         for given in self._inputs:
-            for job in self._expand(given):
+            for job in self._expand(given, keys):
                 passed = not job.found and _is_result_of(job.source, originals)
                 if self._seen.add(path_key(job.source)) and not passed:
                     yield job
 
-    def _expand(self, given: str) -> Iterator[Job]:
+    def _expand(self, given: str, named: frozenset[str]) -> Iterator[Job]:
         path = Path(given)
         try:
             is_folder, exists = path.is_dir(), path.exists()
@@ -164,7 +167,7 @@ class Search:
         elif not exists and glob.has_magic(given):
             yield from self._glob(given)
         else:
-            yield Job(path, Path(path.name))
+            yield Job(path, Path(path.name), named=named)
 
     def _folder(self, folder: Path, *, quiet: bool = False) -> Iterator[Job]:
         locked: list[Job] = []

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from koalarize.batch.compare import compare_path
-from koalarize.batch.find import Job, reason_of
+from koalarize.batch.find import Job, is_own, path_key, reason_of
 from koalarize.batch.journal import JOURNAL, Journal, Stamp
 from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
 from koalarize.batch.spill import MOST_NAMES, Claims, Seen
 from koalarize.batch.stage import sweep_stages
-from koalarize.batch.standing import REFUSALS, Judge, Standing, journal_name
+from koalarize.batch.standing import ORIGINAL, REFUSALS, Judge, Standing, journal_name
 from koalarize.color import thread_count
 from koalarize.errors import FilmError, OptionError, OutputError
 from koalarize.photo.files import sweep_parts
@@ -314,6 +314,9 @@ class Planner:
         options, done = self._options, (Standing.DONE, Standing.EARLIER)
         if standing in done and job.found and not options.overwrite:
             return Outcome(job.source, target, "skipped", notes=notes, reason=standing.value)
+        if standing is Standing.FOREIGN and self._is_original(job, target):
+            text = ORIGINAL.format(target)
+            return Outcome(job.source, target, "failed", text, notes=notes, reason=standing.value)
         sheet = Standing.FREE
         if self._films is None:
             sheet = self.judge(job).comparison(job.source, target)
@@ -326,3 +329,14 @@ class Planner:
         compare = compare or (sheet is not Standing.FREE and sheet not in REFUSALS)
         replaces = options.overwrite or standing is not Standing.FREE
         return Task(job.source, target, True, replaces, standing, notes, compare=compare)
+
+    def _is_original(self, job: Job, target: Path) -> bool:
+        """Tell whether a file that is no result of ours is a picture that this run colours too."""
+        if self._films is not None or is_own(target) or target.name.startswith("."):
+            return False
+        if not job.found:
+            return path_key(target) in job.named
+        root, output = Path(os.path.realpath(job.root)), self._options.output
+        if output is not None and not root.is_relative_to(os.path.realpath(output)):
+            return False  # OUTPUT is not searched, or lies elsewhere
+        return Path(os.path.realpath(target.parent)).is_relative_to(root)

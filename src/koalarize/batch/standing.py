@@ -18,7 +18,7 @@ from koalarize.photo.files import EXTENSIONS, sha256_of
 from koalarize.photo.profiles import has_our_profile
 from koalarize.photo.provenance import Mark, Provenance, is_marked, read_mark
 
-__all__ = ["REFUSALS", "Judge", "KeptError", "Standing", "journal_name", "settings_of"]
+__all__ = ["ORIGINAL", "REFUSALS", "Judge", "KeptError", "Standing", "journal_name", "settings_of"]
 
 
 class Standing(Enum):
@@ -48,6 +48,9 @@ REFUSALS = {
     Standing.EARLIER: "`{}` was made by an earlier version of koalarize, which noted not how: add "
     "--overwrite to colour it again",
 }
+
+#: What a person is told of a picture under a result's name: even ``--overwrite`` leaves it alone.
+ORIGINAL = "`{}` is another picture to colour and is never written over: choose another --name"
 
 #: Files of which nobody knows how they were made.
 _UNKNOWN = (Standing.EARLIER, Standing.FOREIGN)

@@ -209,6 +209,11 @@ def cluster(
         _check_times(output, in_tables=in_tables or is_table(output), options=options)
         order = _order(source, output, columns, steering, options, choice, gpu=bool(gpus))
         if is_table(output):
+            if order.source.place.rstrip("/") == order.output.place.rstrip("/"):
+                raise OptionError(
+                    f"OUTPUT is `{output}` like INPUT, whose tables are never mixed with results: "
+                    "name another"
+                )
             order = dataclasses.replace(order, table="bytes" if plain_bytes else "struct")
         archive = Archive(order, plan_only=plan)
         if plan:

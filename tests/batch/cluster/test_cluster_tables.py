@@ -79,6 +79,21 @@ def test_rows_become_rows(table: Path, tmp_path: Path, red: Reddener):
     assert rows_of(out)["a.png"].result in results(out)
 
 
+def test_tables_of_output_inside_input_are_no_input(table: Path, tmp_path: Path, red: Reddener):
+    out = tmp_path / "out.parquet"
+    run(red, tmp_path, out, columns=COLUMNS, table="struct")
+    again = run(red, tmp_path, out, columns=COLUMNS, table="struct")
+    assert told(again) == [("skipped", "already coloured")] * 5
+
+
+@pytest.mark.parametrize(
+    ("address", "table"),
+    [("in.pq/", True), ("s3://b/in.parquet?region=eu", True), ("s3://b/in?x=.pq", False)],
+)
+def test_which_addresses_are_tables(address: str, table: bool):
+    assert rows.is_table(address) is table
+
+
 def test_a_row_made_again_is_not_there_twice(table: Path, tmp_path: Path, red: Reddener):
     out = tmp_path / "out.parquet"
     run(red, table, out, columns=COLUMNS, table="struct")

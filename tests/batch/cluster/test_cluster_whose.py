@@ -284,3 +284,25 @@ def test_rows_of_a_table_are_no_results_in_output(tmp_path: Path, red: Reddener)
     pq.write_table(pa.table({"key": ["a_c.bmp"], "image": [data]}), tmp_path / "in.parquet")
     found = run(red, tmp_path, tmp_path, columns=Columns())
     assert told(found) == [("colored", "new")]
+
+
+def test_a_picture_of_input_is_never_written_over(box: Path, out: Path, red: Reddener):
+    before = picture(box / "ax.png", 90).read_bytes()
+    options = {"name": "{stem}x", "overwrite": True}
+    found = told(run(red, box, box, **options))
+    assert found == [("colored", "new"), ("colored", "new"), ("failed", "not ours")]
+    assert (box / "ax.png").read_bytes() == before
+    assert "never written over" in (rows_of(box)["a.png"].error or "")
+    picture(out / "ax.png")  # is none of INPUT
+    assert ("colored", "not ours") in told(run(red, box, out, **options))
+
+
+def test_a_failure_is_tried_again_though_its_namesake_of_another_input_is_done(
+    box: Path, out: Path, tmp_path: Path, red: Reddener
+):
+    (box / "a.png").write_bytes(b"no picture")
+    run(red, box, out)
+    run(red, picture(tmp_path / "other" / "a.png").parent, out)
+    picture(box / "a.png", 40)
+    moved = ("skipped", "did not fail before")
+    assert told(run(red, box, out, retry_failed=True)) == [("colored", "new"), moved]

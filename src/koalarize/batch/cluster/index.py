@@ -21,7 +21,8 @@ __all__ = ["Index", "Known"]
 _TABLES = (
     "CREATE TABLE made (slot TEXT PRIMARY KEY, key TEXT, result TEXT, settings TEXT, source TEXT, "
     "source_hash TEXT, made TEXT, made_hash TEXT, elsewhere INTEGER, time INTEGER) WITHOUT ROWID",
-    "CREATE TABLE last (key TEXT PRIMARY KEY, failed INTEGER, time INTEGER) WITHOUT ROWID",
+    "CREATE TABLE last (key TEXT, here INTEGER, failed INTEGER, time INTEGER, "
+    "PRIMARY KEY (key, here)) WITHOUT ROWID",
     "CREATE TABLE others (slot TEXT, key TEXT, PRIMARY KEY (slot, key)) WITHOUT ROWID",
     "CREATE TABLE announced (slot TEXT, key TEXT, settings TEXT, source_hash TEXT, made_hash TEXT, "
     "input TEXT, PRIMARY KEY (slot, key, settings, source_hash, made_hash, input)) WITHOUT ROWID",
@@ -80,11 +81,12 @@ class Index:
     def _add(self, row: Row) -> None:
         do = self._database.execute
         failed = row.status == "failed"
-        do(
-            "INSERT INTO last VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
-            "failed = excluded.failed, time = excluded.time WHERE excluded.time >= time",
-            (row.key, failed, row.time),
-        )
+        if row.status != "other":  # the next of its names is still to be tried
+            do(
+                "INSERT INTO last VALUES (?, ?, ?, ?) ON CONFLICT (key, here) DO UPDATE SET "
+                "failed = excluded.failed, time = excluded.time WHERE excluded.time >= time",
+                (row.key, row.input in ("", self._source), failed, row.time),
+            )
         if row.result is None or failed:
             return
         slot = row.key if self._tables else row.result
@@ -155,8 +157,12 @@ class Index:
         return self._database.execute(query, (slot, key)).fetchone() is not None
 
     def failed(self, key: str) -> bool:
-        """Tell whether a picture failed when it was last tried."""
-        row = self._database.execute("SELECT failed FROM last WHERE key = ?", (key,)).fetchone()
+        """Tell whether a picture failed when it was last tried.
+
+        One that no row of this INPUT tells of counts as that of another INPUT, which was moved.
+        """
+        query = "SELECT failed FROM last WHERE key = ? ORDER BY here DESC"
+        row = self._database.execute(query, (key,)).fetchone()
         return bool(row and row[0])
 
     def stale(self) -> dict[str, set[str]]:

@@ -103,6 +103,7 @@ class PortionTask:
         result: the table that holds the known result.
         notes: what a person should know of the name.
         announced: what runs that ended were about to write there of this picture, without a mark.
+        in_input: whether what stands there is a picture of INPUT, unless it is a result.
     """
 
     entry: Entry
@@ -118,6 +119,7 @@ class PortionTask:
     result: str | None = None
     notes: tuple[str, ...] = ()
     announced: tuple[Announced, ...] = ()
+    in_input: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return it as it travels between processes."""

@@ -37,7 +37,7 @@ def open_source(
     except OSError as error:
         raise DataError(f"`{address}` cannot be read ({error}): check the address") from error
     if not alone:
-        return Tables(store, columns)
+        return Tables(store, columns, skipped=_inside(store, output))
     if isinstance(store, LocalStore):
         return Tables(LocalStore(address, store.root.parent), columns, store.root.name)
     assert isinstance(store, RemoteStore)

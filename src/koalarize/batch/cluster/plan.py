@@ -14,7 +14,7 @@ from koalarize.batch.cluster.index import Index, Known
 from koalarize.batch.cluster.order import Check, PortionTask, settings_hash
 from koalarize.batch.cluster.sources import Entry, Source
 from koalarize.batch.cluster.stores import LocalStore, Store
-from koalarize.batch.find import Job
+from koalarize.batch.find import Job, is_own
 from koalarize.batch.naming import Naming
 from koalarize.batch.plan import BatchOptions, Outcome
 from koalarize.batch.spill import MOST_NAMES, Claims
@@ -91,6 +91,12 @@ class Planner:
         slot = f"{self._inside}{entry.key}"
         return self._index.known(slot) is not None or bool(self._index.announced(slot))
 
+    def _is_in_input(self, entry: Entry, slot: str) -> bool:
+        """Tell whether a place of OUTPUT is one where INPUT is searched for pictures."""
+        if self._inside is None or entry.table is not None or is_own(Path(slot)):
+            return False
+        return slot.startswith(self._inside)
+
     def _as_row(self, entry: Entry) -> PortionTask | Outcome:
         if self._claims.claim(entry.key, _place(entry)) != _place(entry):
             problem = f"another row has the key `{entry.key}`: give each its own"
@@ -115,6 +121,8 @@ class Planner:
             standing, check, known = self._standing(entry, slot)
             if standing is not Standing.OTHER:
                 task = self._task(entry, slot, number, known)
+                if standing is Standing.FOREIGN and self._is_in_input(entry, slot):
+                    task = dataclasses.replace(task, in_input=True)
                 if check in ("mark", "result"):
                     announced = self._index.announced(slot)
                     mine = tuple(one for one in announced if one.key == entry.key)

@@ -40,6 +40,8 @@ class Columns:
 
 def is_table(address: str) -> bool:
     """Tell whether an address is that of a Parquet table, or of a folder of one."""
+    if "://" in address:  # what follows a question mark says how the store is reached
+        address = address.partition("?")[0]
     return address.rstrip("/").lower().endswith((".parquet", ".pq"))
 
 
@@ -51,6 +53,7 @@ class Tables:
         store: what the files lie in.
         columns: which columns hold what.
         only: the only file, if one is named rather than a folder.
+        skipped: keys of folders that are not searched, as OUTPUT below INPUT.
         unread: as ``Source`` says.
         results: likewise.
     """
@@ -58,6 +61,7 @@ class Tables:
     store: Store
     columns: Columns = dataclasses.field(default_factory=Columns)
     only: str | None = None
+    skipped: frozenset[str] = frozenset()
     unread: Counter[str] = dataclasses.field(default_factory=Counter[str])
     results: int = 0
 
@@ -129,7 +133,8 @@ class Tables:
             if is_table(item.key) and not item.key.rpartition("/")[2].startswith((".", "_")):
                 yield item
         for below in children.folders:
-            if not below.rpartition("/")[2].startswith((".", "_")):
+            hidden = below.rpartition("/")[2].startswith((".", "_"))
+            if not (hidden or below in self.skipped):
                 yield from self._tables(below)
 
     def _rows(self, item: Item) -> Iterator[Entry]:

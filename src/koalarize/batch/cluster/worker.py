@@ -26,7 +26,7 @@ from koalarize.batch.cluster.stores import LocalStore, Version
 from koalarize.batch.cluster.tables import TableWriter
 from koalarize.batch.plan import Outcome, Task
 from koalarize.batch.run import asked_of, coloring, run_task
-from koalarize.batch.standing import REFUSALS, Standing
+from koalarize.batch.standing import ORIGINAL, REFUSALS, Standing
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import KoalarizeError, ModelError
 from koalarize.photo.provenance import holds_mark, mark_of
@@ -167,6 +167,9 @@ class Worker:
         """Return a row if there is nothing to colour."""
         if why is Standing.OTHER:
             return self._row(task, "other", reason=why.value)
+        if why is Standing.FOREIGN and task.in_input:
+            error = ORIGINAL.format(task.slot)
+            return self._row(task, "failed", reason=why.value, error=error)
         if self._order.options.overwrite:
             return None
         if why.is_kept:
