@@ -96,6 +96,13 @@ def test_a_phone(browser: Browser, address: str) -> None:
     page = visit.page
     drop(page, OMA)
     wait_for_colour(page)
+    page.locator("#crop").tap()
+    page.evaluate("() => { document.querySelector('#status').hidden = false; }")
+    said, bar = (page.locator(one).bounding_box() for one in ("#status", ".crop-bar"))
+    assert said is not None
+    assert bar is not None
+    assert said["y"] + said["height"] <= bar["y"]
+    page.locator("#crop").tap()
     page.locator("#sheet-handle").tap()
     check(page, "panel on a phone")
     visit.leave()

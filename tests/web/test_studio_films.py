@@ -91,12 +91,16 @@ def test_a_download_saves_what_the_film_was_coloured_with(
     page.locator("#vividness").fill("1.2")
     page.click("#film-render")
     expect(page.locator("#film-download")).to_be_visible(timeout=WAIT)
+    state = page.locator("#film-state")
+    expect(state).to_have_text("The film is coloured.")
     page.locator("#vividness").fill("1.3")  # after the render: no file holds it
+    expect(state).to_contain_text("before your last change")
     with page.expect_download(timeout=WAIT):
         page.click("#film-download")
     expect(unsaved).to_have_count(1)
     page.click("#undo")
     expect(unsaved).to_have_count(0)
+    expect(state).to_have_text("The film is coloured.")
     visit.leave()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ pytest.importorskip("playwright", reason="driving the page needs playwright")
 
 from playwright.sync_api import Browser, Page, Request, expect
 
+import koalarize
+from koalarize.photo.files import read_extensions
 from pages import (
     IN_A_BROWSER,
     WAIT,
@@ -31,6 +34,10 @@ from rest import picture
 pytestmark = IN_A_BROWSER
 OMA = ("oma.png", picture(600, 400, "PNG"))
 OPA = ("opa.png", picture(300, 200, "PNG"))
+MOVING = (
+    "oma.png",
+    picture(90, 60, "PNG", save_all=True, append_images=[Image.new("L", (90, 60))]),
+)
 HEIC = ("uncle.heic", b"\0\0\0\x18ftypheic" + bytes(300))
 
 
@@ -127,6 +134,7 @@ def test_edits_are_copied_to_others(visit: Visit) -> None:
     expect(page.locator("#copy-list label")).to_have_text(["opa.png"])
     page.check("#copy-hints")
     page.click("#copy-now")
+    expect(page.locator("#announcer")).to_contain_text("Copied to 1 photo;")
 
     def shows_colour(asked: Request) -> bool:
         return asked.url.endswith("/preview") and "vividness" in (asked.post_data or "")
@@ -147,7 +155,7 @@ def test_all_photos_are_saved_as_one_zip_and_failures_are_named(
     visit: Visit, tmp_path: Path
 ) -> None:
     page = visit.page
-    drop(page, OMA, HEIC, (*OMA[:1], picture(90, 60, "PNG")))
+    drop(page, OMA, HEIC, MOVING)
     wait_for_colour(page)
     path = download(page, "#save-all", tmp_path / "all.zip")
     with zipfile.ZipFile(path) as together:
@@ -159,12 +167,32 @@ def test_all_photos_are_saved_as_one_zip_and_failures_are_named(
     expect(said).to_contain_text("2 of 3 photos are in the ZIP file")
     expect(said).to_contain_text("uncle.heic: the given data is a HEIC picture")
     expect(said).to_contain_text("save it as JPEG or PNG")
+    expect(page.locator("#notice")).to_contain_text("oma.color.png: frame 1 of 2: the others")
 
 
-def test_closed_photos_are_among_the_recent_ones_until_forgotten(visit: Visit) -> None:
+def drop_folder(visit: Visit, folder: Path) -> None:
+    """Drag a folder onto the page; what it drags is a real one."""
+    devtools = visit.context.new_cdp_session(visit.page)
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 600, "y": 400, "data": data})
+
+
+def test_every_kind_that_is_read_is_taken_from_a_folder() -> None:
+    taking = Path(koalarize.__file__).parent / "web/studio/static/js/taking.js"
+    (kinds,) = re.findall(r"^  /\\\.\((.*)\)\$/i;$", taking.read_text("utf-8"), re.MULTILINE)
+    assert not [one for one in read_extensions() if not re.fullmatch(kinds, one[1:])]
+
+
+def test_closed_photos_are_among_the_recent_ones_until_forgotten(
+    visit: Visit, tmp_path: Path
+) -> None:
     page = visit.page
-    drop(page, OMA)
+    (tmp_path / OMA[0]).write_bytes(OMA[1])
+    (tmp_path / "notes.txt").write_text("of the box")
+    drop_folder(visit, tmp_path)
     wait_for_colour(page)
+    expect(page.locator("#notice")).to_contain_text("No picture, or not readable: notes.txt.")
     page.mouse.click(*spot(page, 480, 330))
     name_colour(page, "teal")
     page.keyboard.press("Escape")

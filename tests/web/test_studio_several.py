@@ -59,6 +59,12 @@ def session_of(photo: tuple[str, bytes], **steering: object) -> tuple[str, bytes
     return f"{photo[0]}.json", json.dumps(session).encode()
 
 
+def forgotten(page: Page, photo: tuple[str, bytes]) -> None:
+    """The service lets a photo go, as after a restart."""
+    digest = hashlib.sha256(photo[1]).hexdigest()
+    page.evaluate("(id) => fetch(`api/v1/photos/${id}`, {method: 'DELETE'})", digest)
+
+
 def hint_it(page: Page, name: str = "teal") -> None:
     page.mouse.click(*spot(page, 480, 330))
     name_colour(page, name)
@@ -186,6 +192,7 @@ def test_a_session_that_turns_gives_old_pictures_up(page: Page) -> None:
         body = json.loads(asked.post_data or "{}")
         return bool(body.get("grey")) and body["steering"]["turn"] == 90
 
+    forgotten(page, OMA)
     with page.expect_request(is_turned):
         drop(page, session_of(OMA, turn=90))
     expect(page.locator("#photo-title")).to_contain_text("400 × 600")
@@ -234,6 +241,7 @@ def test_colourings_come_again_with_their_photo(page: Page) -> None:
     choose(page, 1)
     wait_for_colour(page, before)
     page.wait_for_selector("#alternatives button")
+    forgotten(page, OMA)
     choose(page, 0)
     page.wait_for_selector("#alternatives button")
 
@@ -260,11 +268,12 @@ def test_a_first_hint_stays_while_the_photo_is_uploaded_again(page: Page) -> Non
     drop(page, OMA)
     wait_for_colour(page)
     page.wait_for_selector("#alternatives button")
-    digest = hashlib.sha256(OMA[1]).hexdigest()
-    page.evaluate("(id) => fetch(`api/v1/photos/${id}`, {method: 'DELETE'})", digest)
+    forgotten(page, OMA)
     held = hold(page, "oma.png")
-    page.mouse.click(*spot(page, 480, 330))
+    with page.expect_request("**/photos?name=oma.png"):
+        page.mouse.click(*spot(page, 480, 330))
     expect(page.locator("#editor")).to_be_visible()
+    page.wait_for_timeout(50)
     held[0].continue_()
     page.wait_for_selector("#editor .swatch .paint")
     expect(page.locator(".hint")).to_have_count(1)

@@ -64,11 +64,26 @@ def asked_for(page: Page) -> list[dict]:
     return found
 
 
-def test_a_reload_loses_nothing(visit: Visit) -> None:
+#: A file that finds no room in the browser's storage.
+FULL = """() => {
+  const put = IDBObjectStore.prototype.put;
+  IDBObjectStore.prototype.put = function (value, ...key) {
+    const asked = put.call(this, value, ...key);
+    if (value.name === "large.png" && this.name === "files") this.transaction.abort();
+    return asked;
+  };
+}"""
+
+
+def test_a_reload_loses_nothing_but_what_finds_no_room(visit: Visit) -> None:
     page = visit.page
     open_hint(page)
     name_colour(page, "bordeaux")
     page.keyboard.press("Escape")
+    page.evaluate(FULL)
+    drop(page, ("large.png", picture(60, 40, "PNG")))
+    expect(page.locator("#notice")).to_contain_text("A reload would lose large.png")
+    page.keyboard.press("[")
     page.locator("#vividness").fill("1.5")
     page.wait_for_timeout(800)
     page.reload()

@@ -252,7 +252,7 @@ export async function alternatives(id, values, signal) {
     .alternatives;
 }
 
-/** The full-size file: {blob, name}. */
+/** The full-size file: {blob, name, notes}; the notes say what of the photo is not in it. */
 export async function render(id, values, signal) {
   return fileOf(await request(at(id, "render"), asJson(values, signal)));
 }
@@ -278,11 +278,12 @@ export async function palette(file, name) {
   return (await request(`references?name=${encodeURIComponent(name)}`, body)).json();
 }
 
-/** The file of an answer: {blob, name}. */
+/** The file of an answer: {blob, name, notes}. */
 export async function fileOf(response) {
   const header = response.headers.get("Content-Disposition") ?? "";
   const encoded = /filename\*=UTF-8''([^;]+)/i.exec(header);
   const plain = /filename="([^"]+)"/i.exec(header);
   const name = encoded ? decodeURIComponent(encoded[1]) : (plain?.[1] ?? "photo.color.png");
-  return { blob: await response.blob(), name };
+  const notes = JSON.parse(response.headers.get("Koalarize-Notes") ?? "[]");
+  return { blob: await response.blob(), name, notes };
 }

@@ -76,6 +76,7 @@ export class Copying {
     const chosen = this.others.filter((_, index) => boxes[index].checked);
     const asked = { without: OWN, hints: this.hints.checked };
     await Promise.all(chosen.map((photo) => this.studio.copyEdit(photo, asked)));
-    announce(`Copied to ${chosen.length} photos; Undo on each of them takes it back`);
+    const count = chosen.length === 1 ? "1 photo" : `${chosen.length} photos`;
+    announce(`Copied to ${count}; Undo there takes it back`);
   }
 }

@@ -121,7 +121,8 @@ export class Film {
         photo.hasTile = true; // one try: a failure shows when the photo is on the table
         const { edit } = photo;
         const values = { steering: this.studio.steering(photo), side: 320 };
-        const bitmap = await api.preview(photo.known.id, values).catch(() => null);
+        const asked = this.studio.tried(photo, (id) => api.preview(id, values));
+        const bitmap = await asked.catch(() => null);
         if (photo.edit === edit) this.picture(photo, bitmap);
       }
     } finally {

@@ -198,6 +198,7 @@ export class Films {
   #edited() {
     const { active } = this.studio;
     if (!active?.film) return;
+    this.#showRender(this.#infos.get(active.film.id));
     const { model } = active.edit;
     for (const photo of this.#shots(active.film.id))
       if (photo !== active && photo.edit.model !== model) photo.change({ model });
@@ -230,6 +231,7 @@ export class Films {
 
   #showRender(info) {
     const render = info?.render;
+    const changed = this.#made.get(info?.id)?.some(([photo, edit]) => photo.edit !== edit);
     const busy = render?.state === "running" || render?.state === "waiting";
     const total = Math.max(render?.total ?? 0, render?.done ?? 0);
     const bar = $("#film-progress");
@@ -238,7 +240,12 @@ export class Films {
     const texts = {
       waiting: "Waits until another film is coloured…",
       running: `${render?.done ?? 0} of ${total || "?"} frames, ${((render?.bytes ?? 0) / 1e6).toFixed(1)} MB`,
-      done: ["The film is coloured.", ...(render?.notes ?? [])].join(" Note: "),
+      done: [
+        changed
+          ? "The film is coloured as it was asked before your last change."
+          : "The film is coloured.",
+        ...(render?.notes ?? []),
+      ].join(" Note: "),
       cancelled: "Cancelled. What is coloured is kept, and the next time goes on from there.",
       failed: render?.problem ?? "",
     };

@@ -17,14 +17,19 @@ const THUMB = 160; // side of a recent photo's small picture, pixels
 export class Keeping {
   /** @type {IDBDatabase | null} */
   #database = null;
-  #files = new Set(); // the keys of photos whose file is kept already
+  #files = new Set(); // the keys of photos whose file is kept, or on its way there
+  #refused = new Set(); // of those whose file finds no room
   /** @type {any[]} */
   #recent = []; // what is kept of photos that were closed, the newest first
   #later = debounce(() => this.#keep(), SETTLE);
 
-  /** @param {import("./studio.js").Studio} studio */
-  constructor(studio) {
+  /**
+   * @param {import("./studio.js").Studio} studio
+   * @param {{complain: (problem: any) => void}} commands
+   */
+  constructor(studio, { complain }) {
     this.studio = studio;
+    this.complain = complain;
   }
 
   /** Bring back what was kept, and keep what comes. */
@@ -34,12 +39,13 @@ export class Keeping {
       const database = await open();
       this.#database = database;
       const found = await this.#read(database);
+      const files = database.transaction("files", "readonly").objectStore("files");
+      this.#files = new Set(await answer(files.getAllKeys()));
       const works = found.filter(({ closed }) => !closed);
       this.#recent = found
         .filter(({ closed }) => closed)
         .sort((one, other) => other.closed - one.closed);
       this.studio.restore(works); // always: what the page does not show is not kept any longer
-      this.#files = new Set(found.map(({ key }) => key));
     } catch {
       return; // a private window may have no database; the page works without
     }
@@ -123,25 +129,62 @@ export class Keeping {
 
   /** Keep all photos as they are now, and nothing of those that are gone. */
   #keep() {
-    if (!this.#database) return;
+    const database = this.#database;
+    if (!database) return;
     const { photos, active } = this.studio;
     const kept = photos.slice(-MOST);
-    const stores = this.#database.transaction(["work", "files"], "readwrite");
-    const [works, files] = [stores.objectStore("work"), stores.objectStore("files")];
+    const works = database.transaction("work", "readwrite").objectStore("work");
     works.clear();
-    const keys = new Set();
+    const files = new Map();
     const put = (key, file, work) => {
       works.put({ key, ...work });
-      if (!this.#files.has(key)) files.put(file, key);
-      keys.add(key);
+      files.set(key, file);
     };
     kept.forEach((photo, order) =>
       put(photo.kept, photo.file, { order, active: photo === active, ...photo.work }),
     );
-    for (const { file, key, ...work } of this.#recent) if (!keys.has(key)) put(key, file, work);
-    for (const key of this.#files) if (!keys.has(key)) files.delete(key);
-    stores.addEventListener("complete", () => {
-      this.#files = keys;
+    for (const { file, key, ...work } of this.#recent) if (!files.has(key)) put(key, file, work);
+    this.#forget(database, files);
+    for (const [key, file] of files) this.#keepFile(database, key, file);
+  }
+
+  /**
+   * Let go the files of photos that are gone; there may be room then for those that found none.
+   *
+   * @param {IDBDatabase} database
+   * @param {Map<string, File>} wanted
+   */
+  #forget(database, wanted) {
+    const gone = [...this.#files].filter((key) => !wanted.has(key));
+    if (!gone.length) return;
+    const files = database.transaction("files", "readwrite").objectStore("files");
+    for (const key of gone) {
+      files.delete(key);
+      this.#files.delete(key);
+    }
+    this.#refused.clear();
+  }
+
+  /**
+   * Keep a file, alone: one that finds no room takes nothing else with it.
+   *
+   * @param {IDBDatabase} database
+   * @param {string} key
+   * @param {File} file
+   */
+  #keepFile(database, key, file) {
+    if (this.#files.has(key) || this.#refused.has(key)) return;
+    this.#files.add(key);
+    const storing = database.transaction("files", "readwrite");
+    storing.objectStore("files").put(file, key);
+    storing.addEventListener("abort", () => {
+      this.#files.delete(key);
+      this.#refused.add(key);
+      this.complain({
+        title: `A reload would lose ${file.name || "this photo"}`,
+        detail:
+          "This browser has no room to keep it: save it or its session before you close the page, or close other photos and have the recent ones forgotten.",
+      });
     });
   }
 }

@@ -26,9 +26,9 @@ const table = new Table(studio);
 const { viewer } = table;
 const panel = new Panel(studio, { open: (id) => table.openHint(id), add: () => table.addHint() });
 const film = new Film($("#film"), studio, { add: choose });
-const previews = new Previews(viewer, studio.steering, studio.ready);
+const previews = new Previews(viewer, studio.steering, studio.tried);
 new Copying(studio);
-const saving = new Saving(studio, { say });
+const saving = new Saving(studio, { say, complain });
 const films = new Films(studio, { complain });
 
 let statusTimer = 0;
@@ -227,6 +227,7 @@ async function take(files) {
 }
 takeFiles({
   take,
+  leave: (left) => complain({ title: "Not everything was taken", detail: left }),
   over: (on) => {
     $("#drop-here").hidden = !on;
   },
@@ -316,4 +317,4 @@ async function learnModels() {
 showExamples().catch(complain);
 learnModels();
 // Work is kept and brought back whatever else fails.
-new Keeping(studio).start().catch(complain);
+new Keeping(studio, { complain }).start().catch(complain);

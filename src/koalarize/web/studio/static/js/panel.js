@@ -265,10 +265,9 @@ export class Panel {
     const place = $("#alternatives");
     const problem = $("#alternatives-problem");
     try {
-      const found = await api.alternatives(
-        photo.info.id,
-        { steering, count: 5, side: THUMB },
-        request.signal,
+      const values = { steering, count: 5, side: THUMB };
+      const found = await this.studio.tried(photo, (id) =>
+        api.alternatives(id, values, request.signal),
       );
       if (photo !== this.studio.active) return;
       this.#shown = asked;

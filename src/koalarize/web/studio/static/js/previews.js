@@ -32,17 +32,17 @@ export class Previews extends EventTarget {
   #soon = debounce(() => this.#refresh(), 40);
 
   /**
-   * `ready(photo)` uploads a photo that the server has forgotten; resolves when it is there.
+   * `tried(photo, work)` does `work(id)`, again where the server has forgotten the photo.
    *
    * @param {import("./viewer.js").KoalaViewer} viewer
    * @param {import("./studio.js").Studio["steering"]} steering
-   * @param {import("./studio.js").Studio["ready"]} ready
+   * @param {import("./studio.js").Studio["tried"]} tried
    */
-  constructor(viewer, steering, ready) {
+  constructor(viewer, steering, tried) {
     super();
     this.viewer = viewer;
     this.steering = steering;
-    this.ready = ready;
+    this.tried = tried;
     viewer.addEventListener("view", () => this.#later());
   }
 
@@ -158,7 +158,7 @@ export class Previews extends EventTarget {
     const { pictures } = photo;
     const { turn, straighten } = photo.pose;
     try {
-      pictures.before = await this.#tried(photo, (id) =>
+      pictures.before = await this.tried(photo, (id) =>
         api.preview(id, { steering: { turn, straighten }, side: this.#side(), grey: true }),
       );
       photo.local?.close();
@@ -179,7 +179,7 @@ export class Previews extends EventTarget {
     try {
       const values = { steering: this.#shown(photo), side: this.#side() };
       if (pictures.after && this.#wantsDetail()) await this.#fetchDetail(controller);
-      const after = await this.#tried(photo, (id) => api.preview(id, values, controller.signal));
+      const after = await this.tried(photo, (id) => api.preview(id, values, controller.signal));
       if (controller.signal.aborted) return;
       Object.assign(pictures, { after, edit });
       if (pictures.detailAfter?.edit !== edit) pictures.detailAfter = null;
@@ -202,7 +202,7 @@ export class Previews extends EventTarget {
       while (this.#again && photo === this.#photo) {
         this.#again = false;
         this.#request?.abort();
-        const after = await this.#tried(photo, (id) =>
+        const after = await this.tried(photo, (id) =>
           api.preview(id, { steering: this.#shown(photo), side: DRAG }),
         );
         if (photo.pictures.edit === photo.edit) break; // the full one was faster
@@ -262,7 +262,7 @@ export class Previews extends EventTarget {
      * @param {object} extra
      */
     const fetchOne = async (key, extra) => {
-      const bitmap = await this.#tried(photo, (id) =>
+      const bitmap = await this.tried(photo, (id) =>
         api.region(id, { ...values, ...extra }, controller.signal),
       );
       pictures[key] = { bitmap, ...values, edit };
@@ -274,17 +274,6 @@ export class Previews extends EventTarget {
         await fetchOne("detailBefore", { steering: { turn, straighten }, grey: true });
     } catch (problem) {
       if (problem.name !== "AbortError") this.#state(photo, { problem });
-    }
-  }
-
-  /** Do it; if the server has forgotten the photo, upload it again and do it once more. */
-  async #tried(photo, work) {
-    try {
-      return await work(photo.info.id);
-    } catch (problem) {
-      if (!problem.forgotten) throw problem;
-      await this.ready(photo);
-      return work(photo.info.id);
     }
   }
 

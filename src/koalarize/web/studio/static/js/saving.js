@@ -11,14 +11,15 @@ import { Zip } from "./zip.js";
 
 export class Saving {
   /**
-   * `say(text)` tells the person.
+   * `say(text)` tells the person in passing, `complain(problem)` until it is put away.
    *
    * @param {import("./studio.js").Studio} studio
-   * @param {{say: (text: string) => void}} commands
+   * @param {{say: (text: string) => void, complain: (problem: any) => void}} commands
    */
-  constructor(studio, { say }) {
+  constructor(studio, { say, complain }) {
     this.studio = studio;
     this.say = say;
+    this.complain = complain;
     /** @type {AbortController | null} */
     this.running = null;
     $("#cancel-save").addEventListener("click", () => this.running?.abort());
@@ -97,15 +98,22 @@ export class Saving {
 
   async #picture(photo, format) {
     const { edit } = photo;
-    const { blob, name } = await this.#rendered(photo, format);
+    const { blob, name, notes } = await this.#rendered(photo, format);
     download(blob, name);
     photo.markSaved(edit);
+    this.#noted(notes.map((note) => `${name}: ${note}`));
     return name;
+  }
+
+  /** Say what of the photos is not in their files. */
+  #noted(notes) {
+    if (notes.length)
+      this.complain({ title: "Saved, but not all of it", detail: `${notes.join("; ")}.` });
   }
 
   #rendered(photo, format) {
     const values = { steering: this.studio.steering(photo), format };
-    return this.#tried(photo, (id) => api.render(id, values, this.running?.signal));
+    return this.studio.tried(photo, (id) => api.render(id, values, this.running?.signal));
   }
 
   /** Before and after in one file, at the size of a screen: to show, not to keep. */
@@ -113,7 +121,7 @@ export class Saving {
     const steering = this.studio.steering(photo);
     const signal = this.running?.signal;
     const show = (grey) =>
-      this.#tried(photo, (id) => api.preview(id, { steering, side: SIDE, grey }, signal));
+      this.studio.tried(photo, (id) => api.preview(id, { steering, side: SIDE, grey }, signal));
     const [before, after] = [await show(true), await show(false)];
     const name = `${photo.name.replace(/\.[^.]*$/, "")}.before-after.${ending}`;
     download(await make(before, after, photo.title), name);
@@ -126,6 +134,8 @@ export class Saving {
     const zip = new Zip();
     /** @type {string[]} */
     const failed = [];
+    /** @type {string[]} */
+    const lacking = [];
     /** @type {[import("./photos.js").Photo, any][]} */
     const done = [];
     for (const [index, photo] of photos.entries()) {
@@ -134,8 +144,9 @@ export class Saving {
       const { edit } = photo;
       try {
         if (!photo.info) throw photo.failure ?? new Error("it was not uploaded");
-        const { blob, name } = await this.#rendered(photo, null);
+        const { blob, name, notes } = await this.#rendered(photo, null);
         await zip.add(blob, name);
+        lacking.push(...notes.map((note) => `${name}: ${note}`));
         done.push([photo, edit]);
       } catch (error) {
         if (error.name === "AbortError") throw error;
@@ -144,6 +155,7 @@ export class Saving {
     }
     if (zip.count) download(zip.blob(), "koalarize.zip");
     for (const [photo, edit] of done) photo.markSaved(edit);
+    this.#noted(lacking);
     if (failed.length) {
       const all = `${zip.count} of ${photos.length} photos are in the ZIP file. Not saved: `;
       throw new Error(all + failed.join("; "));
@@ -155,20 +167,10 @@ export class Saving {
     const photo = this.studio.current;
     const { edit } = photo;
     const steering = this.studio.steering(photo);
-    const { blob, name } = await this.#tried(photo, (id) => api.session(id, steering));
+    const { blob, name } = await this.studio.tried(photo, (id) => api.session(id, steering));
     download(blob, name);
     photo.markSaved(edit);
     return name;
-  }
-
-  async #tried(photo, work) {
-    try {
-      return await work(photo.info.id);
-    } catch (error) {
-      if (!error.forgotten) throw error;
-      await this.studio.ready(photo);
-      return work(photo.info.id);
-    }
   }
 
   #closeAll() {

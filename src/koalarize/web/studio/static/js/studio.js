@@ -135,6 +135,17 @@ export class Studio extends EventTarget {
     });
   };
 
+  /** Do it; if the service has forgotten the photo, upload it again and do it once more. */
+  tried = async (photo, work) => {
+    try {
+      return await work(photo.known.id);
+    } catch (problem) {
+      if (!problem.forgotten) throw problem;
+      await this.ready(photo);
+      return work(photo.known.id);
+    }
+  };
+
   /** Let all photos go, one after the other: with the last of its shots a film goes as well. */
   clear() {
     for (const photo of this.photos) {
@@ -236,7 +247,7 @@ export class Studio extends EventTarget {
   }
 
   async #applySession(photo, text) {
-    const steering = await api.openSession(photo.known.id, text);
+    const steering = await this.tried(photo, (id) => api.openSession(id, text));
     const least = 0.012 * Math.min(photo.width, photo.height);
     const hints = steering.hints.map((hint) => ({
       ...hint,

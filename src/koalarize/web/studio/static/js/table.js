@@ -128,11 +128,7 @@ export class Table {
     this.#asked?.abort();
     const { signal } = (this.#asked = new AbortController());
     const values = { steering: this.studio.steering(photo, { without: id }), x, y, count: 6 };
-    return api.suggestions(photo.known.id, values, signal).catch(async (problem) => {
-      if (!problem.forgotten) throw problem;
-      await this.studio.ready(photo);
-      return api.suggestions(photo.known.id, values, signal);
-    });
+    return this.studio.tried(photo, (key) => api.suggestions(key, values, signal));
   }
 
   #viewerEvents() {

@@ -1,17 +1,24 @@
 /**
  * Ways in: files dropped on the page or pasted into it, folders included.
  *
- * Not here: what becomes of them.
+ * Not here: what becomes of them. Of a folder, files of kinds that are not read are left, and named.
  */
 
 import { isFilm } from "./films.js";
 
 const MOST = 500; // files of one drop
+const NAMED = 5; // of the files that are left
+/** What a browser may not know as pictures. */
+const PICTURES =
+  /\.(jpe?g|jpe|jfif|a?png|tiff?|webp|bmp|dib|avif|hei[cf]|mpo|gif|jp2|j2k|p[bgnp]m|tga|pcx|psd)$/i;
 
-/** Call `take(files)` for each drop or paste, and `over(bool)` while files hover over the page. */
-export function takeFiles({ take, over }) {
+/**
+ * Call `take(files)` for each drop or paste, `leave(text)` with what of a folder is left, and
+ * `over(bool)` while files hover over the page.
+ */
+export function takeFiles({ take, leave, over }) {
   let depth = 0;
-  const leave = () => {
+  const gone = () => {
     depth = 0;
     over(false);
   };
@@ -25,13 +32,14 @@ export function takeFiles({ take, over }) {
     if (!depth) over(false);
   });
   addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
-  document.addEventListener("dropped", leave);
+  document.addEventListener("dropped", gone);
   addEventListener("drop", async (event) => {
-    leave();
+    gone();
     if (!hasFiles(event)) return;
     event.preventDefault();
-    const files = await filesOf(event.dataTransfer);
+    const { files, left } = await filesOf(event.dataTransfer);
     if (files.length) take(files);
+    if (left) leave(left);
   });
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
@@ -45,30 +53,70 @@ function hasFiles(event) {
   return event.dataTransfer?.types.includes("Files");
 }
 
+/** The files of a drop, and in words what of its folders is left. */
 async function filesOf(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
-  const found = [];
+  if (!entries.some((entry) => entry.isDirectory)) return { files: [...transfer.files], left: "" };
+  /** @type {Found} */
+  const found = { files: [], others: [], more: false };
   for (const entry of entries) await walk(entry, found);
-  return found;
+  return { files: found.files, left: inWords(found) };
 }
 
-async function walk(entry, found) {
-  if (found.length >= MOST || entry.name.startsWith(".")) return;
-  if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => {
-      entry.file(resolve, reject);
-    });
-    const known = file.type.startsWith("image/") || /\.(tiff?|json)$/i.test(file.name);
-    if (known || isFilm(file)) found.push(file);
-    return;
+/** @param {Found} found */
+function inWords({ files, others, more }) {
+  const said = [];
+  if (more) said.push(`At most ${MOST} files are taken at once: drop the others after these.`);
+  if (others.length) {
+    const rest = others.length > NAMED ? ` and ${others.length - NAMED} more` : "";
+    said.push(`No picture, or not readable: ${others.slice(0, NAMED).join(", ")}${rest}.`);
   }
-  const reader = entry.createReader();
+  if (!files.length) said.push("So there is nothing to colour.");
+  return said.join(" ");
+}
+
+/**
+ * @typedef {{files: File[], others: string[], more: boolean}} Found `others` are names of files that
+ *   are left; `more` says whether there are more than are taken
+ */
+
+/**
+ * @param {any} entry
+ * @param {Found} found
+ */
+async function walk(entry, found) {
+  if (found.more || entry.name.startsWith(".")) return;
+  try {
+    if (entry.isFile) takeOne(await fileOf(entry), found);
+    else for (const child of await childrenOf(entry)) await walk(child, found);
+  } catch {
+    found.others.push(entry.name); // it may not be read, or has gone
+  }
+}
+
+function takeOne(file, found) {
+  const known = file.type.startsWith("image/") || PICTURES.test(file.name);
+  if (!known && !isFilm(file) && !/\.json$/i.test(file.name)) found.others.push(file.name);
+  else if (found.files.length >= MOST) found.more = true;
+  else found.files.push(file);
+}
+
+/** @returns {Promise<File>} */
+function fileOf(entry) {
+  return new Promise((resolve, reject) => {
+    entry.file(resolve, reject);
+  });
+}
+
+/** What lies in a folder; it is told a hundred entries at a time. */
+async function childrenOf(folder) {
+  const reader = folder.createReader();
+  const found = [];
   for (;;) {
     const batch = await new Promise((resolve, reject) => {
       reader.readEntries(resolve, reject);
     });
-    if (!batch.length) return;
-    for (const child of batch) await walk(child, found);
+    if (!batch.length) return found;
+    found.push(...batch);
   }
 }
