@@ -121,9 +121,11 @@ def test_a_revealed_hint_tells_the_colour_of_its_place():
     assert {hint.color for hint in revealed_hints(pixels, 5, seed=0)} == {"#0a78c8"}
 
 
-def test_negative_numbers_are_refused(pictures):
+def test_numbers_that_are_too_small_are_refused(pictures):
     with pytest.raises(OptionError, match="`hints` holds -1"):
         probe("koala", pictures, hints=(-1,))
+    with pytest.raises(OptionError, match="`limit` is 1 but must be at least 2: try 50"):
+        probe("koala", pictures, limit=1)
 
 
 def test_the_command(pictures, tmp_path, capsys):

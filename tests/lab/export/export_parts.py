@@ -8,6 +8,7 @@ import torch
 
 from koalarize.lab.runs.checkpoint import build_network, save_checkpoint
 from koalarize.lab.runs.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
+from koalarize.lab.runs.teacher_options import TeacherOptions
 
 FACTS = {"pictures": 5, "steps": 10}
 
@@ -20,6 +21,7 @@ def saved(folder: Path, name: str, **options) -> Path:
         network=NetworkOptions(name, options, encoder="/home/somebody/w/start.safetensors"),
         data=DataOptions(train="/home/somebody/photos/", validation="C:\\Users\\somebody\\val"),
         loss=LossOptions("rebalanced-cross-entropy" if name == "koala" else "mse"),
+        teacher=TeacherOptions("/home/somebody/a.onnx:2,koala,C:\\Users\\somebody\\b.onnx"),
         size=192,
         temperature=0.4,
     )

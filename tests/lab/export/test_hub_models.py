@@ -6,21 +6,30 @@ from unittest.mock import create_autospec
 
 import huggingface_hub
 import pytest
+import torch
 from huggingface_hub import HfApi, snapshot_download
+from safetensors.torch import load_file
 
+from export_parts import saved
 from koalarize.cli import main
 from koalarize.errors import DependencyError, ModelError, OptionError, OutputError
 from koalarize.lab.export.hub import pull, push
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A checkpoint, made once."""
+    return saved(tmp_path_factory.mktemp("weights"), "unet-mini", widths=[2, 3, 4]).read_bytes()
+
+
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, weights):
     """A folder as `lab train` and `lab export --card` leave it."""
     folder = tmp_path / "run"
     folder.mkdir()
-    files = ("model.onnx", "model.png", "model.safetensors", "history.csv", "last.ckpt")
-    for name in files:
+    for name in ("model.onnx", "model.png", "history.csv", "last.ckpt"):
         (folder / name).write_bytes(name.encode())
+    (folder / "model.safetensors").write_bytes(weights)
     (folder / "model.md").write_text("# my-koala\n")
     return folder
 
@@ -72,6 +81,13 @@ def test_model_card_weights_and_history_are_sent_and_no_state(run, hub, capsys):
     card = hub.files["README.md"].decode()
     assert card.startswith("---\nlibrary_name: koalarize\n")
     assert card.endswith("---\n\n# my-koala\n")
+    sent = hub.files["model.safetensors"]
+    assert b"photos" in sent
+    assert b"somebody" not in sent
+    (run / "sent.safetensors").write_bytes(sent)
+    own, sent = (load_file(run / f"{name}.safetensors") for name in ("model", "sent"))
+    assert own.keys() == sent.keys()
+    assert all(torch.equal(own[name], sent[name]) for name in own)
 
 
 def test_a_private_repository(run, hub):

@@ -200,6 +200,12 @@ class TestRecipe:
             ("data.workers", "-1", "at least 0"),
             ("data.min_chroma", "-0.1 .inf .nan", "0 or more, and finite"),
             ("loss.power", "-0.1 .inf .nan", "0 or more, and finite"),
+            (
+                "crop.ratio",
+                "[0,1] [2,1] [1,.inf] [.nan,1]",
+                "two finite ratios .* smaller one first",
+            ),
+            ("optimizer.learning_rate", "0 .inf .nan", "above 0, and finite"),
             ("seed", "-1 4294967296", "from 0 to 4294967295"),
             ("temperature", "0 .inf .nan", "above 0, and finite"),
             ("chroma_gain", "0 .inf .nan", "above 0, and finite"),
@@ -270,6 +276,10 @@ class TestEpochs:
         path = written(tmp_path, "epochs: 5\n")
         recipe = load_recipe(path, {"steps": "3"})
         assert (recipe.steps, recipe.epochs) == (3, None)
+        path = written(tmp_path, "steps: 5\n")
+        for none in ("null", "~", ""):
+            assert load_recipe(path, {"epochs": none}).steps == 5
+            assert load_recipe(path, {"epochs": none, "steps": "7"}).steps == 7
         with pytest.raises(OptionError, match=r"the command line gives both `steps` \(3\) and"):
             load_recipe(path, {"steps": "3", "epochs": "2"})
 

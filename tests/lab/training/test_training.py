@@ -282,6 +282,14 @@ class TestRun:
         assert train_recipe(tiny(steps=2), tmp_path, resume=True) == path
         assert path.read_bytes() == before
 
+    def test_a_finished_run_makes_its_model_again(self, tiny, tmp_path):
+        path = train_recipe(tiny(steps=2), tmp_path)
+        before, facts = load_file(path), load_checkpoint(path).facts
+        path.unlink()
+        assert train_recipe(tiny(steps=2), tmp_path, resume=True) == path
+        assert not differing(load_file(path), before)
+        assert load_checkpoint(path).facts == facts
+
     def test_resume_without_an_earlier_run_begins(self, tiny, tmp_path):
         assert train_recipe(tiny(steps=2), tmp_path, resume=True).exists()
 
@@ -374,6 +382,10 @@ class TestRun:
             ({"loss": {}}, r"`loss\.name` is 'rebalanced-cross-entropy' but .* use 'mse'"),
             ({"crop": {"sizes": [32, 30]}}, r"`crop\.sizes` holds 30 .* multiple of 4 .* try 28"),
             ({"crop": {"sizes": [2]}}, r"`crop\.sizes` holds 2 .* try 4"),
+            (
+                {"network": {"name": "unet"}, "crop": {"sizes": [16]}, "batch": 1},
+                r"`crop\.sizes` holds 16 .* sees 1 crop .* use crops of 32, or a `batch` of 2",
+            ),
             ({"network": TINY | {"encoder": "a"}}, "`network.encoder` does not fit"),
             (
                 {"network": {"name": "cnn"}},

@@ -78,8 +78,11 @@ class CropOptions:
             )
         if not 0 < self.area[0] <= self.area[1] <= 1:
             raise OptionError(f"`crop.area` is {self.area} but must be two shares in (0, 1]")
-        if not 0 < self.ratio[0] <= self.ratio[1]:
-            raise OptionError(f"`crop.ratio` is {self.ratio} but must be two ratios above 0")
+        if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
+            raise OptionError(
+                f"`crop.ratio` is {self.ratio} but must be two finite ratios above 0, the smaller "
+                "one first"
+            )
 
 
 @dataclass(frozen=True)

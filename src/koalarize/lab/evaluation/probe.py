@@ -116,13 +116,15 @@ def probe(
         progress: called with the number of pictures done and of all.
 
     Raises:
-        OptionError: if a number of hints is negative.
+        OptionError: if a number of hints is negative, or ``limit`` below 2.
         ModelError: if the model cannot be loaded.
         DataError: if there is no usable picture.
     """
     for number in hints:
         if number < 0:
             raise OptionError(f"`hints` holds {number} but numbers of hints are 0 or more")
+    if limit is not None and limit < 2:
+        raise OptionError(f"`limit` is {limit} but must be at least 2: try 50")
     loaded = load_model(model)
     colorizer = Colorizer(loaded.engine)
     counts = sorted(set(hints)) if loaded.engine.info.accepts_hints else []

@@ -290,9 +290,13 @@ def without_folders(recipe: Recipe) -> Recipe:
     def last(path: str | None) -> str | None:
         return None if path is None else path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
-    validation = recipe.data.validation
+    validation, teacher = recipe.data.validation, recipe.teacher
+    if teacher is not None:  # maybe a blend of several
+        model = ",".join(last(part) or "" for part in teacher.model.split(","))
+        teacher = dataclasses.replace(teacher, model=model)
     return dataclasses.replace(
         recipe,
+        teacher=teacher,
         network=dataclasses.replace(
             recipe.network,
             encoder=last(recipe.network.encoder),

@@ -13,13 +13,15 @@ from pathlib import Path
 
 from koalarize.errors import DependencyError, ModelError, OptionError, OutputError
 from koalarize.lab.export.card import card_path
+from koalarize.lab.export.export import without_folders
+from koalarize.lab.runs.checkpoint import load_checkpoint, save_checkpoint
 
 __all__ = ["pull", "push"]
 
 _MODEL = "model.onnx"
 _CARD = "README.md"
-#: What else of a run is shared where it is there.
-_BESIDE = ("model.safetensors", "history.csv")
+_WEIGHTS = "model.safetensors"
+_HISTORY = "history.csv"
 _FRONT = (
     "---\nlibrary_name: koalarize\npipeline_tag: image-to-image\ntags:\n- colorization\n---\n\n"
 )
@@ -40,6 +42,7 @@ def push(run: Path, repository: str, *, private: bool = False) -> str:
 
     Raises:
         OptionError: if the folder lacks the model or its card, or the name is malformed.
+        ModelError: if the weights cannot be read.
         DependencyError: if the package ``huggingface_hub`` is missing.
         OutputError: if the hub refuses or cannot be reached.
     """
@@ -48,7 +51,7 @@ def push(run: Path, repository: str, *, private: bool = False) -> str:
     for path in (model, card_path(model)):
         if not path.is_file():
             raise OptionError(
-                f"`{path}` is missing: `koalarize lab export {run / 'model.safetensors'} --card` "
+                f"`{path}` is missing: `koalarize lab export {run / _WEIGHTS} --card` "
                 "writes the model and its card"
             )
     try:
@@ -120,14 +123,21 @@ def pull(repository: str, target: Path) -> Path:
 
 
 def _gather(run: Path, folder: Path) -> None:
-    """Lay what is shared into a folder: the card as the repository's page, names as they are."""
+    """Lay what is shared into a folder: the card as the repository's page, names as they are.
+
+    The weights' recipe loses the folders of this machine, as the model's and the card's has.
+    """
     model = run / _MODEL
     card = card_path(model).read_text(encoding="utf-8")
     (folder / _CARD).write_text(_FRONT + card, encoding="utf-8")
     sheet = model.with_suffix(".png")
-    for path in (model, sheet, *(run / name for name in _BESIDE)):
+    for path in (model, sheet, run / _HISTORY):
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
+    if (run / _WEIGHTS).is_file():
+        kept = load_checkpoint(run / _WEIGHTS)
+        recipe = without_folders(kept.recipe)
+        save_checkpoint(folder / _WEIGHTS, kept.network.state_dict(), recipe, kept.facts)
 
 
 def _check_name(repository: str) -> None:

@@ -40,6 +40,7 @@ OPTIMIZERS = ("adamw", "adam")
 SCHEDULES = ("cosine", "constant")
 LOGGERS = ("wandb", "mlflow")
 SEES = ("patches", "features")
+_NULLS = ("null", "~", "")  # YAML's words for nothing
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class OptimizerOptions:
                 )
         if not 0 < self.learning_rate < math.inf:
             raise OptionError(
-                f"`optimizer.learning_rate` is {self.learning_rate} but must be above 0"
+                f"`optimizer.learning_rate` is {self.learning_rate} but must be above 0, and finite"
             )
         for name in ("weight_decay", "warmup"):
             if not 0 <= getattr(self, name) < math.inf:
@@ -340,12 +341,13 @@ def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
 def _keep_one_length(values: dict[Any, Any], path: Path, overrides: dict[str, str]) -> None:
     """Let `steps` or `epochs` count, whichever was asked for last; together they are an error."""
     lengths = ("steps", "epochs")
-    for where, given in ((f"`{path}`", values), ("the command line", overrides)):
+    asked = {name: text for name, text in overrides.items() if text.lower() not in _NULLS}
+    for where, given in ((f"`{path}`", values), ("the command line", asked)):
         if all(given.get(name) is not None for name in lengths):
             raise OptionError(
                 f"{where} gives both `steps` ({given['steps']}) and `epochs` ({given['epochs']}): "
                 "give one of them"
             )
     for name, other in (lengths, lengths[::-1]):
-        if name in overrides:
+        if name in asked:
             values.pop(other, None)

@@ -23,7 +23,13 @@ from koalarize.lab.runs.checkpoint import save_checkpoint
 from koalarize.lab.runs.history import History
 from koalarize.lab.runs.recipe import Recipe
 from koalarize.lab.training.module import ColorizationModule
-from koalarize.lab.training.resume import HASH_KEY, PICTURES_KEY, RECIPE_KEY, STALE_KEY
+from koalarize.lab.training.resume import (
+    HASH_KEY,
+    PICTURES_KEY,
+    RECIPE_KEY,
+    STALE_KEY,
+    network_weights,
+)
 
 __all__ = ["LOOK_EVERY", "Progress", "SaveWeights"]
 
@@ -86,16 +92,21 @@ class SaveWeights(Callback):
         checkpoint[RECIPE_KEY] = json.dumps(dataclasses.asdict(self.recipe))
         checkpoint[PICTURES_KEY] = self.facts["pictures"]
         checkpoint[HASH_KEY] = self.facts.get("data_sha256")
-        weights = {
-            name.removeprefix("network."): tensor
-            for name, tensor in cast("Mapping[str, torch.Tensor]", checkpoint["state_dict"]).items()
-            if name.startswith("network.")
-        }
-        facts = {
-            **self.facts,
-            "steps": trainer.global_step,
-            "samples": trainer.global_step * self.recipe.samples_a_step,
-        }
+        state = cast("Mapping[str, torch.Tensor]", checkpoint["state_dict"])
+        self.write(network_weights(state), trainer.global_step)
+
+    def write(self, weights: dict[str, torch.Tensor], steps: int) -> None:
+        """Write the weights, also as the best ones if the last validation found them so.
+
+        Args:
+            weights: by the names of the network's state.
+            steps: taken so far.
+
+        Raises:
+            OutputError: if they cannot be written; earlier ones stay.
+        """
+        samples = steps * self.recipe.samples_a_step
+        facts = {**self.facts, "steps": steps, "samples": samples}
         save_checkpoint(self.path, weights, self.recipe, facts)
         if self._scores is not None:
             best = self.path.with_name("best.safetensors")

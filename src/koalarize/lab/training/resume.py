@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from koalarize.errors import ModelError, OptionError
 from koalarize.lab.networks import ColorNetwork
@@ -35,6 +37,8 @@ __all__ = [
     "WholeFiles",
     "check_no_model",
     "earlier_run",
+    "network_weights",
+    "saved_weights",
 ]
 
 #: Where the resolved recipe stands in Lightning's checkpoint, as JSON.
@@ -112,11 +116,8 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
     """
     try:
         state: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True, mmap=True)
-        shapes = {
-            name.removeprefix("network."): tuple(tensor.shape)
-            for name, tensor in state["state_dict"].items()
-            if name.startswith("network.")
-        }
+        weights = network_weights(state["state_dict"])
+        shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
         taken = int(state["global_step"])
         earlier: dict[str, Any] = json.loads(state.get(RECIPE_KEY, "{}"))
         pictures, sha256 = state.get(PICTURES_KEY), state.get(HASH_KEY)
@@ -134,6 +135,22 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
     _check_unchanged(earlier, recipe)
     steps = int(earlier.get("steps", recipe.steps))
     return EarlierRun(taken, earlier.get("epochs"), steps, pictures, stale, sha256)
+
+
+def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a network's weights by its own names, of the state of the module that trains it."""
+    own = "network."
+    return {name.removeprefix(own): value for name, value in state.items() if name.startswith(own)}
+
+
+def saved_weights(last: Path) -> dict[str, Tensor]:
+    """Return the averaged weights that the state of a run holds, by the network's own names.
+
+    Args:
+        last: Lightning's checkpoint, which ``earlier_run`` has read already.
+    """
+    state: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True)
+    return network_weights(state["state_dict"])
 
 
 def check_no_model(folder: Path) -> None:

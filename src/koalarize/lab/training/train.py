@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from torch import nn
 
 import koalarize
 from koalarize import color
@@ -33,7 +34,12 @@ from koalarize.lab.runs.checkpoint import build_network
 from koalarize.lab.runs.recipe import Recipe, SplitOptions, load_recipe
 from koalarize.lab.training.bar import Bar
 from koalarize.lab.training.callbacks import LOOK_EVERY, Progress, SaveWeights
-from koalarize.lab.training.devices import check_devices, choose_precision, trainer_devices
+from koalarize.lab.training.devices import (
+    check_devices,
+    choose_precision,
+    is_first_process,
+    trainer_devices,
+)
 from koalarize.lab.training.endings import own_endings, quiet
 from koalarize.lab.training.initialise import load_encoder, start_from
 from koalarize.lab.training.loaders import Loaders
@@ -47,6 +53,7 @@ from koalarize.lab.training.resume import (
     WholeFiles,
     check_no_model,
     earlier_run,
+    saved_weights,
 )
 from koalarize.lab.training.shrink import shrink
 
@@ -129,8 +136,12 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
         "left_out": dict(pictures.left_out),
         "bin_shares": [round(float(share), 8) for share in shares],
     }
+    save_weights = SaveWeights(checkpoint, recipe, facts)
+    if earlier is not None and (earlier.is_finished(recipe) or earlier.taken >= recipe.steps):
+        if is_first_process() and not checkpoint.exists():
+            save_weights.write(saved_weights(last), earlier.taken)
+        return checkpoint
     with quiet(), own_endings(last):
-        save_weights = SaveWeights(checkpoint, recipe, facts)
         trainer = _trainer(recipe, folder, save_weights, len(pictures))
         trainer.fit(
             module,
@@ -245,6 +256,7 @@ def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
             f"`loss.name` is {recipe.loss.name!r} but the network `{name}` predicts ab itself: "
             "use 'mse', 'l1', 'ssim' or 'combined'"
         )
+    normalises = any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
     compares = recipe.loss.name == "ssim" or (recipe.loss.name == "combined" and recipe.loss.gamma)
     for size in recipe.crop.sizes:
         if network.fixed_size is not None and size != network.fixed_size:
@@ -262,6 +274,13 @@ def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
             raise OptionError(
                 f"`crop.sizes` holds {size} but each must be a multiple of {network.stride} for "
                 f"the network `{name}`: try {below or below + network.stride}"
+            )
+        rows = recipe.batch // (recipe.devices * recipe.nodes)
+        if normalises and rows * (size // network.stride) ** 2 == 1:
+            raise OptionError(
+                f"`crop.sizes` holds {size} and a process sees {rows} crop at a time, which leaves "
+                f"the batch norm of the network `{name}` one value, without a variance: use crops "
+                f"of {2 * size}, or a `batch` of {2 * recipe.batch}"
             )
 
 
