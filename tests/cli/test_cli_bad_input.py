@@ -16,6 +16,7 @@ from koalarize.cli import main
 from koalarize.cli.terminal import needs
 from koalarize.engines.engine import Overview
 from koalarize.errors import DependencyError, OptionError
+from koalarize.web.server import open_socket
 
 
 def bomb() -> bytes:
@@ -55,12 +56,21 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
     ("words", "code", "said"),
     [
         (["gone.jpg"], 1, "gone.jpg"),
+        (["two  spaces.jpg"], 1, "two  spaces.jpg"),
+        (["-", "-o", "two  spaces.jpg/new.jpg"], 2, "two  spaces.jpg"),
+        (["end\nof\x1bline.jpg"], 1, r"end\nof\x1bline.jpg"),
         (["empty"], 1, "no picture"),
         (["*.nothing"], 1, "no picture"),
-        (["photo.jpg", "-o", "none/new.jpg"], 1, "none"),
-        (["photo.jpg", "-o", "new.xyz"], 1, ".xyz"),
+        (["photo.jpg", "-o", "none/new.jpg"], 2, "none"),
+        (["photo.jpg", "-o", "new.xyz"], 2, ".xyz"),
+        (["-", "-o", "new.xyz"], 2, ".xyz"),
+        (["photo.jpg", "--report", "none/r.jsonl"], 2, "none"),
+        (["photo.jpg", "--report", "same", "--journal", "./same"], 2, "name two files"),
+        (["photo.jpg", "--series", ".", "--reference", "photo.jpg"], 2, "leave one out"),
         (["photo.jpg", "-o", "photo.jpg/"], 1, "the folder `photo.jpg/` cannot be made"),
-        (["photo.jpg", "--model", "damaged.onnx"], 1, "damaged"),
+        (["photo.jpg", "--model", ".damaged.onnx"], 1, "damaged"),
+        (["photo.jpg", "--model", "gone.onnx"], 2, "`gone.onnx`, which is no file"),
+        (["photo.jpg", "--model", "weights.pth"], 2, "`koalarize lab convert weights.pth`"),
         (["photo.jpg", "--model", "kaola"], 2, "did you mean `koala`"),
         (["photo.jpg", "--model", "xyz"], 2, "koalarize models"),
         (["photo.jpg", "--hint", "1,2"], 2, "1,2"),
@@ -82,10 +92,14 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
         (["lab", "train"], 2, "RECIPE"),
         (["lab", "train", "recipe.yaml", "--set", "steps"], 2, "steps"),
         (["lab", "export"], 2, "CHECKPOINT"),
+        (["serve", "word"], 2, "see `koalarize serve --help`"),
+        (["serve", "--timeout", "inf"], 2, "`--timeout` is inf"),
+        (["models", "download"], 2, "see `koalarize models --help`"),
     ],
 )
 def test_wrong_words(here: Path, fake, capsys, words, code, said):
     Path("empty").mkdir()
+    Path(".damaged.onnx").touch()
     assert main(words) == code
     captured = capsys.readouterr()
     assert said in one_line_error(captured.err)
@@ -104,6 +118,28 @@ def test_interrupt(here: Path, fake, capsys):
     assert main(["photo.jpg"]) == 130
     assert "interrupted" in one_line_error(capsys.readouterr().err)
     assert files(here) == ["photo.jpg"]
+
+
+def test_interrupt_while_modules_are_loaded(monkeypatch, capsys):
+    class Interrupting:
+        def find_spec(self, name, path, target=None):
+            if name == "koalarize.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "koalarize.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    try:
+        assert main(["photo.jpg"]) == 130
+    except KeyboardInterrupt:  # would end pytest
+        pytest.fail("it was passed on")
+    assert "interrupted" in one_line_error(capsys.readouterr().err)
+
+
+def test_a_file_that_holds_no_token_opens_nothing(here, monkeypatch, capsys):
+    monkeypatch.setattr("koalarize.web.server.serve", lambda *given, **named: None)
+    Path("token").touch()
+    assert main(["serve", "--token-file", "token"]) == 2
+    assert "`token` is empty" in one_line_error(capsys.readouterr().err)
 
 
 def test_reader_that_leaves_is_no_traceback():
@@ -285,3 +321,12 @@ def test_a_full_disk_is_named_as_such(here, monkeypatch, capsys):
     monkeypatch.setattr("koalarize.models.open.check_model", full)
     assert main(["photo.jpg"]) == 1
     assert "there is no space left for `out.mp4`: make room" in capsys.readouterr().err
+
+
+def test_an_address_in_brackets_is_listened_at():
+    try:
+        listening = open_socket("::1", 0)
+    except OptionError:
+        pytest.skip("this machine has no IPv6")
+    listening.close()
+    open_socket("[::1]", 0).close()

@@ -112,6 +112,14 @@ def test_an_output_that_ends_with_parquet_is_a_table(box: Path):
     assert names == ["a.color.png", "deep/b.color.png"]
 
 
+@pytest.mark.parametrize("given", ["in.parquet", "./in.parquet/"])
+def test_tables_are_not_mixed_with_results(box: Path, given: str, capsys):
+    assert main(["cluster", "box", "in.parquet", *HERE]) == 0
+    capsys.readouterr()
+    assert main(["cluster", "in.parquet", given, *HERE]) == 2
+    assert f"OUTPUT is `{given}` like INPUT" in one_line_error(capsys.readouterr().err)
+
+
 def test_a_graphics_card_is_asked_for_by_its_provider(box: Path, monkeypatch: pytest.MonkeyPatch):
     from koalarize.batch.cluster import run
 

@@ -135,11 +135,26 @@ def test_one_picture(here: Path, fake, capsys):
 
 def test_options_reach_the_colorizer(here: Path, fake):
     words = ["--vividness", "1.5", "photo.jpg", "--size", "96", "--model", "own.onnx"]
+    Path("own.onnx").touch()
     assert main([*words, "--hint", "1,2=#c03020", "--hint", "3,4,2=#0000ff"]) == 0
     (call,) = fake.calls
     assert fake.models == ["own.onnx"]
     hints = (Hint(1, 2, "#c03020"), Hint(3, 4, "#0000ff", 2))
     assert call["steering"] == Steering(vividness=1.5, size=96, hints=hints)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize(("terminal", "shown"), [(False, "a\x1b[31m"), (True, r"a\x1b[31m")])
+def test_a_name_that_a_terminal_obeys(here: Path, fake, monkeypatch, terminal, shown):
+    stdout = Terminal() if terminal else io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    picture("a\x1b[31m.jpg")
+    assert main(["a\x1b[31m.jpg"]) == 0
+    assert main(["a\x1b[31m.jpg", "--plan"]) == 0
+    stdout.flush()
+    said = stdout.buffer.getvalue().decode()
+    assert said.startswith(f"{shown}.color.jpg")
+    assert f": {shown}.jpg -> {shown}.color.jpg\n" in said
 
 
 def test_own_result_of_a_named_picture_is_replaced(here: Path, fake, capsys):

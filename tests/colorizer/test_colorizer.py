@@ -11,6 +11,7 @@ import koalarize
 from fakes import FakeEngine
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.reference import palette_of
 from koalarize.errors import OptionError, OutputError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.hints import Hint
@@ -263,6 +264,9 @@ class TestOptions:
     def test_a_field_given_twice(self, colorizer, grey):
         with pytest.raises(OptionError, match=r"`vividness` is given twice, as 2 .* and as 3"):
             colorizer(grey, Steering(vividness=2), vividness=3)
+        palette = palette_of(np.dstack([grey] * 3))
+        with pytest.raises(OptionError, match=r"^.{,300}$"):  # a palette has thousands of numbers
+            colorizer(grey, Steering(reference=palette), reference=palette)
 
     def test_a_field_beside_steering_counts(self, colorizer, grey):
         both = colorizer(grey, Steering(warmth=0.5), vividness=3)
@@ -295,6 +299,15 @@ class TestFiles:
         os.mkfifo(tmp_path / "photo.jpg")
         with pytest.raises(PhotoError, match="is a pipe or a device but must be a file"):
             colorizer.file(tmp_path / "photo.jpg")
+
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [("gone.jpg", "does not exist"), ("", "is a folder"), (".", "is a folder")],
+    )
+    def test_what_is_no_file(self, colorizer, tmp_path, monkeypatch, name, said):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(PhotoError, match=said):
+            colorizer(name)
 
 
 class TestPublicAPI:

@@ -79,7 +79,7 @@ def test_two_models_of_one_name(tmp_path):
 
 def test_a_session_says_how_photos_are_shown(tmp_path, capsys):
     (tmp_path / "s.json").write_text("{}")
-    for option in (["--faithful"], ["--blend-chroma", "3"]):
+    for option in (["--faithful"], ["--blend-chroma", "3"], ["--series", "box"]):
         assert main(["p.png", "--session", str(tmp_path / "s.json"), *option]) == 2
         assert f"`{option[0]}` has no place beside it" in capsys.readouterr().err
 
@@ -108,10 +108,13 @@ class TestNames:
         with pytest.raises(OptionError, match="no model beside it"):
             parts_of("koala,")
 
-    def test_unknown(self):
+    def test_unknown(self, tmp_path):
+        x = tiny(tmp_path / "x.onnx", "l-to-ab")
         with pytest.raises(OptionError, match=r"`ddcolor-tini` but .*did you mean `ddcolor-tiny`"):
             check_model("koala,ddcolor-tini")
-        check_model("koala,ddcolor-tiny:2,x.onnx")
+        check_model(f"koala,ddcolor-tiny:2,{x}")
+        with pytest.raises(OptionError, match=r"no\.onnx`, which is no file"):
+            check_model(f"koala,{tmp_path / 'no.onnx'}")
 
     def test_weights_of_pytorch_are_converted_first(self):
         with pytest.raises(ModelError, match=r"`koalarize lab convert w\.pth`"):

@@ -40,6 +40,22 @@ def session(steering):
 def test_there_and_back(session):
     assert Session.loads(session.dumps()) == session
     assert Session.loads(session.dumps().encode()) == session
+    assert Session.loads(session.dumps().encode("utf-8-sig")) == session  # as Notepad saves it
+    assert Session.loads("\ufeff" + session.dumps()) == session
+
+
+def test_names_that_are_no_text(session):
+    palette = dataclasses.replace(session.steering.reference, name="\udcff\x1b.jpg")
+    steering = dataclasses.replace(session.steering, reference=palette)
+    named = dataclasses.replace(session, photo="\udcff.png", steering=steering)
+    read = Session.loads(named.dumps())
+    assert (read.photo, read.steering) == (r"\udcff.png", steering)
+    assert palette.name == r"\udcff\x1b.jpg"
+    engine = ClassifyingEngine()
+    engine.info = dataclasses.replace(engine.info, name="\udcfe\x1b")
+    mark = Colorizer(engine).provenance(steering)
+    assert mark.model == r"\udcfe\x1b"
+    assert mark.mark(None) is not None
 
 
 def test_defaults():
@@ -245,7 +261,7 @@ def test_warmth_and_reference_on_the_command_line(folder):
 
 
 def test_a_reference_that_is_none(folder, capsys):
-    assert main([str(folder / "photo.png"), "--reference", str(folder / "no.png")]) == 1
+    assert main([str(folder / "photo.png"), "--reference", str(folder / "no.png")]) == 2
     assert "no.png" in capsys.readouterr().err
 
 

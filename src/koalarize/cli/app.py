@@ -23,6 +23,7 @@ from koalarize.cli.cluster import ClusterCommand, cluster
 from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
 from koalarize.cli.serve import serve
+from koalarize.cli.terminal import one_line
 from koalarize.errors import KoalarizeError, OptionError
 
 __all__ = ["main"]
@@ -167,7 +168,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except _ClickException as error:
         text = cast(Any, error).format_message()
-        help = f"koalarize {_LAB} --help" if words[:1] == [_LAB] else "koalarize --help"
+        named = [words[0]] if words and words[0] in command.commands else []
+        help = " ".join(["koalarize", *named, "--help"])
         return _fail(f"{text[:1].lower()}{text[1:].rstrip('.')}; see `{help}`", _USAGE)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
@@ -202,7 +204,7 @@ def _code(result: object) -> int:
 
 
 def _fail(text: str, code: int) -> int:
-    typer.echo(f"koalarize: error: {' '.join(text.split())}", err=True)
+    typer.echo(f"koalarize: error: {one_line(text)}", err=True)
     return code
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from koalarize.batch.films import FilmWork, color_many_films, film_planner
-from koalarize.batch.find import Job, Search
+from koalarize.batch.find import Job, Search, path_key
 from koalarize.batch.forecast import Forecast
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.run import asked_of, colorize_many, plan_many
@@ -25,7 +25,7 @@ from koalarize.batch.watch import signs_of, watch
 from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import follow, note_of_films_left, note_of_unread
 from koalarize.cli.steering_options import option_of_one_picture
-from koalarize.cli.terminal import FilmRow, check_films
+from koalarize.cli.terminal import FilmRow, check_films, check_target, print_path
 from koalarize.errors import OptionError
 from koalarize.film.names import is_film
 from koalarize.film.options import THREADS
@@ -83,6 +83,9 @@ def color_files(
     """
     if many.films is not None:
         check_films()
+    journal = many.options.journal
+    if many.report is not None and journal and path_key(many.report) == path_key(journal):
+        raise OptionError(f"`--report` and `--journal` are both `{journal}`: name two files")
     # Taken before the work: what arrives or changes while it lasts is new to the watch.
     before = {} if many.watch is None else signs_of(_all(_search(many)))
     search = _search(many)
@@ -191,11 +194,11 @@ def _show_plan(
         decisions = chain(decisions, plan_many(films, of_films))
     for job, decided in decisions:
         if isinstance(decided, Task):
-            typer.echo(f"{decided.why.value}: {job.source} -> {decided.target}")
+            print_path(f"{decided.why.value}: {job.source} -> {decided.target}")
         elif decided.status == "failed":
-            typer.echo(f"failed, {decided.reason}: {job.source}: {decided.error}")
+            print_path(f"failed, {decided.reason}: {job.source}: {decided.error}")
         else:
-            typer.echo(f"{decided.reason}: {job.source}")
+            print_path(f"{decided.reason}: {job.source}")
         forecast.add(decided)
     known = [] if of_films is None else of_films.journals
     typer.echo(forecast.sentence(planner.journals, planner.workers, known))
@@ -228,6 +231,7 @@ def _place(
     folder = path.is_dir() or output.endswith(separators)
     if not folder and len(jobs) == 1 and not jobs[0].found:
         if path.exists() or path.suffix:
+            check_target(path)
             return [dataclasses.replace(jobs[0], target=path)], None
     elif not folder and (path.exists() or path.suffix.lower() in EXTENSIONS):
         raise OptionError(

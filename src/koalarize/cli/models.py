@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from koalarize.cli.model_choice import bring
+from koalarize.cli.terminal import print_path
 from koalarize.errors import OptionError, did_you_mean
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def download(
             from koalarize.models.download import take_file
 
             path = take_file(card, source, accepted=accepted)
-        typer.echo(path)
+        print_path(path)
 
 
 def _card(name: str) -> ForeignCard:

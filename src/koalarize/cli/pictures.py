@@ -237,6 +237,8 @@ def pictures(
         from koalarize.models.open import check_model
 
         check_model(model)
+        if series is not None and asked.get("reference") is not None:
+            raise OptionError("`--series` and `--reference` are a palette each: leave one out")
         steering = read_steering(asked)
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
     if named:
@@ -374,8 +376,9 @@ def _replayed(ctx: typer.Context, session: Path | None) -> Session | None:
     """Read a session; nothing else may say how to colour."""
     if session is None:
         return None
-    own = {"model": "--model", "faithful": "--faithful", "blend_chroma": "--blend-chroma"}
-    for name, option in {**own, **option_names()}.items():
+    own = ("model", "faithful", "blend_chroma", "series")
+    options = {name: f"--{name.replace('_', '-')}" for name in own} | option_names()
+    for name, option in options.items():
         source = ctx.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
             raise OptionError(

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import typer
 
-from koalarize.cli.terminal import FilmRow, named_bar
-from koalarize.errors import OptionError
+from koalarize.cli.terminal import FilmRow, named_bar, one_line, plain, print_path
+from koalarize.errors import OptionError, OutputError
 from koalarize.film.names import FILM_EXTENSIONS
 from koalarize.photo.files import EXTENSIONS, HEIF_EXTENSIONS, check_place
 
@@ -86,7 +86,7 @@ def follow(
             told.add(outcome)
             write(_as_json(outcome))
             if outcome.status == "colored" and quiet:
-                typer.echo(outcome.output)
+                print_path(outcome.output)
         write({"summary": told.summary(search)})
     if not quiet:
         _summarize(told)
@@ -178,10 +178,13 @@ def _check_report(report: Path) -> None:
     """Check, before any work is done, that a report may stand at a path.
 
     Raises:
-        OptionError: if it is a picture's or a film's, or holds something that is no report.
-        OutputError: if no file can stand there.
+        OptionError: if no file can stand there, it is a picture's or a film's, or it holds
+            something that is no report.
     """
-    check_place(report)
+    try:
+        check_place(report)
+    except OutputError as error:
+        raise OptionError(f"`--report` is no place for one: {error}") from error
     ending = report.suffix.lower()
     if ending in (*EXTENSIONS, *HEIF_EXTENSIONS, *FILM_EXTENSIONS):
         raise OptionError(
@@ -210,7 +213,7 @@ def note_of_colors(pictures: int) -> None:
 def note_of_losses(name: str, notes: tuple[str, ...]) -> None:
     """Say on stderr what of a picture is not in its result."""
     if notes:
-        typer.echo(f"koalarize: note: {name}: {'; '.join(notes)}", err=True)
+        typer.echo(f"koalarize: note: {plain(name)}: {one_line('; '.join(notes))}", err=True)
 
 
 def note_of_films_left(unread: Mapping[str, int]) -> dict[str, int]:
@@ -260,14 +263,12 @@ def _summarize(told: _Told) -> None:
             parts.append(f"{count} failed: {reason}" if reason else f"{count} failed")
         typer.echo(", ".join(parts))
     elif only.status == "colored":
-        typer.echo(f"{only.output} ({only.seconds:.1f} s)")
+        print_path(f"{only.output} ({only.seconds:.1f} s)")
     elif only.status == "skipped":
-        typer.echo(f"{only.output or only.source}: {only.reason}; --overwrite colours it again")
+        print_path(f"{only.output or only.source}: {only.reason}; --overwrite colours it again")
 
 
 def _complain(outcome: Outcome, *, alone: bool) -> None:
-    reason = " ".join((outcome.error or outcome.damage or "failed").split()).removeprefix(
-        f"`{outcome.source}` "
-    )
+    reason = (outcome.error or outcome.damage or "failed").removeprefix(f"`{outcome.source}` ")
     start = "koalarize: error: " if alone else ""
-    typer.echo(f"{start}{outcome.source}: {reason}", err=True)
+    typer.echo(f"{start}{plain(str(outcome.source))}: {one_line(reason)}", err=True)

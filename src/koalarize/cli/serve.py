@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -114,6 +115,10 @@ def serve(
     ] = False,
 ) -> None:
     """Open the studio: a page to steer the colours, and a REST service."""
+    if math.isinf(timeout):
+        raise OptionError("`--timeout` is inf but must be a number of seconds, as in 3600")
+    if token_file is not None:
+        token = _token_in(token_file, beside=token)
     from koalarize.models.open import check_model
     from koalarize.web.server import checked_token, new_token
     from koalarize.web.server import serve as listen
@@ -125,8 +130,6 @@ def serve(
         fetch_missing(name)
     models = offered(model or ())
     open_to_others = not _is_this_machine(host)
-    if token_file is not None:
-        token = _token_in(token_file, beside=token)
     if open_to_others and not token:
         token = new_token()
     if token:
@@ -186,9 +189,12 @@ def _token_in(file: Path, *, beside: str | None) -> str:
     if beside:
         raise OptionError("both `--token` and `--token-file` are given: leave one of them out")
     try:
-        return file.read_text(encoding="utf-8")
+        token = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"`{file}` cannot be read: give a file that holds the token") from error
+    if not token.strip():  # without a token everybody would be let in
+        raise OptionError(f"`{file}` is empty: give a file that holds the token")
+    return token
 
 
 def _is_this_machine(host: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
+from koalarize.errors import OptionError, PhotoError
 from koalarize.film.options import FilmOptions, seconds_of
 from koalarize.steering.fields import Bounds, bounds_of, check, help_of
 from koalarize.steering.steering import PARTS, Steering
@@ -89,8 +90,7 @@ def read_steering(asked: Mapping[str, object]) -> Steering:
         asked: what each option was given; a default is left out.
 
     Raises:
-        OptionError: if a value is not allowed.
-        PhotoError: if the reference cannot be read.
+        OptionError: if a value is not allowed, or the reference cannot be read.
     """
     return Steering(**_read(Steering, asked))  # type: ignore[arg-type]
 
@@ -171,7 +171,10 @@ def _kind(field: dataclasses.Field[Any]) -> Any:
 def _palette(path: Any) -> object:
     from koalarize.colorizer.reference import palette_of
 
-    palette = cast("Palette", palette_of(cast(Path, path)))
+    try:
+        palette = cast("Palette", palette_of(cast(Path, path)))
+    except PhotoError as error:
+        raise OptionError(f"`--reference` is no picture: {error}") from error
     if palette.is_grey:
         what = f"the reference `{palette.name}` has next to no colours: it asks for grey"
         typer.echo(f"koalarize: note: {what}", err=True)

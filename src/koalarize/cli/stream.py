@@ -14,10 +14,9 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Literal, TextIO
 
-import typer
-
 from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import note_of_colors, note_of_losses
+from koalarize.cli.terminal import check_target, print_path
 from koalarize.errors import OptionError, OutputError, PhotoError
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def color_stream(
         sys.stdout.buffer.write(colored.data)
         sys.stdout.buffer.flush()
     else:
-        typer.echo(write_bytes(colored.data, target, overwrite=stream.overwrite))
+        print_path(write_bytes(colored.data, target, overwrite=stream.overwrite))
     if colored.had_colors:
         note_of_colors(1)
     name = "stdin" if inputs[0] == "-" else Path(inputs[0]).name
@@ -98,6 +97,7 @@ def _check_target(target: Path, overwrite: bool) -> None:
             raise OutputError(
                 f"`{target}` is the original and is never written over: choose another name."
             )
+    check_target(target)
     check_output(target, overwrite=overwrite)
 
 

@@ -5,6 +5,7 @@ Not here: what becomes of many pictures (``cli.report``). Data goes to stdout, a
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from koalarize.errors import DependencyError, OutputError
-from koalarize.photo.files import check_place
+from koalarize.errors import DependencyError, OptionError, OutputError
+from koalarize.photo.files import check_output, check_place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,8 +27,12 @@ __all__ = [
     "Stages",
     "check_figure",
     "check_films",
+    "check_target",
     "named_bar",
     "needs",
+    "one_line",
+    "plain",
+    "print_path",
     "progress_bar",
     "stages",
 ]
@@ -40,6 +45,25 @@ _LINE_EVERY = 30.0
 #: Characters of a file name beside the progress bar, so that 80 columns hold both.
 _NAME_WIDTH = 20
 _FORMATS = (".png", ".svg", ".pdf")
+#: What a terminal obeys, or breaks a line at.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x85\u2028\u2029]\s*")
+
+
+def plain(text: str) -> str:
+    """Return a name as a person can see it: control characters, which names may hold, escaped."""
+    return _CONTROLS.sub(lambda sign: repr(sign.group())[1:-1], text)
+
+
+def one_line(text: str) -> str:
+    """Return a sentence on one line; the spaces in the names that it holds stay."""
+    return plain(_LINE_ENDS.sub(" ", text.strip()).replace("\t", " "))
+
+
+def print_path(text: object) -> None:
+    """Print a path, or a line with paths, on stdout: to the letter where no person looks."""
+    looked_at = sys.stdout is not None and sys.stdout.isatty()
+    typer.echo(plain(str(text)) if looked_at else str(text), color=None if looked_at else True)
 
 
 @contextmanager
@@ -79,6 +103,18 @@ def check_figure(path: Path) -> None:
             f"{', '.join(_FORMATS)}"
         )
     check_place(path)
+
+
+def check_target(path: Path) -> None:
+    """Check, before the work, that a picture can be written to the path of `--output`.
+
+    Raises:
+        OptionError: if its extension is none that is written, or its folder is missing.
+    """
+    try:
+        check_output(path, overwrite=True)  # whether it may be replaced is asked later
+    except OutputError as error:
+        raise OptionError(f"`--output` is no place for a picture: {error}") from error
 
 
 @contextmanager

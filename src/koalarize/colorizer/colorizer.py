@@ -32,7 +32,8 @@ from koalarize.photo.files import check_output, output_path, sha256_of, write_by
 from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import Provenance, has_mark, sealed_parts
 from koalarize.photo.rows import Rows
-from koalarize.photo.sources import checked, seekable
+from koalarize.photo.sources import opened, seekable
+from koalarize.steering.fields import written_name
 from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import PLAIN, Steering
 
@@ -227,9 +228,11 @@ class Colorizer:
             OutputError: if the result cannot be written; nothing is left half-written.
             OptionError: if the model cannot do what is asked.
         """
+        with opened(Path(source)):
+            pass  # what is wrong with the picture is said first
         usual = layer_path(Path(source)) if layer else output_path(source)
         path = usual if target is None else Path(target)
-        check_output(path, source=checked(Path(source)), overwrite=overwrite)
+        check_output(path, source=Path(source), overwrite=overwrite)
         with closing(Photo.each(source, tolerant=tolerant)) as pictures:
             making = Making(sha256_of(Path(source)), layer)
             parts, colored = self._each(pictures, steering, path.suffix, making)
@@ -316,7 +319,7 @@ class Colorizer:
         software = f"koalarize {__version__}"
         info = self.info
         weights = f"{info.identity} faithful" if info.identity and info.faithful else info.identity
-        return Provenance(software, info.name, weights or None, asked, making.source)
+        return Provenance(software, written_name(info.name), weights or None, asked, making.source)
 
     def marked(
         self, photo: Photo, steering: Steering = PLAIN, making: Making | None = None

@@ -12,7 +12,7 @@ from koalarize.engines.contracts import ContractEngine, contract_file, read_cont
 from koalarize.engines.engine import CPU, METADATA_KEY, Engine
 from koalarize.engines.onnx import OnnxEngine
 from koalarize.engines.session import open_session
-from koalarize.errors import OptionError, did_you_mean
+from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.models.catalog import FOREIGN, ForeignCard, card_of, known_names
 from koalarize.models.store import find_model, is_here
 from koalarize.photo.files import sha256_of
@@ -49,12 +49,22 @@ def check_model(model: str) -> None:
     """Refuse an unknown model before anything slow is loaded.
 
     Raises:
-        OptionError: if it is neither a name of the catalogue nor an .onnx file.
+        OptionError: if it is neither a name of the catalogue nor an .onnx file that is there.
     """
     for name, _ in parts_of(model):
-        if name not in known_names() and not name.lower().endswith((".onnx", ".pth", ".pt")):
+        if name in known_names():
+            continue
+        if not name.lower().endswith((".onnx", ".pth", ".pt")):
             near = did_you_mean(name, known_names()) or f": known are {', '.join(known_names())}"
             raise OptionError(f"`--model` is `{name}` but must be of `koalarize models`{near}")
+        try:
+            there = find_model(name).is_file()
+        except ModelError as error:  # weights of another program
+            raise OptionError(str(error)) from error
+        if not there:
+            raise OptionError(
+                f"`--model` is `{name}`, which is no file: give an .onnx file or a model's name"
+            )
 
 
 def missing(model: str | Path) -> list[ForeignCard]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+import re
 from collections.abc import Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, SupportsFloat, get_args
@@ -20,7 +21,10 @@ from koalarize.errors import OptionError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Bounds", "Help", "bounds_of", "check", "check_all", "help_of"]
+__all__ = ["Bounds", "Help", "bounds_of", "check", "check_all", "help_of", "written_name"]
+
+#: Control characters, bytes that are no UTF-8, and the two signs that XML refuses.
+_NO_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ class Bounds:
     most: int | None = None
     step: float | None = None
     required: bool = True
+
+
+def written_name(name: str) -> str:
+    """Return a file's name as JSON and XML can hold it: what is no text in it is escaped."""
+    return _NO_TEXT.sub(lambda sign: sign.group().encode("unicode_escape").decode("ascii"), name)
 
 
 def help_of(field: dataclasses.Field[object]) -> Help:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from koalarize import color
 from koalarize.color import Bins
 from koalarize.errors import OptionError
+from koalarize.steering.fields import written_name
 
 __all__ = ["Palette"]
 
@@ -57,6 +58,7 @@ class Palette:
     bands: tuple[tuple[tuple[float, float, int], ...], ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", written_name(self.name))
         if len(self.bands) != len(_BANDS):
             raise OptionError(
                 f"the palette has {len(self.bands)} bands but must have {len(_BANDS)}: "

@@ -6,6 +6,7 @@ Not here: pictures, networks. The page of ``koalarize serve`` saves sessions and
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from koalarize.errors import OptionError
+from koalarize.steering.fields import written_name
 from koalarize.steering.steering import Steering
 from koalarize.steering.wire import SteeringAsked, Strictly, reason, steering_asked
 
@@ -71,7 +73,9 @@ class Session:
         """Return it as JSON text."""
         document = SessionFile(
             format=FORMAT,
-            photo=SessionPhoto(name=self.photo, sha256=self.sha256, pixels=self.pixels),
+            photo=SessionPhoto(
+                name=written_name(self.photo), sha256=self.sha256, pixels=self.pixels
+            ),
             weights=self.weights,
             steering=steering_asked(self.steering, self.model),
         )
@@ -85,7 +89,7 @@ class Session:
             OptionError: if it is no session, or a value in it is not allowed.
         """
         try:
-            document = SessionFile.model_validate_json(text)
+            document = SessionFile.model_validate_json(_without_mark(text))
         except ValidationError as error:
             if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
                 raise OptionError(
@@ -134,3 +138,10 @@ class Session:
             f"the session belongs to `{self.photo}` (sha256 {self.sha256[:12]}…) but `{name}` "
             f"is another picture ({found[:12]}…): give the photo it was made with"
         )
+
+
+def _without_mark(text: str | bytes) -> str | bytes:
+    """Return a text without the mark that editors of Windows put before UTF-8."""
+    if isinstance(text, str):
+        return text.removeprefix("\ufeff")
+    return text.removeprefix(codecs.BOM_UTF8)

@@ -35,6 +35,8 @@ __all__ = [
 MOST_ALTERNATIVES = 12
 #: More hints than anybody sets by hand.
 MOST_HINTS = 200
+#: Characters of a value in an error.
+_MOST_SHOWN = 60
 #: More than there are hues to tell apart.
 MOST_RECOLORS = 20
 #: Fields whose values have fields of their own; each reads a text as well.
@@ -191,10 +193,16 @@ class Steering:
                 raise OptionError(f"`{name}` is nothing that can be asked of a colouring{known}")
             if getattr(self, name) != getattr(PLAIN, name):
                 raise OptionError(
-                    f"`{name}` is given twice, as {getattr(self, name)!r} in `steering` and as "
-                    f"{value!r} beside it: leave one of them out"
+                    f"`{name}` is given twice, as {_shown(getattr(self, name))} in `steering` and "
+                    f"as {_shown(value)} beside it: leave one of them out"
                 )
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+def _shown(value: object) -> str:
+    """Return a value as it stands in a sentence; a palette has thousands of numbers."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
 
 
 def _check_kinds(name: str, parts: Iterable[object], noun: type[Hint | Recolor | Crop]) -> None:

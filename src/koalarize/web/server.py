@@ -292,7 +292,8 @@ def open_socket(host: str, port: int | None) -> socket.socket:
         raise OptionError(f"`--port` is {port} but must be 0 to 65535; 0 takes any free one")
     for number in (DEFAULT_PORT, 0) if port is None else (port,):
         try:
-            family, *_, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+            found = socket.getaddrinfo(host.strip("[]"), number, type=socket.SOCK_STREAM)
+            family, *_, address = found[0]
         except OSError as error:
             raise OptionError(f"`{host}` is no address of this machine: use 127.0.0.1") from error
         opened = socket.socket(family, socket.SOCK_STREAM)
@@ -341,6 +342,7 @@ def serve(
     import uvicorn
 
     listening = open_socket(host, port)
+    host = host.strip("[]")
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     shown = f"[{shown}]" if ":" in shown else shown
     address = f"http://{shown}:{listening.getsockname()[1]}{path}"
