@@ -132,7 +132,7 @@ def test_parts_of_the_dead_are_swept_and_those_of_the_living_stay(tmp_path: Path
 
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    dead, living = (tmp_path / f"{files._part_of(pid)}x.part" for pid in (child.pid, os.getpid()))
+    dead, living = (tmp_path / f"{files.part_of(pid)}x.part" for pid in (child.pid, os.getpid()))
     old = tmp_path / ".koalarize-00000000-1-x.part"
     other = tmp_path / ".koalarize-00000000-2-x.part"
     for path in (dead, living, old, other):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
+import shutil
 import sqlite3
+import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,10 +17,11 @@ from test_whose import DONE, picture, run, told
 
 from fakes import Reddener
 from koalarize.batch.find import find_pictures
-from koalarize.batch.journal import JOURNAL, Journal
+from koalarize.batch.journal import JOURNAL, Journal, Made, Stamp
 from koalarize.batch.plan import BatchOptions, Planner
 from koalarize.batch.run import asked_of, plan_many
 from koalarize.errors import OutputError, PhotoError
+from koalarize.photo.files import part_of
 from koalarize.steering.steering import PLAIN, Steering
 
 UNMARKED = Steering(mark=False)
@@ -183,3 +188,28 @@ def test_what_a_killed_run_left_in_its_own_folder_is_swept(tmp_path):
     run(Reddener(), box)
     assert not old.exists()
     assert new.exists()
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    ended, lives = (box / f"{part_of(one)}00.parts" for one in (process.pid, os.getpid()))
+    ended.mkdir()
+    lives.mkdir()
+    run(Reddener(), box)
+    assert not ended.exists()
+    assert lives.exists()
+
+
+def test_a_journal_that_a_killed_run_was_writing_can_be_read(tmp_path):
+    """SQLite takes back what was half written, for which the file must be opened to be written."""
+    place, folder = tmp_path / JOURNAL, tmp_path / "killed"
+    made = Made("a" * 900, "asked", Stamp(1, 1), Stamp(1, 1))
+    with closing(Journal(place)) as journal:
+        journal.finish(tmp_path / "0", made)
+        journal.commit()
+        journal._database.execute("PRAGMA cache_size = 2")
+        for number in range(200):
+            journal.finish(tmp_path / str(number), dataclasses.replace(made, settings="other"))
+        folder.mkdir()
+        for path in tmp_path.glob(f"{JOURNAL}*"):
+            shutil.copy(path, folder)
+    with closing(Journal(folder / JOURNAL, readonly=True)) as journal:
+        assert journal.made(folder / "0") == made

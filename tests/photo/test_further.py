@@ -73,6 +73,16 @@ def test_a_png_s_content_credentials_are_named():
     )
 
 
+def test_content_credentials_of_webp_and_avif_are_named():
+    encoded = saved(smooth(), "WEBP", xmp=b"<x/>") + b"C2PA\4\0\0\0jumb"
+    whole = b"RIFF" + struct.pack("<I", len(encoded) - 8) + encoded[8:]
+    assert Photo.read(whole).notes == (CREDENTIALS,)
+    signed = bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + b"jumb"
+    for told, notes in ((signed, (CREDENTIALS,)), (signed[::-1], ())):
+        box = struct.pack(">I4s", 8 + len(told), b"uuid") + told
+        assert Photo.read(saved(smooth(), "AVIF") + box).notes == notes
+
+
 def test_what_a_thermal_camera_says_of_a_jpeg_is_kept():
     told = (0xE1, b"FLIR\0\1\0\0heat")
     photo = Photo.read(jpeg(told))
@@ -129,6 +139,11 @@ class TestHeic:
     def test_what_is_left_out_is_named(self, heic, monkeypatch, said, note):
         monkeypatch.setattr(StandIn, "said", said)
         assert [photo.notes for photo in Photo.each(heic)] == [(note,)] * 3
+
+    def test_its_content_credentials_are_named(self, heic):
+        signed = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+        heic += struct.pack(">I4s", 24, b"uuid") + signed
+        assert [photo.notes for photo in Photo.each(heic)] == [(CREDENTIALS,)] * 3
 
     def test_its_colors_are_those_of_its_numbers(self, heic, monkeypatch):
         numbers = {"color_primaries": 12, "transfer_characteristics": 8}

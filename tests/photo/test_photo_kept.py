@@ -127,6 +127,29 @@ def test_what_a_format_cannot_hold_is_named(full, kind, names):
     assert full.left_out(kind) == names
 
 
+def test_a_resolution_that_exif_holds_is_not_called_lost():
+    source = saved(smooth(), "TIFF", dpi=(300, 200), tiffinfo={271: "A maker", 274: 6})
+    photo = Photo.read(source)
+    assert photo.dpi == (200, 300)
+    for kind in ("WEBP", "AVIF", "JPEG"):
+        assert photo.left_out(kind) == ()
+        exif = opened(photo.encode(colored(photo), format=kind)).getexif()
+        assert [exif[tag] for tag in (282, 283, 296)] == [200, 300, 2]
+    assert Photo.read(saved(smooth(), "TIFF", dpi=(300, 200))).left_out("WEBP") == ("resolution",)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_comment_in_utf_16_is_in_the_order_of_the_file(order):
+    words = "Zürich".encode("utf-16-" + ("le" if order == "<" else "be"))
+    exif = Image.Exif()
+    exif.endian = order
+    exif[0x8769] = {0x9286: b"UNICODE\0" + words}
+    photo = Photo.read(saved(smooth(), "JPEG", exif=exif))
+    assert order == ("<" if b"II*" in photo.exif else ">")
+    written = photo.encode(colored(photo), format="TIFF")
+    assert b"UNICODE\0" + "Zürich".encode("utf-16-le") in written
+
+
 def test_xmp_of_a_turned_picture_is_true_of_the_upright_one(full):
     assert b"tiff:ImageWidth='24'" in full.metadata.xmp
     assert b"exif:PixelYDimension='36'" in full.metadata.xmp
@@ -283,11 +306,14 @@ class TestPng:
         deep = Photo(deep.pixels, metadata=photo.metadata)
         assert again(deep).metadata.texts == texts
 
-    @pytest.mark.parametrize("packed", [False, True])
-    def test_xmp(self, packed):
+    @pytest.mark.parametrize(
+        ("kind", "head"),
+        [(b"iTXt", b"\0\0\0\0"), (b"iTXt", b"\1\0\0\0"), (b"zTXt", b"\0"), (b"tEXt", b"")],
+    )
+    def test_xmp(self, kind, head):
+        packed = kind == b"zTXt" or head[:1] == b"\1"  # libvips packs it as zTXt
         content = zlib.compress(XMP) if packed else XMP
-        flag = b"\1" if packed else b"\0"
-        photo = Photo.read(png((b"iTXt", b"XML:com.adobe.xmp\0" + flag + b"\0\0\0" + content)))
+        photo = Photo.read(png((kind, b"XML:com.adobe.xmp\0" + head + content)))
         assert photo.pixels.shape == (36, 24)  # XMP alone says that it is turned
         assert photo.metadata.xmp == Metadata(XMP).upright(6).xmp
         assert opened(photo.encode(colored(photo))).info["XML:com.adobe.xmp"]
@@ -305,9 +331,12 @@ class TestPng:
         assert exif[0x0112] == 1
         assert photo.metadata.texts == ()
 
-    def test_iptc_in_a_raw_profile(self):
-        block = b"Photoshop 3.0\0" + resource(0x0404, IPTC)
-        text = b"\niptc\n%8d\n%s\n" % (len(block), block.hex().encode())
+    @pytest.mark.parametrize("name", [b"iptc", b"IPTC profile"])  # the second is exiftool's
+    @pytest.mark.parametrize(
+        "block", [b"Photoshop 3.0\0" + resource(0x0404, IPTC), resource(0x0404, IPTC), IPTC]
+    )
+    def test_iptc_in_a_raw_profile(self, block, name):
+        text = b"\n%s\n%8d\n%s\n" % (name, len(block), block.hex().encode())
         photo = Photo.read(png((b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(text))))
         assert again(photo, "JPEG").metadata.iptc == IPTC
 
@@ -368,9 +397,10 @@ class TestTiff:
         photo = Photo.read(buffer.getvalue())
         assert words in photo.encode(colored(photo), format="JPEG")
 
-    def test_iptc_field_alone(self):
+    @pytest.mark.parametrize("held", [IPTC, resource(0x0404, IPTC)])
+    def test_iptc_field_alone(self, held):
         buffer = io.BytesIO()
-        extra = [(33723, 7, len(IPTC), IPTC, True), (700, 1, len(XMP), XMP, True)]
+        extra = [(33723, 7, len(held), held, True), (700, 1, len(XMP), XMP, True)]
         tifffile.imwrite(buffer, smooth(), extratags=extra, metadata=None)
         photo = Photo.read(buffer.getvalue())
         assert photo.metadata.iptc == IPTC
@@ -389,6 +419,9 @@ def test_the_film_of_a_motion_photo_is_named_and_no_longer_promised(between):
     assert Photo.read(whole).notes == ()
     photo = Photo.read(whole + film)
     assert photo.notes == ("the film behind its picture is left out",)
+    told = ("what stands behind its picture in the file is left out",)
+    assert Photo.read(whole + b"\0\0\1\x0aImage_UTC_Data17SEFH\x6b\0\0\0SEFT").notes == told
+    assert Photo.read(whole + bytes(100) + b"\r\n").notes == ()
     assert (
         photo.metadata.xmp
         == Photo.read(jpeg(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP))).metadata.xmp

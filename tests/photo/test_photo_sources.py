@@ -147,16 +147,21 @@ class TestBadInput:
             (b"\0\0\0\x18ftypcrx ", "a camera's raw file"),
             (b"\0\0\0\x18ftypisom", "a film"),
             (b"%PDF-1.4", "a PDF document"),
+            (b"8BPS\0\2", r"a large Photoshop document \(PSB\)"),
         ],
     )
     def test_what_is_known_but_not_read_is_named(self, head, kind):
         with pytest.raises(PhotoError, match=f"known format but {kind}: save it as PNG or TIFF"):
             Photo.read(head + bytes(60))
 
+    def test_a_name_that_is_too_long(self, tmp_path):
+        with pytest.raises(PhotoError, match="is too long for a file's name"):
+            Photo.read(tmp_path / ("n" * 256 + ".png"))
+
     def test_a_kind_of_tiff_that_pillow_lacks(self):
         buffer = io.BytesIO()
         levels = np.zeros((4, 4, 3), np.uint16)
-        tifffile.imwrite(buffer, levels, photometric="cielab")
+        tifffile.imwrite(buffer, levels, photometric=10)  # ITU-T T.42
         with pytest.raises(PhotoError, match=r"cannot be read as TIFF \(unknown pixel mode\)"):
             Photo.read(buffer.getvalue())
 

@@ -111,8 +111,21 @@ class TestWrite:
 
     def test_size_the_format_cannot_hold(self):
         wide = np.zeros((1, 17_000), np.uint8)
-        with pytest.raises(OutputError, match="17000 × 1 pixels cannot be written as WEBP"):
+        said = "17000 × 1 pixels cannot be written as WEBP, which holds at most 16383 a side"
+        with pytest.raises(OutputError, match=said):
             Photo.read(wide).encode(np.dstack([wide] * 3), format="WEBP")
+
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("n" * 256 + ".png", "a name of 260 bytes, but one has at most 255"),
+            ("n" * 256 + "/a.png", "a name of 256 bytes"),
+            ("a\0.png", "holds a NUL"),
+        ],
+    )
+    def test_a_name_that_no_file_has(self, name, said, tmp_path):
+        with pytest.raises(OutputError, match=said):
+            Photo.read(smooth()).write(smooth(channels=3), tmp_path / name)
 
     def test_exif_too_large_for_jpeg_is_left_out_and_says_so(self):
         picture = Photo(smooth(), exif=some_exif() + b"\0" * 70_000)

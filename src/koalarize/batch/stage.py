@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Generator
@@ -23,7 +23,7 @@ from koalarize.batch.compare import compare_path, write_comparison
 from koalarize.batch.journal import Stamp
 from koalarize.batch.standing import REFUSALS, Judge, KeptError
 from koalarize.errors import OutputError
-from koalarize.photo.files import advice, check_output, put_in_place
+from koalarize.photo.files import advice, check_output, has_ended, part_of, put_in_place
 
 if TYPE_CHECKING:
     from koalarize.batch.plan import BatchOptions, Task
@@ -99,13 +99,12 @@ class Stage:
 
     @contextlib.contextmanager
     def _folder(self) -> Generator[Path]:
-        """Make a folder beside the result; one name, so that a killed run leaves no others."""
+        """Make a folder beside the result; another run has another for the same result."""
         target = self.task.target
-        name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-        folder = target.with_name(f"{_BEGIN}{name}{_END}")
+        folder = target.with_name(f"{part_of(os.getpid())}{secrets.token_hex(6)}{_END}")
         try:
             with self._writing(target):
-                folder.mkdir(exist_ok=True)
+                folder.mkdir()
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -134,10 +133,17 @@ def keep_times(task: Task, path: Path, options: BatchOptions) -> None:
 
 
 def sweep_stages(folder: Path) -> None:
-    """Remove what killed runs have left in a folder for more than a day."""
+    """Remove what runs of this machine that ended have left in a folder, and all older than a day.
+
+    Where a process cannot be asked for without harm, as on Windows, only the age counts.
+    """
+    here = part_of(0).removesuffix("0-")
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
             if not (entry.name.startswith(_BEGIN) and entry.name.endswith(_END)):
                 continue
-            if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_SECONDS:
+            process = entry.name.removeprefix(here).partition("-")[0]
+            ended = entry.name.startswith(here) and has_ended(process)
+            age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+            if ended or age > _STALE_SECONDS:
                 shutil.rmtree(entry.path, ignore_errors=True)

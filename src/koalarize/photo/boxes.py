@@ -13,7 +13,15 @@ from typing import BinaryIO
 
 from koalarize.photo.metadata import EXIF_HEAD, Metadata, iptc_resource
 
-__all__ = ["DEEP", "avif_colors", "is_avif", "is_deep_avif", "is_jp2", "jp2_parts"]
+__all__ = [
+    "DEEP",
+    "avif_colors",
+    "has_credentials",
+    "is_avif",
+    "is_deep_avif",
+    "is_jp2",
+    "jp2_parts",
+]
 
 #: What is said of a picture whose colors Pillow brings to 8 bits.
 DEEP = "more than 8 bits a channel are read as 8"
@@ -22,6 +30,7 @@ _JP2, _CODE = b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
 _EXIF = b"JpgTiffExif->JP2"
+_C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _MOST_BOXES = 1 << 16
 _HEAD = 1 << 16  # bytes: an AVIF file's properties stand at its beginning
 
@@ -78,6 +87,15 @@ def _is_deep(stream: BinaryIO, at: int) -> bool:
     stream.seek(at)
     head = stream.read(43)
     return len(head) == 43 and head[40:42] > b"\0\1" and (head[42] & 0x7F) >= 8
+
+
+def has_credentials(stream: BinaryIO) -> bool:
+    """Tell whether an AVIF or HEIC file holds content credentials (C2PA 2.1, A.5)."""
+    for kind, at, _ in _boxes(stream):
+        stream.seek(at)
+        if kind == b"uuid" and stream.read(16) == _C2PA:
+            return True
+    return False
 
 
 def is_avif(head: bytes) -> bool:

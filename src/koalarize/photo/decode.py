@@ -145,7 +145,7 @@ def decode_image(
             samples = Samples(*pixels_of(image, name))
         else:
             samples = srgb_of_samples(beside.samples(), image.info.get("icc_profile"), name)
-        exif, orientation = exif_of(image, name)
+        exif, orientation, torn = exif_of(image)
         pages, lost = _pages_of(image, limits) if kind in CALLED and own else (1, ())
         frame = frame_of(image) if not lost else None
     except MemoryError as error:
@@ -157,7 +157,7 @@ def decode_image(
     packing = _packing_of(image, beside)
     if own:
         Image.Image.close(image)  # frees Pillow's copy before ours is turned; the file stays open
-    notes = (*beside.notes, *samples.notes, *lost)
+    notes = (*beside.notes, *samples.notes, *torn, *lost)
     decoded = Decoded(
         samples.values, samples.alpha, kind, exif, dpi, metadata, notes, pages, frame, packing
     )

@@ -23,6 +23,7 @@ EXIF, GPS, INTEROP = 34665, 34853, 40965
 _SWAPPED = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _SIZES = {1: 1, 2: 1, 6: 1, 7: 1, **_SWAPPED, 5: 8, 10: 8}
 _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_USER_COMMENT, _UNICODE = 37510, b"UNICODE\0"
 _MOST_DIRECTORIES = 10_000
 _MOST_FIELDS = 4096
 #: Of all directories of a file together, each as often as it is read: directories may overlap.
@@ -74,8 +75,9 @@ class TiffReader:
         if not self.order:
             raise ValueError("no byte order")
         self.big = struct.unpack(self.order + "H", head[2:4])[0] == 43
-        self._word = "Q" if self.big else "I"
-        self.first = self._number(self._word, 8 if self.big else 4)
+        self.word = "Q" if self.big else "I"
+        self.place_of_first = 8 if self.big else 4
+        self.first = self._number(self.word, self.place_of_first)
 
     def _bytes(self, at: int, size: int) -> bytes:
         if at + size > self._end:  # before so much is asked for
@@ -109,26 +111,35 @@ class TiffReader:
             tag, kind = struct.unpack(self.order + "HH", self._bytes(entry, 4))
             if tag not in leave and kind in _SIZES:
                 try:
-                    fields[tag] = self._field(entry, kind)
+                    fields[tag] = self._of_words(tag, self._field(entry, kind))
                 except (ValueError, OverflowError, OSError, MemoryError):
                     continue
         try:
-            following = self._number(self._word, start + width * count)
+            following = self._number(self.word, start + width * count)
         except ValueError:  # some EXIF blocks end here
             following = 0
         return Directory(fields), following
 
     def _field(self, entry: int, kind: int) -> Field:
-        count = self._number(self._word, entry + 4)
+        count = self._number(self.word, entry + 4)
         size = count * _SIZES[kind]
-        room = struct.calcsize(self._word)
+        room = struct.calcsize(self.word)
         at = entry + 4 + room
         if size > room:
-            at = self._number(self._word, at)
+            at = self._number(self.word, at)
         data = self._bytes(at, size)
         if self.order == ">" and kind in _SWAPPED:
             data = np.frombuffer(data, f">u{_SWAPPED[kind]}").byteswap().tobytes()
         return Field(kind, count, data)
+
+    def _of_words(self, tag: int, found: Field) -> Field:
+        """Return a field as it is; a comment in UTF-16 in the order that results are written in."""
+        if tag != _USER_COMMENT or self.order == "<" or not found.data.startswith(_UNICODE):
+            return found
+        words = bytearray(found.data[len(_UNICODE) :])
+        pairs = len(words) // 2 * 2
+        words[0:pairs:2], words[1:pairs:2] = words[1:pairs:2], words[0:pairs:2]
+        return Field(found.kind, found.count, _UNICODE + bytes(words))
 
     def chain(self) -> list[int]:
         """Return the offsets of the directories that follow each other from the first."""
@@ -138,7 +149,7 @@ class TiffReader:
             try:
                 code, width = ("Q", 20) if self.big else ("H", 12)
                 end = at + struct.calcsize(code) + width * self._number(code, at)
-                following = self._number(self._word, end)
+                following = self._number(self.word, end)
             except ValueError:
                 following = 0
             offsets.append(at)

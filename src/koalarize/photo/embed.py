@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+from koalarize.photo.exif_block import states_resolution
 from koalarize.photo.jpeg_segments import XMP_ROOM, segments_of
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.png_chunks import XMP_KEYWORD
@@ -42,6 +43,7 @@ def left_out(held: Held, kind: str) -> tuple[str, ...]:
     xmp_fits = kind in _HOLD_XMP and not (kind == "JPEG" and len(metadata.xmp or b"") > XMP_ROOM)
     exif_room = {"JPEG": JPEG_EXIF_ROOM, "BMP": 0, "GIF": 0}.get(kind)
     exif_fits = exif_room is None or len(held.exif or b"") <= exif_room
+    in_exif = exif_fits and states_resolution(held.exif)
     names = (
         ("EXIF", held.exif and not exif_fits),
         ("XMP", metadata.xmp and not xmp_fits),
@@ -50,7 +52,7 @@ def left_out(held: Held, kind: str) -> tuple[str, ...]:
         ("comment", metadata.comments and kind not in _HOLD_COMMENTS),
         ("PNG text", metadata.texts and kind != "PNG"),
         ("JPEG segments", metadata.segments and kind != "JPEG"),
-        ("resolution", held.dpi and kind not in _HOLD_DPI),
+        ("resolution", held.dpi and kind not in _HOLD_DPI and not in_exif),
     )
     return tuple(name for name, lost in names if lost)
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
+from koalarize.errors import OutputError
 from koalarize.photo.embed import JPEG_EXIF_ROOM, Held, png_texts, segments_of
 from koalarize.photo.exif_block import without_orientation
 from koalarize.photo.profiles import srgb_profile
@@ -28,6 +29,7 @@ __all__ = [
     "OPTIONS",
     "WITHOUT_ALPHA",
     "Packing",
+    "check_sides",
     "encode_by_pillow",
     "jpeg_options",
     "kept_in",
@@ -55,6 +57,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
+#: Pixels a side that libjpeg and libwebp write, and the most of AV1 (5.5.1).
+_MOST_ACROSS = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536}
 _CLEAR = 255  # the color of a GIF frame that is transparent, where there is one
 
 
@@ -99,6 +103,20 @@ def encode_by_pillow(
     elif kind == "JPEG":
         options = jpeg_options(packing)
     return saved(image, kind, {**options, **kept_in(kind, held)})
+
+
+def check_sides(width: int, height: int, kind: str) -> None:
+    """Check that a format holds pictures of a size.
+
+    Raises:
+        OutputError: if not.
+    """
+    most = _MOST_ACROSS.get(kind)
+    if most is not None and max(width, height) > most:
+        raise OutputError(
+            f"{width} × {height} pixels cannot be written as {kind}, which holds at most {most} "
+            "a side: choose PNG or TIFF."
+        )
 
 
 def saved(image: Image.Image, kind: str, options: Mapping[str, object]) -> bytes:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from koalarize.photo.metadata import orientation_of_xmp
 
-__all__ = ["corrected", "orientation_of", "sized", "without_orientation"]
+__all__ = ["corrected", "orientation_of", "sized", "states_resolution", "without_orientation"]
 
 _HEAD = 8  # bytes: the order, 42, and where the first directory is
 _NUMBERS = (b"\0*", b"*\0")  # 42; Pillow takes it in either order
@@ -97,6 +97,17 @@ def without_orientation(exif: bytes) -> bytes | None:
     block[at:end] = block[at + 12 : end] + bytes(12)
     struct.pack_into(order + "H", block, start, count - 1)
     return exif[:head] + bytes(block)
+
+
+def states_resolution(exif: bytes | None) -> bool:
+    """Tell whether an EXIF block states dots per inch or centimeter."""
+    tiff = (exif or b"").removeprefix(b"Exif\0\0")
+    try:
+        order = _order(tiff)
+        places = _entries(bytearray(tiff), struct.unpack_from(order + "I", tiff, 4)[0], order)
+    except (ValueError, struct.error):
+        return False
+    return all(tag in places for tag in _RESOLUTIONS)
 
 
 def sized(tiff: bytes, width: int, height: int) -> bytes:

@@ -32,8 +32,10 @@ __all__ = [
     "check_output",
     "check_place",
     "extension_of",
+    "has_ended",
     "make_folder",
     "output_path",
+    "part_of",
     "put_in_place",
     "read_extensions",
     "sha256_of",
@@ -207,8 +209,16 @@ def check_place(path: Path) -> None:
     """Check, before any work is done, that a file can stand at a path.
 
     Raises:
-        OutputError: if it is a folder, or its folder does not exist.
+        OutputError: if it is a folder, its folder does not exist, or no file is called so.
     """
+    if "\0" in str(path):
+        raise OutputError(f"`{str(path)!r}` holds a NUL, which no file's name does: check it.")
+    long = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if long > _LONGEST_NAME:
+        raise OutputError(
+            f"`{path}` holds a name of {long} bytes, but one has at most {_LONGEST_NAME}: choose a "
+            "shorter one."
+        )
     if not path.parent.is_dir():
         raise OutputError(
             f"the folder `{path.parent}` of `{path.name}` does not exist: make it first."
@@ -233,7 +243,7 @@ def write_bytes(
         OutputError: if it cannot be written; nothing is left behind.
     """
     _sweep_once(path.parent)
-    temporary = path.with_name(f"{_part_of(os.getpid())}{secrets.token_hex(6)}{_PART}")
+    temporary = path.with_name(f"{part_of(os.getpid())}{secrets.token_hex(6)}{_PART}")
     try:
         try:
             with temporary.open("xb") as stream:  # unlike `tempfile`, this honors the umask
@@ -291,7 +301,7 @@ def _sweep_once(folder: Path) -> None:
     sweep_parts(folder)
 
 
-def _part_of(process: int) -> str:
+def part_of(process: int) -> str:
     """Return how the names of half-written files of a process on this machine begin."""
     machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
     return f".koalarize-{machine}-{process}-"
@@ -319,14 +329,14 @@ def sweep_parts(folder: Path) -> int:
     They are those of processes of this machine that have ended, and of others if older than a day.
     """
     swept = 0
-    own, alive = _part_of(0)[: -len("0-")], set[str]()
+    own, alive = part_of(0)[: -len("0-")], set[str]()
     try:
         for entry in os.scandir(folder):
             if not (entry.name.startswith(".koalarize-") and entry.name.endswith(_PART)):
                 continue
             process = entry.name.removeprefix(own).partition("-")[0]
             if entry.name.startswith(own) and os.name == "posix":
-                left = process not in alive and _ended(process)
+                left = process not in alive and has_ended(process)
             else:
                 age = time.time() - entry.stat(follow_symlinks=False).st_mtime
                 left = age > _STALE_SECONDS
@@ -340,14 +350,15 @@ def sweep_parts(folder: Path) -> int:
     return swept
 
 
-def _ended(process: str) -> bool:
+def has_ended(process: str) -> bool:
+    """Tell whether a process of this machine, by its number, has ended; False if unknown."""
     if sys.platform == "win32" or not process.isdigit():  # there, to ask is to kill
         return False
     try:
         os.kill(int(process), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
-    except (OSError, OverflowError):
+    except OSError:
         return False
     return False
 

@@ -25,6 +25,7 @@ __all__ = [
     "is_lossless_webp",
     "later_frames",
     "mpo_parts",
+    "webp_chunks",
 ]
 
 #: Formats that hold animations, by Pillow's names.
@@ -34,6 +35,7 @@ _MPF = b"MPF\0"
 _ENTRIES = 0xB002
 _ENTRY = 16  # bytes
 _MOST_PICTURES = 1000
+_MOST_CHUNKS = 1 << 16
 _LARGE_PREVIEW = 0x010000  # kinds of a picture that is a smaller copy of another
 # What says in a picture's own segments that it is a map of brightness or depth: Adobe's and Apple's
 # namespaces in XMP, and ISO 21496-1.
@@ -168,16 +170,23 @@ def _list_of_pictures(stream: BinaryIO) -> tuple[int, bytes] | None:
     return None
 
 
-def is_lossless_webp(stream: BinaryIO) -> bool:
-    """Tell whether the first picture of a WebP file is packed without loss."""
+def webp_chunks(stream: BinaryIO) -> list[bytes]:
+    """Return the kinds of the chunks of a WebP file, those of its frames too."""
+    kinds: list[bytes] = []
     at = 12
-    while True:
+    while len(kinds) < _MOST_CHUNKS:
         stream.seek(at)
         head = stream.read(8)
         if len(head) < 8:
-            return False
+            break
         kind, size = struct.unpack("<4sI", head)
-        if kind in (b"VP8L", b"VP8 "):
-            return kind == b"VP8L"
+        kinds.append(kind)
         # A frame is a list of chunks behind sixteen bytes of its own.
         at += 8 + (16 if kind == b"ANMF" else size + size % 2)
+    return kinds
+
+
+def is_lossless_webp(stream: BinaryIO) -> bool:
+    """Tell whether the first picture of a WebP file is packed without loss."""
+    packed = (kind for kind in webp_chunks(stream) if kind in (b"VP8L", b"VP8 "))
+    return next(packed, b"") == b"VP8L"

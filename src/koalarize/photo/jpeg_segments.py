@@ -14,8 +14,19 @@ from typing import BinaryIO
 
 from koalarize.photo.metadata import CREDENTIALS, EXIF_HEAD, Metadata
 
-__all__ = ["XMP_ROOM", "is_jpeg", "jpeg_metadata", "lists_more", "segment_places", "segments_of"]
+__all__ = [
+    "FILM",
+    "XMP_ROOM",
+    "has_more_behind",
+    "is_jpeg",
+    "jpeg_metadata",
+    "lists_more",
+    "segment_places",
+    "segments_of",
+]
 
+#: What is said of a motion photo.
+FILM = "the film behind its picture is left out"
 _COMMENT, _APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
 _PIXELS, _END = 0xDA, b"\xff\xd9"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -27,6 +38,7 @@ XMP_ROOM = _ROOM - len(_XMP)
 # A film behind the end (Android's motion photo; Samsung puts a name between).
 _FILM = re.compile(rb"\0\0\0[\x10-\x40]ftyp")
 _LENGTH = re.compile(rb":Length(?:=[\"']|>)(\d{1,12})\b")  # in Google's list of what stands there
+_PADDING = 8  # fewer bytes behind the end are none that say anything
 _MORE_HEAD = len(_MORE_XMP) + 32 + 8
 #: Written by Pillow or about this file only: JFIF, profile and several pictures, colors.
 _LEFT = frozenset({_APP0, _APP2, _APP11, _APP14})
@@ -63,7 +75,7 @@ def jpeg_metadata(stream: BinaryIO) -> tuple[Metadata, tuple[str, ...]]:
         elif marker not in _LEFT:
             others.append((marker, data))
     if _has_film(stream):
-        notes = (*notes, "the film behind its picture is left out")
+        notes = (*notes, FILM)
     joined = b"".join(more[start] for start in sorted(more))
     metadata = Metadata(
         xmp, joined or None, photoshop or None, tuple(comments), segments=tuple(others)
@@ -81,10 +93,26 @@ def lists_more(stream: BinaryIO, xmp: bytes | None) -> bool:
     return is_jpeg(stream.read(3))
 
 
-def _has_film(stream: BinaryIO) -> bool:
+def has_more_behind(stream: BinaryIO) -> bool:
+    """Tell whether anything but padding stands behind the end of the picture."""
+    if _ends_with_picture(stream):
+        return False
+    start = 2
+    for _, at, size in segment_places(stream):
+        start = at + size
+    stream.seek(start)
+    _, end, behind = stream.read().partition(_END)  # which the code of pixels cannot hold
+    return bool(end) and len(behind.strip(b"\0\xff\r\n ")) >= _PADDING
+
+
+def _ends_with_picture(stream: BinaryIO) -> bool:
     size = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, size - 64))
-    if stream.read().rstrip(b"\0").endswith(_END):  # nothing stands behind the picture
+    return stream.read().rstrip(b"\0").endswith(_END)
+
+
+def _has_film(stream: BinaryIO) -> bool:
+    if _ends_with_picture(stream):
         return False
     stream.seek(0)
     data = stream.read()

@@ -189,10 +189,11 @@ def metadata_of_tiff(fields: Directory) -> Metadata:
         for tag in (_XMP, _PHOTOSHOP, _IPTC)
     )
     if iptc and not any(number == _IPTC_RESOURCE for number, _, _ in _resources(photoshop or b"")):
-        if iptc[:1] != b"\x1c":  # written as words of the other byte order
+        if iptc[:1] != b"\x1c" and iptc[3:4] == b"\x1c":  # words of the other byte order
             swapped = (iptc[at : at + 4][::-1] for at in range(0, len(iptc), 4))
             iptc = b"".join(swapped)
-        photoshop = (photoshop or b"") + iptc_resource(iptc)
+        as_photoshop_has_it = iptc[:4] in _SIGNATURES  # ImageMagick writes it so
+        photoshop = (photoshop or b"") + (iptc if as_photoshop_has_it else iptc_resource(iptc))
     return Metadata(xmp, photoshop=photoshop)
 
 
@@ -223,9 +224,12 @@ def exif_of_tiff(fields: Directory, orientation: int) -> bytes | None:
         fields: of the file.
         orientation: of the picture, which is left out, since pixels come upright.
     """
-    kept = {tag: value for tag, value in fields.fields.items() if tag not in _TIFF_LAYOUT}
+    stays = _TIFF_LAYOUT - _TIFF_RESOLUTION
+    kept = {tag: value for tag, value in fields.fields.items() if tag not in stays}
+    if orientation >= 5 and kept.keys() >= _TIFF_RESOLUTION:
+        kept[282], kept[283] = kept[283], kept[282]
     below = {tag: inner for tag, inner in fields.below.items() if inner.fields}
-    if not kept and not below:
+    if kept.keys() <= _TIFF_RESOLUTION and not below:  # a resolution alone is no EXIF data
         return None
     if orientation >= 5 and EXIF in below:
         below[EXIF] = _swapped(below[EXIF], _PIXELS_ACROSS, _PIXELS_DOWN)

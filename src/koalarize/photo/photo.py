@@ -27,6 +27,7 @@ from koalarize.photo.encode8 import (
     OPTIONS,
     WITHOUT_ALPHA,
     Packing,
+    check_sides,
     kept_in,
     picture_of,
 )
@@ -261,6 +262,7 @@ class Photo:
         """
         kind = output_format(format, self)
         self._check_size(srgb)
+        check_sides(self.width, self.height, kind)
         ready = isinstance(srgb, np.ndarray)
         try:
             if kind == "TIFF" or (kind == "PNG" and not (ready and srgb.dtype == np.uint8)):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from koalarize.photo.matrix_profiles import color_profile_of, profile_of_gamma
-from koalarize.photo.metadata import CREDENTIALS, EXIF_HEAD, Metadata
+from koalarize.photo.metadata import CREDENTIALS, EXIF_HEAD, Metadata, iptc_resource
 from koalarize.photo.profiles import srgb_profile
 
 __all__ = [
@@ -34,6 +34,7 @@ _COLOR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _CREDENTIALS = b"caBX"  # C2PA 2.1, A.3.2
 _KIND_OF_COLOR = 25  # where a PNG file says whether it has color
 _RAW_PROFILE = b"Raw profile type "
+_IPTC_MARK = b"\x1c"  # what each record begins with
 #: Texts and profiles of a file that take more than this unpacked, together, are carried packed, or
 #: left out.
 _MOST_BYTES = 1 << 26
@@ -194,9 +195,10 @@ def _without(stream: BinaryIO, chunks: list[_Chunk], removed: set[int]) -> Binar
 def _take_text(kind: bytes, data: bytes, found: dict[str, bytes], room: _Room) -> bool:
     """Put a text that is XMP, EXIF or IPTC where it belongs; False for any other text."""
     keyword, _, rest = data.partition(b"\0")
-    if keyword == XMP_KEYWORD and kind == b"iTXt":
-        packed, rest = rest[:1] == b"\1", rest[2:]
-        content: bytes | None = rest.split(b"\0", 2)[-1]
+    if keyword == XMP_KEYWORD:
+        packed, content = kind == b"zTXt", rest[1:] if kind == b"zTXt" else rest  # as libvips does
+        if kind == b"iTXt":
+            packed, content = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
         content = room.inflated(content) if packed and content else content
         if content is not None:
             found.setdefault("xmp", content)
@@ -205,8 +207,8 @@ def _take_text(kind: bytes, data: bytes, found: dict[str, bytes], room: _Room) -
         return False
     text = room.inflated(rest[1:]) if kind == b"zTXt" else rest
     try:
-        # A line with the profile's name, its length, and the bytes in hexadecimal.
-        content = bytes.fromhex((text or b"").split(None, 2)[2].decode("ascii"))
+        # A line with the profile's name, of one word or two, its length, and hexadecimal bytes.
+        content = bytes.fromhex((text or b"").lstrip().split(b"\n", 2)[2].decode("ascii"))
     except (ValueError, IndexError):
         return False
     return _take_profile(keyword.removeprefix(_RAW_PROFILE).lower(), content, found)
@@ -220,7 +222,9 @@ def _take_profile(name: bytes, content: bytes, found: dict[str, bytes]) -> bool:
     elif name == b"app1" and b"<x:xmpmeta" in content:
         found.setdefault("xmp", content.partition(b"\0")[2])
     elif name in (b"iptc", b"8bim"):
-        found.setdefault("photoshop", content.removeprefix(b"Photoshop 3.0\0"))
+        is_bare = content.startswith(_IPTC_MARK)  # which ImageMagick and exiftool may both write
+        content = iptc_resource(content) if is_bare else content.removeprefix(b"Photoshop 3.0\0")
+        found.setdefault("photoshop", content)
     else:
         return False
     return True

@@ -68,20 +68,14 @@ def pixels_to_srgb(pixels: Array, icc: bytes, name: str) -> Array:
         return pixels
 
 
-def strip_to_srgb(mode: str, icc: bytes | None, name: str) -> Callable[[Image.Image], Image.Image]:
-    """Return the function that turns a part of a CMYK or LAB picture into an sRGB one.
+def strip_to_srgb(icc: bytes | None, name: str) -> Callable[[Image.Image], Image.Image]:
+    """Return the function that turns a part of a CMYK picture into an sRGB one.
 
     Without a usable profile CMYK is converted by Pillow's plain formula.
     """
-    from PIL import ImageCms
-
     try:
-        source = ImageCms.createProfile("LAB") if mode == "LAB" else None
-        if source is None and icc:
-            source = _open(icc)
-        if source is not None:
-            transform = _transform(source, _srgb(), mode, "RGB")
-            return partial(_apply, transform)
+        if icc:
+            return partial(_apply, _transform(_open(icc), _srgb(), "CMYK", "RGB"))
     except _errors() as error:
         _warn_ignored(name, error)
     return _plain

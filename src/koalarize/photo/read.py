@@ -21,6 +21,8 @@ from PIL import Image
 
 from koalarize.errors import PhotoError
 from koalarize.photo.exif_block import corrected, orientation_of
+from koalarize.photo.lab import lab_to_pixels
+from koalarize.photo.levels import wide_to_uint16
 from koalarize.photo.profiles import pixels_to_srgb, strip_to_srgb
 from koalarize.photo.shortage import is_short, webp_size
 from koalarize.photo.sources import head_apart
@@ -36,7 +38,6 @@ __all__ = [
     "pixels_of_array",
     "too_large",
     "upright",
-    "wide_to_uint16",
 ]
 
 Array = npt.NDArray[Any]
@@ -44,6 +45,8 @@ Array = npt.NDArray[Any]
 _LOG = logging.getLogger(__name__)
 _BAND_PIXELS = 1 << 18  # a band of RGB stays in the cache while it is looked at twice
 _EXIF_HEAD = b"Exif\0\0"
+_UNITS_OF_JFIF = (1, 2)  # the inch and the centimeter
+_PER_CENTIMETER = 3
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"hevc", b"msf1")
 # These start another program or draw vectors: never for a picture from somebody else.
 _REFUSED = frozenset({"EPS", "WMF"})
@@ -102,6 +105,10 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
                 if size is not None and is_short(kind, size, error):
                     raise too_large(size, name) from MemoryError(str(error))
                 raise PhotoError(damaged(name, error)) from error
+    if (kind := kind_of(head)) is not None:
+        raise PhotoError(
+            f"{name} is not a picture in a known format but {kind}: save it as PNG or TIFF."
+        )
     if failed:
         raise PhotoError(
             f"{name} cannot be read as {failed}, so it is damaged or of a rare kind: "
@@ -111,10 +118,6 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
         raise PhotoError(
             f"{name} is a HEIC picture: install the extra with `pip install 'koalarize[heif]'`, "
             "or save it as JPEG or PNG."
-        )
-    if (kind := kind_of(head)) is not None:
-        raise PhotoError(
-            f"{name} is not a picture in a known format but {kind}: save it as PNG or TIFF."
         )
     raise PhotoError(
         f"{name} is not a picture in a known format, or its beginning is damaged: "
@@ -208,8 +211,8 @@ def upright(array: Array, orientation: int) -> Array:
     return np.ascontiguousarray(array)
 
 
-def exif_of(image: Image.Image, name: str) -> tuple[bytes | None, int]:
-    """Return the EXIF block with its orientation set to 1, and the orientation it had.
+def exif_of(image: Image.Image) -> tuple[bytes | None, int, tuple[str, ...]]:
+    """Return the EXIF block with its orientation set to 1, the orientation it had, and notes.
 
     The thumbnail, which shows the grey picture, is unhooked; all else keeps its bytes and place, so
     that maker notes, which hold absolute offsets, stay readable. Call it on a decoded image: Pillow
@@ -221,21 +224,22 @@ def exif_of(image: Image.Image, name: str) -> tuple[bytes | None, int]:
         raw = image.info.get("exif")
         if isinstance(raw, bytes) and raw:
             block = raw.removeprefix(_EXIF_HEAD)
-            return _EXIF_HEAD + corrected(block, turned=orientation >= 5), orientation
-    except DECODE_ERRORS as error:
-        _LOG.warning("The EXIF data of %s is damaged (%s) and is left out.", name, error)
-    return None, orientation
+            return _EXIF_HEAD + corrected(block, turned=orientation >= 5), orientation, ()
+    except DECODE_ERRORS:
+        return None, orientation, ("its damaged EXIF data is left out",)
+    return None, orientation, ()
 
 
 def dpi_of(image: Image.Image) -> tuple[float, float] | None:
     """Return the dots per inch, if the picture states sensible ones; call it before decoding.
 
     Pillow turns the pixels of a TIFF when it decodes them, but not the resolution: here it is
-    turned with them.
+    turned with them. A JPEG file whose EXIF states none has 72 by Pillow, and none here.
     """
+    own = image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in _UNITS_OF_JFIF
     try:
-        across, down = (float(v) for v in image.info["dpi"])
-    except (KeyError, TypeError, ValueError, ArithmeticError):
+        across, down = _dpi_of_exif(image) if own else (float(v) for v in image.info["dpi"])
+    except DECODE_ERRORS:
         return None
     # 1 x 1 is what Pillow makes of a TIFF that states no unit.
     if not all(math.isfinite(v) and 1 < v < 1e6 for v in (across, down)):
@@ -244,13 +248,21 @@ def dpi_of(image: Image.Image) -> tuple[float, float] | None:
     return (down, across) if turned else (across, down)
 
 
+def _dpi_of_exif(image: Image.Image) -> tuple[float, float]:
+    exif = image.getexif()
+    scale = 2.54 if exif.get(296) == _PER_CENTIMETER else 1.0
+    return float(exif[282]) * scale, float(exif[283]) * scale
+
+
 def _strip_converter(
     image: Image.Image, icc: bytes | None, name: str
 ) -> tuple[Callable[[Image.Image], Image.Image], bool]:
     """Return what brings a band to L, LA, RGB or RGBA, and whether that used the profile up."""
     mode, clear = image.mode, image.has_transparency_data
-    if mode in ("CMYK", "LAB"):
-        return strip_to_srgb(mode, icc, name), True
+    if mode == "CMYK":
+        return strip_to_srgb(icc, name), True
+    if mode == "LAB":
+        return lambda strip: Image.fromarray(lab_to_pixels(np.asarray(strip), name)), True
     if mode in ("1", "L", "LA", "La"):
         target = "LA" if clear else "L"
     else:
@@ -339,37 +351,6 @@ def _deep_grey(image: Image.Image) -> tuple[Array, Array | None]:
             band = band.astype(np.uint32) * 65535 // 4095
         pixels[top:bottom] = np.subtract(65535, band) if inverted else band
     return pixels, alpha
-
-
-def wide_to_uint16(values: Array, name: str) -> Array:
-    """Bring 32-bit integers, signed integers or floats to uint16.
-
-    They have no agreed white: floats in [0, 1] are fractions of white, 32-bit values up to 255 are
-    8-bit levels, integers up to 65535 16-bit ones; anything else is stretched from its darkest to
-    its brightest value, and a warning says so, as it does where integers are taken as 8 bits.
-    """
-    low, high = float(values.min()), float(values.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise PhotoError(
-            f"{name} has pixels that are not finite numbers: replace them before coloring."
-        )
-    white = 65535.0
-    if values.dtype.kind == "f" and high <= 255:
-        white = 1.0 if high <= 1 else 255.0
-    elif values.dtype.itemsize < 4:
-        white = float(np.iinfo(values.dtype).max)
-    elif low >= 0 and 0 < high <= 255:
-        white = 255.0
-        _LOG.warning("The levels of %s reach %g: they are taken as 8 bits.", name, high)
-    if low < 0 or high > white:
-        _LOG.warning(
-            "The range of %s, %g to %g, is stretched from black to white.", name, low, high
-        )
-        black, white = low, max(high, low + 1e-12)
-    else:
-        black = 0.0
-    scaled = (values - np.float64(black)) * (65535 / (white - black)) + 0.5
-    return scaled.astype(np.uint16)
 
 
 def _checked_values(array: Array) -> Array:

@@ -12,20 +12,24 @@ import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
 from koalarize.photo.gather import Gathered, band_tops
+from koalarize.photo.lab import lab_to_pixels
+from koalarize.photo.levels import alpha_to_uint16, wide_to_uint16
 from koalarize.photo.matrix_profiles import wide_colors_to_srgb
 from koalarize.photo.png_chunks import SIGNATURE, chunk
 from koalarize.photo.profiles import pixels_to_srgb
-from koalarize.photo.read import is_neutral_throughout, pixels_of, wide_to_uint16
+from koalarize.photo.read import is_neutral_throughout, pixels_of
 
 __all__ = [
+    "SPARE",
     "Samples",
+    "Space",
     "is_deep_png",
     "is_unusual_pnm",
     "png_samples",
@@ -35,6 +39,12 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 
+#: What samples mean: levels of grey or RGB, those of which 0 is white, CMYK, and Lab with a* and b*
+#: that are signed, or begin at a number of their own as in ICC profiles.
+Space = Literal["srgb", "inverted", "cmyk", "lab", "icclab"]
+
+#: What is said of a channel that is neither a color nor the alpha.
+SPARE = "a channel beside the colors and the alpha is left out"
 _RGB, _GREY_ALPHA, _RGBA = 2, 4, 6  # color types of PNG
 _HEADER = slice(16, 29)  # where the data of a PNG file's first chunk stand
 _FIRST = 33  # and where it ends
@@ -50,15 +60,15 @@ class Samples:
     """Samples of a picture: (H, W) or (H, W, 3 or 4) of its own dtype, and its alpha.
 
     Attributes:
-        values: grey, RGB or CMYK.
+        values: grey, RGB, CMYK or Lab.
         alpha: (H, W) of the same dtype, or None.
-        cmyk: whether the values are CMYK.
+        space: what the values mean.
         notes: what of the file they lack, a phrase each.
     """
 
     values: Array
     alpha: Array | None
-    cmyk: bool = False
+    space: Space = "srgb"
     notes: tuple[str, ...] = ()
 
 
@@ -191,10 +201,16 @@ def srgb_of_samples(samples: Samples, icc: bytes | None, name: str) -> Samples:
         PhotoError: if they are no finite numbers.
     """
     values, alpha, notes = samples.values, samples.alpha, samples.notes
-    if values.dtype.kind != "u" or values.dtype.itemsize > 2:
+    if samples.space in ("lab", "icclab"):
+        values, icc = lab_to_pixels(values, name, icc=samples.space == "icclab"), None
+        deep = alpha is not None and values.dtype != np.uint8
+        alpha = alpha_to_uint16(alpha) if alpha is not None and deep else alpha
+    elif values.dtype.kind != "u" or values.dtype.itemsize > 2:
         values = wide_to_uint16(values, name)
-        alpha = None if alpha is None else wide_to_uint16(alpha, name)
-    if samples.cmyk:
+        alpha = None if alpha is None else alpha_to_uint16(alpha)
+    if samples.space == "inverted":
+        values = np.subtract(65535, values, dtype=np.uint16)
+    if samples.space == "cmyk":
         image = Image.frombytes("CMYK", values.shape[1::-1], _eight_bits(values).tobytes())
         if icc:
             image.info["icc_profile"] = icc

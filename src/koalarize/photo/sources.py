@@ -5,7 +5,9 @@ Not here: what is in it (``streams``).
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import BinaryIO, cast
 
 from koalarize.errors import PhotoError
 
-__all__ = ["checked", "head_apart", "opened", "seekable"]
+__all__ = ["checked", "head_apart", "opened", "overlaid", "seekable"]
 
 
 def seekable(given: object) -> BinaryIO:
@@ -71,9 +73,55 @@ def checked(path: Path) -> Path:
 def _unreadable(path: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return f"`{path}` does not exist: check its name and folder."
+    if error.errno == errno.ENAMETOOLONG:
+        return f"`{path}` is too long for a file's name: check it."
     if path.is_dir():
         return f"`{path}` is a folder but must be a picture: name a file in it."
     return f"`{path}` cannot be opened ({error.strerror or error}): check its permissions."
+
+
+def overlaid(stream: BinaryIO, at: int, data: bytes) -> BinaryIO:
+    """Return a file with other bytes at a place; nothing is copied."""
+    return cast("BinaryIO", _Overlaid(stream, at, data))
+
+
+class _Overlaid(io.RawIOBase):
+    def __init__(self, stream: BinaryIO, start: int, data: bytes) -> None:
+        self._stream, self._start, self._data = stream, start, data
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_CUR:
+            offset += self._at
+        elif whence == os.SEEK_END:
+            offset += self._stream.seek(0, os.SEEK_END)
+        self._at = offset
+        return offset
+
+    def read(self, size: int = -1) -> bytes:
+        self._stream.seek(self._at)
+        data = self._stream.read(size)
+        first, last = self._start - self._at, self._start + len(self._data) - self._at
+        if first < len(data) and last > 0:
+            changed = bytearray(data)
+            for place in range(max(first, 0), min(last, len(data))):
+                changed[place] = self._data[place - first]
+            data = bytes(changed)
+        self._at += len(data)
+        return data
+
+    def fileno(self) -> int:
+        """Of the file itself: libtiff is told the page's offset."""
+        return self._stream.fileno()
 
 
 def head_apart(stream: BinaryIO) -> BinaryIO:

@@ -16,14 +16,35 @@ from typing import Any, BinaryIO, cast
 from PIL import Image
 
 from koalarize.errors import PhotoError
-from koalarize.photo.boxes import DEEP, avif_colors, is_avif, is_deep_avif, is_jp2, jp2_parts
+from koalarize.photo.boxes import (
+    DEEP,
+    avif_colors,
+    has_credentials,
+    is_avif,
+    is_deep_avif,
+    is_jp2,
+    jp2_parts,
+)
 from koalarize.photo.decode import Beside, Decoded, Limits, check_size, decode_image, give_back
-from koalarize.photo.frames import MpoPart, is_lossless_webp, later_frames, mpo_parts
-from koalarize.photo.jpeg_segments import is_jpeg, jpeg_metadata, lists_more
+from koalarize.photo.frames import (
+    MpoPart,
+    is_lossless_webp,
+    later_frames,
+    mpo_parts,
+    webp_chunks,
+)
+from koalarize.photo.jpeg_segments import (
+    FILM,
+    has_more_behind,
+    is_jpeg,
+    jpeg_metadata,
+    lists_more,
+)
 from koalarize.photo.matrix_profiles import color_profile_of
 from koalarize.photo.mend import completed, has_all_its_pixels, with_end
-from koalarize.photo.metadata import EXIF_HEAD, Metadata, iptc_resource
+from koalarize.photo.metadata import CREDENTIALS, EXIF_HEAD, Metadata, iptc_resource
 from koalarize.photo.png_chunks import is_png, png_parts
+from koalarize.photo.psd import as_of_8_bits, merged_of, merged_samples
 from koalarize.photo.read import DECODE_ERRORS, damaged, open_image
 from koalarize.photo.samples import is_deep_png, is_unusual_pnm, png_samples, pnm_samples
 from koalarize.photo.tiff_decode import decode_tiff
@@ -32,6 +53,7 @@ from koalarize.photo.tiff_pixels import is_tiff
 __all__ = ["decode_pictures", "decode_stream"]
 
 _FURTHER = "a further picture in it (a preview or a map of brightness) is left out"
+_BEHIND = "what stands behind its picture in the file is left out"
 _GIF, _END_OF_GIF = b"GIF8", b"\x3b"
 _XMP_IN_GIF, _BEHIND_XMP = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
 
@@ -94,7 +116,7 @@ def _later(stream: BinaryIO, name: str, limits: Limits, first: Decoded) -> Itera
             try:
                 frame, said = next(frames), Beside()
                 if frame.format == "HEIF":  # of each picture something of its own is said
-                    said = _of_heif(frame)
+                    said = _of_heif(frame, stream)
                     give_back(frame, said)
                 shown = decode_image(frame, label, limits, said, own=False)
             except (PhotoError, *DECODE_ERRORS, StopIteration) as error:
@@ -141,17 +163,24 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         parts, more = _parts_of(stream)
         if not parts and not more and lists_more(stream, metadata.xmp):
             more = (_FURTHER,)
+        if not parts and not more and FILM not in notes and has_more_behind(stream):
+            more = (_BEHIND,)
         beside = Beside(metadata, notes=(*notes, *more))
     elif is_unusual_pnm(head):
         beside = Beside(samples=partial(pnm_samples, stream))
     elif head[:4] == b"RIFF":
-        beside = Beside(lossless=is_lossless_webp(stream))
-    with open_image(stream, name) as image:
+        signed = (CREDENTIALS,) * (b"C2PA" in webp_chunks(stream))
+        beside = Beside(notes=signed, lossless=is_lossless_webp(stream))
+    merged = merged_of(stream)
+    with open_image(stream if merged is None else as_of_8_bits(stream), name) as image:
         if image.format == "PSD":
             beside = _of_psd(image, name)
+            if merged is not None:
+                samples = partial(merged_samples, stream, merged)
+                beside = dataclasses.replace(beside, samples=samples)
         elif image.format == "HEIF":
-            beside = _of_heif(image)
-        if beside.samples is not None and getattr(image, "n_frames", 1) > 1:
+            beside = _of_heif(image, stream)
+        if image.format == "PNG" and beside.samples and getattr(image, "n_frames", 1) > 1:
             note = "16 bits of an animation are read as 8"
             beside = dataclasses.replace(beside, samples=None, notes=(*beside.notes, note))
         shown = decode_image(image, name, limits, beside, own=True)
@@ -248,10 +277,11 @@ def _apart(stream: BinaryIO) -> tuple[BinaryIO, Beside]:
 def _of_avif(stream: BinaryIO) -> Beside:
     """Return what an AVIF file's boxes say of the levels, where it has no profile."""
     icc, notes = color_profile_of(*avif_colors(stream), grey=False)
-    return Beside(icc=icc, notes=(*notes, *(DEEP,) * is_deep_avif(stream)))
+    signed = (CREDENTIALS,) * has_credentials(stream)
+    return Beside(icc=icc, notes=(*notes, *(DEEP,) * is_deep_avif(stream), *signed))
 
 
-def _of_heif(image: Image.Image) -> Beside:
+def _of_heif(image: Image.Image, stream: BinaryIO) -> Beside:
     """Return what pillow-heif says of a HEIC file beside the picture that it gives."""
     said = image.info
     deep = said.get("bit_depth", 8) > 8 and not image.mode.startswith("I;16")
@@ -259,7 +289,8 @@ def _of_heif(image: Image.Image) -> Beside:
     colors: dict[str, int] = said.get("nclx_profile") or {}
     code = (colors.get("color_primaries", 1), colors.get("transfer_characteristics", 13))
     icc, notes = (None, ()) if "icc_profile" in said else color_profile_of(*code, grey=False)
-    return Beside(icc=icc, notes=(*notes, *(DEEP,) * deep, *(_FURTHER,) * further))
+    signed = (CREDENTIALS,) * has_credentials(stream)
+    return Beside(icc=icc, notes=(*notes, *(DEEP,) * deep, *(_FURTHER,) * further, *signed))
 
 
 def _of_psd(image: Image.Image, name: str) -> Beside:

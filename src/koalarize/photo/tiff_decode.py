@@ -6,10 +6,8 @@ Not here: which pages there are, and samples that Pillow lacks (``tiff_pixels``)
 from __future__ import annotations
 
 import dataclasses
-import io
-import os
 import struct
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from koalarize.errors import PhotoError
 from koalarize.photo.decode import Decoded, Limits, check_size, decode_image, turned
@@ -24,9 +22,9 @@ from koalarize.photo.metadata import (
     orientation_of_tiff,
 )
 from koalarize.photo.read import DECODE_ERRORS, damaged, open_image, too_large
-from koalarize.photo.samples import srgb_of_samples
+from koalarize.photo.samples import SPARE, srgb_of_samples
+from koalarize.photo.sources import overlaid
 from koalarize.photo.tiff_pixels import (
-    SPARE,
     has_spare_channel,
     pages_of,
     pillow_lacks,
@@ -111,52 +109,10 @@ _WEBP = 50001  # a packer that Pillow's own libtiff lacks: it calls such a file 
 _LONG_FIELDS = (273, 279, 324, 325, 37724)
 
 
-class _AtPage(io.RawIOBase):
-    """A TIFF file whose first page is the one at an offset; nothing is copied."""
-
-    def __init__(self, stream: BinaryIO, reader: TiffReader, at: int) -> None:
-        self._stream = stream
-        word = struct.pack(reader.order + ("Q" if reader.big else "I"), at)
-        self._start = 8 if reader.big else 4
-        self._head = word
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        if whence == os.SEEK_CUR:
-            offset += self._at
-        elif whence == os.SEEK_END:
-            offset += self._stream.seek(0, os.SEEK_END)
-        self._at = offset
-        return offset
-
-    def read(self, size: int = -1) -> bytes:
-        self._stream.seek(self._at)
-        data = self._stream.read(size)
-        first, last = self._start - self._at, self._start + len(self._head) - self._at
-        if first < len(data) and last > 0:
-            changed = bytearray(data)
-            for place in range(max(first, 0), min(last, len(data))):
-                changed[place] = self._head[place - first]
-            data = bytes(changed)
-        self._at += len(data)
-        return data
-
-    def fileno(self) -> int:
-        """Of the file itself: libtiff is told the page's offset."""
-        return self._stream.fileno()
-
-
 def _at_page(stream: BinaryIO, at: int) -> BinaryIO:
     """Return a TIFF file whose first page is the one at an offset."""
     reader = TiffReader(stream)
     stream.seek(0)
-    return stream if reader.first == at else cast("BinaryIO", _AtPage(stream, reader, at))
+    if reader.first == at:
+        return stream
+    return overlaid(stream, reader.place_of_first, struct.pack(reader.order + reader.word, at))

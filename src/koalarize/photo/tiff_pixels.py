@@ -6,24 +6,28 @@ are tifffile's work; LZW and PackBits are unpacked by Pillow's libtiff.
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from koalarize.errors import PhotoError
 from koalarize.photo.directories import Directory, TiffReader
 from koalarize.photo.gather import Gathered, band_tops
-from koalarize.photo.samples import Samples
+from koalarize.photo.samples import SPARE, Samples, Space
+from koalarize.photo.tiff_segments import (
+    line_bytes,
+    place_of,
+    samples_of_bits,
+    unpacked_by_libtiff,
+    without_float_predictor,
+)
 
 __all__ = [
-    "SPARE",
     "Pages",
     "has_spare_channel",
     "is_tiff",
@@ -38,7 +42,12 @@ _TAGS_OF_LAYOUT = frozenset({254, 255, 256, 257, 258, 259, 262, 277, 284, 330, 3
 _KEPT_OUT = frozenset(range(65536)) - _TAGS_OF_LAYOUT
 _CFA, _LINEAR_RAW = 32803, 34892
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
-_COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
+_CIELAB, _ICCLAB = 8, 9
+_COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4, _CIELAB: 3, _ICCLAB: 3}
+_SPACES: dict[int, Space] = {_CMYK: "cmyk", _CIELAB: "lab", _ICCLAB: "icclab"}
+_DEPTHS = frozenset({1, 2, 4, 8, 16, 32, 64})  # bits of a sample; others are packed by bits
+_SIGNED, _FLOATS = 2, 3  # forms of samples
+_FLOAT_PREDICTOR = 3
 _LZW, _PACK_BITS = 5, 32773
 _DEFLATE = frozenset({8, 32946})
 _LARGE_SEGMENT = 1 << 26  # bytes
@@ -47,10 +56,6 @@ _PIECE = 1 << 16  # bytes
 _UNPACKED = 1
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _UNPACKERS = frozenset({_UNPACKED, _LZW, _PACK_BITS, *_DEFLATE})
-
-
-#: What is said of a channel that is neither a color nor the alpha.
-SPARE = "a channel beside the colors and the alpha is left out"
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,11 @@ def pillow_lacks(page: Directory) -> bool:
     form = page.number(339, 1)
     if photometric not in _COLORS:
         return False
-    if depth == 16 and (samples > 1 or form == 2 or photometric == _WHITE_IS_ZERO):
+    if photometric in (_CIELAB, _ICCLAB):  # Pillow's way to sRGB moves lightness by a level
+        return page.number(259, 1) in _UNPACKERS
+    if depth not in _DEPTHS or (depth < 8 and samples > 1):
+        return True
+    if depth == 16 and (samples > 1 or form in (2, 3) or photometric == _WHITE_IS_ZERO):
         return True
     if photometric == _CMYK and samples > 4:
         return True
@@ -139,7 +148,8 @@ def pillow_lacks(page: Directory) -> bool:
         return True
     if depth == 8 and form == 2:
         return True
-    return depth in (32, 64) and (samples > 1 or form != 3 or depth == 64)
+    rare = form != 3 or photometric == _WHITE_IS_ZERO
+    return depth in (32, 64) and (samples > 1 or rare or depth == 64)
 
 
 def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) -> Samples:
@@ -165,7 +175,9 @@ def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) ->
             raise ValueError(f"its sizes are {size} and {(page.imagewidth, page.imagelength)}")
         photometric = int(page.photometric)
         colors = _COLORS.get(photometric)
-        if colors is None or not colors <= page.samplesperpixel <= _MOST_SAMPLES:
+        count, bits = page.samplesperpixel, page.bitspersample
+        floats = int(page.sampleformat) == _FLOATS
+        if colors is None or not (_is_known(page) and colors <= count <= _MOST_SAMPLES):
             raise PhotoError(
                 f"{name} is a TIFF of a kind that is not read ({page.photometric!s}, "
                 f"{page.samplesperpixel} × {page.bitspersample} bits): save it as RGB or grey."
@@ -175,7 +187,8 @@ def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) ->
                 f"{name} is a TIFF of {page.bitspersample} bits packed by {_packer(page)}, "
                 "which is not read: save it with LZW, deflate or no compression."
             )
-        if int(page.predictor) not in (1, 2):
+        known = (1, _FLOAT_PREDICTOR if floats else 2, 2 if bits in _DEPTHS else 1)
+        if int(page.predictor) not in known:
             raise PhotoError(
                 f"{name} is a TIFF of {page.bitspersample} bits with predictor "
                 f"{int(page.predictor)}, which is not read: save it without a predictor."
@@ -188,7 +201,15 @@ def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) ->
             part = _split(band, colors, photometric, page.extrasamples)
             found.put(top, part.values, part.alpha)
             notes = part.notes
-        return Samples(found.values, found.alpha, photometric == _CMYK, notes)
+        return Samples(found.values, found.alpha, _SPACES.get(photometric, "srgb"), notes)
+
+
+def _is_known(page: Any) -> bool:
+    """Tell whether the samples of a page are of one kind that is read."""
+    bits, form = page.bitspersample, int(page.sampleformat)
+    if form in (_SIGNED, _FLOATS):
+        return bits in ((8, 16, 32, 64) if form == _SIGNED else (16, 32, 64))
+    return isinstance(cast(object, bits), int) and (bits <= 32 or bits == 64)
 
 
 def _packer(page: Any) -> str:
@@ -208,6 +229,8 @@ def _bands(page: Any) -> Iterator[tuple[int, Array]] | None:
     packed, predictor = int(page.compression), int(page.predictor)
     kind = (page.dtype, int(page.planarconfig), int(page.fillorder), page.is_tiled)
     if kind != (np.dtype(np.uint16), 1, 1, False) or predictor not in (1, 2):
+        return None
+    if page.bitspersample != 16:
         return None
     if packed not in (_UNPACKED, *_DEFLATE) or int(page.imagedepth) != 1 or page.rowsperstrip < 1:
         return None
@@ -268,8 +291,12 @@ def _decoded(page: Any) -> Array:
     """Decode a page to (H, W, samples)."""
     planes = int(page.samplesperpixel) if int(page.planarconfig) == 2 else 1
     height, width = page.imagelength, page.imagewidth
-    values = np.zeros((planes, height, width, page.samplesperpixel // planes), page.dtype)
+    bits, each = page.bitspersample, page.samplesperpixel // planes
+    by_bits = bits not in _DEPTHS or bits < 8
+    dtype = page.dtype if not by_bits else np.dtype(np.uint8 if bits <= 8 else np.uint16)
+    values = np.zeros((planes, height, width, each), dtype)
     packed, backwards = int(page.compression), int(page.fillorder) == 2
+    of_floats = int(page.predictor) == _FLOAT_PREDICTOR
     page.compression, page.fillorder = _UNPACKED, 1  # `decode` then only undoes the predictor
     most = max(values.nbytes, _LARGE_SEGMENT)
     for index, (start, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
@@ -284,12 +311,22 @@ def _decoded(page: Any) -> Array:
         if packed in _DEFLATE:
             data = zlib.decompressobj().decompress(data, room)
         elif packed != _UNPACKED:
-            data = _unpack(data, packed, room)
-        segment, (plane, _, top, left, _), shape = page.decode(data, index)
-        if segment is None:
-            continue
-        segment = segment[0, : shape[1], : shape[2]]
-        part = values[plane, top : top + shape[1], left : left + shape[2]]
+            data = unpacked_by_libtiff(data, packed, room)
+        if by_bits or of_floats:
+            plane, top, left, rows, columns = place_of(page, index)
+            if of_floats:
+                shape = (rows, columns, each)
+                segment = without_float_predictor(data, shape, dtype.itemsize)
+            else:
+                order = page.parent.byteorder
+                segment = samples_of_bits(data, bits, rows, columns * each, order)
+                segment = segment.reshape(rows, columns, each)
+        else:
+            segment, (plane, _, top, left, _), (_, rows, columns, _) = page.decode(data, index)
+            if segment is None:
+                continue
+            segment = segment[0, :rows, :columns]
+        part = values[plane, top : top + rows, left : left + columns]
         part[...] = segment[: part.shape[0], : part.shape[1]]
     return values[0] if planes == 1 else np.moveaxis(values[..., 0], 0, -1)
 
@@ -297,28 +334,8 @@ def _decoded(page: Any) -> Array:
 def _segment_bytes(page: Any, index: int) -> int:
     """Return how many bytes a strip or tile has once it is unpacked."""
     planes = int(page.samplesperpixel) if int(page.planarconfig) == 2 else 1
-    pixel = page.samplesperpixel // planes * page.dtype.itemsize
-    if page.is_tiled:
-        return page.tilewidth * page.tilelength * pixel
-    strips = -(-page.imagelength // page.rowsperstrip)
-    rows = min(page.rowsperstrip, page.imagelength - index % strips * page.rowsperstrip)
-    return rows * page.imagewidth * pixel
-
-
-def _unpack(data: bytes, compression: int, size: int) -> bytes:
-    """Unpack a strip by libtiff: as the one row of an 8-bit TIFF file made around it."""
-    entries = ((256, size), (257, 1), (258, 8), (259, compression), (262, 1), (273, 0))
-    entries += ((277, 1), (278, 1), (279, len(data)))
-    start = 8 + 2 + 12 * len(entries) + 4
-    body = struct.pack("<H", len(entries))
-    for tag, value in entries:
-        body += struct.pack("<HHII", tag, 4, 1, start if tag == 273 else value)
-    whole = b"II*\0" + struct.pack("<I", 8) + body + b"\0" * 4 + data
-    from PIL import TiffImagePlugin
-
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO(whole), "")
-    image.im = Image.core.new("L", (size, 1))  # ours to decide how large a strip may be
-    return image.tobytes()
+    *_, rows, columns = place_of(page, index)
+    return rows * line_bytes(columns * (page.samplesperpixel // planes), page.bitspersample)
 
 
 def _split(values: Array, colors: int, photometric: int, extra: tuple[int, ...]) -> Samples:
@@ -329,21 +346,27 @@ def _split(values: Array, colors: int, photometric: int, extra: tuple[int, ...])
     kinds = [int(kind) for kind in extra] or [0] * spare
     samples: Array = values[..., :colors]
     for number, kind in enumerate(kinds[:spare]):
-        if kind in (1, 2) and alpha is None and values.dtype.kind == "u":
+        if kind in (1, 2) and alpha is None and values.dtype.kind in "uf":
             alpha = np.ascontiguousarray(values[..., colors + number])
             if kind == 1:
                 samples = _unmultiplied(samples, alpha)
         else:
             notes = (SPARE,)
-    if photometric == _WHITE_IS_ZERO and samples.dtype.kind == "u":
+    space = _SPACES.get(photometric, "srgb")
+    if photometric == _WHITE_IS_ZERO and samples.dtype.itemsize <= 2 and samples.dtype.kind == "u":
         samples = np.subtract(np.iinfo(samples.dtype).max, samples, dtype=samples.dtype)
+    elif photometric == _WHITE_IS_ZERO:  # their white is told by all of them
+        space = "inverted"
     if colors == 1:
         samples = samples[..., 0]
-    return Samples(np.ascontiguousarray(samples), alpha, photometric == _CMYK, notes)
+    return Samples(np.ascontiguousarray(samples), alpha, space, notes)
 
 
 def _unmultiplied(samples: Array, alpha: Array) -> Array:
     """Divide colors by the alpha that they are associated with."""
+    if samples.dtype.kind == "f":
+        shares = np.where(alpha > 0, alpha, 1)[..., None]
+        return (samples / shares).astype(samples.dtype)
     white = np.iinfo(samples.dtype).max
     shares = np.maximum(alpha, 1)[..., None].astype(np.float64)
     return np.minimum(np.rint(samples * (white / shares)), white).astype(samples.dtype)

@@ -20,6 +20,7 @@ _BRANDS = {
 _BEGINNINGS = (
     (b"\xff\x0a", "a JPEG XL picture"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+    (b"8BPS\0\2", "a large Photoshop document (PSB)"),
     (b"%PDF-", "a PDF document"),
     (b"%!PS", "a PostScript document"),
     (b"\x76\x2f\x31\x01", "an OpenEXR picture"),

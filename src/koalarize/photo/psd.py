@@ -1,0 +1,154 @@
+"""The merged picture of a Photoshop document, of 8 or 16 bits, with the channels beside its colors.
+
+Not here: what its resources say (``streams``). Pillow reads no 16 bits, and takes a picture with
+more channels than colors from the wrong place (Adobe Photoshop File Formats, 2019).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from koalarize.photo.samples import SPARE, Samples, Space
+from koalarize.photo.sources import overlaid
+from koalarize.photo.tiff_segments import unpacked_by_libtiff
+
+__all__ = ["Merged", "as_of_8_bits", "merged_of", "merged_samples"]
+
+_HEAD = b"8BPS\0\1"
+_BITS_AT = 22  # where the head says how many bits a sample has
+_RAW, _RLE, _PACK_BITS = 0, 1, 32773
+#: Of Photoshop's kinds of pictures: how many channels are its colors, and what they mean.
+_KINDS: dict[int, tuple[int, Space]] = {
+    1: (1, "srgb"),
+    3: (3, "srgb"),
+    4: (4, "cmyk"),
+    8: (1, "srgb"),
+    9: (3, "lab"),
+}
+_TRANSPARENT = (b"Mtrn", b"Mt16")  # blocks that say so where the layers do not
+_MOST_BLOCKS = 1000
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Where the merged picture stands, and what it is.
+
+    Attributes:
+        size: height and width, pixels.
+        channels: how many there are.
+        bits: of a sample, 8 or 16.
+        colors: how many channels are its colors.
+        space: what they mean.
+        alpha: whether the channel behind them is its transparency.
+        packing: how it is packed, by Photoshop's number.
+        at: where its bytes begin.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    bits: int
+    colors: int
+    space: Space
+    alpha: bool
+    packing: int
+    at: int
+
+
+def merged_of(stream: BinaryIO) -> Merged | None:
+    """Find the merged picture; None if Pillow shall read it, or say what is wrong with it."""
+    stream.seek(0)
+    head = stream.read(26)
+    if len(head) < 26 or not head.startswith(_HEAD):
+        return None
+    channels, height, width, bits, mode = struct.unpack(">HIIHH", head[12:])
+    colors, space = _KINDS.get(mode, (0, "srgb"))
+    if bits not in (8, 16) or not 0 < colors <= channels <= 56 or not height or not width:
+        return None
+    at = 26
+    for _ in ("its colors", "its resources"):
+        at += 4 + _number(stream, at, 4)
+    end = at + 4 + _number(stream, at, 4)  # of its layers
+    clear = channels > colors and _is_transparent(stream, at + 4, end)
+    packing = _number(stream, end, 2)
+    if packing not in (_RAW, _RLE):
+        return None
+    return Merged((height, width), channels, bits, colors, space, clear, packing, end + 2)
+
+
+def _number(stream: BinaryIO, at: int, size: int) -> int:
+    stream.seek(at)
+    return int.from_bytes(stream.read(size), "big")
+
+
+def _is_transparent(stream: BinaryIO, at: int, end: int) -> bool:
+    """Tell whether the first channel behind the colors is the transparency of the picture."""
+    if at == end:
+        return False
+    size = _number(stream, at, 4)
+    if size and _number(stream, at + 4, 2) >> 15:  # a negative number of layers says so
+        return True
+    at += 4 + size
+    at += 4 + _number(stream, at, 4)
+    for _ in range(_MOST_BLOCKS):
+        stream.seek(at)
+        head = stream.read(12)
+        if at + 12 > end or head[:4] not in (b"8BIM", b"8B64"):
+            return False
+        if head[4:8] in _TRANSPARENT:
+            return True
+        size = int.from_bytes(head[8:], "big")
+        at += 12 + size + -size % 4
+    return False
+
+
+def as_of_8_bits(stream: BinaryIO) -> BinaryIO:
+    """Return a document whose head, which Pillow reads, says that it has 8 bits."""
+    return overlaid(stream, _BITS_AT, b"\0\x08")
+
+
+def merged_samples(stream: BinaryIO, merged: Merged) -> Samples:
+    """Decode the merged picture.
+
+    Raises:
+        ValueError: if it is cut short.
+    """
+    height, width = merged.size
+    wanted = min(merged.colors + merged.alpha, merged.channels)
+    line = width * merged.bits // 8
+    stream.seek(merged.at)
+    sizes = [height * line] * wanted
+    if merged.packing == _RLE:
+        lines = _read(stream, 2 * merged.channels * height)
+        counts = np.frombuffer(lines, ">u2").reshape(merged.channels, height)
+        sizes = [int(count) for count in counts.sum(axis=1, dtype=np.int64)[:wanted]]
+    dtype = np.dtype(f">u{merged.bits // 8}")
+    native = dtype.newbyteorder("=")
+    values: npt.NDArray[np.uint8 | np.uint16] = np.empty((height, width, merged.colors), native)
+    alpha: npt.NDArray[np.uint8 | np.uint16] | None = None
+    for number, size in enumerate(sizes):
+        data = _read(stream, size)
+        if merged.packing == _RLE:
+            data = unpacked_by_libtiff(data, _PACK_BITS, height * line)
+        plane = np.frombuffer(data, dtype).reshape(height, width)
+        if number < merged.colors:
+            values[..., number] = plane
+        else:
+            alpha = plane.astype(native)
+    if merged.space == "cmyk":  # which is stored as what is left of white
+        np.invert(values, out=values)
+    elif merged.space == "lab":
+        values[..., 1:] ^= 1 << (merged.bits - 1)  # a* and b* begin at half of what there is
+    notes = (SPARE,) * (merged.channels > wanted)
+    return Samples(values.squeeze(2) if merged.colors == 1 else values, alpha, merged.space, notes)
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise ValueError("image file is truncated")
+    return data

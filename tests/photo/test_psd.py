@@ -1,0 +1,97 @@
+"""Photoshop documents: 8 and 16 bits, channels beside the colors, and how they are packed."""
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from koalarize.errors import PhotoError
+from koalarize.photo.photo import Photo
+from koalarize.photo.samples import SPARE
+
+HEIGHT, WIDTH = 3, 200  # a row takes more than one run of bytes
+GREY, RGB, CMYK, DUOTONE, LAB = 1, 3, 4, 8, 9
+LAYERS = struct.pack(">Ihxx", 4, -1)  # as many as without the sign, and the picture is clear
+BLOCK = struct.pack(">II", 0, 0) + b"8BIMLr16" + struct.pack(">I", 2) + bytes(4)
+CLEAR = BLOCK + b"8BIMMt16" + bytes(4)
+
+
+def levels_of(channels, bits):
+    rng = np.random.default_rng(channels)
+    shape = (HEIGHT, WIDTH, channels)
+    return rng.integers(0, 1 << bits, shape, np.uint8 if bits == 8 else np.uint16)
+
+
+def psd(levels, mode, *, packed=True, layers=LAYERS):
+    channels, bits = levels.shape[2], 8 * levels.itemsize
+    head = b"8BPS" + struct.pack(">H6xH2I2H", 1, channels, HEIGHT, WIDTH, bits, mode)
+    head += struct.pack(">3I", 0, 0, len(layers)) + layers
+    whole = levels.astype(f">u{levels.itemsize}")
+    rows = [whole[y, :, n].tobytes() for n in range(channels) for y in range(HEIGHT)]
+    if not packed:
+        return head + b"\0\0" + b"".join(rows)
+    runs = [[row[at : at + 128] for at in range(0, len(row), 128)] for row in rows]
+    lines = [b"".join(bytes([len(run) - 1]) + run for run in row) for row in runs]
+    return head + b"\0\1" + struct.pack(f">{len(lines)}H", *map(len, lines)) + b"".join(lines)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("beside", [0, 1, 2])
+@pytest.mark.parametrize("mode", [GREY, RGB, DUOTONE])
+def test_its_picture_and_alpha(mode, beside, bits, packed):
+    colors = 3 if mode == RGB else 1
+    levels = levels_of(colors + beside, bits)
+    photo = Photo.read(psd(levels, mode, packed=packed))
+    assert photo.pixels.dtype == levels.dtype
+    assert np.array_equal(photo.pixels, levels[..., :colors].squeeze())
+    assert (photo.alpha is None) == (beside == 0)
+    assert photo.alpha is None or np.array_equal(photo.alpha, levels[..., colors])
+    assert photo.notes == (SPARE,) * (beside == 2)
+
+
+@pytest.mark.parametrize(
+    ("layers", "clear"),
+    [
+        (b"", False),
+        (LAYERS, True),
+        (struct.pack(">Ihxx", 4, 1), False),
+        (BLOCK, False),
+        (CLEAR, True),
+    ],
+)
+def test_a_saved_selection_is_no_alpha(layers, clear):
+    photo = Photo.read(psd(levels_of(2, 16), GREY, layers=layers))
+    assert (photo.alpha is not None) == clear
+    assert photo.notes == (() if clear else (SPARE,))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_cmyk_with_a_channel_more(bits):
+    levels = levels_of(5, bits)
+    photo = Photo.read(psd(levels, CMYK))
+    inks = ((1 << bits) - 1 - levels[..., :4].astype(np.int64)) / (257 if bits == 16 else 1)
+    plain = Image.frombytes("CMYK", (WIDTH, HEIGHT), np.rint(inks).astype(np.uint8).tobytes())
+    assert np.array_equal(photo.pixels, np.asarray(plain.convert("RGB")))
+    assert photo.alpha.dtype == np.uint8
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_lab(bits):
+    levels = np.zeros((HEIGHT, WIDTH, 3), np.uint8 if bits == 8 else np.uint16)
+    most = (1 << bits) - 1
+    levels[..., 0] = np.linspace(0, most, WIDTH)
+    levels[..., 1:] = 1 << (bits - 1)
+    photo = Photo.read(psd(levels, LAB))
+    assert photo.is_grey
+    off = photo.lightness() - levels[..., 0] * (100 / most)
+    assert np.abs(off).max() < (0.26 if bits == 8 else 0.02)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_one_that_is_cut_short(packed):
+    whole = psd(levels_of(3, 16), RGB, packed=packed)
+    for size in (len(whole) - 1, 60):
+        with pytest.raises(PhotoError, match="damaged or cut short"):
+            Photo.read(whole[:size])
