@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from fractions import Fraction
 
@@ -14,11 +15,13 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.film import read
 from koalarize.film.container import held_by
-from koalarize.film.encode import coding_of
+from koalarize.film.encode import Encoder, coding_of
 from koalarize.film.facts import read_facts
 from koalarize.film.film import color_film, look_at
+from koalarize.film.levels import Levels
 from koalarize.film.options import CODECS, FilmOptions
-from koalarize.film.read import Reading
+from koalarize.film.read import FilmFrame, Reading
+from koalarize.film.shown import shown_grey
 from koalarize.film.timecode import later
 
 av = fp.av
@@ -54,6 +57,89 @@ def test_a_file_that_breaks_off_is_told(tmp_path, ending):
     frames = list(reading.frames())
     assert 0 < len(frames) < 12
     assert reading.damaged[-1] == pytest.approx((len(frames) / 25, 0.48), abs=0.05)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".flv", ".wmv"])
+def test_a_file_that_breaks_off_between_frames_is_told(tmp_path, ending):
+    """Fragments, FLV and ASF have no table of frames: nothing looks damaged."""
+    source = tmp_path / f"a{ending}"
+    codec = {".mp4": "libx264", ".flv": "flv", ".wmv": "wmv2"}[ending]
+    flags = {"movflags": "frag_keyframe+empty_moov"} if ending == ".mp4" else None
+    fp.write(source, fp.moved(12), codec=codec, audio=ending == ".mp4", container=flags)
+    assert not read_facts(source).cut_short
+    os.truncate(source, source.stat().st_size - (400 if ending == ".mp4" else 90))
+    assert read_facts(source).cut_short
+
+
+@pytest.mark.parametrize("pixels", ["bgr0", "yuv444p"])
+def test_colours_of_every_kind_are_told(tmp_path, pixels):
+    """Red, green and blue have no planes of chroma; of one tint, chroma is the same all over."""
+
+    def tint(frame):
+        plane = np.frombuffer(frame.planes[pixels != "bgr0"], np.uint8)
+        plane[0::4] = 255
+        plane[:] = plane if pixels == "bgr0" else 138
+
+    plain = fp.write(tmp_path / "a.mkv", fp.moved(2), codec="ffv1", pixels=pixels)
+    tinted = fp.write(tmp_path / "b.mkv", fp.moved(2), codec="ffv1", pixels=pixels, mark=tint)
+    assert [read_facts(one).colored for one in (plain, tinted)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "height", "written"),
+    [(8, 576, 6), (8, 720, 1), (14, 720, 9), (10, 720, 9), (7, 720, 7), (2, 720, 2), (0, 720, 2)],
+)
+def test_chroma_is_written_in_the_matrix_that_is_named(tmp_path, matrix, height, written):
+    facts = read_facts(fp.write(tmp_path / "a.mkv", fp.moved(2), codec="ffv1"))
+    coding = coding_of(dataclasses.replace(facts, matrix=matrix, height=height), FilmOptions())
+    assert coding.matrix == written
+    frame = av.VideoFrame(64, 48, "yuv444p")
+    for plane, number in zip(frame.planes, (126, 60, 200), strict=True):
+        np.frombuffer(plane, np.uint8)[:] = number
+    frame.colorspace = matrix
+    assert set(shown_grey(facts, frame).flat) == {128}  # whatever its chroma
+    assert frame.colorspace == matrix
+    levels = Levels.of(8, full=False, matrix=coding.matrix, height=height)
+    assert levels == Levels.of(8, full=False, matrix=matrix, height=height)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "codec", "ends"),
+    [("yuvj444p", "prores", (64, 940)), ("gray9le", "ffv1", (0, 1023))],
+)
+def test_white_of_the_full_range_is_white(tmp_path, pixels, codec, ends):
+    facts = read_facts(fp.write(tmp_path / "a.mkv", fp.moved(2), codec="ffv1"))
+    facts = dataclasses.replace(facts, pixel_format=pixels, full_range=True)
+    frame = av.VideoFrame(64, 48, pixels)
+    kind, top = (np.uint16, 511) if "9" in pixels else (np.uint8, 255)
+    np.frombuffer(frame.planes[0], kind)[:2] = 0, top
+    coded = Encoder(coding_of(facts, FilmOptions(codec=codec))).luma(FilmFrame(0, 0, 1, frame))[1]
+    assert tuple(coded[0, :2]) == ends
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "shown"),
+    [(0.4, 0.8, [(0, 300), (300, 100)]), (0.8, None, [(0, 900)])],
+)
+def test_subtitles_of_a_part_are_those_that_it_shows(colorizer, tmp_path, start, stop, shown):
+    plain = fp.write(tmp_path / "a.mp4", fp.moved(25))
+    with av.open(str(tmp_path / "b.mkv"), "w") as out, av.open(str(plain)) as film:
+        copy = out.add_stream_from_template(film.streams.video[0])
+        texts = out.add_mux_stream("subrip")
+        for packet in film.demux():
+            if packet.size:
+                packet.stream = copy
+                out.mux(packet)
+        for begin, duration in ((100, 600), (700, 1000)):
+            packet = av.Packet(b"They arrive.")
+            packet.stream, packet.time_base = texts, Fraction(1, 1000)
+            packet.pts = packet.dts = begin
+            packet.duration, packet.is_keyframe = duration, True
+            out.mux(packet)
+    options = FilmOptions(preset="ultrafast", start=start, stop=stop)
+    path = color_film(colorizer, tmp_path / "b.mkv", options=options).path
+    (found,) = fp.packets_of(path, "subtitle")
+    assert [(time * 1000, duration * 1000) for time, duration, _ in found] == shown
 
 
 def turned(stream, _):
@@ -221,5 +307,8 @@ def test_what_a_job_would_ignore_is_refused(command, capsys, words, said):
 )
 def test_a_folder_takes_what_would_stand_beside_the_film(command, tmp_path, words, name):
     fp.write(tmp_path / "a.mp4", fp.moved(2))
+    if "--codec" in words:
+        assert command(["a.mp4", "-o", "out/", *words, "--plan"]) == 0
+        assert not (tmp_path / "out").exists()
     assert command(["a.mp4", "-o", "out/", *words]) == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]

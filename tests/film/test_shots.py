@@ -13,6 +13,7 @@ import film_parts as fp
 from fakes import FakeEngine, OneByOne
 from koalarize import color
 from koalarize.cli import main
+from koalarize.cli.films import _warn
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OptionError, OutputError, PhotoError
@@ -154,6 +155,23 @@ def test_what_is_not_trusted_is_asked_again():
     assert ab[11].mean() < -25
 
 
+@pytest.mark.parametrize("flash", [False, True])
+def test_colours_do_not_outlast_a_dissolve_but_a_flash(flash):
+    """The network says 20 before and -20 behind; a flash ends nothing."""
+    one, other = shot(1, 46), shot(7, 46)
+    shares = np.clip((np.arange(46) - 20) / 14, 0, 1)
+    frames = [a * (1 - s) + b * s for a, b, s in zip(one, other, shares, strict=True)]
+    if flash:
+        shares = (np.arange(46) > 19) * 0.5 + (np.arange(46) > 21) * 0.5
+        frames = [a * 0.1 + 225 if s == 0.5 else a for a, s in zip(one, shares, strict=True)]
+
+    def ask(number, lightness):
+        return np.full((2, *lightness.shape), 20 - 40 * shares[number], np.float32)
+
+    colors = [float(ab.mean()) for ab in settled(frames, ask)]
+    assert colors[24] > -10 if flash else colors[44] < -13
+
+
 def test_colours_move_with_things():
     frames = fp.moved(17, size=(96, 128))
 
@@ -251,6 +269,8 @@ def test_a_film_that_begins_before_0_has_a_list_that_is_read(tmp_path, found, wr
 def test_a_run_with_the_list_makes_only_what_changed(tmp_path):
     source = film(tmp_path)
     shots, _ = list_shots(source)
+    behind = '\n ,{"from": "0:00:01.440", "to": "0:00:02"}]}'
+    shots.write_text(shots.read_text().rpartition("]")[0] + behind)
     engine = Toned()
 
     def run():
@@ -261,6 +281,8 @@ def test_a_run_with_the_list_makes_only_what_changed(tmp_path):
     first = run()
     before = first.path.read_bytes()
     assert (first.resumed, first.frames) == (0, 36)
+    said = "shot 3 of the list begins at 0:00:01.440, but the film ends at 0:00:01.440: "
+    assert first.notes[-1] == f"{said}it is not used"
     assert run().resumed == 36
     assert engine.runs == 0
     assert first.path.read_bytes() == before
@@ -316,6 +338,8 @@ def test_a_reference_for_one_shot(tmp_path):
         ({"hints": [{"x": 1, "y": 1}]}, "`x`, `y` and `color`"),
         ({"hints": [{"x": 1, "y": 1, "color": "red"}]}, "must be #rrggbb"),
         ({"hints": [{"time": "0:00:09", "x": 1, "y": 1, "color": "#f00"}]}, "a time within"),
+        ({"hints": [5]}, "--list-shots writes it: it needs"),  # and no word of Python's
+        ({"recolors": [{"a": 1}]}, "--list-shots writes it: it needs"),
         ({"from": "yesterday"}, "H:MM:SS"),
         ({"from": "0:00:00.9"}, "in order"),
         ({"to": "0"}, "let it end later"),
@@ -368,6 +392,12 @@ def test_the_command_lists_and_previews(tmp_path, monkeypatch, capsys):
     caught = capsys.readouterr()
     assert caught.out.strip().endswith("film.shots.json")
     assert "2 shots" in caught.err
+    shots = tmp_path / "film.shots.json"
+    for name in ("film.mp4", "b.mp4"):
+        shots.write_text(shots.read_text().replace("film.mp4", name))
+        _warn(source, FilmOptions(shots=shots))
+        said = "film.shots.json was written for b.mp4, not for film.mp4: "
+        assert (said in capsys.readouterr().err) == (name == "b.mp4")
     assert main([str(source), "--preview", "4"]) == 0
     sheet = Image.open(tmp_path / "film.preview.jpg")
     assert sheet.size == (128, 96)

@@ -38,6 +38,7 @@ __all__ = ["Films", "color_films"]
 
 #: Seconds of work from which a person is told before.
 _LONG = 300.0
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,10 @@ def color_films(
             )
     _check_apart(sources, targets, wanted, options)
     if wanted.plan:
-        return _show_plan(sources, targets, options, overwrite=wanted.overwrite)
+        new_folder = wanted.output is not None and wanted.output.endswith(_SEPARATORS)
+        return _show_plan(
+            sources, targets, options, overwrite=wanted.overwrite, new_folder=new_folder
+        )
     colorizer = choice.load(threads=THREADS)
     code = 0
     for source, target in zip(sources, targets, strict=True):
@@ -206,8 +210,17 @@ def _show_plan(
     options: FilmOptions,
     *,
     overwrite: bool,
+    new_folder: bool,
 ) -> int:
-    """Say on stdout what would be done, a line a film, and what it would come to."""
+    """Say on stdout what would be done, a line a film, and what it would come to.
+
+    Args:
+        sources: the films.
+        targets: the file to write for each; None beside it.
+        options: how they are to be made.
+        overwrite: whether results that are there would be replaced.
+        new_folder: whether the run itself would make the folder of the results.
+    """
     from koalarize.batch.forecast import lasting, total_of_films
     from koalarize.film.film import Outlook, check_target, look_at
 
@@ -216,7 +229,8 @@ def _show_plan(
     for source, target in zip(sources, targets, strict=True):
         try:
             film = look_at(source, options, target)
-            check_target(film.path, source, overwrite=overwrite)
+            if film.path.parent.is_dir() or not new_folder:
+                check_target(film.path, source, overwrite=overwrite)
         except KoalarizeError as error:
             failed += 1
             typer.echo(f"failed: {source}: {' '.join(str(error).split())}")
@@ -236,7 +250,15 @@ def _warn(source: Path, options: FilmOptions) -> None:
     """Say before hours of work how long it takes and what room it needs."""
     from koalarize.batch.forecast import film_cost, time_and_room
     from koalarize.film.film import look_at
+    from koalarize.film.shot_list import film_of
 
+    listed = None if options.shots is None else film_of(options.shots)
+    if listed is not None and listed != source.name:
+        typer.echo(
+            f"koalarize: note: the list {options.shots} was written for {listed}, not for "
+            f"{source.name}: stop the run if that is another film",
+            err=True,
+        )
     seconds, room = film_cost(look_at(source, options))
     if seconds >= _LONG:
         typer.echo(
@@ -289,12 +311,12 @@ def _targets(sources: Sequence[Path], wanted: Films, options: FilmOptions) -> li
     if output is None:
         return [None] * len(sources)
     path = Path(output)
-    separators = tuple(filter(None, (os.sep, os.altsep)))
-    if not path.is_dir() and not output.endswith(separators):
+    if not path.is_dir() and not output.endswith(_SEPARATORS):
         if len(sources) == 1:
             return [path]
         raise OptionError(f"`--output` is the file `{output}` but {len(sources)} films are given")
-    make_folder(output)
+    if not wanted.plan:
+        make_folder(output)
     return [path / _name(source, wanted, options) for source in sources]
 
 

@@ -94,6 +94,15 @@ class Shots:
         anchors = [(one.pts, one.sha256) for one in self.anchors.get(number, ())]
         return repr((dataclasses.replace(self.shots[number], frames=()), anchors))
 
+    def behind(self, end: float) -> list[str]:
+        """Return what is to be said of shots behind the film's end, seconds: a phrase each."""
+        return [
+            f"shot {number} of the list begins at {clock(shot.start)}, but the film ends at "
+            f"{clock(end)}: it is not used"
+            for number, shot in enumerate(self.shots, 1)
+            if shot.start >= end
+        ]
+
 
 @dataclass(frozen=True)
 class Exported:

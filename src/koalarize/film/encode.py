@@ -21,8 +21,9 @@ from av.video.codeccontext import VideoCodecContext
 
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.facts import Facts
+from koalarize.film.levels import matrix_like
 from koalarize.film.options import CODECS, THREADS, FilmOptions
-from koalarize.film.planes import Layout, chroma_planes, layout_of, luma
+from koalarize.film.planes import Layout, chroma_planes, layout_of, luma, reformatted
 from koalarize.film.read import FilmFrame
 
 __all__ = ["Coding", "Encoder", "check_encoder", "coding_of", "set_up"]
@@ -81,10 +82,12 @@ class Coding:
 
     @property
     def matrix(self) -> int:
-        """The matrix of its numbers, as ISO/IEC 23091-2 numbers it; 2 where nothing says."""
+        """The matrix of the result, as ISO/IEC 23091-2 numbers it; 2 where nothing says."""
         if self.source.rgb:
             return _RGB_MATRIX
-        return _UNSPECIFIED if self.facts.matrix == 0 else self.facts.matrix
+        if self.facts.matrix in (0, _UNSPECIFIED):
+            return _UNSPECIFIED
+        return matrix_like(self.facts.matrix, self.facts.height)
 
 
 def coding_of(facts: Facts, options: FilmOptions) -> Coding:
@@ -224,14 +227,18 @@ class Encoder:
             picture = _planar(picture, coding)
             layout = coding.target
         numbers = luma(picture, layout)
-        if layout.depth > coding.target.depth:
-            numbers = numbers >> (layout.depth - coding.target.depth)
-        elif layout.depth < coding.target.depth:
-            numbers = numbers.astype(np.uint16) << (coding.target.depth - layout.depth)
-        if coding.source_full and not coding.full_range:
+        more = coding.target.depth - layout.depth
+        if coding.source_full and (more > 0 or not coding.full_range):
             unit = 2 ** (coding.target.depth - 8)
-            share = np.float32(219 * unit / (2**coding.target.depth - 1))
-            numbers = (numbers * share + np.float32(16 * unit + 0.5)).astype(numbers.dtype)
+            top = 2**coding.target.depth - 1
+            black, white = (0, top) if coding.full_range else (16 * unit, 235 * unit)
+            share = np.float32((white - black) / (2**layout.depth - 1))
+            kind = np.uint8 if coding.target.depth <= 8 else np.uint16
+            numbers = (numbers * share + np.float32(black + 0.5)).astype(kind)
+        elif more > 0:
+            numbers = numbers.astype(np.uint16) << more
+        elif more < 0:
+            numbers = numbers >> -more
         return picture, numbers
 
     def encode(
@@ -251,7 +258,7 @@ class Encoder:
             picture.make_writable()
             out = picture
         elif coding.facts.interlaced:  # which field comes first can be copied, but not set
-            out = picture.reformat(format=coding.pixel_format)
+            out = reformatted(picture, coding.pixel_format)
             luma(out, coding.target)[:] = numbers
         else:
             out = av.VideoFrame(coding.facts.width, coding.facts.height, coding.pixel_format)
@@ -279,6 +286,6 @@ def _planar(picture: av.VideoFrame, coding: Coding) -> av.VideoFrame:
             format=coding.pixel_format, dst_colorspace="ITU709", dst_color_range="MPEG"
         )
     else:
-        made = picture.reformat(format=coding.pixel_format)
+        made = reformatted(picture, coding.pixel_format)
     made.pts = picture.pts
     return made

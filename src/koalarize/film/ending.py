@@ -6,7 +6,9 @@ file for the end of the film; a copy that broke off would be a shorter film with
 
 from __future__ import annotations
 
+import math
 import os
+import struct
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,10 +20,14 @@ __all__ = ["is_cut_short"]
 _LAST = 64  # frames of a table that are looked at: the last are not always the last in the file
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067  # elements of Matroska
 _UNKNOWN = 0xFFFFFFFF  # what AVI says of its length while it is being written
+_BOXES = (b"moov", b"moof", b"mdat")  # of MP4; what else stands at its end may be no box at all
+_HEAD = 1 << 16  # bytes at whose place FLV and ASF say how long they are
+_ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # its File Properties Object
+_FLV_SIZE = b"\0\x08filesize\0"  # a name and the kind of number behind it, in AMF
 
 
 def is_cut_short(path: Path, container: InputContainer, stream: VideoStream) -> bool:
-    """Tell whether a film's file is shorter than it says: MP4, MOV, Matroska, WebM or AVI.
+    """Tell whether a film's file is shorter than it says: MP4, MOV, Matroska, AVI, FLV or ASF.
 
     Args:
         path: of the film.
@@ -36,11 +42,47 @@ def is_cut_short(path: Path, container: InputContainer, stream: VideoStream) -> 
     if "mp4" in form:
         entries = stream.index_entries
         last = range(max(0, len(entries) - _LAST), len(entries))
-        return any(entries[number].pos + entries[number].size > size for number in last)
+        if any(entries[number].pos + entries[number].size > size for number in last):
+            return True
     with path.open("rb") as file:
+        if "mp4" in form:
+            return _mp4_end(file, size) > size
         if "matroska" in form:
             return _matroska_end(file) > size
-        return "avi" in form and _avi_end(file, size) > size
+        if "avi" in form:
+            return _avi_end(file, size) > size
+        head = file.read(_HEAD)
+    return ("flv" in form and _flv_end(head) > size) or ("asf" in form and _asf_end(head) > size)
+
+
+def _mp4_end(file: BinaryIO, size: int) -> int:
+    """Return where the last box of an MP4 file ends, bytes: one in fragments has no table."""
+    end = at = 0
+    while at < size:
+        file.seek(at)
+        head = file.read(16)
+        length, kind = int.from_bytes(head[:4]), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:16])
+        if length < 8:
+            break
+        at += length
+        end = at if kind in _BOXES else end
+    return end
+
+
+def _flv_end(head: bytes) -> int:
+    """Return how long an FLV file says it is, bytes; 0 where it does not say."""
+    number = head.partition(_FLV_SIZE)[2][:8]
+    said = struct.unpack(">d", number)[0] if len(number) == 8 else 0.0
+    return int(said) if math.isfinite(said) else 0
+
+
+def _asf_end(head: bytes) -> int:
+    """Return how long an ASF file says it is, bytes; 0 where it does not say, as in a broadcast."""
+    facts = head.partition(_ASF_FILE)[2]
+    live = facts[72:73] and facts[72] & 1
+    return 0 if live else int.from_bytes(facts[24:32], "little")
 
 
 def _matroska_end(file: BinaryIO) -> int:

@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
 from koalarize.film.ending import is_cut_short
-from koalarize.film.planes import chroma_planes, layout_of
+from koalarize.film.planes import chroma_planes, layout_of, reformatted
 
 __all__ = ["NOT_FILMS", "Facts", "is_colored", "open_film", "read_facts"]
 
@@ -47,6 +47,7 @@ _SCREENS = {
 }
 _LOOKED_AT = 5  # frames at the start, to learn whether a film is interlaced
 _COLORED = 4.0  # 8-bit steps: standard deviation of chroma; film grain in it stays below 2
+_TINTED = 6.0  # 8-bit steps by which the mean of chroma is off grey in a film of one tint
 
 
 @dataclass(frozen=True)
@@ -284,10 +285,16 @@ def _dynamic(picture: av.VideoFrame) -> tuple[str, ...]:
 
 
 def is_colored(picture: av.VideoFrame) -> bool:
-    """Tell whether a frame has colours that nobody would overlook: chroma that differs in it."""
+    """Tell whether a frame has colours that nobody would overlook: several, or one tint."""
     layout = layout_of(picture.format.name)
-    if not layout.plain or not layout.across or len(picture.planes) < 3:
+    if not layout.across:
         return False
-    unit = 2 ** (layout.depth - 8)
-    spread = [float(plane.std()) / unit for plane in chroma_planes(picture, layout)]
-    return max(spread) > _COLORED
+    if not layout.plain or len(picture.planes) < 3:
+        picture = reformatted(picture, "yuv444p")
+        layout = layout_of("yuv444p")
+    unit, grey = 2 ** (layout.depth - 8), 2 ** (layout.depth - 1)
+    planes = chroma_planes(picture, layout)
+    return any(
+        plane.std() > _COLORED * unit or abs(plane.mean() - grey) > _TINTED * unit
+        for plane in planes
+    )

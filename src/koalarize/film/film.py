@@ -189,7 +189,10 @@ def color_film(
         notes.append(f"the mark that a program coloured it cannot be held by {path.suffix}")
     if facts.colored or made.reading.colored:
         notes.append("it has colours already, which new ones replaced")
-    notes += [*(() if listed is None else listed.notes), *coding.losses, *_oddities(made.reading)]
+    if listed is not None:
+        notes += listed.notes
+        notes += [] if options.stop else listed.behind(float(made.end * facts.time_base))
+    notes += [*coding.losses, *_oddities(made.reading)]
     return FilmResult(
         path,
         sum(part.frames for part in made.parts),

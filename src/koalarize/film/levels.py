@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from koalarize import color
 
-__all__ = ["AB_STEPS", "Levels", "ab_index"]
+__all__ = ["AB_STEPS", "Levels", "ab_index", "matrix_like"]
 
 Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 
-#: Kr and Kb of the matrices that ISO/IEC 23091-2 numbers; unspecified goes by the height.
+#: Kr and Kb of those matrices of ISO/IEC 23091-2 in which Cb and Cr are differences from luma.
 _MATRICES = {
     1: (0.2126, 0.0722),
     4: (0.30, 0.11),
@@ -28,8 +28,8 @@ _MATRICES = {
     6: (0.299, 0.114),
     7: (0.212, 0.087),
     9: (0.2627, 0.0593),
-    10: (0.2627, 0.0593),
 }
+_BT2020 = (10, 14)  # constant luminance, and ICtCp: luma of greys is that of matrix 9
 _MOST_SD = 576  # rows: what is higher is taken for BT.709 where a film does not say
 #: The table of chroma: so many lightnesses, and so many steps of a* and b* from -_REACH to _REACH.
 _SHADES = 128
@@ -63,8 +63,7 @@ class Levels:
             matrix: its number in ISO/IEC 23091-2; 2 where the film does not say.
             height: of the film, by which players guess where it does not say.
         """
-        guess = _MATRICES[6] if height <= _MOST_SD else _MATRICES[1]
-        return cls(depth, full, *_MATRICES.get(matrix, guess))
+        return cls(depth, full, *_MATRICES[matrix_like(matrix, height)])
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.uint16]:
@@ -97,6 +96,20 @@ class Levels:
             return numbers / (2**self.depth - 1)
         unit = 2.0 ** (self.depth - 8)
         return np.clip((numbers / unit - 16) / 219, 0, 1)
+
+
+def matrix_like(matrix: int, height: int) -> int:
+    """Return the matrix in which chroma is written: of grey pictures all have the same luma.
+
+    Args:
+        matrix: the film's, as ISO/IEC 23091-2 numbers it; 2 where nothing says.
+        height: of the film, by which players guess where nothing says.
+    """
+    if matrix in _MATRICES:
+        return matrix
+    if matrix in _BT2020:
+        return 9
+    return 6 if height <= _MOST_SD else 1
 
 
 def ab_index(ab: Float32) -> Float32:

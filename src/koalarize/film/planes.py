@@ -12,9 +12,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Layout", "chroma_planes", "layout_of", "luma"]
+__all__ = ["Layout", "chroma_planes", "layout_of", "luma", "reformatted"]
 
 Array = npt.NDArray[Any]
+
+_RGB, _UNSPECIFIED = 0, 2  # matrices, as ISO/IEC 23091-2 numbers them
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,29 @@ def luma(frame: av.VideoFrame, layout: Layout) -> Array:
     """Return (H, W) the luma of a frame: its own memory, except where samples stand shifted."""
     samples = _samples(frame, 0, layout.depth)[: frame.height, : frame.width]
     return samples >> layout.shift if layout.shift else samples
+
+
+def reformatted(
+    frame: av.VideoFrame, name: str, size: tuple[int, int] | None = None
+) -> av.VideoFrame:
+    """Return a frame in another pixel format, its luma as it is.
+
+    FFmpeg would mix chroma into luma where it changes the matrix, and refuses those that it cannot
+    compute, such as YCgCo.
+
+    Args:
+        frame: stays as it is.
+        name: FFmpeg's, of the pixel format.
+        size: width and height, pixels; None keeps them.
+    """
+    width, height = size or (frame.width, frame.height)
+    matrix = frame.colorspace
+    if int(matrix) != _RGB:
+        frame.colorspace = _UNSPECIFIED
+    try:
+        return frame.reformat(width, height, name)
+    finally:
+        frame.colorspace = matrix
 
 
 def chroma_planes(frame: av.VideoFrame, layout: Layout) -> tuple[Array, Array]:

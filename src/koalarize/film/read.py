@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
 from koalarize.film.facts import Facts, is_colored, open_film
+from koalarize.film.planes import reformatted
 from koalarize.film.seek import Index, index_of
 
 __all__ = ["JUMP", "FilmFrame", "Reading", "frame_index", "frames_at", "no_frame", "pictures_at"]
@@ -267,7 +268,7 @@ class Reading:
         if same and picture.format.name == facts.pixel_format:
             return picture
         self.resized += 1
-        made = picture.reformat(facts.width, facts.height, facts.pixel_format)
+        made = reformatted(picture, facts.pixel_format, (facts.width, facts.height))
         made.pts = picture.pts
         return made
 

@@ -12,6 +12,7 @@ Not here: finding cuts (``film.shots``), what is done for a shot (``film.film``)
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -29,7 +30,16 @@ from koalarize.steering.palette import Palette
 from koalarize.steering.recolor import Recolor
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["Shot", "TimedHint", "clock", "gaps_in", "list_path", "read_shots", "write_shots"]
+__all__ = [
+    "Shot",
+    "TimedHint",
+    "clock",
+    "film_of",
+    "gaps_in",
+    "list_path",
+    "read_shots",
+    "write_shots",
+]
 
 _KEYS = ("from", "to", "hints", "frames", "reference", "recolors", *OF_SHOTS)
 _HINT_KEYS = ("time", "x", "y", "color", "radius", "reach")
@@ -148,6 +158,16 @@ def read_shots(path: Path) -> list[Shot]:
     return shots
 
 
+def film_of(path: Path) -> str | None:
+    """Return the name of the film that a list was written for; None where it does not say."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        facts: object = json.loads(path.read_text(encoding="utf-8-sig"))
+        if isinstance(facts, dict):
+            name = cast("dict[str, object]", facts).get("film")
+            return name if isinstance(name, str) else None
+    return None
+
+
 def gaps_in(shots: Sequence[Shot]) -> list[tuple[float, float]]:
     """Return from and to, in seconds, of what lies between shots; it belongs to the one before."""
     pairs = itertools.pairwise(shots)
@@ -170,11 +190,12 @@ def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
         hints = tuple(_hint(one, start, stop, name) for one in entry.get("hints", ()))
         names = entry.get("frames", ())
         if isinstance(names, str):
-            raise TypeError("`frames` is a list of names")
+            raise OptionError(f"`frames` is a list of names, in brackets, and not `{names}`")
         frames = tuple(path.parent / str(one) for one in names)
     except (KeyError, TypeError, AttributeError) as error:
+        lacks = f" (no {error})" if isinstance(error, KeyError) else ""
         raise OptionError(
-            f"{name} of `{path}` is not as --list-shots writes it ({error}): it needs `from` and "
+            f"{name} of `{path}` is not as --list-shots writes it{lacks}: it needs `from` and "
             "`to`, and each hint `x`, `y` and `color`"
         ) from error
     except OptionError as error:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize.film.facts import Facts
+from koalarize.film.planes import reformatted
 from koalarize.film.read import FilmFrame
 
 __all__ = ["coded_place", "shown_grey", "shown_size"]
@@ -27,7 +28,7 @@ def shown_size(facts: Facts) -> tuple[int, int]:
 def shown_grey(facts: Facts, frame: FilmFrame | av.VideoFrame) -> UInt8:
     """Return (h, w) the grey of a frame as players show it."""
     picture = frame.picture if isinstance(frame, FilmFrame) else frame
-    grey = picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
+    grey = reformatted(picture, "gray").to_ndarray().astype(np.uint8, copy=False)
     grey = facts.upright(grey)
     if (grey.shape[1], grey.shape[0]) == shown_size(facts):
         return grey

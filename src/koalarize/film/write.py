@@ -269,6 +269,9 @@ def _others(
         last[number] = dts
         up = dts - said
         at = ((said if packet.pts is None else packet.pts) + up) * base
+        if source.streams[number].type == "subtitle" and (begin or stop is not None):
+            late = _trimmed(packet, at, begin, stop)
+            up, at = up + late, at + late * base
         if (begin and at < begin) or (stop is not None and at >= stop):
             continue
         up -= round(begin / base)
@@ -277,6 +280,27 @@ def _others(
             packet.pts = None if packet.pts is None else packet.pts + up
         packet.stream = copied[number]
         yield packet, (said + up) * base
+
+
+def _trimmed(
+    packet: av.Packet[Stream], at: Fraction, begin: Fraction, stop: Fraction | None
+) -> int:
+    """Shorten a subtitle to what of it a span shows; return by how many ticks it begins later.
+
+    Args:
+        packet: of the subtitles; one without a duration stays as it is.
+        at: seconds of its beginning.
+        begin: seconds of the span's.
+        stop: seconds of the span's end; None where that is the film's.
+    """
+    base = Fraction(packet.time_base)
+    until = at + (packet.duration or 0) * base
+    if at < until and begin < until:
+        late = max(0, math.ceil((begin - at) / base))
+        until = until if stop is None else min(until, stop)
+        packet.duration = max(1, math.floor((until - at) / base) - late)
+        return late
+    return 0
 
 
 def _shown(
