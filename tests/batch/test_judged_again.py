@@ -123,6 +123,23 @@ def test_a_result_of_another_picture_that_came_meanwhile_is_kept(tmp_path: Path)
     assert Photo.read(place).pixels[0, 0, 0] == 9
 
 
+@pytest.mark.parametrize("ending", ["png", "bmp"])
+def test_what_another_run_has_made_meanwhile_is_done(tmp_path: Path, ending: str):
+    box = picture(tmp_path / "box" / f"a.{ending}").parent
+
+    class Late(Vivid):
+        def file(self, *given, **named):
+            assert given[2] is steering
+            run(Vivid(), box, steering=steering)
+            return super().file(*given, **named)
+
+    steering = PLAIN
+    assert told(run(Late(), box)) == [DONE]
+    steering = VIVID  # where both replace something, each has a folder of its own to work in
+    assert told(run(Late(), box, steering=VIVID)) == [AGAIN]
+    assert told(run(Vivid(), box, steering=VIVID)) == [DONE]
+
+
 def film(path: Path, level: int) -> None:
     av = pytest.importorskip("av", reason="needs the extra `video`")
     pytest.importorskip("cv2", reason="needs the extra `video`")
@@ -167,6 +184,14 @@ def test_a_film_changed_before_it_is_replaced_is_kept(tmp_path: Path, which: str
     assert told(outcomes) == [AGAIN, CHANGED]
     assert place.read_bytes() == b"cut by a person"
     assert shown == {"a.mp4", which}
+
+
+def test_a_film_of_the_run_is_never_written_over(tmp_path: Path):
+    film(tmp_path / "a.mp4", 10)
+    (tmp_path / "ax.mp4").write_bytes(b"no film")
+    found = films(tmp_path, PLAIN, name="{stem}x", overwrite=True)
+    assert told(found) == [("failed", "not ours"), ("failed", "no readable film")]
+    assert (tmp_path / "ax.mp4").read_bytes() == b"no film"
 
 
 def test_films_have_no_comparisons_to_miss(tmp_path: Path):

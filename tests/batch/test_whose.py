@@ -16,6 +16,7 @@ from koalarize.batch import naming
 from koalarize.batch.find import Job, find_pictures
 from koalarize.batch.journal import JOURNAL
 from koalarize.batch.run import BatchOptions, Outcome, colorize_many
+from koalarize.batch.spill import Claims
 from koalarize.colorizer.colorizer import Making
 from koalarize.errors import OptionError
 from koalarize.photo.files import output_path
@@ -78,14 +79,32 @@ def test_two_boxes_one_after_the_other_keep_both(tmp_path: Path, red, lost):
     assert abs(level_of(out / "IMG_0001.color-2.jpg") - 200) < 5
 
 
-@pytest.mark.parametrize("given", ["folder", "folder into itself", "files"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "folder",
+        "folder into itself",
+        "folder into another",
+        "files",
+        "file by a link",
+        "and folder",
+    ],
+)
 def test_a_picture_of_the_run_is_never_written_over(tmp_path: Path, red, given: str):
-    box, out = tmp_path / "box", tmp_path / "out"
-    one, other = picture(box / "a.png", 50), picture(box / "ax.png", 200)
+    box, out, link = tmp_path / "box", tmp_path / "out", tmp_path / "link"
+    another = given == "folder into another"
+    one = picture((tmp_path / "b" if another else box) / "a.png", 50)
+    other = picture(box / "ax.png", 200)
     before = other.read_bytes()
-    inputs = [one, other] if given == "files" else [box]
+    link.symlink_to(box)
+    inputs = {
+        "folder into another": [one.parent, box],
+        "files": [one, other],
+        "file by a link": [link / one.name, other],
+        "and folder": [one, box],
+    }.get(given, [box])
     options = {"name": "{stem}x", "overwrite": True}
-    output = box if given == "folder into itself" else None
+    output = box if "into" in given else None
     found = run(red, *inputs, output=output, **options)
     assert told(found) == [("failed", "not ours"), ("colored", "new")]
     assert "another picture to colour and is never written over" in (found[0].error or "")
@@ -228,6 +247,24 @@ def test_the_journal_stands_where_it_is_asked(tmp_path: Path, red):
     (tmp_path / "odd").write_bytes(data.replace(b"CREATE TABLE", b"CREATE\xa3TABLE"))
     (outcome,) = run(red, tmp_path / "box", journal=tmp_path / "odd")
     assert "cannot be opened" in (outcome.error or "")
+    (outcome,) = run(red, tmp_path / "box", journal=tmp_path / "odd" / "own.sqlite")
+    assert "cannot be made" in (outcome.error or "")  # as in a folder that is only read
+    assert "name a folder for the results with -o" in (outcome.error or "")
+
+
+def test_names_of_any_bytes_are_no_trouble_for_the_journal(tmp_path: Path, red):
+    """Errors name them too."""
+    picture(tmp_path / "b.png")
+    broken = tmp_path / os.fsdecode(b"a\xff.png")
+    try:
+        broken.write_bytes(b"no picture")
+    except OSError:
+        pytest.skip("names are UTF-8 here")
+    failed = ("failed", "no readable picture")
+    assert told(run(red, tmp_path)) == [failed, ("colored", "new")]
+    assert told(run(red, tmp_path, retry_failed=True))[0] == failed
+    name = str(broken) + "\udcc3\udca9"  # UTF-8 that the language of the system does not read
+    assert Claims().claim(name, name) == name
 
 
 def test_a_moved_box_is_still_known(tmp_path: Path, red, lost):
@@ -249,26 +286,32 @@ def test_a_name_of_one_s_own(tmp_path: Path, red):
         assert outcome.status == status
 
 
-def test_times_of_the_pictures(tmp_path: Path, red):
+@pytest.mark.parametrize("when", [1e9, 1e10])  # the latter in nanoseconds has more than 64 bits
+def test_times_of_the_pictures(tmp_path: Path, red, when: float):
     source = picture(tmp_path / "a.png")
-    os.utime(source, (1e9, 1e9))
+    os.utime(source, (when, when))
     run(red, tmp_path, keep_times=True)
-    assert (tmp_path / "a.color.png").stat().st_mtime == 1e9
+    assert (tmp_path / "a.color.png").stat().st_mtime == source.stat().st_mtime
+    assert when > 1e9 or source.stat().st_mtime == when
     assert told(run(red, tmp_path)) == [DONE]
 
 
 def test_shards_share_the_work_and_never_a_name(tmp_path: Path, red):
     from koalarize.batch.plan import Shard
 
+    share = tmp_path / "share"
     for number in range(20):
-        picture(tmp_path / "box" / f"{number}.png")
-        picture(tmp_path / "box" / f"{number}.gif")
-    found: list[Path] = []
+        picture(share / "box" / f"{number}.png")
+        picture(share / "box" / f"{number}.gif")
+        picture(share / "box" / f"{number}.bmp")
+    found: list[str] = []
     for text in ("1/3", "2/3", "3/3"):
-        for outcome in run(red, tmp_path / "box", output=tmp_path / "o", shard=Shard.parse(text)):
+        share = share.rename(f"{share}d")  # each machine has it under a name of its own
+        for outcome in run(red, share / "box", output=share / "o", shard=Shard.parse(text)):
             assert outcome.status == "colored"
-            found.append(outcome.output or tmp_path)
-    assert len(found) == len(set(found)) == len(red.made) == 40
+            found.append(Path(outcome.output or "").name)
+    assert len(found) == len(set(found)) == len(red.made) == 60
+    assert told(run(red, share / "box", output=share / "o")) == [DONE] * 60  # without marks, too
     for text in ("0/3", "4/3", "x", "1/0", "1"):
         with pytest.raises(OptionError, match="shard"):
             Shard.parse(text)

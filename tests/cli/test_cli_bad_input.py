@@ -94,6 +94,7 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
         (["lab", "export"], 2, "CHECKPOINT"),
         (["serve", "word"], 2, "see `koalarize serve --help`"),
         (["serve", "--timeout", "inf"], 2, "`--timeout` is inf"),
+        (["serve", "--patience", "0"], 2, "--patience"),
         (["models", "download"], 2, "see `koalarize models --help`"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_parts import FakeColorizer, files, one_line_error, picture
+from cli_parts import FakeColorizer, Terminal, files, one_line_error, picture
 from koalarize.cli import main
 
 pytest.importorskip("pyarrow")
@@ -93,6 +93,12 @@ def test_a_plan_and_a_report(box: Path, capsys):
     assert lines[:2] == ["new: a.png -> a.color.png", "new: deep/b.png -> deep/b.color.png"]
     assert lines[2].startswith("2 to colour, new; about ")
     assert not Path("out").exists()
+    terminal = Terminal()
+    picture("odd/a\x1b[31m.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", terminal)
+        assert main(["cluster", "odd", "out", "--plan"]) == 0
+    assert terminal.text().startswith(r"new: a\x1b[31m.png -> a\x1b[31m.color.png")
     assert main(["cluster", "box", "out", "--report", "r.jsonl", *HERE]) == 0
     told = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
     assert [one["status"] for one in told[:2]] == ["colored", "colored"]
@@ -102,6 +108,11 @@ def test_a_plan_and_a_report(box: Path, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "already coloured: a.png", "already coloured: deep/b.png", "2 already coloured",
     ]  # fmt: skip
+    assert main(["cluster", "box", "out", "--plan", "--overwrite"]) == 0
+    assert "\n2 to colour, coloured before; about " in capsys.readouterr().out
+    assert main(["cluster", "box", "out", "--overwrite", "--report", "r.jsonl", *HERE]) == 0
+    summary = json.loads(Path("r.jsonl").read_text().splitlines()[-1])["summary"]
+    assert summary["colored"] == {"coloured before": 2}
 
 
 def test_an_output_that_ends_with_parquet_is_a_table(box: Path):
@@ -112,8 +123,9 @@ def test_an_output_that_ends_with_parquet_is_a_table(box: Path):
     assert names == ["a.color.png", "deep/b.color.png"]
 
 
-@pytest.mark.parametrize("given", ["in.parquet", "./in.parquet/"])
+@pytest.mark.parametrize("given", ["in.parquet", "./in.parquet/", "link.parquet"])
 def test_tables_are_not_mixed_with_results(box: Path, given: str, capsys):
+    Path("link.parquet").symlink_to("in.parquet")
     assert main(["cluster", "box", "in.parquet", *HERE]) == 0
     capsys.readouterr()
     assert main(["cluster", "in.parquet", given, *HERE]) == 2

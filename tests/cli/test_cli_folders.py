@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,11 @@ def test_a_plan_knows_what_is_done_and_what_is_kept(box: Path, fake, capsys):
     assert "already coloured: " in out
     assert out.endswith("by the journal\n")
     assert len(fake.calls) == 2
+    assert main(["box/1950/b.png", "gone.jpg", "--plan"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith(f"coloured before: {Path('box/1950/b.png')} -> ")
+    assert "\nfailed, no readable picture: gone.jpg: `gone.jpg` does not exist: check" in out
+    assert "\n1 to colour, coloured before, 1 failed, no readable picture; about " in out
 
 
 def test_the_report_is_a_line_a_picture_and_one_for_all(box: Path, fake):
@@ -192,8 +199,9 @@ def test_results_are_no_part_of_a_series(box: Path, fake, monkeypatch):
 
     looked: list[list[str]] = []
     monkeypatch.setattr("koalarize.batch.series.palette_of_series", palette)
+    picture("box/c.bmp")  # whose result only the journal knows
     for _ in range(2):
-        assert main(["--series", "box", "--name", "{stem} (color)"]) == 0
+        assert main(["--series", "box", "--name", "{stem} (color)", "--no-mark"]) == 0
     assert looked[0] == looked[1]
 
 
@@ -222,6 +230,10 @@ def test_a_watch_adds_to_its_report(box: Path, fake, monkeypatch):
         (["box/a.jpg", "--crop", "0,0,4,4", "--watch", "1"], "`--crop` is for one picture"),
         (["box/a.jpg", "--report", "box/b.png"], "must not end as a picture"),
         (["box/a.jpg", "--report", "notes.txt"], "holds something that is no report"),
+        (["box", "--journal", "box"], "`--journal` is the folder `box`"),
+        (["box", "--journal", "new.jpg"], "must not end as a picture"),
+        (["box", "--journal", "notes.txt"], "which is no journal"),
+        (["box", "--journal", "album.db"], "the database of another program"),
         (["box", "--crf", "20"], "`--crf` is for films"),
         (["box", "--list-shots"], "`--list-shots` is for films"),
         (["film.mp4", "--plan", "--list-shots"], "`--list-shots` are two jobs"),
@@ -234,6 +246,8 @@ def test_a_watch_adds_to_its_report(box: Path, fake, monkeypatch):
 )
 def test_what_has_no_place_is_refused(box: Path, fake, capsys, words: list[str], named: str):
     Path("notes.txt").write_text("to do")
+    with closing(sqlite3.connect("album.db")) as album:
+        album.execute("CREATE TABLE photos (name TEXT)")
     before = [path.read_bytes() for path in sorted(box.rglob("*.*"))]
     assert main(words) == 2
     assert named in one_line_error(capsys.readouterr().err)

@@ -52,7 +52,7 @@ class Job:
         target: the exact file to write, where a person named one.
         problem: why there is nothing to colour here; such a job fails with this sentence.
         reason: the same in few words.
-        named: of a file that was named itself, ``path_key`` of all that were named with it.
+        named: ``path_key`` of all that was named with it: files, folders and globs.
     """
 
     source: Path
@@ -138,6 +138,7 @@ class Search:
         self._unwanted_films = 0
         self.results = 0
         self._inputs = [os.fspath(given) for given in inputs]
+        self._keys = frozenset(path_key(Path(given)) for given in self._inputs)
         self._name = None if name is None else name_pattern(name)
         self._endings = read_extensions()
         self._folder_stems: tuple[Path, set[str]] | None = None
@@ -147,14 +148,13 @@ class Search:
     def __iter__(self) -> Iterator[Job]:
         named = [Path(given) for given in self._inputs]
         originals = {(path.parent, path.stem) for path in named}
-        keys = frozenset(path_key(path) for path in named)
         for given in self._inputs:
-            for job in self._expand(given, keys):
+            for job in self._expand(given):
                 passed = not job.found and _is_result_of(job.source, originals)
                 if self._seen.add(path_key(job.source)) and not passed:
                     yield job
 
-    def _expand(self, given: str, named: frozenset[str]) -> Iterator[Job]:
+    def _expand(self, given: str) -> Iterator[Job]:
         path = Path(given)
         try:
             is_folder, exists = path.is_dir(), path.exists()
@@ -167,7 +167,7 @@ class Search:
         elif not exists and glob.has_magic(given):
             yield from self._glob(given)
         else:
-            yield Job(path, Path(path.name), named=named)
+            yield Job(path, Path(path.name), named=self._keys)
 
     def _folder(self, folder: Path, *, quiet: bool = False) -> Iterator[Job]:
         locked: list[Job] = []
@@ -188,7 +188,7 @@ class Search:
             files.sort()
             for name in files:
                 source = Path(parent, name)
-                job = Job(source, source.relative_to(folder), found=True)
+                job = Job(source, source.relative_to(folder), found=True, named=self._keys)
                 if is_film(source):
                     self._take_film(job)
                 elif self._takes(source, files):
@@ -224,7 +224,7 @@ class Search:
             real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
             inside = path.relative_to(base) if path.is_relative_to(base) else Path(path.name)
             passed = any(is_passed_over(part) for part in inside.parts[:-1])
-            job = Job(path, inside, found=True)
+            job = Job(path, inside, found=True, named=self._keys)
             if real not in visited and not passed:
                 if is_film(path):
                     self._take_film(job)

@@ -6,19 +6,21 @@ of all but those without one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from koalarize.errors import OutputError
-from koalarize.film.names import FILM_RESULTS
-from koalarize.photo.files import sha256_of
+from koalarize.errors import OptionError, OutputError
+from koalarize.film.names import FILM_EXTENSIONS, FILM_RESULTS
+from koalarize.photo.files import EXTENSIONS, HEIF_EXTENSIONS, sha256_of
 
-__all__ = ["JOURNAL", "Journal", "Made", "Stamp"]
+__all__ = ["JOURNAL", "Journal", "Made", "Stamp", "check_journal"]
 
 #: Its name in the folder of the results.
 JOURNAL = ".koalarize.sqlite"
@@ -32,13 +34,22 @@ CREATE TABLE IF NOT EXISTS failures (source TEXT PRIMARY KEY, reason TEXT, error
 """
 #: Of a result: that it is a film.
 _IS_FILM = " OR ".join(f"target LIKE '%{ending}'" for ending in sorted(FILM_RESULTS))
+#: Journals of one folder: that of a run that does all, and one a shard.
+_ALL = ".koalarize*.sqlite"
 _EVERY_SECONDS = 1.0
 _WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """By what a file is known: cheap signs first, the hash of its bytes where they changed."""
+    """By what a file is known: cheap signs first, the hash of its bytes where they changed.
+
+    Attributes:
+        size: bytes.
+        time: of the last change, nanoseconds since 1970, modulo 2**64: SQLite holds no more, and
+            a clock may be wrong by centuries.
+        hash: sha256 of the bytes.
+    """
 
     size: int
     time: int
@@ -52,7 +63,8 @@ class Stamp:
             OSError: if it cannot be read.
         """
         facts = path.stat()
-        return cls(facts.st_size, facts.st_mtime_ns, sha256_of(path) if hashed else None)
+        when = (facts.st_mtime_ns + 2**63) % 2**64 - 2**63
+        return cls(facts.st_size, when, sha256_of(path) if hashed else None)
 
     def fits(self, path: Path, *, hashed: bool = False) -> bool:
         """Tell whether a file still has the bytes it had.
@@ -104,20 +116,23 @@ class Journal:
         """
         self._path = path
         self._root = path.absolute().parent
-        name = str(path)
-        if readonly:
-            name = f"{path.absolute().as_uri()}?mode=ro" if path.is_file() else ":memory:"
+        self._others: list[Journal] | None = None
+        new = not os.path.lexists(path)
         try:
-            if not readonly:
+            if readonly:
+                self._database = _opened_to_read(path)
+            else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(
-                name, timeout=_WAIT_SECONDS, uri=name.startswith("file:"), check_same_thread=False
-            )
-            if name == ":memory:" or not readonly:
+                self._database = _connected(str(path))
+            if not (readonly and path.is_file()):
                 self._database.executescript(_TABLES)
         except (sqlite3.Error, UnicodeError, OSError) as error:
+            where = "its folder may not be written to: name a folder for the results with -o, or"
             raise OutputError(
-                f"the journal `{path}` cannot be opened ({error}): name another with --journal"
+                f"the journal `{path}` cannot be made ({error}); {where} another journal with "
+                "--journal"
+                if new
+                else f"the journal `{path}` cannot be opened ({error}): name another with --journal"
             ) from error
         self._readonly = readonly
         self._lock = threading.RLock()
@@ -133,6 +148,25 @@ class Journal:
         if self._readonly and not self._do(named):  # of an earlier version, and not to be changed
             return None
         return self._row("announced", target)
+
+    def elsewhere(self, target: Path) -> Made | None:
+        """Return what the journals of other shards, or of a run without, know of a result."""
+        if self._others is None:
+            self._others = list(self._opened_others()) if self._path.match(_ALL) else []
+        for other in self._others:
+            with contextlib.suppress(OutputError):
+                announced = other.announced(target)
+                if announced is not None and announced.result.fits(target, hashed=True):
+                    return announced
+                if (made := other.made(target)) is not None:
+                    return made
+        return None
+
+    def _opened_others(self) -> Iterator[Journal]:
+        for path in sorted(self._root.glob(_ALL)):
+            if path.name != self._path.name:
+                with contextlib.suppress(OutputError):  # one that is damaged knows nothing
+                    yield Journal(path, readonly=True)
 
     def failed(self, source: str) -> bool:
         """Tell whether a picture failed when it was last tried."""
@@ -184,6 +218,8 @@ class Journal:
 
     def close(self) -> None:
         """Bring all to the disk and close the file."""
+        for other in self._others or ():
+            other.close()
         try:
             self._database.commit()
             self._database.close()
@@ -202,9 +238,11 @@ class Journal:
         return Made(row[0], row[1], Stamp(*row[2:5]), Stamp(*row[5:8]), row[8] or 0.0)
 
     def _do(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
+        # What of a name is no UTF-8 is no text for SQLite.
+        plain = [_text(value) if isinstance(value, str) else value for value in values]
         try:
             with self._lock:
-                return self._database.execute(query, values).fetchall()
+                return self._database.execute(query, plain).fetchall()
         except (sqlite3.Error, UnicodeError) as error:  # a damaged one holds any bytes
             raise self._trouble(error) from error
 
@@ -237,4 +275,60 @@ class Journal:
         path = Path(os.path.abspath(target))  # noqa: PTH100
         if path.is_relative_to(self._root):
             path = path.relative_to(self._root)
-        return path.as_posix().encode("utf-8", "backslashreplace").decode()
+        return _text(path.as_posix())
+
+
+def check_journal(path: Path) -> None:
+    """Check, before any work is done, that a file can be the journal that a person names.
+
+    Raises:
+        OptionError: if it is a folder, is called as a picture or film, or holds something else.
+    """
+    ending = path.suffix.lower()
+    if path.is_dir():
+        raise OptionError(f"`--journal` is the folder `{path}` but must be a file: name one in it")
+    if ending in (*EXTENSIONS, *HEIF_EXTENSIONS, *FILM_EXTENSIONS):
+        raise OptionError(
+            f"`--journal` is `{path}` but must not end as a picture or film: name a .sqlite file"
+        )
+    if not path.is_file():
+        return
+    try:
+        with contextlib.closing(_opened_to_read(path)) as database:
+            names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    except (sqlite3.Error, UnicodeError) as error:
+        raise OptionError(
+            f"`--journal` is `{path}`, which is no journal ({error}): name another file"
+        ) from error
+    if names and not names & {"results", "failures"}:
+        raise OptionError(
+            f"`--journal` is `{path}`, the database of another program: name another file"
+        )
+
+
+def _connected(name: str) -> sqlite3.Connection:
+    uri = name.startswith("file:")
+    return sqlite3.connect(name, timeout=_WAIT_SECONDS, uri=uri, check_same_thread=False)
+
+
+def _opened_to_read(path: Path) -> sqlite3.Connection:
+    """Open a journal without a change to what it tells; a missing one is empty."""
+    if not path.is_file():
+        return _connected(":memory:")
+    name = f"{path.absolute().as_uri()}?mode=ro"
+    database = _connected(name)
+    try:
+        database.execute("SELECT name FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError as error:
+        database.close()
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+        # A run was killed while it wrote; what it had half written is taken back, as by any run.
+        with contextlib.closing(_connected(str(path))) as mended:
+            mended.execute("SELECT name FROM sqlite_master").fetchall()
+        database = _connected(name)
+    return database
+
+
+def _text(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -87,8 +87,13 @@ class Naming:
         """Return one text for all spellings of a name that are one file where it stands."""
         name = os.path.abspath(target)  # noqa: PTH100 (`resolve` follows links)
         if self._is_folded(target.parent):
-            return unicodedata.normalize("NFC", name).casefold()
+            return _folded(name)
         return name
+
+    def shared_key(self, job: Job, target: Path) -> str:
+        """Return ``key`` below the folder of all results, which machines may call differently."""
+        name = (job.relative.parent / target.name).as_posix()
+        return _folded(name) if self._is_folded(target.parent) else name
 
     def _is_folded(self, folder: Path) -> bool:
         """Tell whether a folder, or the first above it that exists, takes A and a for one name."""
@@ -100,6 +105,10 @@ class Naming:
                 self._folded.clear()
             self._folded[where] = _folds(folder) if self.probes else os.name == "nt"
         return self._folded[where]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _folds(folder: Path) -> bool:

@@ -5,6 +5,7 @@ Not here: doing it (``run``), how an existing result stands (``standing``), name
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
 from dataclasses import dataclass, replace
@@ -176,6 +177,7 @@ class Planner:
         self._swept = Seen()
         self._judges: dict[Path | None, Judge] = {}
         self._last_folder: tuple[tuple[Path, Path], bool] | None = None
+        self._real: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     @property
     def workers(self) -> int:
@@ -208,7 +210,8 @@ class Planner:
         first = job.target or self._naming.target(job)
         # All films that may want one name are of one part, whichever container theirs will be.
         name = first if self._films is None else first.with_suffix(".mkv")
-        if options.shard is not None and not options.shard.holds(self._naming.key(name)):
+        shard = options.shard
+        if shard is not None and not shard.holds(self._naming.shared_key(job, name)):
             return None
         try:
             judge = self.judge(job)
@@ -221,6 +224,9 @@ class Planner:
             journal = judge.journal
             if journal is None or not journal.failed(journal_name(job.source)):
                 return Outcome(job.source, None, "skipped", reason="did not fail before")
+        if not (job.found or os.path.exists(job.source)):  # noqa: PTH110 (raises nothing)
+            problem = f"`{job.source}` does not exist: check its name and folder."
+            return Outcome(job.source, None, "failed", problem, reason="no readable picture")
         if not self._plan_only and self._swept.add(str(first.parent)):
             sweep_parts(first.parent)
             sweep_stages(first.parent)
@@ -245,6 +251,10 @@ class Planner:
         from koalarize.film.film import look_at
 
         return look_at(job.source, self._films)
+
+    def passes_over(self, job: Job) -> bool:
+        """Tell whether a file that was found is no picture to colour; raises OutputError."""
+        return self._passed_over(job, self.judge(job)) is not None
 
     def _passed_over(self, job: Job, judge: Judge) -> str | None:
         """Return why a file that was found is no picture to colour, though no mark says so."""
@@ -309,7 +319,8 @@ class Planner:
         notes: tuple[str, ...] = ()
         if number > 1:
             whose = f"`{taken}`" if taken else "another picture"
-            first = self._naming.target(job).name
+            ending = None if self._films is None else target.suffix
+            first = self._naming.target(job, ending=ending).name
             notes = (f"its result is `{target.name}`, since `{first}` is that of {whose}",)
         options, done = self._options, (Standing.DONE, Standing.EARLIER)
         if standing in done and job.found and not options.overwrite:
@@ -328,15 +339,33 @@ class Planner:
         compare = self._films is None and options.compare
         compare = compare or (sheet is not Standing.FREE and sheet not in REFUSALS)
         replaces = options.overwrite or standing is not Standing.FREE
+        standing = Standing.AGAIN if standing is Standing.DONE else standing
         return Task(job.source, target, True, replaces, standing, notes, compare=compare)
 
     def _is_original(self, job: Job, target: Path) -> bool:
         """Tell whether a file that is no result of ours is a picture that this run colours too."""
-        if self._films is not None or is_own(target) or target.name.startswith("."):
+        if is_own(target) or target.name.startswith("."):
             return False
-        if not job.found:
-            return path_key(target) in job.named
-        root, output = Path(os.path.realpath(job.root)), self._options.output
-        if output is not None and not root.is_relative_to(os.path.realpath(output)):
-            return False  # OUTPUT is not searched, or lies elsewhere
-        return Path(os.path.realpath(target.parent)).is_relative_to(root)
+        if self._real[0] is not job.named:  # one for all jobs of a search
+            self._real = job.named, frozenset(map(_real_key, job.named))
+        place, named, output = Path(os.path.realpath(target.parent)), self._real[1], None
+        if path_key(place / target.name) in named:
+            return True
+        if self._options.output is not None:
+            output = Path(os.path.realpath(self._options.output))
+        root = Path(os.path.realpath(job.root)) if job.found else None
+        # OUTPUT is only searched by whoever names it, or something in it.
+        return any(
+            top == root or path_key(top) in named
+            for top in (place, *place.parents)
+            if output is None or top.is_relative_to(output)
+        )
+
+
+def _real_key(name: str) -> str:
+    """Return ``path_key`` of what a person named, with no link above it, or in a folder's name."""
+    path = Path(name)
+    with contextlib.suppress(OSError, ValueError):  # a name with a NUL, or too long
+        folder = os.path.realpath(path if path.is_dir() else path.parent)
+        return path_key(Path(folder) if path.is_dir() else Path(folder, path.name))
+    return name

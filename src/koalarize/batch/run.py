@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import chain, islice
 from pathlib import Path
@@ -88,7 +88,7 @@ def colorize_many(
         if len(first) == 1:  # no pool: an interrupt then reaches the work at once
             for judge, decided, announcing in _decisions(planner, first, steering):
                 if isinstance(decided, Task):
-                    decided = run_task(color, decided, options, announcing)
+                    decided = _run(color, decided, options, announcing, judge)
                 yield _noted(judge, decided)
             return
         workers = planner.workers
@@ -204,8 +204,8 @@ class _Work:
     def in_order(self, decisions: Iterator[_Decision], window: int) -> Generator[Outcome]:
         for judge, decided, announcing in decisions:
             if isinstance(decided, Task):
-                asked = (self._color, decided, self._options, announcing)
-                future = self._pool.submit(run_task, *asked)
+                asked = (self._color, decided, self._options, announcing, judge)
+                future = self._pool.submit(_run, *asked)
                 self._pending.append((judge, future))
             else:
                 self._pending.append((judge, decided))
@@ -235,6 +235,24 @@ def _noted(judge: Judge | None, outcome: Outcome) -> Outcome:
     elif outcome.output is not None and outcome.stamps is not None:
         made = Made(source, judge.settings, *outcome.stamps, outcome.seconds)
         journal.finish(outcome.output, made)
+    return outcome
+
+
+def _run(
+    color: Callable[[Task], Colored],
+    task: Task,
+    options: BatchOptions,
+    announcing: Judge | None,
+    judge: Judge | None,
+) -> Outcome:
+    """Colour one picture; nothing has failed if another run has made just this result meanwhile."""
+    outcome = run_task(color, task, options, announcing)
+    if outcome.status == "failed" and judge is not None and task.ours:
+        with suppress(OSError, OutputError):
+            done = judge.standing(task.source, task.target) is Standing.DONE
+            if done and task.why is not Standing.AGAIN:
+                reason = Standing.DONE.value
+                return Outcome(task.source, task.target, "skipped", notes=task.notes, reason=reason)
     return outcome
 
 

@@ -45,7 +45,7 @@ class Seen:
 
     def add(self, key: str) -> bool:
         """Add a text; return whether it is new."""
-        text = key.encode("utf-8", "surrogateescape")
+        text = key.encode("utf-8", "surrogatepass")
         done = self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (text,))
         return done.rowcount == 1
 
@@ -60,10 +60,10 @@ class Claims:
 
     def claim(self, key: str, owner: str) -> str:
         """Claim a name unless it is taken; return whose it is now."""
-        name, who = (text.encode("utf-8", "surrogateescape") for text in (key, owner))
+        name, who = (text.encode("utf-8", "surrogatepass") for text in (key, owner))
         self._database.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (name, who))
         (found,) = self._database.execute("SELECT owner FROM claims WHERE key = ?", (name,))
-        return bytes(found[0]).decode("utf-8", "surrogateescape")
+        return bytes(found[0]).decode("utf-8", "surrogatepass")
 
     def names(
         self, owner: str, named: Callable[[int], tuple[Place, str]], start: int = 1
@@ -91,5 +91,5 @@ class Claims:
             self._release(key)
 
     def _release(self, key: str) -> None:
-        name = key.encode("utf-8", "surrogateescape")
+        name = key.encode("utf-8", "surrogatepass")
         self._database.execute("DELETE FROM claims WHERE key = ?", (name,))

@@ -26,6 +26,7 @@ class Standing(Enum):
 
     FREE = "new"
     DONE = "already coloured"
+    AGAIN = "coloured before"
     EARLIER = "result of an earlier version"
     SETTINGS = "other settings"
     SOURCE = "picture changed"
@@ -181,7 +182,8 @@ class Judge:
     def _marked(self, source: Path, target: Path) -> Standing:
         mark = read_mark(target)
         if mark is None:
-            return _without_mark(source, target)
+            made = None if self.journal is None else self.journal.elsewhere(target)
+            return self._made(source, target, made) if made else _without_mark(source, target)
         digest = sha256_of(source)
         same = mark.provenance.source == digest
         if not same and not _is_only_source(source, target, mark):
@@ -193,7 +195,7 @@ class Judge:
         if not mark.provenance.is_like(self.asked):
             return Standing.SETTINGS
         if self.journal is not None:
-            of = Stamp(*_signs(source), digest)
+            of = replace(Stamp.of(source), hash=digest)
             result = Stamp.of(target, hashed=True)
             self.journal.finish(target, Made(journal_name(source), self.settings, of, result))
         return Standing.DONE
@@ -207,11 +209,6 @@ def settings_of(asked: Provenance) -> str:
 def journal_name(source: Path) -> str:
     """Return what a picture is called in a journal."""
     return os.path.abspath(source).encode("utf-8", "backslashreplace").decode()  # noqa: PTH100
-
-
-def _signs(path: Path) -> tuple[int, int]:
-    facts = path.stat()
-    return facts.st_size, facts.st_mtime_ns
 
 
 def _without_mark(source: Path, target: Path) -> Standing:

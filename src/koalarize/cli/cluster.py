@@ -35,7 +35,7 @@ from koalarize.cli.model_choice import (
 )
 from koalarize.cli.report import follow, note_of_unread
 from koalarize.cli.steering_options import color_options, option_of_one_picture, read_steering
-from koalarize.cli.terminal import needs
+from koalarize.cli.terminal import needs, print_path
 from koalarize.errors import OptionError
 
 if TYPE_CHECKING:
@@ -202,6 +202,7 @@ def cluster(
         from koalarize.batch.cluster.actors import Machines, check_installed
         from koalarize.batch.cluster.rows import Columns, is_table
         from koalarize.batch.cluster.run import Archive
+        from koalarize.batch.cluster.stores import real_place
 
         check_installed(with_ray=workers != 0 and not plan)
         in_tables = is_table(source) or image_column is not None or key_column is not None
@@ -209,7 +210,7 @@ def cluster(
         _check_times(output, in_tables=in_tables or is_table(output), options=options)
         order = _order(source, output, columns, steering, options, choice, gpu=bool(gpus))
         if is_table(output):
-            if order.source.place.rstrip("/") == order.output.place.rstrip("/"):
+            if real_place(order.source.place) == real_place(order.output.place):
                 raise OptionError(
                     f"OUTPUT is `{output}` like INPUT, whose tables are never mixed with results: "
                     "name another"
@@ -298,13 +299,13 @@ def _show_plan(archive: Archive) -> int:
         what, key = decided.what, decided.entry.key
         if isinstance(what, PortionTask):
             look = "" if what.check in ("none", "free") else ", to be looked at"
-            typer.echo(f"{what.why.value}{look}: {key} -> {what.slot}")
+            print_path(f"{what.why.value}{look}: {key} -> {what.slot}")
             forecast.add_task(f"{what.why.value}{look}", decided.entry.version.size or 0)
             continue
         if what.status == "failed":
-            typer.echo(f"failed, {what.reason}: {key}: {what.error}")
+            print_path(f"failed, {what.reason}: {key}: {what.error}")
         else:
-            typer.echo(f"{what.reason}: {key}")
+            print_path(f"{what.reason}: {key}")
         forecast.add(what)
     typer.echo(forecast.sentence([archive], 1))
     return 1 if forecast.counts["failed"] else 0

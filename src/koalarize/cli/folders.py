@@ -19,8 +19,9 @@ import typer
 from koalarize.batch.films import FilmWork, color_many_films, film_planner
 from koalarize.batch.find import Job, Search, path_key
 from koalarize.batch.forecast import Forecast
+from koalarize.batch.journal import check_journal
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
-from koalarize.batch.run import asked_of, colorize_many, plan_many
+from koalarize.batch.run import asked_of, closing, colorize_many, plan_many
 from koalarize.batch.watch import signs_of, watch
 from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import follow, note_of_films_left, note_of_unread
@@ -84,6 +85,8 @@ def color_files(
     if many.films is not None:
         check_films()
     journal = many.options.journal
+    if journal is not None:
+        check_journal(journal)
     if many.report is not None and journal and path_key(many.report) == path_key(journal):
         raise OptionError(f"`--report` and `--journal` are both `{journal}`: name two files")
     # Taken before the work: what arrives or changes while it lasts is new to the watch.
@@ -176,7 +179,10 @@ def _led_by(
     from koalarize.batch.series import palette_of_series
 
     plain = dataclasses.replace(steering, hints=())
-    palette = palette_of_series(colorizer, list(Search([series], name=options.name)), plain)
+    planner = Planner(options, asked_of(colorizer, plain, options), plan_only=True)
+    with closing(planner):
+        jobs = [job for job in Search([series], name=options.name) if not planner.passes_over(job)]
+    palette = palette_of_series(colorizer, jobs, plain)
     return steering.changed({"reference": palette})
 
 

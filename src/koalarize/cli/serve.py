@@ -106,6 +106,7 @@ def serve(
         typer.Option(
             "--patience",
             metavar="S",
+            min=1,
             help="Seconds that open requests may take to end once it is stopped. [timeout + 5]",
             show_default=False,
         ),
@@ -160,7 +161,7 @@ def serve(
         not no_browser,
         announce=announce,
         path=f"/?token={quote(token, safe='')}" if token else "/",
-        patience=round(timeout) + 5 if patience is None else max(1, patience),
+        patience=round(timeout) + 5 if patience is None else patience,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,18 @@ def test_another_result_put_over_one_is_a_change(box: Path, out: Path, red: Redd
         ("skipped", "already coloured"),
         ("skipped", "already coloured"),
     ]
+
+
+def test_a_clock_that_is_wrong_by_centuries_ends_no_run(box: Path, out: Path, red: Reddener):
+    """Nanoseconds of the year 2286 have more than 64 bits; the bytes say then what has changed."""
+    source = next(path for path in sorted(box.iterdir()) if path.is_file())
+    os.utime(source, (1e10, 1e10))
+    run(red, box, out)
+    assert ("skipped", "already coloured") in told(run(red, box, out))
+    assert red.made == []
+    source.write_bytes(source.read_bytes()[:-1] + b"x")
+    os.utime(source, (1e10, 1e10))
+    assert ("colored", "picture changed") in told(run(red, box, out))
 
 
 def test_a_result_that_went_during_a_run_is_made_again(box: Path, out: Path, red: Reddener):

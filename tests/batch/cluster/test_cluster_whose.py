@@ -271,6 +271,9 @@ def test_results_without_a_mark_in_input_are_no_pictures(
     do(red, tmp_path, tmp_path, name="{stem}_c")
     assert told(run(red, tmp_path, tmp_path, name="{stem}_c")) == [DONE, OWN]
     assert results(tmp_path) == ["box/a.bmp", "box/a_c.bmp"]
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert told(run(red, tmp_path / "link", tmp_path, name="{stem}_c")) == [DONE, OWN]
+    (tmp_path / "link").unlink()
     inside = run(red, tmp_path / "box", tmp_path, name="{stem}_c")  # OUTPUT lies above
     assert told(inside) == [("colored", "new"), OWN]
     assert results(tmp_path) == ["a_c.bmp", "box/a.bmp", "box/a_c.bmp"]
@@ -286,10 +289,12 @@ def test_rows_of_a_table_are_no_results_in_output(tmp_path: Path, red: Reddener)
     assert told(found) == [("colored", "new")]
 
 
-def test_a_picture_of_input_is_never_written_over(box: Path, out: Path, red: Reddener):
+@pytest.mark.parametrize("named", ["box", "link"])
+def test_a_picture_of_input_is_never_written_over(box: Path, out: Path, red: Reddener, named: str):
     before = picture(box / "ax.png", 90).read_bytes()
     options = {"name": "{stem}x", "overwrite": True}
-    found = told(run(red, box, box, **options))
+    (box.parent / "link").symlink_to(box)
+    found = told(run(red, box, box.parent / named, **options))
     assert found == [("colored", "new"), ("colored", "new"), ("failed", "not ours")]
     assert (box / "ax.png").read_bytes() == before
     assert "never written over" in (rows_of(box)["a.png"].error or "")

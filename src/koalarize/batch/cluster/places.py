@@ -6,6 +6,8 @@ Not here: what is found there (``sources``, ``rows``), stores themselves (``stor
 from __future__ import annotations
 
 import dataclasses
+import os
+from pathlib import Path
 
 from koalarize.batch.cluster.rows import Columns, Tables
 from koalarize.batch.cluster.sources import Files, Source
@@ -48,9 +50,13 @@ def open_source(
 def _inside(store: Store, output: Store) -> frozenset[str]:
     """Return the key of OUTPUT below INPUT, if it lies there."""
     if isinstance(store, LocalStore) and isinstance(output, LocalStore):
-        if output.root != store.root and output.root.is_relative_to(store.root):
-            return frozenset({output.root.relative_to(store.root).as_posix()})
-    elif isinstance(store, RemoteStore) and isinstance(output, RemoteStore):
+        real = (Path(os.path.realpath(store.root)), Path(os.path.realpath(output.root)))
+        return frozenset(
+            inside.relative_to(top).as_posix()
+            for top, inside in ((store.root, output.root), real)
+            if inside != top and inside.is_relative_to(top)
+        )
+    if isinstance(store, RemoteStore) and isinstance(output, RemoteStore):
         same = store.files == output.files and output.root.startswith(f"{store.root}/")
         return frozenset({output.root[len(store.root) + 1 :]}) if same else frozenset()
     return frozenset()

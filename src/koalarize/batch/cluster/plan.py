@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from koalarize.batch.cluster.index import Index, Known
 from koalarize.batch.cluster.order import Check, PortionTask, settings_hash
 from koalarize.batch.cluster.sources import Entry, Source
-from koalarize.batch.cluster.stores import LocalStore, Store
+from koalarize.batch.cluster.stores import LocalStore, Store, real_place
 from koalarize.batch.find import Job, is_own
 from koalarize.batch.naming import Naming
 from koalarize.batch.plan import BatchOptions, Outcome
@@ -51,8 +51,9 @@ class Planner:
         self._root = root
         self._naming = Naming(Path(), options.template, options.layer, not plan_only)
         self._source, self._options, self._index = source, options, index
-        inside = source.place.startswith(output.place)
-        self._inside = source.place.removeprefix(output.place) if inside else None
+        given = source.place, output.place
+        places = given, tuple(map(real_place, given))  # a link may lead into OUTPUT
+        self._inside = {in_.removeprefix(out) for in_, out in places if in_.startswith(out)}
         self._settings = settings_hash(asked)
         self._claims = Claims()
 
@@ -71,7 +72,7 @@ class Planner:
         except OSError as error:
             return self._failed(entry, f"cannot be read: {error}", "cannot be read")
         shard = self._options.shard
-        if shard is not None and not shard.holds(first if rows else self._spelled(first)):
+        if shard is not None and not shard.holds(first if rows else self._shared(first)):
             return None
         if not rows and self._is_result(entry):
             return Outcome(Path(entry.key), None, "skipped", reason="result of koalarize")
@@ -86,16 +87,16 @@ class Planner:
 
         INPUT is OUTPUT then, or lies in it; OUTPUT inside INPUT is not searched.
         """
-        if self._inside is None or entry.table is not None:
+        if entry.table is not None:
             return False
-        slot = f"{self._inside}{entry.key}"
-        return self._index.known(slot) is not None or bool(self._index.announced(slot))
+        slots = [f"{inside}{entry.key}" for inside in self._inside]
+        return any(self._index.known(slot) or self._index.announced(slot) for slot in slots)
 
     def _is_in_input(self, entry: Entry, slot: str) -> bool:
         """Tell whether a place of OUTPUT is one where INPUT is searched for pictures."""
-        if self._inside is None or entry.table is not None or is_own(Path(slot)):
+        if entry.table is not None or is_own(Path(slot)):
             return False
-        return slot.startswith(self._inside)
+        return slot.startswith(tuple(self._inside))
 
     def _as_row(self, entry: Entry) -> PortionTask | Outcome:
         if self._claims.claim(entry.key, _place(entry)) != _place(entry):
@@ -160,7 +161,8 @@ class Planner:
         return Standing.DONE if done else Standing.SETTINGS, "none", mine
 
     def _ruled(self, task: PortionTask, why: Standing, check: Check) -> PortionTask | Outcome:
-        task = dataclasses.replace(task, why=why, check=check)
+        again = self._options.overwrite and why is Standing.DONE
+        task = dataclasses.replace(task, why=Standing.AGAIN if again else why, check=check)
         if self._options.overwrite:
             return task
         if check == "none" and why is Standing.DONE:
@@ -202,6 +204,12 @@ class Planner:
     def _spelled(self, slot: str) -> str:
         """Return one text for all spellings of a key that are one object in OUTPUT."""
         return slot if self._root is None else self._naming.key(self._root / slot)
+
+    def _shared(self, slot: str) -> str:
+        """Return the same below OUTPUT, which machines may reach by different paths."""
+        if self._root is None:
+            return slot
+        return self._naming.shared_key(Job(Path(slot), Path(slot)), self._root / slot)
 
     def _failed(self, entry: Entry, problem: str, reason: str) -> Outcome:
         return Outcome(Path(entry.key), None, "failed", problem, reason=reason)

@@ -6,6 +6,7 @@ Not here: how pictures are coloured (``worker``) and where (``actors``), what a 
 
 from __future__ import annotations
 
+import os
 import secrets
 import tempfile
 import time
@@ -276,13 +277,24 @@ def _is_full(some: list[PortionTask], task: PortionTask, most: int) -> bool:
     return len(some) >= (_ROWS if same else most)
 
 
-def _below(output: Store, folder: str = "") -> Iterator[list[Item]]:
-    """Go through the objects of OUTPUT, folder by folder, without those of the run."""
+def _below(output: Store, folder: str = "", above: tuple[str, ...] = ()) -> Iterator[list[Item]]:
+    """Go through the objects of OUTPUT, folder by folder, without those of the run.
+
+    Args:
+        output: is gone through.
+        folder: where to begin.
+        above: real paths of the folders above it, to which links lead up.
+    """
+    if isinstance(output, LocalStore):
+        real = os.path.realpath(output.root / folder)
+        if real in above:
+            return
+        above = (*above, real)
     children = output.children(folder)
     yield children.items
     for below in children.folders:
         if below != CONTROL:
-            yield from _below(output, below)
+            yield from _below(output, below, above)
 
 
 def _outcome(row: Row, output: Store) -> Outcome:

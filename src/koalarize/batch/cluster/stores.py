@@ -33,6 +33,7 @@ __all__ = [
     "Store",
     "Version",
     "open_store",
+    "real_place",
     "unwritable",
 ]
 
@@ -374,6 +375,13 @@ class RemoteStore:
 
     def _key(self, path: str) -> str:
         return path.strip("/").removeprefix(self.root).strip("/")
+
+
+def real_place(place: str) -> str:
+    """Return one spelling of the ``place`` of a store, through whichever links it is named."""
+    if "://" in place:
+        return place
+    return f"{os.path.realpath(place).rstrip('/')}/"
 
 
 def unwritable(store: Store, error: OSError) -> OutputError:

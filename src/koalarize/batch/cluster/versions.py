@@ -25,7 +25,7 @@ class Version:
     Attributes:
         size: bytes; None where nobody says.
         etag: what the store calls these bytes, where it says.
-        time: when they were written, in nanoseconds, where the store says.
+        time: when they were written, in nanoseconds, where the store says, and 64 bits hold it.
     """
 
     size: int | None = None
@@ -43,7 +43,7 @@ class Version:
 
 def version_of(facts: os.stat_result) -> Version:
     """Return the version of a local file."""
-    return Version(facts.st_size, None, facts.st_mtime_ns)
+    return Version(facts.st_size, None, _held(facts.st_mtime_ns))
 
 
 class _ArrowInfo(Protocol):
@@ -71,9 +71,14 @@ def version_of_fsspec(facts: Mapping[str, object]) -> Version:
 def nanoseconds(time: object) -> int | None:
     """Return a time of any kind that stores say in nanoseconds; None if it is no time."""
     if isinstance(time, datetime):
-        return int(time.timestamp() * 1e9)
+        return _held(int(time.timestamp() * 1e9))
     if isinstance(time, str):
         with contextlib.suppress(ValueError):
-            return int(datetime.fromisoformat(time).timestamp() * 1e9)
+            return _held(int(datetime.fromisoformat(time).timestamp() * 1e9))
         return None
-    return int(time * 1e9) if isinstance(time, (int, float)) else None
+    return _held(int(time * 1e9)) if isinstance(time, (int, float)) else None
+
+
+def _held(time: int) -> int | None:
+    """Return a time that Parquet can hold; none of a clock that is wrong by centuries."""
+    return time if abs(time) < 2**63 else None

@@ -194,6 +194,7 @@ class Worker:
 
     def _colored(self, task: PortionTask, data: bytes, why: Standing, portion: _Portion) -> Row:
         """Colour one picture by way of local files, as a folder run does, to the same bytes."""
+        why = Standing.AGAIN if why is Standing.DONE else why
         folder, table = portion.folder, portion.table
         source = folder / "in" / PurePosixPath(task.entry.name).name
         named = PurePosixPath(task.slot if table is None else task.entry.name).name
