@@ -114,8 +114,9 @@ class TestTokens:
     def test_other_parameters_are_kept(self):
         with client(token=SECRET) as opened:
             asked = {"open": "a b&c", "token": SECRET, "x": ""}
-            said = opened.get("/", params=asked, follow_redirects=False)
-            assert said.headers["location"] == "/?open=a+b%26c&x="
+            for method in ("HEAD", "GET"):
+                said = opened.request(method, "/", params=asked, follow_redirects=False)
+                assert said.headers["location"] == "/?open=a+b%26c&x="
 
     @pytest.mark.parametrize(
         "token", ["", "x", "fifteen letters", " " * 20, "line\nbreak 16 letters"]

@@ -29,7 +29,7 @@ def test_head_where_get_is(service, path):
 )
 def test_allow_is_complete(service, path, allowed):
     said = service.patch(path)
-    problem(said, 405, "method-not-allowed")
+    problem(said, 405, "method-not-allowed", f"`PATCH` is not for this address: it takes {allowed}")
     assert said.headers["allow"] == allowed
     if "GET" not in allowed:
         assert service.head(path).headers["allow"] == allowed
@@ -41,6 +41,8 @@ def test_unknown_query_keys(service, photo, exif):
     assert "name" in said.json()["detail"]
     problem(service.get(f"{API}/health?x=1"), 422, "not-allowed", "it has none")
     problem(service.post(f"{photo}/preview?side=3", json={}), 422, "not-allowed", "side")
+    twice = service.post(f"{API}/colorize?warmth=0.1&warmth=0.2", content=exif)
+    problem(twice, 422, "not-allowed", "`warmth` is given 2 times")
 
 
 @pytest.mark.parametrize(

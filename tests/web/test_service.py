@@ -51,6 +51,10 @@ class TestPhotos:
         problem(service.post(f"{API}/colorize", content=data), 415, "not-a-picture")
         problem(service.post(f"{API}/references", content=data), 415, "not-a-picture")
 
+    def test_a_cut_picture_is_told_of_in_words_of_the_page(self, service):
+        said = service.post(f"{API}/photos", content=picture(90, 60, "JPEG")[:-200])
+        problem(said, 415, "not-a-picture", "by the command line: `koalarize FILE --tolerant`")
+
     @pytest.mark.parametrize("path", ["0" * 64, "..%2f..%2fetc%2fpasswd", "x"])
     def test_unknown(self, service, path):
         answer = service.post(f"{API}/photos/{path}/preview", json={})
@@ -167,7 +171,8 @@ class TestSteering:
             ({"vividness": -1}, "vividness"),
             ({"size": 8}, "size"),
             ({"alternative": 13}, "alternative"),
-            ({"colour": 1}, "colour"),
+            ({"colour": 1}, "`steering.colour` is an unknown key"),
+            ({"hints": [{"x": 1, "y": 1}]}, "`steering.hints.0.color` is missing"),
             ({"hints": [{"x": 1, "y": 1, "color": "red"}]}, "color"),
             ({"hints": [{"x": 99, "y": 1, "color": "#fff"}]}, "outside the photo"),
             ({"hints": [{"x": 1, "y": 1, "color": "#fff"}] * 201}, "hints"),
@@ -285,11 +290,21 @@ class TestColorize:
         assert without.content != answer.content
 
     @pytest.mark.parametrize(
-        "query",
-        ["format=gif", "vividness=nan", "size=1", "hint=1", "hint=999,1=%23fff", "model=koalo"],
+        ("query", "said"),
+        [
+            ("format=gif", "`format` is 'gif' but must be 'png', 'jpeg', 'tiff' or 'webp'"),
+            ("vividness=nan", "`vividness` is 'nan' but must be a finite number"),
+            ("size=1", "`size` is '1' but must be greater than or equal to 16"),
+            ("best=perhaps", "`best` is 'perhaps' but must be a valid boolean"),
+            ("hint=1", "the hint `1` must be"),
+            ("hint=999,1=%23fff", "outside the photo"),
+            ("model=koalo", "the model `koalo` is unknown, did you mean `koala`?"),
+        ],
     )
-    def test_wrong_values(self, service, exif, query):
-        problem(service.post(f"{API}/colorize?{query}", content=exif), 422, "not-allowed")
+    def test_wrong_values(self, service, exif, query, said):
+        found = problem(service.post(f"{API}/colorize?{query}", content=exif), 422, "not-allowed")
+        assert said in found["detail"]
+        assert "?:" not in found["detail"]
 
     @pytest.mark.parametrize(
         "files",

@@ -115,7 +115,8 @@ def test_the_panel_of_a_film(
     pytest.importorskip("av", reason="needs the extra `video`")
     visit = Visit(browser, address, color_scheme=scheme, reduced_motion="reduce")
     page = visit.page
-    told: dict[str, object] = {}  # what the service is made to say of the colouring, where it is
+    # What the service is made to say of the colouring: at first, that somebody else asked for it.
+    told: dict[str, object] = {"state": "done"}
     known: dict[str, object] = {}
 
     def say(route: Route) -> None:
@@ -127,6 +128,7 @@ def test_the_panel_of_a_film(
     drop(page, ("oma.mp4", film_of(tmp_path / "oma.mp4")))
     wait_for_colour(page)
     expect(page.locator("#film-render")).to_be_visible()
+    expect(page.locator("#film-state")).to_contain_text("perhaps with other settings")
     check(page, "film, open", rules)
     page.route("**/render", lambda route: route.fulfill(json=known | {"render": told}))
     told |= {"state": "running", "done": 5, "total": 28, "bytes": 12_000}

@@ -93,6 +93,11 @@ def test_a_download_saves_what_the_film_was_coloured_with(
     expect(page.locator("#film-download")).to_be_visible(timeout=WAIT)
     state = page.locator("#film-state")
     expect(state).to_have_text("The film is coloured.")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.wait_for_timeout(500)  # what is kept is kept a moment later
+    page.reload()
+    expect(state).to_have_text("The film is coloured.")
+    expect(unsaved).to_have_count(1)
     page.locator("#vividness").fill("1.3")  # after the render: no file holds it
     expect(state).to_contain_text("before your last change")
     with page.expect_download(timeout=WAIT):

@@ -122,6 +122,10 @@ def test_hints_outside_of_the_straightened_photo_are_left_out(page: Page) -> Non
     wait_for_colour(page, before)
     expect(page.locator(".hint")).to_have_count(0)
     before = colourings(page)
+    page.locator("#zoom-in").focus()
+    page.keyboard.press("Escape")
+    expect(page.locator("#level-bar")).to_be_hidden()
+    page.click("#level")
     page.click("#level-reset")
     wait_for_colour(page, before)
     expect(page.locator(".hint")).to_have_count(1)
@@ -162,7 +166,7 @@ def test_a_crop_is_dragged_and_given_up(page: Page) -> None:
     expect(page.locator("#editor")).to_be_hidden()
     page.get_by_role("button", name="Whole photo").click()
     expect(page.locator("#photo-title")).to_contain_text("600 × 400")
-    page.locator(".crop-box").focus()
+    page.locator("#zoom-in").focus()
     page.keyboard.press("Escape")
     expect(page.locator("crop-frame")).to_be_hidden()
 
@@ -180,5 +184,13 @@ def test_what_is_blue_becomes_brown(page: Page) -> None:
     assert steering["recolors"] == [{"was": "#2a56c6", "becomes": "#6f4a2c"}]
     row = page.locator("#recolor-list li")
     expect(row).to_contain_text("blue becomes brown")
+    limit = "(most) => import('/static/js/fields.js').then(({FIELDS}) => { %s = most; })"
+    page.evaluate(limit % "FIELDS.recolors.maxItems", 1)
+    page.fill("#recolor-was", "green")
+    page.fill("#recolor-becomes", "brown")
+    page.keyboard.press("Enter")
+    assert "the most" in page.locator("#recolor-was").evaluate("(input) => input.validationMessage")
+    expect(row).to_have_count(1)
+    page.evaluate(limit % "FIELDS.recolors.maxItems", 20)
     page.get_by_role("button", name="Delete: blue becomes brown").click()
     expect(row).to_have_count(0)

@@ -155,16 +155,16 @@ def test_all_photos_are_saved_as_one_zip_and_failures_are_named(
     visit: Visit, tmp_path: Path
 ) -> None:
     page = visit.page
-    drop(page, OMA, HEIC, MOVING)
+    drop(page, OMA, HEIC, MOVING, ("twin.png", OMA[1]))
     wait_for_colour(page)
     path = download(page, "#save-all", tmp_path / "all.zip")
     with zipfile.ZipFile(path) as together:
         assert together.testzip() is None
-        assert together.namelist() == ["oma.color.png", "oma (2).color.png"]
+        assert together.namelist() == ["oma.color.png", "oma (2).color.png", "twin.color.png"]
         sizes = [Image.open(io.BytesIO(together.read(name))).size for name in together.namelist()]
-    assert sizes == [(600, 400), (90, 60)]
+    assert sizes == [(600, 400), (90, 60), (600, 400)]
     said = page.locator("#save-problem")
-    expect(said).to_contain_text("2 of 3 photos are in the ZIP file")
+    expect(said).to_contain_text("3 of 4 photos are in the ZIP file")
     expect(said).to_contain_text("uncle.heic: the given data is a HEIC picture")
     expect(said).to_contain_text("save it as JPEG or PNG")
     expect(page.locator("#notice")).to_contain_text("oma.color.png: frame 1 of 2: the others")
@@ -273,7 +273,10 @@ def test_the_theme_button_shows_one_icon_in_its_middle(visit: Visit) -> None:
 
 def test_a_session_that_waits_is_said_above_the_start_card(visit: Visit) -> None:
     page = visit.page
-    drop(page, ("a.koalarize.json", b"{}"))
+    drop(page, ("package.json", b'{"name": "x"}'))
+    expect(page.locator("#notice")).to_contain_text("Not a session")
+    session = {"format": "koalarize-session-1", "photo": {"name": "oma.png", "sha256": "0" * 64}}
+    drop(page, ("a.koalarize.json", json.dumps(session).encode()))
     status = page.locator("#status")
     expect(status).to_contain_text("Session ready")
     on_top = """() => {

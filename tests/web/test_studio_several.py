@@ -13,6 +13,7 @@ pytest.importorskip("playwright", reason="driving the page needs playwright")
 
 from playwright.sync_api import Browser, Page, Route, expect
 
+from koalarize import Photo
 from pages import IN_A_BROWSER, Visit, colourings, drop, name_colour, spot, wait_for_colour
 from rest import picture
 
@@ -20,6 +21,8 @@ pytestmark = IN_A_BROWSER
 OMA = ("oma.png", picture(600, 400, "PNG"))
 OPA = ("opa.png", picture(300, 200, "PNG"))
 AUNT = ("aunt.png", picture(320, 200, "PNG"))
+#: Another program has written into the file.
+RATED = ("opa.png", picture(300, 200, "PNG", dpi=(72, 72)))
 REFUSED = ("404", "409", "500", "ERR_")  # errors that a test asks for
 
 
@@ -50,9 +53,10 @@ def hold(page: Page, name: str) -> list[Route]:
 
 def session_of(photo: tuple[str, bytes], **steering: object) -> tuple[str, bytes]:
     digest = hashlib.sha256(photo[1]).hexdigest()
+    pixels = Photo.read(photo[1]).digest()
     session = {
         "format": "koalarize-session-1",
-        "photo": {"name": photo[0], "sha256": digest},
+        "photo": {"name": photo[0], "sha256": digest, "pixels": pixels},
         "weights": None,
         "steering": steering,
     }
@@ -172,13 +176,16 @@ def test_sessions_wait_for_their_photos(page: Page) -> None:
 
 
 def test_a_session_is_not_that_of_its_reference(page: Page, address: str) -> None:
-    drop(page, OMA, OPA)
+    drop(page, OMA, RATED)
     wait_for_colour(page)
     page.wait_for_selector("#film .waiting", state="detached")
     reference = page.request.post(f"{address}api/v1/references?name=oma.png", data=OMA[1]).json()
     drop(page, session_of(OPA, reference=reference))
-    expect(page.locator("#photo-title")).to_contain_text("opa.png")
+    expect(page.locator("#photo-title strong[dir=auto]")).to_have_text("opa.png")
     expect(page.locator("#notice")).to_be_hidden()
+    page.locator("#film .remove").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer")).to_be_focused()
 
 
 def test_a_session_that_turns_gives_old_pictures_up(page: Page) -> None:
@@ -203,7 +210,8 @@ def test_hints_are_copied_to_a_photo_on_its_way(page: Page) -> None:
     wait_for_colour(page)
     hint_it(page)
     held = hold(page, "opa.png")
-    drop(page, OPA)
+    page.route("**/photos?name=aunt.png", lambda route: route.fulfill(status=500), times=1)
+    drop(page, OPA, AUNT)
     choose(page, 0)
     page.click("#copy-edits")
     page.check("#copy-hints")
@@ -213,13 +221,16 @@ def test_hints_are_copied_to_a_photo_on_its_way(page: Page) -> None:
     page.wait_for_selector("#film .waiting", state="detached")
     choose(page, 1)
     expect(page.locator(".hint")).to_have_count(1)
+    choose(page, 2)  # its upload failed
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".hint")).to_have_count(1)
     page.unroute("**/photos?name=opa.png")
 
 
 def test_a_complaint_outlives_a_preview(page: Page) -> None:
     drop(page, OMA)
     wait_for_colour(page)
-    drop(page, session_of(OPA))
+    drop(page, session_of(OPA, vividness=0.6))
     notice = page.locator("#notice")
     expect(notice).to_contain_text("belongs to")
     before = colourings(page)
@@ -232,6 +243,8 @@ def test_a_complaint_outlives_a_preview(page: Page) -> None:
     expect(notice).to_contain_text("Nothing is lost")
     page.unroute("**/preview")
     expect(notice).to_be_hidden()
+    drop(page, RATED)  # the session has waited for it
+    expect(page.locator("#vividness")).to_have_value("0.6")
 
 
 def test_colourings_come_again_with_their_photo(page: Page) -> None:
@@ -280,7 +293,7 @@ def test_a_first_hint_stays_while_the_photo_is_uploaded_again(page: Page) -> Non
     page.unroute("**/photos?name=oma.png")
 
 
-def test_a_slider_of_a_hint_dragged_out_and_back_is_let_go(page: Page) -> None:
+def test_drags_that_end_without_a_word_are_let_go(page: Page) -> None:
     drop(page, OMA)
     wait_for_colour(page)
     hint_it(page)
@@ -300,6 +313,28 @@ def test_a_slider_of_a_hint_dragged_out_and_back_is_let_go(page: Page) -> None:
     page.click("#undo")
     page.click("#undo")
     expect(page.locator(".hint")).to_have_count(1)  # the drag was a step of its own
+    page.locator("#vividness").evaluate(
+        "(slider) => { slider.value = 2; slider.dispatchEvent(new Event('input')); }"
+    )
+    page.click("#undo")  # of a drag that has not ended
+    expect(page.locator(".hint")).to_have_count(1)
+    page.click("#hint-list .hint-row")
+    before = colourings(page)
+    page.locator("ab-picker").evaluate(
+        """(picker) => {
+          picker.setPointerCapture = () => {};
+          picker.hasPointerCapture = () => true;
+          const {x, y} = picker.getBoundingClientRect();
+          for (const name of ["pointerdown", "pointercancel"])
+            picker.dispatchEvent(new PointerEvent(name, {clientX: x + 70, clientY: y + 60}));
+        }"""
+    )
+    wait_for_colour(page, before)
+    page.locator("#editor").get_by_role("button", name="Close").focus()
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#editor")).to_be_hidden()  # its hint is gone
+    expect(page.locator("#viewer")).to_be_focused()
 
 
 def test_a_picture_for_the_eyedropper_ends_the_drag(page: Page) -> None:

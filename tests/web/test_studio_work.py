@@ -75,6 +75,12 @@ FULL = """() => {
 }"""
 
 
+AS_ALT_GR = """() => {
+  const how = {key: "[", code: "Digit8", ctrlKey: true, altKey: true, bubbles: true};
+  document.querySelector("#viewer").dispatchEvent(new KeyboardEvent("keydown", how));
+}"""
+
+
 def test_a_reload_loses_nothing_but_what_finds_no_room(visit: Visit) -> None:
     page = visit.page
     open_hint(page)
@@ -83,7 +89,7 @@ def test_a_reload_loses_nothing_but_what_finds_no_room(visit: Visit) -> None:
     page.evaluate(FULL)
     drop(page, ("large.png", picture(60, 40, "PNG")))
     expect(page.locator("#notice")).to_contain_text("A reload would lose large.png")
-    page.keyboard.press("[")
+    page.evaluate(AS_ALT_GR)  # as `[` is typed on a German keyboard
     page.locator("#vividness").fill("1.5")
     page.wait_for_timeout(800)
     page.reload()
@@ -209,6 +215,13 @@ def test_an_open_editor_has_no_stray_ring(visit: Visit) -> None:
     assert chip["width"] < 60 < editor["width"]
 
 
+#: Ctrl+Z where the keyboard writes Cyrillic.
+AS_RUSSIAN = """() => {
+  const how = {key: "я", code: "KeyZ", ctrlKey: true, bubbles: true};
+  document.body.dispatchEvent(new KeyboardEvent("keydown", how));
+}"""
+
+
 def test_everything_is_reset_and_brought_back(visit: Visit) -> None:
     page = visit.page
     open_hint(page)
@@ -219,9 +232,15 @@ def test_everything_is_reset_and_brought_back(visit: Visit) -> None:
     expect(page.locator(".hint")).to_have_count(0)
     assert page.locator("#warmth").input_value() == "0"
     expect(page.locator("#reset-all")).to_be_hidden()
-    page.click("#undo")
+    expect(page.locator("#vividness")).to_be_focused()
+    page.keyboard.press("Control+z")
     expect(page.locator(".hint")).to_have_count(1)
     assert page.locator("#warmth").input_value() == "0.5"
+    for button in ("#clear-hints", "#hint-list .icon-button"):
+        page.click(button)
+        expect(page.locator("#add-hint")).to_be_focused()  # what had the focus is gone
+        page.evaluate(AS_RUSSIAN)
+        expect(page.locator(".hint")).to_have_count(1)
 
 
 def test_only_a_full_queue_is_asked_again(visit: Visit) -> None:
@@ -266,10 +285,17 @@ def test_saving_is_cancelled(visit: Visit) -> None:
     drop(page, PHOTO)
     wait_for_colour(page)
     page.route("**/render", lambda route: time.sleep(0))
+    page.set_viewport_size({"width": 853, "height": 533})  # 1280 x 800 at 150 %
     page.click("#save")
+    page.locator("#close-all").scroll_into_view_if_needed()
+    expect(page.locator("#close-all")).to_be_in_viewport(ratio=1)
     page.click("[data-format=png]")
     page.click("#cancel-save")
     expect(page.locator("#status")).to_contain_text("cancelled")
+    said, bar = (page.locator(one).bounding_box() for one in ("#status", ".toolbar"))
+    assert said is not None
+    assert bar is not None
+    assert said["y"] + said["height"] <= bar["y"]
     expect(page.locator("#cancel-save")).to_be_hidden()
     expect(page.locator("#save")).not_to_have_attribute("aria-busy", "true")
     page.unroute("**/render")
@@ -294,6 +320,13 @@ def test_before_and_after_in_one_picture(visit: Visit, tmp_path: Path) -> None:
 
 def test_a_closed_page_gives_its_photos_up(visit: Visit) -> None:
     page = visit.page
+    second = """async () => {
+      const {Keeping} = await import("/static/js/keeping.js");
+      const said = [];
+      await new Keeping(null, {complain: ({title}) => said.push(title)}).start();
+      return said;
+    }"""
+    assert page.evaluate(second) == ["The studio is open in another tab"]
     drop(page, PHOTO)
     wait_for_colour(page)
     with page.expect_request("**/photos/leave") as told:

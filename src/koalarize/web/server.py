@@ -219,7 +219,7 @@ class Guard:
         return known or (self._any_address and _is_address(name))
 
     def _brings_token(self, scope: Message) -> bool:
-        if self._token is None or scope["type"] != "http" or scope["method"] != "GET":
+        if self._token is None or scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
             return False
         given = [value for name, value in _query(scope) if name == "token"]
         return any(_equal(text, self._token) for text in given)

@@ -53,6 +53,10 @@ _OTHERS: Mapping[str, str] = {
 }
 _RETRY_AFTER = {429: "1", 503: "5"}
 _MOST_ERRORS = 20
+_MOST_SHOWN = 60  # characters of a value in a sentence
+#: What the reader of photos advises, and what a page or a program can do instead.
+_TOLERANT = "read what there is of it with `--tolerant`"
+_BY_COMMAND = "colour what there is of it by the command line: `koalarize FILE --tolerant`"
 
 
 class Problem(HTTPException):  # FastAPI lets no other error pass out of the reading of a body
@@ -131,7 +135,8 @@ def _of_problem(request: Request, error: Exception) -> Response:
 
 def _of_person(request: Request, error: Exception) -> Response:
     status = 415 if isinstance(error, PhotoError) else 422
-    return _answer(409 if isinstance(error, OtherPhotoError) else status, str(error))
+    detail = str(error).replace(_TOLERANT, _BY_COMMAND)
+    return _answer(409 if isinstance(error, OtherPhotoError) else status, detail)
 
 
 def _of_validation(request: Request, error: Exception) -> Response:
@@ -142,8 +147,27 @@ def _of_validation(request: Request, error: Exception) -> Response:
         {"where": ".".join(str(part) for part in one["loc"]), "message": str(one["msg"])}
         for one in found[:_MOST_ERRORS]
     ]
-    first = errors[0]
-    return _answer(422, f"`{first['where']}` is not allowed: {first['message']}", errors)
+    return _answer(422, _sentence(found[0]), errors)
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    """Return what is wrong with a value: where, what it is, what it must be."""
+    _, *place = error["loc"]  # without `body`, `query` or `path`
+    where = f"`{'.'.join(str(part) for part in place)}`" if place else "the body"
+    if error["type"] == "missing":
+        return f"{where} is missing: it must be given"
+    if error["type"] == "extra_forbidden":
+        return (
+            f"{where} is an unknown key: leave it out, or see /api/v1/docs for those that there are"
+        )
+    try:
+        given = repr(error["input"])
+    except ValueError:  # a whole number of thousands of digits
+        given = "a number"
+    given = given if len(given) <= _MOST_SHOWN else f"{given[: _MOST_SHOWN - 3]}..."
+    rule = str(error["msg"]).partition(", unable")[0].removeprefix("Value error, ")
+    must = rule.partition(" should ")[2]
+    return f"{where} is {given} but must {must}" if must else f"{where} is {given}: {rule}"
 
 
 def _of_http(request: Request, error: Exception) -> Response:
@@ -154,6 +178,7 @@ def _of_http(request: Request, error: Exception) -> Response:
     headers = {name.lower(): text for name, text in (http.headers or {}).items()}
     if http.status_code == 405:
         headers["allow"] = ", ".join(sorted(_methods(request)))
+        detail = f"`{request.method}` is not for this address: it takes {headers['allow']}"
     return _answer(http.status_code, detail, headers=headers)
 
 

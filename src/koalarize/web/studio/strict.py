@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
@@ -29,12 +29,13 @@ _SMALL = 1 << 14  # bytes of JSON that cost the loop less than a thread would
 
 
 class StrictRoute(APIRoute):
-    """An endpoint that refuses unknown query keys, and reads large JSON in a thread."""
+    """An endpoint without unknown or repeated query keys, which reads large JSON in a thread."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
         """Return what answers a request."""
         handler = super().get_route_handler()
         known = _query_keys(self.dependant)
+        lists = _list_keys(self.dependant)
 
         async def handle(request: Request) -> Response:
             for name in request.query_params:
@@ -42,6 +43,9 @@ class StrictRoute(APIRoute):
                     near = did_you_mean(name, known)
                     near = near or (f": known are {', '.join(known)}" if known else ": it has none")
                     raise OptionError(f"`{name[:60]}` is no parameter of this address{near}")
+                given = request.query_params.getlist(name)
+                if len(given) > 1 and name not in lists:
+                    raise OptionError(f"`{name}` is given {len(given)} times: give it once")
             response = await handler(_JsonRequest(request.scope, request.receive))
             kind = response.headers.get("content-type", "")
             if kind.startswith("image/") and _wants_bytes(request.headers.get("accept", "")):
@@ -62,6 +66,18 @@ def _query_keys(dependant: Dependant) -> list[str]:
     """Return the query parameters of an endpoint and of what it depends on."""
     own = [field.alias for field in dependant.query_params]
     return own + [key for part in dependant.dependencies for key in _query_keys(part)]
+
+
+def _list_keys(dependant: Dependant) -> set[str]:
+    """Return those of the query parameters that may be given several times."""
+    found = {
+        field.alias for field in dependant.query_params if _is_list(field.field_info.annotation)
+    }
+    return found.union(*(_list_keys(part) for part in dependant.dependencies))
+
+
+def _is_list(annotation: object) -> bool:
+    return any(get_origin(one) is list for one in (annotation, *get_args(annotation)))
 
 
 class _JsonRequest(Request):

@@ -88,8 +88,8 @@ class Models:
             OptionError: if there is none of this name.
         """
         if name not in self._loaders:
-            known = f"{did_you_mean(name, self._loaders)}: known are {', '.join(self._loaders)}"
-            raise OptionError(f"the model `{name}` is unknown{known}")
+            near = did_you_mean(name, self._loaders) or f": known are {', '.join(self._loaders)}"
+            raise OptionError(f"the model `{name}` is unknown{near}")
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = self._loaders[name]()

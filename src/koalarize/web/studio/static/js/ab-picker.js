@@ -36,10 +36,8 @@ export class AbPicker extends HTMLElement {
       "pointermove",
       (event) => this.hasPointerCapture(event.pointerId) && this.#point(event),
     );
-    this.addEventListener(
-      "pointerup",
-      (event) => this.hasPointerCapture(event.pointerId) && this.#done(),
-    );
+    const done = (event) => this.hasPointerCapture(event.pointerId) && this.#done();
+    for (const name of ["pointerup", "pointercancel"]) this.addEventListener(name, done);
     this.addEventListener("keydown", (event) => this.#key(event));
     this.#paint();
   }

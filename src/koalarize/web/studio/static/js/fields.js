@@ -18,6 +18,7 @@ const AGAIN = 1500; // milliseconds until the list is asked for again where it d
  * @property {any} default
  * @property {number} [minimum]
  * @property {number} [maximum]
+ * @property {number} [maxItems] of a list
  */
 
 /** @type {Record<string, Field>} */

@@ -6,7 +6,7 @@
  */
 
 import * as api from "./api.js";
-import { h, icon } from "./dom.js";
+import { $, h, icon } from "./dom.js";
 
 const SIDE = 192; // of a small picture, pixels
 
@@ -106,7 +106,13 @@ export class Film {
   #remove(photo) {
     const sure =
       !photo.unsaved || confirm(`${photo.title} has unsaved changes. Remove it from the page?`);
-    if (sure) this.studio.remove(photo);
+    if (!sure) return;
+    const focused = this.#tiles.get(photo)?.contains(document.activeElement);
+    this.studio.remove(photo);
+    if (!focused) return;
+    const { photos, active } = this.studio;
+    const next = photos.length > 1 ? this.#tiles.get(active).firstChild : $("#viewer");
+    (active ? next : $("#choose")).focus();
   }
 
   async #colourOthers() {

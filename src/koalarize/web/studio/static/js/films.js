@@ -29,8 +29,6 @@ export class Films {
   #infos = new Map();
   /** @type {Set<string>} films that are asked about */
   #watched = new Set();
-  /** @type {Map<string, [import("./photos.js").Photo, import("./photos.js").Edit][]>} */
-  #made = new Map(); // what each film, by its id, was last asked to be coloured with
 
   /**
    * @param {import("./studio.js").Studio} studio
@@ -44,7 +42,9 @@ export class Films {
       this.#guarded(() => request(at(this.#id, "/render"), { method: "DELETE" })),
     );
     $("#film-list").addEventListener("click", () => this.#guarded(() => this.#list()));
-    $("#film-download").addEventListener("click", () => markSaved(this.#made.get(this.#id ?? "")));
+    $("#film-download").addEventListener("click", () => {
+      for (const photo of this.#shots(this.#id)) markSaved(photo, photo.made);
+    });
     studio.addEventListener("photo", () => this.#show());
     studio.addEventListener("edit", () => this.#edited());
     studio.addEventListener("closed", (event) =>
@@ -164,7 +164,8 @@ export class Films {
     await this.#here(id);
     const [asked, edits] = [this.#asked(id), this.#edits(id)];
     this.#infos.set(id, await (await request(at(id, "/render"), asJson(asked))).json());
-    this.#made.set(id, edits);
+    for (const [photo, edit] of edits) photo.made = edit;
+    this.studio.dispatchEvent(new Event("photos")); // so that it is kept
     this.#show();
   }
 
@@ -174,7 +175,7 @@ export class Films {
     const [asked, edits] = [this.#asked(id), this.#edits(id)];
     const { blob, name } = await fileOf(await request(at(id, "/list"), asJson(asked)));
     download(blob, name);
-    markSaved(edits);
+    for (const [photo, edit] of edits) markSaved(photo, edit);
   }
 
   /** @returns {[import("./photos.js").Photo, import("./photos.js").Edit][]} */
@@ -209,7 +210,6 @@ export class Films {
     const { id } = photo.film;
     request(at(id), { method: "DELETE", keepalive: true }).catch(() => {});
     this.#infos.delete(id);
-    this.#made.delete(id);
     drop(id);
   }
 
@@ -231,7 +231,12 @@ export class Films {
 
   #showRender(info) {
     const render = info?.render;
-    const changed = this.#made.get(info?.id)?.some(([photo, edit]) => photo.edit !== edit);
+    const shots = info ? this.#shots(info.id) : [];
+    const coloured = shots.some(({ made }) => !made)
+      ? "The film was coloured earlier, perhaps with other settings: colour it again to be sure."
+      : shots.every(({ made, edit }) => isEqual(made, edit))
+        ? "The film is coloured."
+        : "The film is coloured as it was asked before your last change.";
     const busy = render?.state === "running" || render?.state === "waiting";
     const total = Math.max(render?.total ?? 0, render?.done ?? 0);
     const bar = $("#film-progress");
@@ -240,12 +245,7 @@ export class Films {
     const texts = {
       waiting: "Waits until another film is coloured…",
       running: `${render?.done ?? 0} of ${total || "?"} frames, ${((render?.bytes ?? 0) / 1e6).toFixed(1)} MB`,
-      done: [
-        changed
-          ? "The film is coloured as it was asked before your last change."
-          : "The film is coloured.",
-        ...(render?.notes ?? []),
-      ].join(" Note: "),
+      done: [coloured, ...(render?.notes ?? [])].join(" Note: "),
       cancelled: "Cancelled. What is coloured is kept, and the next time goes on from there.",
       failed: render?.problem ?? "",
     };
@@ -281,13 +281,19 @@ export class Films {
   }
 }
 
+/** Whether two edits ask the same; one that was kept is another object. */
+function isEqual(one, other) {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
 /**
- * A file holds these edits; what a film was coloured with before a reload is not known.
+ * A file holds what was asked of a shot; what is not known to be in it stays unsaved.
  *
- * @param {[import("./photos.js").Photo, import("./photos.js").Edit][]} edits
+ * @param {import("./photos.js").Photo} photo
+ * @param {import("./photos.js").Edit | null} edit
  */
-function markSaved(edits = []) {
-  for (const [photo, edit] of edits) photo.markSaved(edit);
+function markSaved(photo, edit) {
+  if (edit) photo.markSaved(isEqual(edit, photo.edit) ? photo.edit : edit);
 }
 
 /** @returns {Promise<IDBDatabase>} */

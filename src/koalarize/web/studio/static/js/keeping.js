@@ -25,7 +25,7 @@ export class Keeping {
 
   /**
    * @param {import("./studio.js").Studio} studio
-   * @param {{complain: (problem: any) => void}} commands
+   * @param {{complain: (problem: any, options?: {from?: string}) => void}} commands
    */
   constructor(studio, { complain }) {
     this.studio = studio;
@@ -35,7 +35,17 @@ export class Keeping {
   /** Bring back what was kept, and keep what comes. */
   async start() {
     try {
-      if (!(await isAlone())) return;
+      if (!(await isAlone())) {
+        this.complain(
+          {
+            title: "The studio is open in another tab",
+            detail:
+              "This one keeps nothing: a reload would lose what you do here. Work in the other tab, or close it and reload this one.",
+          },
+          { from: "second" },
+        );
+        return;
+      }
       const database = await open();
       this.#database = database;
       const found = await this.#read(database);

@@ -24,10 +24,11 @@ const LETTERS = {
 export function listenToKeys(commands) {
   addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return;
-    const control = event.ctrlKey || event.metaKey;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const bracket = event.key === "[" || event.key === "]"; // typed with Alt on many keyboards
+    const control = (event.ctrlKey || event.metaKey) && !(bracket && event.altKey);
+    const key = latin(event);
     if (control) return withControl(event, key, commands);
-    if (event.altKey || !onPhoto(event.target)) return undefined;
+    if ((event.altKey && !bracket) || !onPhoto(event.target)) return undefined;
     if (key === "b") return event.repeat || commands.peek(true);
     if (key === "[" || key === "]") return commands.step(key === "[" ? -1 : 1);
     if (!Object.hasOwn(LETTERS, key)) return undefined;
@@ -35,7 +36,14 @@ export function listenToKeys(commands) {
     return commands[LETTERS[key]]();
   });
   addEventListener("blur", () => commands.peek(false));
-  addEventListener("keyup", (event) => event.key?.toLowerCase() === "b" && commands.peek(false));
+  addEventListener("keyup", (event) => event.key && latin(event) === "b" && commands.peek(false));
+}
+
+/** The key, as a Latin letter where the keyboard writes another script. */
+function latin({ key, code = "" }) {
+  if (key.length !== 1) return key;
+  const other = /\p{L}/u.test(key) && !/\p{Script=Latin}/u.test(key);
+  return (other && code.startsWith("Key") ? code.slice(3) : key).toLowerCase();
 }
 
 function withControl(event, key, commands) {

@@ -59,7 +59,8 @@ export class Level extends EventTarget {
     if (this.open) return this.close();
     this.viewer.fit();
     this.bar.hidden = this.grid.hidden = false;
-    this.#start = this.#made = null;
+    // Of the same photo, hints that were left out come back though the bar was closed.
+    if (this.#photo !== this.studio.active) this.#start = this.#made = null;
     this.#photo = this.studio.active;
     document.body.classList.add("leveling");
     $("#level").setAttribute("aria-pressed", "true");

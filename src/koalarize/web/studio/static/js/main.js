@@ -142,7 +142,7 @@ function showTitle() {
   const { width, height } = photo?.edit.crop ?? (photo?.info ? photo : {});
   const size = width ? `${width} × ${height}${own}` : "";
   $("#photo-title").replaceChildren(
-    ...(photo ? [h("strong", {}, photo.title), h("span", {}, size)] : []),
+    ...(photo ? [h("strong", { dir: "auto" }, photo.title), h("span", {}, size)] : []),
   );
 }
 
@@ -257,6 +257,7 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
     previews.retry();
   };
   if (problem?.offline) complain(problem);
+  else if (problem?.status === 422 && photo.edit.alternative) mend(photo, problem);
   else if (problem) complain(problem, { from: "preview", actions: [["Try again", again]] });
   if (seconds === undefined) return;
   putRight("preview");
@@ -265,6 +266,15 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   film.picture(photo, photo.pictures.after);
   panel.settled();
 });
+
+/** Show another colouring where the photo has the chosen one no longer; else say what is wrong. */
+async function mend(photo, problem) {
+  const title = "The chosen colouring is no longer there";
+  const detail =
+    "Turned or restored like this, the photo has fewer colourings. The likeliest is shown; undo brings the chosen one back.";
+  if (await panel.mend(photo)) complain({ title, detail });
+  else if (photo === studio.active) complain(problem, { from: "preview" });
+}
 
 api.connection.addEventListener("online", () => {
   putRight("offline");

@@ -43,11 +43,15 @@ export class Panel {
     this.open = open;
     this.list = $("#hint-list");
     $("#add-hint").addEventListener("click", add);
-    $("#clear-hints").addEventListener("click", () => studio.current.change({ hints: [] }));
+    $("#clear-hints").addEventListener("click", () => {
+      studio.current.change({ hints: [] });
+      $("#add-hint").focus();
+    });
     $("#reset-all").addEventListener("click", () => {
       const photo = studio.current;
       photo.setPending(null);
       photo.change({ ...FIRST_EDIT, model: photo.edit.model });
+      $("#controls input").focus(); // the button itself goes
       announce("Everything is as it was at first; Undo brings it back");
     });
     this.controls = new Controls($("#controls"), studio);
@@ -83,6 +87,20 @@ export class Panel {
   /** The photo's first colour is there: other colourings may be asked for. */
   settled() {
     this.#later();
+  }
+
+  /**
+   * The service refuses what is asked: where it has fewer colourings of the photo turned or restored
+   * otherwise, the likeliest takes the place of the one that was chosen. Resolves to whether it did.
+   */
+  async mend(photo) {
+    const { edit } = photo;
+    const values = { steering: { ...this.studio.steering(photo), alternative: 0 }, side: 16 };
+    const asked = this.studio.tried(photo, (id) => api.alternatives(id, { ...values, count: 5 }));
+    const found = await asked.catch(() => null);
+    if (!found || photo.edit !== edit || edit.alternative < found.length) return false;
+    photo.amend({ alternative: 0 });
+    return true;
   }
 
   #showHints(photo) {
@@ -122,7 +140,11 @@ export class Panel {
               type: "button",
               title: "Delete",
               "aria-label": `Delete hint ${index + 1}, ${name}`,
-              onclick: () => photo.removeHint(hint.id),
+              onclick: () => {
+                photo.removeHint(hint.id);
+                const rows = this.list.querySelectorAll(".hint-row");
+                (rows[Math.min(index, rows.length - 1)] ?? $("#add-hint")).focus();
+              },
             },
             icon("close"),
           ),
@@ -218,6 +240,7 @@ export class Panel {
     photo.palette = null;
     photo.eyePicture = null;
     photo.change({ reference: null });
+    this.ask.focus();
   }
 
   #showReference(photo) {

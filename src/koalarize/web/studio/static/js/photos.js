@@ -70,6 +70,8 @@ export class Photo extends EventTarget {
     this.local = null; // a bitmap that the browser made of the file, until the service has one
     /** @type {{ id: string, number: number, time: number } | null} */
     this.film = null; // {id, number, time} of a shot, if it is the frame of one
+    /** @type {Edit | null} */
+    this.made = null; // what the film of this shot was last coloured with, where that is known
     /** @type {Edit} */
     this.edit = FIRST_EDIT;
     /** @type {Hint | null} */
@@ -85,6 +87,11 @@ export class Photo extends EventTarget {
     this.arrival = Promise.resolve(); // settles when the service has the file, or cannot have it
     /** @type {Pictures} */
     this.pictures = {}; // bitmaps that `previews.js` keeps
+  }
+
+  /** Its name without the ending, as the service made it harmless. */
+  get stem() {
+    return (this.info?.name || "photo").replace(/(?<=.)\.[^.]*$/, "");
   }
 
   /** What people are told it is called: the frame of a shot is no file of theirs. */
@@ -207,18 +214,22 @@ export class Photo extends EventTarget {
 
   /** What is kept of the work on it, as plain data. */
   get work() {
-    const { name, edit, film } = this;
-    return { name, edit, film, past: this.#past.slice(-MOST_STEPS), unsaved: this.unsaved };
+    const { name, edit, film, made } = this;
+    return { name, edit, film, made, past: this.#past.slice(-MOST_STEPS), unsaved: this.unsaved };
   }
 
   /** Continue the work that was kept of it. */
-  resume({ edit, past, unsaved, film = null }) {
+  resume({ edit, past, unsaved, film = null, made = null }) {
     this.film = film;
     for (const step of [edit, ...past])
       for (const { id } of step.hints) count = Math.max(count, id);
     // What an earlier version of the page kept may lack a field.
     this.edit = Object.freeze({ ...FIRST_EDIT, ...edit });
     this.#past = past.map((step) => Object.freeze({ ...FIRST_EDIT, ...step }));
+    const coloured = made && JSON.stringify(Object.assign({}, FIRST_EDIT, made));
+    const steps = [this.edit, ...this.#past];
+    // One of these objects, so that undo comes back to what a file holds.
+    this.made = steps.find((step) => JSON.stringify(step) === coloured) ?? made;
     if (!unsaved) this.#saved = this.edit;
     this.palette = this.edit.reference;
   }
@@ -258,7 +269,14 @@ export class Photo extends EventTarget {
     return this.change({ hints: this.edit.hints.filter((hint) => hint.id !== id) });
   }
 
+  /** Put some of the edit right as part of its last step, since it cannot be as it was asked. */
+  amend(values) {
+    this.edit = Object.freeze({ ...this.edit, ...values });
+    this.#tell(false);
+  }
+
   undo() {
+    this.settle(); // a drag that was broken off is a step of its own
     this.#step(this.#past, this.#future);
   }
 

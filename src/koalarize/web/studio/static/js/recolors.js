@@ -6,6 +6,7 @@
 
 import { hexToLab } from "./color.js";
 import { $, announce, h, icon } from "./dom.js";
+import { FIELDS } from "./fields.js";
 import { nameOf, parseColor, plainName } from "./names.js";
 
 const LEAST = 6; // chroma of a colour that has a hue, Lab units
@@ -73,6 +74,13 @@ export class Recolors {
       /[#\d]/.test(value) ? null : plainName(value),
     );
     const { recolors } = this.studio.active.edit;
+    if (recolors.length >= (FIELDS.recolors.maxItems ?? Infinity)) {
+      this.was.setCustomValidity(
+        `There are ${recolors.length} recolourings, the most that are taken: delete one first.`,
+      );
+      this.was.reportValidity();
+      return;
+    }
     this.studio.active.change({ recolors: [...recolors, { was, becomes, names }] });
     announce(`What is ${this.was.value} becomes ${this.becomes.value}`);
     this.was.value = this.becomes.value = "";

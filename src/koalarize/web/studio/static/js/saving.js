@@ -111,9 +111,14 @@ export class Saving {
       this.complain({ title: "Saved, but not all of it", detail: `${notes.join("; ")}.` });
   }
 
-  #rendered(photo, format) {
+  /** The full-size file, by the photo's own name: the service has one for all uploads of its bytes. */
+  async #rendered(photo, format) {
     const values = { steering: this.studio.steering(photo), format };
-    return this.studio.tried(photo, (id) => api.render(id, values, this.running?.signal));
+    const made = await this.studio.tried(photo, (id) =>
+      api.render(id, values, this.running?.signal),
+    );
+    const ending = made.name.slice(made.name.lastIndexOf("."));
+    return { ...made, name: `${photo.stem}.color${ending}` };
   }
 
   /** Before and after in one file, at the size of a screen: to show, not to keep. */
@@ -167,7 +172,8 @@ export class Saving {
     const photo = this.studio.current;
     const { edit } = photo;
     const steering = this.studio.steering(photo);
-    const { blob, name } = await this.studio.tried(photo, (id) => api.session(id, steering));
+    const { blob } = await this.studio.tried(photo, (id) => api.session(id, steering));
+    const name = `${photo.stem}.koalarize.json`;
     download(blob, name);
     photo.markSaved(edit);
     return name;

@@ -175,19 +175,23 @@ export class Studio extends EventTarget {
     const values = Object.fromEntries(
       Object.entries(edit).filter(([name]) => name !== "hints" && !without.includes(name)),
     );
-    if (hints) await photo.arrival;
-    photo.palette = palette;
-    if (hints && photo.info) {
+    const placed = () => {
       const [across, down] = [photo.width / width, photo.height / height];
       const size = Math.min(photo.width, photo.height) / Math.min(width, height);
-      values.hints = edit.hints.map((hint) => ({
+      return edit.hints.map((hint) => ({
         ...hint,
         id: newId(),
         x: clamp(hint.x * across, 0, photo.width - 1),
         y: clamp(hint.y * down, 0, photo.height - 1),
         radius: hint.radius * size,
       }));
-    }
+    };
+    if (hints) await photo.arrival;
+    photo.palette = palette;
+    if (hints && photo.info) values.hints = placed();
+    else if (hints)
+      // Its upload failed: they come when it is tried again.
+      photo.addEventListener("arrived", () => photo.change({ hints: placed() }), { once: true });
     photo.change(values);
     photo.hasTile = false;
     this.#tell("photos");
@@ -225,16 +229,30 @@ export class Studio extends EventTarget {
     );
   }
 
-  /** Continue a session: as soon as its photo is here, or on the one on the table. */
+  /**
+   * Continue a session on its photo: as soon as that is here, or, since another program may have
+   * changed the file, on the one on the table or one of its name. If it is none of them, it waits.
+   */
   async openSession(text) {
+    const name = nameIn(text);
     const owner = this.photos.find((photo) => isOf(text, photo)) ?? (await this.#comingOwner(text));
-    if (!owner && !this.active?.info) {
-      this.#sessions.push(text);
-      return "waiting";
+    const namesakes = this.photos.filter(({ info }) => info?.name === name);
+    const tried = owner ? [owner] : [...new Set([this.active, ...namesakes])];
+    let other = null;
+    for (const photo of tried) {
+      if (!photo?.info) continue;
+      try {
+        await this.#applySession(photo, text);
+        if (photo !== this.active) this.select(photo);
+        return "opened";
+      } catch (problem) {
+        if (problem.slug !== "other-photo") throw problem;
+        other ??= problem;
+      }
     }
-    await this.#applySession(owner ?? this.current, text);
-    if (owner && owner !== this.active) this.select(owner);
-    return "opened";
+    this.#sessions.push(text);
+    if (other) throw other;
+    return "waiting";
   }
 
   /** The photo of a session among those that are still on their way. */
@@ -292,17 +310,36 @@ export class Studio extends EventTarget {
     } catch (problem) {
       photo.failure = problem;
     }
+    if (photo.info) photo.dispatchEvent(new Event("arrived"));
     this.#tell("photos");
     if (photo === this.active && !(again && !photo.failure)) this.#tell("photo");
-    const own = this.#sessions.filter((text) => isOf(text, photo));
+    const isOwn = (text) => isOf(text, photo) || (photo.info && photo.info.name === nameIn(text));
+    const own = this.#sessions.filter(isOwn);
     this.#sessions = this.#sessions.filter((text) => !own.includes(text));
     for (const text of own)
-      await this.#applySession(photo, text).catch((problem) => this.#tell("problem", { problem }));
+      await this.#applySession(photo, text).catch((problem) => {
+        if (problem.slug === "other-photo") this.#sessions.push(text);
+        else this.#tell("problem", { problem });
+      });
   }
 
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/** The name of the photo that a session belongs to. */
+function nameIn(text) {
+  try {
+    const { photo } = JSON.parse(text);
+    if (typeof photo.sha256 === "string") return photo.name;
+  } catch {
+    // The sentence below says it.
+  }
+  throw new api.Problem(
+    "Not a session",
+    "The file is none that “Save session” wrote: open a .koalarize.json file.",
+  );
 }
 
 /** Whether a session is that of an uploaded photo, going by the bytes of its file. */

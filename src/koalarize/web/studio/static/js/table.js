@@ -40,8 +40,10 @@ export class Table {
     this.#cropEvents();
     studio.addEventListener("photo", () => this.show());
     addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]"))
-        this.editor.close();
+      if (event.key !== "Escape" || document.querySelector(":popover-open, dialog[open]")) return;
+      this.editor.close();
+      this.#endCrop();
+      this.level.close();
     });
     studio.addEventListener("edit", () => {
       if (studio.active?.info && JSON.stringify(studio.active.pose) !== this.#pose) this.show();
@@ -187,10 +189,11 @@ export class Table {
       this.viewer.unreveal();
       this.#asked?.abort();
       const photo = studio.active;
-      if (photo && photo.pending?.id === detail.id) {
-        photo.setPending(null);
+      const isPending = photo?.pending?.id === detail.id;
+      if (isPending) photo?.setPending(null);
+      if (!isPending && layer.buttonOf(detail.id)) layer.focusHint(detail.id);
+      else if (isPending || editor.contains(document.activeElement))
         this.viewer.focus({ preventScroll: true });
-      } else layer.focusHint(detail.id);
     });
     onDetail(editor, "picture", async (file) => {
       try {
