@@ -11,8 +11,13 @@ onnx = pytest.importorskip("onnx")
 CENTRES = [[0.0, 0.0], [60.0, 40.0], [-40.0, 40.0]]
 
 
-def written(path, *, centres=None, logits=None, takes_hints=False, output="logits"):
-    """Write a network that multiplies lightness, or sums a lightness and hints, by channel."""
+def written(
+    path, *, centres=None, logits=None, takes_hints=False, output="logits", said=None, **more
+):
+    """Write a network that multiplies lightness, or sums a lightness and hints, by channel.
+
+    It says of itself ``more`` too, or ``said`` alone.
+    """
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     centres = CENTRES if centres is None else centres
     count = 2 if output == "ab" else logits or len(centres)
@@ -43,6 +48,6 @@ def written(path, *, centres=None, logits=None, takes_hints=False, output="logit
     }
     if output == "logits":
         facts["bins"] = centres
-    helper.set_model_props(model, {METADATA_KEY: json.dumps(facts)})
+    helper.set_model_props(model, {METADATA_KEY: said or json.dumps(facts | more)})
     onnx.save(model, path)
     return path

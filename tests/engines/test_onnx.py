@@ -1,5 +1,7 @@
 """Networks in ONNX files: batches, bins of their own, providers."""
 
+import os
+
 import numpy as np
 import pytest
 from engine_parts import CENTRES, written
@@ -52,6 +54,30 @@ class TestBins:
     def test_there_is_one_logit_for_each(self, tmp_path):
         path = written(tmp_path / "a.onnx", logits=5)
         with pytest.raises(ModelError, match="names 3 ab bins but has 5 logits"):
+            OnnxEngine(path)
+
+
+class TestWhatAFileSays:
+    @pytest.mark.parametrize("name", ["stride", "size", "fixed_size"])
+    @pytest.mark.parametrize("value", [0, -8, float("inf"), 10**9])
+    def test_sides_that_are_none(self, tmp_path, name, value):
+        with pytest.raises(ModelError, match="does not describe itself"):
+            OnnxEngine(written(tmp_path / "a.onnx", **{name: value}))
+
+    @pytest.mark.parametrize("name", ["temperature", "chroma_gain"])
+    @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+    def test_factors_that_are_none(self, tmp_path, name, value):
+        with pytest.raises(ModelError, match="does not describe itself"):
+            OnnxEngine(written(tmp_path / "a.onnx", **{name: value}))
+
+    def test_lists_without_an_end(self, tmp_path):
+        path = written(tmp_path / "a.onnx", said="[" * 100_000)
+        with pytest.raises(ModelError, match="does not describe itself"):
+            OnnxEngine(path)
+
+    def test_a_name_that_is_no_text(self, tmp_path):
+        path = written(tmp_path / "a.onnx").rename(tmp_path / os.fsdecode(b"a\xff.onnx"))
+        with pytest.raises(ModelError, match=r"its name is not in UTF-8.*rename the file"):
             OnnxEngine(path)
 
 

@@ -74,7 +74,7 @@ class Contract:
             )
         for name in ("size", "stride"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if type(value) is not int or value < 1:  # nor true, which Python takes for 1
                 raise OptionError(f"`{name}` is {value!r} but must be a whole number above 0")
         for name in ("white", "unit"):
             value = getattr(self, name)
@@ -106,7 +106,7 @@ def read_contract(path: Path) -> Contract:
     known = [field.name for field in dataclasses.fields(Contract)]
     try:
         facts: Any = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"`{path}` cannot be read as JSON: {error}") from error
     if not isinstance(facts, dict) or "kind" not in facts:
         raise ModelError(f'`{path}` must hold a kind, as {{"kind": "grey-to-ab", "size": 512}}')

@@ -7,6 +7,7 @@ Not here: where weights come from (``models.store``), files that do not describe
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,8 @@ from koalarize.errors import ModelError, OptionError
 __all__ = ["OnnxEngine"]
 
 Float32 = npt.NDArray[np.float32]
+
+_MOST_SIDE = 1 << 16  # pixels; no network works at more
 
 
 class OnnxEngine:
@@ -121,23 +124,39 @@ def _info(model: Path, metadata: Mapping[str, str]) -> ModelInfo:
         fixed_size = facts.get("fixed_size")  # models of earlier versions do not mention it
         return ModelInfo(
             name=str(facts["name"]),
-            stride=int(facts["stride"]),
+            stride=_side(facts["stride"]),
             accepts_hints=bool(facts["accepts_hints"]),
-            size=int(facts["size"]),
-            temperature=float(facts["temperature"]),
+            size=_side(facts["size"]),
+            temperature=_factor(facts["temperature"]),
             output=str(facts["output"]),
-            chroma_gain=float(facts["chroma_gain"]),
-            fixed_size=None if fixed_size is None else int(fixed_size),
+            chroma_gain=_factor(facts["chroma_gain"]),
+            fixed_size=None if fixed_size is None else _side(fixed_size),
             bins=_bins(facts),
             classifies=bool(facts.get("classifies", False)),
             authors=None if facts.get("authors") is None else AuthorsWay(**facts["authors"]),
             overview=None if facts.get("overview") is None else Overview(**facts["overview"]),
         )
-    except (KeyError, ValueError, TypeError, OptionError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError, OptionError) as error:
         raise ModelError(
             f"`{model}` does not describe itself as {METADATA_FORMAT}: "
             "give a file written by `koalarize lab export`"
         ) from error
+
+
+def _side(value: Any) -> int:
+    """Return a number of pixels that a file names."""
+    side = int(value)
+    if not 1 <= side <= _MOST_SIDE:
+        raise ValueError(f"{side} is no side of a picture")
+    return side
+
+
+def _factor(value: Any) -> float:
+    """Return a factor that a file names."""
+    factor = float(value)
+    if not 0 < factor < math.inf:
+        raise ValueError(f"{factor} is no factor")
+    return factor
 
 
 def _bins(facts: dict[str, Any]) -> Bins:

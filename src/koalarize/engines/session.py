@@ -98,6 +98,7 @@ def open_session(
     options.enable_mem_pattern = False
     if not trusted:
         check_file(model)
+    _check_name(model)
     try:
         session = ort.InferenceSession(str(model), options, providers=[provider])
     except Exception as error:  # ONNX Runtime's own errors share no base class
@@ -138,6 +139,21 @@ def _check_memory(error: Exception) -> None:
     """Raise MemoryError where ONNX Runtime's error says that there was not enough."""
     if any(word in str(error) for word in _NO_MEMORY):
         raise MemoryError("the network does not fit in memory") from error
+
+
+def _check_name(model: Path) -> None:
+    """Check that ONNX Runtime, which takes text, can be told a file's name.
+
+    Raises:
+        ModelError: if its bytes are no text.
+    """
+    try:
+        str(model).encode()
+    except UnicodeEncodeError as error:
+        raise ModelError(
+            f"`{model}` cannot be loaded as an ONNX model: its name is not in UTF-8, as ONNX "
+            "Runtime wants it; rename the file or its folder"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -21,6 +21,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import DataError, ModelError, OptionError
 from koalarize.lab.evaluation.evaluate import evaluate
+from koalarize.lab.evaluation.models import load_model, short_name
 from koalarize.lab.evaluation.report import at_commit
 from koalarize.lab.evaluation.torch_engine import TorchEngine
 from koalarize.lab.evaluation.variants import GreyEngine, variants
@@ -259,9 +260,15 @@ def test_equal_pictures_do_not_spoil_the_mean(koala: Path, tmp_path: Path):
     assert grey.relative == {"psnr_minus_grey": None, "colorfulness_of_original": None}
     json.loads(report.to_json())
     Image.fromarray(photo()).save(tmp_path / "c.png")
-    mixed = evaluate([koala], tmp_path, metrics=CHEAP).rows[0]
+    Image.fromarray(photo(3)).convert("L").save(tmp_path / "d.png")
+    mixed, made = evaluate([koala], tmp_path, metrics=CHEAP).rows
     alone = picture_scores(Colorizer(GreyEngine())(photo()), photo())["psnr"]
     assert mixed.scores["psnr"] == pytest.approx(alone, abs=1e-5)
+    # The model paints the grey photo too, which is no part of the difference to grey.
+    colored = Colorizer(load_model(koala).engine)(photo())
+    gain = picture_scores(colored, photo())["psnr"] - alone
+    assert made.relative["psnr_minus_grey"] == pytest.approx(gain, abs=1e-5)
+    assert made.scores["psnr"] != pytest.approx(alone + gain, abs=1)
 
 
 def test_tiny_and_broken_pictures_are_left_out_and_counted(koala: Path, data: Path, tmp_path: Path):
@@ -289,6 +296,18 @@ def test_tiny_and_broken_pictures_are_left_out_and_counted(koala: Path, data: Pa
 def test_values_that_are_not_allowed(options, text: str, koala: Path, data: Path):
     with pytest.raises(OptionError, match=text):
         evaluate([koala], data, **options)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("koala", "koala"),
+        ("/a/b/c.onnx", "b/c.onnx"),
+        ("koala,/a/b/c.onnx:2, ../d.onnx", "koala,b/c.onnx:2,d.onnx"),
+    ],
+)
+def test_a_model_is_named_without_this_machine_s_folders(model, name):
+    assert short_name(model) == name
 
 
 def test_unknown_models_and_too_few_pictures(koala: Path, data: Path, tmp_path: Path):

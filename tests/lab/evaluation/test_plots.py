@@ -15,10 +15,11 @@ from skimage.metrics import structural_similarity
 
 from koalarize import color
 from koalarize.cli import main
-from koalarize.errors import DataError, DependencyError, OptionError
+from koalarize.errors import DataError, DependencyError, OptionError, OutputError
 from koalarize.lab.evaluation.fading import NOISES, SCALES, add_noise, fade, measure_fading
 from koalarize.lab.evaluation.history import History, Series, read_history
-from koalarize.lab.evaluation.plots import plot_fading, plot_histories, smoothed
+from koalarize.lab.evaluation.plots import FIGURE_FORMATS, plot_fading, plot_histories, smoothed
+from koalarize.lab.outputs import MARK, check_replaced
 from samples import empty_hub, photo, picture_folder
 
 METRICS = ["ssim", "ssim-a", "ssim-b", "inverse-ssim", "psnr", "delta-e", "colorfulness"]
@@ -268,6 +269,16 @@ def test_log_smoothing_and_axis_change_the_figure():
     assert len(figures) == 4
     svg = plot_histories([history("<run> & co", [1, 2])], suffix=".svg").decode()
     assert "&lt;run&gt; &amp; co" in svg
+
+
+@pytest.mark.parametrize("suffix", FIGURE_FORMATS)
+def test_a_figure_is_known_again(tmp_path: Path, suffix: str):
+    curve = tmp_path / f"curve{suffix}"
+    curve.write_bytes(plot_histories([history("a", [1])], suffix=suffix))
+    check_replaced(curve)
+    curve.write_bytes(curve.read_bytes().replace(MARK.encode(), b""))
+    with pytest.raises(OutputError, match="is no report or figure"):
+        check_replaced(curve)
 
 
 @pytest.mark.parametrize(

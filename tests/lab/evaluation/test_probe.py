@@ -132,7 +132,8 @@ def test_the_command(pictures, tmp_path, capsys):
     report = tmp_path / "report.json"
     line = ["lab", "probe", "koala", "--data", str(pictures), "--hints", "0,2", "--limit", "2"]
     assert main([*line, "-o", str(report)]) == 0
-    assert json.loads(report.read_text())["hints"].keys() == {"0", "2"}
+    found = json.loads(report.read_text())
+    assert (found["format"], found["hints"].keys()) == ("koalarize-probe-1", {"0", "2"})
     assert "one pixel cut off" in capsys.readouterr().out
 
 

@@ -138,8 +138,14 @@ class TestUsed:
 class TestRefused:
     def test_onto_itself(self, tmp_path):
         torch.save({}, tmp_path / "a.pth")
-        with pytest.raises(OptionError, match="is the file of weights itself"):
+        with pytest.raises(OptionError, match="is the source itself"):
             convert(tmp_path / "a.pth", tmp_path / "a.pth")
+
+    def test_over_what_is_no_model(self, tmp_path):
+        (tmp_path / "photo.png").write_bytes(b"precious")
+        with pytest.raises(OutputError, match=r"exists and is no \.onnx file"):
+            convert(tmp_path / "no.pth", tmp_path / "photo.png")
+        assert (tmp_path / "photo.png").read_bytes() == b"precious"
 
     def test_a_missing_folder_before_the_work(self, tmp_path):
         with pytest.raises(OutputError, match=r"`.*no` of `a.onnx` does not exist"):

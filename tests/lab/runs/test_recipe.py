@@ -230,6 +230,13 @@ class TestRecipe:
         recipe = load_recipe(written(tmp_path, "name: 2020-01-01\nema: 1e-1\nchroma_gain: 2"))
         assert (recipe.name, recipe.ema, recipe.chroma_gain) == ("2020-01-01", 0.1, 2.0)
         assert isinstance(recipe.chroma_gain, float)
+        text = "steps: +1_0\nseed: 0x1F\nema: .5\ntemperature: 2.\nname: 010"
+        recipe = load_recipe(written(tmp_path, text))
+        assert (recipe.steps, recipe.seed, recipe.ema, recipe.temperature) == (10, 31, 0.5, 2.0)
+        assert recipe.name == "010"
+        for setting in ("seed: 010", "steps: 1:30", "temperature: 1:30.5", "seed: 0b11"):
+            with pytest.raises(OptionError, match=rf"is '{setting.split()[1]}' but must be of"):
+                load_recipe(written(tmp_path, setting))
 
     def test_an_overview(self, tmp_path):
         assert load_recipe(written(tmp_path, "name: a")).overview is None

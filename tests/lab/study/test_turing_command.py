@@ -70,6 +70,13 @@ def test_reports_of_several_people(here, capsys):
         assert "| Ada L | 4 of 4 |" in out
     assert main(["lab", "turing", "--report", files[0], files[0]]) == 1
     assert "the same session" in capsys.readouterr().err
+    for number, file in enumerate(files):  # two people without a name, files of one name
+        facts = json.loads(Path(file).read_text())
+        facts["settings"]["person"] = None
+        Path(f"p{number}").mkdir()
+        Path(f"p{number}/turing.json").write_text(json.dumps(facts))
+    assert main(["lab", "turing", "--report", "p0/turing.json", "p1/turing.json"]) == 0
+    assert "| p1/turing.json | 4 of 4 |" in capsys.readouterr().out
 
 
 def test_few_photos_come_again_and_the_command_says_so(here, capsys):

@@ -315,6 +315,21 @@ def test_people_without_a_name_are_those_of_their_files():
     assert [row.person for row in make_report(pair).people] == ["one", "two"]
 
 
+def test_a_model_is_judged_beside_the_real_pictures_of_who_saw_it():
+    # Ada calls all real, Bob nothing: neither can tell, whatever the other says.
+    other = FAKE.model_copy(update={"model": "other"})
+    models = tuple(ModelUsed(name=name, sha256="ab") for name in ("fake", "other"))
+    ada = record([REAL, FAKE], ["real"] * 2, ident="1", person="Ada")
+    bob = record([REAL, other], ["recoloured"] * 2, ident="2", person="Bob", models=(models[1],))
+    report = make_report([("x", ada), ("y", bob)])
+    assert [(row.name, row.d_prime) for row in report.models] == [("fake", 0.0), ("other", 0.0)]
+    assert any("showed different models" in note for note in report.notes())
+    both = record([REAL, FAKE], ["real"] * 2, ident="2", person="Bob")
+    assert not any(
+        "different models" in one for one in make_report([("x", ada), ("y", both)]).notes()
+    )
+
+
 def test_inattentive_people_are_named():
     plan = [FAKE, CHECK, CHECK, CHECK, CHECK]
     words = ["real", "real", "real", "recoloured", "recoloured"]

@@ -6,15 +6,18 @@ import dataclasses
 import logging
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import helper, numpy_helper
 
 from koalarize.errors import ModelError, OptionError
 from koalarize.lab.datasets.batches import Batches, CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions, degrade
 from koalarize.lab.datasets.sources import Pictures
+from koalarize.lab.export.quantize import half
 from koalarize.lab.networks.koala import Agreement, Koala, KoalaConfig
-from koalarize.lab.networks.unet_mini import UNetMini
+from koalarize.lab.networks.unet_mini import UNetMini, UNetMiniConfig
 from koalarize.lab.runs.checkpoint import load_checkpoint, save_checkpoint
 from koalarize.lab.runs.recipe import LossOptions, NetworkOptions, Recipe
 from koalarize.lab.training.initialise import start_from
@@ -226,6 +229,22 @@ class TestStart:
         before = network.head.weight.clone()
         start_from(network, "koala")
         assert not torch.equal(network.head.weight, before)
+
+    def test_weights_of_16_bits_are_a_start(self, tmp_path):
+        weights = UNetMini(UNetMiniConfig(widths=(4, 8, 16))).state_dict()
+        tensors = [
+            numpy_helper.from_array(tensor.numpy(), f"network.{name}")
+            for name, tensor in weights.items()
+        ]
+        graph = helper.make_graph([], "g", [], [], tensors)
+        path = tmp_path / "half.onnx"
+        onnx.save(half(helper.make_model(graph)), path)
+        network = UNetMini(UNetMiniConfig(widths=(4, 8, 16)))
+        start_from(network, str(path))
+        for name, found in network.state_dict().items():
+            assert torch.equal(
+                found, weights[name].half().float() if found.numel() >= 1024 else weights[name]
+            )
 
     def test_another_networks_weights_are_refused(self, saved):
         with pytest.raises(ModelError, match=r"does not fit this network: .*is unknown"):

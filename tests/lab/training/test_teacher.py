@@ -8,7 +8,7 @@ import torch
 
 from fakes import FakeEngine
 from foreign_parts import tiny as tiny_onnx
-from koalarize.errors import ModelError, OptionError
+from koalarize.errors import DataError, ModelError, OptionError
 from koalarize.lab.runs.checkpoint import load_checkpoint
 from koalarize.lab.runs.teacher_options import TeacherOptions
 from koalarize.lab.training import teacher
@@ -139,3 +139,13 @@ class TestMistakes:
         recipe = tiny_recipe(photos, teacher={"model": "ddcolor-tiny"})
         with pytest.raises(ModelError, match="koalarize models download ddcolor-tiny"):
             train_recipe(recipe, tmp_path / "run")
+
+    @pytest.mark.parametrize(
+        "missing",
+        [{"teacher": {"model": "no.onnx"}}, {"data": {"validation": "no"}, "validate_every": 1}],
+    )
+    def test_what_is_missing_is_said_before_the_pictures_are_read(self, tmp_path, missing):
+        missing = {**missing, "data": {"train": str(tmp_path / "none"), **missing.get("data", {})}}
+        with pytest.raises((ModelError, DataError), match=r"`no(\.onnx)?`.* does not exist"):
+            train_recipe(tiny_recipe(tmp_path, **missing), tmp_path / "run")
+        assert not (tmp_path / "run").exists()

@@ -7,6 +7,7 @@ import logging
 import shutil
 import warnings
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -308,14 +309,24 @@ class TestRun:
             train_recipe(recipe, tmp_path, resume=go_on)
         assert [path.name for path in tmp_path.iterdir()] == [left]
 
-    def test_a_run_killed_in_its_first_segment_begins_again(self, tiny, tmp_path, kill_after):
-        kill_after(3)
-        with pytest.raises(KilledError):
-            train_recipe(tiny(), tmp_path)
-        assert (tmp_path / "history.csv").exists()
+    @pytest.mark.parametrize("saving", [False, True])
+    def test_a_run_killed_in_its_first_segment_begins_again(
+        self, tiny, tmp_path, kill_after, saving
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            if saving:  # the weights are there, the state is not
+                patch.setattr(resume.WholeFiles, "save_checkpoint", Mock(side_effect=KilledError))
+            kill_after(None if saving else 3)
+            with pytest.raises(KilledError):
+                train_recipe(tiny(steps=5), tmp_path)
+        assert len(history_of(tmp_path)) == 1 + saving
+        assert (tmp_path / "model.safetensors").exists() == saving
         kill_after(None)
-        train_recipe(tiny(), tmp_path)
-        assert state_of(tmp_path)["global_step"] == 10
+        if saving:
+            with pytest.raises(OptionError, match="holds a trained model but no last"):
+                train_recipe(tiny(steps=5), tmp_path)
+        train_recipe(tiny(steps=5), tmp_path, resume=saving)
+        assert state_of(tmp_path)["global_step"] == 5
 
     def test_the_state_of_another_run(self, tiny, tmp_path):
         train_recipe(tiny(steps=4), tmp_path)

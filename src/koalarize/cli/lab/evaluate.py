@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from koalarize.cli.lab.options import Data, Limit, Report, check_no_input
+from koalarize.cli.lab.options import Data, Limit, Report, check_written_over
 from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, write_bytes
@@ -70,7 +70,7 @@ def evaluate(
     temperatures = _values(temperature, float, "--temperature", "numbers, as in `0.38,0.5`")
     if output is not None:
         check_place(output)
-        check_no_input(output, data=[data], models=models)
+        check_written_over(output, data=[data], models=models)
     with needs("train"):
         from koalarize.lab.evaluation.evaluate import evaluate as run
     with progress_bar() as advance:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from koalarize.cli.lab.options import Data, Limit, ShortSide, check_no_input
+from koalarize.cli.lab.options import Data, Limit, ShortSide, check_written_over
 from koalarize.cli.terminal import check_figure, needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import write_bytes
@@ -57,7 +57,7 @@ def fade(
         return
     if output is not None:
         check_figure(output)
-        check_no_input(output, data=[data])
+        check_written_over(output, data=[data])
     with needs("train"):
         from koalarize.lab.evaluation.fading import measure_fading
         from koalarize.lab.evaluation.plots import plot_fading

@@ -10,7 +10,7 @@ import typer
 
 from koalarize.errors import OptionError
 
-__all__ = ["Data", "Limit", "Report", "ShortSide", "check_no_input"]
+__all__ = ["Data", "Limit", "Report", "ShortSide", "check_no_input", "check_written_over"]
 
 #: Pictures in colour to measure on.
 Data = Annotated[
@@ -35,6 +35,27 @@ Report = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON."),
 ]
+
+
+def check_written_over(
+    output: Path, *, data: Sequence[Path] = (), models: Sequence[str] = ()
+) -> None:
+    """Check, before any work is done, that a report or a figure replaces only an earlier one.
+
+    Args:
+        output: the file to write.
+        data: what the command reads, as for ``check_no_input``.
+        models: the same.
+
+    Raises:
+        OptionError: if it is one of the files that the command reads.
+        OutputError: if another file stands there that the laboratory has not written.
+        DataError: if a pattern of shards is not allowed.
+    """
+    from koalarize.lab.outputs import check_replaced
+
+    check_no_input(output, data=data, models=models)
+    check_replaced(output)
 
 
 def check_no_input(output: Path, *, data: Sequence[Path] = (), models: Sequence[str] = ()) -> None:

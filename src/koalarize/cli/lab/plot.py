@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.lab.options import check_no_input
+from koalarize.cli.lab.options import check_written_over
 from koalarize.cli.terminal import check_figure, needs
 from koalarize.photo.files import write_bytes
 
@@ -37,7 +37,7 @@ def plot(
 ) -> None:
     """Draw the loss of runs above their validation scores."""
     check_figure(output)
-    check_no_input(output, data=[run for run in runs if run.is_file()])
+    check_written_over(output, data=[run for run in runs if run.is_file()])
     with needs("train"):
         from koalarize.lab.evaluation.history import read_history
         from koalarize.lab.evaluation.plots import plot_histories

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.lab.options import Data, Limit, Report, ShortSide, check_no_input
+from koalarize.cli.lab.options import Data, Limit, Report, ShortSide, check_written_over
 from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, write_bytes
@@ -41,7 +41,7 @@ def probe(
         ) from error
     if output is not None:
         check_place(output)
-        check_no_input(output, data=[data], models=[model])
+        check_written_over(output, data=[data], models=[model])
     with needs("train"):
         from koalarize.lab.evaluation.probe import probe as run
     with progress_bar() as advance:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.lab.options import check_no_input
+from koalarize.cli.lab.options import check_written_over
 from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError, OutputError
 from koalarize.photo.files import check_place, write_bytes
@@ -55,7 +55,7 @@ def showcase(
 ) -> int:
     """Colour pictures with models and show them side by side."""
     _check(output)
-    check_no_input(output, data=pictures, models=models or ())
+    check_written_over(output, data=pictures, models=models or ())
     with needs("train"):
         from koalarize.lab.evaluation.showcase import make_showcase
 

@@ -6,12 +6,13 @@ Not here: the test itself (``lab.study``). The page is for this machine only.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from koalarize.cli.lab.options import Report, check_no_input
+from koalarize.cli.lab.options import Report, check_written_over
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, sha256_of, write_bytes
 
@@ -102,7 +103,7 @@ def turing(
     file = session or Path(_file_name(person))
     if output is not None:
         check_place(output)
-        check_no_input(output, data=paths if report else [*paths, file], models=models or ())
+        check_written_over(output, data=paths if report else [*paths, file], models=models or ())
     if report:
         _report(paths, output)
         return
@@ -209,7 +210,11 @@ def _report(files: list[Path], output: Path | None) -> None:
     from koalarize.lab.study.pool import make_report
     from koalarize.lab.study.session import read_record
 
-    report: Any = make_report([(file.stem, read_record(file)) for file in files])
+    stems = Counter(file.stem for file in files)
+    # Two people who gave no name are two also where their files of one name lie in two folders.
+    names = [file.stem if stems[file.stem] == 1 else file.as_posix() for file in files]
+    records = [read_record(file) for file in files]
+    report: Any = make_report(list(zip(names, records, strict=True)))
     typer.echo(report.to_markdown())
     if output is not None:
         write_bytes(f"{report.to_json()}\n".encode(), output, overwrite=True)

@@ -38,6 +38,7 @@ __all__ = [
     "Located",
     "Pictures",
     "check_found",
+    "check_there",
     "decode_picture",
     "encoded_pictures",
     "load_pictures",
@@ -133,6 +134,19 @@ def check_found(pictures: Pictures, source: Path) -> None:
             f"`{source}` holds no colour picture ({reasons or 'nothing found'}): "
             "give a folder of pictures, of Parquet files or of tar shards"
         )
+
+
+def check_there(source: Path) -> None:
+    """Check that a source is there and of a kind that is read, without a look into its files.
+
+    Args:
+        source: as for ``named_pictures``; of a set on the hub nothing is asked.
+
+    Raises:
+        DataError: if not.
+    """
+    if not (is_on_hub(source) or source.is_dir()):
+        _files(source)
 
 
 def encoded_pictures(source: Path) -> Iterator[bytes]:

@@ -241,6 +241,11 @@ def _report(
             else None,
             scores={name: _finite(table[i][name]) for name in protocol.metrics},
             relative=_relative(protocol, table[i], table[0], original)
+            | {
+                ALL_METRICS[name].relative: _finite(tallies[i].gain(tallies[0], name))
+                for name in protocol.metrics
+                if ALL_METRICS[name].beside == "minus grey"
+            }
             | {name: _finite(value) for name, value in tallies[i].beside().items()},
         )
         for i, rival in enumerate(rivals)
@@ -254,9 +259,7 @@ def _relative(
     relative: dict[str, float | None] = {}
     for name in protocol.metrics:
         metric = ALL_METRICS[name]
-        if metric.beside == "minus grey":
-            relative[metric.relative] = _finite(scores[name] - grey[name])
-        else:
+        if metric.beside != "minus grey":
             reference = grey if metric.beside == "of grey" else original
             relative[metric.relative] = _share(scores[name], reference[name])
     return relative

@@ -58,9 +58,15 @@ def load_model(model: str | Path) -> Loaded:
 
 
 def short_name(model: str | Path) -> str:
-    """Return the last two parts of a model's path, or its name."""
+    """Return the last two parts of a model's path, or its name; of a blend those of each."""
+    text = str(model)
+    blended = len(parts_of(model)) > 1
+    names = [name.strip() for name in text.split(",")] if blended else [text]
     # Every run's checkpoint is called model.safetensors: only the folder tells them apart.
-    return "/".join(part for part in Path(model).parts[-2:] if part not in ("/", "..", "."))
+    ends = (
+        [part for part in Path(name).parts[-2:] if part not in ("/", "..", ".")] for name in names
+    )
+    return ",".join("/".join(end) for end in ends)
 
 
 def _converted_engine(path: Path) -> Engine:

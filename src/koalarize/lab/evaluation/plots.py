@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from koalarize.errors import OptionError
 from koalarize.lab.evaluation.history import History, Series
 from koalarize.lab.metrics.definitions import ALL_METRICS
+from koalarize.lab.outputs import MARK
 
 if TYPE_CHECKING:
     from koalarize.lab.evaluation.fading import Fading
@@ -255,6 +256,10 @@ def _encode(figure: Any, suffix: str) -> bytes:
             f"`{suffix}` is not an extension of a figure: use one of {', '.join(FIGURE_FORMATS)}"
         )
     stream = io.BytesIO()
-    metadata = {"Date": None} if kind == ".svg" else None  # equal numbers, equal bytes
-    figure.savefig(stream, format=kind[1:], dpi=_DPI, metadata=metadata)
+    notes = {
+        ".png": {"Software": MARK},
+        ".svg": {"Creator": MARK, "Date": None},  # equal numbers, equal bytes
+        ".pdf": {"Creator": MARK},
+    }
+    figure.savefig(stream, format=kind[1:], dpi=_DPI, metadata=notes[kind])
     return stream.getvalue()

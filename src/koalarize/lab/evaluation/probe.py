@@ -28,6 +28,8 @@ from koalarize.lab.tables import markdown_table
 
 __all__ = ["CHANGES", "Probe", "probe"]
 
+FORMAT = "koalarize-probe-1"
+
 Picture = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 _Change = Callable[[Colorizer, Picture, np.random.Generator], Float32]
@@ -65,7 +67,7 @@ class Probe:
 
     def to_json(self) -> str:
         """Return everything as JSON."""
-        return json.dumps(asdict(self), indent=2, allow_nan=False)
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, allow_nan=False)
 
     def to_markdown(self) -> str:
         """Return both tables and the protocol."""

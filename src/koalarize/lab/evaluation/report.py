@@ -83,8 +83,9 @@ class Row:
         temperature: of the annealed mean; None where there is nothing to decode.
         scores: metric -> score, as ``definitions`` says of each; None where it is not finite.
             ``psnr`` and ``ab-psnr`` leave out pictures that equal their original.
-        relative: the same beside the references, as ``psnr_minus_grey`` (a difference),
-            ``lpips_of_grey`` or ``variety_of_original`` (shares), and what others define otherwise:
+        relative: the same beside the references, as ``psnr_minus_grey`` (mean difference of the
+            pictures where both are finite), ``lpips_of_grey`` or ``variety_of_original`` (shares),
+            and what others define otherwise:
             ``inverse_ssim_sum``, ``delta_colorfulness_per_picture``.
     """
 

@@ -9,9 +9,11 @@ import io
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from koalarize.errors import OptionError
 from koalarize.lab.evaluation.showcase import Showcase
+from koalarize.lab.outputs import MARK
 
 __all__ = ["MOST_PIXELS", "to_png"]
 
@@ -62,8 +64,9 @@ def to_png(showcase: Showcase) -> bytes:
         name = _cut(draw, row.name, name_font, width - 2 * _MARGIN)
         draw.text((_MARGIN, top + high + 4), name, _MUTED, name_font)
         top += high + _NAME_HEIGHT + _GAP
-    stream = io.BytesIO()
-    sheet.save(stream, "PNG")
+    stream, notes = io.BytesIO(), PngInfo()
+    notes.add_text("Software", MARK)
+    sheet.save(stream, "PNG", pnginfo=notes)
     return stream.getvalue()
 
 

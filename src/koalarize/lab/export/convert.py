@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
-from koalarize.errors import ModelError, OptionError
-from koalarize.lab.export.export import TOLERANCE, graph_of, inputs_of, strip
+from koalarize.errors import ModelError
+from koalarize.lab.export.export import TOLERANCE, check_target, graph_of, inputs_of, strip
 from koalarize.lab.foreign import ECCV16, DDColor, Siggraph17
 from koalarize.lab.foreign.load import load_foreign
 from koalarize.lab.networks import ColorNetwork
-from koalarize.photo.files import check_place, sha256_of, write_bytes
+from koalarize.photo.files import sha256_of, write_bytes
 
 __all__ = ["check_same", "convert", "describe", "to_onnx"]
 
@@ -66,12 +66,10 @@ def convert(source: Path, output: Path | None = None, *, size: int | None = None
         OptionError: if ``output`` is the source itself.
         ModelError: if the source cannot be read or does not fit, or the graph does not compute
             what the network does.
-        OutputError: if the file cannot be written.
+        OutputError: if the file cannot be written, or is no model; said before the work.
     """
     target = output or source.with_suffix(".onnx")
-    if target.resolve() == source.resolve():
-        raise OptionError(f"`{target}` is the file of weights itself: name another one")
-    check_place(target)
+    check_target(target, source)
     network = load_foreign(source, size=size)
     facts = {"source": source.name, "sha256": sha256_of(source)}
     return write_bytes(to_onnx(network, source.stem, facts), target, overwrite=True)

@@ -13,7 +13,7 @@ import logging
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import onnx
@@ -30,11 +30,13 @@ from koalarize.photo.files import check_place, write_bytes
 
 __all__ = [
     "TOLERANCE",
+    "Settings",
     "check_target",
     "describe",
     "export",
     "graph_of",
     "inputs_of",
+    "settings_of",
     "strip",
     "verify",
     "without_folders",
@@ -89,15 +91,8 @@ def export(
     check_target(target, checkpoint)
     loaded = load_checkpoint(checkpoint)
     size = _allowed_size(loaded, size)
-    changes = {
-        "size": size,
-        "temperature": temperature,
-        "chroma_gain": chroma_gain,
-        "overview": overview,
-    }
-    recipe = dataclasses.replace(
-        loaded.recipe, **{name: value for name, value in changes.items() if value is not None}
-    )
+    changes = settings_of(size, temperature, chroma_gain, overview)
+    recipe = dataclasses.replace(loaded.recipe, **changes)
     network = loaded.network
     model = graph_of(network, _Wrapped(network).eval(), [_output_name(network)])
     strip(model)
@@ -108,6 +103,34 @@ def export(
     data = model.SerializeToString()
     verify(data, loaded.network)
     return write_bytes(data, target, overwrite=True)
+
+
+class Settings(TypedDict, total=False):
+    """What an export changes of a recipe, by the names of the recipe's fields."""
+
+    size: int
+    temperature: float
+    chroma_gain: float
+    overview: Overview
+
+
+def settings_of(
+    size: int | None,
+    temperature: float | None,
+    chroma_gain: float | None,
+    overview: Overview | None,
+) -> Settings:
+    """Return those settings of an export that are asked for; None stands for the recipe's."""
+    settings = Settings()
+    if size is not None:
+        settings["size"] = size
+    if temperature is not None:
+        settings["temperature"] = temperature
+    if chroma_gain is not None:
+        settings["chroma_gain"] = chroma_gain
+    if overview is not None:
+        settings["overview"] = overview
+    return settings
 
 
 def check_target(target: Path, source: Path) -> None:

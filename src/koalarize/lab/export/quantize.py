@@ -30,7 +30,7 @@ from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.lab.datasets.sources import load_pictures
 from koalarize.lab.export.drift import Drift, Feed, Picture, Recorder, colored, drift_between
-from koalarize.lab.export.export import check_target, export, strip
+from koalarize.lab.export.export import check_target, export, settings_of, strip
 from koalarize.models.store import find_model
 from koalarize.photo.files import write_bytes
 
@@ -98,12 +98,7 @@ def export_lighter(
     limit = PICTURES if limit is None else limit
     most_delta_e = MOST_DELTA_E if most_delta_e is None else most_delta_e
     pictures_from = _checked(precision, calibrate, limit, most_delta_e)
-    changes: dict[str, Any] = {
-        "size": size,
-        "temperature": temperature,
-        "chroma_gain": chroma_gain,
-        "overview": overview,
-    }
+    changes = settings_of(size, temperature, chroma_gain, overview)
     path = Path(source)
     is_checkpoint = path.suffix.lower() == ".safetensors"
     target = output or path.with_name(f"{path.stem}-{precision}.onnx")
@@ -113,7 +108,7 @@ def export_lighter(
         if is_checkpoint:
             fp32 = Path(folder) / "fp32.onnx"
             exported = export(path, fp32, **changes)
-        elif given := sorted(name for name, value in changes.items() if value is not None):
+        elif given := sorted(changes):
             raise OptionError(
                 f"`--{given[0].replace('_', '-')}` is set but `{source}` is exported already: "
                 "give its checkpoint, or leave the option out"

@@ -57,6 +57,25 @@ class Tally:
             scores["variety"] = variety([made for made, _ in self._mean_ab])
         return scores
 
+    def gain(self, other: Tally, name: str) -> float:
+        """Return by how much a score is above another rival's, mean over the pictures.
+
+        Those are left out for which either score is infinite: one of grey has an infinite PSNR
+        against its grey copy, and no part in either mean of a difference.
+
+        Args:
+            other: of the same pictures.
+            name: of a metric of single pictures.
+
+        Returns:
+            The mean difference; not a number where no picture is left.
+        """
+        pairs = zip(self._single[name], other._single[name], strict=True)
+        gains = [
+            own - theirs for own, theirs in pairs if math.isfinite(own) and math.isfinite(theirs)
+        ]
+        return math.fsum(gains) / len(gains) if gains else math.nan
+
     def originals(self) -> dict[str, float]:
         """Return the originals' own values of those metrics that they have one of."""
         values = {

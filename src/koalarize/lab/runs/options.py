@@ -27,6 +27,7 @@ Place = tuple[int | str, ...]
 
 #: What a recipe may hold, its aliases written out.
 _MOST_VALUES = 100_000
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _KEY_TAGS = frozenset(
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")
 )
@@ -88,7 +89,10 @@ def _count(node: yaml.Node, counted: dict[int, int]) -> int:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which refuses a key given twice."""
+    """PyYAML's safe loader, which refuses a key given twice.
+
+    Numbers are YAML 1.2's: PyYAML, which reads 1.1, takes ``010`` for 8 and ``1:30`` for 90.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         lines: dict[tuple[str, str], int] = {}
@@ -109,12 +113,17 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# YAML 1.1, which PyYAML reads, wants a point and a sign, as in 1.0e+3.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.[\d_]+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag not in _NUMBERS]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_INT, _FLOAT = _NUMBERS
+for _tag, _form in (
+    (_INT, r"[-+]?(0|[1-9][\d_]*|0x[\da-fA-F]+)$"),
+    (_FLOAT, r"[-+]?(\d[\d_]*\.[\d_]*|\.\d[\d_]*|\.(inf|Inf|INF))$|\.(nan|NaN|NAN)$"),
+    (_FLOAT, r"[-+]?(\d[\d_]*\.?[\d_]*|\.[\d_]+)[eE][-+]?\d+$"),
+):
+    _Loader.add_implicit_resolver(_tag, re.compile(_form), list("-+.0123456789"))
 
 
 def build(kind: type[Kind], values: object, where: str = "") -> Kind:

@@ -72,6 +72,7 @@ def make_report(sessions: Sequence[tuple[str, Record]]) -> Report:
         excluded=dict(Counter(one.excluded for one in judged if one.excluded)),
         # Of several sessions each may have looked at the same files.
         left_out=dict(sessions[0][1].left_out) if len(sessions) == 1 else {},
+        apart=len({one.shown for one in judged}) > 1,
     )
 
 
@@ -81,6 +82,7 @@ class _Judgement:
     trial: Trial
     right: bool
     excluded: str | None
+    shown: frozenset[str]  # the models of the session
 
 
 def _person(name: str, record: Record) -> str:
@@ -88,10 +90,11 @@ def _person(name: str, record: Record) -> str:
 
 
 def _judgements(name: str, record: Record) -> Iterable[_Judgement]:
+    shown = frozenset(model.name for model in record.settings.models)
     for answer in record.answers:
         trial = record.plan[answer.trial]
         why = exclusion(answer, record.settings.seconds)
-        yield _Judgement(_person(name, record), trial, answer.answer == trial.truth, why)
+        yield _Judgement(_person(name, record), trial, answer.answer == trial.truth, why, shown)
 
 
 def _count(judged: Iterable[_Judgement], kinds: Sequence[str], *, right: bool) -> Share:
@@ -122,7 +125,7 @@ def _model_row(
     if mode == "pair":
         p_value = binomial_p(fooled.count, fooled.n) if fooled.n else None
         return ModelRow(name, sha256, fooled, over_people, p_value=p_value)
-    real = _real(judged)
+    real = _real(one for one in judged if name in one.shown)  # by who saw the model
     d_prime, criterion = sensitivity(real, fooled) if real.n and fooled.n else (None, None)
     return ModelRow(name, sha256, fooled, over_people, d_prime=d_prime, criterion=criterion)
 

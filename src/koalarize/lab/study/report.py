@@ -30,7 +30,8 @@ class ModelRow:
             recoloured picture was judged the real one.
         people: the 95 % interval when people are resampled; None for fewer than two.
         p_value: pair mode: exact two-sided binomial test against one half.
-        d_prime: single mode: sensitivity; 0 if people cannot tell.
+        d_prime: single mode: sensitivity, by the real pictures of the sessions that showed the
+            model; 0 if people cannot tell.
         criterion: single mode: below 0 if people tend to say "real".
     """
 
@@ -68,7 +69,11 @@ class PersonRow:
 
 @dataclass(frozen=True)
 class Report:
-    """The results of one or more sessions of one protocol."""
+    """The results of one or more sessions of one protocol.
+
+    Attributes:
+        apart: whether sessions showed different models.
+    """
 
     mode: str
     seconds: float
@@ -80,6 +85,7 @@ class Report:
     catch: Share
     excluded: dict[str, int] = field(default_factory=dict[str, int])
     left_out: dict[str, int] = field(default_factory=dict[str, int])
+    apart: bool = False
 
     def to_json(self) -> str:
         """Return the report as JSON."""
@@ -130,6 +136,11 @@ class Report:
                 f"a fooling rate is read against the share of real pictures judged real, {against}"
             )
         notes.append(f"{chance[:1].upper()}{chance[1:]}.")
+        if self.apart and self.mode == "single":
+            notes.append(
+                "The sessions showed different models: d' takes the real pictures of those that "
+                "showed the model, and rates of different people are read apart."
+            )
         if len(self.data_sha256) > 1:
             notes.append(f"The sessions showed {len(self.data_sha256)} different sets of photos.")
         notes += [

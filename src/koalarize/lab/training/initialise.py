@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -94,7 +95,8 @@ def start_from(network: ColorNetwork, start: str) -> None:
         network: may have whole parts that the weights do not know; those keep their fresh values,
             and the log names them; it may know weights of another form of itself, see
             ``ColorNetwork.beginning``.
-        start: ``model.safetensors`` of a run, an exported .onnx file in float32, or a model's name.
+        start: ``model.safetensors`` of a run, an exported .onnx file whose weights have 32 or 16
+            bits, or a model's name.
 
     Raises:
         ModelError: if the weights cannot be read, or hold a parameter that the network lacks or has
@@ -122,7 +124,10 @@ def _saved(path: Path) -> dict[str, Tensor]:
 
 
 def _exported(path: Path) -> dict[str, Tensor]:
-    """Return the parameters inside an exported model, under the network's own names."""
+    """Return the parameters inside an exported model, under the network's own names.
+
+    Those of ``lab export --precision fp16`` stand behind a cast, whose result has the own name.
+    """
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -130,10 +135,12 @@ def _exported(path: Path) -> dict[str, Tensor]:
         graph = onnx.load(path).graph
     except (OSError, DecodeError) as error:
         raise ModelError(f"`{path}` cannot be read as an ONNX model: {error}") from error
-    return {
-        tensor.name.removeprefix("network."): torch.from_numpy(
-            onnx.numpy_helper.to_array(tensor).copy()
-        )
-        for tensor in graph.initializer
-        if tensor.name.startswith("network.")
-    }
+    shown = {node.input[0]: node.output[0] for node in graph.node if node.op_type == "Cast"}
+    found: dict[str, Tensor] = {}
+    for tensor in graph.initializer:
+        name = shown.get(tensor.name, tensor.name)
+        if name.startswith("network."):
+            values = np.array(onnx.numpy_helper.to_array(tensor))
+            wide = values.astype(np.float32) if values.dtype == np.float16 else values
+            found[name.removeprefix("network.")] = torch.from_numpy(wide)
+    return found

@@ -7,6 +7,7 @@ Asked by the trainer once it knows which of how many processes this is.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,6 +53,8 @@ class Loaders(L.LightningDataModule):
             world=trainer.world_size,
         )
         workers = usable_workers(recipe.data.workers)
+        # Garbage that a forked worker lets go may wait for ever for threads that it has not.
+        gc.collect()
         return DataLoader(
             batches,
             batch_size=None,

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from koalarize.errors import ModelError, OptionError
 from koalarize.lab.networks import ColorNetwork
+from koalarize.lab.runs.checkpoint import load_checkpoint
 from koalarize.lab.runs.history import History
 from koalarize.lab.runs.recipe import Recipe
 from koalarize.photo.files import write_bytes
@@ -153,22 +154,43 @@ def saved_weights(last: Path) -> dict[str, Tensor]:
     return network_weights(state["state_dict"])
 
 
-def check_no_model(folder: Path) -> None:
+def check_no_model(folder: Path, resumed: Recipe | None = None) -> None:
     """Check that a folder without ``last.ckpt`` holds no trained model, which a run would replace.
 
     A history of the first step alone is what a run leaves that was killed in its first segment.
+
+    Args:
+        folder: of the run.
+        resumed: what a run is to go on by. Then what it leaves if it is killed while it saves its
+            first segment, weights and history of that segment alone, may be replaced too: it makes
+            them again.
 
     Raises:
         OptionError: if it does.
         OutputError: if its history is not the history of a run.
     """
     weights = [folder / name for name in ("model.safetensors", "best.safetensors")]
+    there = [path for path in weights if path.exists()]
     rows = History(folder / "history.csv", sys.maxsize).rows
-    if len(rows) > 1 or any(path.exists() for path in weights):
+    step = float(rows[-1]["step"]) if rows else 0.0
+    if resumed is not None and step <= resumed.segment and step < resumed.steps:
+        rows = rows[:1]
+        there = [path for path in there if not _is_of_first_segment(path)]
+    if len(rows) > 1 or there:
         raise OptionError(
             f"`{folder}` holds a trained model but no last.ckpt to go on from: "
             "choose another --output"
         )
+
+
+def _is_of_first_segment(weights: Path) -> bool:
+    """Tell whether weights are those of the first segment of a run that was to have more."""
+    try:
+        checkpoint = load_checkpoint(weights)
+    except ModelError:  # not known to be of no worth
+        return False
+    taken = int(checkpoint.facts.get("steps", sys.maxsize))
+    return taken <= checkpoint.recipe.segment and taken < checkpoint.recipe.steps
 
 
 def _check_unchanged(earlier: dict[str, Any], recipe: Recipe) -> None:

@@ -25,9 +25,9 @@ from torch import nn
 
 import koalarize
 from koalarize import color
-from koalarize.errors import DataError, OptionError, OutputError
+from koalarize.errors import DataError, ModelError, OptionError, OutputError
 from koalarize.lab.datasets.kept import Chosen, Reading, keep_pictures
-from koalarize.lab.datasets.sources import Pictures, load_pictures
+from koalarize.lab.datasets.sources import Pictures, check_there, load_pictures
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.koala import Koala
 from koalarize.lab.runs.checkpoint import build_network
@@ -56,6 +56,8 @@ from koalarize.lab.training.resume import (
     saved_weights,
 )
 from koalarize.lab.training.shrink import shrink
+from koalarize.models.open import parts_of
+from koalarize.models.store import find_model
 
 __all__ = ["bin_shares", "hold_out", "train", "train_recipe"]
 
@@ -117,7 +119,8 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
             log.info("the run is finished: %d steps", earlier.taken)
             return checkpoint
     else:
-        check_no_model(folder)
+        check_no_model(folder, recipe if resume else None)
+    _check_sources(recipe)
     _make_folder(folder)
     pictures, validation = _pictures(recipe)
     recipe = _with_steps(recipe, len(pictures))
@@ -166,6 +169,24 @@ def _network(recipe: Recipe) -> ColorNetwork:
             raise OptionError(f"`network.encoder` does not fit the network `{recipe.network.name}`")
         load_encoder(network.encoder, Path(recipe.network.encoder))
     return network
+
+
+def _check_sources(recipe: Recipe) -> None:
+    """Check that a teacher and the pictures to validate with are there, before any are decoded.
+
+    Raises:
+        ModelError: if the teacher is unknown, or its file is missing or damaged.
+        DataError: if there is nothing to validate with.
+    """
+    for model, _ in parts_of(recipe.teacher.model) if recipe.teacher else ():
+        if not find_model(model).is_file():
+            raise ModelError(
+                f"`teacher.model` is `{model}`, which does not exist: give an .onnx file or a name "
+                "of `koalarize models`"
+            )
+    validation = recipe.data.validation
+    if isinstance(validation, str) and recipe.validate_every:
+        check_there(Path(validation))
 
 
 def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
