@@ -138,12 +138,12 @@ class TestSweeping:
     def test_of_a_process_that_is_gone(self, tmp_path):
         child = subprocess.Popen([sys.executable, "-c", ""])
         child.wait()
-        gone = self.left(tmp_path, f"{files._part_of(child.pid)}00")
+        gone = self.left(tmp_path, f"{files.part_of(child.pid)}00")
         self.sweep(tmp_path)
         assert not gone.exists()
 
     def test_of_a_process_that_runs(self, tmp_path):
-        kept = self.left(tmp_path, f"{files._part_of(os.getppid())}00", age=1e6)
+        kept = self.left(tmp_path, f"{files.part_of(os.getppid())}00", age=1e6)
         self.sweep(tmp_path)
         assert kept.exists()
 

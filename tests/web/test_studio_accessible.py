@@ -97,11 +97,13 @@ def test_a_phone(browser: Browser, address: str) -> None:
     drop(page, OMA)
     wait_for_colour(page)
     page.locator("#crop").tap()
-    page.evaluate("() => { document.querySelector('#status').hidden = false; }")
-    said, bar = (page.locator(one).bounding_box() for one in ("#status", ".crop-bar"))
-    assert said is not None
-    assert bar is not None
-    assert said["y"] + said["height"] <= bar["y"]
+    expect(page.locator(".crop-bar")).to_be_visible()
+    above = """() => {
+        const [said, bar] = ["#status", ".crop-bar"].map((one) => document.querySelector(one));
+        said.hidden = false;
+        return said.getBoundingClientRect().bottom <= bar.getBoundingClientRect().top;
+    }"""
+    page.wait_for_function(above, timeout=5000)
     page.locator("#crop").tap()
     page.locator("#sheet-handle").tap()
     check(page, "panel on a phone")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from koalarize import color
 from koalarize.film.flow import Flow, Seen, Way
 from koalarize.film.lead import Led
 
@@ -188,8 +189,7 @@ class Steady:
         before, now = (float(way.trust.mean()) for way in self._ways[-2:])
         if before - now > _SUDDEN:
             return 1.0
-        share = min(1.0, max(0.0, (now - _GONE) / (_HERE - _GONE)))
-        return share * share * (3 - 2 * share)
+        return float(color.smoothstep(np.asarray(now, np.float32), _GONE, _HERE))
 
     def _calmed(self, seen: Seen) -> Float32:
         """Return L* of the last frame with its grain averaged over its neighbours."""

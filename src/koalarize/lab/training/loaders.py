@@ -53,8 +53,8 @@ class Loaders(L.LightningDataModule):
             world=trainer.world_size,
         )
         workers = usable_workers(recipe.data.workers)
-        # Garbage that a forked worker lets go may wait for ever for threads that it has not.
-        gc.collect()
+        if workers:  # garbage that a forked one lets go may wait for ever for threads it has not
+            gc.collect()
         return DataLoader(
             batches,
             batch_size=None,
