@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+import sys
 
 import numpy as np
 import onnx
@@ -178,7 +179,7 @@ class TestOptions:
             del model.metadata_props[:]
             return model
 
-        monkeypatch.setattr("koalarize.lab.export.export.graph_of", traced)
+        monkeypatch.setattr(sys.modules[export.__module__], "graph_of", traced)
         path = export(checkpoint, tmp_path / "a.onnx", overview=Overview(96, 0.4))
         facts = self.facts(path)
         assert facts["overview"] == facts["recipe"]["overview"] == {"size": 96, "weight": 0.4}
