@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from fakes import FakeEngine
+from koalarize.cli import main
+from koalarize.colorizer.colorizer import Colorizer
 from koalarize.film import read
 from koalarize.film.read import Reading
+
+
+@pytest.fixture
+def colorizer() -> Colorizer:
+    return Colorizer(FakeEngine((30.0, 20.0)))
+
+
+@pytest.fixture
+def command(monkeypatch, colorizer, tmp_path):
+    """The command line with ``colorizer``, in an empty folder."""
+    monkeypatch.setattr(Colorizer, "load", staticmethod(lambda *_, **__: colorizer))
+    monkeypatch.chdir(tmp_path)
+    return main
 
 
 @pytest.fixture

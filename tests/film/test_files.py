@@ -27,11 +27,6 @@ av = fp.av
 MS = Fraction(1, 1000)
 
 
-@pytest.fixture
-def colorizer() -> Colorizer:
-    return Colorizer(FakeEngine((30.0, 20.0)))
-
-
 def stream_of(path):
     film = av.open(str(path))
     stream = film.streams.video[0]

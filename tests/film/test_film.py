@@ -24,11 +24,6 @@ from koalarize.steering.steering import Steering
 av = fp.av
 
 
-@pytest.fixture
-def colorizer() -> Colorizer:
-    return Colorizer(FakeEngine((30.0, 20.0)))
-
-
 def planes(path, number):
     """Return one plane of every frame."""
     with av.open(str(path)) as film:

@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 
 import film_parts as fp
-from fakes import FakeEngine
-from koalarize.cli import main
-from koalarize.colorizer.colorizer import Colorizer
 from koalarize.film import read
 from koalarize.film.container import held_by
 from koalarize.film.encode import Encoder, coding_of
@@ -28,18 +25,6 @@ av = fp.av
 
 FAST = FilmOptions(preset="ultrafast")
 NTSC = Fraction(30000, 1001)
-
-
-@pytest.fixture
-def colorizer() -> Colorizer:
-    return Colorizer(FakeEngine((30.0, 20.0)))
-
-
-@pytest.fixture
-def command(monkeypatch, colorizer, tmp_path):
-    monkeypatch.setattr(Colorizer, "load", staticmethod(lambda *_, **__: colorizer))
-    monkeypatch.chdir(tmp_path)
-    return main
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".avi"])

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 import film_parts as fp
-from fakes import FakeEngine, OneByOne
-from koalarize.cli import main
+from fakes import OneByOne
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.film import film
@@ -29,18 +28,6 @@ from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
 
 av = fp.av
-
-
-@pytest.fixture
-def colorizer() -> Colorizer:
-    return Colorizer(FakeEngine((30.0, 20.0)))
-
-
-@pytest.fixture
-def command(monkeypatch, colorizer, tmp_path):
-    monkeypatch.setattr(Colorizer, "load", staticmethod(lambda *_, **__: colorizer))
-    monkeypatch.chdir(tmp_path)
-    return main
 
 
 @pytest.mark.parametrize(

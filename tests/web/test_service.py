@@ -53,7 +53,7 @@ class TestPhotos:
 
     def test_a_cut_picture_is_told_of_in_words_of_the_page(self, service):
         said = service.post(f"{API}/photos", content=picture(90, 60, "JPEG")[:-200])
-        problem(said, 415, "not-a-picture", "by the command line: `koalarize FILE --tolerant`")
+        problem(said, 415, "not-a-picture", "what there is of it: `koalarize FILE --tolerant`")
 
     @pytest.mark.parametrize("path", ["0" * 64, "..%2f..%2fetc%2fpasswd", "x"])
     def test_unknown(self, service, path):

@@ -13,7 +13,6 @@ import dataclasses
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from koalarize.batch.compare import compare_path, write_comparison
 from koalarize.batch.journal import Stamp
 from koalarize.batch.standing import REFUSALS, Judge, KeptError
 from koalarize.errors import OutputError
-from koalarize.photo.files import advice, check_output, has_ended, part_of, put_in_place
+from koalarize.photo.files import advice, check_output, is_left, part_of, put_in_place
 
 if TYPE_CHECKING:
     from koalarize.batch.plan import BatchOptions, Task
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Stage", "keep_times", "sweep_stages"]
 
-_BEGIN, _END = ".koalarize-", ".parts"
-_STALE_SECONDS = 86400.0
+_END = ".parts"
 
 
 @dataclass(frozen=True)
@@ -133,17 +131,8 @@ def keep_times(task: Task, path: Path, options: BatchOptions) -> None:
 
 
 def sweep_stages(folder: Path) -> None:
-    """Remove what runs of this machine that ended have left in a folder, and all older than a day.
-
-    Where a process cannot be asked for without harm, as on Windows, only the age counts.
-    """
-    here = part_of(0).removesuffix("0-")
+    """Remove what killed runs have left in a folder, see ``is_left``."""
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
-            if not (entry.name.startswith(_BEGIN) and entry.name.endswith(_END)):
-                continue
-            process = entry.name.removeprefix(here).partition("-")[0]
-            ended = entry.name.startswith(here) and has_ended(process)
-            age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-            if ended or age > _STALE_SECONDS:
+            if entry.name.endswith(_END) and is_left(entry):
                 shutil.rmtree(entry.path, ignore_errors=True)

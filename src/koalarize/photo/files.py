@@ -32,7 +32,7 @@ __all__ = [
     "check_output",
     "check_place",
     "extension_of",
-    "has_ended",
+    "is_left",
     "make_folder",
     "output_path",
     "part_of",
@@ -48,7 +48,7 @@ _BLOCK = 1 << 20
 _SWEPT: set[Path] = set()
 _SWEEPING = threading.Lock()
 _LONGEST_NAME = 255  # bytes, on all usual file systems
-_PART = ".part"
+_BEGIN, _PART = ".koalarize-", ".part"
 _STALE_SECONDS = 86400.0
 
 #: Signs that no name may hold on drives formatted as FAT or NTFS.
@@ -304,7 +304,7 @@ def _sweep_once(folder: Path) -> None:
 def part_of(process: int) -> str:
     """Return how the names of half-written files of a process on this machine begin."""
     machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-    return f".koalarize-{machine}-{process}-"
+    return f"{_BEGIN}{machine}-{process}-"
 
 
 def _sync_folder(folder: Path) -> None:
@@ -329,33 +329,37 @@ def sweep_parts(folder: Path) -> int:
     They are those of processes of this machine that have ended, and of others if older than a day.
     """
     swept = 0
-    own, alive = part_of(0)[: -len("0-")], set[str]()
     try:
         for entry in os.scandir(folder):
-            if not (entry.name.startswith(".koalarize-") and entry.name.endswith(_PART)):
-                continue
-            process = entry.name.removeprefix(own).partition("-")[0]
-            if entry.name.startswith(own) and os.name == "posix":
-                left = process not in alive and has_ended(process)
-            else:
-                age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                left = age > _STALE_SECONDS
-            if left:
+            if entry.name.endswith(_PART) and is_left(entry):
                 Path(entry.path).unlink(missing_ok=True)
                 swept += 1
-            else:
-                alive.add(process)
     except OSError:
         pass
     return swept
 
 
-def has_ended(process: str) -> bool:
-    """Tell whether a process of this machine, by its number, has ended; False if unknown."""
-    if sys.platform == "win32" or not process.isdigit():  # there, to ask is to kill
+def is_left(entry: os.DirEntry[str]) -> bool:
+    """Tell whether something half-written, named by ``part_of``, is left by whoever made it.
+
+    The process has ended, if it was one of this machine; elsewhere, and where a process cannot be
+    asked for without harm, as on Windows, it is older than a day.
+
+    Raises:
+        OSError: if it cannot be looked at, as one that has just gone.
+    """
+    own = part_of(0).removesuffix("0-")
+    if not entry.name.startswith(_BEGIN):
         return False
+    process = entry.name.removeprefix(own).partition("-")[0]
+    if entry.name.startswith(own) and process.isdecimal() and sys.platform != "win32":
+        return _has_ended(int(process))
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_SECONDS
+
+
+def _has_ended(process: int) -> bool:
     try:
-        os.kill(int(process), 0)
+        os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return True
     except OSError:

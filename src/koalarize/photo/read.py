@@ -141,7 +141,7 @@ def damaged(name: str, error: BaseException) -> str:
         return f"{name} is larger than its format is read ({why}): make it smaller, or use TIFF."
     return (
         f"{name} is damaged or cut short ({why}): copy it again from where it came from, "
-        "or read what there is of it with `--tolerant`."
+        "or colour what there is of it: `koalarize FILE --tolerant`."
     )
 
 

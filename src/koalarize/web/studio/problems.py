@@ -54,9 +54,6 @@ _OTHERS: Mapping[str, str] = {
 _RETRY_AFTER = {429: "1", 503: "5"}
 _MOST_ERRORS = 20
 _MOST_SHOWN = 60  # characters of a value in a sentence
-#: What the reader of photos advises, and what a page or a program can do instead.
-_TOLERANT = "read what there is of it with `--tolerant`"
-_BY_COMMAND = "colour what there is of it by the command line: `koalarize FILE --tolerant`"
 
 
 class Problem(HTTPException):  # FastAPI lets no other error pass out of the reading of a body
@@ -135,8 +132,7 @@ def _of_problem(request: Request, error: Exception) -> Response:
 
 def _of_person(request: Request, error: Exception) -> Response:
     status = 415 if isinstance(error, PhotoError) else 422
-    detail = str(error).replace(_TOLERANT, _BY_COMMAND)
-    return _answer(409 if isinstance(error, OtherPhotoError) else status, detail)
+    return _answer(409 if isinstance(error, OtherPhotoError) else status, str(error))
 
 
 def _of_validation(request: Request, error: Exception) -> Response:
