@@ -31,8 +31,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     visit = Visit(browser, address)
     visit.page.on("dialog", lambda dialog: dialog.accept())
     yield visit
-    visit.errors = [text for text in visit.errors if not any(word in text for word in REFUSED)]
-    visit.leave()
+    visit.leave(*REFUSED)
 
 
 @pytest.fixture
