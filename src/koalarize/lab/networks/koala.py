@@ -27,8 +27,14 @@ __all__ = ["Koala", "KoalaConfig"]
 _HINT_CHANNELS = 8
 _AGREEING_LEVELS = 2  # the grids 1/16 and 1/8
 _FINEST_LEVELS = 3  # 1/4 too
-#: Side -> rows of Pascal's triangle, which nears a Gaussian of a variance of (side - 1) / 4.
-_BINOMIAL: dict[int, tuple[int, ...]] = {1: (1,), 3: (1, 2, 1), 5: (1, 4, 6, 4, 1)}
+#: Side -> rows of Pascal's triangle, which nears a Gaussian of a variance of (side - 1) / 4. Of 4 it
+#: has no middle: in its place stands the mean of those of 3 and 5, which has its variance.
+_BINOMIAL: dict[int, tuple[int, ...]] = {
+    1: (1,),
+    3: (1, 2, 1),
+    4: (1, 8, 14, 8, 1),
+    5: (1, 4, 6, 4, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,10 @@ class KoalaConfig:
             the first of them. The finest grids are the slowest to train and have least to learn.
         encoder_rate: learning rate of the encoder as a share of the decoder's.
         bin_step: distance between neighbouring ab bins, Lab units, see ``color.grid_bins``.
-        blur: side of a binomial filter that L* passes before all else, pixels: 1 for none, or 3 or
-            5. What it takes away says little of colours and is what differs between a photo and its
-            noisy, compressed or smaller copy (after Zhang 2019, "Making convolutional networks
+        blur: side of a binomial filter that L* passes before all else, pixels: 1 for none, or 3 to
+            5 (the variance is (side - 1) / 4; of an even one, a filter of an odd side has it). What
+            it takes away says little of colours and is what differs between a photo and its noisy,
+            compressed or smaller copy (after Zhang 2019, "Making convolutional networks
             shift-invariant again").
     """
 
