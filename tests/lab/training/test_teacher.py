@@ -1,4 +1,7 @@
-"""Learning from another model: which crops, what hints, and that a run nears its teacher."""
+"""Learning from another model: which crops, what hints, and that a run nears its teacher.
+
+Its colours may be learnt, or its distributions.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from fakes import FakeEngine
+from fakes import ClassifyingEngine, FakeEngine, logits_of
 from foreign_parts import tiny as tiny_onnx
+from koalarize import color
+from koalarize.engines.engine import Prediction
 from koalarize.errors import DataError, ModelError, OptionError
-from koalarize.lab.runs.checkpoint import load_checkpoint
+from koalarize.lab.runs.checkpoint import build_network, load_checkpoint
 from koalarize.lab.runs.teacher_options import TeacherOptions
 from koalarize.lab.training import teacher
+from koalarize.lab.training.module import ColorizationModule
 from koalarize.lab.training.teacher import Teacher
 from koalarize.lab.training.train import train_recipe
 from runs import KilledError, assert_same_run, kill_run_after, make_photos, tiny_recipe
@@ -85,6 +91,79 @@ class TestTeach:
         assert torch.equal(told[4:], told[2:4])
 
 
+@pytest.fixture
+def knowing(monkeypatch):
+    """A teacher of distributions: red on the left of a crop, blue on its right."""
+    engine = ClassifyingEngine()
+    halves = [logits_of({ab: 0.9}, 4, 2) for ab in ((60, 40), (20, -60))]
+
+    def run(lightness, hints):
+        engine.seen = (lightness, hints)
+        return Prediction(np.zeros((len(lightness), 2, 4, 4)), np.stack([np.dstack(halves)]))
+
+    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(teacher, "open_model", lambda model: engine)
+
+    def make(mirrored=False, bins=None):
+        bins = bins or color.default_bins()
+        options = TeacherOptions("any", learns="distributions", mirrored=mirrored)
+        return Teacher(options, bins), engine
+
+    return make
+
+
+class TestDistributions:
+    def asked(self, learner, side=4):
+        lab, hints = batch(1, 16)
+        like = torch.zeros(1, len(color.default_bins()), side, side)
+        return learner.distributions(lab[:, :1], hints, like)
+
+    def test_it_sees_crops_and_their_hints_as_they_are(self, knowing):
+        learner, engine = knowing()
+        lab, hints = batch(1, 16)
+        found = self.asked(learner)
+        np.testing.assert_array_equal(engine.seen[0], lab[:, 0])
+        np.testing.assert_array_equal(engine.seen[1], hints)
+        np.testing.assert_array_equal(found, learner._logits(*engine.seen))
+
+    def test_the_mirrored_look_is_turned_back_and_averaged(self, knowing):
+        plain, mirrored = self.asked(knowing()[0]), self.asked(knowing(mirrored=True)[0])
+        torch.testing.assert_close(mirrored, (plain + plain.flip(-1)) / 2)
+
+    def test_they_come_to_the_grid_of_the_network(self, knowing):
+        found = self.asked(knowing()[0], 8)
+        assert found.shape[-2:] == (8, 8)
+        torch.testing.assert_close(
+            found[..., 0], self.asked(knowing()[0])[:, :, [0, 0, 1, 1, 2, 2, 3, 3], 0]
+        )
+
+    @pytest.mark.parametrize("share", [0.25, 1.0])
+    def test_the_divergence_takes_the_place_of_a_share_of_the_loss(
+        self, photos, monkeypatch, share
+    ):
+        lab, hints = batch(2, 32)
+        losses = []
+        logged = {}
+        for learns in (None, {"learns": "distributions", "share": share}):
+            recipe = tiny_recipe(
+                photos,
+                network={"name": "koala", "options": {"context": 8, "widths": [[8, 8], [8, 8]]}},
+                loss={"name": "rebalanced-cross-entropy"},
+                teacher=learns,
+            )
+            torch.manual_seed(0)
+            network = build_network(recipe.network)
+            module = ColorizationModule(network, recipe, torch.ones(len(network.ab_bins)))
+            monkeypatch.setattr(
+                module, "log", lambda name, value, **_: logged.update([(name, value)])
+            )
+            monkeypatch.setattr(ColorizationModule, "learning_rate", 0.0)
+            losses.append(float(module.training_step((lab, hints), 0).detach()))
+        apart = float(logged["train/divergence"].detach())
+        assert apart > 0.1
+        assert losses[1] == pytest.approx((1 - share) * losses[0] + share * apart, rel=1e-4)
+
+
 class TestRun:
     def test_it_comes_nearer_to_its_teacher(self, photos, tmp_path):
         path = tiny_onnx(tmp_path / "t.onnx", "l-to-ab", weights=([[0.0], [0.0]], [35.0, -25.0]))
@@ -130,6 +209,27 @@ class TestRun:
 
 
 class TestMistakes:
+    def test_what_is_learnt_is_known(self, photos):
+        with pytest.raises(
+            OptionError, match=r"`teacher\.learns` is 'color'.*did you mean `colors`"
+        ):
+            tiny_recipe(photos, teacher={"learns": "color"})
+
+    def test_colors_are_not_averaged_with_mirrored_ones(self, photos):
+        with pytest.raises(OptionError, match=r"`teacher\.mirrored` is set but"):
+            tiny_recipe(photos, teacher={"mirrored": True})
+
+    def test_a_network_of_ab_learns_no_distributions(self, photos):
+        with pytest.raises(OptionError, match="`unet-mini` predicts ab itself: let it learn"):
+            tiny_recipe(photos, teacher={"learns": "distributions"})
+
+    def test_a_teacher_of_other_bins_has_none_to_teach(self, knowing, made):
+        with pytest.raises(OptionError, match="`any`, which has no distributions over the bins"):
+            knowing(bins=color.grid_bins(20))
+        made(0)  # an engine that predicts ab
+        with pytest.raises(OptionError, match="let its `colors` be learnt"):
+            Teacher(TeacherOptions("any", learns="distributions"), color.default_bins())
+
     def test_a_share_that_is_none(self, photos):
         with pytest.raises(OptionError, match=r"`teacher\.share` is 1\.5 but must be in \[0, 1\]"):
             tiny_recipe(photos, teacher={"share": 1.5})

@@ -261,6 +261,15 @@ class Recipe:
                 f"`degrade.resize` is set but the network `{self.network.name}` predicts ab "
                 "itself, and only logits are compared across sizes: leave it out"
             )
+        if (
+            self.teacher
+            and self.teacher.learns == "distributions"
+            and not issubclass(network, ClassifyingNetwork)
+        ):
+            raise OptionError(
+                "`teacher.learns` is 'distributions' but the network "
+                f"`{self.network.name}` predicts ab itself: let it learn `colors`"
+            )
         if self.train_overview:
             check_overview_of_crops(self.overview, self.size, self.crop.sizes, network.stride)
         adversarial = self.adversarial

@@ -59,7 +59,8 @@ class ColorizationModule(L.LightningModule):
         self.register_buffer("bin_weights", bin_weights, persistent=False)
         # Neither is a module of this one: they are not averaged, exported or shared out with it.
         self.perceptual = PerceptualLoss() if recipe.loss.perceptual else None
-        self.teacher = recipe.teacher and Teacher(recipe.teacher)
+        bins = network.ab_bins if isinstance(network, ClassifyingNetwork) else None
+        self.teacher = recipe.teacher and Teacher(recipe.teacher, bins)
         self.adversary = recipe.adversarial and Adversary(recipe.adversarial, recipe.seed)
         self.mean_scores: dict[str, float] = {}
         self._scores: list[dict[str, float]] = []
@@ -77,8 +78,9 @@ class ColorizationModule(L.LightningModule):
         lab, hints = (part.to(memory_format=torch.channels_last) for part in batch)
         degrading = self.recipe.degrade
         copies = 0 if degrading is None else degrading.copies(len(lab))
-        if self.teacher is not None:
-            lab, hints = self.teacher.teach(lab, hints, copies)
+        teacher = self.teacher
+        if teacher is not None and teacher.options.learns == "colors":
+            lab, hints = teacher.teach(lab, hints, copies)
         lightness, ab = lab[:, :1], lab[:, 1:]
         given = hints if self.network.accepts_hints else None
         fresh = len(lab) - copies
@@ -89,6 +91,12 @@ class ColorizationModule(L.LightningModule):
             loss = losses.rebalanced_cross_entropy(
                 logits, ab[:fresh], self.bin_weights, self.network.ab_bins
             )
+            if teacher is not None and teacher.options.learns == "distributions":
+                told = None if given is None else given[:fresh]
+                wanted = teacher.distributions(lightness[:fresh], told, logits)
+                apart = losses.distillation(logits, wanted)
+                self.log("train/divergence", apart, batch_size=fresh)
+                loss = loss + teacher.options.share * (apart - loss)
             if self._looks_at_colors:
                 # The colours that a picture of the trained model has.
                 shown = self.recipe.chroma_gain * self.network.decode(logits)
