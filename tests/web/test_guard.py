@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
@@ -73,7 +74,7 @@ class TestTokens:
     def test_any_character_logs_in(self, token):
         with client(token=token) as opened:
             first = opened.get("/", params={"token": token}, follow_redirects=False)
-            assert (first.status_code, first.headers["location"]) == (303, "/")
+            assert (first.status_code, first.headers["location"]) == (303, "./")
             assert "HttpOnly" in first.headers["set-cookie"]
             assert opened.get(f"{API}/models").status_code == 200
             opened.cookies.clear()
@@ -116,7 +117,22 @@ class TestTokens:
             asked = {"open": "a b&c", "token": SECRET, "x": ""}
             for method in ("HEAD", "GET"):
                 said = opened.request(method, "/", params=asked, follow_redirects=False)
-                assert said.headers["location"] == "/?open=a+b%26c&x="
+                assert said.headers["location"] == "./?open=a+b%26c&x="
+
+    @pytest.mark.parametrize("path", ["/", f"{API}/docs", "//evil.example", "/a:b", "/%2F%2Fevil"])
+    def test_the_way_back_stays_on_this_server_and_below_a_proxys_path(self, path):
+        with client(token=SECRET) as opened:
+            said = opened.get(f"{HOST}{path}?token={SECRET}", follow_redirects=False)
+        for front in (HOST, "https://photos.example/koala"):
+            there = urljoin(f"{front}{path}", said.headers["location"])
+            assert there.startswith(f"{front}/")
+            assert unquote(urlsplit(there).path).endswith(unquote(path).rpartition("/")[2])
+
+    def test_no_page_names_an_address_from_the_root(self, service):
+        with client(token=SECRET) as opened:
+            token_page = opened.get("/", headers={"accept": "text/html"}).text
+        for page in (token_page, service.get("/").text, service.get(f"{API}/docs").text):
+            assert not re.findall(r"""(?:href|src|action)=["']/[^"']*""", page)
 
     @pytest.mark.parametrize(
         "token", ["", "x", "fifteen letters", " " * 20, "line\nbreak 16 letters"]

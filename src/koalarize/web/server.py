@@ -156,7 +156,8 @@ class Guard:
         elif self._brings_token(scope):
             name, value = self._cookie(headers)
             cookie = f"{name}={value}; Path=/; HttpOnly; SameSite=Strict"
-            back = "/" + quote(scope["path"].lstrip("/"))  # never to another server
+            # Never to another server, and below the path at which a proxy may have put this one.
+            back = "./" + quote(scope["path"].rpartition("/")[2])
             others = [pair for pair in _query(scope) if pair[0] != "token"]
             back += f"?{urlencode(others)}" if others else ""
             extra = [(b"set-cookie", cookie.encode()), (b"location", back.encode())]

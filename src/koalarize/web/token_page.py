@@ -23,7 +23,7 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>
 <body><main><h1>Koalarize studio</h1>
 <p>{said}It was printed where <code>koalarize serve</code> was started.</p>
-<form method="get" action="/"><label>Token
+<form method="get"><label>Token
 <input name="token" type="password" autocomplete="current-password" required autofocus></label>
 <button>Open the studio</button></form></main></body></html>
 """

@@ -125,6 +125,26 @@ def test_a_trial_shown_again_is_counted_as_such(client, tmp_path):
     assert answer.views == 2
 
 
+def test_a_restart_takes_the_answer_of_who_has_seen_the_pictures(folder, colorizers, tmp_path):
+    def started():
+        session = begin_or_resume(folder, MODELS, SHORT, tmp_path / "s.json")
+        study = stack.enter_context(contextlib.closing(Study(session, folder, colorizers)))
+        return TestClient(create_app(study), base_url=HOST)
+
+    with contextlib.ExitStack() as stack:
+        seen = open_trial(started())["trial"]
+        again = started()
+        assert give(again, seen, "left").status_code == 409  # no answer of single pictures
+        assert give(again, seen, "real").json()["answered"] == 1
+        assert give(again, seen, "real").status_code == 409
+        (answer,) = read_record(tmp_path / "s.json").answers
+        assert answer.views == 1
+        second = open_trial(again)["trial"]
+        later = started()
+        open_trial(later)  # a reload shows the second once more
+        assert give(later, second, "real").status_code == 409
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -225,11 +245,11 @@ def test_a_token_is_asked_for_once():
     assert client.get("/", headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert client.get("/", headers={"Authorization": f"Bearer {token}"}).text == "inside"
     moved = client.get(f"/?token={token}", follow_redirects=False)
-    assert (moved.status_code, moved.headers["location"]) == (303, "/")
+    assert (moved.status_code, moved.headers["location"]) == (303, "./")
     assert "HttpOnly; SameSite=Strict" in moved.headers["set-cookie"]
     assert client.get("/").text == "inside"
     away = client.get(f"http://127.0.0.1:8765//evil.example?token={token}", follow_redirects=False)
-    assert away.headers["location"] == "/evil.example"
+    assert away.headers["location"] == "./evil.example"
     assert server.new_token() != token
 
 

@@ -7,8 +7,10 @@ an answer learns nothing of the answer: names are random, lengths and times alik
 from __future__ import annotations
 
 import dataclasses
+import hmac
 import secrets
 import threading
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -203,7 +205,7 @@ class Study:
                 raise ConflictError("the trial was answered in another window: go on here")
             if not practice:
                 self._session.opened()
-            opened = _Open(secrets.token_urlsafe(16), trial, practice)
+            opened = _Open(secrets.token_urlsafe(16) if practice else self._token, trial, practice)
             opened.pictures = {secrets.token_urlsafe(16): image for image in images}
             self._open = opened
             return {"trial": opened.token, "pictures": list(opened.pictures)}
@@ -233,6 +235,10 @@ class Study:
         """
         with self._lock:
             opened = self._open
+            trial = self._session.next_trial
+            if opened is None and trial is not None and token == self._token:
+                # Opened before this program was started again: the person has seen its pictures.
+                opened = _Open(token, trial, practice=False)
             if opened is None or opened.token != token:
                 raise ConflictError("this trial is not open any more: go on with the next")
             allowed = ("left", "right") if opened.trial.side else ("real", "recoloured")
@@ -264,6 +270,14 @@ class Study:
     def close(self) -> None:
         """Stop making pictures."""
         self._ahead.close()
+
+    @property
+    def _token(self) -> str:
+        """The token of the next trial, opened as often as it has been; a restart keeps it."""
+        record = self._session.record
+        place = f"{len(record.answers)} {record.views}"
+        digest = hmac.digest(record.id.encode(), place.encode(), "sha256")
+        return urlsafe_b64encode(digest[:16]).decode().rstrip("=")
 
     def _practice_trial(self) -> Trial:
         practice = self._session.record.practice

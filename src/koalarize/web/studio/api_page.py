@@ -21,10 +21,10 @@ _TOP = """\
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title} REST API</title>
-<link rel="icon" href="/static/favicon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/static/css/api.css"></head>
+<link rel="icon" href="../../static/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="../../static/css/api.css"></head>
 <body><header><h1>{title} REST API <small>{version}</small></h1>
-<p><a href="/">Studio</a> · <a href="openapi.json">openapi.json</a>, for client generators</p>
+<p><a href="../../">Studio</a> · <a href="openapi.json">openapi.json</a>, for client generators</p>
 </header>
 <nav aria-label="Endpoints">{nav}</nav>
 <main>{about}

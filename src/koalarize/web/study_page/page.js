@@ -314,13 +314,15 @@ function welcome() {
     key.textContent = text;
     return key;
   };
-  byId("keys").replaceChildren(
+  const keys = [
     "Answer with the keys ",
     cap(first.key),
     ` (${first.label.toLowerCase()}) and `,
     cap(second.key),
     ` (${second.label.toLowerCase()}), or tap the buttons.`,
-  );
+  ];
+  const byTouch = matchMedia("(hover: none) and (pointer: coarse)").matches;
+  byId("keys").replaceChildren(...(byTouch ? ["Answer by tapping one of two buttons."] : keys));
   const begun = state.answered > 0;
   byId("resume").hidden = !begun;
   fill("resume", `${state.answered} of ${state.total} are done already; the test goes on there.`);

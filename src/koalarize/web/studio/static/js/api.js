@@ -209,11 +209,12 @@ export async function fields() {
 }
 
 /** Give a photo to the server; resolves to {id, name, sha256, width, height, format, …}. */
-export async function upload(file, name, progress) {
+export async function upload(file, name, progress, signal) {
   const body = {
     method: "POST",
     body: file,
     headers: { "Content-Type": "application/octet-stream" },
+    signal,
   };
   return (await request(`photos?name=${encodeURIComponent(name)}`, body, progress)).json();
 }
@@ -258,8 +259,8 @@ export async function render(id, values, signal) {
 }
 
 /** The session file: {blob, name}. */
-export async function session(id, steering) {
-  return fileOf(await request(at(id, "session"), asJson({ steering })));
+export async function session(id, steering, signal) {
+  return fileOf(await request(at(id, "session"), asJson({ steering }, signal)));
 }
 
 /** The steering in a session file of this photo. */

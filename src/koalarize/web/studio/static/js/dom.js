@@ -110,14 +110,26 @@ export function chooseFiles({ accept = "image/*", multiple = false } = {}) {
   });
 }
 
-/** Call `work` once calls have stopped for `wait` milliseconds. */
-export function debounce(work, wait) {
+/** Call `work` once calls have stopped for `wait` milliseconds, or have gone on for `most`. */
+export function debounce(work, wait, most = Infinity) {
   let timer = 0;
+  let latest = 0; // when it is called though calls go on
   const later = (...values) => {
     clearTimeout(timer);
-    timer = setTimeout(() => work(...values), wait);
+    const now = performance.now();
+    latest ||= now + most;
+    timer = setTimeout(
+      () => {
+        latest = 0;
+        work(...values);
+      },
+      Math.max(0, Math.min(wait, latest - now)),
+    );
   };
-  later.cancel = () => clearTimeout(timer);
+  later.cancel = () => {
+    clearTimeout(timer);
+    latest = 0;
+  };
   return later;
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { asJson, fileOf, leave, Problem, request } from "./api.js";
-import { $, announce, download } from "./dom.js";
+import { $, announce, download, h } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
 
 const POLL = 600; // milliseconds between two questions how far it is
@@ -42,8 +42,9 @@ export class Films {
       this.#guarded(() => request(at(this.#id, "/render"), { method: "DELETE" })),
     );
     $("#film-list").addEventListener("click", () => this.#guarded(() => this.#list()));
-    $("#film-download").addEventListener("click", () => {
-      for (const photo of this.#shots(this.#id)) markSaved(photo, photo.made);
+    $("#film-download").addEventListener("click", (event) => {
+      event.preventDefault();
+      this.#guarded(() => this.#download());
     });
     studio.addEventListener("photo", () => this.#show());
     studio.addEventListener("edit", () => this.#edited());
@@ -65,21 +66,26 @@ export class Films {
     return this.studio.photos.filter(({ film }) => film?.id === id);
   }
 
-  /** Open a film: give it to the service, and put its shots on the strip. */
+  /** Open a film: give it to the service, and put those of its shots that are not there on the strip. */
   async open(file) {
     try {
       const info = await this.#upload(file);
-      if (this.#shots(info.id).length) return this.studio.select(this.#shots(info.id)[0]);
+      const there = this.#shots(info.id);
+      const numbers = new Set(there.map(({ film }) => film?.number));
+      const missing = info.shots.filter(({ number }) => !numbers.has(number));
+      if (!missing.length) return this.studio.select(there[0]);
       keep({ id: info.id, file, name: file.name });
       const pictures = [];
-      for (const { number } of info.shots) {
+      for (const { number } of missing) {
         this.#arriving(`Fetching shot ${number + 1} of ${info.shots.length}…`);
         const blob = await (await request(at(info.id, `/shots/${number}/frame`))).blob();
         const name = `${file.name.replace(/\.[^.]+$/, "")}, shot ${number + 1}.png`;
         pictures.push(new File([blob], name, { type: "image/png" }));
       }
-      const films = info.shots.map(({ number, time }) => ({ id: info.id, number, time }));
-      this.studio.addShots(pictures, films);
+      const films = missing.map(({ number, time }) => ({ id: info.id, number, time }));
+      const added = this.studio.addShots(pictures, films);
+      const model = there[0]?.edit.model; // one colours the film
+      if (model) for (const photo of added) photo.amend({ model });
       this.#arriving("");
       const more = info.more ? `; ${info.more} more are coloured as the network sees them` : "";
       announce(`${file.name}: ${info.shots.length} shots${more}`);
@@ -145,10 +151,7 @@ export class Films {
   /** What is asked of the film: only shots that are asked something. */
   #asked(id) {
     const model = this.studio.modelOf(this.#shots(id)[0])?.name;
-    const plain = JSON.stringify({ ...FIRST_EDIT, model: null });
-    const edited = this.#shots(id).filter(
-      ({ edit }) => JSON.stringify({ ...edit, model: null }) !== plain,
-    );
+    const edited = this.#shots(id).filter(({ edit }) => isAsked(edit));
     return {
       ...(model ? { model } : {}),
       shots: edited.map((photo) => ({
@@ -164,7 +167,10 @@ export class Films {
     await this.#here(id);
     const [asked, edits] = [this.#asked(id), this.#edits(id)];
     this.#infos.set(id, await (await request(at(id, "/render"), asJson(asked))).json());
-    for (const [photo, edit] of edits) photo.made = edit;
+    for (const [photo, edit] of edits) {
+      photo.made = edit;
+      if (photo.film) photo.film = { ...photo.film, fewer: false };
+    }
     this.studio.dispatchEvent(new Event("photos")); // so that it is kept
     this.#show();
   }
@@ -176,6 +182,24 @@ export class Films {
     const { blob, name } = await fileOf(await request(at(id, "/list"), asJson(asked)));
     download(blob, name);
     for (const [photo, edit] of edits) markSaved(photo, edit);
+  }
+
+  /** Give the coloured film to the person, if the service still has it: a restart loses it. */
+  async #download() {
+    const id = this.#id;
+    if (!id) return;
+    const info = await this.#ask(id).catch((problem) => {
+      if (problem.forgotten) return { id, shots: [] };
+      throw problem;
+    });
+    this.#infos.set(id, info);
+    if (info.render?.state !== "done")
+      throw new Problem(
+        "The coloured film is gone",
+        "The program behind this page was restarted, or the film rested too long: colour it again.",
+      );
+    h("a", { href: $("#film-download").href, download: "" }).click();
+    for (const photo of this.#shots(id)) markSaved(photo, photo.made);
   }
 
   /** @returns {[import("./photos.js").Photo, import("./photos.js").Edit][]} */
@@ -206,8 +230,12 @@ export class Films {
   }
 
   #closed(photo) {
-    if (!photo.film || this.#shots(photo.film.id).length) return;
+    if (!photo.film) return;
     const { id } = photo.film;
+    const others = this.#shots(id);
+    if (isAsked(photo.made ?? photo.edit))
+      for (const other of others) if (other.film) other.film = { ...other.film, fewer: true };
+    if (others.length) return;
     request(at(id), { method: "DELETE", keepalive: true }).catch(() => {});
     this.#infos.delete(id);
     drop(id);
@@ -232,11 +260,13 @@ export class Films {
   #showRender(info) {
     const render = info?.render;
     const shots = info ? this.#shots(info.id) : [];
-    const coloured = shots.some(({ made }) => !made)
-      ? "The film was coloured earlier, perhaps with other settings: colour it again to be sure."
-      : shots.every(({ made, edit }) => isEqual(made, edit))
-        ? "The film is coloured."
-        : "The film is coloured as it was asked before your last change.";
+    const coloured = shots.some(({ film }) => film?.fewer)
+      ? "The film is coloured as it was asked before you removed a shot."
+      : shots.some(({ made }) => !made)
+        ? "The film was coloured earlier, perhaps with other settings: colour it again to be sure."
+        : shots.every(({ made, edit }) => isEqual(made, edit))
+          ? "The film is coloured."
+          : "The film is coloured as it was asked before your last change.";
     const busy = render?.state === "running" || render?.state === "waiting";
     const total = Math.max(render?.total ?? 0, render?.done ?? 0);
     const bar = $("#film-progress");
@@ -279,6 +309,11 @@ export class Films {
       this.#watched.delete(id);
     }
   }
+}
+
+/** Whether an edit asks anything of a shot; the model is that of the whole film. */
+function isAsked(edit) {
+  return !isEqual({ ...edit, model: null }, { ...FIRST_EDIT, model: null });
 }
 
 /** Whether two edits ask the same; one that was kept is another object. */

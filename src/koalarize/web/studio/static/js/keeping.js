@@ -10,6 +10,7 @@ import { $, debounce, drawingOn, h } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
 
 const SETTLE = 300; // milliseconds without a change after which it is kept
+const LATEST = 2000; // milliseconds after which it is kept though changes go on
 const MOST = 400; // photos that are kept; a film has up to 300 shots
 const MOST_RECENT = 12; // photos that were closed
 const THUMB = 160; // side of a recent photo's small picture, pixels
@@ -21,7 +22,7 @@ export class Keeping {
   #refused = new Set(); // of those whose file finds no room
   /** @type {any[]} */
   #recent = []; // what is kept of photos that were closed, the newest first
-  #later = debounce(() => this.#keep(), SETTLE);
+  #later = debounce(() => this.#keep(), SETTLE, LATEST);
 
   /**
    * @param {import("./studio.js").Studio} studio
@@ -59,8 +60,9 @@ export class Keeping {
     } catch {
       return; // a private window may have no database; the page works without
     }
-    for (const name of ["photos", "photo", "edit"])
-      this.studio.addEventListener(name, () => this.#later());
+    for (const name of ["photo", "edit"]) this.studio.addEventListener(name, () => this.#later());
+    // A new photo does not wait: hundreds that are uploaded change without a pause.
+    this.studio.addEventListener("photos", () => (this.#isNew() ? this.#keep() : this.#later()));
     this.studio.addEventListener("closed", (event) =>
       this.#closed(/** @type {CustomEvent} */ (event).detail.photo),
     );
@@ -135,6 +137,12 @@ export class Keeping {
         ),
       ),
     );
+  }
+
+  /** Whether there is a photo whose file is not on its way into the browser's storage yet. */
+  #isNew() {
+    const known = ({ kept }) => this.#files.has(kept) || this.#refused.has(kept);
+    return !this.studio.photos.slice(-MOST).every(known);
   }
 
   /** Keep all photos as they are now, and nothing of those that are gone. */

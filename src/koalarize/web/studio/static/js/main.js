@@ -280,6 +280,7 @@ api.connection.addEventListener("online", () => {
   putRight("offline");
   for (const photo of studio.photos) if (api.isOffline(photo.failure)) studio.retry(photo);
   previews.retry();
+  panel.settled(); // its colourings may not have come
 });
 api.connection.addEventListener("offline", () => {
   complain({ title: "No answer from koalarize", detail: api.AWAY }, { from: "offline" });

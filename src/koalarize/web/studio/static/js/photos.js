@@ -66,10 +66,12 @@ export class Photo extends EventTarget {
     /** @type {Error | null} */
     this.failure = null;
     this.sent = 0; // how much of the file is with the service, 0 to 1
+    /** @type {AbortController | null} */
+    this.sending = null; // ends its upload
     /** @type {ImageBitmap | null} */
     this.local = null; // a bitmap that the browser made of the file, until the service has one
-    /** @type {{ id: string, number: number, time: number } | null} */
-    this.film = null; // {id, number, time} of a shot, if it is the frame of one
+    /** @type {{ id: string, number: number, time: number, fewer?: boolean } | null} */
+    this.film = null; // of a shot, if it is the frame of one; `fewer` are left than it was coloured with
     /** @type {Edit | null} */
     this.made = null; // what the film of this shot was last coloured with, where that is known
     /** @type {Edit} */
@@ -214,20 +216,22 @@ export class Photo extends EventTarget {
 
   /** What is kept of the work on it, as plain data. */
   get work() {
-    const { name, edit, film, made } = this;
-    return { name, edit, film, made, past: this.#past.slice(-MOST_STEPS), unsaved: this.unsaved };
+    const { name, edit, film, made, unsaved } = this;
+    const [past, future] = [this.#past, this.#future].map((steps) => steps.slice(-MOST_STEPS));
+    return { name, edit, film, made, past, future, unsaved };
   }
 
   /** Continue the work that was kept of it. */
-  resume({ edit, past, unsaved, film = null, made = null }) {
+  resume({ edit, past, future = [], unsaved, film = null, made = null }) {
     this.film = film;
-    for (const step of [edit, ...past])
+    for (const step of [edit, ...past, ...future])
       for (const { id } of step.hints) count = Math.max(count, id);
     // What an earlier version of the page kept may lack a field.
     this.edit = Object.freeze({ ...FIRST_EDIT, ...edit });
-    this.#past = past.map((step) => Object.freeze({ ...FIRST_EDIT, ...step }));
+    const whole = (step) => Object.freeze({ ...FIRST_EDIT, ...step });
+    [this.#past, this.#future] = [past.map(whole), future.map(whole)];
     const coloured = made && JSON.stringify(Object.assign({}, FIRST_EDIT, made));
-    const steps = [this.edit, ...this.#past];
+    const steps = [this.edit, ...this.#past, ...this.#future];
     // One of these objects, so that undo comes back to what a file holds.
     this.made = steps.find((step) => JSON.stringify(step) === coloured) ?? made;
     if (!unsaved) this.#saved = this.edit;

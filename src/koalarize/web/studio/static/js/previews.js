@@ -64,10 +64,13 @@ export class Previews extends EventTarget {
     else this.#later();
   }
 
-  /** Show what the browser made of the file, until the service has it. */
+  /** Show what the browser made of the file, until the service has it; nothing of another photo. */
   #showLocal(photo) {
-    if (!photo?.local) return;
-    const { local } = photo;
+    const local = photo?.local;
+    if (!local) {
+      for (const side of ["before", "after"]) this.viewer.setLayer(side, []);
+      return;
+    }
     this.viewer.setPhoto(local.width, local.height);
     const whole = { x: 0, y: 0, width: local.width, height: local.height };
     this.viewer.setLayer("before", [{ bitmap: local, ...whole }]);

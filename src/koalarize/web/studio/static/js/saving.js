@@ -9,6 +9,30 @@ import { $, announce, chooseFiles, download } from "./dom.js";
 import { pairOf, SIDE, sliderOf } from "./sharing.js";
 import { Zip } from "./zip.js";
 
+/**
+ * Give a file to the person, unless it was cancelled meanwhile.
+ *
+ * @param {Blob} blob
+ * @param {string} name
+ * @param {AbortSignal} signal
+ */
+function give(blob, name, signal) {
+  signal.throwIfAborted();
+  download(blob, name);
+}
+
+/** A picture holds what was asked of a photo; that of a frame holds nothing of its film. */
+function hold(photo, edit) {
+  if (!photo.film) photo.markSaved(edit);
+}
+
+/** @returns {Promise<never>} that is rejected when it is cancelled */
+function cancelled(signal) {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
 export class Saving {
   /**
    * `say(text)` tells the person in passing, `complain(problem)` until it is put away.
@@ -26,14 +50,17 @@ export class Saving {
     this.menu = $("#save-menu");
     for (const button of this.menu.querySelectorAll("[data-format]")) {
       button.addEventListener("click", () =>
-        this.#guarded(() => this.#picture(studio.active, button.dataset.format)),
+        this.#guarded((signal) => this.#picture(studio.active, button.dataset.format, signal)),
       );
     }
-    const share = (ending, make) => this.#guarded(() => this.#shared(studio.active, ending, make));
+    const share = (ending, make) =>
+      this.#guarded((signal) => this.#shared(studio.active, { ending, make, signal }));
     $("#save-pair").addEventListener("click", () => share("jpg", pairOf));
     $("#save-slider").addEventListener("click", () => share("html", sliderOf));
-    $("#save-all").addEventListener("click", () => this.#guarded(() => this.#all()));
-    $("#save-session").addEventListener("click", () => this.#guarded(() => this.#session()));
+    $("#save-all").addEventListener("click", () => this.#guarded((signal) => this.#all(signal)));
+    $("#save-session").addEventListener("click", () =>
+      this.#guarded((signal) => this.#session(signal)),
+    );
     $("#open-session").addEventListener("click", () => this.#chooseSession());
     $("#close-all").addEventListener("click", () => this.#closeAll());
     this.menu.addEventListener("toggle", () => {
@@ -65,6 +92,7 @@ export class Saving {
     );
   }
 
+  /** Do `work(signal)` as what is being saved; cancelled, it is given up wherever it waits. */
   async #guarded(work) {
     const button = $("#save");
     if (button.classList.contains("busy")) return;
@@ -73,11 +101,11 @@ export class Saving {
     button.classList.add("busy");
     button.setAttribute("aria-busy", "true");
     $("span", button).textContent = "Saving…";
-    this.running = new AbortController();
+    const { signal } = (this.running = new AbortController());
     $("#cancel-save").hidden = false;
     announce("Saving");
     try {
-      const name = await work();
+      const name = await Promise.race([work(signal), cancelled(signal)]);
       if (this.menu.matches(":popover-open")) this.menu.hidePopover();
       if (name) this.say(`Saved ${name}`);
     } catch (error) {
@@ -96,11 +124,11 @@ export class Saving {
     }
   }
 
-  async #picture(photo, format) {
+  async #picture(photo, format, signal) {
     const { edit } = photo;
-    const { blob, name, notes } = await this.#rendered(photo, format);
-    download(blob, name);
-    photo.markSaved(edit);
+    const { blob, name, notes } = await this.#rendered(photo, format, signal);
+    give(blob, name, signal);
+    hold(photo, edit);
     this.#noted(notes.map((note) => `${name}: ${note}`));
     return name;
   }
@@ -112,29 +140,26 @@ export class Saving {
   }
 
   /** The full-size file, by the photo's own name: the service has one for all uploads of its bytes. */
-  async #rendered(photo, format) {
+  async #rendered(photo, format, signal) {
     const values = { steering: this.studio.steering(photo), format };
-    const made = await this.studio.tried(photo, (id) =>
-      api.render(id, values, this.running?.signal),
-    );
+    const made = await this.studio.tried(photo, (id) => api.render(id, values, signal));
     const ending = made.name.slice(made.name.lastIndexOf("."));
     return { ...made, name: `${photo.stem}.color${ending}` };
   }
 
   /** Before and after in one file, at the size of a screen: to show, not to keep. */
-  async #shared(photo, ending, make) {
+  async #shared(photo, { ending, make, signal }) {
     const steering = this.studio.steering(photo);
-    const signal = this.running?.signal;
     const show = (grey) =>
       this.studio.tried(photo, (id) => api.preview(id, { steering, side: SIDE, grey }, signal));
     const [before, after] = [await show(true), await show(false)];
     const name = `${photo.name.replace(/\.[^.]*$/, "")}.before-after.${ending}`;
-    download(await make(before, after, photo.title), name);
+    give(await make(before, after, photo.title), name, signal);
     return name;
   }
 
   /** All photos in one ZIP; those that fail are named, and the others are saved. */
-  async #all() {
+  async #all(signal) {
     const { photos } = this.studio;
     const zip = new Zip();
     /** @type {string[]} */
@@ -145,11 +170,12 @@ export class Saving {
     const done = [];
     for (const [index, photo] of photos.entries()) {
       await photo.arrival;
+      signal.throwIfAborted();
       $("#save span").textContent = `Saving ${index + 1} of ${photos.length}…`;
       const { edit } = photo;
       try {
         if (!photo.info) throw photo.failure ?? new Error("it was not uploaded");
-        const { blob, name, notes } = await this.#rendered(photo, null);
+        const { blob, name, notes } = await this.#rendered(photo, null, signal);
         await zip.add(blob, name);
         lacking.push(...notes.map((note) => `${name}: ${note}`));
         done.push([photo, edit]);
@@ -158,8 +184,8 @@ export class Saving {
         failed.push(`${photo.title}: ${error.detail || error.message}`);
       }
     }
-    if (zip.count) download(zip.blob(), "koalarize.zip");
-    for (const [photo, edit] of done) photo.markSaved(edit);
+    if (zip.count) give(zip.blob(), "koalarize.zip", signal);
+    for (const [photo, edit] of done) hold(photo, edit);
     this.#noted(lacking);
     if (failed.length) {
       const all = `${zip.count} of ${photos.length} photos are in the ZIP file. Not saved: `;
@@ -168,13 +194,13 @@ export class Saving {
     return `${photos.length} photos in koalarize.zip`;
   }
 
-  async #session() {
+  async #session(signal) {
     const photo = this.studio.current;
     const { edit } = photo;
     const steering = this.studio.steering(photo);
-    const { blob } = await this.studio.tried(photo, (id) => api.session(id, steering));
+    const { blob } = await this.studio.tried(photo, (id) => api.session(id, steering, signal));
     const name = `${photo.stem}.koalarize.json`;
-    download(blob, name);
+    give(blob, name, signal);
     photo.markSaved(edit);
     return name;
   }

@@ -118,8 +118,7 @@ export class Studio extends EventTarget {
   remove(photo) {
     const index = this.photos.indexOf(photo);
     this.photos = this.photos.filter((other) => other !== photo);
-    this.#tell("closed", { photo });
-    if (photo.info) api.forget(photo.info.id);
+    this.#letGo(photo);
     if (photo === this.active)
       this.select(this.photos[Math.min(index, this.photos.length - 1)] ?? null);
     else this.#tell("photos");
@@ -135,13 +134,19 @@ export class Studio extends EventTarget {
     });
   };
 
-  /** Do it; if the service has forgotten the photo, upload it again and do it once more. */
+  /**
+   * Do it; if the service has forgotten the photo, upload it again and do it once more. Of several that
+   * find this out at once, one uploads.
+   */
   tried = async (photo, work) => {
+    const { arrival } = photo;
     try {
       return await work(photo.known.id);
     } catch (problem) {
       if (!problem.forgotten) throw problem;
-      await this.ready(photo);
+      if (photo.arrival === arrival) await this.ready(photo);
+      else await photo.arrival;
+      if (photo.failure) throw photo.failure;
       return work(photo.known.id);
     }
   };
@@ -150,10 +155,16 @@ export class Studio extends EventTarget {
   clear() {
     for (const photo of this.photos) {
       this.photos = this.photos.filter((other) => other !== photo);
-      this.#tell("closed", { photo });
-      if (photo.info) api.forget(photo.info.id);
+      this.#letGo(photo);
     }
     this.select(null);
+  }
+
+  /** A photo has left the page: the line of uploads and the service are done with it. */
+  #letGo(photo) {
+    this.#tell("closed", { photo });
+    photo.sending?.abort();
+    if (photo.info) api.forget(photo.info.id);
   }
 
   retry(photo) {
@@ -302,13 +313,20 @@ export class Studio extends EventTarget {
   /** Give a photo to the service; one that it has forgotten comes `again`, unseen unless that fails. */
   async #upload(photo, again = false) {
     photo.sent = 0;
+    const { info } = photo;
+    const { signal } = (photo.sending = new AbortController());
+    const sent = (share) => {
+      photo.sent = share;
+      if (photo === this.active) this.#tell("sent");
+    };
     try {
-      photo.info = await api.upload(photo.file, photo.name, (share) => {
-        photo.sent = share;
-        if (photo === this.active) this.#tell("sent");
-      });
+      photo.info = await api.upload(photo.file, photo.name, sent, signal);
     } catch (problem) {
       photo.failure = problem;
+    }
+    if (signal.aborted) {
+      if (photo.info !== info) api.forget(photo.known.id); // it was removed just as it came
+      return;
     }
     if (photo.info) photo.dispatchEvent(new Event("arrived"));
     this.#tell("photos");

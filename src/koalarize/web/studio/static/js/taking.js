@@ -43,10 +43,15 @@ export function takeFiles({ take, leave, over }) {
   });
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
+    if (!files.length || isTyped(event)) return;
     event.preventDefault();
     take(files);
   });
+}
+
+/** Whether a paste is text for a field; office programs put a picture of it beside it. */
+function isTyped({ target, clipboardData }) {
+  return target.closest?.("input[type=text]") && clipboardData.types.includes("text/plain");
 }
 
 function hasFiles(event) {

@@ -319,7 +319,7 @@ export class KoalaViewer extends HTMLElement {
       clearTimeout(this.#waiting);
       this.#waiting = 0;
       this.dispatchEvent(new CustomEvent("aim", { detail: null }));
-      if (this.#view.scale < 0.9 / devicePixelRatio) this.actualSize(at);
+      if (this.#view.scale < 0.9 / devicePixelRatio || this.#view.fitted) this.actualSize(at);
       else this.fit();
       return;
     }
