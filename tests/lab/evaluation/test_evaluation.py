@@ -101,6 +101,14 @@ def test_torch_engine_runs_in_eval_mode_and_restores_each_flag():
     assert {name: part.training for name, part in network.named_modules()} == before
 
 
+def test_torch_engine_gives_no_picture_of_what_is_no_number():
+    network = UNetMini(UNetMiniConfig(widths=(4, 6, 8)))
+    with torch.no_grad():
+        network.state_dict()["head.bias"][0] = float("nan")
+    with pytest.raises(ModelError, match=r"values that are no numbers \(50 % of them\)"):
+        TorchEngine(network, 32, 0.4).run(np.full((1, 32, 32), 50, np.float32), None)
+
+
 class Counting(OneByOne):
     """An engine whose logits favour one bin, and that counts its runs."""
 
@@ -269,6 +277,14 @@ def test_equal_pictures_do_not_spoil_the_mean(koala: Path, tmp_path: Path):
     gain = picture_scores(colored, photo())["psnr"] - alone
     assert made.relative["psnr_minus_grey"] == pytest.approx(gain, abs=1e-5)
     assert made.scores["psnr"] != pytest.approx(alone + gain, abs=1)
+
+
+def test_a_runs_folder_names_the_file_in_it(tmp_path: Path, monkeypatch):
+    with pytest.raises(ModelError, match=r"is a folder: give the run's `.*model\.safetensors`"):
+        load_model(tmp_path)
+    (tmp_path / "koala").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_model("koala").name == "koala"  # a name stays a name
 
 
 def test_tiny_and_broken_pictures_are_left_out_and_counted(koala: Path, data: Path, tmp_path: Path):

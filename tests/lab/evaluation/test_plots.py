@@ -16,6 +16,7 @@ from skimage.metrics import structural_similarity
 from koalarize import color
 from koalarize.cli import main
 from koalarize.errors import DataError, DependencyError, OptionError, OutputError
+from koalarize.lab.evaluation import plots
 from koalarize.lab.evaluation.fading import NOISES, SCALES, add_noise, fade, measure_fading
 from koalarize.lab.evaluation.history import History, Series, read_history
 from koalarize.lab.evaluation.plots import FIGURE_FORMATS, plot_fading, plot_histories, smoothed
@@ -140,6 +141,8 @@ def test_the_article_s_fading_is_another(data: Path, capsys):
     assert found["command"].startswith("koalarize lab fade --experiment article --data pictures")
     assert main(words) == 0
     assert f"| 0.1 | {found['ssim'][0]:.4f} |" in capsys.readouterr().out
+    assert main([*words, "--json", "--limit", "1"]) == 0  # as many as the article has
+    assert json.loads(capsys.readouterr().out)["ssim"] == pytest.approx(wanted[0], abs=1e-4)
     ours = measure_fading(data, metrics=["ssim-a"])
     assert ours.faded["ssim-a"][1] > found["ssim"][0] + 0.3  # that of chroma × 0.1
     assert main([*words, "--metrics", "ssim"]) == 2
@@ -269,6 +272,21 @@ def test_log_smoothing_and_axis_change_the_figure():
     assert len(figures) == 4
     svg = plot_histories([history("<run> & co", [1, 2])], suffix=".svg").decode()
     assert "&lt;run&gt; &amp; co" in svg
+
+
+def test_each_of_many_runs_looks_otherwise():
+    styles = [plots._style(number) for number in range(49)]
+    assert len({(style["color"], style["linestyle"]) for style in styles}) == 49
+    assert len({(style["color"], style["marker"]) for style in styles}) == 49
+
+
+def test_steps_are_whole_and_losses_told_apart():
+    short = Series([1.0, 2.0], [8.0, 16.0], [3.0, 2.0])
+    svg = plot_histories([History("run", short, {"loss": short})], suffix=".svg").decode()
+    assert "<!-- 1 -->" in svg
+    assert "<!-- 1.2 -->" not in svg
+    assert "<!-- training loss -->" in svg
+    assert "<!-- validation loss ↓ -->" in svg
 
 
 @pytest.mark.parametrize("suffix", FIGURE_FORMATS)

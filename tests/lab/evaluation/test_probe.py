@@ -93,6 +93,7 @@ def test_one_colour_everywhere_is_perfectly_steady(monkeypatch, pictures):
     use(monkeypatch, FakeEngine((6.0, 6.0), size=32, accepts_hints=False))
     found = probe("fake", pictures)
     assert found.hints == {}
+    assert "`fake` takes no hints." in found.to_markdown()
     assert set(found.steadiness) == set(CHANGES)
     assert max(found.steadiness.values()) < 1.5  # rounding to 8 bits, and the edge between colours
 

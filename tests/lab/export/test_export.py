@@ -164,12 +164,12 @@ class TestOptions:
     def facts(self, path):
         return json.loads(onnx.load(path).metadata_props[0].value)
 
-    def test_size_and_temperature_win_over_the_recipe(self, checkpoint, tmp_path):
-        path = export(checkpoint, tmp_path / "other.onnx", size=128, temperature=0.9)
+    def test_what_is_asked_wins_over_the_recipe(self, checkpoint, tmp_path):
+        path = export(checkpoint, tmp_path / "other.onnx", size=128, chroma_gain=0.9)
         assert path == tmp_path / "other.onnx"
         facts = self.facts(path)
-        assert (facts["size"], facts["temperature"]) == (128, 0.9)
-        assert (facts["recipe"]["size"], facts["recipe"]["temperature"]) == (128, 0.9)
+        assert (facts["size"], facts["chroma_gain"]) == (128, 0.9)
+        assert (facts["recipe"]["size"], facts["recipe"]["chroma_gain"]) == (128, 0.9)
 
     def test_an_overview_is_written_and_used(self, exported, tmp_path, monkeypatch):
         checkpoint, earlier = exported["koala"]
@@ -180,8 +180,9 @@ class TestOptions:
             return model
 
         monkeypatch.setattr(sys.modules[export.__module__], "graph_of", traced)
-        path = export(checkpoint, tmp_path / "a.onnx", overview=Overview(96, 0.4))
+        path = export(checkpoint, tmp_path / "a.onnx", overview=Overview(96, 0.4), temperature=0.9)
         facts = self.facts(path)
+        assert facts["temperature"] == facts["recipe"]["temperature"] == 0.9
         assert facts["overview"] == facts["recipe"]["overview"] == {"size": 96, "weight": 0.4}
         engine = OnnxEngine(path)
         assert engine.info.overview == Overview(96, 0.4)
@@ -198,6 +199,10 @@ class TestOptions:
     def test_only_logits_are_joined(self, checkpoint, tmp_path):
         with pytest.raises(OptionError, match="`overview` is set but the network `unet-mini`"):
             export(checkpoint, tmp_path / "a.onnx", overview=Overview(96))
+
+    def test_only_logits_have_a_temperature(self, checkpoint, tmp_path):
+        with pytest.raises(OptionError, match=r"`temperature` is 0\.9 but the network `unet-mini`"):
+            export(checkpoint, tmp_path / "a.onnx", temperature=0.9)
 
     def test_an_earlier_export_is_replaced(self, checkpoint):
         target = checkpoint.with_suffix(".onnx")

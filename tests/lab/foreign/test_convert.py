@@ -141,6 +141,10 @@ class TestRefused:
         with pytest.raises(OptionError, match="is the source itself"):
             convert(tmp_path / "a.pth", tmp_path / "a.pth")
 
+    def test_what_is_converted_already(self, tmp_path):
+        with pytest.raises(OptionError, match=r"a\.onnx` is an \.onnx file, which needs no"):
+            convert(tmp_path / "a.onnx")
+
     def test_over_what_is_no_model(self, tmp_path):
         (tmp_path / "photo.png").write_bytes(b"precious")
         with pytest.raises(OutputError, match=r"exists and is no \.onnx file"):

@@ -167,7 +167,22 @@ class TestRefused:
             load_foreign(tmp_path / "evil.pth")
         assert not (tmp_path / "was-here").exists()
 
-    @pytest.mark.parametrize("data", [b"", b"text", b"PK\x03\x04half", b"\x80\x02}q\x00."])
+    @pytest.mark.parametrize(
+        ("data", "said"),
+        [
+            (
+                b"\n<!DOCTYPE html><title>Virus scan warning",
+                "is a web page, as drives",
+            ),
+            (b"BM\x00", "is no file of PyTorch: give weights as their authors"),
+        ],
+    )
+    def test_what_is_no_file_of_pytorch_is_named_so(self, tmp_path, data, said):
+        (tmp_path / "a.pth").write_bytes(data)
+        with pytest.raises(ModelError, match=said):
+            load_foreign(tmp_path / "a.pth")
+
+    @pytest.mark.parametrize("data", [b"", b"PK\x03\x04half", b"\x80\x02}q\x00."])
     def test_no_weights(self, tmp_path, data):
         (tmp_path / "a.pth").write_bytes(data)
         with pytest.raises(ModelError, match=r"a\.pth` (cannot be read|holds)"):

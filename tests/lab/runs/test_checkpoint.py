@@ -87,6 +87,8 @@ class TestCheckpoint:
         path = tmp_path / "a.safetensors"
         with pytest.raises(ModelError, match="cannot be read as a checkpoint"):
             load_checkpoint(path)
+        with pytest.raises(ModelError, match=r"is a folder: give the run's `.*model\.safeten"):
+            load_checkpoint(tmp_path)
         path.write_bytes(b"text of some length")
         with pytest.raises(ModelError, match="cannot be read as a checkpoint"):
             load_checkpoint(path)

@@ -10,13 +10,16 @@ import warnings
 import pytest
 import torch
 import yaml
+from torch.utils.data import DataLoader
 
 from koalarize.cli import main
-from koalarize.errors import ModelError, OptionError, OutputError
+from koalarize.errors import DataError, ModelError, OptionError, OutputError
+from koalarize.lab.datasets.kept import Kept, Reading
+from koalarize.lab.datasets.places import Place
 from koalarize.lab.training import devices
 from koalarize.lab.training.callbacks import Progress
 from koalarize.lab.training.endings import own_endings
-from koalarize.lab.training.train import train_recipe
+from koalarize.lab.training.train import train, train_recipe
 from runs import assert_same_run, kill_run_after, tiny_values
 
 
@@ -67,6 +70,74 @@ class TestInterrupt:
         last = capsys.readouterr().err.splitlines()[-1]
         assert last.startswith("koalarize: error: interrupted")
         assert words in last
+
+
+class TestAskedTwice:
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["--set", "steps=3", "--set", " steps =4"], "`--set steps=` is given twice"),
+            (["--epochs", "2", "--set", "epochs=3"], "`--epochs` and `--set epochs=` both give"),
+            (["--limit", "2", "--set", "data.limit=3"], "both give `data.limit`: leave one out"),
+            (["--accumulate", "2", "--set", "optimizer.accumulate=3"], "`--accumulate` and"),
+        ],
+    )
+    def test_it_is_an_error(self, capsys, words, said):
+        assert main(["lab", "train", "recipe.yaml", *words]) == 2
+        assert said in capsys.readouterr().err
+
+
+class TestName:
+    @pytest.mark.parametrize("name", ["", "..", "../mine", "a/b"])
+    def test_a_run_stays_in_its_place(self, photos, tmp_path, monkeypatch, name):
+        monkeypatch.chdir(tmp_path)
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(yaml.safe_dump(tiny_values(photos, name=name)))
+        with pytest.raises(OptionError, match=r"`name` is .* a folder in `runs`.* -o FOLDER"):
+            train(recipe)
+        assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+class TestWorkers:
+    def test_a_picture_that_is_gone_is_one_sentence(self, photos, tmp_path):
+        lost = Kept(Reading(memory=0))
+        lost.add(None, Place(tmp_path / "gone.png"))
+        loader = DataLoader(lost, batch_size=None, num_workers=1, multiprocessing_context="fork")
+        with pytest.raises(DataError, match=r"^picture 0 .*--resume$"), own_endings(tmp_path):
+            next(iter(loader))
+
+    @pytest.mark.parametrize(
+        ("said", "words"),
+        [
+            ("DataLoader worker (pid 7) is killed by signal: Bus error. It is", r"\(Bus error\)"),
+            ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", r"\(killed\)"),
+        ],
+    )
+    def test_a_lost_one_says_how_to_continue(self, tmp_path, said, words):
+        expected = words + ".*--shm-size.*--resume.*workers=0"
+        with pytest.raises(DataError, match=expected), own_endings(tmp_path):
+            raise RuntimeError(said)
+
+
+class TestMemoryOfADevice:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+            RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't"),
+            MemoryError(),
+        ],
+    )
+    def test_too_little_says_what_to_lower(self, tmp_path, error):
+        words = r"lower `batch` and raise `optimizer\.accumulate`"
+        with pytest.raises(ModelError, match=words), own_endings(tmp_path):
+            raise error
+
+    def test_what_is_a_fault_of_ours_stays_one(self, tmp_path):
+        with pytest.raises(RuntimeError, match=r"^shapes differ$"), own_endings(tmp_path):
+            raise RuntimeError("shapes differ")
+        with pytest.raises(ModelError, match=r"^the loss is nan$"), own_endings(tmp_path):
+            raise ModelError("the loss is nan")
 
 
 class TestFullDisk:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 import math
 
@@ -15,7 +17,7 @@ from koalarize import color
 from koalarize.errors import DataError, OptionError, OutputError
 from koalarize.lab.datasets.sources import Pictures
 from koalarize.lab.runs.checkpoint import load_checkpoint
-from koalarize.lab.training import devices
+from koalarize.lab.training import devices, resume
 from koalarize.lab.training import train as room
 from koalarize.lab.training.train import train_recipe
 from runs import (
@@ -259,6 +261,40 @@ class TestBest:
         weights = [load_file(tmp_path / n / "best.safetensors") for n in ("straight", "stopped")]
         assert differing(*weights) == []
 
+    def test_another_loss_is_not_measured_by_the_lowest_of_the_former(
+        self, tiny, photos, tmp_path, caplog
+    ):
+        data = {"train": str(photos), "workers": 0, "validation": {"split": 2}}
+        same = {"data": data, "validate_every": 1, "ema": 0.0, "patience": 1}
+        train_recipe(tiny(steps=4, **same), tmp_path)
+        caplog.set_level(logging.INFO, "koalarize")
+        train_recipe(tiny(steps=8, **same, loss={"name": "l1"}), tmp_path, resume=True)
+        losses = [float(r["validation/loss"]) for r in history_of(tmp_path) if r["validation/loss"]]
+        assert losses[1] > losses[0]  # a mean of absolute values is above that of their squares
+        assert load_checkpoint(tmp_path / "best.safetensors").facts["steps"] == 8
+        assert "the validation loss is another than before" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("changes", "alike"),
+        [
+            ({"loss": {"name": "mse", "perceptual": 0.5}, "steps": 20, "patience": 3}, True),
+            ({"loss": {"name": "mse", "beta": 0.5}}, False),
+            ({"crop": {"sizes": [64]}}, False),
+            ({"data": {"train": "elsewhere", "validation": {"split": 2}}}, True),
+            ({"data": {"train": "photos", "validation": "others"}}, False),
+        ],
+    )
+    def test_what_the_loss_hangs_on(self, tiny, changes, alike):
+        data = {"train": "photos", "validation": {"split": 2}}
+        first, then = (
+            json.loads(json.dumps(dataclasses.asdict(tiny(**{"data": data, **more}))))
+            for more in ({}, {"validate_every": 1} | changes)
+        )
+        assert resume._is_judged_alike(first, then) is alike
+        del first["crop"]["flip"], first["loss"]["perceptual"]  # of an earlier version
+        assert resume._is_judged_alike(first, then) is alike
+        assert resume._is_judged_alike({}, then)
+
     def test_without_validation_there_is_none(self, tiny, tmp_path):
         train_recipe(tiny(steps=4), tmp_path)
         assert not (tmp_path / "best.safetensors").exists()
@@ -306,6 +342,12 @@ class TestPatience:
         train_recipe(worse(patience=3), tmp_path / "stopped", resume=True)
         again = load_checkpoint(tmp_path / "stopped" / "model.safetensors").facts["steps"]
         assert again == steps
+
+    def test_a_run_that_another_loss_ended_is_not_finished(self, worse):
+        earlier = resume.EarlierRun(taken=20, epochs=None, steps=48, pictures=5, stale=2)
+        assert earlier.is_finished(worse(patience=2))
+        changed = dataclasses.replace(earlier, judged_alike=False)
+        assert not changed.is_finished(worse(patience=2))
 
     def test_it_needs_a_validation(self, tiny):
         with pytest.raises(OptionError, match="`patience` is 2 but the run does not validate"):

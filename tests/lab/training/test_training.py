@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from koalarize.errors import DataError, ModelError, OptionError, OutputError
+from koalarize.lab.datasets.alone import alone
 from koalarize.lab.datasets.batches import Batches
 from koalarize.lab.runs.checkpoint import load_checkpoint
 from koalarize.lab.training import resume
@@ -61,7 +62,7 @@ class TestRun:
             return loss * float("nan") if len(calls) == 6 else loss
 
         monkeypatch.setattr(module, "_regression_loss", failing)
-        with pytest.raises(ModelError, match="the loss is nan at step 5"):
+        with pytest.raises(ModelError, match=r"the loss is nan at step 5: .*if it is spoilt too"):
             train_recipe(tiny(), tmp_path / "run")
         kept = state_of(tmp_path / "run")
         assert kept["global_step"] == 4
@@ -291,6 +292,15 @@ class TestRun:
         assert not differing(load_file(path), before)
         assert load_checkpoint(path).facts == facts
 
+    def test_what_a_run_began_with_may_be_gone_when_it_goes_on(self, tiny, tmp_path):
+        train_recipe(tiny(steps=4), tmp_path / "first")
+        start = shutil.copy(tmp_path / "first" / "model.safetensors", tmp_path / "a.safetensors")
+        network = TINY | {"start": start}
+        train_recipe(tiny(steps=4, network=network), tmp_path / "then")
+        Path(start).unlink()
+        train_recipe(tiny(steps=8, network=network), tmp_path / "then", resume=True)
+        assert state_of(tmp_path / "then")["global_step"] == 8
+
     def test_resume_without_an_earlier_run_begins(self, tiny, tmp_path):
         assert train_recipe(tiny(steps=2), tmp_path, resume=True).exists()
 
@@ -327,6 +337,16 @@ class TestRun:
                 train_recipe(tiny(steps=5), tmp_path)
         train_recipe(tiny(steps=5), tmp_path, resume=saving)
         assert state_of(tmp_path)["global_step"] == 5
+
+    def test_two_runs_do_not_write_one_folder(self, tiny, tmp_path):
+        with (
+            alone(tmp_path, OutputError()),
+            pytest.raises(OutputError, match=r"another run is writing .*choose another -o"),
+        ):
+            train_recipe(tiny(), tmp_path)
+        with alone(tmp_path, OutputError()):  # it has let go of the folder
+            pass
+        assert list(tmp_path.iterdir()) == []
 
     def test_the_state_of_another_run(self, tiny, tmp_path):
         train_recipe(tiny(steps=4), tmp_path)

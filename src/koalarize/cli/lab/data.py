@@ -177,6 +177,9 @@ def _summary(folder: Path, findings: Findings) -> str:
         names = findings.names[reason]
         more = ", …" if count > len(names) else ""
         lines.append(f"{reason}: {count:,} ({', '.join(names)}{more})")
+    if findings.passed_over:
+        kinds = ", ".join(f"{n:,} {ending}" for ending, n in findings.passed_over.most_common())
+        lines.append(f"not read, files of other kinds: {kinds}")
     return "\n".join(lines)
 
 

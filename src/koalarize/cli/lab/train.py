@@ -71,9 +71,13 @@ def train(
         "devices": devices,
         "nodes": nodes,
     }
-    overrides = _overrides(settings or []) | {
-        key: str(value) for key, value in options.items() if value is not None
-    }
+    overrides = _overrides(settings or [])
+    given = {key: str(value) for key, value in options.items() if value is not None}
+    for key in (*given, *(["data.limit"] if limit is not None else [])):
+        if key in overrides:
+            option = f"--{key.rpartition('.')[2]}"
+            raise OptionError(f"`{option}` and `--set {key}=` both give `{key}`: leave one out")
+    overrides |= given
     with needs("train"):
         from koalarize.lab.training.devices import is_first_process
         from koalarize.lab.training.train import train as run
@@ -114,5 +118,7 @@ def _overrides(settings: list[str]) -> dict[str, str]:
             raise OptionError(
                 f"`--set` is `{setting}` but must be KEY=VALUE, as in `--set steps=1000`"
             )
+        if key.strip() in overrides:
+            raise OptionError(f"`--set {key.strip()}=` is given twice: leave one out")
         overrides[key.strip()] = value.strip()
     return overrides

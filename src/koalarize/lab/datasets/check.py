@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from koalarize.lab.datasets.sources import decode_picture, named_pictures
+from koalarize.lab.datasets.sources import decode_picture, named_pictures, passed_over
 
 __all__ = ["Findings", "check_pictures"]
 
@@ -30,6 +30,7 @@ class Findings:
         names: the first few names of each reason.
         bytes: size of all encoded pictures.
         sizes: how often each size (width, height) of a usable picture occurs.
+        passed_over: files of other kinds, which training does not read, by their ending.
     """
 
     usable: int = 0
@@ -37,6 +38,7 @@ class Findings:
     names: dict[str, list[str]] = field(default_factory=dict)
     bytes: int = 0
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     @property
     def seen(self) -> int:
@@ -75,7 +77,7 @@ def check_pictures(
     Raises:
         DataError: if the source is missing or of another kind.
     """
-    findings = Findings()
+    findings = Findings(passed_over=passed_over(source))
 
     def judge(entry: tuple[str, bytes]) -> str | tuple[int, int]:
         result = decode_picture(entry[1], min_chroma=min_chroma)

@@ -12,9 +12,8 @@ import math
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from koalarize.errors import DataError, OptionError, OutputError
+from koalarize.lab.datasets.alone import alone
 from koalarize.lab.datasets.archives import ARCHIVES, OFFICIAL, Archive, choose
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, is_hidden
 from koalarize.lab.datasets.sources import decode_picture
@@ -102,7 +102,8 @@ def prepare_coco(
         raise OutputError(f"`{dest}` is a file but must be a folder: choose another name")
     try:
         dest.mkdir(parents=True, exist_ok=True)
-        with _alone(dest):
+        filling = f"another run is filling `{dest}`: wait for it, or choose another folder"
+        with alone(dest, DataError(filling)):
             known = _read_manifest(dest)
             asked = frozenset(hashes or {})
             work = _Work(dest, known, mirror, asked, keep_archives, min_chroma, show, patience)
@@ -312,28 +313,6 @@ def _check_room(dest: Path, needed: int) -> None:
             f"`{dest}` has {free / 1e9:.1f} GB free but {needed / 1e9:.1f} GB are needed: make "
             "room, choose another folder, or take less with --only"
         )
-
-
-@contextmanager
-def _alone(dest: Path) -> Generator[None]:
-    """Keep a second run out of the folder, where the system can lock one."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    folder = os.open(dest, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise DataError(
-                    f"another run is filling `{dest}`: wait for it, or choose another folder"
-                ) from error
-        yield
-    finally:
-        os.close(folder)
 
 
 def _show_nothing(stage: str, done: int, total: int | None) -> None:

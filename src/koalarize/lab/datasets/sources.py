@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from koalarize.lab.datasets.parquet import parquet_pictures
 from koalarize.lab.datasets.places import Place
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, SHARD_SUFFIXES, expand_braces, is_hidden
 from koalarize.lab.datasets.shards import shard_pictures as _shard_pictures
+from koalarize.photo.profiles import pixels_to_srgb
 from koalarize.photo.white import over_white
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "load_pictures",
     "located_pictures",
     "named_pictures",
+    "passed_over",
 ]
 
 #: Pictures with a shorter side count as tiny.
@@ -54,6 +57,7 @@ MOST_BYTES = 1 << 28
 Fit = Callable[[Image.Image], Image.Image]
 
 _DECODERS = 4
+_PROFILED = ("RGB", "RGBA", "RGBX", "P")  # modes whose ICC profile is one of an RGB space
 #: What Pillow's decoders raise for damaged files.
 _DECODE_ERRORS = (
     *(OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, ArithmeticError),
@@ -225,7 +229,8 @@ def decode_picture(
     """Decode a picture for learning, or say why it cannot be used.
 
     Turned upright by its EXIF orientation; the first frame of an animation; transparent parts
-    over white; 16-bit grey scaled to 8 bits; CMYK by Pillow's plain conversion.
+    over white; RGB brought to sRGB by its ICC profile; 16-bit grey scaled to 8 bits; CMYK by
+    Pillow's plain conversion.
 
     Args:
         data: the encoded picture.
@@ -239,7 +244,8 @@ def decode_picture(
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            upright = _opaque_srgb(ImageOps.exif_transpose(image))
+            icc = image.info.get("icc_profile") if image.mode in _PROFILED else None
+            upright = _opaque(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError:
         return "huge"
     except _DECODE_ERRORS:
@@ -253,12 +259,22 @@ def decode_picture(
         size = [max(1, round(side * max_side / short)) for side in upright.size]
         upright = upright.resize((size[0], size[1]), Image.Resampling.LANCZOS)
     pixels = np.asarray(upright)
+    if icc and not _says_srgb(icc):  # last, of as few pixels as there are
+        pixels = pixels_to_srgb(np.array(pixels), icc, "a picture")
     if min_chroma > 0 and color.mean_chroma(pixels) < min_chroma:
         return "grey"
     return pixels
 
 
-def _opaque_srgb(image: Image.Image) -> Image.Image:
+@lru_cache(maxsize=64)
+def _says_srgb(icc: bytes) -> bool:
+    """Tell whether a profile moves no colour or cannot be used; whole data sets share one."""
+    steps = np.linspace(0, 255, 6).astype(np.uint8)
+    colors = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(6, 36, 3)
+    return np.array_equal(pixels_to_srgb(colors.copy(), icc, "a picture"), colors)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # Pillow would clip 16 bits at 255
         deep = np.asarray(image).astype(np.int64).clip(0, 65535)
         return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
@@ -268,7 +284,7 @@ def _opaque_srgb(image: Image.Image) -> Image.Image:
 def _files(source: Path) -> list[Path]:
     """Return the files of a source, sorted by path."""
     if source.is_dir():
-        return sorted(_walk(source))
+        return sorted(path for path in _walk(source) if _is_read(path))
     if source.exists():
         _check_kind(source)
         return [source]
@@ -288,8 +304,23 @@ def _check_kind(path: Path) -> None:
         raise DataError(f"`{path}` is not a folder, a .parquet file or a .tar shard")
 
 
+def passed_over(source: Path) -> Counter[str]:
+    """Count the files of a folder that are not read as pictures, by their ending in lower case.
+
+    Args:
+        source: as for ``named_pictures``; what is no folder passes nothing over.
+    """
+    files = () if is_on_hub(source) or not source.is_dir() else _walk(source)
+    others = (path.suffix.lower() or "(no ending)" for path in files if not _is_read(path))
+    return Counter(sorted(others))  # the order of a folder is chance
+
+
+def _is_read(path: Path) -> bool:
+    return path.name.lower().endswith((*PICTURE_SUFFIXES, ".parquet", *SHARD_SUFFIXES))
+
+
 def _walk(folder: Path) -> Iterator[Path]:
-    wanted = (*PICTURE_SUFFIXES, ".parquet", *SHARD_SUFFIXES)
+    """Yield all files of a folder but hidden ones."""
     seen: set[tuple[int, int]] = set()
     _is_new(folder, seen)
     for parent, folders, files in os.walk(folder, followlinks=True):
@@ -299,7 +330,7 @@ def _walk(folder: Path) -> Iterator[Path]:
                 kept.append(name)
         folders[:] = kept
         for name in files:
-            if not is_hidden(name) and name.lower().endswith(wanted):
+            if not is_hidden(name):
                 yield Path(parent, name)
 
 

@@ -26,6 +26,8 @@ __all__ = ["Verdicts", "note", "noted"]
 
 log = logging.getLogger(__name__)
 
+_DECODING = 2  # raised where pictures come to other levels: 2 obeys ICC profiles
+
 
 @dataclass(frozen=True)
 class Verdicts:
@@ -72,6 +74,7 @@ def _place(source: Path, rules: Mapping[str, object]) -> Path:
         "rules": dict(rules),
         "koalarize": koalarize.__version__,
         "pillow": PIL.__version__,
+        "decoding": _DECODING,
     }
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return home() / "pictures" / f"{name}.json"

@@ -64,8 +64,9 @@ class ArticleFading:
         """Return its table, and how it came about."""
         rows = [[f"{k:g}", f"{score:.4f}"] for k, score in zip(self.scales, self.ssim, strict=True)]
         table = markdown_table(["a in [0, 1] ×", "SSIM of a"], rows, words=0)
+        count = f"{self.pictures} picture{'' if self.pictures == 1 else 's'}"
         source = (
-            f"{self.pictures} pictures of `{self.data}` (sha256 {self.data_sha256[:12]}), "
+            f"{count} of `{self.data}` (sha256 {self.data_sha256[:12]}), "
             f"{self.resize}. koalarize {self.koalarize}{at_commit(self.commit)}."
         )
         return "\n\n".join([table, source, f"    {self.command}"])
@@ -83,19 +84,19 @@ def measure_article_fading(
     Args:
         data: as for ``evaluate``.
         short_side: pictures with a longer short side are brought down to it, pixels.
-        limit: at most this many pictures; None takes all.
+        limit: at most this many pictures; None takes all, the article has one.
         progress: called with the pictures done and their number.
 
     Raises:
         OptionError: if a value is not allowed.
-        DataError: if the data set holds fewer than two usable pictures.
+        DataError: if the data set holds no usable picture.
     """
     if short_side < 32:
         raise OptionError(f"`short_side` is {short_side} but must be at least 32: try 256")
-    if limit is not None and limit < 2:
-        raise OptionError(f"`limit` is {limit} but must be at least 2: try 100")
+    if limit is not None and limit < 1:
+        raise OptionError(f"`limit` is {limit} but must be at least 1: the article has 1 picture")
     commit = source_commit()
-    pictures = usable_pictures(data, short_side, limit)
+    pictures = usable_pictures(data, short_side, limit, least=1)
     scores: list[list[float]] = []
     for number, pixels in enumerate(pictures.arrays, start=1):
         plane = unit_plane(Measured(pixels), 1)

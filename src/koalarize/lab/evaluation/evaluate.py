@@ -167,7 +167,12 @@ def _check(
 
 
 def usable_pictures(
-    data: Path, short_side: int, limit: int | None, *, fit: Fit | None = None
+    data: Path,
+    short_side: int,
+    limit: int | None,
+    *,
+    fit: Fit | None = None,
+    least: int = _MIN_PICTURES,
 ) -> Pictures:
     """Load the pictures that every metric can look at, by ``evaluate``'s resize rule.
 
@@ -176,19 +181,20 @@ def usable_pictures(
         short_side: the same.
         limit: the same.
         fit: brings pictures to their size instead.
+        least: how many there must be.
 
     Raises:
-        DataError: if fewer than two are left.
+        DataError: if fewer are left.
     """
     pictures = load_pictures(data, limit=limit, max_side=short_side, fit=fit)
     large = [array for array in pictures.arrays if min(array.shape[:2]) >= _MIN_SIDE]
     if len(large) < len(pictures):
         pictures.left_out["tiny"] += len(pictures) - len(large)
     pictures.arrays = large
-    if len(pictures) < _MIN_PICTURES:
+    if len(pictures) < least:
         raise DataError(
-            f"`{data}` holds {len(pictures)} pictures of at least {_MIN_SIDE} px, "
-            f"but an evaluation needs at least {_MIN_PICTURES}"
+            f"`{data}` has {len(pictures)} usable of at least {_MIN_SIDE} px a side, but "
+            f"at least {least} are needed: give more pictures, or larger ones"
         )
     return pictures
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from koalarize.engines.engine import Engine
+from koalarize.models.catalog import FOREIGN, MODELS
 from koalarize.models.open import open_model, parts_of
 from koalarize.models.store import find_model
 from koalarize.photo.files import sha256_of
@@ -46,7 +47,7 @@ def load_model(model: str | Path) -> Loaded:
     """
     path = Path(model)
     engine: Engine
-    if path.suffix.lower() == ".safetensors":
+    if path.suffix.lower() == ".safetensors" or (path.is_dir() and not _is_name(model)):
         engine = _checkpoint_engine(path)
     elif path.suffix.lower() in (".pth", ".pt", ".bin"):
         engine = _converted_engine(path)
@@ -55,6 +56,11 @@ def load_model(model: str | Path) -> Loaded:
         hashes = [sha256_of(find_model(name)) for name, _ in parts_of(model)]
         return Loaded(short_name(model), "+".join(hashes), engine)
     return Loaded(short_name(model), sha256_of(path), engine)
+
+
+def _is_name(model: str | Path) -> bool:
+    """Tell whether a model is called by its name; a run's folder may be called the same."""
+    return str(model) in {**MODELS, **FOREIGN}
 
 
 def short_name(model: str | Path) -> str:

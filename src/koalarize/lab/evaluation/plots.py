@@ -86,6 +86,7 @@ def plot_histories(
         panel.set_ylabel(_score_label(name))
     for panel in panels:
         _dress(panel)
+        panel.xaxis.get_major_locator().set_params(integer=True)  # no run takes half a step
     for panel in panels[-columns:]:
         panel.set_xlabel("pictures seen" if axis == "samples" else "step")
     panels[0].legend(frameon=False, labelcolor=_TEXT)
@@ -168,7 +169,7 @@ def _told_apart(histories: Sequence[History]) -> list[History]:
 
 def _draw_loss(panel: Any, history: History, number: int, smoothing: float, axis: str) -> None:
     where = _where(history.name, history.loss, axis)
-    style = {"color": _COLORS[number % len(_COLORS)], "linestyle": _DASHES[number % len(_DASHES)]}
+    style = {name: _style(number)[name] for name in ("color", "linestyle")}
     values = history.loss.values
     marker = "o" if len(values) == 1 else None
     if smoothing:
@@ -196,16 +197,20 @@ def _where(name: str, series: Series, axis: str) -> list[float]:
 
 
 def _style(number: int) -> dict[str, Any]:
+    """Return how a line looks; after as many as there are colours they meet other dashes."""
+    turned = number + number // len(_COLORS)
     return {
         "color": _COLORS[number % len(_COLORS)],
-        "marker": _MARKERS[number % len(_MARKERS)],
-        "linestyle": _DASHES[number % len(_DASHES)],
+        "marker": _MARKERS[turned % len(_MARKERS)],
+        "linestyle": _DASHES[turned % len(_DASHES)],
         "linewidth": 1.5,
         "markersize": 4,
     }
 
 
 def _score_label(name: str) -> str:
+    if name == "loss":
+        return "validation loss ↓"
     return _plain(name) if name in ALL_METRICS else name.replace("_", " ")
 
 

@@ -85,6 +85,8 @@ class Probe:
                 parts.append(
                     f"{self.equal} pictures equal their originals and are left out of the PSNR."
                 )
+        else:
+            parts.append(f"`{self.model}` takes no hints.")
         moves = [[name, f"{value:.2f}"] for name, value in self.steadiness.items()]
         parts += [
             markdown_table(["change of the picture", "mean ab distance"], moves, words=1),

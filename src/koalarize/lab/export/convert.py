@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY
-from koalarize.errors import ModelError
+from koalarize.errors import ModelError, OptionError
 from koalarize.lab.export.export import TOLERANCE, check_target, graph_of, inputs_of, strip
 from koalarize.lab.foreign import ECCV16, DDColor, Siggraph17
 from koalarize.lab.foreign.load import load_foreign
@@ -63,11 +63,16 @@ def convert(source: Path, output: Path | None = None, *, size: int | None = None
         Path of the written file.
 
     Raises:
-        OptionError: if ``output`` is the source itself.
+        OptionError: if ``output`` is the source itself, or the source an .onnx file.
         ModelError: if the source cannot be read or does not fit, or the graph does not compute
             what the network does.
         OutputError: if the file cannot be written, or is no model; said before the work.
     """
+    if source.suffix.lower() == ".onnx":
+        raise OptionError(
+            f"`{source}` is an .onnx file, which needs no conversion: colour with "
+            f"`koalarize photo.jpg --model {source}`"
+        )
     target = output or source.with_suffix(".onnx")
     check_target(target, source)
     network = load_foreign(source, size=size)

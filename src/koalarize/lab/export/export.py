@@ -83,7 +83,8 @@ def export(
 
     Raises:
         OptionError: if the size or the temperature is not allowed, or ``output`` the checkpoint.
-            A network bound to one size allows no other, one without logits no overview.
+            A network bound to one size allows no other, one without logits no overview and no
+            temperature.
         ModelError: if the checkpoint cannot be read, or the graph does not compute what it does.
         OutputError: if the file cannot be written, or is no model; said before the work.
     """
@@ -94,6 +95,11 @@ def export(
     changes = settings_of(size, temperature, chroma_gain, overview)
     recipe = dataclasses.replace(loaded.recipe, **changes)
     network = loaded.network
+    if temperature is not None and not isinstance(network, ClassifyingNetwork):
+        raise OptionError(
+            f"`temperature` is {temperature:g} but the network `{recipe.network.name}` predicts ab "
+            "itself, and only logits have one: leave it out"
+        )
     model = graph_of(network, _Wrapped(network).eval(), [_output_name(network)])
     strip(model)
     entry = model.metadata_props.add()

@@ -28,6 +28,8 @@ _WRAPS = ("params_ema", "params", "state_dict", "model")
 #: Parts of an encoder's classifier, which colours nothing.
 _LEFT_OUT = re.compile(r"encoder\.arch\.head_cls\.|.*\.num_batches_tracked$")
 _TRACKED = ".num_batches_tracked"
+#: How files of PyTorch begin: a zip, and the pickle of versions before 1.6.
+_BEGINNINGS = (b"PK", b"\x80")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -36,6 +38,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         ModelError: if it cannot be read, holds anything but weights, or no weights at all.
     """
+    _check_kind(path)
     try:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -62,6 +65,29 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not weights:
         raise ModelError(f"`{path}` holds no weights by name: give a state dict of a network")
     return weights
+
+
+def _check_kind(path: Path) -> None:
+    """Check that a file begins as one of PyTorch does; an empty one is left to PyTorch.
+
+    Raises:
+        ModelError: if it does not, as the page of a drive that asks before a large download.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        return
+    if head.lstrip().startswith(b"<"):
+        raise ModelError(
+            f"`{path}` is a web page, as drives give in place of a large file: download the "
+            "weights in a browser"
+        )
+    if head and not head.startswith(_BEGINNINGS):
+        raise ModelError(
+            f"`{path}` is no file of PyTorch: give weights as their authors publish them, .pth, "
+            ".pt or .bin"
+        )
 
 
 def fold(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -87,6 +87,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         ModelError: if the file is no checkpoint of ours, is damaged, or does not fit its network.
     """
+    if path.is_dir():
+        raise ModelError(f"`{path}` is a folder: give the run's `{path / 'model.safetensors'}`")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

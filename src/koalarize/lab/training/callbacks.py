@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 _AFTER_A_LOSS = (
     "lower `optimizer.learning_rate` or set `optimizer.clip`, and continue with --resume; "
-    "the state before is kept"
+    "the state before is kept (if it is spoilt too, begin again with another -o)"
 )
 #: Batches between two readings of the loss: each waits for the GPU.
 LOOK_EVERY = 20
@@ -48,10 +48,25 @@ class SaveWeights(Callback):
 
     Those of the lowest validation loss are kept as ``best.safetensors`` too, where runs validate.
     After the recipe's ``patience`` without a lower loss the run ends.
+
+    Args:
+        path: the checkpoint.
+        recipe: of the run.
+        facts: what else the checkpoint says of it.
+        judges_afresh: whether the recipe measures another validation loss than the run up to here:
+            what was its lowest is then no measure of what follows.
     """
 
-    def __init__(self, path: Path, recipe: Recipe, facts: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        recipe: Recipe,
+        facts: Mapping[str, object],
+        *,
+        judges_afresh: bool = False,
+    ) -> None:
         self.path, self.recipe, self.facts = path, recipe, facts
+        self._judges_afresh = judges_afresh
         self._best = math.inf
         self._stale = 0  # validations since the lowest loss
         self._scores: dict[str, float] | None = None  # of weights better than any before
@@ -61,7 +76,9 @@ class SaveWeights(Callback):
         return {"best": self._best, STALE_KEY: self._stale}
 
     def load_state_dict(self, state_dict: dict[str, object]) -> None:
-        """Take the lowest validation loss of the run up to here."""
+        """Take the lowest validation loss of the run up to here, if it can be compared."""
+        if self._judges_afresh:
+            return
         self._best = cast(float, state_dict["best"])
         self._stale = cast(int, state_dict.get(STALE_KEY, 0))
 

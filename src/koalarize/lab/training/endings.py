@@ -6,6 +6,7 @@ Not here: the run (``train``), going on from its state (``resume``).
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import threading
 import warnings
@@ -13,7 +14,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from koalarize.errors import OutputError
+import torch
+
+from koalarize.errors import DataError, KoalarizeError, ModelError, OutputError
 
 __all__ = ["own_endings", "quiet"]
 
@@ -25,6 +28,14 @@ _EXPECTED_NOTES = (
     r".*does not have many workers which may be a bottleneck",
     r".*It is recommended to use `self\.log\('train/.*, sync_dist=True\)`",  # speeds are its own
 )
+
+
+#: How torch says that a worker has gone, and what ended it.
+_WORKER_LOST = re.compile(
+    r"DataLoader worker \(pid.*?\) (?:is killed by signal: (?P<signal>[\w ]+)|exited unexpectedly)"
+)
+#: What torch's allocator for processors says where it finds no memory.
+_NO_MEMORY = "DefaultCPUAllocator"
 
 
 @contextmanager
@@ -46,7 +57,7 @@ def quiet() -> Generator[None]:
 
 @contextmanager
 def own_endings(last: Path) -> Generator[None]:
-    """Turn Lightning's ways to end early into ours: an interrupt, or a disk that is full.
+    """Turn Lightning's and torch's ways to end early into ours, each in one sentence.
 
     Args:
         last: the state that a run is continued from.
@@ -54,6 +65,8 @@ def own_endings(last: Path) -> Generator[None]:
     Raises:
         KeyboardInterrupt: whose text says how to continue.
         OutputError: if a file cannot be written.
+        ModelError: if the memory is too small for a step.
+        DataError: if a process that makes batches was lost, or could not read a picture.
     """
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if main else None
@@ -69,6 +82,32 @@ def own_endings(last: Path) -> Generator[None]:
             f"the run could not be saved ({error.strerror or error}): make room, then continue "
             f"from `{last}` with --resume"
         ) from error
+    except (KoalarizeError, RuntimeError, MemoryError) as error:
+        ours = _in_our_words(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _in_our_words(error: Exception) -> KoalarizeError | None:
+    """Return what an error of the trainer tells a person; None for one that says it itself."""
+    text = str(error)
+    if isinstance(error, KoalarizeError):  # torch puts a worker's traceback into its text
+        kind = type(error)
+        _, found, words = text.rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
+        return kind(words.strip()) if found and text.startswith("Caught ") else None
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or _NO_MEMORY in text:
+        return ModelError(
+            "the memory is too small for a step of this recipe: lower `batch` and raise "
+            "`optimizer.accumulate` as much, which learns the same, or take smaller crops (--size)"
+        )
+    if lost := _WORKER_LOST.search(text):
+        return DataError(
+            f"a process that makes batches has ended ({lost['signal'] or 'killed'}), mostly for "
+            "want of memory, or of shared memory in a container (`docker run --shm-size 2g`): "
+            "continue with --resume and `--set data.workers=0`, or give it more"
+        )
+    return None
 
 
 def _how_to_continue(last: Path) -> str:

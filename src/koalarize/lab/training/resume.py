@@ -5,6 +5,7 @@ Not here: the restoring of the state, which is Lightning's.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -51,6 +52,12 @@ HASH_KEY = "koalarize_data_sha256"
 #: Where it stands in the state of the callback ``SaveWeights`` how many validations went by since
 #: the lowest loss.
 STALE_KEY = "stale"
+#: What of a recipe the validation loss hangs on: its parts, and which of their keys; all if empty.
+_JUDGING: dict[str, tuple[str, ...]] = {
+    "loss": ("name", "uniform", "power", "alpha", "beta", "gamma"),
+    "crop": (),
+    "data": ("validation", "validation_pictures"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class EarlierRun:
         pictures: how many pictures it learns from; None in the states of older versions.
         stale: validations since the lowest loss.
         sha256: over the encoded bytes of the data; None if not known.
+        judged_alike: whether the recipe still measures the validation loss as the run did.
     """
 
     taken: int
@@ -72,10 +80,12 @@ class EarlierRun:
     pictures: int | None
     stale: int = 0
     sha256: str | None = None
+    judged_alike: bool = True
 
     def is_finished(self, recipe: Recipe) -> bool:
         """Tell whether the recipe asks for no further step; epochs are not counted again."""
-        if recipe.patience is not None and self.stale >= recipe.patience:
+        ended = recipe.patience is not None and self.stale >= recipe.patience
+        if ended and self.judged_alike:
             return True
         if recipe.epochs is None:
             return self.taken >= recipe.steps
@@ -135,7 +145,24 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
         )
     _check_unchanged(earlier, recipe)
     steps = int(earlier.get("steps", recipe.steps))
-    return EarlierRun(taken, earlier.get("epochs"), steps, pictures, stale, sha256)
+    alike = _is_judged_alike(earlier, json.loads(json.dumps(dataclasses.asdict(recipe))))
+    return EarlierRun(taken, earlier.get("epochs"), steps, pictures, stale, sha256, alike)
+
+
+def _is_judged_alike(earlier: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Tell whether two recipes measure the validation loss alike: of the same crops, so weighted.
+
+    Args:
+        earlier: as JSON has it; an older version may lack some keys, or all.
+        now: the same, with every key.
+    """
+    before = {part: earlier.get(part, {}) for part in _JUDGING}
+    return all(
+        before[part][key] == now[part][key]
+        for part, keys in _JUDGING.items()
+        for key in keys or before[part]
+        if key in before[part] and key in now[part]
+    )
 
 
 def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

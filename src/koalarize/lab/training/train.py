@@ -26,8 +26,9 @@ from torch import nn
 import koalarize
 from koalarize import color
 from koalarize.errors import DataError, ModelError, OptionError, OutputError
+from koalarize.lab.datasets.alone import alone
 from koalarize.lab.datasets.kept import Chosen, Reading, keep_pictures
-from koalarize.lab.datasets.sources import Pictures, check_there, load_pictures
+from koalarize.lab.datasets.sources import Pictures, check_there, load_pictures, passed_over
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.koala import Koala
 from koalarize.lab.runs.checkpoint import build_network
@@ -90,7 +91,13 @@ def train(
     """
     loaded = load_recipe(recipe, overrides)
     loaded = shrink(loaded, limit=limit, size=size, given=(overrides or {}).keys())
-    return train_recipe(loaded, output or Path("runs") / loaded.name, resume=resume)
+    name = loaded.name
+    if output is None and (name in ("", "..") or Path(name).name != name):
+        raise OptionError(
+            f"`name` is {name!r} but must be the name of a folder in `runs`: choose another, or "
+            "say where the run goes by -o FOLDER"
+        )
+    return train_recipe(loaded, output or Path("runs") / name, resume=resume)
 
 
 def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
@@ -102,14 +109,15 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
         DependencyError: if the recipe's logger or the perceptual loss's weights are not installed.
         DataError: if there is nothing to learn from.
         ModelError: if the state to go on from is damaged or of another network.
-        OutputError: if the folder cannot be written; what was written before stays.
+        OutputError: if the folder cannot be written, or another run is writing it; what was
+            written before stays.
     """
     check_devices(recipe)
     check_logger(recipe)
     if recipe.loss.perceptual:
         PerceptualLoss.check()
-    network = _network(recipe)
     checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
+    network = _network(recipe, begins=not last.exists())
     earlier: EarlierRun | None = None
     if last.exists():
         if not resume:
@@ -122,11 +130,23 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
         check_no_model(folder, recipe if resume else None)
     _check_sources(recipe)
     _make_folder(folder)
+    if not is_first_process():  # the first one answers for all
+        return _run(recipe, network, folder, earlier)
+    busy = f"another run is writing `{folder}`: wait for it, or choose another -o"
+    with alone(folder, OutputError(busy)):
+        return _run(recipe, network, folder, earlier)
+
+
+def _run(recipe: Recipe, network: ColorNetwork, folder: Path, earlier: EarlierRun | None) -> Path:
+    """Read the pictures and train, in a folder that is this run's own."""
+    checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
     pictures, validation = _pictures(recipe)
     recipe = _with_steps(recipe, len(pictures))
     if earlier is not None:
         earlier.check_pictures(len(pictures), pictures.sha256)
         log.info("going on after step %d of %d", earlier.taken, recipe.steps)
+        if not earlier.judged_alike and recipe.validate_every:
+            log.info("the validation loss is another than before: `best.safetensors` begins again")
     bins = network.ab_bins if isinstance(network, ClassifyingNetwork) else color.default_bins()
     shares = bin_shares(pictures, bins)
     weights = bin_weights(shares, uniform=recipe.loss.uniform, power=recipe.loss.power)
@@ -139,7 +159,8 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
         "left_out": dict(pictures.left_out),
         "bin_shares": [round(float(share), 8) for share in shares],
     }
-    save_weights = SaveWeights(checkpoint, recipe, facts)
+    afresh = earlier is not None and not earlier.judged_alike
+    save_weights = SaveWeights(checkpoint, recipe, facts, judges_afresh=afresh)
     if earlier is not None and (earlier.is_finished(recipe) or earlier.taken >= recipe.steps):
         if is_first_process() and not checkpoint.exists():
             save_weights.write(saved_weights(last), earlier.taken)
@@ -155,19 +176,26 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
     return checkpoint
 
 
-def _network(recipe: Recipe) -> ColorNetwork:
-    """Build the recipe's network with the weights it begins with, the same in every process."""
+def _network(recipe: Recipe, *, begins: bool = True) -> ColorNetwork:
+    """Build the recipe's network, the same in every process.
+
+    Args:
+        recipe: of the run.
+        begins: whether with the weights that it begins with; a run that goes on has its own, and
+            the files of those may be gone.
+    """
     L.seed_everything(recipe.seed, verbose=False)
     network = build_network(recipe.network)
     _check_fit(recipe, network)
     if isinstance(network, ClassifyingNetwork):
         network.temperature = recipe.temperature  # of what it predicts while a loss compares ab
-    if recipe.network.start is not None:
+    if recipe.network.start is not None and begins:
         start_from(network, recipe.network.start)
     if recipe.network.encoder is not None:
         if not isinstance(network, Koala):
             raise OptionError(f"`network.encoder` does not fit the network `{recipe.network.name}`")
-        load_encoder(network.encoder, Path(recipe.network.encoder))
+        if begins:
+            load_encoder(network.encoder, Path(recipe.network.encoder))
     return network
 
 
@@ -210,6 +238,9 @@ def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
     held_out = hold_out(pictures, split, recipe.seed)
     reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
     log.info("%d pictures to learn from; left out: %s", len(pictures), reasons or "none")
+    if others := passed_over(Path(data.train)):
+        kinds = ", ".join(f"{count} {ending}" for ending, count in others.most_common())
+        log.info("not read, files of other kinds: %s", kinds)
     if data.validation is None or not recipe.validate_every:
         return pictures, None
     if isinstance(data.validation, SplitOptions):
