@@ -205,7 +205,7 @@ def test_carried_colours_move_with_things(tmp_path):
     frames = fp.moved(17, size=(96, 128))
     shot = ShotFrames(100, (96, 128), tmp_path)
     for frame in frames:
-        shot.add(frame / np.float32(2.55))
+        shot.looks.add(frame / np.float32(2.55))
     ab = np.zeros((2, 96, 128), np.float32)
     ab[0, :, 56:] = 40  # at the ninth frame; the picture moves a column to the left a frame
     shot.lead({108: ab})
@@ -221,7 +221,7 @@ def test_carried_colours_move_with_things(tmp_path):
 def test_what_was_not_there_says_nothing(tmp_path):
     shot = ShotFrames(0, (96, 128), tmp_path)
     for frame in fp.moved(3, (96, 128), 1) + fp.moved(3, (96, 128), 9):
-        shot.add(frame / np.float32(2.55))
+        shot.looks.add(frame / np.float32(2.55))
     shot.lead({0: np.full((2, 96, 128), 40, np.float32)})
     assert shot.at(2).share.mean() > 0.9
     assert shot.at(5).share.mean() < 0.3

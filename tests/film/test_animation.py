@@ -14,6 +14,9 @@ from koalarize import color
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
+from koalarize.film.animation import color_animation
+from koalarize.photo.photo import Photo
+from koalarize.steering.steering import Steering
 
 
 class Wavering(OneByOne):
@@ -67,3 +70,16 @@ def test_a_still_picture_goes_the_usual_way(tmp_path, monkeypatch):
     Image.fromarray(fp.moved(1)[0]).save(tmp_path / "a.png")
     assert main([str(tmp_path / "a.png")]) == 0
     assert engine.runs == 1
+
+
+def test_faded_frames_are_restored_alike(tmp_path):
+    grain = np.random.default_rng(0).integers(90, 170, (40, 60)).astype(np.uint8)
+    bright = grain.copy()
+    bright[5:15, 5:15], bright[25:35, 5:15] = 250, 5
+    source, target = tmp_path / "a.png", tmp_path / "b.png"
+    images = [Image.fromarray(frame) for frame in (grain, bright)]
+    images[0].save(source, save_all=True, append_images=images[1:])
+    asked = Steering(faded=True, vividness=0)
+    assert color_animation(Colorizer(Wavering()), source, target, asked) is not None
+    one, other = (photo.pixels for photo in Photo.each(target))
+    assert np.array_equal(one[bright == grain], other[bright == grain])

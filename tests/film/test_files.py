@@ -116,7 +116,9 @@ def test_a_header_that_counts_wrong(colorizer, tmp_path):
     assert color_film(colorizer, source).frames == 12
 
 
-def test_a_cover_is_no_film(colorizer, tmp_path):
+@pytest.mark.parametrize("targets", [["a.color.mp4"], ["b.mkv", "c.mkv"]])
+def test_a_cover_is_no_film(colorizer, tmp_path, targets):
+    """In Matroska it is an attachment, and stays one."""
     source = tmp_path / "a.mp4"
     plain = fp.write(tmp_path / "plain.mp4", fp.moved(6))
     with av.open(str(source), "w") as out, av.open(str(plain)) as film:
@@ -131,10 +133,13 @@ def test_a_cover_is_no_film(colorizer, tmp_path):
             if packet.size:
                 packet.stream = copy
                 out.mux(packet)
-    result = color_film(colorizer, source)
-    assert result.frames == 6
-    assert result.path.suffix == ".mp4"
+    for target in (tmp_path / name for name in targets):
+        result = color_film(colorizer, source, None if target.suffix == ".mp4" else target)
+        assert (result.path, result.frames) == (target, 6)
+        source = target
     with av.open(str(result.path)) as film:
+        attached = ["mimetype" in stream.metadata for stream in film.streams]
+        assert sum(attached) == (target.suffix == ".mkv")
         sizes = [(stream.width, stream.height) for stream in film.streams.video]
         covers = [bool(stream.disposition & cover_mark) for stream in film.streams.video]
     assert sorted(zip(sizes, covers, strict=True)) == [((32, 32), True), ((64, 48), False)]

@@ -68,6 +68,8 @@ def test_colours_of_every_kind_are_told(tmp_path, pixels):
     plain = fp.write(tmp_path / "a.mkv", fp.moved(2), codec="ffv1", pixels=pixels)
     tinted = fp.write(tmp_path / "b.mkv", fp.moved(2), codec="ffv1", pixels=pixels, mark=tint)
     assert [read_facts(one).colored for one in (plain, tinted)] == [False, True]
+    losses = coding_of(read_facts(plain), FilmOptions()).losses
+    assert any("of the range 16 to 235" in one for one in losses) == (pixels == "bgr0")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ def test_what_nobody_would_play_is_told(tmp_path):
             out.mux(packet)
     facts = read_facts(source)
     coding = coding_of(facts, FAST)
-    cover = "a second picture (mjpeg)"
+    cover = "a cover (mjpeg)"
     assert held_by(".ts", coding).lost == ("sound (flac)", cover)
     assert held_by(".avi", coding).lost == (cover,)
     fits = {

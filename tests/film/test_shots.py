@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from koalarize.cli.films import _warn
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OptionError, OutputError, PhotoError
+from koalarize.film import make
 from koalarize.film.anchors import shots_of
 from koalarize.film.facts import read_facts
 from koalarize.film.film import color_film, list_shots
@@ -172,6 +174,29 @@ def test_colours_do_not_outlast_a_dissolve_but_a_flash(flash):
     assert colors[24] > -10 if flash else colors[44] < -13
 
 
+def test_what_is_seen_in_the_dark_counts_less():
+    """The network says 40 of frames that are nearly black, where it sees noise, else 0."""
+    shares = [0] * 6 + [(n + 1) / 24 for n in range(24)] + [1] * 7
+
+    def ask(number, lightness):
+        return np.full((2, *lightness.shape), 40 * (lightness.std() < 6), np.float32)
+
+    frames = [a * share for a, share in zip(shot(3, len(shares)), shares, strict=True)]
+    ab = settled(frames, ask)
+    assert ab[-1].mean() < 4  # of the mean
+    assert ab[12].mean() < 20  # between two key frames
+
+
+def test_nothing_is_carried_through_black():
+    shares = [1] * 9 + [1 - (n + 1) / 8 for n in range(8)] + [0] * 8 + [1] * 8
+
+    def ask(number, lightness):
+        return np.full((2, *lightness.shape), 40 if number < 25 else -40, np.float32)
+
+    frames = [a * share for a, share in zip(shot(3, 33), shares, strict=True)]
+    assert settled(frames, ask)[32].mean() == pytest.approx(-40, abs=0.1)
+
+
 def test_colours_move_with_things():
     frames = fp.moved(17, size=(96, 128))
 
@@ -298,7 +323,20 @@ def test_a_run_with_the_list_makes_only_what_changed(tmp_path):
     assert work_folder(again.path).is_dir()
 
 
-def test_a_hint_holds_through_its_shot_and_no_further(tmp_path):
+def test_a_hint_holds_through_its_shot_and_no_further(tmp_path, monkeypatch):
+    """The frames of a shot wait on the disk meanwhile, for it may be long."""
+    made, waiting = [], []
+
+    def noted_look(lightness):
+        made.append(weakref.ref(seen := see(lightness)))
+        return seen
+
+    def noted_track(*about):
+        waiting.append(sum(one() is not None for one in made))
+        return track(*about)
+
+    monkeypatch.setattr(make, "see", noted_look)
+    monkeypatch.setattr(make, "track", noted_track)
     source = film(tmp_path)
     shots, _ = list_shots(source)
     edited(shots, 0, hints=[{"time": "0:00:00.400", "x": 30, "y": 24, "color": "#2040ff"}])
@@ -310,6 +348,7 @@ def test_a_hint_holds_through_its_shot_and_no_further(tmp_path):
     red, _, blue = color_of(path, slice(21, 36))
     assert blue < red
     assert engine.hinted >= 3
+    assert waiting[0] <= 2
 
 
 def test_a_reference_for_one_shot(tmp_path):

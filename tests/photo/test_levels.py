@@ -127,12 +127,12 @@ class TestFloats:
         assert np.abs(Photo.read(turned).pixels - expected).max() <= 1
 
     @pytest.mark.parametrize("kind", ["minisblack", "rgb"])
-    def test_what_is_brighter_than_white_is_white(self, kind, caplog):
+    def test_what_is_brighter_than_white_is_white(self, kind):
         values = np.array([[-0.01, 0.25, 1, 1.02, 9]], np.float32)
         shown = np.dstack([values] * 3) if kind == "rgb" else values
         photo = Photo.read(tiff(shown, photometric=kind))
         assert photo.pixels.tolist() == [[0, 16384, 65535, 65535, 65535]]
-        assert "-0.01 to 9, are cut to 0 to 1" in caplog.text
+        assert photo.notes == ("its levels, -0.01 to 9, are cut to 0 to 1",)
 
     def test_halves_beyond_255(self):
         values = np.array([[0, 1000]], np.float16)

@@ -5,15 +5,17 @@ import io
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from skimage import data
 
 from fakes import FakeEngine
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.errors import OutputError, PhotoError
+from koalarize.errors import OptionError, OutputError, PhotoError
 from koalarize.photo.encode16 import TIFF_HEAD
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.pages import notes_of_pages
 from koalarize.photo.photo import Photo
+from koalarize.steering.crop import Crop
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
 from photo_parts import smooth
@@ -151,6 +153,26 @@ def test_a_call_logs_what_is_lost(tmp_path, caplog):
     colorizer(path)
     note = "the mark of its end is missing; all its pixels are there"
     assert caplog.messages == [f"the given data: {note}", f"`{path}`: {note}"]
+
+
+def test_a_crop_that_fits_the_first_page_only_names_the_other(tmp_path):
+    pages = (smooth(), smooth(height=10))
+    with tifffile.TiffWriter(tmp_path / "two.tif") as file:
+        for page in pages:
+            file.write(page, photometric="minisblack")
+    asked = Steering(crop=Crop(0, 0, 20, 20))
+    with pytest.raises(OptionError, match=r"^page 2 of 2: the crop 0,0,20,20 reaches beyond"):
+        Colorizer(FakeEngine()).file(tmp_path / "two.tif", steering=asked)
+
+
+def test_a_call_logs_what_an_image_loses(caplog):
+    colorizer = Colorizer(FakeEngine())
+    colorizer(Image.fromarray(smooth()))
+    assert caplog.messages == []
+    colorizer(Image.fromarray(smooth().astype(np.int32)))
+    levels = "its levels reach 233: they are taken as 8 bits"
+    sixteen = "a PIL image cannot hold its 16 bits in colour"
+    assert caplog.messages == [f"the given image: {levels}", f"the given image: {sixteen}"]
 
 
 def test_a_page_is_read_without_a_copy_of_the_file(album):

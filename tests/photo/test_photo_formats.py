@@ -1,7 +1,6 @@
 """Photos: formats, modes, depths, orientation, profiles."""
 
 import io
-import logging
 import struct
 
 import numpy as np
@@ -232,26 +231,30 @@ class TestModes:
             (np.array([[0, 255]], np.float32), [0, 65535]),
         ],
     )
-    def test_wide_grey(self, values, expected, caplog):
-        assert Photo.read(Image.fromarray(values)).pixels.tolist() == [expected]
-        assert not caplog.records
+    def test_wide_grey(self, values, expected):
+        photo = Photo.read(Image.fromarray(values))
+        assert photo.pixels.tolist() == [expected]
+        assert photo.notes == ()
 
-    def test_whole_numbers_up_to_255_are_8_bits_and_it_says_so(self, caplog):
-        values = np.array([[0, 100, 255]], np.int32)
-        assert Photo.read(Image.fromarray(values)).pixels.tolist() == [[0, 25700, 65535]]
-        assert "reach 255: they are taken as 8 bits" in caplog.text
+    def test_whole_numbers_up_to_255_are_8_bits_and_a_note_says_so(self):
+        photo = Photo.read(Image.fromarray(np.array([[0, 100, 255]], np.int32)))
+        assert photo.pixels.tolist() == [[0, 25700, 65535]]
+        assert photo.notes == ("its levels reach 255: they are taken as 8 bits",)
 
-    def test_a_dark_pgm_of_16_bits_stays_dark(self, caplog):
+    def test_a_dark_pgm_of_16_bits_stays_dark(self):
         levels = np.array([[0, 100, 200]], ">u2")
-        assert Photo.read(b"P5 3 1 65535\n" + levels.tobytes()).pixels.tolist() == [[0, 100, 200]]
-        assert not caplog.records
+        photo = Photo.read(b"P5 3 1 65535\n" + levels.tobytes())
+        assert photo.pixels.tolist() == [[0, 100, 200]]
+        assert photo.notes == ()
 
     @pytest.mark.parametrize(
         "values", [np.array([[-10, 90]], np.int32), np.array([[1e6, 3e6]], np.float32)]
     )
-    def test_wide_grey_without_a_known_white_is_stretched_and_says_so(self, values, caplog):
-        assert Photo.read(Image.fromarray(values)).pixels.tolist() == [[0, 65535]]
-        assert "stretched" in caplog.text
+    def test_wide_grey_without_a_known_white_is_stretched_and_a_note_says_so(self, values):
+        photo = Photo.read(Image.fromarray(values))
+        assert photo.pixels.tolist() == [[0, 65535]]
+        (note,) = photo.notes
+        assert note.endswith("are stretched from black to white")
 
     def test_float_picture_with_nan(self):
         values = np.array([[0, np.nan]], np.float32)
@@ -397,19 +400,23 @@ class TestProfiles:
 
     @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
     @pytest.mark.parametrize("profile", [b"nonsense", srgb_profile()[:200]])
-    def test_damaged_profile_is_ignored_and_says_so(self, mode, profile, caplog):
+    def test_damaged_profile_is_ignored_and_a_note_says_so(self, mode, profile):
         image = Image.fromarray(smooth(channels=3)).convert(mode)
-        source = saved(image, "TIFF", icc_profile=profile)
-        with caplog.at_level(logging.WARNING):
-            picture = Photo.read(source)
+        picture = Photo.read(saved(image, "TIFF", icc_profile=profile))
         shown = np.atleast_3d(picture.pixels)
         assert np.array_equal(np.broadcast_to(shown, (24, 36, 3)), np.asarray(image.convert("RGB")))
-        assert "color profile of the given data" in caplog.text
+        (note,) = picture.notes
+        assert note.startswith("its colour profile cannot be used")
 
-    def test_profile_of_another_kind_of_picture_is_ignored(self, caplog):
-        source = saved(smooth(channels=3), "PNG", icc_profile=grey_profile(1.8))
-        assert np.array_equal(Photo.read(source).pixels, smooth(channels=3))
-        assert "color profile" in caplog.text
+    @pytest.mark.parametrize("deep", [False, True])
+    def test_profile_of_another_kind_of_picture_is_ignored_and_a_note_says_so(self, deep):
+        picture = smooth(channels=3).astype(np.uint16) * 257 if deep else smooth(channels=3)
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, picture, photometric="rgb", iccprofile=grey_profile(1.8))
+        found = Photo.read(stream.getvalue())
+        assert np.array_equal(found.pixels, picture)
+        (note,) = found.notes
+        assert note.startswith("its colour profile cannot be used")
 
     def test_cmyk_jpeg(self):
         image = Image.fromarray(smooth(channels=3)).convert("CMYK")  # Pillow writes Adobe's inverse

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
+from fakes import FakeEngine
 from koalarize import color
+from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.photo.profiles import srgb_profile
@@ -57,6 +59,14 @@ class TestSources:
         image = opened(saved(smooth(), "PNG"))
         Photo.read(image)
         assert image.getpixel((0, 0)) == smooth()[0, 0]
+
+    @pytest.mark.parametrize("dtype", [">u2", "<u2", ">f4"])
+    def test_arrays_of_either_byte_order(self, dtype):
+        values = np.array([[0.25, 0.5]]) if dtype == ">f4" else np.array([[300, 500]])
+        picture = Photo.read(values.astype(dtype))
+        assert picture.pixels.tolist() == values.tolist()
+        assert picture.pixels.dtype.isnative
+        assert Colorizer(FakeEngine())(values.astype(dtype)).dtype == dtype
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
     def test_arrays(self, dtype):
@@ -122,6 +132,11 @@ class TestBadInput:
     def test_missing(self, tmp_path):
         with pytest.raises(PhotoError, match=r"`.*no\.jpg` does not exist: check"):
             Photo.read(tmp_path / "no.jpg")
+
+    @pytest.mark.parametrize("name", ["https://example.org/a.jpg", "s3://box/a.tif"])
+    def test_an_address(self, name):
+        with pytest.raises(PhotoError, match="is an address, from which nothing is fetched: save"):
+            Photo.read(name)
 
     def test_folder(self, tmp_path):
         with pytest.raises(PhotoError, match="is a folder but must be a picture"):

@@ -247,9 +247,11 @@ class TestDeep:
         levels = tiff(deep(3, np.uint8), photometric="rgb", compression="zlib")
         source = bytearray(levels)
         at = entry(source, 259) + 8
-        source[at : at + 2] = (50001).to_bytes(2, "little")
-        with pytest.raises(PhotoError, match="a TIFF packed by WebP, which cannot be unpacked"):
-            Photo.read(bytes(source))
+        packers = {50001: "WebP", 33004: "JPEG 2000", 34887: "LERC", 52546: "JPEG XL"}
+        for number, packer in packers.items():
+            source[at : at + 2] = number.to_bytes(2, "little")
+            with pytest.raises(PhotoError, match=f"packed by {packer}, which cannot be unpacked"):
+                Photo.read(bytes(source))
 
     def test_a_predictor_of_floats_is_named(self):
         source = bytearray(packed_tiff(deep(3), "packbits", 2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 from koalarize.errors import OptionError
@@ -31,6 +33,14 @@ def test_parts(field, value, kind, step):
         Steering(**{field: value})
     with pytest.raises(OptionError, match=f"of type {kind}"):
         Steering().changed({field: value})
+
+
+@pytest.mark.parametrize(("field", "value"), [("crop", 5), ("hints", [5]), ("recolors", [5])])
+def test_the_next_step_can_be_taken(field, value):
+    with pytest.raises(OptionError) as caught:
+        Steering(**{field: value})
+    name, home = str(caught.value).rsplit(" by ", 1)[1].split(".parse(TEXT), from ")
+    assert callable(getattr(importlib.import_module(home), name).parse)
 
 
 @pytest.mark.parametrize("color", [None, 5, (255, 0, 0)])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.colorizer.ends import stretch_of
 from koalarize.colorizer.grid import Grid
 from koalarize.engines.engine import Engine, Prediction
 from koalarize.steering.alternatives import probabilities
@@ -20,7 +21,6 @@ __all__ = ["Answer", "Answers"]
 Float32 = npt.NDArray[np.float32]
 
 _ENDS = (0.5, 99.5)  # percentiles of L* that the network sees as black and white
-_MOST_STRETCH = 4.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class Answers:
         self._lightness = lightness
         self._padded = grid.pad(lightness)
         own = self.info.way is not None  # its authors do not touch lightness
-        self._stretch = (np.float32(0), np.float32(1)) if own else _stretch(lightness)
+        # Networks learn from photos that reach from black to white; a faded print does not. The
+        # photo keeps its own lightness.
+        self._stretch = (0.0, 1.0) if own else stretch_of(lightness, _ENDS)
         self._plain: dict[bool, Answer] = {}
         self._lock = threading.RLock()
 
@@ -84,18 +86,6 @@ class Answers:
 
     def _predict(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         batch = None if hints is None else hints[None]
-        low, scale = self._stretch
+        low, scale = map(np.float32, self._stretch)
         shown = np.clip((lightness - low) * scale, 0, 100).astype(np.float32)
         return self._engine.run(shown[None], batch).of(0)
-
-
-def _stretch(lightness: Float32) -> tuple[np.float32, np.float32]:
-    """Return what to take from L* and to multiply it with, so that the network sees no faded photo.
-
-    Networks learn from photos that reach from black to white; a faded print does not. The photo
-    keeps its own lightness. What is nearly blank is not stretched into noise.
-    """
-    low, high = np.percentile(lightness, _ENDS)
-    scale = min(100 / max(float(high - low), 1e-3), _MOST_STRETCH)
-    middle = (low + high) / 2
-    return np.float32(middle - 50 / scale), np.float32(scale)

@@ -43,6 +43,7 @@ Array = npt.NDArray[Any]
 _LOG = logging.getLogger(__name__)
 Float32 = npt.NDArray[np.float32]
 _NO_MARK = "its XMP has no place for the mark that a program coloured it"
+_SHALLOW = ("a PIL image cannot hold its 16 bits in colour",)
 #: What can be coloured.
 Picture = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | Array | Photo
 
@@ -192,6 +193,8 @@ class Colorizer:
             assert result.data is not None
             return result.data
         photo = picture if isinstance(picture, Photo) else Photo.read(picture)
+        if isinstance(picture, Image.Image):
+            _tell("the given image", photo.notes + _SHALLOW * (photo.pixels.dtype != np.uint8))
         colored = self.photo(photo, steering).photo
         if isinstance(picture, Photo):
             return self.marked(colored, steering)

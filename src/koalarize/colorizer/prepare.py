@@ -6,37 +6,59 @@ Not here: colours (``colorizer.plan``), pixels turned (``photo.geometry``, ``pho
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from koalarize.color import grey_to_lightness
+from koalarize.colorizer.ends import Stretch, stretch_of
 from koalarize.photo.geometry import cropped, turned
 from koalarize.photo.negative import inverted
 from koalarize.photo.photo import Photo
 from koalarize.photo.straighten import straightened
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["framed", "placement", "preparation", "prepared"]
+__all__ = ["framed", "frames_prepared", "placement", "preparation", "prepared", "unprepared"]
 
 Array = npt.NDArray[Any]
 
 _ENDS = (0.2, 99.8)  # percentiles of L* that become black and white
-_MOST_STRETCH = 4.0  # what is nearly blank is not stretched into noise
 _SAMPLE = 1 << 20  # pixels that the ends are found in
+_PREPARED = ("negative", "turn", "straighten", "faded")
 
 
 def prepared(photo: Photo, steering: Steering, *, threads: int = 0) -> Photo:
     """Return the photo that is coloured: inverted, upright and level, restored if it is faded."""
     photo = turned(inverted(photo) if steering.negative else photo, steering.turn)
     photo = straightened(photo, steering.straighten, threads=threads)
-    return restored(photo) if steering.faded else photo
+    return restored(photo, _stretch_of(photo)) if steering.faded else photo
+
+
+def frames_prepared(
+    frames: Iterator[Photo], steering: Steering, *, threads: int = 0
+) -> Iterator[Photo]:
+    """Yield the frames of an animation as ``prepared`` does, all restored alike: none flickers."""
+    like: Stretch | None = None
+    level = dataclasses.replace(steering, faded=False)
+    for frame in frames:
+        photo = prepared(frame, level, threads=threads)
+        if steering.faded:
+            like = like or _stretch_of(photo)
+            photo = restored(photo, like)
+        yield photo
+
+
+def unprepared(steering: Steering) -> Steering:
+    """Return of what is asked that which ``prepared`` has not done."""
+    done = {name: getattr(PLAIN, name) for name in _PREPARED}
+    return dataclasses.replace(steering, **done)
 
 
 def preparation(steering: Steering) -> Steering:
     """Return of what is asked only that which ``prepared`` does."""
-    asked = {name: getattr(steering, name) for name in ("negative", "turn", "straighten", "faded")}
+    asked = {name: getattr(steering, name) for name in _PREPARED}
     return dataclasses.replace(PLAIN, **asked)
 
 
@@ -56,21 +78,26 @@ def framed(photo: Photo, steering: Steering) -> Photo:
     return cropped(photo, steering.crop.box(photo.width, photo.height))
 
 
-def restored(photo: Photo) -> Photo:
-    """Return a photo whose levels are stretched until its lightness reaches from black to white."""
+def _stretch_of(photo: Photo) -> Stretch:
+    """Return what makes a photo's lightness reach from black to white; of what can be seen."""
     step = max(1, round((photo.height * photo.width / _SAMPLE) ** 0.5))
-    sample = dataclasses.replace(
-        photo, pixels=np.ascontiguousarray(photo.pixels[::step, ::step]), alpha=None
-    )
-    low, high = np.percentile(sample.lightness(), _ENDS)
-    scale = min(100 / max(float(high - low), 1e-3), _MOST_STRETCH)
-    middle = (low + high) / 2
+    pixels = np.ascontiguousarray(photo.pixels[::step, ::step])
+    lightness = dataclasses.replace(photo, pixels=pixels, alpha=None).lightness()
+    if photo.alpha is None:
+        return stretch_of(lightness, _ENDS)
+    seen = photo.alpha[::step, ::step] > 0
+    return stretch_of(lightness[seen] if seen.any() else lightness, _ENDS)
+
+
+def restored(photo: Photo, stretch: Stretch) -> Photo:
+    """Return a photo whose levels are stretched, as its lightness is to be."""
+    low, scale = stretch
     pixels = photo.pixels
     whole = pixels.dtype.kind == "u"
     levels = np.arange(np.iinfo(pixels.dtype if whole else np.uint16).max + 1)
     levels = levels.astype(pixels.dtype if whole else np.uint16)
     lightness = grey_to_lightness(levels).astype(np.float64)
-    wanted = np.clip(50 + (lightness - middle) * scale, 0, 100)
+    wanted = np.clip((lightness - low) * scale, 0, 100)
     found = np.interp(wanted, lightness, levels)
     if whole:
         stretched: Array = np.rint(found).astype(pixels.dtype)[pixels]

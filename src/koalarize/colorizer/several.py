@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from koalarize.colorizer.layer import color_layer
+from koalarize.colorizer.prepare import frames_prepared, unprepared
 from koalarize.errors import OptionError
 from koalarize.photo.encode8 import WITHOUT_ALPHA
 from koalarize.photo.encode_jpeg import in_bands
@@ -66,6 +68,10 @@ def encode_each(
             transparency.
     """
     first = next(pictures)
+    if steering.faded and first.frame is not None:
+        frames = frames_prepared(chain([first], pictures), steering, threads=threads)
+        pictures, steering = frames, unprepared(steering)
+        first = next(pictures)
     if layer and (kind := output_format(format, first)) in WITHOUT_ALPHA:
         raise OptionError(
             f"the layer is transparent where there is no colour, which {kind} cannot hold: "
@@ -93,7 +99,8 @@ def encode_each(
         yield _shown(colored.photo, layer)
         for photo in pictures:
             notes_of_each.append(photo.notes_as(kind, pages=first.pages))
-            later = color(photo, unhinted)
+            where = f"{first.called} {len(notes_of_each)} of {first.pages}"
+            later = _named(where, color, photo, unhinted)
             had_colors |= later.had_colors
             yield _shown(later.photo, layer)
 
@@ -105,6 +112,16 @@ def encode_each(
         missing = f"{first.called}s from {len(notes_of_each) + 1} to {first.pages}"
         notes = (*notes, f"it is cut short: {missing} are missing")
     return parts, dataclasses.replace(colored, notes=notes, had_colors=had_colors)
+
+
+def _named(
+    where: str, color: Callable[[Photo, Steering], Colored], photo: Photo, steering: Steering
+) -> Colored:
+    """Colour a page; what does not fit it, as a crop that fitted the first, says which it is."""
+    try:
+        return color(photo, steering)
+    except OptionError as error:
+        raise OptionError(f"{where}: {error}") from error
 
 
 def _shown(colored: Photo, layer: bool) -> tuple[Photo, Array]:

@@ -19,7 +19,7 @@ from koalarize.colorizer.colorizer import Colored, Colorizer, Making
 from koalarize.colorizer.grid import working_size
 from koalarize.colorizer.merge import guide, merge
 from koalarize.colorizer.plan import planned
-from koalarize.colorizer.prepare import framed, prepared
+from koalarize.colorizer.prepare import framed, frames_prepared
 from koalarize.film.flow import see
 from koalarize.film.options import PLAIN_FILM
 from koalarize.film.shots import LOOK_AHEAD, CutFinder, thumbnail
@@ -74,13 +74,13 @@ def color_animation(
         notes = [first.notes_as(kind, pages=first.pages)]
 
         def frames() -> Iterator[Photo]:
-            yield prepared(first, steering)
+            yield first
             for photo in pictures:
                 notes.append(photo.notes_as(kind, pages=first.pages))
-                yield prepared(photo, steering)
+                yield photo
 
         making = Making(sha256_of(source))
-        steady = steady_frames(colorizer, frames(), steering)
+        steady = steady_frames(colorizer, frames_prepared(frames(), steering), steering)
         made = (colorizer.marked(framed(one, steering), steering, making) for one in steady)
         data = sealed_parts(*encode_pages(((one, one.pixels) for one in made), kind))
     found = notes_of_pages(notes, first.called)

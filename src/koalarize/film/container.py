@@ -8,12 +8,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import av
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from koalarize.film.encode import Coding, set_up
@@ -175,6 +176,8 @@ def name_of(stream: Stream) -> str:
     if _is_timecode(stream):
         return "the timecode track"
     kind = _KINDS.get(stream.type, stream.type)
+    if stream.disposition & Disposition.attached_pic:
+        kind = "a cover"
     context = cast(Any, stream).codec_context
     return kind if context is None else f"{kind} ({context.name})"
 
@@ -253,19 +256,39 @@ def set_out(
             for key in [key for key in made.metadata if key.lower() == "alpha_mode"]:
                 del made.metadata[key]
         elif stream.index in streams:
-            copied[stream.index] = _copy_of(out, stream)
+            copied[stream.index] = _copy_of(out, source, stream)
             _describe(copied[stream.index], stream)
     assert made is not None
     return made, copied
 
 
-def _copy_of(out: OutputContainer, stream: Stream) -> Stream:
+def _copy_of(out: OutputContainer, source: InputContainer, stream: Stream) -> Stream:
     if stream.type == "attachment":
         one = cast(Any, stream)
         return out.add_attachment(one.name or "attachment", one.mimetype or "", one.data)
+    if out.format.name == "matroska" and stream.disposition & Disposition.attached_pic:
+        return _cover(out, source, stream)
     return cast(Stream, out.add_stream_from_template(cast(Any, stream)))
+
+
+def _cover(out: OutputContainer, source: InputContainer, stream: Stream) -> Stream:
+    """Attach a cover, as Matroska holds it: as a stream players would take it for a second film.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
+    with open_film(Path(source.name)) as again:
+        packets = again.demux(again.streams[stream.index])
+        data = next((bytes(packet) for packet in packets if packet.size), b"")
+    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+    if kind == "jpeg" and not data.startswith(b"\xff\xd8"):
+        raise ValueError("no picture that an attachment can be")
+    tags = stream.metadata
+    name = tags.get("filename") or f"cover.{kind.replace('e', '')}"
+    return out.add_attachment(name, tags.get("mimetype") or f"image/{kind}", data)
 
 
 def _describe(made: Stream, stream: Stream) -> None:
     made.metadata.update(stream.metadata)
-    made.disposition = stream.disposition
+    if made.type == stream.type:
+        made.disposition = stream.disposition

@@ -103,6 +103,8 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
     depth = next((one for one in depths if one >= source.depth), depths[-1])
     if depth < source.depth:
         losses.append(f"{source.depth} bits become {depth}")
+    if source.rgb:
+        losses.append("its red, green and blue become luma and chroma, of the range 16 to 235")
     if source.alpha or facts.alpha:
         losses.append("its transparency is not kept")
     losses += [f"its {name} is not kept" for name in facts.dynamic]

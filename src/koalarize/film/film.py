@@ -18,6 +18,7 @@ import numpy as np
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.anchors import Exported, export_frames, shots_of
+from koalarize.film.ask import small_size
 from koalarize.film.coder import Progress
 from koalarize.film.container import FORMATS, Held, held_by
 from koalarize.film.encode import Coding, Encoder, coding_of
@@ -159,7 +160,8 @@ def color_film(
     if options.one_palette and steering.reference is None:
         pooled = pooled_palette(colorizer, facts, steering, options)
         steering = dataclasses.replace(steering, reference=pooled)
-    Encoder(coding)  # refused now, not after an hour
+    Encoder(coding)  # refused now, not after an hour, and before parts that are there are touched
+    small_size(facts, colorizer, steering)
     listed = shots_of(facts, options)
     store = Store(work_folder(path), _key(colorizer, facts, steering, options))
     made = Making(colorizer, coding, steering, store, progress, listed)

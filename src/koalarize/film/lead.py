@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, cast, overload
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ from koalarize import color
 from koalarize.film.flow import Flow, Seen, Way, sampled, see
 from koalarize.steering.hints import Hint
 
-__all__ = ["Led", "ShotFrames"]
+__all__ = ["Led", "Looks", "ShotFrames"]
 
 Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
@@ -107,8 +107,50 @@ class _Shelf:
         self._file.close()
 
 
+class Looks(Sequence[Seen]):
+    """The small frames of one shot, in a temporary file."""
+
+    def __init__(self, size: tuple[int, int], folder: Path) -> None:
+        """Begin a shot.
+
+        Args:
+            size: height and width of the small grid.
+            folder: where the temporary file is.
+        """
+        self._frames = _Shelf(folder, size, np.float16)
+        self._count = 0
+
+    def add(self, lightness: Float32) -> None:
+        """Take the next frame's (h, w) L*."""
+        self._frames.put(self._count, lightness)
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Seen: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Seen]: ...
+    def __getitem__(self, place: int | slice) -> Seen | list[Seen]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(self._count))]
+        if not 0 <= place < self._count:
+            raise IndexError(place)
+        return see(self._frames.get(place).astype(np.float32))
+
+    def close(self) -> None:
+        """Let the temporary file go."""
+        self._frames.close()
+
+
 class ShotFrames:
-    """The frames of one shot, and what a person's frames say of each."""
+    """The frames of one shot, and what a person's frames say of each.
+
+    Attributes:
+        looks: the frames.
+        held: numbers of those that a person has coloured.
+    """
 
     def __init__(self, first: int, size: tuple[int, int], folder: Path) -> None:
         """Begin a shot.
@@ -119,16 +161,10 @@ class ShotFrames:
             folder: where its temporary files are.
         """
         self._first = first
-        self._count = 0
         self._flow = Flow(*size)
-        self._frames = _Shelf(folder, size, np.float16)
+        self.looks = Looks(size, folder)
         self._led = _Shelf(folder, (3, *size), np.int8)  # a*, b*, and the share in 1 / 127
         self.held: frozenset[int] = frozenset()
-
-    def add(self, lightness: Float32) -> None:
-        """Take the next frame's (h, w) L*."""
-        self._frames.put(self._count, lightness)
-        self._count += 1
 
     def lead(self, colors: Mapping[int, Float32]) -> None:
         """Carry colours from the frames that have them to all others.
@@ -139,12 +175,12 @@ class ShotFrames:
         known = sorted(number - self._first for number in colors)
         assert known
         assert known[0] >= 0
-        assert known[-1] < self._count
+        assert known[-1] < len(self.looks)
         self.held = frozenset(colors)
         for place, at in enumerate(known):
             ab = colors[at + self._first]
             self._keep(at, ab, np.ones(ab.shape[1:], np.float32))
-            end = known[place + 1] if place + 1 < len(known) else self._count
+            end = known[place + 1] if place + 1 < len(known) else len(self.looks)
             self._carry(at, ab, range(at + 1, end), None)
             before = known[place - 1] if place else None
             begin = -1 if before is None else before
@@ -157,11 +193,8 @@ class ShotFrames:
 
     def close(self) -> None:
         """Let the temporary files go."""
-        self._frames.close()
+        self.looks.close()
         self._led.close()
-
-    def _seen(self, place: int) -> Seen:
-        return see(self._frames.get(place).astype(np.float32))
 
     def _carry(self, at: int, ab: Float32, places: range, other: int | None) -> None:
         """Carry the colours of one frame through some places.
@@ -173,10 +206,10 @@ class ShotFrames:
             other: the place of the frame with colours at the other end, if its own have been
                 carried there: then both count, each as near as it is.
         """
-        far = near = self._seen(at)
+        far = near = self.looks[at]
         way = self._flow.start()
         for count, place in enumerate(places, 1):
-            here = self._seen(place)
+            here = self.looks[place]
             way = self._on(here, near, far, way)
             if count % _CORRECTED == 0:
                 way = self._corrected(here, far, way)

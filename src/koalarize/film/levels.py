@@ -14,6 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from koalarize import color
+from koalarize.film.light import (
+    in_primaries,
+    light_of,
+    primaries_like,
+    signal_of,
+    srgb_curve,
+    transfer_like,
+)
 
 __all__ = ["AB_STEPS", "Levels", "ab_index", "matrix_like"]
 
@@ -30,6 +38,7 @@ _MATRICES = {
     9: (0.2627, 0.0593),
 }
 _BT2020 = (10, 14)  # constant luminance, and ICtCp: luma of greys is that of matrix 9
+_USUAL_CURVE = 1  # that of sRGB, near enough
 _MOST_SD = 576  # rows: what is higher is taken for BT.709 where a film does not say
 #: The table of chroma: so many lightnesses, and so many steps of a* and b* from -_REACH to _REACH.
 _SHADES = 128
@@ -46,15 +55,28 @@ class Levels:
         full: whether black is 0 and white the largest number, rather than 16 and 235 of 8 bits.
         kr: share of red in luma.
         kb: share of blue.
+        transfer: the curve, as ``light.transfer_like`` gives it.
+        primaries: as ``light.primaries_like`` gives them.
     """
 
     depth: int
     full: bool
     kr: float
     kb: float
+    transfer: int = 1
+    primaries: int = 1
 
     @classmethod
-    def of(cls, depth: int, *, full: bool, matrix: int, height: int) -> Levels:
+    def of(
+        cls,
+        depth: int,
+        *,
+        full: bool,
+        matrix: int,
+        height: int,
+        transfer: int = 2,
+        primaries: int = 2,
+    ) -> Levels:
         """Return what the numbers mean.
 
         Args:
@@ -62,8 +84,13 @@ class Levels:
             full: whether the range is full.
             matrix: its number in ISO/IEC 23091-2; 2 where the film does not say.
             height: of the film, by which players guess where it does not say.
+            transfer: number of its curve, in the same way.
+            primaries: number of its primaries.
         """
-        return cls(depth, full, *_MATRICES[matrix_like(matrix, height)])
+        matrix = matrix_like(matrix, height)
+        kr, kb = _MATRICES[matrix]
+        primaries = primaries_like(primaries, matrix)
+        return cls(depth, full, kr, kb, transfer_like(transfer), primaries)
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.uint16]:
@@ -77,8 +104,7 @@ class Levels:
 
     def lightness(self) -> Float32:
         """Return L* of each luma number, (2 ** depth,)."""
-        grey = np.rint(self._luma() * 65535).astype(np.uint16)
-        return color.grey_to_lightness(grey)
+        return _lightness(self._luma(), self.transfer)
 
     def shade_rows(self) -> Float32:
         """Return the first row of each luma number's shade in ``chroma_table``, (2 ** depth,)."""
@@ -88,7 +114,8 @@ class Levels:
     def chroma_table(self) -> Float32:
         """Return (shades * a steps, b steps, 2): Cb and Cr as the film's numbers."""
         span = (2**self.depth - 1) if self.full else 224 * 2 ** (self.depth - 8)
-        return _chroma(self.kr, self.kb) * np.float32(span) + np.float32(self.neutral)
+        chroma = _chroma(self.kr, self.kb, self.transfer, self.primaries)
+        return chroma * np.float32(span) + np.float32(self.neutral)
 
     def _luma(self) -> npt.NDArray[np.float64]:
         numbers = np.arange(2**self.depth, dtype=np.float64)
@@ -117,8 +144,15 @@ def ab_index(ab: Float32) -> Float32:
     return (ab + np.float32(_REACH)) * np.float32((AB_STEPS - 1) / (2 * _REACH))
 
 
+def _lightness(luma: npt.NDArray[np.float64], transfer: int) -> Float32:
+    """Return L* of luma in [0, 1]; what is brighter than diffuse white has 100."""
+    if transfer != _USUAL_CURVE:
+        luma = np.minimum(srgb_curve(light_of(luma, transfer)), 1)
+    return color.grey_to_lightness(np.rint(luma * 65535).astype(np.uint16))
+
+
 @lru_cache(maxsize=8)
-def _chroma(kr: float, kb: float) -> Float32:
+def _chroma(kr: float, kb: float, transfer: int, primaries: int) -> Float32:
     """Return (shades * a steps, b steps, 2) Cb and Cr in [-0.5, 0.5] for each luma and ab.
 
     The colour of that L*, a* and b* has nearly the luma wanted; its differences from its own luma
@@ -127,19 +161,15 @@ def _chroma(kr: float, kb: float) -> Float32:
     luma = np.linspace(0, 1, _SHADES)
     axis = np.linspace(-_REACH, _REACH, AB_STEPS)
     lab = np.empty((_SHADES, AB_STEPS, AB_STEPS, 3), np.float32)
-    grey = np.rint(luma * 65535).astype(np.uint16)
-    lab[..., 0] = color.grey_to_lightness(grey)[:, None, None]
+    lab[..., 0] = _lightness(luma, transfer)[:, None, None]
     lab[..., 1] = axis[:, None]
     lab[..., 2] = axis
-    linear = color.lab_to_linear(lab).astype(np.float64)
-    srgb = np.where(
-        np.abs(linear) <= 0.0031308,
-        12.92 * linear,
-        np.sign(linear) * (1.055 * np.abs(linear) ** (1 / 2.4) - 0.055),
-    )
+    brighter = np.maximum(light_of(luma, transfer), 1)[:, None, None, None]
+    light = in_primaries(color.lab_to_linear(lab).astype(np.float64) * brighter, primaries)
+    coded = signal_of(light, transfer)
     # Term by term: a product of matrices may differ in its last digit from process to process.
-    own = kr * srgb[..., 0] + (1 - kr - kb) * srgb[..., 1] + kb * srgb[..., 2]
-    apart = srgb - own[..., None]
+    own = kr * coded[..., 0] + (1 - kr - kb) * coded[..., 1] + kb * coded[..., 2]
+    apart = coded - own[..., None]
     level = luma[:, None, None, None]
     room = np.where(apart > 0, 1 - level, level) / np.maximum(np.abs(apart), 1e-9)
     apart *= np.minimum(1, room.min(axis=-1, keepdims=True))

@@ -92,6 +92,8 @@ class Making:
             full=self.coding.full_range,
             matrix=self.coding.matrix,
             height=facts.height,
+            transfer=facts.transfer,
+            primaries=facts.primaries,
         )
         planes = (-(-facts.height // target.down), -(-facts.width // target.across))
         self._painter = Painter(levels, planes, interlaced=facts.interlaced)
@@ -241,20 +243,18 @@ class Making:
         if not (anchors or hints) or self._is_whole(first):
             return
         facts, size = self.coding.facts, self._size
-        led = self._led = ShotFrames(first, size, self.store.folder) if anchors else None
-        seen: list[Seen] = []
+        led = self._led = ShotFrames(first, size, self.store.folder)
         times: list[int] = []
         for frame in self._scouted(number, first):
-            look = self._look(frame).seen
             times.append(frame.pts)
-            if hints:
-                seen.append(look)
-            if led is not None:
-                led.add(look.lightness)
+            led.looks.add(self._look(frame).seen.lightness)
         seconds = [float(pts * facts.time_base) for pts in times]
-        found = track(seen, seconds, hints, (facts.height, facts.width)) if hints else ()
+        found = track(led.looks, seconds, hints, (facts.height, facts.width)) if hints else ()
         self._hints = dict(enumerate(found, first))
-        if led is not None and anchors:
+        if not anchors:
+            led.close()
+            self._led = None
+        else:
             at = [first + int(np.argmin(np.abs(np.subtract(times, one.pts)))) for one in anchors]
             led.lead({n: anchor_ab(one, facts, size) for n, one in zip(at, anchors, strict=True)})
 

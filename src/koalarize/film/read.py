@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
 from koalarize.film.facts import Facts, is_colored, open_film
+from koalarize.film.holes import is_damage, lost_at_end
 from koalarize.film.planes import reformatted
 from koalarize.film.seek import Index, index_of
 
@@ -76,6 +77,7 @@ class Reading:
     _even: int = 0
     _uneven: int = 0
     _waiting: list[int] = field(default_factory=list[int])  # ticks of packets that gave no frame
+    _broken: list[int] = field(default_factory=list[int])  # ticks of packets that are not whole
 
     @property
     def step(self) -> int:
@@ -198,9 +200,12 @@ class Reading:
                     pts += shift
                 if last is not None and pts <= last:
                     self.retimed += 1
+                    near = min(step, duration or step)
                     if float((last - pts) * facts.time_base) > JUMP:
                         shift += last + step - pts
-                    pts = last + max(1, min(step, duration or step))
+                    else:  # less than a frame, so that those behind it keep their own times
+                        near //= 2
+                    pts = last + max(1, near)
                 if picture.is_corrupt:
                     self._note(pts, step)
                 if last is not None:
@@ -210,9 +215,14 @@ class Reading:
                     self.colored = is_colored(picture)
                 yield FilmFrame(number, pts, duration, self._fitted(picture))
                 number += 1
-        if facts.cut_short and last is not None:
+        if last is not None and (facts.cut_short or self._ends_early(last)):
             end = round(Fraction(facts.end) / facts.time_base)
             self._note(last + step, max(step, end - last - step))
+
+    def _ends_early(self, last: int) -> bool:
+        """Tell whether the end of the film could not be read."""
+        missing = self.facts.end - float((last + self.step) * self.facts.time_base)
+        return missing > JUMP and lost_at_end(self.facts, last)
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         errors = 0
@@ -231,6 +241,8 @@ class Reading:
             errors = 0
             if self.facts.lists_frames and packet.pts is not None and not packet.is_discard:
                 self._waiting.append(packet.pts)
+            if packet.is_corrupt and packet.pts is not None:
+                self._broken.append(packet.pts)
             try:
                 yield from packet.decode()
             except FFmpegError:
@@ -244,12 +256,18 @@ class Reading:
         elif (
             self._even >= max(_EVEN, 8 * self._uneven)
             and pts - last > _HOLE * step
-            and (not self.facts.lists_frames or any(last < one < pts for one in self._waiting))
+            and self._is_damage(last, pts)
         ):
             self._note(last + step, pts - last - step)
         else:
             self._uneven += 1
         self._waiting = [one for one in self._waiting if one > pts]
+
+    def _is_damage(self, last: int, pts: int) -> bool:
+        """Tell whether a hole between two frames was filmed, and cannot be read."""
+        if self.facts.lists_frames:
+            return any(last < one < pts for one in self._waiting)
+        return is_damage(self.facts, last, pts, self._broken)
 
     def _note(self, pts: int, duration: int) -> None:
         """Note that what begins at ``pts`` could not be decoded."""

@@ -11,12 +11,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize.film.facts import Facts
+from koalarize.film.light import light_of, srgb_curve, transfer_like
 from koalarize.film.planes import reformatted
 from koalarize.film.read import FilmFrame
 
 __all__ = ["coded_place", "shown_grey", "shown_size"]
 
 UInt8 = npt.NDArray[np.uint8]
+
+_UNSPECIFIED = 2  # curve, as ISO/IEC 23091-2 numbers them
 
 
 def shown_size(facts: Facts) -> tuple[int, int]:
@@ -29,6 +32,10 @@ def shown_grey(facts: Facts, frame: FilmFrame | av.VideoFrame) -> UInt8:
     """Return (h, w) the grey of a frame as players show it."""
     picture = frame.picture if isinstance(frame, FilmFrame) else frame
     grey = reformatted(picture, "gray").to_ndarray().astype(np.uint8, copy=False)
+    curve = transfer_like(facts.transfer)
+    if curve != transfer_like(_UNSPECIFIED):  # HDR, which a picture of 8 bits cannot say
+        light = light_of(np.arange(256) / 255, curve)
+        grey = np.rint(np.minimum(srgb_curve(light), 1) * 255).astype(np.uint8)[grey]
     grey = facts.upright(grey)
     if (grey.shape[1], grey.shape[0]) == shown_size(facts):
         return grey

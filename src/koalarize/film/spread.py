@@ -52,7 +52,12 @@ def find_shots(
     coding = coding_of(facts, options)
     looker = Encoder(coding)
     levels = Levels.of(
-        coding.target.depth, full=coding.full_range, matrix=coding.matrix, height=facts.height
+        coding.target.depth,
+        full=coding.full_range,
+        matrix=coding.matrix,
+        height=facts.height,
+        transfer=facts.transfer,
+        primaries=facts.primaries,
     )
     painter = Painter(levels, (2, 2), interlaced=False)
     times: list[float] = []

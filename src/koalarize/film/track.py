@@ -32,38 +32,45 @@ def track(
     the frame or is covered.
 
     Args:
-        seen: the frames of the shot.
+        seen: the frames of the shot; each is taken a few times, in order.
         times: seconds of each.
         hints: of the shot.
         film: height and width, pixels.
     """
-    found: list[list[Hint]] = [[] for _ in seen]
-    if not seen:
+    if not len(seen):
         return []
+    found: list[list[Hint]] = [[] for _ in times]
     rows, columns = seen[0].lightness.shape
     flow = Flow(rows, columns)
     down, across = rows / film[0], columns / film[1]
     places: list[tuple[int, float, float, TimedHint]] = []
+    begun: list[float] = []  # how bright each place is where its hint is set
     for one in hints:
         first = int(np.argmin([abs(time - one.seconds) for time in times]))
-        places.append((first, one.hint.x * across, one.hint.y * down, one))
+        x, y = one.hint.x * across, one.hint.y * down
+        places.append((first, x, y, one))
+        begun.append(_mean(seen[first], (x, y)))
         found[first].append(one.hint)
     for step in (1, -1):
         order = range(len(seen)) if step == 1 else range(len(seen) - 1, -1, -1)
         alive: dict[int, tuple[float, float]] = {}
+        last: Seen | None = None
         for here in order:
-            before = here - step
-            if alive and 0 <= before < len(seen):
-                dx, dy = flow.between(seen[before], seen[here])
+            if alive:
+                look = seen[here]
+                dx, dy = flow.between(last or seen[here - step], look)
+                last = look
                 alive = {
                     number: moved
                     for number, (x, y) in alive.items()
                     if (moved := _moved(x, y, dx, dy)) is not None
-                    and _alike(seen[here], moved, seen[places[number][0]], places[number][1:3])
+                    and abs(_mean(look, moved) - begun[number]) < _LOST
                 }
                 for number, (x, y) in alive.items():
                     hint = places[number][3].hint
                     found[here].append(dataclasses.replace(hint, x=x / across, y=y / down))
+            else:
+                last = None
             alive |= {n: (x, y) for n, (first, x, y, _) in enumerate(places) if first == here}
     return [tuple(hints) for hints in found]
 
@@ -73,10 +80,6 @@ def _moved(x: float, y: float, dx: np.ndarray, dy: np.ndarray) -> tuple[float, f
     row, column = int(min(max(y, 0), rows - 1)), int(min(max(x, 0), columns - 1))
     x, y = x + float(dx[row, column]), y + float(dy[row, column])
     return (x, y) if 0 <= x < columns and 0 <= y < rows else None
-
-
-def _alike(here: Seen, place: tuple[float, float], there: Seen, first: tuple[float, float]) -> bool:
-    return abs(_mean(here, place) - _mean(there, first)) < _LOST
 
 
 def _mean(seen: Seen, place: tuple[float, float]) -> float:

@@ -237,8 +237,7 @@ def _others(
     Times stay as they are, but none falls: no container takes that. Where the clock of a stream
     starts afresh, as in joined recordings, it goes on with the pictures.
     """
-    wanted = [source.streams[number] for number in copied]
-    wanted = [stream for stream in wanted if stream.type != "attachment"]
+    wanted = [source.streams[number] for number in copied if copied[number].type != "attachment"]
     if not wanted:
         return
     last: dict[int, int] = {}

@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from koalarize.photo.metadata import EXIF_HEAD, Metadata, iptc_resource
 
 __all__ = [
     "DEEP",
+    "Jp2Parts",
     "avif_colors",
     "has_credentials",
     "is_avif",
@@ -30,9 +32,27 @@ _JP2, _CODE = b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
 _EXIF = b"JpgTiffExif->JP2"
+_PROFILES = (2, 3)  # methods of a color box: a profile of few kinds, of any (ITU-T T.800, I.5.3.3)
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _MOST_BOXES = 1 << 16
 _HEAD = 1 << 16  # bytes: an AVIF file's properties stand at its beginning
+
+
+@dataclass(frozen=True)
+class Jp2Parts:
+    """What a JPEG 2000 file holds beside its pixels.
+
+    Attributes:
+        metadata: XMP and IPTC.
+        exif: its EXIF block.
+        icc: its profile.
+        notes: what is lost of it, a phrase each.
+    """
+
+    metadata: Metadata
+    exif: bytes | None
+    icc: bytes | None
+    notes: tuple[str, ...]
 
 
 def is_jp2(head: bytes) -> bool:
@@ -40,10 +60,11 @@ def is_jp2(head: bytes) -> bool:
     return head.startswith((_JP2, _CODE))
 
 
-def jp2_parts(stream: BinaryIO) -> tuple[Metadata, bytes | None, tuple[str, ...]]:
-    """Return the metadata and the EXIF block of a JPEG 2000 file, and notes on what is lost."""
+def jp2_parts(stream: BinaryIO) -> Jp2Parts:
+    """Return what a JPEG 2000 file holds beside its pixels."""
     found: dict[bytes, bytes] = {}
     notes: dict[str, None] = {}
+    icc: bytes | None = None
     for kind, at, size in _boxes(stream):
         stream.seek(at)
         name = stream.read(16) if kind == b"uuid" else kind
@@ -51,24 +72,45 @@ def jp2_parts(stream: BinaryIO) -> tuple[Metadata, bytes | None, tuple[str, ...]
             found.setdefault(name, stream.read(size - 16))
         elif kind in (b"uuid", b"xml "):
             notes["what its boxes hold beside XMP, EXIF and IPTC is left out"] = None
+        elif kind == b"jp2h":
+            icc = icc or _profile_in(stream, at, size)
         elif kind == b"jp2c" and _is_deep(stream, at):
             notes[DEEP] = None
     iptc, exif = found.get(_IPTC), found.get(_EXIF)
     metadata = Metadata(found.get(_XMP), photoshop=iptc_resource(iptc) if iptc else None)
-    return metadata, EXIF_HEAD + exif.removeprefix(EXIF_HEAD) if exif else None, tuple(notes)
+    exif = EXIF_HEAD + exif.removeprefix(EXIF_HEAD) if exif else None
+    return Jp2Parts(metadata, exif, icc, tuple(notes))
 
 
-def _boxes(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, start and size of the data of each box; a bare picture is one of its own."""
-    end = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    if stream.read(4) == _CODE:
+def _profile_in(stream: BinaryIO, at: int, size: int) -> bytes | None:
+    """Return the profile that a JPEG 2000 file's header states; its first color box counts."""
+    for kind, start, length in _boxes(stream, at, at + size):
+        if kind == b"colr":
+            stream.seek(start)
+            method, *_ = stream.read(3) or b"\0"
+            return stream.read(length - 3) if method in _PROFILES and length > 3 else None
+    return None
+
+
+def _boxes(
+    stream: BinaryIO, at: int = 0, end: int | None = None
+) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and size of the data of each box; a bare picture is one of its own.
+
+    Args:
+        stream: the file.
+        at: where the first box stands.
+        end: behind the last one; by default of the file.
+    """
+    if end is None:
+        end = stream.seek(0, io.SEEK_END)
+    stream.seek(at)
+    if at == 0 and stream.read(4) == _CODE:
         yield b"jp2c", 0, end
         return
-    at = 0
     for _ in range(_MOST_BOXES):
         stream.seek(at)
-        head = stream.read(16)
+        head = stream.read(min(16, max(0, end - at)))
         if len(head) < 8:
             return
         size, kind = struct.unpack(">I4s", head[:8])

@@ -142,7 +142,8 @@ def decode_image(
         dpi = dpi_of(image)
         if beside.samples is None:
             _load(image)
-            samples = Samples(*pixels_of(image, name))
+            pixels, alpha, told = pixels_of(image, name)
+            samples = Samples(pixels, alpha, notes=told)
         else:
             samples = srgb_of_samples(beside.samples(), image.info.get("icc_profile"), name)
         exif, orientation, torn = exif_of(image)

@@ -15,6 +15,7 @@ from koalarize.photo.exif_block import corrected, sized
 from koalarize.photo.metadata import EXIF_HEAD
 from koalarize.photo.photo import Photo
 from koalarize.photo.read import upright
+from koalarize.photo.regions import Box, Move
 
 __all__ = ["cropped", "turned", "with_size"]
 
@@ -51,20 +52,34 @@ def cropped(photo: Photo, box: tuple[int, int, int, int]) -> Photo:
         box: left, top, right and bottom, pixels, inside of it.
     """
     left, top, right, bottom = box
+    width, height = right - left, bottom - top
+
+    def move(region: Box) -> Box | None:
+        x, y = region.x * photo.width - left, region.y * photo.height - top
+        across, down = region.width * photo.width, region.height * photo.height
+        return Box(x / width, y / height, across / width, down / height).inside()
+
     part = (slice(top, bottom), slice(left, right))
     return dataclasses.replace(
-        with_size(photo, right - left, bottom - top),
+        with_size(photo, width, height, move),
         pixels=np.ascontiguousarray(photo.pixels[part]),
         alpha=None if photo.alpha is None else np.ascontiguousarray(photo.alpha[part]),
     )
 
 
-def with_size(photo: Photo, width: int, height: int) -> Photo:
-    """Return a photo whose metadata tell this size; its pixels are yet to be made."""
+def with_size(photo: Photo, width: int, height: int, move: Move) -> Photo:
+    """Return a photo whose metadata are true of a part of it; its pixels are yet to be made.
+
+    Args:
+        photo: the photo.
+        width: of the part, pixels.
+        height: of it.
+        move: says where regions of the photo lie in the part.
+    """
     return dataclasses.replace(
         photo,
         exif=_changed(photo.exif, lambda block: sized(block, width, height)),
-        metadata=photo.metadata.sized(width, height),
+        metadata=photo.metadata.part(width, height, move),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from koalarize.photo.directories import EXIF, Directory, Field, TiffReader, directory_bytes
-from koalarize.photo.regions import turned_regions
+from koalarize.photo.regions import Move, moved_regions, turned_regions
 
 __all__ = [
     "CREDENTIALS",
@@ -62,7 +62,7 @@ _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>))\s*[1-8]")
 # of brightness), and of grey levels and their profile. Each byte is looked at a few times at most.
 _UNTRUE = (
     rb"\w+:(?:MicroVideo|MotionPhoto)\w*|(?:hdrgm|HDRGainMap):\w+|exif:ColorSpace"
-    rb"|photoshop:(?:ColorMode|ICCProfile)|tiff:(?:PhotometricInterpretation|SamplesPerPixel)"
+    rb"|photoshop:(?:ColorMode|ICCProfile)|crs:ConvertToGrayscale|tiff:(?:PhotometricInterpretation|SamplesPerPixel)"
 )
 _LEFT = re.compile(
     rb"(?<!\s)\s+(?:%b)\s*=\s*(?:\"[^\"]*\"|'[^']*')|<(%b)>[^<]*</\1>\s*" % (_UNTRUE, _UNTRUE)
@@ -131,15 +131,17 @@ class Metadata:
             )
         return dataclasses.replace(self, xmp=xmp, photoshop=resources or None)
 
-    def sized(self, width: int, height: int) -> Metadata:
+    def part(self, width: int, height: int, move: Move) -> Metadata:
         """Return what is true of a part of the picture.
 
         Args:
             width: of the part, pixels.
             height: of it.
+            move: says where regions of the picture lie in the part.
         """
         xmp = self.xmp
         if xmp is not None:
+            xmp = moved_regions(xmp, move, width, height)
             for one, other in (_XMP_PAIRS[0], _XMP_PAIRS[2]):
                 for name, pixels in ((one, width), (other, height)):
                     found = rb"(" + name + rb"\s*(?:=\s*[\"']|>))\s*\d+"

@@ -1,7 +1,7 @@
 """ICC profiles: what a picture's own profile means in sRGB, and the sRGB profile to hand out.
 
 Not here: the sRGB and CIELAB formulas (``color``), files (``photo``). A profile that is damaged or
-that belongs to another kind of picture is ignored, and a warning says so.
+that belongs to another kind of picture is ignored, and a note says so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["has_our_profile", "pixels_to_srgb", "srgb_profile", "strip_to_srgb"]
+__all__ = [
+    "has_our_profile",
+    "pixels_to_srgb",
+    "srgb_profile",
+    "strip_to_srgb",
+    "through_profile",
+]
 
 Array = npt.NDArray[Any]
 
@@ -47,38 +53,52 @@ def has_our_profile(path: Path) -> bool:
 
 
 def pixels_to_srgb(pixels: Array, icc: bytes, name: str) -> Array:
-    """Convert pixels from the space of an ICC profile to sRGB.
+    """Convert pixels as ``through_profile`` does; a warning says what that notes.
 
     Args:
         pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8, which is changed in place.
         icc: the profile, of a grey or an RGB space.
         name: what to call the picture in a warning.
+    """
+    pixels, notes = through_profile(pixels, icc)
+    for note in notes:
+        _LOG.warning("%s: %s", name, note)
+    return pixels
+
+
+def through_profile(pixels: Array, icc: bytes) -> tuple[Array, tuple[str, ...]]:
+    """Convert pixels from the space of an ICC profile to sRGB.
+
+    Args:
+        pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8, which is changed in place.
+        icc: the profile, of a grey or an RGB space.
 
     Returns:
         Pixels of the same shape and dtype; as they were if the profile says sRGB to within one
-        8-bit level, or if it cannot be used (a warning tells).
+        8-bit level, or if it cannot be used, which is noted.
     """
     try:
         if pixels.ndim == 2:
             curve = _grey_curve(icc, pixels.dtype)
-            return pixels if curve is None else curve[pixels]
-        return _color_to_srgb(pixels, icc)
+            return pixels if curve is None else curve[pixels], ()
+        return _color_to_srgb(pixels, icc), ()
     except _errors() as error:
-        _warn_ignored(name, error)
-        return pixels
+        return pixels, (_ignored(error),)
 
 
-def strip_to_srgb(icc: bytes | None, name: str) -> Callable[[Image.Image], Image.Image]:
-    """Return the function that turns a part of a CMYK picture into an sRGB one.
+def strip_to_srgb(
+    icc: bytes | None,
+) -> tuple[Callable[[Image.Image], Image.Image], tuple[str, ...]]:
+    """Return the function that turns a part of a CMYK picture into an sRGB one, and notes.
 
     Without a usable profile CMYK is converted by Pillow's plain formula.
     """
     try:
         if icc:
-            return partial(_apply, _transform(_open(icc), _srgb(), "CMYK", "RGB"))
+            return partial(_apply, _transform(_open(icc), _srgb(), "CMYK", "RGB")), ()
     except _errors() as error:
-        _warn_ignored(name, error)
-    return _plain
+        return _plain, (_ignored(error),)
+    return _plain, ()
 
 
 def _color_to_srgb(pixels: Array, icc: bytes) -> Array:
@@ -196,7 +216,5 @@ def _errors() -> tuple[type[Exception], ...]:
     return (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 
 
-def _warn_ignored(name: str, error: Exception) -> None:
-    _LOG.warning(
-        "The color profile of %s cannot be used (%s): its pixels are taken as sRGB.", name, error
-    )
+def _ignored(error: Exception) -> str:
+    return f"its colour profile cannot be used ({error}): its pixels are taken as sRGB"

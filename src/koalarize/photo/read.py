@@ -7,7 +7,6 @@ taken over in bands of rows, so that Pillow's copy and ours never need a third o
 from __future__ import annotations
 
 import importlib
-import logging
 import math
 import struct
 import zlib
@@ -23,7 +22,7 @@ from koalarize.errors import PhotoError
 from koalarize.photo.exif_block import corrected, orientation_of
 from koalarize.photo.lab import lab_to_pixels
 from koalarize.photo.levels import wide_to_uint16
-from koalarize.photo.profiles import pixels_to_srgb, strip_to_srgb
+from koalarize.photo.profiles import strip_to_srgb, through_profile
 from koalarize.photo.shortage import is_short, webp_size
 from koalarize.photo.sources import head_apart
 from koalarize.photo.unread import kind_of
@@ -42,7 +41,6 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 
-_LOG = logging.getLogger(__name__)
 _BAND_PIXELS = 1 << 18  # a band of RGB stays in the cache while it is looked at twice
 _EXIF_HEAD = b"Exif\0\0"
 _UNITS_OF_JFIF = (1, 2)  # the inch and the centimeter
@@ -153,28 +151,31 @@ def too_large(size: tuple[int, int], name: str) -> PhotoError:
     )
 
 
-def pixels_of(image: Image.Image, name: str) -> tuple[Array, Array | None]:
+def pixels_of(image: Image.Image, name: str) -> tuple[Array, Array | None, tuple[str, ...]]:
     """Decode a picture into sRGB pixels and alpha; (H, W) if it is grey, whatever its mode says.
 
     Returns:
         Pixels (H, W) or (H, W, 3), uint8, or uint16 for deep grey; alpha (H, W) of the same dtype,
-        or None. Orientation is not applied yet.
+        or None; notes on levels and profile. Orientation is not applied yet.
     """
+    alpha: Array | None = None
+    notes: tuple[str, ...] = ()
     icc = image.info.get("icc_profile")
     if image.mode in ("I", "F"):
         values = np.asarray(image)
         if image.format == "PPM" and image.mode == "I":
             values = values.astype(np.uint16)  # 16-bit levels, however dark the picture
-        pixels, alpha = wide_to_uint16(values, name), None
+        pixels, notes = wide_to_uint16(values, name)
     elif image.mode.startswith("I;16"):
         pixels, alpha = _deep_grey(image)
     else:
-        convert, profiled = _strip_converter(image, icc, name)
+        convert, profiled, notes = _strip_converter(image, icc, name)
         pixels, alpha = _take_bands(image, convert)
         icc = None if profiled else icc
     if isinstance(icc, bytes) and icc:
-        pixels = pixels_to_srgb(pixels, icc, name)
-    return pixels, alpha
+        pixels, told = through_profile(pixels, icc)
+        notes = (*notes, *told)
+    return pixels, alpha, notes
 
 
 def pixels_of_array(array: Array) -> tuple[Array, Array | None]:
@@ -256,20 +257,21 @@ def _dpi_of_exif(image: Image.Image) -> tuple[float, float]:
 
 def _strip_converter(
     image: Image.Image, icc: bytes | None, name: str
-) -> tuple[Callable[[Image.Image], Image.Image], bool]:
-    """Return what brings a band to L, LA, RGB or RGBA, and whether that used the profile up."""
+) -> tuple[Callable[[Image.Image], Image.Image], bool, tuple[str, ...]]:
+    """Return what brings a band to L, LA, RGB or RGBA, whether that used the profile, and notes."""
     mode, clear = image.mode, image.has_transparency_data
     if mode == "CMYK":
-        return strip_to_srgb(icc, name), True
+        convert, notes = strip_to_srgb(icc)
+        return convert, True, notes
     if mode == "LAB":
-        return lambda strip: Image.fromarray(lab_to_pixels(np.asarray(strip), name)), True
+        return lambda strip: Image.fromarray(lab_to_pixels(np.asarray(strip), name)), True, ()
     if mode in ("1", "L", "LA", "La"):
         target = "LA" if clear else "L"
     else:
         target = "RGBA" if clear else "RGB"
     if mode == target:
-        return _as_it_is, False
-    return partial(_converted, target), False
+        return _as_it_is, False, ()
+    return partial(_converted, target), False, ()
 
 
 def _as_it_is(strip: Image.Image) -> Image.Image:
@@ -354,8 +356,8 @@ def _deep_grey(image: Image.Image) -> tuple[Array, Array | None]:
 
 
 def _checked_values(array: Array) -> Array:
-    if array.dtype == np.uint8 or array.dtype == np.uint16:
-        return array
+    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind != "f":
         raise PhotoError(
             f"the array has dtype {array.dtype} but must be uint8, uint16 or floating point in "

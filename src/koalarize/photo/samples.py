@@ -23,7 +23,7 @@ from koalarize.photo.lab import lab_to_pixels
 from koalarize.photo.levels import alpha_to_uint16, wide_to_uint16
 from koalarize.photo.matrix_profiles import wide_colors_to_srgb
 from koalarize.photo.png_chunks import SIGNATURE, chunk
-from koalarize.photo.profiles import pixels_to_srgb
+from koalarize.photo.profiles import through_profile
 from koalarize.photo.read import is_neutral_throughout, pixels_of
 
 __all__ = [
@@ -45,6 +45,7 @@ Space = Literal["srgb", "inverted", "cmyk", "lab", "icclab"]
 
 #: What is said of a channel that is neither a color nor the alpha.
 SPARE = "a channel beside the colors and the alpha is left out"
+_TABLE = "16 bits of color are read as 8, since its profile is a table"
 _RGB, _GREY_ALPHA, _RGBA = 2, 4, 6  # color types of PNG
 _HEADER = slice(16, 29)  # where the data of a PNG file's first chunk stand
 _FIRST = 33  # and where it ends
@@ -206,7 +207,8 @@ def srgb_of_samples(samples: Samples, icc: bytes | None, name: str) -> Samples:
         deep = alpha is not None and values.dtype != np.uint8
         alpha = alpha_to_uint16(alpha) if alpha is not None and deep else alpha
     elif values.dtype.kind != "u" or values.dtype.itemsize > 2:
-        values = wide_to_uint16(values, name)
+        values, told = wide_to_uint16(values, name)
+        notes += told
         alpha = None if alpha is None else alpha_to_uint16(alpha)
     if samples.space == "inverted":
         values = np.subtract(65535, values, dtype=np.uint16)
@@ -216,29 +218,32 @@ def srgb_of_samples(samples: Samples, icc: bytes | None, name: str) -> Samples:
             image.info["icc_profile"] = icc
         if values.dtype != np.uint8:
             notes += ("16 bits of CMYK are read as 8",)
-        values, _ = pixels_of(image, name)
+        values, _, told = pixels_of(image, name)
+        notes += told
         alpha = None if alpha is None else _eight_bits(alpha)
         icc = None
     if values.ndim == 3 and is_neutral_throughout(values):
         values = np.ascontiguousarray(values[..., 0])
     if icc:
         if values.ndim == 3 and values.dtype != np.uint8:
-            values, shrunk = _through_profile(values, icc, name)
-            notes += ("16 bits of color are read as 8, since its profile is a table",) * shrunk
+            values, shrunk, told = _deep_through_profile(values, icc)
+            notes += told + (_TABLE,) * shrunk
             alpha = _eight_bits(alpha) if alpha is not None and shrunk else alpha
         else:
-            values = pixels_to_srgb(values, icc, name)
+            values, told = through_profile(values, icc)
+            notes += told
     return Samples(values, alpha, notes=notes)
 
 
-def _through_profile(values: Array, icc: bytes, name: str) -> tuple[Array, bool]:
-    """Convert 16-bit colors, and tell whether that cost their lower bits."""
+def _deep_through_profile(values: Array, icc: bytes) -> tuple[Array, bool, tuple[str, ...]]:
+    """Convert 16-bit colors, and tell whether that cost their lower bits; with notes."""
     wide = wide_colors_to_srgb(values, icc)
     if wide is not None:
-        return wide, False
+        return wide, False, ()
     before = _eight_bits(values)
-    after = pixels_to_srgb(before.copy(), icc, name)
-    return (values, False) if np.array_equal(before, after) else (after, True)
+    after, notes = through_profile(before.copy(), icc)
+    shrunk = not np.array_equal(before, after)
+    return after if shrunk else values, shrunk, notes
 
 
 def _eight_bits(values: Array) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import BinaryIO, cast
 from koalarize.errors import PhotoError
 
 __all__ = ["checked", "head_apart", "opened", "overlaid", "seekable"]
+
+_ADDRESS = re.compile(r"(?:https?|ftp|s3|gs|file):/")
 
 
 def seekable(given: object) -> BinaryIO:
@@ -72,6 +75,8 @@ def checked(path: Path) -> Path:
 
 def _unreadable(path: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
+        if _ADDRESS.match(str(path)):
+            return f"`{path}` is an address, from which nothing is fetched: save the picture first."
         return f"`{path}` does not exist: check its name and folder."
     if error.errno == errno.ENAMETOOLONG:
         return f"`{path}` is too long for a file's name: check it."

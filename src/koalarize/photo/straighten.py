@@ -17,6 +17,7 @@ import numpy.typing as npt
 from koalarize.color.rows import by_rows
 from koalarize.photo.geometry import with_size
 from koalarize.photo.photo import Photo
+from koalarize.photo.regions import Box
 
 __all__ = ["straightened", "straightened_size"]
 
@@ -60,10 +61,19 @@ def straightened(photo: Photo, degrees: float, *, threads: int = 0) -> Photo:
     """
     if degrees == 0:
         return photo
-    size = straightened_size(photo.width, photo.height, degrees)
+    width, height = size = straightened_size(photo.width, photo.height, degrees)
+    sin, cos = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+
+    def move(region: Box) -> Box | None:
+        """Turn a region's middle; it stays upright."""
+        x, y = (region.x - 0.5) * photo.width, (region.y - 0.5) * photo.height
+        across, down = region.width * photo.width, region.height * photo.height
+        left, top = (cos * x - sin * y) / width, (sin * x + cos * y) / height
+        return Box(left + 0.5, top + 0.5, across / width, down / height).inside()
+
     alpha = photo.alpha
     return dataclasses.replace(
-        with_size(photo, *size),
+        with_size(photo, *size, move),
         pixels=_turned(photo.pixels, size, degrees, threads),
         alpha=None if alpha is None else _turned(alpha, size, degrees, threads),
     )

@@ -26,6 +26,7 @@ from koalarize.photo.boxes import (
     jp2_parts,
 )
 from koalarize.photo.decode import Beside, Decoded, Limits, check_size, decode_image, give_back
+from koalarize.photo.embedded_profiles import profile_of_bmp, profile_of_gif
 from koalarize.photo.frames import (
     MpoPart,
     is_lossless_webp,
@@ -54,6 +55,7 @@ __all__ = ["decode_pictures", "decode_stream"]
 
 _FURTHER = "a further picture in it (a preview or a map of brightness) is left out"
 _BEHIND = "what stands behind its picture in the file is left out"
+_BMP = b"BM"
 _GIF, _END_OF_GIF = b"GIF8", b"\x3b"
 _XMP_IN_GIF, _BEHIND_XMP = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
 
@@ -265,10 +267,14 @@ def _apart(stream: BinaryIO) -> tuple[BinaryIO, Beside]:
         return found.stream, Beside(found.metadata, found.exif, found.icc, found.notes)
     if head.startswith(_GIF):
         notes: tuple[str, ...] = () if _ends_as_gif(stream) else ("the mark of its end is missing",)
-        return stream, Beside(Metadata(_xmp_of_gif(stream)), notes=notes)
+        stream.seek(0)
+        data = stream.read()
+        return stream, Beside(Metadata(_xmp_of_gif(data)), icc=profile_of_gif(data), notes=notes)
+    if head.startswith(_BMP):
+        return stream, Beside(icc=profile_of_bmp(stream))
     if is_jp2(head):
-        metadata, exif, notes = jp2_parts(stream)
-        return stream, Beside(metadata, exif, notes=notes)
+        parts = jp2_parts(stream)
+        return stream, Beside(parts.metadata, parts.exif, parts.icc, parts.notes)
     if is_avif(head):
         return stream, _of_avif(stream)
     return stream, Beside()
@@ -308,8 +314,7 @@ def _of_psd(image: Image.Image, name: str) -> Beside:
     return Beside(metadata, EXIF_HEAD + exif if exif else None)
 
 
-def _xmp_of_gif(stream: BinaryIO) -> bytes | None:
+def _xmp_of_gif(data: bytes) -> bytes | None:
     """Return the XMP of a GIF file, which stands in it in one piece (XMP part 3, 1.1.2)."""
-    stream.seek(0)
-    _, _, rest = stream.read().partition(_XMP_IN_GIF)
+    _, _, rest = data.partition(_XMP_IN_GIF)
     return rest.partition(_BEHIND_XMP)[0] or None

@@ -76,10 +76,13 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     except DECODE_ERRORS as error:
         raise PhotoError(damaged(name, error)) from error
     except PhotoError as error:
-        if page.number(259, 1) != _WEBP or not isinstance(error.__cause__, DECODE_ERRORS):
+        packer = _LACKED.get(page.number(259, 1))
+        by_pillow = not pillow_lacks(page)
+        known = isinstance(error.__cause__, (*DECODE_ERRORS, type(None)))
+        if packer is None or not (by_pillow and known):
             raise
         raise PhotoError(
-            f"{name} is a TIFF packed by WebP, which cannot be unpacked here: "
+            f"{name} is a TIFF packed by {packer}, which cannot be unpacked here: "
             "save it with LZW, deflate or no compression."
         ) from error
     signed = (CREDENTIALS,) * (CREDENTIALS_FIELD in fields.fields)
@@ -104,7 +107,17 @@ def _profile_of(fields: Directory) -> bytes | None:
 
 
 _ORIENTATION = 274
-_WEBP = 50001  # a packer that Pillow's own libtiff lacks: it calls such a file damaged
+#: Packers that Pillow or its libtiff lacks: it calls such a file damaged, or names a number.
+_LACKED = {
+    33003: "JPEG 2000",
+    33004: "JPEG 2000",
+    33005: "JPEG 2000",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
 #: Where strips and tiles lie, and Photoshop's layers: long, and of no use to another file.
 _LONG_FIELDS = (273, 279, 324, 325, 37724)
 

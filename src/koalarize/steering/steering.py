@@ -205,12 +205,17 @@ def _shown(value: object) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
 
 
+def _parser(noun: type[Hint | Recolor | Crop]) -> str:
+    """Return how to make one of a text, with where it is imported from."""
+    return f"{noun.__name__}.parse(TEXT), from {noun.__module__}"
+
+
 def _check_kinds(name: str, parts: Iterable[object], noun: type[Hint | Recolor | Crop]) -> None:
     for part in parts:
         if not isinstance(part, noun):
             raise OptionError(
                 f"`{name}` has a value of type {type(part).__name__} but must have "
-                f"{noun.__name__}: make it by {noun.__name__}.parse(TEXT)"
+                f"{noun.__name__}: make it by {_parser(noun)}"
             )
 
 

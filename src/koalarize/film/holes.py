@@ -1,0 +1,95 @@
+"""Whether frames are missing in a film because its file cannot be read there.
+
+Not here: files that break off (``film.ending``), frames that cannot be decoded (``film.read``).
+Readers of containers pass over in silence what they cannot read. What they have passed over shows
+in the places of the packets before and behind it; where packet follows packet, nothing was filmed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+from collections.abc import Iterator, Sequence
+
+from av import Packet
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Stream
+
+from koalarize.film.facts import Facts, open_film
+
+__all__ = ["is_damage", "lost_at_end"]
+
+#: Containers in which packet follows packet, with a few bytes between them.
+_DENSE = ("matroska", "flv")
+_LEAST = 512  # bytes between two packets that are more than what stands there as a rule
+_TIMES = 8  # of the usual number, the same
+_NEAR = 1.0  # seconds around a hole in which a packet that is not whole has to do with it
+_MISSING = 1.0  # seconds that are missing at an end that could not be read, at least
+_SHARE = 0.25  # of the bytes that those seconds have as a rule, the same
+
+
+def is_damage(facts: Facts, last: int, pts: int, broken: Sequence[int]) -> bool:
+    """Tell whether a hole between two frames is a place that cannot be read, rather than a pause.
+
+    Args:
+        facts: of the film.
+        last: ticks of the frame before the hole.
+        pts: ticks of the frame behind it.
+        broken: ticks of packets that the container calls damaged.
+
+    Returns:
+        True also where the container does not say.
+    """
+    with open_film(facts.path) as container:
+        if "mpegts" in container.format.name:
+            near = _NEAR / facts.time_base
+            return any(last - near <= one <= pts + near for one in broken)
+        if not _is_dense(container):
+            return True
+        before: int | None = None
+        between: list[int] = []
+        for packet in _packets(container, facts, last):
+            if before is not None and packet.pos is not None:
+                between.append(packet.pos - before)
+            before = None if packet.pos is None else packet.pos + packet.size
+            behind = packet.stream_index == facts.stream and packet.dts is not None
+            if behind and packet.dts is not None and packet.dts > pts:
+                break
+    usual = statistics.median(between) if between else 0
+    return max(between, default=0) > max(_LEAST, _TIMES * usual)
+
+
+def lost_at_end(facts: Facts, last: int) -> bool:
+    """Tell whether the end of a film's file cannot be read, though all of it is there.
+
+    Args:
+        facts: of the film.
+        last: ticks of the last frame that was read.
+    """
+    with open_film(facts.path) as container:
+        if "matroska" not in container.format.name:
+            return False
+        place, end = 0, facts.begin
+        for packet in _packets(container, facts, last):
+            time = packet.pts if packet.pts is not None else packet.dts
+            if packet.pos is not None and time is not None:
+                place = max(place, packet.pos + packet.size)
+                end = max(end, float((time + (packet.duration or 0)) * packet.time_base))
+    missing = facts.end - end
+    size = facts.path.stat().st_size
+    usual = size / max(facts.end - facts.begin, _MISSING)
+    return missing > _MISSING and size - place > _SHARE * missing * usual
+
+
+def _is_dense(container: InputContainer) -> bool:
+    return any(name in container.format.name for name in _DENSE)
+
+
+def _packets(container: InputContainer, facts: Facts, ticks: int) -> Iterator[Packet[Stream]]:
+    """Yield the packets of all streams from shortly before a time on, as they stand in the file."""
+    with contextlib.suppress(FFmpegError):
+        container.seek(ticks, stream=container.streams[facts.stream])
+        for packet in container.demux():
+            if packet.size:
+                yield packet

@@ -1,0 +1,97 @@
+"""Holes in films: a pause is none, and what a file holds and nobody can read is told."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+import film_parts as fp
+from koalarize.film.facts import read_facts
+from koalarize.film.read import Reading
+
+#: Clusters of half a second, so that a reader finds its way back.
+SHORT = {"cluster_time_limit": "500"}
+
+
+def read(path):
+    """Return what is damaged, and the times in seconds of the frames that can be read."""
+    facts = read_facts(path)
+    reading = Reading(facts)
+    times = [float(frame.pts * facts.time_base) for frame in reading.frames()]
+    return reading.damaged, times
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".ts", ".flv", ".webm"])
+def test_a_pause_is_no_damage_where_the_file_lists_no_frames(tmp_path, ending):
+    times = [40 * n for n in range(30)] + [2600 + 40 * n for n in range(20)]
+    codec = "libvpx" if ending == ".webm" else "libx264"
+    frames = fp.moved(50)
+    options = {} if ending == ".webm" else {"preset": "ultrafast"}
+    source = tmp_path / f"a{ending}"
+    fp.write(source, frames, codec=codec, times=times, base=Fraction(1, 1000), options=options)
+    damaged, found = read(source)
+    assert len(found) == 50
+    assert damaged == []
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".ts", ".flv"])
+def test_what_cannot_be_read_is_no_pause(tmp_path, ending):
+    options = {"g": "12", "crf": "10", "preset": "ultrafast"}
+    source = tmp_path / f"a{ending}"
+    container = SHORT if ending == ".mkv" else {}
+    fp.write(source, fp.moved(75), options=options, audio=1, container=container)
+    data = bytearray(source.read_bytes())
+    begin, end = (len(data) * part // 10 // 188 * 188 for part in (4, 6))
+    data[begin:end] = bytes(end - begin)
+    source.write_bytes(data)
+    damaged, found = read(source)
+    assert len(found) < 70
+    assert found[-1] - found[0] > 2.8
+    assert any(stop - start > 0.2 for start, stop in damaged)
+
+
+def test_an_end_that_cannot_be_read_is_told(tmp_path):
+    """The file is all there, and its reader takes what it cannot read for the end."""
+    source = fp.write(tmp_path / "a.mkv", fp.moved(75), options={"crf": "10", "g": "300"})
+    data = bytearray(source.read_bytes())
+    begin, end = (len(data) * part // 10 for part in (2, 4))
+    data[begin:end] = bytes(end - begin)
+    source.write_bytes(data)
+    damaged, found = read(source)
+    assert found[-1] < 2
+    assert damaged[-1][1] == pytest.approx(3, abs=0.1)
+
+
+def test_pictures_that_end_before_the_sound_are_whole(tmp_path):
+    source = fp.write(tmp_path / "a.mkv", fp.moved(25), audio=1)
+    facts = read_facts(source)
+    with fp.av.open(str(source)) as film, fp.av.open(str(tmp_path / "b.mkv"), "w") as out:
+        copies = {one.index: out.add_stream_from_template(one) for one in film.streams}
+        for packet in film.demux():
+            if packet.size:
+                late = 3 / packet.time_base if packet.stream.type == "audio" else 0
+                packet.pts += round(late)
+                packet.dts = packet.pts if late else packet.dts
+                packet.stream = copies[packet.stream_index]
+                out.mux(packet)
+    assert read_facts(tmp_path / "b.mkv").seconds > facts.seconds + 2
+    assert read(tmp_path / "b.mkv")[0] == []
+
+
+def test_a_frame_that_comes_late_does_not_move_those_behind_it(tmp_path, monkeypatch):
+    source = fp.write(tmp_path / "a.mp4", fp.moved(30))
+    whole = read(source)[1]
+    decoded = Reading._decoded
+
+    def stray(self, *about):
+        for number, picture in enumerate(decoded(self, *about)):
+            yield picture
+            if number == 10:
+                picture.pts -= 3 * self.step
+                yield picture
+
+    monkeypatch.setattr(Reading, "_decoded", stray)
+    found = read(source)[1]
+    assert found[10] < found[11] < found[12]
+    assert found[:11] + found[12:] == whole
