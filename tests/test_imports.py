@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,7 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@functools.cache
 def imports(path: Path) -> list[tuple[str, bool]]:
     """Return the modules a file imports, and whether that happens as soon as it is imported."""
     found: list[tuple[str, bool]] = []
@@ -108,7 +111,21 @@ def _public() -> list[str]:
 
 
 FILES = sorted(SOURCE.rglob("*.py"))
-EVERY = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+
+
+def every(rule: Callable[[Path], None]) -> Callable[[], None]:
+    """Make one test of a rule for files, which names each file that breaks it."""
+
+    def test() -> None:
+        broken: list[str] = []
+        for path in FILES:
+            try:
+                rule(path)
+            except AssertionError as error:
+                broken.append(f"{path.relative_to(SOURCE)}: {error}")
+        assert not broken, "\n".join(broken)
+
+    return test
 
 
 def test_every_room_is_in_the_table():
@@ -177,14 +194,14 @@ def test_the_reader_knows_every_way_to_import(tmp_path, monkeypatch):
     assert "kornia" not in found
 
 
-@EVERY
+@every
 def test_rooms_call_only_what_the_table_says(path):
     here = room(module_name(path))
     called = {room(name) for name, _ in imports(path)} - {None, here, "api"}
     assert called <= set(ROOMS.get(here, ROOMS))
 
 
-@EVERY
+@every
 def test_inference_needs_nothing_of_learning(path):
     here = room(module_name(path))
     if here in LEARNING:
@@ -195,14 +212,14 @@ def test_inference_needs_nothing_of_learning(path):
         assert not (learning and at_once), f"{path.name} imports {name} when it is imported"
 
 
-@EVERY
+@every
 def test_onnxruntime_only_when_it_is_needed(path):
     if room(module_name(path)) in LEARNING:
         return
     assert not [name for name, at_once in imports(path) if at_once and name == "onnxruntime"]
 
 
-@EVERY
+@every
 def test_serving_only_where_a_page_is_served(path):
     if room(module_name(path)) in {"web", *LEARNING}:
         return
@@ -210,7 +227,7 @@ def test_serving_only_where_a_page_is_served(path):
     assert not [name for name, at_once in imports(path) if at_once and room(name) == "web"]
 
 
-@EVERY
+@every
 def test_the_extra_of_films_only_where_films_are(path):
     if room(module_name(path)) == "film":
         return
@@ -219,7 +236,7 @@ def test_the_extra_of_films_only_where_films_are(path):
     assert not any(used)
 
 
-@EVERY
+@every
 def test_the_extra_of_clusters_behind_one_door(path):
     here = room(module_name(path))
     used = {(name.split(".")[0], at_once) for name, at_once in imports(path)}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +25,9 @@ from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import read_mark
 from koalarize.steering.steering import Steering
 
+#: Loads all once; a word begins a run in a process of its own, another waits for its end.
 SCRIPT = """
-import sys, threading, os, signal
+import os, sys
 sys.path[:0] = {paths!r}
 from fakes import Reddener
 from koalarize.batch.find import Search
@@ -31,22 +35,44 @@ from koalarize.batch.journal import Journal
 from koalarize.batch.run import BatchOptions, colorize_many
 from koalarize.steering.steering import Steering
 options = BatchOptions(output={out!r}, workers=2)
-sys.stdout.write("ready\\n"); sys.stdout.flush()
 steering = Steering(mark={mark!r})
-for outcome in colorize_many(Reddener(), Search([{box!r}]), steering, options):
-    sys.stdout.write(outcome.status + "\\n"); sys.stdout.flush()
+for word in iter(sys.stdin.readline, ""):
+    if not (child := os.fork()):
+        sys.stdout.write(f"{{os.getpid()}}\\n"); sys.stdout.flush()
+        for outcome in colorize_many(Reddener(), Search([{box!r}]), steering, options):
+            assert outcome.status in ("colored", "skipped")
+        os._exit(0)
+    sys.stdin.readline()
+    os.waitpid(child, 0)
+    sys.stdout.write("gone\\n"); sys.stdout.flush()
 """
 
 
-def killed_after(script: str, seconds: float) -> bool:
-    """Run a script and kill it; return whether it was still running."""
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+class Runs:
+    """Begins runs of a script, and kills them."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+
+    def killed_after(self, seconds: float) -> None:
+        """Begin a run and kill it; one that has ended before is still waited for."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(b"begin\n")
+        self.process.stdin.flush()
+        running = int(self.process.stdout.readline())
         time.sleep(seconds)
-        running = process.poll() is None
-        process.kill()
-    return running
+        os.kill(running, signal.SIGKILL)
+        self.process.stdin.write(b"wait\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == b"gone\n"
+
+
+@contextlib.contextmanager
+def runs(script: str) -> Iterator[Runs]:
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Runs(process)
 
 
 def check_whole(path: Path, *, mark: bool) -> None:
@@ -71,12 +97,13 @@ def go_through(tmp_path: Path, kills: int, pictures: int, *, mark: bool) -> None
         mark=mark,
     ).replace("PosixPath(", "__import__('pathlib').Path(")
     stamps: dict[str, int] = {}
-    for _ in range(kills):
-        killed_after(script, rng.uniform(0, 0.4))
-        for path in out.glob("*.png"):
-            check_whole(path, mark=mark)
-            stamp = stamps.setdefault(path.name, path.stat().st_mtime_ns)
-            assert path.stat().st_mtime_ns == stamp, f"{path} was made twice"
+    with runs(script) as run:
+        for _ in range(kills):
+            run.killed_after(rng.uniform(0, 0.4))
+            for path in out.glob("*.png"):
+                check_whole(path, mark=mark)
+                stamp = stamps.setdefault(path.name, path.stat().st_mtime_ns)
+                assert path.stat().st_mtime_ns == stamp, f"{path} was made twice"
     red = Reddener()
     options = BatchOptions(output=out, workers=2)
     steering = Steering(mark=mark)

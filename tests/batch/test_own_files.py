@@ -79,6 +79,17 @@ def test_a_result_that_only_was_announced_is_no_picture(tmp_path: Path, monkeypa
     assert searched(box, options) == [DONE, OWN]
 
 
+def test_a_result_of_another_name_is_no_picture_though_the_journal_is_lost(tmp_path: Path):
+    """Its mark tells; one that is named itself is coloured all the same."""
+    box = picture(tmp_path / "box" / "a.png").parent
+    red = Vivid()
+    assert told(run(red, box, name="{stem} (color)")) == [("colored", "new")]
+    (box / JOURNAL).unlink()
+    assert told(run(red, box)) == [OWN, ("colored", "new")]
+    assert files(box) == [JOURNAL, "a (color).png", "a.color.png", "a.png"]
+    assert told(run(red, box / "a (color).png")) == [("colored", "new")]
+
+
 def test_a_result_that_is_named_itself_is_coloured(tmp_path: Path):
     box = picture(tmp_path / "box" / "a.bmp").parent
     journal = tmp_path / "own.sqlite"

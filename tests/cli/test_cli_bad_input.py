@@ -95,6 +95,8 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
         (["serve", "word"], 2, "see `koalarize serve --help`"),
         (["serve", "--timeout", "inf"], 2, "`--timeout` is inf"),
         (["serve", "--patience", "0"], 2, "--patience"),
+        (["pictures"], 1, "pictures: does not exist"),
+        (["clusters", "a", "b"], 2, "`clusters` is no file and no command, did you mean `cluster`"),
         (["models", "download"], 2, "see `koalarize models --help`"),
     ],
 )

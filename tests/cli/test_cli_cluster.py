@@ -110,6 +110,11 @@ def test_a_plan_and_a_report(box: Path, capsys):
     ]  # fmt: skip
     assert main(["cluster", "box", "out", "--plan", "--overwrite"]) == 0
     assert "\n2 to colour, coloured before; about " in capsys.readouterr().out
+    Path("box/bad.png").write_bytes(b"no picture")
+    assert main(["cluster", "box", "out", *HERE]) == 1
+    assert main(["cluster", "box", "out", "--plan"]) == 0
+    assert "\nnew, failed before: bad.png -> bad.color.png\n" in capsys.readouterr().out
+    Path("box/bad.png").unlink()
     assert main(["cluster", "box", "out", "--overwrite", "--report", "r.jsonl", *HERE]) == 0
     summary = json.loads(Path("r.jsonl").read_text().splitlines()[-1])["summary"]
     assert summary["colored"] == {"coloured before": 2}

@@ -51,10 +51,14 @@ def test_a_plan_changes_nothing(box: Path, fake, capsys):
 def test_a_plan_knows_what_is_done_and_what_is_kept(box: Path, fake, capsys):
     assert main(["box"]) == 0
     picture("box/a.color.jpg", 3)
+    Path("box/c.png").write_bytes(b"no picture")
+    assert main(["box"]) == 1
     picture("box/c.png")
     capsys.readouterr()
     assert main(["box", "--plan"]) == 1
     out = capsys.readouterr().out
+    assert f"new, failed before: {Path('box/c.png')} -> " in out
+    assert " 1 to colour, new, failed before, 1 already coloured; about " in out
     assert "failed, changed by somebody: " in out
     assert "already coloured: " in out
     assert out.endswith("by the journal\n")

@@ -58,6 +58,19 @@ def is_red(image: Image.Image) -> bool:
     return bool(red > green)
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_the_word_help_is_that_of_the_program_unless_a_file_is_called_so(
+    engine, tmp_path, monkeypatch, capsys, there
+):
+    del engine
+    monkeypatch.chdir(tmp_path)
+    if there:
+        tinted().save(tmp_path / "help", "PNG")
+    assert main(["help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("help.color.png" if there else "Usage: koalarize")
+
+
 def test_best_looks_twice_and_keeps_no_colours(engine, tmp_path):
     tinted().save(tmp_path / "a.png")
     assert main([str(tmp_path / "a.png"), "--best"]) == 0

@@ -60,10 +60,10 @@ class Forecast:
         with contextlib.suppress(OSError):  # colouring will say so
             size = decided.source.stat().st_size
         if decided.film is None:
-            self.add_task(decided.why.value, size)
+            self.add_task(decided.said, size)
             return
         self.counts["colored"] += 1
-        self._reasons[f"films to colour, {decided.why.value}"] += 1
+        self._reasons[f"films to colour, {decided.said}"] += 1
         self._films.append((decided.film, size))
 
     def add_task(self, why: str, size: int) -> None:

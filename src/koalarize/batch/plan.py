@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from koalarize.film.film import Outlook
     from koalarize.film.options import FilmOptions
 
-__all__ = ["BatchOptions", "Outcome", "Planner", "Shard", "Task"]
+__all__ = ["OWN", "BatchOptions", "Outcome", "Planner", "Shard", "Task"]
+
+#: Why a picture that is a result is passed over.
+OWN = "result of koalarize"
 
 Status = Literal["colored", "skipped", "failed"]
 
@@ -76,6 +79,8 @@ class Task:
         film: what is known of it, if it is a film.
         compare: whether a comparison is written: it is asked for, or one of ours is there, which
             would show earlier colours.
+        found: whether the picture was found rather than named itself.
+        failed: whether a plan knows that it failed when it was last tried.
     """
 
     source: Path
@@ -86,6 +91,13 @@ class Task:
     notes: tuple[str, ...] = ()
     film: Outlook | None = None
     compare: bool = False
+    found: bool = False
+    failed: bool = False
+
+    @property
+    def said(self) -> str:
+        """Why it is to be coloured, as a plan says it."""
+        return f"{self.why.value}, failed before" if self.failed else self.why.value
 
 
 @dataclass(frozen=True)
@@ -262,7 +274,7 @@ class Planner:
             return None
         if self._lies_in_output(job):
             return "in the output folder"
-        return "result of koalarize" if judge.knows(job.source) else None
+        return OWN if judge.knows(job.source) else None
 
     def _lies_in_output(self, job: Job) -> bool:
         """Tell whether a file lies in OUTPUT, which the searched folder holds."""
@@ -340,7 +352,10 @@ class Planner:
         compare = compare or (sheet is not Standing.FREE and sheet not in REFUSALS)
         replaces = options.overwrite or standing is not Standing.FREE
         standing = Standing.AGAIN if standing is Standing.DONE else standing
-        return Task(job.source, target, True, replaces, standing, notes, compare=compare)
+        journal = self.judge(job).journal if self._plan_only else None
+        failed = journal is not None and journal.failed(journal_name(job.source))
+        task = Task(job.source, target, True, replaces, standing, notes, compare=compare)
+        return replace(task, found=job.found, failed=failed)
 
     def _is_original(self, job: Job, target: Path) -> bool:
         """Tell whether a file that is no result of ours is a picture that this run colours too."""

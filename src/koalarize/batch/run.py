@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 from koalarize.batch.compare import compare_path
 from koalarize.batch.find import Job, reason_of
 from koalarize.batch.journal import Made, Stamp
-from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
+from koalarize.batch.plan import OWN, BatchOptions, Outcome, Planner, Task
 from koalarize.batch.stage import Stage, keep_times
 from koalarize.batch.standing import Judge, KeptError, Standing, journal_name
 from koalarize.colorizer.colorizer import Making
 from koalarize.errors import FilmError, KoalarizeError, OptionError, OutputError, PhotoError
 from koalarize.film.names import may_move
-from koalarize.photo.provenance import Provenance, holds_mark
+from koalarize.photo.provenance import Provenance, holds_mark, is_marked
 from koalarize.steering.steering import PLAIN, Steering
 
 if TYPE_CHECKING:
@@ -275,6 +275,9 @@ def run_task(
         OptionError: if an option is wrong, which no other picture would change.
     """
     start = time.perf_counter()
+    if task.found and task.why is Standing.FREE and is_marked(task.source):
+        # Of another --name, and the journal is lost: a plan would have to read all to know it.
+        return Outcome(task.source, None, "skipped", reason=OWN)
     try:
         if task.compare:
             _check_free(compare_path(task.target), task)

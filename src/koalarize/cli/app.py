@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +24,7 @@ from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
 from koalarize.cli.serve import serve
 from koalarize.cli.terminal import one_line
-from koalarize.errors import KoalarizeError, OptionError
+from koalarize.errors import KoalarizeError, OptionError, did_you_mean
 
 __all__ = ["main"]
 
@@ -55,8 +55,22 @@ class _DefaultGroup(TyperGroup):
                 f"`koalarize {args[0]}` is now `koalarize lab {args[0]}`: put `lab` before it"
             )
         if not args or args[0] not in self.commands:
+            for word in args[:1]:
+                _check_word(word, self.commands)
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
+
+
+def _check_word(word: str, commands: Iterable[str]) -> None:
+    """Refuse a word that is no file and may be a misspelt command.
+
+    Raises:
+        OptionError: naming the command that is near.
+    """
+    if not word.isalpha() or Path(word).exists():
+        return
+    if near := did_you_mean(word, (name for name in commands if name != _DEFAULT)):
+        raise OptionError(f"`{word}` is no file and no command{near}: see `koalarize --help`")
 
 
 def _app(*, lab: bool) -> typer.Typer:
@@ -158,7 +172,7 @@ def main(args: Sequence[str] | None = None) -> int:
         _bound_threads()
     command = cast(TyperGroup, get_command(_app(lab=words[:1] == [_LAB])))
     try:
-        if words in _HELP:
+        if words in _HELP or (words == ["help"] and not Path("help").exists()):
             typer.echo(_help_of(command))
             return 0
         code = command.main(words, prog_name="koalarize", standalone_mode=False)

@@ -299,6 +299,7 @@ def _show_plan(archive: Archive) -> int:
         what, key = decided.what, decided.entry.key
         if isinstance(what, PortionTask):
             look = "" if what.check in ("none", "free") else ", to be looked at"
+            look += ", failed before" if decided.failed else ""
             print_path(f"{what.why.value}{look}: {key} -> {what.slot}")
             forecast.add_task(f"{what.why.value}{look}", decided.entry.version.size or 0)
             continue

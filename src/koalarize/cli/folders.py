@@ -200,7 +200,7 @@ def _show_plan(
         decisions = chain(decisions, plan_many(films, of_films))
     for job, decided in decisions:
         if isinstance(decided, Task):
-            print_path(f"{decided.why.value}: {job.source} -> {decided.target}")
+            print_path(f"{decided.said}: {job.source} -> {decided.target}")
         elif decided.status == "failed":
             print_path(f"failed, {decided.reason}: {job.source}: {decided.error}")
         else:

@@ -493,3 +493,6 @@ def test_results_get_the_times_of_their_pictures(tmp_path: Path, red: Reddener):
     assert red.made == []
     run(red, tmp_path / "box", tmp_path / "own")
     assert (tmp_path / "own" / "deep" / "a.color.png").stat().st_mtime > 1e9
+    os.utime(source, (2.0**34, 2.0**34))  # of a clock that is wrong by centuries
+    (made,) = run(red, tmp_path / "box", tmp_path / "late", keep_times=True)
+    assert "its time was not kept, since INPUT names none that 64 bits hold" in made.notes

@@ -5,21 +5,25 @@ from __future__ import annotations
 import gc
 import io
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import pytest
-from cluster_parts import run, told
+from cluster_parts import picture, run, told
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 from pyarrow import fs
 from s3_server import Bucket, serving
 
 from fakes import Reddener
+from koalarize.batch.cluster.fsspec_store import FsspecStore
 from koalarize.batch.cluster.rows import Columns
 from koalarize.batch.cluster.stores import RemoteStore, open_store
 from koalarize.cli import main
-from koalarize.errors import OutputError
+from koalarize.errors import DataError, OutputError
 from koalarize.photo.provenance import mark_of
 
 
@@ -149,6 +153,126 @@ def test_what_fsspec_opens(red: Reddener):
     run(red, *places)
     assert red.made == ["a.png"]
     memory.store.clear()
+
+
+class TroubleError(Exception):
+    """What a package behind fsspec raises; no OSError."""
+
+
+class Odd(MemoryFileSystem):
+    """A store that lists a folder's own mark, and fails where a name says so."""
+
+    protocol = "odd"
+
+    def ls(self, path, detail=True, **kwargs):
+        found = super().ls(path, detail=detail, **kwargs)
+        own = {"name": self._strip_protocol(path), "size": 0, "type": "directory"}
+        return [own, *found]
+
+    def cat_file(self, path, start=None, end=None, **kwargs):
+        if "bad" in path:
+            raise TroubleError("503, Service Unavailable\nand more")
+        return super().cat_file(path, start, end, **kwargs)
+
+    def _open(self, path, mode="rb", *args, **kwargs):
+        if "bad" in path and mode == "rb":
+            raise TroubleError("503, Service Unavailable")
+        return super()._open(path, mode, *args, **kwargs)
+
+
+class Top(LocalFileSystem):
+    """Folders as fsspec opens them: a path without a slash in front begins where one stands."""
+
+    protocol = "top"
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.removeprefix("top://"))
+
+
+class Closed(MemoryFileSystem):
+    """A store that cannot be opened."""
+
+    def __init__(self, *args, **kwargs):
+        raise TroubleError("no token")
+
+
+@pytest.fixture
+def odd() -> Iterator[Odd]:
+    fsspec.register_implementation("odd", Odd, clobber=True)
+    fsspec.register_implementation("top", Top, clobber=True)
+    fsspec.register_implementation("closed", Closed, clobber=True)
+    yield Odd()
+    Odd.store.clear()
+
+
+def test_errors_of_fsspec_s_packages_are_failed_pictures(odd: Odd, tmp_path: Path, red: Reddener):
+    """They are no OSError, and had ended the run in a traceback."""
+    for name in ("a.png", "bad.png", "deep/c.png"):
+        odd.pipe_file(f"odd://box/{name}", encoded())
+    outcomes = run(red, "odd://box", tmp_path / "out")
+    assert told(outcomes) == [("colored", "new")] * 2 + [("failed", "cannot be read")]
+    assert outcomes[1].error == "cannot be read: 503, Service Unavailable"
+    odd.pipe_file("odd://t/bad.parquet", b"")
+    with pytest.raises(DataError, match=r"`bad.parquet` cannot be read: 503"):
+        run(red, "odd://t/bad.parquet", tmp_path / "out", columns=Columns())
+    with pytest.raises(DataError, match=r"`closed://box` cannot be opened \(no token\): name"):
+        open_store("closed://box")
+
+
+def test_two_archives_of_files_are_two_inputs(tmp_path: Path, red: Reddener):
+    """Their results had replaced each other's where their pictures had one name."""
+    for number in (1, 2):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as archive:
+            archive.writestr("a.png", encoded(number))
+        run(red, f"zip://::{tmp_path}/{number}.zip", tmp_path / "out")
+    assert (tmp_path / "out" / "a.color.png").is_file()
+    assert (tmp_path / "out" / "a.color-2.png").is_file()
+    there = FsspecStore("zip://::ftp://me:secret@host/1.zip", None, "")
+    assert there.place == "zip://::ftp://host/1.zip/"
+
+
+@pytest.mark.usefixtures("odd")
+def test_a_place_that_fsspec_opens_is_named_from_the_top(tmp_path: Path, red: Reddener):
+    """Without its first slash an address as sftp://host/scans was one below the home folder."""
+    picture(tmp_path / "box" / "a.png")
+    outcomes = run(red, f"top://{tmp_path}/box", f"top://{tmp_path}/out")
+    assert told(outcomes) == [("colored", "new")]
+    assert (tmp_path / "out" / "a.color.png").is_file()
+    assert not list(tmp_path.rglob("*.part"))
+    assert run(red, f"top://{tmp_path}/box", f"top://{tmp_path}/out")[0].status == "skipped"
+
+
+def test_a_key_with_nothing_between_two_slashes_is_named(
+    s3: tuple[Bucket, str], tmp_path: Path, red: Reddener
+):
+    """pyarrow lists what is there for ever, and cannot read it."""
+    bucket, query = s3
+    bucket.put("box//lost.png", encoded())
+    outcomes = run(red, f"s3://bucket/box{query}", tmp_path / "out")
+    assert told(outcomes) == [("colored", "new")] * 6 + [("failed", "cannot be read")]
+    assert "`//` has nothing between two slashes" in next(filter(None, (o.error for o in outcomes)))
+
+
+@pytest.mark.parametrize("place", ["s3", "memory"])
+def test_a_prefix_without_a_picture_is_an_error(
+    s3: tuple[Bucket, str], tmp_path: Path, red: Reddener, place: str
+):
+    """A misspelt one had ended with 0, and in silence."""
+    address = {"s3": f"s3://bucket/bx{s3[1]}", "memory": "memory://bx"}[place]
+    with pytest.raises(DataError, match=r"bx.*holds no picture, or does not exist"):
+        run(red, address, tmp_path / "out")
+    (tmp_path / "box").mkdir()
+    with pytest.raises(DataError, match="box` holds no picture: a picture ends"):
+        run(red, tmp_path / "box", tmp_path / "out")
+
+
+def test_a_name_that_is_too_long_for_files_ends_no_run(
+    s3: tuple[Bucket, str], tmp_path: Path, red: Reddener
+):
+    bucket, query = s3
+    bucket.put(f"box/{'n' * 300}.png", encoded())
+    assert told(run(red, f"s3://bucket/box{query}", tmp_path / "out")) == [("colored", "new")] * 7
 
 
 class Torn(type(Path())):

@@ -160,6 +160,41 @@ def test_bad_rows_are_told_and_the_others_done(tmp_path: Path, red: Reddener):
     assert results(tmp_path) == ["in/t.parquet", "o/a.color.png"]
 
 
+def table_of(path: Path, **columns: object) -> Path:
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("image", "key", "problem"),
+    [
+        (pa.array(["a.png"]), ["a"], "has string in its column `image` but needs bytes there"),
+        (pa.array([[b"1"]]), ["a"], "column `image` but needs bytes there, or a struct"),
+        (pa.array([encoded()]), [["a"]], "column `key` but needs texts or numbers there"),
+        (pa.array([], pa.binary()), pa.array([], pa.string()), "holds no row in its tables"),
+    ],
+)
+def test_columns_that_hold_no_pictures_or_keys_are_an_error(
+    tmp_path: Path, red: Reddener, image: pa.Array, key: object, problem: str
+):
+    """Paths in place of bytes were called empty files, to be copied again."""
+    table = table_of(tmp_path / "t.parquet", image=image, key=key)
+    with pytest.raises(DataError, match=problem):
+        run(red, table, tmp_path / "out", columns=COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.large_binary(), pa.binary_view(), pa.dictionary(pa.int8(), pa.binary())]
+)
+def test_all_kinds_of_bytes_hold_pictures_and_names(
+    tmp_path: Path, red: Reddener, kind: pa.DataType
+):
+    image = pa.array([encoded()], pa.binary()).cast(kind)
+    table = table_of(tmp_path / "t.parquet", image=image, key=pa.array([b"a.png"]))
+    assert told(run(red, table, tmp_path / "out", columns=COLUMNS)) == [("colored", "new")]
+    assert results(tmp_path / "out") == ["a.color.png"]
+
+
 @pytest.mark.parametrize("out", ["out", "out.parquet"])
 def test_two_rows_of_one_key(out: str, tmp_path: Path, red: Reddener):
     table = pa.table({"key": ["a.png", "a.png"], "image": [encoded(), encoded(level=3)]})

@@ -43,8 +43,8 @@ def open_source(
     if isinstance(store, LocalStore):
         return Tables(LocalStore(address, store.root.parent), columns, store.root.name)
     assert isinstance(store, RemoteStore)
-    folder, _, name = store.root.rpartition("/")
-    return Tables(dataclasses.replace(store, root=folder), columns, name)
+    folder, slash, name = store.root.rpartition("/")
+    return Tables(dataclasses.replace(store, root=folder or slash), columns, name)
 
 
 def _inside(store: Store, output: Store) -> frozenset[str]:

@@ -72,17 +72,17 @@ class Tables:
 
     def entries(self) -> Iterator[Entry]:
         """Go through all rows, table by table; only keys are read where they tell the kind."""
-        none = True
+        holds = "no table: a table's name ends with .parquet"
         for item in self._tables(""):
-            none = False
+            holds = "" if not holds else "no row in its tables: name others"
             try:
-                yield from self._rows(item)
+                for entry in self._rows(item):
+                    holds = ""
+                    yield entry
             except OSError as error:
                 raise DataError(f"`{item.key}` cannot be read: {error}") from error
-        if none:
-            raise DataError(
-                f"`{self.store.address}` holds no table: a table's name ends with .parquet"
-            )
+        if holds:
+            raise DataError(f"`{self.store.address}` holds {holds}")
 
     def pictures(self, entries: Sequence[Entry]) -> Iterator[bytes | OSError]:
         """Yield the bytes of each, or why it cannot be read."""
@@ -112,7 +112,7 @@ class Tables:
                     while given < len(rows) and rows[given] < first + len(batch):
                         content = cast(Any, batch.column(column)[rows[given] - first]).as_py()
                         given += 1
-                        yield _bytes_in(content)
+                        yield _bytes_in(content) or OSError("its row holds no bytes")
                     first += len(batch)
                     if given == len(rows):
                         return
@@ -191,13 +191,35 @@ class Tables:
                 f"`{table}` has the columns {', '.join(names)} but no `{key}`: "
                 "name that of the keys with --key-column"
             )
+        kind = schema.field(image).type
+        if not _is_picture(kind):
+            raise DataError(
+                f"`{table}` has {kind} in its column `{image}` but needs bytes there, or a struct "
+                "of bytes and path: name the column of the pictures with --image-column"
+            )
         if key is None and "key" in names:
             key = "key"
         if key is not None:
+            if schema.field(key).type.num_fields:
+                raise DataError(
+                    f"`{table}` has {schema.field(key).type} in its column `{key}` but needs texts "
+                    "or numbers there: name that of the keys with --key-column"
+                )
             return key
-        kind = schema.field(image).type
         parts = [kind.field(number).name for number in range(kind.num_fields)]
         return f"{image}.path" if "path" in parts else None
+
+
+def _is_picture(kind: Any) -> bool:
+    """Tell whether a column of this type holds encoded pictures; one of nulls alone may."""
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return any(field.name == "bytes" and _is_picture(field.type) for field in kind)
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    of_bytes = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_null)
+    return any(fits(kind) for fits in (*of_bytes, types.is_fixed_size_binary))
 
 
 def _texts(batches: Iterator[Any], column: str) -> Iterator[str | None]:
@@ -206,6 +228,8 @@ def _texts(batches: Iterator[Any], column: str) -> Iterator[str | None]:
         whole = column in batch.schema.names
         for value in batch.column(column if whole else first).to_pylist():
             found = value if whole else (value or {}).get(part)
+            if isinstance(found, bytes):  # as older programs write texts
+                found = found.decode("utf-8", "backslashreplace")
             yield None if found is None else str(found)
 
 

@@ -43,10 +43,17 @@ _FAILURES = 1000
 
 @dataclass(frozen=True)
 class Decided:
-    """What is to be done for one picture, or what became of it without any work."""
+    """What is to be done for one picture, or what became of it without any work.
+
+    Attributes:
+        entry: the picture.
+        what: is to be done, or became of it.
+        failed: whether it failed when it was last tried.
+    """
 
     entry: Entry
     what: PortionTask | Outcome
+    failed: bool = False
 
 
 class Archive:
@@ -92,7 +99,7 @@ class Archive:
             for entry in read_manifest(manifest):
                 what = planner.decide(entry, rows=bool(self._order.table))
                 if what is not None:
-                    yield Decided(entry, what)
+                    yield Decided(entry, what, self._index.failed(entry.key))
 
     def color(self, machines: Machines) -> Generator[Outcome]:
         """Colour what needs it.

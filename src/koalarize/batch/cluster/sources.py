@@ -116,7 +116,7 @@ class Files:
                     "be a prefix, or a table that ends with .parquet: name what it lies in"
                 )
             else:
-                yield from self._below("")
+                yield from self._remote()
         except OSError as error:
             raise DataError(
                 f"`{self.store.address}` cannot be listed ({error}): check the address, and what "
@@ -145,6 +145,8 @@ class Files:
                 key.startswith(f"{folder}/") for folder in self.skipped
             ):
                 continue
+            if job.problem is not None and key == ".":  # of INPUT itself
+                raise DataError(f"`{store.address}` {job.problem}")
             if job.problem is not None:
                 yield Entry(key, Version(), key, problem=job.problem, reason=job.reason)
                 continue
@@ -162,8 +164,29 @@ class Files:
         self.unread.update(search.unread)
         self.results += search.results
 
+    def _remote(self) -> Iterator[Entry]:
+        """Go through a prefix; a store does not tell a misspelt one from an empty one."""
+        none = True
+        for entry in self._below(""):
+            none = False
+            yield entry
+        if none and self.results:
+            raise DataError(
+                f"`{self.store.address}` holds only earlier results: name a prefix with pictures"
+            )
+        if none:
+            raise DataError(
+                f"`{self.store.address}` holds no picture, or does not exist: check the address; a "
+                f"picture ends with {', '.join(read_extensions())}"
+            )
+
     def _below(self, folder: str) -> Iterator[Entry]:
         children = self.store.children(folder)
+        if children.unnamed:
+            key = f"{folder}//"
+            problem = f"`{key}` has nothing between two slashes, where nothing can be read: copy "
+            problem += "what lies there to other keys"
+            yield Entry(key, Version(), key, problem=problem, reason="cannot be read")
         stems = {
             PurePosixPath(item.key).stem
             for item in children.items

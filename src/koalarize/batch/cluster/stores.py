@@ -20,18 +20,19 @@ from koalarize.batch.cluster.versions import (
     nanoseconds,
     version_of,
     version_of_arrow,
-    version_of_fsspec,
 )
-from koalarize.errors import DataError, DependencyError, OutputError
+from koalarize.errors import DataError, OutputError
 from koalarize.photo.files import FORMATS, MEDIA_TYPES, write_bytes
 
 __all__ = [
+    "BLOCK",
     "Children",
     "Item",
     "LocalStore",
     "RemoteStore",
     "Store",
     "Version",
+    "first_line",
     "open_store",
     "real_place",
     "unwritable",
@@ -39,9 +40,8 @@ __all__ = [
 
 #: Stores in which an object appears whole when it is put.
 _WHOLE = frozenset({"s3", "gcs", "abfs"})
-#: The same of fsspec's, by the beginning of an address.
-_WHOLE_FSSPEC = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "memory"})
-_BLOCK = 8 << 20
+#: What of a file is copied at once.
+BLOCK = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Children:
-    """What lies directly in a folder, sorted by name: objects, and keys of folders."""
+    """What lies directly in a folder.
+
+    Attributes:
+        items: the objects, sorted by name.
+        folders: keys of the folders, likewise.
+        unnamed: whether there are keys with nothing between two slashes, which cannot be read.
+    """
 
     items: list[Item]
     folders: list[str]
+    unnamed: bool = False
 
 
 class Store(Protocol):
@@ -126,9 +133,11 @@ def open_store(address: str) -> Store:
     except (pa.ArrowException, OSError) as error:
         if scheme in ("file", "s3", "gs", "gcs", "hdfs", "abfs", "abfss"):
             raise DataError(
-                f"`{address}` cannot be opened ({_line(error)}): name another"
+                f"`{address}` cannot be opened ({first_line(error)}): name another"
             ) from error
-        opened, root = _by_fsspec(address)
+        from koalarize.batch.cluster.fsspec_store import open_by_fsspec
+
+        return open_by_fsspec(address)
     if isinstance(opened, fs.LocalFileSystem):
         return LocalStore(address, Path(root))
     return RemoteStore(address, opened, root.strip("/"))
@@ -141,23 +150,8 @@ def _with_single_puts(address: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}allow_delayed_open=true"
 
 
-def _by_fsspec(address: str) -> tuple[Any, str]:
-    import pyarrow.fs as arrow
-
-    try:
-        import fsspec
-    except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"`{address}` is opened by fsspec, which is not installed: pip install fsspec"
-        ) from error
-    try:
-        opened, root = cast("tuple[Any, str]", fsspec.core.url_to_fs(address))
-    except (ImportError, ValueError, OSError) as error:
-        raise DataError(f"`{address}` cannot be opened ({_line(error)}): name another") from error
-    return arrow.PyFileSystem(arrow.FSSpecHandler(opened)), root
-
-
-def _line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an error says first, or its kind where it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
@@ -242,48 +236,31 @@ class RemoteStore:
         said = urlsplit(self.address)
         ends = parse_qs(said.query).get("endpoint_override")
         host = ends[0] if ends else said.netloc.rpartition("@")[2]
-        return f"{said.scheme}://{host}/{f'{self.root}/'.removeprefix(f'{host}/')}"
+        below = f"{self.root.strip('/')}/".removeprefix(f"{host}/")
+        return f"{said.scheme}://{host}/{below}"
 
     def children(self, folder: str = "") -> Children:
         """Return what lies in a folder; nothing if there is none."""
-        place = self._path(folder)
-        if (fsspec := self._fsspec()) is not None:
-            return self._by_fsspec(fsspec, place)
         from pyarrow import fs
 
         items: list[Item] = []
         folders: list[str] = []
+        unnamed = False
+        place = self._path(folder)
         for facts in self.files.get_file_info(fs.FileSelector(place, allow_not_found=True)):
-            if facts.type == fs.FileType.Directory:
-                folders.append(self._key(facts.path))
-            elif facts.type == fs.FileType.File:
-                items.append(Item(self._key(facts.path), version_of_arrow(facts)))
-        return Children(sorted(items, key=lambda item: item.key), sorted(folders))
-
-    def _by_fsspec(self, fsspec: Any, place: str) -> Children:
-        items: list[Item] = []
-        folders: list[str] = []
-        listed: list[dict[str, Any]] = []
-        with contextlib.suppress(FileNotFoundError):
-            listed = fsspec.ls(place, detail=True)
-        for facts in listed:
-            key = self._key(str(facts["name"]))
-            if facts.get("type") == "directory":
+            key = self._key(facts.path)
+            if facts.type == fs.FileType.Directory and key == folder:
+                unnamed = True  # what is below `box//` is called `box`, and listed for ever
+            elif facts.type == fs.FileType.Directory:
                 folders.append(key)
-            elif key:
-                items.append(Item(key, version_of_fsspec(facts)))
-        return Children(sorted(items, key=lambda item: item.key), sorted(folders))
+            elif facts.type == fs.FileType.File:
+                items.append(Item(key, version_of_arrow(facts)))
+        return Children(sorted(items, key=lambda item: item.key), sorted(folders), unnamed)
 
     def info(self, key: str) -> Item | None:
         """Return an object's version, or None if there is no such object."""
         from pyarrow import fs
 
-        if (fsspec := self._fsspec()) is not None:
-            try:
-                facts = cast("dict[str, Any]", fsspec.info(self._path(key)))
-            except FileNotFoundError:
-                return None
-            return Item(key, version_of_fsspec(facts)) if facts.get("type") == "file" else None
         if self.files.type_name == "s3" and key:
             return self._of_head(key)
         found = self.files.get_file_info(self._path(key))
@@ -331,7 +308,7 @@ class RemoteStore:
         temporary = f"{folder}/.koalarize-{secrets.token_hex(6)}.part"
         try:
             with self.files.open_output_stream(temporary) as stream:
-                while block := local.read(_BLOCK):
+                while block := local.read(BLOCK):
                     stream.write(block)
             self.files.move(temporary, path)
         except BaseException:
@@ -340,9 +317,6 @@ class RemoteStore:
             raise
 
     def _put_at_once(self, path: str, data: bytes) -> None:
-        if (fsspec := self._fsspec()) is not None:
-            fsspec.pipe_file(path, data)
-            return
         kind = MEDIA_TYPES.get(FORMATS.get(os.path.splitext(path)[1].lower(), ""))  # noqa: PTH122
         stream = self.files.open_output_stream(
             path, metadata={"Content-Type": kind} if kind else None
@@ -361,20 +335,13 @@ class RemoteStore:
 
     @property
     def _puts_whole(self) -> bool:
-        if (fsspec := self._fsspec()) is None:
-            return self.files.type_name in _WHOLE
-        named = fsspec.protocol
-        return bool(_WHOLE_FSSPEC & {named, *(() if isinstance(named, str) else named)})
-
-    def _fsspec(self) -> Any:
-        """Return fsspec's file system, if this is one of its."""
-        return getattr(getattr(self.files, "handler", None), "fs", None)
+        return self.files.type_name in _WHOLE
 
     def _path(self, key: str) -> str:
         return f"{self.root}/{key}" if self.root and key else self.root or key
 
     def _key(self, path: str) -> str:
-        return path.strip("/").removeprefix(self.root).strip("/")
+        return path.strip("/").removeprefix(self.root.strip("/")).strip("/")
 
 
 def real_place(place: str) -> str:

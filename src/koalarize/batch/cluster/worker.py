@@ -33,6 +33,9 @@ from koalarize.photo.provenance import holds_mark, mark_of
 
 __all__ = ["Worker"]
 
+#: Bytes of a file's name, with room for what is added to it.
+_LONGEST_NAME = 200
+
 
 @dataclass(frozen=True)
 class _Portion:
@@ -196,8 +199,8 @@ class Worker:
         """Colour one picture by way of local files, as a folder run does, to the same bytes."""
         why = Standing.AGAIN if why is Standing.DONE else why
         folder, table = portion.folder, portion.table
-        source = folder / "in" / PurePosixPath(task.entry.name).name
-        named = PurePosixPath(task.slot if table is None else task.entry.name).name
+        source = folder / "in" / _local_name(task.entry.name)
+        named = _local_name(task.slot if table is None else task.entry.name)
         target = folder / "out" / (named if table is None else _table_name(named))
         with _local(source, target, data):
             local = Task(source, target, ours=True, overwrite=True, why=why, notes=task.notes)
@@ -205,12 +208,12 @@ class Worker:
             if outcome.status == "failed":
                 return self._failure(task, outcome, source, target)
             made = target.read_bytes()
-            version, result = Version(len(made)), task.slot
+            version, result, notes = Version(len(made)), task.slot, ()
             if table is None:
                 try:
                     self._announce(task, data, made, portion.notes)
                     self._order.output.put(task.slot, made)
-                    self._keep_time(task)
+                    notes = self._keep_time(task)
                     item = self._order.output.info(task.slot)
                 except (OSError, KoalarizeError) as error:
                     text = f"`{task.slot}` cannot be written to OUTPUT: {_said(error)}"
@@ -224,7 +227,7 @@ class Worker:
             row,
             result=result,
             seconds=outcome.seconds,
-            notes=outcome.notes,
+            notes=(*outcome.notes, *notes),
             had_color=outcome.had_color,
             source_sha256=outcome.stamps[0].hash,
             made=version,
@@ -243,11 +246,15 @@ class Worker:
         place = self._order.source.place
         notes.announce(Announced(task.slot, task.entry.key, self._settings, of, result, place))
 
-    def _keep_time(self, task: PortionTask) -> None:
-        """Give a result the time of its picture, if that is asked and known."""
+    def _keep_time(self, task: PortionTask) -> tuple[str, ...]:
+        """Give a result the time of its picture, if that is asked; return what is to be noted."""
         when, output = task.entry.version.time, self._order.output
-        if self._order.options.keep_times and when is not None and isinstance(output, LocalStore):
-            os.utime(output.root / task.slot, ns=(when, when))
+        if not self._order.options.keep_times or not isinstance(output, LocalStore):
+            return ()
+        if when is None:
+            return ("its time was not kept, since INPUT names none that 64 bits hold",)
+        os.utime(output.root / task.slot, ns=(when, when))
+        return ()
 
     def _failure(self, task: PortionTask, outcome: Outcome, source: Path, target: Path) -> Row:
         """Return the row of a failure, which names the picture as a person knows it."""
@@ -302,6 +309,12 @@ def _local(source: Path, target: Path, data: bytes) -> Generator[None]:
     finally:
         source.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
+
+
+def _local_name(key: str) -> str:
+    """Return what a picture is called for a while; a store may have names too long for files."""
+    name = PurePosixPath(key).name
+    return name if len(os.fsencode(name)) <= _LONGEST_NAME else f"picture{Path(name).suffix}"
 
 
 def _table_name(name: str) -> str:
