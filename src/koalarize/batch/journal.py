@@ -117,6 +117,8 @@ class Journal:
         self._path = path
         self._root = path.absolute().parent
         self._others: list[Journal] | None = None
+        self._announces: bool | None = None
+        self._last = "", ""  # a folder, and what its results' names begin with here
         new = not os.path.lexists(path)
         try:
             if readonly:
@@ -144,10 +146,11 @@ class Journal:
 
     def announced(self, target: Path) -> Made | None:
         """Return what is known of a result that was announced, and never noted as finished."""
-        named = "SELECT 1 FROM sqlite_master WHERE name = 'announced'"
-        if self._readonly and not self._do(named):  # of an earlier version, and not to be changed
-            return None
-        return self._row("announced", target)
+        if self._announces is None:
+            named = "SELECT 1 FROM sqlite_master WHERE name = 'announced'"
+            # One of an earlier version has none, and is not to be changed if it is only read.
+            self._announces = not self._readonly or bool(self._do(named))
+        return self._row("announced", target) if self._announces else None
 
     def elsewhere(self, target: Path) -> Made | None:
         """Return what the journals of other shards, or of a run without, know of a result."""
@@ -272,9 +275,15 @@ class Journal:
 
     def _key(self, target: Path) -> str:
         """Return a result's name below the journal's folder, so that the folder may move."""
-        path = Path(os.path.abspath(target))  # noqa: PTH100
+        name = os.path.abspath(target)  # noqa: PTH100 (of millions of texts)
+        folder, below = self._last
+        if os.path.dirname(name) == folder:  # noqa: PTH120
+            return _text(below + os.path.basename(name))  # noqa: PTH119
+        path = Path(name)
         if path.is_relative_to(self._root):
             path = path.relative_to(self._root)
+        above = path.parent.as_posix()
+        self._last = str(Path(name).parent), "" if above == "." else above.rstrip("/") + "/"
         return _text(path.as_posix())
 
 

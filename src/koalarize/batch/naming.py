@@ -65,6 +65,7 @@ class Naming:
     layer: bool = False
     probes: bool = True
     _folded: dict[str, bool] = field(default_factory=dict[str, bool], repr=False)
+    _last: tuple[str, bool] = field(default=("", False), repr=False)  # folder, and its answer
 
     def target(self, job: Job, number: int = 1, *, ending: str | None = None) -> Path:
         """Return where a job's result goes.
@@ -86,9 +87,12 @@ class Naming:
     def key(self, target: Path) -> str:
         """Return one text for all spellings of a name that are one file where it stands."""
         name = os.path.abspath(target)  # noqa: PTH100 (`resolve` follows links)
-        if self._is_folded(target.parent):
-            return _folded(name)
-        return name
+        folder = os.path.dirname(name)  # noqa: PTH120 (of millions of texts)
+        last, folds = self._last
+        if folder != last:
+            folds = self._is_folded(target.parent)
+            self._last = folder, folds
+        return _folded(name) if folds else name
 
     def shared_key(self, job: Job, target: Path) -> str:
         """Return ``key`` below the folder of all results, which machines may call differently."""

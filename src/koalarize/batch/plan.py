@@ -245,7 +245,7 @@ class Planner:
         if job.target is not None:
             return self._named(job, job.target)
         try:
-            return self._placed(job, judge, self._look(job))
+            return self._placed(job, judge, first, self._look(job))
         except FilmError as error:
             return Outcome(job.source, None, "failed", str(error), reason="no readable film")
         except OSError as error:
@@ -310,24 +310,28 @@ class Planner:
         options = self._options
         return Task(job.source, target, False, options.overwrite, compare=options.compare)
 
-    def _placed(self, job: Job, judge: Judge, film: Outlook | None) -> Task | Outcome:
+    def _placed(self, job: Job, judge: Judge, first: Path, film: Outlook | None) -> Task | Outcome:
         """Find the first name that is free, or that of an earlier result of this very picture."""
 
         def named(number: int) -> tuple[Path, str]:
-            target = self._naming.target(job, number, ending=film.path.suffix if film else None)
+            target = first
+            if film is not None or number > 1:
+                ending = film.path.suffix if film else None
+                target = self._naming.target(job, number, ending=ending)
             return target, self._naming.key(target)
 
         for number, target, taken in self._claims.names(str(job.source), named):
             standing = judge.standing(job.source, target)
             if standing is not Standing.OTHER:
-                decided = self._ruled(job, target, standing, number, taken)
+                decided = self._ruled(job, judge, (target, standing), number, taken)
                 return replace(decided, film=film) if isinstance(decided, Task) else decided
         problem = f"{MOST_NAMES} names like `{self._naming.target(job).name}` are taken"
         return Outcome(job.source, None, "failed", problem, reason="no name left")
 
     def _ruled(
-        self, job: Job, target: Path, standing: Standing, number: int, taken: str
+        self, job: Job, judge: Judge, found: tuple[Path, Standing], number: int, taken: str
     ) -> Task | Outcome:
+        target, standing = found
         notes: tuple[str, ...] = ()
         if number > 1:
             whose = f"`{taken}`" if taken else "another picture"
@@ -342,17 +346,17 @@ class Planner:
             return Outcome(job.source, target, "failed", text, notes=notes, reason=standing.value)
         sheet = Standing.FREE
         if self._films is None:
-            sheet = self.judge(job).comparison(job.source, target)
-        named = ((target, standing), (compare_path(target), sheet))
-        for what, kind in () if options.overwrite else named[: 1 + options.compare]:
+            sheet = judge.comparison(job.source, target)
+        for kind in () if options.overwrite else (standing, sheet)[: 1 + options.compare]:
             if kind in REFUSALS:
+                what = target if kind is standing else compare_path(target)
                 text = REFUSALS[kind].format(what)
                 return Outcome(job.source, target, "failed", text, notes=notes, reason=kind.value)
         compare = self._films is None and options.compare
         compare = compare or (sheet is not Standing.FREE and sheet not in REFUSALS)
         replaces = options.overwrite or standing is not Standing.FREE
         standing = Standing.AGAIN if standing is Standing.DONE else standing
-        journal = self.judge(job).journal if self._plan_only else None
+        journal = judge.journal if self._plan_only else None
         failed = journal is not None and journal.failed(journal_name(job.source))
         task = Task(job.source, target, True, replaces, standing, notes, compare=compare)
         return replace(task, found=job.found, failed=failed)

@@ -61,7 +61,9 @@ class Claims:
     def claim(self, key: str, owner: str) -> str:
         """Claim a name unless it is taken; return whose it is now."""
         name, who = (text.encode("utf-8", "surrogatepass") for text in (key, owner))
-        self._database.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (name, who))
+        done = self._database.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (name, who))
+        if done.rowcount == 1:
+            return owner
         (found,) = self._database.execute("SELECT owner FROM claims WHERE key = ?", (name,))
         return bytes(found[0]).decode("utf-8", "surrogatepass")
 

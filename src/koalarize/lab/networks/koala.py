@@ -27,8 +27,8 @@ __all__ = ["Koala", "KoalaConfig"]
 _HINT_CHANNELS = 8
 _AGREEING_LEVELS = 2  # the grids 1/16 and 1/8
 _FINEST_LEVELS = 3  # 1/4 too
-#: Side -> rows of Pascal's triangle, which nears a Gaussian of a variance of (side - 1) / 4. Of 4 it
-#: has no middle: in its place stands the mean of those of 3 and 5, which has its variance.
+#: Side -> rows of Pascal's triangle, which nears a Gaussian of a variance of (side - 1) / 4. Of 4
+#: it has no middle; the mean of those of 3 and 5 has its variance.
 _BINOMIAL: dict[int, tuple[int, ...]] = {
     1: (1,),
     3: (1, 2, 1),
