@@ -96,6 +96,7 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
         (["serve", "--timeout", "inf"], 2, "`--timeout` is inf"),
         (["serve", "--patience", "0"], 2, "--patience"),
         (["pictures"], 1, "pictures: does not exist"),
+        (["https://example.org/a.jpg"], 1, "a.jpg: is an address, from which nothing is fetched"),
         (["clusters", "a", "b"], 2, "`clusters` is no file and no command, did you mean `cluster`"),
         (["models", "download"], 2, "see `koalarize models --help`"),
     ],

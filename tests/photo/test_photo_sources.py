@@ -157,16 +157,28 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("head", "kind"),
         [
+            (b"SDPX\0\0", "a DPX picture"),
             (b"\xff\x0a", "a JPEG XL picture"),
             (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
             (b"\0\0\0\x18ftypcrx ", "a camera's raw file"),
-            (b"\0\0\0\x18ftypisom", "a film"),
             (b"%PDF-1.4", "a PDF document"),
             (b"8BPS\0\2", r"a large Photoshop document \(PSB\)"),
         ],
     )
     def test_what_is_known_but_not_read_is_named(self, head, kind):
         with pytest.raises(PhotoError, match=f"known format but {kind}: save it as PNG or TIFF"):
+            Photo.read(head + bytes(60))
+
+    @pytest.mark.parametrize(
+        ("head", "told"),
+        [
+            (b"\0\0\0\x18ftypisom", "a film: give it as a file"),
+            (b"RIFF\0\0\0\0AVI LIST", "a film: give it as a file"),
+            (b"PK\3\4", "a ZIP archive: unpack it"),
+        ],
+    )
+    def test_what_no_program_saves_as_a_picture_gets_another_step(self, head, told):
+        with pytest.raises(PhotoError, match=f"known format but {told}"):
             Photo.read(head + bytes(60))
 
     def test_a_name_that_is_too_long(self, tmp_path):

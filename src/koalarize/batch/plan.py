@@ -23,6 +23,7 @@ from koalarize.color import thread_count
 from koalarize.errors import FilmError, OptionError, OutputError
 from koalarize.photo.files import sweep_parts
 from koalarize.photo.provenance import Provenance
+from koalarize.photo.sources import not_there
 
 if TYPE_CHECKING:
     from koalarize.film.film import Outlook
@@ -237,7 +238,7 @@ class Planner:
             if journal is None or not journal.failed(journal_name(job.source)):
                 return Outcome(job.source, None, "skipped", reason="did not fail before")
         if not (job.found or os.path.exists(job.source)):  # noqa: PTH110 (raises nothing)
-            problem = f"`{job.source}` does not exist: check its name and folder."
+            problem = not_there(job.source)
             return Outcome(job.source, None, "failed", problem, reason="no readable picture")
         if not self._plan_only and self._swept.add(str(first.parent)):
             sweep_parts(first.parent)

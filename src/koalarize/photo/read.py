@@ -104,9 +104,9 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
                     raise too_large(size, name) from MemoryError(str(error))
                 raise PhotoError(damaged(name, error)) from error
     if (kind := kind_of(head)) is not None:
-        raise PhotoError(
-            f"{name} is not a picture in a known format but {kind}: save it as PNG or TIFF."
-        )
+        step = "save it as PNG or TIFF"
+        step = {"a film": "give it as a file", "a ZIP archive": "unpack it"}.get(kind, step)
+        raise PhotoError(f"{name} is not a picture in a known format but {kind}: {step}.")
     if failed:
         raise PhotoError(
             f"{name} cannot be read as {failed}, so it is damaged or of a rare kind: "

@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 
 from koalarize.errors import PhotoError
 
-__all__ = ["checked", "head_apart", "opened", "overlaid", "seekable"]
+__all__ = ["checked", "head_apart", "not_there", "opened", "overlaid", "seekable"]
 
 _ADDRESS = re.compile(r"(?:https?|ftp|s3|gs|file):/")
 
@@ -73,11 +73,16 @@ def checked(path: Path) -> Path:
     return path
 
 
+def not_there(path: Path) -> str:
+    """Return what to say of a file that does not exist."""
+    if _ADDRESS.match(str(path)):
+        return f"`{path}` is an address, from which nothing is fetched: save the picture first."
+    return f"`{path}` does not exist: check its name and folder."
+
+
 def _unreadable(path: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        if _ADDRESS.match(str(path)):
-            return f"`{path}` is an address, from which nothing is fetched: save the picture first."
-        return f"`{path}` does not exist: check its name and folder."
+        return not_there(path)
     if error.errno == errno.ENAMETOOLONG:
         return f"`{path}` is too long for a file's name: check it."
     if path.is_dir():

@@ -33,6 +33,10 @@ _BEGINNINGS = (
     (b"MMOR", _RAW),
     (b"\0MRM", _RAW),
     (b"\x1a\x45\xdf\xa3", "a film"),
+    (b"SDPX", "a DPX picture"),
+    (b"XPDS", "a DPX picture"),
+    (b"\x80\x2a\x5f\xd7", "a Cineon picture"),
+    (b"PK\3\4", "a ZIP archive"),
 )
 
 
@@ -42,6 +46,8 @@ def kind_of(head: bytes) -> str | None:
     Args:
         head: its first 16 bytes.
     """
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return "a film"
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12])
     return next((name for start, name in _BEGINNINGS if head.startswith(start)), None)
