@@ -1,5 +1,8 @@
 """Several networks as one: weights, limits on chroma, hints, sizes."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -136,3 +139,11 @@ def test_through_the_colorizer():
 def test_what_is_no_blend(make, words):
     with pytest.raises(OptionError, match=words):
         make()
+
+
+def test_a_copy_for_another_process_opens_its_files_again():
+    colorizer = Colorizer.load("koala,koala-int8:2", threads=1)
+    grey = np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))
+    for again in (pickle.loads(pickle.dumps(colorizer)), copy.deepcopy(colorizer)):
+        assert again.info == colorizer.info
+        np.testing.assert_array_equal(again(grey), colorizer(grey))

@@ -35,13 +35,24 @@ _NO_MEMORY = ("bad_alloc", "BFCArena", "Failed to allocate memory")
 class Session:
     """An ONNX file that is ready to run.
 
+    A copy, in another process too, opens the file again.
+
     Attributes:
         path: the file.
         runtime: ONNX Runtime's session.
+        threads: as ``open_session`` takes it.
+        provider: the same.
+        trusted: the same.
     """
 
     path: Path
     runtime: onnxruntime.InferenceSession
+    threads: int = 0
+    provider: str = CPU
+    trusted: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened_again, (self.path.absolute(), self.threads, self.provider, self.trusted)
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -111,7 +122,11 @@ def open_session(
             f"the provider `{provider}` cannot be used on this machine: see what ONNX Runtime "
             "says of it, or leave it out to use the processor"
         )
-    return Session(model, session)
+    return Session(model, session, threads, provider, trusted)
+
+
+def _opened_again(path: Path, threads: int, provider: str, trusted: bool) -> Session:
+    return open_session(path, threads=threads, provider=provider, trusted=trusted)
 
 
 def checked(values: Array, name: str) -> Float32:
