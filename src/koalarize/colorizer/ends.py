@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from koalarize import color
+
 __all__ = ["Stretch", "stretch_of"]
 
 Float32 = npt.NDArray[np.float32]
@@ -37,17 +39,12 @@ def stretch_of(lightness: Float32, ends: tuple[float, float]) -> Stretch:
     """
     low, high = (float(end) for end in np.percentile(lightness, ends))
     if lightness.ndim == 2 and (photo := _without_border(lightness)) is not None:
-        inner = np.percentile(photo, ends)
-        low += _share(float(inner[0]) - low) * (float(inner[0]) - low)
-        high -= _share(high - float(inner[1])) * (high - float(inner[1]))
+        black, white = np.percentile(photo, ends)
+        beyond = np.array([black - low, high - white], np.float32)
+        beyond *= color.smoothstep(beyond, *_BEYOND)  # smoothly, for films
+        low, high = low + float(beyond[0]), high - float(beyond[1])
     scale = min(100 / max(high - low, 1e-3), _MOST_STRETCH)
     return (low + high) / 2 - 50 / scale, scale
-
-
-def _share(beyond: float) -> float:
-    """Return 0..1 how far an end is that of the photo alone; smoothly, for films."""
-    share = min(1.0, max(0.0, (beyond - _BEYOND[0]) / (_BEYOND[1] - _BEYOND[0])))
-    return share * share * (3 - 2 * share)
 
 
 def _without_border(lightness: Float32) -> Float32 | None:

@@ -29,6 +29,7 @@ Float32 = npt.NDArray[np.float32]
 
 #: What ONNX Runtime's errors say where memory is short; they have no class of their own.
 _NO_MEMORY = ("bad_alloc", "BFCArena", "Failed to allocate memory")
+_OTHER_BITS = "16-bit models overflow on some devices; use another model, or leave out the provider"
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,13 @@ def _opened_again(path: Path, threads: int, provider: str, trusted: bool) -> Ses
     return open_session(path, threads=threads, provider=provider, trusted=trusted)
 
 
-def checked(values: Array, name: str) -> Float32:
+def checked(values: Array, name: str, step: str = _OTHER_BITS) -> Float32:
     """Return what a network gave as float32.
 
     Args:
         values: of any float type.
         name: of the model, for the error.
+        step: why that may be and what to do, for the error.
 
     Raises:
         ModelError: if one of them is no number.
@@ -144,8 +146,7 @@ def checked(values: Array, name: str) -> Float32:
         share = 100 * (1 - float(np.isfinite(found).mean()))
         raise ModelError(
             f"the model `{name}` gives values that are no numbers ({share:.3g} % of them) for this "
-            "picture, so it is not coloured: 16-bit models overflow on some devices; use another "
-            "model, or leave out the provider"
+            f"picture, so it is not coloured: {step}"
         )
     return found
 

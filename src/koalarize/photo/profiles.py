@@ -7,7 +7,6 @@ that belongs to another kind of picture is ignored, and a note says so.
 from __future__ import annotations
 
 import io
-import logging
 import struct
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -20,7 +19,6 @@ from PIL import Image
 
 __all__ = [
     "has_our_profile",
-    "pixels_to_srgb",
     "srgb_profile",
     "strip_to_srgb",
     "through_profile",
@@ -28,7 +26,6 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 
-_LOG = logging.getLogger(__name__)
 _CHUNK_PIXELS = 1 << 18
 _FIXED_DATE = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)  # so that equal pictures are equal files
 _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # IEC 61966-2-1
@@ -50,20 +47,6 @@ def has_our_profile(path: Path) -> bool:
             return image.info.get("icc_profile") == srgb_profile()
     except (OSError, ValueError, SyntaxError):
         return False
-
-
-def pixels_to_srgb(pixels: Array, icc: bytes, name: str) -> Array:
-    """Convert pixels as ``through_profile`` does; a warning says what that notes.
-
-    Args:
-        pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8, which is changed in place.
-        icc: the profile, of a grey or an RGB space.
-        name: what to call the picture in a warning.
-    """
-    pixels, notes = through_profile(pixels, icc)
-    for note in notes:
-        _LOG.warning("%s: %s", name, note)
-    return pixels
 
 
 def through_profile(pixels: Array, icc: bytes) -> tuple[Array, tuple[str, ...]]:

@@ -58,20 +58,22 @@ def test_a_smaller_picture_has_them_as_well(tmp_path):
 
 
 @pytest.mark.parametrize("profile", [srgb_profile(), b"no profile"])
-def test_what_says_srgb_or_nothing_stays_to_the_byte(profile):
+def test_what_says_srgb_or_nothing_stays_to_the_byte(profile, caplog):
+    sources._says_srgb.cache_clear()
     pixels = decode_picture(saved(Image.fromarray(picture()), icc_profile=profile))
     assert np.array_equal(pixels, picture())
+    assert ("cannot be used" in caplog.text) == (profile == b"no profile")
 
 
 def test_a_profile_that_all_pictures_share_is_looked_into_once(monkeypatch):
     looks = []
 
-    def look(pixels, icc, name):
-        looks.append(name)
-        return pixels
+    def look(pixels, icc):
+        looks.append(icc)
+        return pixels, ()
 
     sources._says_srgb.cache_clear()
-    monkeypatch.setattr(sources, "pixels_to_srgb", look)
+    monkeypatch.setattr(sources, "through_profile", look)
     for _ in range(3):
         decode_picture(saved(Image.fromarray(picture()), icc_profile=srgb_profile()))
     assert len(looks) == 1

@@ -8,6 +8,7 @@ Broken, tiny and grey pictures are left out and counted by reason, never a crash
 from __future__ import annotations
 
 import io
+import logging
 import os
 import stat
 import struct
@@ -31,7 +32,7 @@ from koalarize.lab.datasets.parquet import parquet_pictures
 from koalarize.lab.datasets.places import Place
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, SHARD_SUFFIXES, expand_braces, is_hidden
 from koalarize.lab.datasets.shards import shard_pictures as _shard_pictures
-from koalarize.photo.profiles import pixels_to_srgb
+from koalarize.photo.profiles import through_profile
 from koalarize.photo.white import over_white
 
 __all__ = [
@@ -55,6 +56,8 @@ MIN_SIDE = 16
 MOST_BYTES = 1 << 28
 #: What brings an opaque sRGB picture to the size it is wanted in.
 Fit = Callable[[Image.Image], Image.Image]
+
+log = logging.getLogger(__name__)
 
 _DECODERS = 4
 _PROFILED = ("RGB", "RGBA", "RGBX", "P")  # modes whose ICC profile is one of an RGB space
@@ -260,7 +263,7 @@ def decode_picture(
         upright = upright.resize((size[0], size[1]), Image.Resampling.LANCZOS)
     pixels = np.asarray(upright)
     if icc and not _says_srgb(icc):  # last, of as few pixels as there are
-        pixels = pixels_to_srgb(np.array(pixels), icc, "a picture")
+        pixels, _ = through_profile(np.array(pixels), icc)
     if min_chroma > 0 and color.mean_chroma(pixels) < min_chroma:
         return "grey"
     return pixels
@@ -271,7 +274,10 @@ def _says_srgb(icc: bytes) -> bool:
     """Tell whether a profile moves no colour or cannot be used; whole data sets share one."""
     steps = np.linspace(0, 255, 6).astype(np.uint8)
     colors = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(6, 36, 3)
-    return np.array_equal(pixels_to_srgb(colors.copy(), icc, "a picture"), colors)
+    found, notes = through_profile(colors.copy(), icc)
+    for note in notes:
+        log.warning("a picture to learn from: %s", note)
+    return np.array_equal(found, colors)
 
 
 def _opaque(image: Image.Image) -> Image.Image:

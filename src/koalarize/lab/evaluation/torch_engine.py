@@ -17,13 +17,18 @@ from torch import Tensor, nn
 from koalarize.color import default_bins
 from koalarize.engines.engine import ModelInfo, Overview, Prediction
 from koalarize.engines.overview import logits_of
-from koalarize.errors import ModelError
+from koalarize.engines.session import checked
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.runs.recipe import Recipe
 
 __all__ = ["TorchEngine"]
 
 Float32 = npt.NDArray[np.float32]
+
+_TRAIN_OTHERWISE = (
+    "its weights are damaged, or 16 bits too few for them; train with a lower rate, or with "
+    "`--precision fp32`"
+)
 
 
 class TorchEngine:
@@ -89,15 +94,7 @@ class TorchEngine:
         given = None if hints is None else self._tensor(hints)  # (B, 3, H, W)
         with _eval_mode(self._network), torch.no_grad():
             found = network(self._tensor(lightness[:, None]), given)  # of (B, 1, H, W)
-        answer = found.float().cpu().numpy()
-        if not np.isfinite(answer).all():
-            share = 100 * (1 - float(np.isfinite(answer).mean()))
-            raise ModelError(
-                f"the network `{self.info.name}` gives values that are no numbers ({share:.3g} % "
-                "of them) for a picture: its weights are damaged, or 16 bits too few for them; "
-                "train with a lower rate, or with `--precision fp32`"
-            )
-        return answer
+        return checked(found.float().cpu().numpy(), self.info.name, _TRAIN_OTHERWISE)
 
     def _tensor(self, planes: Float32) -> Tensor:
         weight = next(self._network.parameters(), None)
