@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from koalarize.engines.engine import ModelInfo, Prediction
-from koalarize.lab.evaluation.evaluate import usable_pictures
+from koalarize.lab.evaluation.pictures import UsablePictures
 from koalarize.lab.evaluation.protocols import PROTOCOLS
 from koalarize.lab.metrics.metrics import Measured
 from koalarize.lab.metrics.tally import Tally
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=250)
     parser.add_argument("--short-side", type=int, default=256)
     options = parser.parse_args()
-    pictures = usable_pictures(options.data, options.short_side, options.limit).arrays
+    pictures = list(UsablePictures(options.data, options.short_side, options.limit))
     print(f"{len(pictures)} pictures of {options.data.name}")
     for name in ("colorizer", "direct"):
         tally = Tally(_METRICS)

@@ -15,7 +15,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from koalarize.colorizer.colorizer import Colorizer, colorize
+    from koalarize.colorizer.colorize import colorize
+    from koalarize.colorizer.colorizer import Colorizer
     from koalarize.errors import (
         DataError,
         DependencyError,
@@ -53,7 +54,7 @@ __all__ = [
 
 _HOMES = {
     "Colorizer": "colorizer.colorizer",
-    "colorize": "colorizer.colorizer",
+    "colorize": "colorizer.colorize",
     "Hint": "steering.hints",
     "Photo": "photo.photo",
     "Session": "steering.session",

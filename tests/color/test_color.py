@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -410,3 +411,19 @@ def test_box_means_are_of_the_window_that_is_inside(shape):
             window = planes[..., max(0, row - 4) : row + 5, max(0, column - 4) : column + 5]
             expected[..., row, column] = window.mean((-2, -1))
     np.testing.assert_allclose(color.box_mean(planes), expected, rtol=1e-5)
+
+
+class TestCurve:
+    def test_all_precisions_have_the_same(self):
+        light = np.linspace(0, 1, 1001)
+        shallow = color.light_to_srgb(light.astype(np.float32))
+        assert shallow.dtype == np.float32
+        assert np.abs(shallow - color.light_to_srgb(light)).max() < 1e-6
+        assert np.array_equal(shallow, color.linear_to_srgb(light))
+        assert np.abs(color.srgb_to_light(color.light_to_srgb(light)) - light).max() < 1e-4
+
+    def test_it_is_declared_once_but_for_networks_of_torch(self):
+        rooms = Path(color.__file__).parents[1]
+        found = [path for path in rooms.rglob("*.py") if "0.0031308" in path.read_text("utf-8")]
+        ours = [path.relative_to(rooms).as_posix() for path in found if "lab" not in path.parts]
+        assert ours == ["color/curve.py"]

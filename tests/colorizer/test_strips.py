@@ -65,6 +65,7 @@ def test_strips_are_the_same_pixels(tmp_path, monkeypatch, ending, name, keep_co
     assert a.pixels.dtype == b.pixels.dtype
     assert (a.alpha is None and b.alpha is None) or np.array_equal(a.alpha, b.alpha)
     assert (whole.notes, whole.had_colors) == (strips.notes, strips.had_colors)
+    assert np.array_equal(strips.photo.pixels, whole.photo.pixels)  # made again for who asks
     mark = read_mark(strips.written)
     assert mark is not None
     assert mark.untouched

@@ -8,7 +8,8 @@ import png
 import tifffile
 from PIL import Image
 
-from koalarize.photo.photo import FORMATS, Photo
+from koalarize.photo.files import FORMATS
+from koalarize.photo.photo import Photo
 
 WRITTEN = sorted(set(FORMATS.values()) - {"GIF"})  # of 256 colors, only for animations
 

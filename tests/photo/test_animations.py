@@ -307,3 +307,32 @@ def test_frames_keep_the_colors_of_the_first():
     Watched(ClassifyingEngine()).data(moving("PNG"))
     led = [one.reference is not None for one in seen]
     assert led == [False, True, True, True]
+
+
+def gif_of_a_ramp(numbers, palette, clear, disposal):
+    """A GIF of the same numbers twice: of a global ramp of greys, and of a palette."""
+    codes = [256, *numbers.ravel().tolist(), 257]
+    bits = sum(code << 9 * at for at, code in enumerate(codes))
+    packed = bits.to_bytes(-(-9 * len(codes) // 8), "little")
+    pixels = b"\x08" + bytes([len(packed)]) + packed + b"\0"
+    size = struct.pack("<HH", *numbers.shape[::-1])
+    flags = disposal << 2 | (clear is not None)
+    told = b"\x21\xf9\x04" + struct.pack("<BHBx", flags, 5, clear or 0)
+    place = b"\x2c" + bytes(4) + size
+    ramp = bytes(level for level in range(256) for _ in range(3))
+    first, second = told + place + b"\0", told + place + b"\x87" + palette.tobytes()
+    return b"GIF89a" + size + b"\xf7\0\0" + ramp + first + pixels + second + pixels + b"\x3b"
+
+
+@pytest.mark.parametrize("disposal", [0, 2, 3])
+@pytest.mark.parametrize("clear", [None, 7])
+def test_frames_of_a_gif_behind_one_of_a_grey_ramp_keep_their_palettes(clear, disposal):
+    """Pillow takes a palette that is a ramp for none, and the numbers of the next for levels."""
+    numbers = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    palette = np.random.default_rng(1).integers(0, 256, (256, 3), np.uint8)
+    first, second = Photo.each(gif_of_a_ramp(numbers, palette, clear, disposal))
+    seen = numbers != clear
+    assert np.array_equal(first.pixels[seen], numbers[seen])
+    assert np.array_equal(second.pixels[seen], palette[numbers][seen])
+    for photo in (first, second):
+        assert photo.alpha is None if clear is None else np.array_equal(photo.alpha > 0, seen)

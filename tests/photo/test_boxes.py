@@ -119,3 +119,16 @@ def test_damaged_boxes_are_no_bug(tail):
     found = jp2_parts(io.BytesIO(saved(smooth(), "JPEG2000") + tail))
     assert (found.metadata.xmp, found.exif, found.icc) == (None, None, None)
     assert set(found.notes) <= {LEFT_OUT}
+
+
+def test_exif_of_an_avif_that_its_boxes_turn_keeps_its_letters():
+    """Pillow writes such a block anew, with question marks, on reading and on writing."""
+    letters = "Grüße".encode()
+    exif = Image.Exif()
+    exif[0x0113], exif[0x010E] = 6, "x" * len(letters)
+    whole = saved(smooth(), "AVIF", exif=exif.tobytes()).replace(b"x" * len(letters), letters)
+    assert whole.count(b"\x01\x13\0\x03") == 1
+    whole = whole.replace(b"\x01\x13\0\x03", b"\x01\x12\0\x03")  # turned, as no box says
+    photo = Photo.read(whole)
+    assert (photo.width, photo.height) == (36, 24)
+    assert letters in photo.exif

@@ -75,6 +75,17 @@ class TestLayers:
         whole = Colorizer(FakeEngine()).file(tmp_path / "photo.png")
         assert np.array_equal(layer[..., :3], np.asarray(Image.open(whole.written)))
 
+    def test_a_toned_original_is_covered(self, tmp_path):
+        levels = np.full((60, 80, 3), (180, 150, 110), np.uint8)
+        levels[:, :20] = (255, 250, 240)
+        path, dull = tmp_path / "photo.png", Steering(vividness=0)
+        Image.fromarray(levels).save(path)
+        made = Colorizer(FakeEngine()).file(path, steering=dull, layer=True)
+        layer = Image.open(made.written).convert("RGBA")
+        laid = Image.alpha_composite(Image.open(path).convert("RGBA"), layer).convert("RGB")
+        whole = Image.open(Colorizer(FakeEngine()).file(path, steering=dull).written)
+        assert np.array_equal(np.asarray(laid), np.asarray(whole))
+
     def test_what_was_transparent_stays_so(self, tmp_path, colorizer):
         image = Image.fromarray(data.camera()[:60, :80])
         image.putalpha(Image.linear_gradient("L").resize((80, 60)))

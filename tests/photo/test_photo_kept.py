@@ -157,7 +157,7 @@ def test_xmp_of_a_turned_picture_is_true_of_the_upright_one(full):
 
 def test_xmp_elements_are_corrected_too():
     xmp = b"<tiff:Orientation>8</tiff:Orientation><tiff:ImageWidth>9</tiff:ImageWidth>"
-    assert Metadata(xmp).upright(3).xmp == xmp.replace(b">8<", b">1<")
+    assert Metadata(xmp).upright(3, (6, 4)).xmp == xmp.replace(b">8<", b">1<")
 
 
 def test_sizes_and_resolution_in_exif_turn():
@@ -288,7 +288,7 @@ def test_bits_that_a_format_cannot_hold_are_named(kind, notes):
 
 def test_stale_thumbnails_of_photoshop_are_dropped():
     block = resource(0x040C, b"a grey thumbnail") + resource(0x0404, IPTC)
-    assert Metadata(photoshop=block).upright(1).photoshop == resource(0x0404, IPTC)
+    assert Metadata(photoshop=block).upright(1, (6, 4)).photoshop == resource(0x0404, IPTC)
 
 
 class TestPng:
@@ -315,7 +315,7 @@ class TestPng:
         content = zlib.compress(XMP) if packed else XMP
         photo = Photo.read(png((kind, b"XML:com.adobe.xmp\0" + head + content)))
         assert photo.pixels.shape == (36, 24)  # XMP alone says that it is turned
-        assert photo.metadata.xmp == Metadata(XMP).upright(6).xmp
+        assert photo.metadata.xmp == Metadata(XMP).upright(6, (6, 4)).xmp
         assert opened(photo.encode(colored(photo))).info["XML:com.adobe.xmp"]
 
     @pytest.mark.parametrize("head", [b"", b"Exif\0\0"])

@@ -163,6 +163,9 @@ class TestBadInput:
             (b"\0\0\0\x18ftypcrx ", "a camera's raw file"),
             (b"%PDF-1.4", "a PDF document"),
             (b"8BPS\0\2", r"a large Photoshop document \(PSB\)"),
+            (b"\xff\xd8\xff\xf7", "a JPEG-LS picture"),
+            (b"P7\nWIDTH 4\n", "a PAM picture"),
+            (b" <svg xmlns='", "an SVG drawing"),
         ],
     )
     def test_what_is_known_but_not_read_is_named(self, head, kind):
@@ -175,6 +178,7 @@ class TestBadInput:
             (b"\0\0\0\x18ftypisom", "a film: give it as a file"),
             (b"RIFF\0\0\0\0AVI LIST", "a film: give it as a file"),
             (b"PK\3\4", "a ZIP archive: unpack it"),
+            (b"\n<!DOCTYPE html>", "a web page: download the picture itself"),
         ],
     )
     def test_what_no_program_saves_as_a_picture_gets_another_step(self, head, told):

@@ -15,7 +15,8 @@ from PIL import Image, ImageCms
 from koalarize.batch.compare import compare_path
 from koalarize.errors import OutputError
 from koalarize.photo import photo
-from koalarize.photo.photo import EXTENSIONS, FORMATS, Photo, output_path
+from koalarize.photo.files import EXTENSIONS, FORMATS, output_path
+from koalarize.photo.photo import Photo
 from photo_parts import (
     adobe_profile,
     colored,

@@ -1,4 +1,4 @@
-"""Photoshop documents: 8 and 16 bits, channels beside the colors, and how they are packed."""
+"""Photoshop documents: 1 to 32 bits, channels beside the colors, and how they are packed."""
 
 import struct
 
@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from koalarize.color import light_to_srgb
 from koalarize.errors import PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.photo.samples import SPARE
+from photo_parts import grey_profile
 
 HEIGHT, WIDTH = 3, 200  # a row takes more than one run of bytes
-GREY, RGB, CMYK, DUOTONE, LAB = 1, 3, 4, 8, 9
+BITMAP, GREY, RGB, CMYK, DUOTONE, LAB = 0, 1, 3, 4, 8, 9
 LAYERS = struct.pack(">Ihxx", 4, -1)  # as many as without the sign, and the picture is clear
 BLOCK = struct.pack(">II", 0, 0) + b"8BIMLr16" + struct.pack(">I", 2) + bytes(4)
 CLEAR = BLOCK + b"8BIMMt16" + bytes(4)
@@ -23,11 +25,12 @@ def levels_of(channels, bits):
     return rng.integers(0, 1 << bits, shape, np.uint8 if bits == 8 else np.uint16)
 
 
-def psd(levels, mode, *, packed=True, layers=LAYERS):
-    channels, bits = levels.shape[2], 8 * levels.itemsize
+def psd(levels, mode, *, packed=True, layers=LAYERS, resources=b""):
+    channels, bits = levels.shape[2], 1 if mode == BITMAP else 8 * levels.itemsize
     head = b"8BPS" + struct.pack(">H6xH2I2H", 1, channels, HEIGHT, WIDTH, bits, mode)
-    head += struct.pack(">3I", 0, 0, len(layers)) + layers
-    whole = levels.astype(f">u{levels.itemsize}")
+    head += struct.pack(">2I", 0, len(resources)) + resources
+    head += struct.pack(">I", len(layers)) + layers
+    whole = levels.astype(levels.dtype.newbyteorder(">"))
     rows = [whole[y, :, n].tobytes() for n in range(channels) for y in range(HEIGHT)]
     if not packed:
         return head + b"\0\0" + b"".join(rows)
@@ -87,6 +90,33 @@ def test_lab(bits):
     assert photo.is_grey
     off = photo.lightness() - levels[..., 0] * (100 / most)
     assert np.abs(off).max() < (0.26 if bits == 8 else 0.02)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_black_of_a_bitmap_is_black(packed):
+    white = np.random.default_rng(1).integers(0, 2, (HEIGHT, WIDTH), np.uint8)
+    bits = np.packbits(1 - white, axis=1)[..., None]  # as Photoshop and ImageMagick have it
+    photo = Photo.read(psd(bits, BITMAP, packed=packed, layers=b""))
+    assert np.array_equal(photo.pixels, 255 * white)
+
+
+@pytest.mark.parametrize("mode", [GREY, RGB])
+def test_floats_are_light(mode):
+    light = np.repeat(np.linspace(0, 1.5, WIDTH, dtype=np.float32)[None], HEIGHT, axis=0)
+    light = np.stack([light] * (3 if mode == RGB else 1), axis=-1)
+    photo = Photo.read(psd(light, mode, layers=b""))
+    wanted = np.minimum(light_to_srgb(light[..., 0]), 1)
+    assert np.abs(photo.pixels / 65535 - wanted).max() < 2e-5
+    assert photo.notes == (f"its levels, 0 to {light_to_srgb(light).max():g}, are cut to 0 to 1",)
+
+
+def test_a_profile_says_what_floats_are():
+    profile = grey_profile(1.0)
+    held = b"8BIM" + struct.pack(">HHI", 1039, 0, len(profile)) + profile
+    held += bytes(len(profile) % 2)
+    light = np.full((HEIGHT, WIDTH, 1), 0.5, np.float32)
+    photo = Photo.read(psd(light, GREY, layers=b"", resources=held))
+    assert np.abs(photo.pixels / 65535 - light_to_srgb(light[..., 0])).max() < 0.002
 
 
 @pytest.mark.parametrize("packed", [False, True])

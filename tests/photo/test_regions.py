@@ -86,10 +86,38 @@ def test_a_polygon_moves_by_its_corners():
     assert "Boundary" not in xmp_of(cropped(photo(item(shape)), (40, 0, 100, 50)))
 
 
-def test_regions_in_pixels_and_outside_a_list_stay():
-    in_pixels = BOUNDARY.replace("relative", "pixel")
-    for told in (photo(item(in_pixels)), photo(AREA)):
-        assert xmp_of(cropped(told, (60, 0, 100, 50))) == xmp_of(told)
+def test_regions_outside_a_list_stay():
+    told = photo(AREA)
+    assert xmp_of(cropped(told, (60, 0, 100, 50))) == xmp_of(told)
+
+
+def test_regions_in_pixels_move_by_pixels():
+    sides = ("rbX>30<", "rbY>10<", "rbW>20<", "rbH>10<")
+    shape = "".join(f"<Iptc4xmpExt:{one}/Iptc4xmpExt:{one[:3]}>" for one in sides)
+    unit = "<Iptc4xmpExt:rbUnit>pixel</Iptc4xmpExt:rbUnit>"
+    told = photo(item(f"<Iptc4xmpExt:RegionBoundary>{unit}{shape}</Iptc4xmpExt:RegionBoundary>"))
+    found = xmp_of(cropped(told, (20, 5, 80, 45)))
+    assert re.findall(r"rb[XYWH]>([\d.]+)<", found) == ["10", "5", "20", "10"]
+    found = xmp_of(turned(told, 90))
+    assert re.findall(r"rb[XYWH]>([\d.]+)<", found) == ["30", "30", "10", "20"]
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (lambda told: cropped(told, (20, 0, 70, 50)), (0.4, 0.4, 0.2)),
+        (lambda told: turned(told, 90), (0.6, 0.4, 0.2)),
+        (lambda told: turned(told, 180), (0.6, 0.6, 0.1)),
+    ],
+)
+def test_a_circle_keeps_its_radius_in_pixels(change, wanted):
+    sides = "".join(
+        f"<Iptc4xmpExt:{name}>{value}</Iptc4xmpExt:{name}>"
+        for name, value in (("rbX", 0.4), ("rbY", 0.4), ("rbRx", 0.1))
+    )
+    shape = f"<Iptc4xmpExt:RegionBoundary>{sides}</Iptc4xmpExt:RegionBoundary>"
+    found = xmp_of(change(photo(item(shape))))
+    assert tuple(map(float, re.findall(r"rb\w+>([\d.]+)<", found))) == pytest.approx(wanted)
 
 
 def test_sizes_that_regions_were_marked_at_are_those_of_the_part():
@@ -118,3 +146,9 @@ class TestCameraRaw:
     def test_it_does_not_make_the_result_grey(self):
         told = Metadata(b"<x crs:ConvertToGrayscale='True' crs:Contrast='5'/>")
         assert told.carried().xmp == b"<x crs:Contrast='5'/>"
+        told = Metadata(b"<x crs:Saturation='-100' crs:Contrast='5'/>")
+        assert told.carried().xmp == b"<x crs:Contrast='5'/>"
+        told = Metadata(b"<x><crs:Saturation>-100</crs:Saturation></x>")
+        assert told.carried().xmp == b"<x></x>"
+        told = Metadata(b"<x crs:Saturation='-10' crs:SaturationAdjustmentRed='-100'/>")
+        assert told.carried().xmp == told.xmp

@@ -323,6 +323,35 @@ def test_tiff_over_pillow_s_own_limit(monkeypatch):
     assert np.array_equal(Photo.read(saved(smooth(), "TIFF")).pixels, smooth())
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_a_palette_of_16_bits(tile, compression):
+    palette = deep(3, height=1, width=1 << 16)[0]
+    numbers = deep(1)
+    options = {"photometric": "palette", "colormap": palette.T, "tile": tile}
+    photo = Photo.read(tiff(numbers, compression=compression, **options))
+    assert np.array_equal(photo.pixels, palette[numbers])
+
+
+class TestMasks:
+    def masked(self, *, alone):
+        buffer = io.BytesIO()
+        with tifffile.TiffWriter(buffer) as file:
+            if not alone:
+                file.write(smooth(), metadata=None)
+            options = {"photometric": 4, "subfiletype": 4, "metadata": None}
+            file.write(smooth() > 99, **options)
+        return buffer.getvalue()
+
+    def test_one_beside_its_picture_is_said(self):
+        photo = Photo.read(self.masked(alone=False))
+        assert (photo.pages, photo.notes) == (1, ("its mask of transparency is left out",))
+
+    def test_one_alone_is_named(self):
+        with pytest.raises(PhotoError, match="is a mask of transparency, not a picture: give"):
+            Photo.read(self.masked(alone=True))
+
+
 def packed_tiff(levels, packer, predictor, fill_order=1):
     """Pack (H, W, 3) uint16 by Pillow as one wide strip of bytes, and write a header around it."""
     height, width, _ = levels.shape

@@ -12,9 +12,9 @@ from PIL import Image
 from fakes import BINS, ClassifyingEngine, bin_of, logits_of
 from koalarize import color
 from koalarize.color import Bins, default_bins
-from koalarize.colorizer.colorizer import Colorizer, palette_of
+from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.plan import plan, suggestions
-from koalarize.colorizer.reference import palette_from_photo
+from koalarize.colorizer.reference import palette_from_photo, palette_of
 from koalarize.errors import OptionError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import alternative_anchors, modes, probabilities, suggest

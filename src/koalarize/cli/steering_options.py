@@ -22,7 +22,6 @@ from koalarize.steering.steering import PARTS, Steering
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from koalarize.steering.palette import Palette
 
 __all__ = [
     "COLORS",
@@ -169,15 +168,14 @@ def _kind(field: dataclasses.Field[Any]) -> Any:
 
 
 def _palette(path: Any) -> object:
-    from koalarize.colorizer.reference import palette_of
+    from koalarize.colorizer.reference import read_reference
 
     try:
-        palette = cast("Palette", palette_of(cast(Path, path)))
+        palette, notes = read_reference(cast(Path, path))
     except PhotoError as error:
         raise OptionError(f"`--reference` is no picture: {error}") from error
-    if palette.is_grey:
-        what = f"the reference `{palette.name}` has next to no colours: it asks for grey"
-        typer.echo(f"koalarize: note: {what}", err=True)
+    for note in notes:
+        typer.echo(f"koalarize: note: {note}", err=True)
     return palette
 
 

@@ -33,6 +33,7 @@ from koalarize.color.convert import (
     srgb_to_lab,
     srgb_to_linear,
 )
+from koalarize.color.curve import light_to_srgb, srgb_to_light
 from koalarize.color.planes import Float32, along, box_mean, resize, smoothstep
 from koalarize.color.rows import by_rows, thread_count
 
@@ -61,6 +62,7 @@ __all__ = [
     "lab_to_hex",
     "lab_to_linear",
     "lab_to_srgb",
+    "light_to_srgb",
     "linear_to_srgb",
     "map_to_gamut",
     "mean_chroma",
@@ -68,6 +70,7 @@ __all__ = [
     "smoothstep",
     "srgb_to_hex",
     "srgb_to_lab",
+    "srgb_to_light",
     "srgb_to_linear",
     "thread_count",
 ]

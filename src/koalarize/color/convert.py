@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.color.curve import light_to_srgb, srgb_to_light
 from koalarize.color.rows import by_rows
 
 __all__ = [
@@ -142,16 +143,12 @@ def lab_to_linear(lab: Array) -> Float32:
 
 def srgb_to_linear(srgb: Array) -> Float32:
     """Undo the sRGB transfer curve (IEC 61966-2-1) of values in [0, 1]."""
-    v = np.asarray(srgb, np.float32)
-    return np.where(v <= 0.04045, v / np.float32(12.92), _power((v + 0.055) / 1.055, 2.4))
+    return srgb_to_light(np.asarray(srgb, np.float32))
 
 
 def linear_to_srgb(linear: Array) -> Float32:
     """Apply the sRGB transfer curve (IEC 61966-2-1); values are clipped to [0, 1]."""
-    v = np.clip(np.asarray(linear, np.float32), 0, 1)
-    return np.where(
-        v <= 0.0031308, v * np.float32(12.92), 1.055 * _power(v, 1 / 2.4) - np.float32(0.055)
-    )
+    return light_to_srgb(np.clip(np.asarray(linear, np.float32), 0, 1))
 
 
 def grey_to_lightness(grey: Array) -> Float32:
@@ -274,10 +271,6 @@ def _pixels(array: Array, name: str) -> Array:
     return array.reshape(-1, 3)
 
 
-def _power(base: Array, exponent: float) -> Float32:
-    return np.power(np.maximum(base, 0), np.float32(exponent), dtype=np.float32)
-
-
 def _cie_curve(t: Float32) -> Float32:
     return np.where(
         t > DELTA**3, np.cbrt(t), t * np.float32(1 / (3 * DELTA**2)) + np.float32(DELTA_OFFSET)
@@ -292,8 +285,7 @@ def _cie_curve_inverse(f: Array) -> Float32:
 
 @lru_cache(maxsize=2)
 def _linear_table(levels: int) -> Float32:
-    v = np.arange(levels + 1, dtype=np.float64) / levels
-    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return srgb_to_light(np.arange(levels + 1, dtype=np.float64) / levels).astype(np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast, overload
+from typing import Any, BinaryIO, overload
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from koalarize.colorizer.given import bytes_of, checked, steering_of, tell
 from koalarize.colorizer.layer import layer_path
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.prepare import framed, prepared
-from koalarize.colorizer.reference import Reference, palette_from_photo, palette_of
+from koalarize.colorizer.reference import palette_from_photo
 from koalarize.colorizer.several import encode_each, in_strips
 from koalarize.engines.blend import MOST_CHROMA
 from koalarize.engines.engine import CPU, Engine, ModelInfo
@@ -32,15 +33,14 @@ from koalarize.photo.files import check_output, output_path, sha256_of, write_by
 from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import Provenance, has_mark, sealed_parts
 from koalarize.photo.rows import Rows
-from koalarize.photo.sources import opened, seekable
+from koalarize.photo.sources import opened
 from koalarize.steering.fields import written_name
 from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["Colored", "Colorizer", "Making", "Picture", "colorize"]
+__all__ = ["Colored", "Colorizer", "Making", "Picture"]
 
 Array = npt.NDArray[Any]
-_LOG = logging.getLogger(__name__)
 Float32 = npt.NDArray[np.float32]
 _NO_MARK = "its XMP has no place for the mark that a program coloured it"
 _SHALLOW = ("a PIL image cannot hold its 16 bits in colour",)
@@ -53,22 +53,28 @@ class Colored:
     """A coloured picture.
 
     Attributes:
-        photo: the coloured pixels, with everything worth keeping of the original. Where
-            ``several.in_strips`` holds (large PNG and TIFF files, JPEG files from one megapixel on)
-            they are only made as they are written: these are its own.
+        base: the photo whose pixels are coloured, or are yet its own where ``rows`` makes them.
         had_colors: whether the picture clearly had colours of its own, which new ones replaced.
         path: of the file that was written, if one was.
         notes: what of the original is not in the result, a phrase each.
         data: the file, if none was written.
-        rows: what makes the coloured pixels, until they are written.
+        rows: what makes the coloured pixels where ``several.in_strips`` holds: of large PNG and
+            TIFF files and of JPEG files from one megapixel on, only as they are written.
     """
 
-    photo: Photo
+    base: Photo
     had_colors: bool = False
     path: Path | None = None
     notes: tuple[str, ...] = ()
-    data: bytes | None = None
-    rows: Rows | None = None
+    data: bytes | None = field(default=None, repr=False)
+    rows: Rows | None = field(default=None, repr=False)
+
+    @cached_property
+    def photo(self) -> Photo:
+        """The coloured pixels, with everything worth keeping of the original."""
+        if self.rows is None:
+            return self.base
+        return dataclasses.replace(self.base, pixels=self.rows.rows(0, self.base.height))
 
     @property
     def written(self) -> Path:
@@ -139,6 +145,9 @@ class Colorizer:
         )
         return cls(engine, threads=threads)
 
+    def __repr__(self) -> str:
+        return f"Colorizer({self.info.name})"
+
     @property
     def info(self) -> ModelInfo:
         """What the network is: name, stride, working size, whether it takes hints."""
@@ -182,19 +191,19 @@ class Colorizer:
             OutputError: if the result cannot be written.
             OptionError: if a field is unknown, is given twice, or its value is not allowed.
         """
-        steering = _steering(steering, changes)
+        steering = steering_of(steering, changes)
         if isinstance(picture, (str, os.PathLike)):
             colored = self.file(picture, steering=steering)
-            _tell(f"`{picture}`", colored.notes)
+            tell(f"`{picture}`", colored.notes)
             return colored.written
         if not isinstance(picture, (Image.Image, np.ndarray, Photo)):
-            result = self.data(_bytes_of(picture), steering)
-            _tell("the given data", result.notes)
+            result = self.data(bytes_of(picture), steering)
+            tell("the given data", result.notes)
             assert result.data is not None
             return result.data
         photo = picture if isinstance(picture, Photo) else Photo.read(picture)
         if isinstance(picture, Image.Image):
-            _tell("the given image", photo.notes + _SHALLOW * (photo.pixels.dtype != np.uint8))
+            tell("the given image", photo.notes + _SHALLOW * (photo.pixels.dtype != np.uint8))
         colored = self.photo(photo, steering).photo
         if isinstance(picture, Photo):
             return self.marked(colored, steering)
@@ -231,6 +240,7 @@ class Colorizer:
             OutputError: if the result cannot be written; nothing is left half-written.
             OptionError: if the model cannot do what is asked.
         """
+        checked(steering, Steering)
         with opened(Path(source)):
             pass  # what is wrong with the picture is said first
         usual = layer_path(Path(source)) if layer else output_path(source)
@@ -268,7 +278,8 @@ class Colorizer:
             OutputError: if the result cannot be made.
             OptionError: if the model cannot do what is asked.
         """
-        with closing(Photo.each(picture, tolerant=tolerant)) as pictures:
+        checked(steering, Steering)
+        with closing(Photo.each(checked(picture, bytes), tolerant=tolerant)) as pictures:
             making = Making(hashlib.sha256(picture).hexdigest())
             parts, colored = self._each(pictures, steering, format, making)
         return dataclasses.replace(colored, data=b"".join(parts))
@@ -279,13 +290,13 @@ class Colorizer:
         def color(photo: Photo, steering: Steering) -> Colored:
             strips = not making.layer and in_strips(photo, steering, format)
             colored = self._painting(photo, steering) if strips else self.photo(photo, steering)
-            return dataclasses.replace(colored, photo=self.marked(colored.photo, asked, making))
+            return dataclasses.replace(colored, base=self.marked(colored.base, asked, making))
 
         lead = palette_from_photo if self.info.output == "logits" else None
         parts, colored = encode_each(
             pictures, color, asked, format, lead, layer=making.layer, threads=self._threads
         )
-        if asked.mark and not has_mark(colored.photo.metadata.xmp):
+        if asked.mark and not has_mark(colored.base.metadata.xmp):
             colored = dataclasses.replace(colored, notes=(*colored.notes, _NO_MARK))
         return sealed_parts(*parts), colored
 
@@ -297,13 +308,13 @@ class Colorizer:
         """
         colored = self._painting(photo, steering)
         assert colored.rows is not None
-        srgb = colored.rows.rows(0, colored.photo.height, threads=self._threads)
-        whole = dataclasses.replace(colored.photo, pixels=srgb)
+        srgb = colored.rows.rows(0, colored.base.height, threads=self._threads)
+        whole = dataclasses.replace(colored.base, pixels=srgb)
         return Colored(framed(whole, steering), had_colors=colored.had_colors)
 
     def _painting(self, photo: Photo, steering: Steering) -> Colored:
         """Return a photo whose colours are known, with what makes its pixels."""
-        photo = prepared(photo, steering, threads=self._threads)
+        photo = prepared(checked(photo, Photo), checked(steering, Steering), threads=self._threads)
         look = self.look(photo, size=steering.size)
         rows = plan(look, steering).painting(photo.pixels)
         return Colored(photo, not steering.keep_color and look.has_colors, rows=rows)
@@ -354,45 +365,4 @@ class Colorizer:
         Raises:
             OptionError: if the size is not allowed.
         """
-        return Look(self._engine, photo, size)
-
-
-def colorize(
-    picture: Picture, *, model: str | Path = "koala", **changes: object
-) -> Path | bytes | Image.Image | Array | Photo:
-    """Colour one picture; for many, load a ``Colorizer`` once.
-
-    Args:
-        picture: path, bytes, PIL image, array or ``Photo``.
-        model: a name of ``koalarize models``, or the path of an exported .onnx file.
-        **changes: fields of ``Steering``, as ``vividness=1.2``.
-
-    Returns:
-        What ``Colorizer.__call__`` returns: for a path the path of the coloured file.
-    """
-    steering = _steering(PLAIN, changes)
-    return Colorizer.load(model)(cast(Photo, picture), steering)  # any kind will do
-
-
-def _bytes_of(picture: bytes | BinaryIO) -> bytes:
-    if isinstance(picture, (bytes, bytearray, memoryview)):
-        return bytes(picture)
-    if not hasattr(picture, "read"):
-        Photo.read(picture)  # which says what it takes
-    stream = seekable(picture)
-    stream.seek(0)
-    return stream.read()
-
-
-def _tell(name: str, notes: tuple[str, ...]) -> None:
-    """Log what of a picture is not in its result."""
-    for note in notes:
-        _LOG.warning("%s: %s", name, note)
-
-
-def _steering(steering: Steering, changes: Mapping[str, object]) -> Steering:
-    """Return steering with what is set beside it; a reference may be a picture."""
-    given = dict(changes)
-    if "reference" in given:
-        given["reference"] = palette_of(cast("Reference | None", given["reference"]))
-    return steering.changed(given)
+        return Look(self._engine, checked(photo, Photo), size)

@@ -24,7 +24,7 @@ _SEEN = (0.5, 2.0)  # chroma from which a place is seen, is opaque; grey is left
 _ROWS = 256
 
 
-def color_layer(photo: Photo) -> tuple[Photo, Array]:
+def color_layer(photo: Photo, *, over_grey: bool) -> tuple[Photo, Array]:
     """Return a coloured photo with alpha that shows only what is coloured, and its pixels.
 
     In the editor's colour mode the original gives the lightness; in its normal mode the layer
@@ -32,8 +32,12 @@ def color_layer(photo: Photo) -> tuple[Photo, Array]:
 
     Args:
         photo: the coloured photo.
+        over_grey: whether the original is grey. Toning and colours of one that is not are covered
+            by all of the layer.
     """
     srgb = photo.pixels
+    if not over_grey:
+        return photo, srgb
     floating = srgb.dtype.kind == "f"
     most = 1.0 if floating else float(np.iinfo(srgb.dtype).max)
     alpha: Array = np.empty(srgb.shape[:2], srgb.dtype)

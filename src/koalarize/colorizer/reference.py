@@ -6,6 +6,7 @@ Not here: what a palette is and how it leads a network (``steering.palette``).
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from koalarize.photo.files import sha256_of
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
 
-__all__ = ["Reference", "palette_from_photo", "palette_of"]
+__all__ = ["Reference", "notes_on", "palette_from_photo", "palette_of", "read_reference"]
+
+_LOG = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -32,16 +35,55 @@ _SIDE = 160  # longer side at which a reference is looked at, pixels
 def palette_of(reference: Reference | None) -> Palette | None:
     """Return the palette of a reference: a picture, or a ``Palette`` as it is.
 
+    What its colours lack is logged as a warning.
+
     Raises:
         PhotoError: if the picture cannot be read.
     """
     if reference is None or isinstance(reference, Palette):
         return reference
+    palette, notes = read_reference(reference)
+    for note in notes:
+        _LOG.warning("%s", note)
+    return palette
+
+
+def read_reference(
+    reference: str | os.PathLike[str] | bytes | Image.Image | Array | Photo,
+) -> tuple[Palette, tuple[str, ...]]:
+    """Return the palette of a picture, and what to say of its colours, a sentence each.
+
+    Raises:
+        PhotoError: if the picture cannot be read.
+    """
+    photo = reference if isinstance(reference, Photo) else Photo.read(reference)
     if isinstance(reference, (str, os.PathLike)):
         path = Path(reference)
-        photo = Photo.read(path)
-        return palette_from_photo(photo, name=path.name, sha256=sha256_of(path))
-    return palette_from_photo(reference if isinstance(reference, Photo) else Photo.read(reference))
+        palette = palette_from_photo(photo, name=path.name, sha256=sha256_of(path))
+    else:
+        palette = palette_from_photo(photo)
+    return palette, notes_on(photo, palette)
+
+
+def notes_on(photo: Photo, palette: Palette) -> tuple[str, ...]:
+    """Return what to say of the colours of a reference, a sentence each.
+
+    Args:
+        photo: the picture.
+        palette: its own.
+    """
+    called = f"the reference `{palette.name}`" if palette.name else "the reference"
+    notes = [f"{called}: {note}" for note in photo.notes if _is_of_colors(note)]
+    if photo.pages > 1:
+        notes.append(f"{called}: only {photo.called} 1 of {photo.pages} is looked at")
+    if palette.is_grey:
+        notes.append(f"{called} has next to no colours: it asks for grey")
+    return tuple(notes)
+
+
+def _is_of_colors(note: str) -> bool:
+    """Tell whether a note on a photo is one on its colours, not on what stands beside them."""
+    return not note.endswith("left out") or "profile" in note
 
 
 def palette_from_photo(photo: Photo, *, name: str = "", sha256: str | None = None) -> Palette:

@@ -84,11 +84,11 @@ def encode_each(
     kind = format_for_all(first, format)
     if kind is None:
         notes = first.notes_as(format)
-        shown, srgb = _shown(colored.photo, layer)
+        shown, srgb = _shown(colored.base, first, layer)
         parts = shown.encode_parts(colored.rows or srgb, format=format, threads=threads)
-        return parts, dataclasses.replace(colored, notes=notes, rows=None)
+        return parts, dataclasses.replace(colored, notes=notes)
     if first.frame is not None and lead is not None and steering.reference is None:
-        steering = dataclasses.replace(steering, reference=lead(colored.photo))
+        steering = dataclasses.replace(steering, reference=lead(colored.base))
         colored = color(first, steering)
     unhinted = dataclasses.replace(steering, hints=())
     notes_of_each = [first.notes_as(kind, pages=first.pages)]
@@ -96,13 +96,13 @@ def encode_each(
 
     def pages() -> Iterator[tuple[Photo, Array]]:
         nonlocal had_colors
-        yield _shown(colored.photo, layer)
+        yield _shown(colored.base, first, layer)
         for photo in pictures:
             notes_of_each.append(photo.notes_as(kind, pages=first.pages))
             where = f"{first.called} {len(notes_of_each)} of {first.pages}"
             later = _named(where, color, photo, unhinted)
             had_colors |= later.had_colors
-            yield _shown(later.photo, layer)
+            yield _shown(later.base, photo, layer)
 
     parts = encode_pages(pages(), kind, threads=threads)
     notes = notes_of_pages(notes_of_each, first.called)
@@ -124,8 +124,10 @@ def _named(
         raise OptionError(f"{where}: {error}") from error
 
 
-def _shown(colored: Photo, layer: bool) -> tuple[Photo, Array]:
-    return color_layer(colored) if layer else (colored, colored.pixels)
+def _shown(colored: Photo, before: Photo, layer: bool) -> tuple[Photo, Array]:
+    if not layer:
+        return colored, colored.pixels
+    return color_layer(colored, over_grey=before.is_grey)
 
 
 def in_strips(photo: Photo, steering: Steering, format: str | None) -> bool:

@@ -50,8 +50,7 @@ def curve_of_grey(most: int) -> Float32:
 @lru_cache(maxsize=2)
 def luminance_of(most: int) -> Float32:
     """Return (3, levels): what each level of each channel adds to the luminance, white being 1."""
-    srgb = np.arange(most + 1) / most
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    linear = color.srgb_to_light(np.arange(most + 1) / most)
     return XYZ_FROM_LINEAR[1][:, None] * linear.astype(np.float32)
 
 
@@ -66,7 +65,7 @@ def root_table() -> Float32:
 @lru_cache(maxsize=1)
 def levels() -> npt.NDArray[np.uint8]:
     """Return (STEPS,) the 8-bit level of each step of linear light, taken at its middle."""
-    return np.rint(_srgb_of((np.arange(STEPS) + 0.5) / STEPS) * 255).astype(np.uint8)
+    return np.rint(color.light_to_srgb((np.arange(STEPS) + 0.5) / STEPS) * 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)
@@ -75,11 +74,8 @@ def deep_levels() -> npt.NDArray[np.uint16]:
 
     Roots keep dark levels apart: no level is more than one off.
     """
-    return np.rint(_srgb_of((np.arange(STEPS) / (STEPS - 1)) ** 2) * 65535).astype(np.uint16)
-
-
-def _srgb_of(light: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    roots = np.arange(STEPS) / (STEPS - 1)
+    return np.rint(color.light_to_srgb(roots**2) * 65535).astype(np.uint16)
 
 
 @lru_cache(maxsize=1)

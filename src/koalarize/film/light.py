@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.color import light_to_srgb, srgb_to_light
+
 __all__ = ["in_primaries", "light_of", "primaries_like", "signal_of", "srgb_curve", "transfer_like"]
 
 Float64 = npt.NDArray[np.float64]
@@ -69,7 +71,7 @@ def light_of(signal: Float64, transfer: int) -> Float64:
     if transfer == _HLG:
         scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - _C) / _A) + _B) / 12)
         return scene**_GAMMA * (_HLG_PEAK / _WHITE)
-    return np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
+    return srgb_to_light(signal)
 
 
 def signal_of(light: Float64, transfer: int) -> Float64:
@@ -88,8 +90,7 @@ def signal_of(light: Float64, transfer: int) -> Float64:
 
 def srgb_curve(light: Float64) -> Float64:
     """Return the numbers of light by sRGB's curve, of light below 0 too."""
-    above = 1.055 * np.abs(light) ** (1 / 2.4) - 0.055
-    return np.where(np.abs(light) <= 0.0031308, 12.92 * light, np.sign(light) * above)
+    return np.copysign(light_to_srgb(np.abs(light)), light)
 
 
 def in_primaries(light: Float64, primaries: int) -> Float64:

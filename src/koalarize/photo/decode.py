@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
@@ -74,6 +75,10 @@ class Limits:
     tolerant: bool = False
     page: int = 0
 
+    def __post_init__(self) -> None:
+        if self.page < 0:
+            raise PhotoError(f"`page` is {self.page} but must be 0 or more: the first page is 0.")
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -86,6 +91,7 @@ class Beside:
         notes: what has been left out of the file.
         samples: gives the samples where Pillow would drop half of their bits.
         lossless: whether a format that can be either is lossless here.
+        pages: how many pictures the file has, where Pillow need not look at all of them.
     """
 
     metadata: Metadata = field(default_factory=Metadata)
@@ -94,6 +100,7 @@ class Beside:
     notes: tuple[str, ...] = ()
     samples: Callable[[], Samples] | None = None
     lossless: bool = False
+    pages: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,11 +150,15 @@ def decode_image(
         if beside.samples is None:
             _load(image)
             pixels, alpha, told = pixels_of(image, name)
+            if kind == "XBM" and own:  # in which 1 is black (X11R6, XReadBitmapFile)
+                pixels = np.invert(pixels)
             samples = Samples(pixels, alpha, notes=told)
         else:
             samples = srgb_of_samples(beside.samples(), image.info.get("icc_profile"), name)
         exif, orientation, torn = exif_of(image)
-        pages, lost = _pages_of(image, limits) if kind in CALLED and own else (1, ())
+        pages, lost = beside.pages or 1, tuple[str, ...]()
+        if not beside.pages and kind in CALLED and own:
+            pages, lost = _pages_of(image, limits)
         frame = frame_of(image) if not lost else None
     except MemoryError as error:
         raise too_large(image.size, name) from error
@@ -222,6 +233,7 @@ def _load(image: Image.Image) -> None:
 def turned(decoded: Decoded, orientation: int) -> Decoded:
     """Turn a picture and what is said of it upright."""
     alpha, dpi = decoded.alpha, decoded.dpi
+    height, width = decoded.pixels.shape[:2]
     if dpi and orientation >= 5:
         dpi = (dpi[1], dpi[0])
     return dataclasses.replace(
@@ -229,7 +241,7 @@ def turned(decoded: Decoded, orientation: int) -> Decoded:
         pixels=upright(decoded.pixels, orientation),
         alpha=None if alpha is None else upright(alpha, orientation),
         dpi=dpi,
-        metadata=decoded.metadata.carried().upright(orientation),
+        metadata=decoded.metadata.carried().upright(orientation, (width, height)),
     )
 
 

@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import struct
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
-from koalarize.photo.metadata import orientation_of_xmp
+from koalarize.photo.metadata import SUBJECTS, orientation_of_xmp
+from koalarize.photo.places import Move, moved_subject
 
-__all__ = ["corrected", "orientation_of", "sized", "states_resolution", "without_orientation"]
+__all__ = [
+    "block_of",
+    "corrected",
+    "orientation_of",
+    "sized",
+    "states_resolution",
+    "without_orientation",
+]
 
 _HEAD = 8  # bytes: the order, 42, and where the first directory is
 _NUMBERS = (b"\0*", b"*\0")  # 42; Pillow takes it in either order
 _ORIENTATION = 0x0112
 _EXIF_POINTER = 0x8769
 _COLOR_SPACE, _SRGB = 0xA001, 1
-_LONG = 4  # the kind of a field: 32 bits
+_SHORT, _LONG = 3, 4  # kinds of fields: 16 and 32 bits
 # Their boxes turn the picture, which Pillow's readers bring into EXIF or have done; XMP does not.
 _BOXES_TURN = frozenset({"AVIF", "HEIF"})
+_MOST_NUMBERS = 5  # one more than say where a subject lies
 _RESOLUTIONS, _SIZES = (0x011A, 0x011B), (0xA002, 0xA003)
 
 
@@ -41,12 +50,25 @@ def orientation_of(image: Image.Image) -> int:
     return int(found) if found is not None and found in range(1, 9) else 1
 
 
-def corrected(tiff: bytes, *, turned: bool) -> bytes:
+def block_of(image: Image.Image) -> bytes | None:
+    """Return an image's EXIF block as its file has it.
+
+    Pillow writes that of an AVIF file anew where it states another orientation than the boxes, and
+    loses letters and maker notes.
+    """
+    found = image.info.get("exif")
+    if isinstance(image, AvifImagePlugin.AvifImageFile):
+        found = image._decoder.get_info()[4]  # pyright: ignore[reportPrivateUsage]
+    return found if isinstance(found, bytes) and found else None
+
+
+def corrected(tiff: bytes, move: Move | None) -> bytes:
     """Return an EXIF block (without its head) with orientation 1, sRGB and no thumbnail.
 
     Args:
         tiff: the block.
-        turned: whether the picture changes its sides; then so do its sizes and resolutions.
+        move: what turning does to the picture: to its subject, and to its sizes and resolutions
+            where its sides change places; None if it is upright.
 
     Raises:
         ValueError: if it has no byte order or no 42, or its first directory lies where that stands.
@@ -61,7 +83,8 @@ def corrected(tiff: bytes, *, turned: bool) -> bytes:
         struct.pack_into(order + "HIHH", block, entries[_ORIENTATION] + 2, 3, 1, 1, 0)
     (count,) = struct.unpack_from(order + "H", block, start)
     struct.pack_into(order + "I", block, start + 2 + 12 * count, 0)
-    if turned:
+    aside = move is not None and move.aside
+    if aside:
         _exchange(block, entries, _RESOLUTIONS)
     if _EXIF_POINTER in entries:
         (inner,) = struct.unpack_from(order + "I", block, entries[_EXIF_POINTER] + 8)
@@ -71,8 +94,10 @@ def corrected(tiff: bytes, *, turned: bool) -> bytes:
             return bytes(block)
         if _COLOR_SPACE in places:
             struct.pack_into(order + "HIHH", block, places[_COLOR_SPACE] + 2, 3, 1, _SRGB, 0)
-        if turned:
+        if aside:
             _exchange(block, places, _SIZES)
+        if move is not None:
+            _move_subject(block, inner, order, move)
     return bytes(block)
 
 
@@ -86,16 +111,14 @@ def without_orientation(exif: bytes) -> bytes | None:
         order, block = _order(exif[head:]), bytearray(exif[head:])
         (start,) = struct.unpack_from(order + "I", block, 4)
         (count,) = struct.unpack_from(order + "H", block, start)
-        at = _entries(block, start, order).get(_ORIENTATION)
+        entries = _entries(block, start, order)
     except (ValueError, struct.error):  # it is damaged, and left as it is
         return exif
-    if at is None:
+    if _ORIENTATION not in entries:
         return exif
     if count == 1:
         return None
-    end = start + 2 + 12 * count + 4
-    block[at:end] = block[at + 12 : end] + bytes(12)
-    struct.pack_into(order + "H", block, start, count - 1)
+    _drop(block, start, order, entries[_ORIENTATION])
     return exif[:head] + bytes(block)
 
 
@@ -110,13 +133,12 @@ def states_resolution(exif: bytes | None) -> bool:
     return all(tag in places for tag in _RESOLUTIONS)
 
 
-def sized(tiff: bytes, width: int, height: int) -> bytes:
-    """Return an EXIF block (without its head) that states other sizes, where it states any.
+def sized(tiff: bytes, move: Move) -> bytes:
+    """Return an EXIF block (without its head) that is true of a part, where it states sizes.
 
     Args:
         tiff: the block.
-        width: of the picture, pixels.
-        height: of it.
+        move: what has become of the picture.
     """
     order, block = _order(tiff), bytearray(tiff)
     entries = _entries(block, struct.unpack_from(order + "I", block, 4)[0], order)
@@ -127,9 +149,10 @@ def sized(tiff: bytes, width: int, height: int) -> bytes:
         places = _entries(block, inner, order)
     except struct.error:  # it points beyond the block, and is left as it is
         return tiff
-    for tag, pixels in zip(_SIZES, (width, height), strict=True):
+    for tag, pixels in zip(_SIZES, move.after, strict=True):
         if tag in places:
             struct.pack_into(order + "HII", block, places[tag] + 2, _LONG, 1, pixels)
+    _move_subject(block, inner, order, move)
     return bytes(block)
 
 
@@ -147,6 +170,32 @@ def _entries(block: bytearray, start: int, order: str) -> dict[int, int]:
     (count,) = struct.unpack_from(order + "H", block, start)
     places = range(start + 2, start + 2 + 12 * count, 12)
     return {struct.unpack_from(order + "H", block, at)[0]: at for at in reversed(places)}
+
+
+def _move_subject(block: bytearray, start: int, order: str, move: Move) -> None:
+    """Put right in a directory where the subject lies; a field that says nothing true goes."""
+    for tag in SUBJECTS:
+        at = _entries(block, start, order).get(tag)
+        if at is None:
+            continue
+        kind, count = struct.unpack_from(order + "HI", block, at + 2)
+        numbers = f"{order}{min(count, _MOST_NUMBERS)}H"
+        place = at + 8 if count <= 2 else struct.unpack_from(order + "I", block, at + 8)[0]
+        known = kind == _SHORT and place + struct.calcsize(numbers) <= len(block)
+        given = struct.unpack_from(numbers, block, place) if known else ()
+        moved = moved_subject(given, move)
+        if moved is None:
+            _drop(block, start, order, at)
+        else:
+            struct.pack_into(numbers, block, place, *moved)
+
+
+def _drop(block: bytearray, start: int, order: str, at: int) -> None:
+    """Take a field out of a directory; what stands behind it keeps its place."""
+    (count,) = struct.unpack_from(order + "H", block, start)
+    end = start + 2 + 12 * count + 4
+    block[at:end] = block[at + 12 : end] + bytes(12)
+    struct.pack_into(order + "H", block, start, count - 1)
 
 
 def _exchange(block: bytearray, entries: dict[int, int], pair: tuple[int, int]) -> None:

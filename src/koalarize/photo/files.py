@@ -186,7 +186,7 @@ def check_output(
         if not overwrite:
             raise OutputError(
                 f"`{target}` exists already: choose another name, or allow overwriting "
-                "(--overwrite, in Python overwrite=True)."
+                "(--overwrite, in Python overwrite=True of `Colorizer.file`)."
             )
     return target
 

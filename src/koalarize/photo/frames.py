@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import GifImagePlugin, Image
 
 from koalarize.photo.directories import TiffReader
 from koalarize.photo.jpeg_segments import segment_places
@@ -85,8 +85,32 @@ def later_frames(image: Image.Image) -> Iterator[Image.Image]:
     opened = image.tell()
     for number in range(getattr(image, "n_frames", 1)):
         if number != opened:
+            _leave_levels(image)
             image.seek(number)
             yield image
+
+
+def _leave_levels(image: Image.Image) -> None:
+    """Bring a GIF whose palette is a ramp of greys to colours before a frame is laid over it.
+
+    Pillow takes such a frame for levels, and then the numbers of another palette for levels too.
+    """
+    if not (isinstance(image, GifImagePlugin.GifImageFile) and image.mode == "L"):
+        return
+    image.load()
+    clear = image.info.get("transparency")
+    mode = "RGB" if clear is None else "RGBA"
+    beneath = image.dispose  # what is laid over the frame before the next one comes
+    if beneath is not None:  # one number everywhere
+        level = beneath.getpixel((0, 0))
+        sides = (level,) * 3 if clear is None else (level, level, level, 0)
+        image.dispose = Image.core.fill(mode, beneath.size, sides)
+    levels = image.im
+    image.im = (
+        levels.convert("RGB", 0) if clear is None else levels.convert_transparent(mode, clear)
+    )
+    image._mode = mode  # pyright: ignore[reportPrivateUsage]
+    image.info.pop("transparency", None)
 
 
 @dataclass(frozen=True)

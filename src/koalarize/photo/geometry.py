@@ -14,8 +14,8 @@ import numpy as np
 from koalarize.photo.exif_block import corrected, sized
 from koalarize.photo.metadata import EXIF_HEAD
 from koalarize.photo.photo import Photo
+from koalarize.photo.places import Box, Move, turning
 from koalarize.photo.read import upright
-from koalarize.photo.regions import Box, Move
 
 __all__ = ["cropped", "turned", "with_size"]
 
@@ -31,16 +31,17 @@ def turned(photo: Photo, degrees: int) -> Photo:
         degrees: 0, 90, 180 or 270.
     """
     orientation = _ORIENTATIONS[degrees]
-    if orientation == 1:
+    size = (photo.width, photo.height)
+    move, dpi = turning(orientation, size), photo.dpi
+    if move is None:
         return photo
-    aside, dpi = orientation >= 5, photo.dpi
     return dataclasses.replace(
         photo,
         pixels=upright(photo.pixels, orientation),
         alpha=None if photo.alpha is None else upright(photo.alpha, orientation),
-        dpi=(dpi[1], dpi[0]) if dpi and aside else dpi,
-        exif=_changed(photo.exif, lambda block: corrected(block, turned=aside)),
-        metadata=photo.metadata.upright(orientation),
+        dpi=(dpi[1], dpi[0]) if dpi and move.aside else dpi,
+        exif=_changed(photo.exif, lambda block: corrected(block, move)),
+        metadata=photo.metadata.upright(orientation, size),
     )
 
 
@@ -54,32 +55,30 @@ def cropped(photo: Photo, box: tuple[int, int, int, int]) -> Photo:
     left, top, right, bottom = box
     width, height = right - left, bottom - top
 
-    def move(region: Box) -> Box | None:
+    def place(region: Box) -> Box | None:
         x, y = region.x * photo.width - left, region.y * photo.height - top
         across, down = region.width * photo.width, region.height * photo.height
         return Box(x / width, y / height, across / width, down / height).inside()
 
     part = (slice(top, bottom), slice(left, right))
     return dataclasses.replace(
-        with_size(photo, width, height, move),
+        with_size(photo, Move(place, (photo.width, photo.height), (width, height))),
         pixels=np.ascontiguousarray(photo.pixels[part]),
         alpha=None if photo.alpha is None else np.ascontiguousarray(photo.alpha[part]),
     )
 
 
-def with_size(photo: Photo, width: int, height: int, move: Move) -> Photo:
+def with_size(photo: Photo, move: Move) -> Photo:
     """Return a photo whose metadata are true of a part of it; its pixels are yet to be made.
 
     Args:
         photo: the photo.
-        width: of the part, pixels.
-        height: of it.
-        move: says where regions of the photo lie in the part.
+        move: what becomes of it.
     """
     return dataclasses.replace(
         photo,
-        exif=_changed(photo.exif, lambda block: sized(block, width, height)),
-        metadata=photo.metadata.part(width, height, move),
+        exif=_changed(photo.exif, lambda block: sized(block, move)),
+        metadata=photo.metadata.part(move),
     )
 
 

@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from koalarize.photo.directories import EXIF, Directory, Field, TiffReader, directory_bytes
-from koalarize.photo.regions import Move, moved_regions, turned_regions
+from koalarize.photo.places import Move, moved_subject, turning
+from koalarize.photo.regions import moved_regions, turned_regions
 
 __all__ = [
     "CREDENTIALS",
     "CREDENTIALS_FIELD",
     "EXIF_HEAD",
+    "SUBJECTS",
     "Metadata",
     "directory_of_exif",
     "dpi_of_tiff",
@@ -49,6 +51,8 @@ _TIFF_LAYOUT = frozenset(
 _TIFF_RESOLUTION = frozenset({282, 283, 296})
 _ORIENTATION = 274
 _COLOR_SPACE, _PIXELS_ACROSS, _PIXELS_DOWN = 40961, 40962, 40963
+#: EXIF's fields that say where the subject of a picture lies: SubjectArea, SubjectLocation.
+SUBJECTS = (37396, 41492)
 _PER_CENTIMETER = 3
 
 
@@ -66,6 +70,10 @@ _UNTRUE = (
 )
 _LEFT = re.compile(
     rb"(?<!\s)\s+(?:%b)\s*=\s*(?:\"[^\"]*\"|'[^']*')|<(%b)>[^<]*</\1>\s*" % (_UNTRUE, _UNTRUE)
+)
+# Camera Raw's ways to make a picture grey, which it would do to a result again.
+_GREYED = re.compile(
+    rb"(?<!\s)\s+crs:Saturation\s*=\s*(?:\"-100\"|'-100')|<crs:Saturation>-100</crs:Saturation>\s*"
 )
 _ELEMENTS_LEFT = tuple(
     (re.compile(rb"xmlns:(\w+)=[\"']" + re.escape(space) + rb"[\"']"), name)
@@ -106,21 +114,24 @@ class Metadata:
         """Return what is true of a result: sRGB without thumbnails, films and maps beside it."""
         xmp = self.xmp
         if xmp is not None:
-            xmp = _LEFT.sub(b"", xmp)
+            xmp = _GREYED.sub(b"", _LEFT.sub(b"", xmp))
             for space, name in _ELEMENTS_LEFT:
                 found = space.search(xmp)
                 xmp = xmp if found is None else _without(xmp, found[1] + b":" + name)
         return dataclasses.replace(self, xmp=xmp)
 
-    def upright(self, orientation: int) -> Metadata:
+    def upright(self, orientation: int, size: tuple[int, int]) -> Metadata:
         """Return what is true of the picture once it has been turned upright.
 
         Args:
             orientation: what it was, as EXIF counts.
+            size: width and height that it had, pixels.
         """
+        move = turning(orientation, size)
         xmp, resources = self.xmp, self.photoshop
         if xmp is not None:
-            xmp = turned_regions(_XMP_ORIENTATION.sub(rb"\g<1>1", xmp), orientation)
+            xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+            xmp = xmp if move is None else turned_regions(xmp, move)
             if orientation >= 5:
                 for one, other in _XMP_PAIRS:
                     xmp = xmp.replace(one, b"\0").replace(other, one).replace(b"\0", other)
@@ -131,19 +142,17 @@ class Metadata:
             )
         return dataclasses.replace(self, xmp=xmp, photoshop=resources or None)
 
-    def part(self, width: int, height: int, move: Move) -> Metadata:
+    def part(self, move: Move) -> Metadata:
         """Return what is true of a part of the picture.
 
         Args:
-            width: of the part, pixels.
-            height: of it.
-            move: says where regions of the picture lie in the part.
+            move: what has become of the picture.
         """
         xmp = self.xmp
         if xmp is not None:
-            xmp = moved_regions(xmp, move, width, height)
+            xmp = moved_regions(xmp, move)
             for one, other in (_XMP_PAIRS[0], _XMP_PAIRS[2]):
-                for name, pixels in ((one, width), (other, height)):
+                for name, pixels in zip((one, other), move.after, strict=True):
                     found = rb"(" + name + rb"\s*(?:=\s*[\"']|>))\s*\d+"
                     xmp = re.sub(found, rb"\g<1>%d" % pixels, xmp)
         return dataclasses.replace(self, xmp=xmp)
@@ -219,13 +228,15 @@ def orientation_of_xmp(xmp: bytes) -> int:
     return int(found[0][-1:]) if found else 1
 
 
-def exif_of_tiff(fields: Directory, orientation: int) -> bytes | None:
+def exif_of_tiff(fields: Directory, orientation: int, size: tuple[int, int]) -> bytes | None:
     """Return the EXIF block that says what a TIFF file's fields say of the picture.
 
     Args:
         fields: of the file.
         orientation: of the picture, which is left out, since pixels come upright.
+        size: width and height that the file states.
     """
+    move = turning(orientation, size)
     stays = _TIFF_LAYOUT - _TIFF_RESOLUTION
     kept = {tag: value for tag, value in fields.fields.items() if tag not in stays}
     if orientation >= 5 and kept.keys() >= _TIFF_RESOLUTION:
@@ -235,6 +246,8 @@ def exif_of_tiff(fields: Directory, orientation: int) -> bytes | None:
         return None
     if orientation >= 5 and EXIF in below:
         below[EXIF] = _swapped(below[EXIF], _PIXELS_ACROSS, _PIXELS_DOWN)
+    if move is not None and EXIF in below:
+        below[EXIF] = _with_subject_moved(below[EXIF], move)
     if EXIF in below and _COLOR_SPACE in below[EXIF].fields:
         fields_in_srgb = {**below[EXIF].fields, _COLOR_SPACE: Field(3, 1, b"\1\0")}
         below[EXIF] = Directory(fields_in_srgb, below[EXIF].below)
@@ -267,6 +280,16 @@ def dpi_of_tiff(fields: Directory) -> tuple[float, float] | None:
     if not all(math.isfinite(v) and 1 < v < 1e6 for v in both):
         return None
     return both[0], both[1]
+
+
+def _with_subject_moved(directory: Directory, move: Move) -> Directory:
+    fields = dict(directory.fields)
+    for tag in SUBJECTS:
+        found = fields.pop(tag, None)
+        moved = None if found is None else moved_subject(found.numbers, move)
+        if moved is not None:
+            fields[tag] = Field(3, len(moved), struct.pack(f"<{len(moved)}H", *moved))
+    return Directory(fields, directory.below)
 
 
 def _swapped(directory: Directory, one: int, other: int) -> Directory:

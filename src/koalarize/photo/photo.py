@@ -32,16 +32,10 @@ from koalarize.photo.encode8 import (
     picture_of,
 )
 from koalarize.photo.encode_jpeg import encode_shallow
-from koalarize.photo.files import (
-    EXTENSIONS,
-    FORMATS,
-    check_output,
-    output_path,
-    write_bytes,
-    written_format,
-)
+from koalarize.photo.files import FORMATS, check_output, write_bytes, written_format
 from koalarize.photo.frames import Frame
 from koalarize.photo.metadata import Metadata, tiff_fields
+from koalarize.photo.planes import check_planes, described
 from koalarize.photo.profiles import srgb_profile
 from koalarize.photo.provenance import sealed
 from koalarize.photo.read import DECODE_ERRORS, pixels_of_array
@@ -49,16 +43,7 @@ from koalarize.photo.rows import Rows, at_depth, to_depth
 from koalarize.photo.sources import opened, seekable
 from koalarize.photo.streams import decode_pictures, decode_stream
 
-__all__ = [
-    "EXTENSIONS",
-    "FORMATS",
-    "MAX_PIXELS",
-    "Photo",
-    "check_output",
-    "output_format",
-    "output_path",
-    "write_bytes",
-]
+__all__ = ["MAX_PIXELS", "Photo", "output_format"]
 
 Array = npt.NDArray[Any]
 Source = str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image.Image | Array
@@ -71,7 +56,7 @@ MAX_PIXELS = 500_000_000
 _WITH_16_BITS = frozenset({"PNG", "TIFF"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Photo:
     """A picture and what its colored version inherits from it.
 
@@ -89,6 +74,9 @@ class Photo:
         pages: how many pages, frames or pictures the file has, of which this is one.
         frame: what it is among them, where they are not pages.
         packing: how its file was packed.
+
+    Raises:
+        PhotoError: if pixels or alpha are none of these.
     """
 
     pixels: Array
@@ -102,6 +90,12 @@ class Photo:
     pages: int = 1
     frame: Frame | None = None
     packing: Packing = field(default_factory=Packing)
+
+    def __post_init__(self) -> None:
+        check_planes(self.pixels, self.alpha)
+
+    def __repr__(self) -> str:
+        return f"Photo({self.format}, {described(self.pixels, self.alpha)})"
 
     @classmethod
     def read(
@@ -148,7 +142,7 @@ class Photo:
     @classmethod
     def each(
         cls,
-        source: str | os.PathLike[str] | bytes,
+        source: str | os.PathLike[str] | bytes | BinaryIO,
         *,
         max_pixels: int = MAX_PIXELS,
         tolerant: bool = False,
@@ -156,7 +150,7 @@ class Photo:
         """Read all pictures of a file, one at a time: pages, frames, a stereo pair.
 
         Args:
-            source: a path or bytes.
+            source: a path, bytes or a binary file.
             max_pixels: as ``read`` takes it.
             tolerant: as ``read`` takes it; of an animation that is cut short fewer than ``pages``
                 may come.
@@ -165,14 +159,16 @@ class Photo:
             PhotoError: as ``read`` says.
         """
         limits = Limits(max_pixels, tolerant)
-        if isinstance(source, bytes):
-            for decoded in decode_pictures(io.BytesIO(source), "the given data", limits):
-                yield cls._of(decoded)
+        if isinstance(source, (str, os.PathLike)):
+            path = Path(source)
+            with opened(path) as stream:
+                for decoded in decode_pictures(stream, f"`{path}`", limits):
+                    yield cls._of(decoded, path)
             return
-        path = Path(source)
-        with opened(path) as stream:
-            for decoded in decode_pictures(stream, f"`{path}`", limits):
-                yield cls._of(decoded, path)
+        given = isinstance(source, (bytes, bytearray, memoryview))
+        stream = io.BytesIO(source) if given else seekable(source)
+        for decoded in decode_pictures(stream, "the given data", limits):
+            yield cls._of(decoded)
 
     @classmethod
     def _of(cls, decoded: Decoded, path: Path | None = None) -> Photo:

@@ -1,35 +1,41 @@
-"""The merged picture of a Photoshop document, of 8 or 16 bits, with the channels beside its colors.
+"""The merged picture of a Photoshop document, of 1 to 32 bits, with the channels beside its colors.
 
-Not here: what its resources say (``streams``). Pillow reads no 16 bits, and takes a picture with
-more channels than colors from the wrong place (Adobe Photoshop File Formats, 2019).
+Not here: what its resources say (``streams``). Pillow reads no 16 bits and no floats, takes white
+for black in a bitmap, and a picture with more channels than colors from the wrong place (Adobe
+Photoshop File Formats, 2019).
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.color import light_to_srgb
 from koalarize.photo.samples import SPARE, Samples, Space
 from koalarize.photo.sources import overlaid
 from koalarize.photo.tiff_segments import unpacked_by_libtiff
 
 __all__ = ["Merged", "as_of_8_bits", "merged_of", "merged_samples"]
 
+Array = npt.NDArray[Any]
+
 _HEAD = b"8BPS\0\1"
 _BITS_AT = 22  # where the head says how many bits a sample has
 _RAW, _RLE, _PACK_BITS = 0, 1, 32773
 #: Of Photoshop's kinds of pictures: how many channels are its colors, and what they mean.
 _KINDS: dict[int, tuple[int, Space]] = {
+    0: (1, "srgb"),
     1: (1, "srgb"),
     3: (3, "srgb"),
     4: (4, "cmyk"),
     8: (1, "srgb"),
     9: (3, "lab"),
 }
+_DEPTHS = {0: (1,), 1: (8, 16, 32), 3: (8, 16, 32)}  # bits by kind; of all others 8 and 16
 _TRANSPARENT = (b"Mtrn", b"Mt16")  # blocks that say so where the layers do not
 _MOST_BLOCKS = 1000
 
@@ -41,7 +47,7 @@ class Merged:
     Attributes:
         size: height and width, pixels.
         channels: how many there are.
-        bits: of a sample, 8 or 16.
+        bits: of a sample: 1, 8, 16, or 32, which are floats.
         colors: how many channels are its colors.
         space: what they mean.
         alpha: whether the channel behind them is its transparency.
@@ -67,7 +73,8 @@ def merged_of(stream: BinaryIO) -> Merged | None:
         return None
     channels, height, width, bits, mode = struct.unpack(">HIIHH", head[12:])
     colors, space = _KINDS.get(mode, (0, "srgb"))
-    if bits not in (8, 16) or not 0 < colors <= channels <= 56 or not height or not width:
+    known = bits in _DEPTHS.get(mode, (8, 16)) and 0 < colors <= channels <= 56
+    if not (known and height and width):
         return None
     at = 26
     for _ in ("its colors", "its resources"):
@@ -111,30 +118,37 @@ def as_of_8_bits(stream: BinaryIO) -> BinaryIO:
     return overlaid(stream, _BITS_AT, b"\0\x08")
 
 
-def merged_samples(stream: BinaryIO, merged: Merged) -> Samples:
+def merged_samples(stream: BinaryIO, merged: Merged, *, profiled: bool) -> Samples:
     """Decode the merged picture.
+
+    Args:
+        stream: the file.
+        merged: of ``merged_of``.
+        profiled: whether a profile says what its levels mean; floats without one are light.
 
     Raises:
         ValueError: if it is cut short.
     """
     height, width = merged.size
     wanted = min(merged.colors + merged.alpha, merged.channels)
-    line = width * merged.bits // 8
+    line = -(-width * merged.bits // 8)
     stream.seek(merged.at)
     sizes = [height * line] * wanted
     if merged.packing == _RLE:
         lines = _read(stream, 2 * merged.channels * height)
         counts = np.frombuffer(lines, ">u2").reshape(merged.channels, height)
         sizes = [int(count) for count in counts.sum(axis=1, dtype=np.int64)[:wanted]]
-    dtype = np.dtype(f">u{merged.bits // 8}")
+    dtype = np.dtype({1: "u1", 8: "u1", 16: ">u2", 32: ">f4"}[merged.bits])
     native = dtype.newbyteorder("=")
-    values: npt.NDArray[np.uint8 | np.uint16] = np.empty((height, width, merged.colors), native)
-    alpha: npt.NDArray[np.uint8 | np.uint16] | None = None
+    values: Array = np.empty((height, width, merged.colors), native)
+    alpha: Array | None = None
     for number, size in enumerate(sizes):
         data = _read(stream, size)
         if merged.packing == _RLE:
             data = unpacked_by_libtiff(data, _PACK_BITS, height * line)
-        plane = np.frombuffer(data, dtype).reshape(height, width)
+        plane = np.frombuffer(data, dtype).reshape(height, -1)
+        if merged.bits == 1:  # 1 is black
+            plane = (1 - np.unpackbits(plane, axis=1)[:, :width]) * np.uint8(255)
         if number < merged.colors:
             values[..., number] = plane
         else:
@@ -143,6 +157,8 @@ def merged_samples(stream: BinaryIO, merged: Merged) -> Samples:
         np.invert(values, out=values)
     elif merged.space == "lab":
         values[..., 1:] ^= 1 << (merged.bits - 1)  # a* and b* begin at half of what there is
+    elif merged.bits == 32 and not profiled:
+        values = light_to_srgb(values)
     notes = (SPARE,) * (merged.channels > wanted)
     return Samples(values.squeeze(2) if merged.colors == 1 else values, alpha, merged.space, notes)
 

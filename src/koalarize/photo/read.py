@@ -19,13 +19,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize.errors import PhotoError
-from koalarize.photo.exif_block import corrected, orientation_of
+from koalarize.photo.exif_block import block_of, corrected, orientation_of
 from koalarize.photo.lab import lab_to_pixels
 from koalarize.photo.levels import wide_to_uint16
+from koalarize.photo.places import turning
 from koalarize.photo.profiles import strip_to_srgb, through_profile
 from koalarize.photo.shortage import is_short, webp_size
 from koalarize.photo.sources import head_apart
-from koalarize.photo.unread import kind_of
+from koalarize.photo.unread import kind_of, step_for
 
 __all__ = [
     "DECODE_ERRORS",
@@ -104,9 +105,12 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
                     raise too_large(size, name) from MemoryError(str(error))
                 raise PhotoError(damaged(name, error)) from error
     if (kind := kind_of(head)) is not None:
-        step = "save it as PNG or TIFF"
-        step = {"a film": "give it as a file", "a ZIP archive": "unpack it"}.get(kind, step)
-        raise PhotoError(f"{name} is not a picture in a known format but {kind}: {step}.")
+        raise PhotoError(f"{name} is not a picture in a known format but {kind}: {step_for(kind)}.")
+    if failed and "-bit layers" in failed:
+        raise PhotoError(
+            f"{name} is a JPEG of a rare kind (of more than 8 bits, or lossless), which is not "
+            "read: save it as PNG or TIFF."
+        )
     if failed:
         raise PhotoError(
             f"{name} cannot be read as {failed}, so it is damaged or of a rare kind: "
@@ -222,10 +226,11 @@ def exif_of(image: Image.Image) -> tuple[bytes | None, int, tuple[str, ...]]:
     orientation = 1
     try:
         orientation = orientation_of(image)
-        raw = image.info.get("exif")
-        if isinstance(raw, bytes) and raw:
+        raw = block_of(image)
+        if raw is not None:
             block = raw.removeprefix(_EXIF_HEAD)
-            return _EXIF_HEAD + corrected(block, turned=orientation >= 5), orientation, ()
+            move = turning(orientation, image.size)
+            return _EXIF_HEAD + corrected(block, move), orientation, ()
     except DECODE_ERRORS:
         return None, orientation, ("its damaged EXIF data is left out",)
     return None, orientation, ()
@@ -358,6 +363,11 @@ def _deep_grey(image: Image.Image) -> tuple[Array, Array | None]:
 def _checked_values(array: Array) -> Array:
     if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype.kind == "b":
+        raise PhotoError(
+            "the array has dtype bool but must be uint8, uint16 or floating point in [0, 1]: "
+            "bring it to levels with `array.astype(np.uint8) * 255`."
+        )
     if array.dtype.kind != "f":
         raise PhotoError(
             f"the array has dtype {array.dtype} but must be uint8, uint16 or floating point in "

@@ -1,24 +1,26 @@
 """Regions that XMP marks in a picture, such as faces, which move when it is turned or cut.
 
-Not here: what else XMP says of places and sizes (``metadata``). Programs that write regions count
-them in the picture as it is stored, before its orientation is applied.
+Not here: where they go (``places``), what else XMP says of sizes (``metadata``). Programs that
+write regions count them in the picture as it is stored, before its orientation is applied.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-__all__ = ["Box", "Move", "moved_regions", "turned_regions"]
+from koalarize.photo.places import Box, Move, moved_subject
+
+__all__ = ["moved_regions", "turned_regions"]
 
 _NUMBER = rb"([+-]?\d*\.?\d+(?:[eE][+-]?\d+)?)"
 _EQUALS = rb"(?:\s*=\s*[\"']|>)\s*"
 # The Metadata Working Group's (Guidelines for Handling Image Metadata 2.0, 5.9): an area's middle,
 # width and height; Microsoft's (people tagging): left, top, width and height; IPTC's (Photo
 # Metadata 2019.1, image region): left, top, width and height, or the points of a polygon or the
-# middle of a circle; Camera Raw's crop: its sides. Fractions all.
+# middle of a circle and its radius, of the width; Camera Raw's crop: its sides. Fractions all, but
+# that IPTC's may be pixels.
 _AREA = re.compile(rb"<mwg-rs:Area(?=[\s>])")
 _BOUNDARY = re.compile(rb"<Iptc4xmpExt:RegionBoundary(?=[\s>])")
 _DIMENSIONS = re.compile(rb"<mwg-rs:AppliedToDimensions(?=[\s>])")
@@ -26,6 +28,7 @@ _DIMENSION_SIDES = tuple(re.compile(rb"stDim:%c" % side + _EQUALS + _NUMBER) for
 _IN_PIXELS = re.compile(rb"Iptc4xmpExt:rbUnit" + _EQUALS + b"pixel")
 _RECTANGLE = re.compile(rb"MPReg:Rectangle" + _EQUALS + rb"\s*,\s*".join([_NUMBER] * 4))
 _SIDES = tuple(re.compile(rb"stArea:%c" % side + _EQUALS + _NUMBER) for side in b"xywh")
+_RADIUS = re.compile(rb"Iptc4xmpExt:rbRx" + _EQUALS + _NUMBER)
 _IPTC_SIDES = tuple(re.compile(rb"Iptc4xmpExt:rb%c" % side + _EQUALS + _NUMBER) for side in b"XYWH")
 _CROP = tuple(
     re.compile(rb"crs:Crop" + side + _EQUALS + _NUMBER)
@@ -36,84 +39,37 @@ _CROP_FIELDS = re.compile(
     rb"(?<!\s)\s+crs:(?:Has)?Crop\w*\s*=\s*(?:\"[^\"]*\"|'[^']*')"
     rb"|<(crs:(?:Has)?Crop\w*)>[^<]*</\1>\s*"
 )
+# The same as EXIF's fields of these names (XMP part 2, 8.3): its middle, pixels, and its size.
+_SUBJECT = re.compile(rb"<exif:(Subject(?:Area|Location))>[^&]{0,400}?</exif:\1>\s*")
+_WHOLE = re.compile(rb"<rdf:li>\s*(\d{1,9})\s*</rdf:li>")
 _ITEM = re.compile(rb"<(/?)rdf:li\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
-#: Where a place goes when a picture of an orientation is turned upright.
-_TURNS: dict[int, Callable[[float, float], tuple[float, float]]] = {
-    2: lambda x, y: (1 - x, y),
-    3: lambda x, y: (1 - x, 1 - y),
-    4: lambda x, y: (x, 1 - y),
-    5: lambda x, y: (y, x),
-    6: lambda x, y: (1 - y, x),
-    7: lambda x, y: (1 - y, 1 - x),
-    8: lambda x, y: (y, 1 - x),
-}
-
-
-@dataclass(frozen=True)
-class Box:
-    """A part of a picture, as fractions of its width and height; a point has no sides.
-
-    Attributes:
-        x: of its middle.
-        y: of its middle.
-        width: of it.
-        height: of it.
-    """
-
-    x: float
-    y: float
-    width: float = 0.0
-    height: float = 0.0
-
-    def inside(self) -> Box | None:
-        """Return what of it lies in the picture; None if nothing does."""
-        left, right = max(self.x - self.width / 2, 0), min(self.x + self.width / 2, 1)
-        top, bottom = max(self.y - self.height / 2, 0), min(self.y + self.height / 2, 1)
-        outside = left > right or top > bottom
-        if outside or (self.width and left == right) or (self.height and top == bottom):
-            return None
-        return Box((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
-
-
-#: Where a box lies in the picture that is made of the one it was marked in; None: nowhere.
-Move = Callable[[Box], "Box | None"]
 _Edit = tuple[int, int, bytes]  # start and end of bytes, and what stands there from now on
 _Found = Sequence[re.Match[bytes] | None]
 
 
-def turned_regions(xmp: bytes, orientation: int) -> bytes:
-    """Return XMP whose regions and crop are true of the upright picture; those in pixels stay.
+def turned_regions(xmp: bytes, move: Move) -> bytes:
+    """Return XMP whose regions and crop are true of the upright picture.
 
     Args:
         xmp: the packet.
-        orientation: what the picture's was, 1 to 8.
+        move: what turning has done to the picture.
     """
-    turn = _TURNS.get(orientation)
-    if turn is None:
-        return xmp
-
-    def move(box: Box) -> Box:
-        sides = (box.height, box.width) if orientation >= 5 else (box.width, box.height)
-        return Box(*turn(box.x, box.y), *sides)
-
     return _with_crop_turned(_moved(xmp, move), move)
 
 
-def moved_regions(xmp: bytes, move: Move, width: int, height: int) -> bytes:
-    """Return XMP whose regions are true of a part of the picture; those in pixels stay.
+def moved_regions(xmp: bytes, move: Move) -> bytes:
+    """Return XMP whose regions are true of a part of the picture.
 
     Camera Raw's crop, which would be one of another part, goes.
 
     Args:
         xmp: the packet.
-        move: says where each region lies now; one that lies nowhere goes.
-        width: of the part, pixels.
-        height: of it.
+        move: what has become of the picture; a region that lies nowhere now goes.
     """
     edits: list[_Edit] = []
     for start, end in _parts(xmp, _DIMENSIONS, b"</mwg-rs:AppliedToDimensions>"):
         found = [side.search(xmp, start, end) for side in _DIMENSION_SIDES]
-        edits += _changes(found, (width, height))
+        edits += _changes(found, move.after)
     return _moved(_CROP_FIELDS.sub(b"", _edited(xmp, edits)), move)
 
 
@@ -125,6 +81,10 @@ def _moved(xmp: bytes, move: Move) -> bytes:
             gone.append(start)
         else:
             edits += changes
+    for one in _SUBJECT.finditer(xmp):
+        numbers = list(_WHOLE.finditer(xmp, *one.span()))
+        subject = moved_subject([int(number[1]) for number in numbers], move)
+        edits += [(*one.span(), b"")] if subject is None else _changes(numbers, subject)
     spans = _items_around(xmp, gone) if gone else set[tuple[int, int]]()
     return _edited(xmp, [*edits, *((start, end, b"") for start, end in spans)])
 
@@ -135,37 +95,50 @@ def _regions(xmp: bytes, move: Move) -> Iterator[tuple[int, list[_Edit] | None]]
         found = [side.search(xmp, start, end) for side in _SIDES]
         x, y, width, height = (float(one[1]) if one else 0.0 for one in found)
         if found[0] and found[1] and max(x, y) <= 1:
-            box = move(Box(x, y, width, height))
+            box = move.place(Box(x, y, width, height))
             sides = box and (box.x, box.y, box.width, box.height)
             yield start, sides and _changes(found, sides)
     for start, end in _parts(xmp, _BOUNDARY, b"</Iptc4xmpExt:RegionBoundary>"):
-        if _IN_PIXELS.search(xmp, start, end) is None:
-            yield start, _moved_boundary(xmp, start, end, move)
+        yield start, _moved_boundary(xmp, (start, end), move)
     for one in _RECTANGLE.finditer(xmp):
         sides = _moved_corner(move, *map(float, one.groups()))
         text = b", ".join(map(_written, sides or ()))
         yield one.start(), sides and [(one.start(1), one.end(4), text)]
 
 
-def _moved_boundary(xmp: bytes, start: int, end: int, move: Move) -> list[_Edit] | None:
+def _moved_boundary(xmp: bytes, span: tuple[int, int], move: Move) -> list[_Edit] | None:
     """Return what changes in IPTC's boundary of a region; None if it leaves the picture."""
-    across, down, wide, tall = (list(side.finditer(xmp, start, end)) for side in _IPTC_SIDES)
+    in_pixels = _IN_PIXELS.search(xmp, *span) is not None
+    (before_x, before_y), (after_x, after_y) = (
+        (move.before, move.after) if in_pixels else ((1, 1), (1, 1))
+    )
+    across, down, wide, tall = (list(side.finditer(xmp, *span)) for side in _IPTC_SIDES)
     if wide and tall and across and down:
         found = (across[0], down[0], wide[0], tall[0])
-        sides = _moved_corner(move, *(float(one[1]) for one in found))
-        return sides and _changes(found, sides)
-    points = [move(Box(float(x[1]), float(y[1]))) for x, y in zip(across, down, strict=False)]
+        x, y, width, height = (float(one[1]) for one in found)
+        corner = (x / before_x, y / before_y, width / before_x, height / before_y)
+        sides = _moved_corner(move, *corner)
+        if sides is None:
+            return None
+        x, y, width, height = sides
+        return _changes(found, (x * after_x, y * after_y, width * after_x, height * after_y))
+    corners = zip(across, down, strict=False)
+    points = [move.place(Box(float(x[1]) / before_x, float(y[1]) / before_y)) for x, y in corners]
     inside = [point for point in points if point is not None]
     if len(inside) < len(points):  # a circle whose middle, a polygon of which a corner is outside
         return None
-    return _changes(across, [one.x for one in inside]) + _changes(down, [one.y for one in inside])
+    radius = _RADIUS.search(xmp, *span)
+    reach = [] if radius is None or in_pixels else [move.length(float(radius[1]))]
+    moved = _changes(across, [point.x * after_x for point in inside])
+    moved += _changes(down, [point.y * after_y for point in inside])
+    return moved + _changes([radius], reach)
 
 
 def _moved_corner(
     move: Move, left: float, top: float, width: float, height: float
 ) -> tuple[float, float, float, float] | None:
     """Return left, top, width and height of a box that has moved."""
-    box = move(Box(left + width / 2, top + height / 2, width, height))
+    box = move.place(Box(left + width / 2, top + height / 2, width, height))
     return box and (box.x - box.width / 2, box.y - box.height / 2, box.width, box.height)
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from koalarize.color.rows import by_rows
 from koalarize.photo.geometry import with_size
 from koalarize.photo.photo import Photo
-from koalarize.photo.regions import Box
+from koalarize.photo.places import Box, Move
 
 __all__ = ["straightened", "straightened_size"]
 
@@ -64,7 +64,7 @@ def straightened(photo: Photo, degrees: float, *, threads: int = 0) -> Photo:
     width, height = size = straightened_size(photo.width, photo.height, degrees)
     sin, cos = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
 
-    def move(region: Box) -> Box | None:
+    def place(region: Box) -> Box | None:
         """Turn a region's middle; it stays upright."""
         x, y = (region.x - 0.5) * photo.width, (region.y - 0.5) * photo.height
         across, down = region.width * photo.width, region.height * photo.height
@@ -73,7 +73,7 @@ def straightened(photo: Photo, degrees: float, *, threads: int = 0) -> Photo:
 
     alpha = photo.alpha
     return dataclasses.replace(
-        with_size(photo, *size, move),
+        with_size(photo, Move(place, (photo.width, photo.height), size)),
         pixels=_turned(photo.pixels, size, degrees, threads),
         alpha=None if alpha is None else _turned(alpha, size, degrees, threads),
     )

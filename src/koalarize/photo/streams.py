@@ -56,6 +56,7 @@ __all__ = ["decode_pictures", "decode_stream"]
 _FURTHER = "a further picture in it (a preview or a map of brightness) is left out"
 _BEHIND = "what stands behind its picture in the file is left out"
 _BMP = b"BM"
+_SGI_DEPTH = 3  # where the head says how many bytes a sample has
 _GIF, _END_OF_GIF = b"GIF8", b"\x3b"
 _XMP_IN_GIF, _BEHIND_XMP = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
 
@@ -178,10 +179,15 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         if image.format == "PSD":
             beside = _of_psd(image, name)
             if merged is not None:
-                samples = partial(merged_samples, stream, merged)
+                profiled = bool(image.info.get("icc_profile"))
+                samples = partial(merged_samples, stream, merged, profiled=profiled)
                 beside = dataclasses.replace(beside, samples=samples)
         elif image.format == "HEIF":
             beside = _of_heif(image, stream)
+        elif image.format == "FITS" and image.mode != "L":
+            raise PhotoError(f"{name} is a FITS file of more than 8 bits: save it as TIFF.")
+        elif image.format == "SGI" and head[_SGI_DEPTH] > 1:
+            beside = dataclasses.replace(beside, notes=(*beside.notes, DEEP))
         if image.format == "PNG" and beside.samples and getattr(image, "n_frames", 1) > 1:
             note = "16 bits of an animation are read as 8"
             beside = dataclasses.replace(beside, samples=None, notes=(*beside.notes, note))

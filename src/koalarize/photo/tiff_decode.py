@@ -10,7 +10,7 @@ import struct
 from typing import BinaryIO
 
 from koalarize.errors import PhotoError
-from koalarize.photo.decode import Decoded, Limits, check_size, decode_image, turned
+from koalarize.photo.decode import Beside, Decoded, Limits, check_size, decode_image, turned
 from koalarize.photo.directories import Directory, TiffReader
 from koalarize.photo.exif_block import orientation_of
 from koalarize.photo.metadata import (
@@ -64,7 +64,8 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         else:
             with open_image(_at_page(stream, at), name) as image:
                 by_pillow = orientation_of(image)
-                decoded = decode_image(image, name, limits, own=True)
+                beside = Beside(pages=len(pages.offsets))
+                decoded = decode_image(image, name, limits, beside, own=True)
             if by_pillow != 1 or _ORIENTATION in fields.fields:
                 orientation = by_pillow
             else:  # Pillow does not know all ways to write it in XMP
@@ -88,9 +89,9 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     signed = (CREDENTIALS,) * (CREDENTIALS_FIELD in fields.fields)
     return dataclasses.replace(
         decoded,
-        exif=exif_of_tiff(fields, orientation),
-        metadata=metadata_of_tiff(fields).carried().upright(orientation),
-        notes=(*decoded.notes, *signed),
+        exif=exif_of_tiff(fields, orientation, size),
+        metadata=metadata_of_tiff(fields).carried().upright(orientation, size),
+        notes=(*decoded.notes, *signed, *(_MASKED,) * pages.masked),
         pages=len(pages.offsets),
     )
 
@@ -107,6 +108,7 @@ def _profile_of(fields: Directory) -> bytes | None:
 
 
 _ORIENTATION = 274
+_MASKED = "its mask of transparency is left out"
 #: Packers that Pillow or its libtiff lacks: it calls such a file damaged, or names a number.
 _LACKED = {
     33003: "JPEG 2000",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -21,6 +21,7 @@ from koalarize.photo.gather import Gathered, band_tops
 from koalarize.photo.samples import SPARE, Samples, Space
 from koalarize.photo.tiff_segments import (
     line_bytes,
+    palette_of,
     place_of,
     samples_of_bits,
     unpacked_by_libtiff,
@@ -41,9 +42,9 @@ Array = npt.NDArray[Any]
 _TAGS_OF_LAYOUT = frozenset({254, 255, 256, 257, 258, 259, 262, 277, 284, 330, 338, 339})
 _KEPT_OUT = frozenset(range(65536)) - _TAGS_OF_LAYOUT
 _CFA, _LINEAR_RAW = 32803, 34892
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK = 0, 1, 2, 3, 4, 5
 _CIELAB, _ICCLAB = 8, 9
-_COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4, _CIELAB: 3, _ICCLAB: 3}
+_COLORS = {0: 1, 1: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _CIELAB: 3, _ICCLAB: 3}
 _SPACES: dict[int, Space] = {_CMYK: "cmyk", _CIELAB: "lab", _ICCLAB: "icclab"}
 _DEPTHS = frozenset({1, 2, 4, 8, 16, 32, 64})  # bits of a sample; others are packed by bits
 _SIGNED, _FLOATS = 2, 3  # forms of samples
@@ -60,15 +61,22 @@ _UNPACKERS = frozenset({_UNPACKED, _LZW, _PACK_BITS, *_DEFLATE})
 
 @dataclass(frozen=True)
 class Pages:
-    """Where the pictures of a TIFF file are: reduced copies and masks are no pages of their own."""
+    """Where the pictures of a TIFF file are: reduced copies and masks are no pages of their own.
+
+    Attributes:
+        offsets: of their directories.
+        directories: these.
+        masked: whether masks of transparency go with them.
+    """
 
     offsets: tuple[int, ...]
     directories: tuple[Directory, ...]
+    masked: bool = False
 
     @classmethod
-    def of(cls, pages: list[tuple[int, Directory]]) -> Pages:
+    def of(cls, pages: list[tuple[int, Directory]], *, masked: bool = False) -> Pages:
         """Make it of pairs."""
-        return cls(tuple(at for at, _ in pages), tuple(found for _, found in pages))
+        return cls(tuple(at for at, _ in pages), tuple(found for _, found in pages), masked)
 
 
 def has_spare_channel(page: Directory, *, alpha: bool) -> bool:
@@ -89,14 +97,15 @@ def pages_of(stream: BinaryIO, name: str) -> Pages | None:
     behind it or in a directory below (tag 330).
 
     Raises:
-        PhotoError: if the full picture is a camera's raw data.
+        PhotoError: if the full picture is a camera's raw data, or there is only a mask.
     """
     try:
         reader = TiffReader(stream)
         tops = [(at, reader.directory(at, _KEPT_OUT)[0]) for at in reader.chain()]
         pages = [(at, found) for at, found in tops if _is_full(found)]
-        if not tops or (pages and pages[0][0] == tops[0][0]):
-            return Pages.of(pages) if pages else None
+        masked = any(found.number(254, 0) & 4 for _, found in tops)
+        if not tops or (pages and pages[0][0] == tops[0][0] and not _is_mask(pages[0][1])):
+            return Pages.of(pages, masked=masked) if pages else None
         if not pages:
             below = [at for _, found in tops for at in _offsets_below(found)]
             inner = [(at, reader.directory(at, _KEPT_OUT)[0]) for at in below]
@@ -104,12 +113,20 @@ def pages_of(stream: BinaryIO, name: str) -> Pages | None:
         pages = pages or tops[:1]
     except (ValueError, struct.error, OverflowError):
         return None
+    if _is_mask(pages[0][1]):
+        raise PhotoError(
+            f"{name} is a mask of transparency, not a picture: give the picture that it is of."
+        )
     if pages[0][1].number(262, 1) in (_CFA, _LINEAR_RAW):
         raise PhotoError(
             f"{name} is a camera's raw file, of which only the preview could be read: "
             "develop it, and save it as TIFF or JPEG."
         )
-    return Pages.of(pages)
+    return Pages.of(pages, masked=masked)
+
+
+def _is_mask(directory: Directory) -> bool:
+    return directory.number(262, 1) == _MASK
 
 
 def _is_full(directory: Directory) -> bool:
@@ -132,8 +149,8 @@ def pillow_lacks(page: Directory) -> bool:
     depth = max(bits.numbers, default=1) if bits is not None else 1
     samples, photometric = page.number(277, 1), page.number(262, 1)
     form = page.number(339, 1)
-    if photometric not in _COLORS:
-        return False
+    if photometric not in _COLORS or photometric == _PALETTE:
+        return photometric == _PALETTE and depth == 16
     if photometric in (_CIELAB, _ICCLAB):  # Pillow's way to sRGB moves lightness by a level
         return page.number(259, 1) in _UNPACKERS
     if depth not in _DEPTHS or (depth < 8 and samples > 1):
@@ -193,13 +210,16 @@ def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) ->
                 f"{name} is a TIFF of {page.bitspersample} bits with predictor "
                 f"{int(page.predictor)}, which is not read: save it without a predictor."
             )
+        palette = palette_of(page) if photometric == _PALETTE else None
         bands = _bands(page)
         if bands is None:
-            return _split(_decoded(page), colors, photometric, page.extrasamples)
+            whole = _split(_decoded(page), colors, photometric, page.extrasamples)
+            return whole if palette is None else replace(whole, values=palette[whole.values])
         found, notes = Gathered(page.imagelength, page.imagewidth), tuple[str, ...]()
         for top, band in bands:
             part = _split(band, colors, photometric, page.extrasamples)
-            found.put(top, part.values, part.alpha)
+            values = part.values if palette is None else palette[part.values]
+            found.put(top, values, part.alpha)
             notes = part.notes
         return Samples(found.values, found.alpha, _SPACES.get(photometric, "srgb"), notes)
 

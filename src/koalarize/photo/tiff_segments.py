@@ -1,4 +1,4 @@
-"""Strips and tiles of a TIFF file that tifffile leaves to another library: to levels.
+"""Strips, tiles and palettes of a TIFF file that tifffile leaves to another library: to levels.
 
 Not here: where they stand and how they are packed (``tiff_pixels``).
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "line_bytes",
+    "palette_of",
     "place_of",
     "samples_of_bits",
     "unpacked_by_libtiff",
@@ -32,6 +33,17 @@ _BAND = 1 << 18  # samples
 def line_bytes(samples: int, bits: int) -> int:
     """Return the bytes of a row, which begins at a byte whatever the bits of its samples."""
     return -(-samples * bits // 8)
+
+
+def palette_of(page: TiffPage) -> Array:
+    """Return (65536, 3) the colours that the levels of a page of 16 bits number.
+
+    Raises:
+        ValueError: if there are too few.
+    """
+    if page.colormap is None or page.colormap.shape != (3, 1 << 16):
+        raise ValueError("its palette is missing or cut short")
+    return np.ascontiguousarray(page.colormap.T, np.uint16)
 
 
 def place_of(page: TiffPage, index: int) -> tuple[int, int, int, int, int]:

@@ -5,7 +5,7 @@ Not here: pictures that are read (``read``), a camera's raw files that are TIFF 
 
 from __future__ import annotations
 
-__all__ = ["kind_of"]
+__all__ = ["kind_of", "step_for"]
 
 _RAW = "a camera's raw file"
 _BRANDS = {
@@ -18,6 +18,11 @@ _BRANDS = {
     b"M4V ": "a film",
 }
 _BEGINNINGS = (
+    (b"\xff\xd8\xff\xf7", "a JPEG-LS picture"),
+    (b"P7\n", "a PAM picture"),
+    (b"\x8bJNG", "a JNG picture"),
+    (b"\x8aMNG", "an MNG animation"),
+    (b"id=ImageMagick", "a MIFF picture"),
     (b"\xff\x0a", "a JPEG XL picture"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
     (b"8BPS\0\2", "a large Photoshop document (PSB)"),
@@ -38,6 +43,19 @@ _BEGINNINGS = (
     (b"\x80\x2a\x5f\xd7", "a Cineon picture"),
     (b"PK\3\4", "a ZIP archive"),
 )
+#: Beginnings in small letters, in front of which white space may stand.
+_TEXTS = ((b"<!doctype", "a web page"), (b"<html", "a web page"), (b"<svg", "an SVG drawing"))
+#: What to do with a file that is no picture.
+_STEPS = {
+    "a film": "give it as a file",
+    "a ZIP archive": "unpack it",
+    "a web page": "download the picture itself",
+}
+
+
+def step_for(kind: str) -> str:
+    """Return what to do with a file of a kind that ``kind_of`` returns."""
+    return _STEPS.get(kind, "save it as PNG or TIFF")
 
 
 def kind_of(head: bytes) -> str | None:
@@ -50,4 +68,6 @@ def kind_of(head: bytes) -> str | None:
         return "a film"
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12])
-    return next((name for start, name in _BEGINNINGS if head.startswith(start)), None)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    pairs = [(head, one) for one in _BEGINNINGS] + [(text, one) for one in _TEXTS]
+    return next((name for found, (start, name) in pairs if found.startswith(start)), None)

@@ -7,6 +7,7 @@ Not here: pictures, networks. The page of ``koalarize serve`` saves sessions and
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,12 +102,13 @@ class Session:
         return cls(photo.name, photo.sha256, model, steering, document.weights, photo.pixels)
 
     @classmethod
-    def read(cls, path: Path) -> Session:
+    def read(cls, path: str | os.PathLike[str]) -> Session:
         """Read a session's file.
 
         Raises:
             OptionError: if it cannot be read or is no session.
         """
+        path = Path(path)
         try:
             if path.stat().st_size > _MOST_BYTES:
                 raise OptionError(f"`{path}` is no session: it has more than {_MOST_BYTES} bytes")

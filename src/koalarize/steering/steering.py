@@ -178,6 +178,11 @@ class Steering:
                 )
             object.__setattr__(self, name, tuple(value))  # a list is what people write
             _check_kinds(name, getattr(self, name), noun)
+        if self.reference is not None and not hasattr(self.reference, "lead"):
+            raise OptionError(
+                f"`reference` is of type {type(self.reference).__name__} but must be a Palette: "
+                "give a picture beside the steering, as in `colorizer(picture, reference=...)`"
+            )
         check_all(self)
 
     def changed(self, changes: Mapping[str, object]) -> "Steering":

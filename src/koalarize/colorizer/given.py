@@ -1,0 +1,74 @@
+"""What people give in Python, of any kind, and what is made of it before a picture is coloured.
+
+Not here: arrays and files (``photo.read``), what may be asked (``steering.steering``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import BinaryIO, TypeVar, cast
+
+from koalarize.colorizer.reference import Reference, palette_of
+from koalarize.errors import OptionError, PhotoError
+from koalarize.photo.photo import Photo
+from koalarize.photo.sources import seekable
+from koalarize.steering.steering import Steering
+
+__all__ = ["bytes_of", "checked", "steering_of", "tell"]
+
+_LOG = logging.getLogger("koalarize.colorizer.colorizer")
+_Kind = TypeVar("_Kind", Photo, Steering, bytes)
+_STEPS: dict[type[object], tuple[str, str]] = {
+    Photo: ("photo", "make one by Photo.read, or call the Colorizer, which takes more kinds"),
+    Steering: ("steering", "make one by Steering(vividness=1.2), or give fields by their names"),
+    bytes: ("picture", "use `file` for a path, and the Colorizer itself for other kinds"),
+}
+
+
+def checked(given: object, kind: type[_Kind]) -> _Kind:
+    """Return what was given, which must be of a kind.
+
+    Raises:
+        OptionError: if it is not; PhotoError if it is no picture of that kind.
+    """
+    if isinstance(given, kind):
+        return given
+    name, step = _STEPS[kind]
+    error = OptionError if kind is Steering else PhotoError
+    found = type(given).__name__
+    raise error(f"`{name}` is of type {found} but must be of type {kind.__name__}: {step}.")
+
+
+def bytes_of(picture: bytes | BinaryIO) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        PhotoError: if they cannot be read.
+    """
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        return bytes(picture)
+    if not hasattr(picture, "read"):
+        Photo.read(picture)  # which says what it takes
+    stream = seekable(picture)
+    stream.seek(0)
+    return stream.read()
+
+
+def tell(name: str, notes: tuple[str, ...]) -> None:
+    """Log what of a picture is not in its result."""
+    for note in notes:
+        _LOG.warning("%s: %s", name, note)
+
+
+def steering_of(steering: Steering, changes: Mapping[str, object]) -> Steering:
+    """Return steering with what is set beside it; a reference may be a picture.
+
+    Raises:
+        OptionError: if it is none, a field is unknown or given twice, or its value not allowed.
+        PhotoError: if the reference cannot be read.
+    """
+    given = dict(changes)
+    if "reference" in given:
+        given["reference"] = palette_of(cast("Reference | None", given["reference"]))
+    return checked(steering, Steering).changed(given)
