@@ -9,10 +9,12 @@ import pytest
 
 import film_parts as fp
 from koalarize import color
+from koalarize.film.encode import coding_of
 from koalarize.film.facts import read_facts
 from koalarize.film.film import color_film
 from koalarize.film.levels import Levels
 from koalarize.film.light import light_of, signal_of
+from koalarize.film.options import FilmOptions
 from koalarize.film.paint import Painter
 from koalarize.film.shown import shown_grey
 
@@ -112,3 +114,24 @@ def test_a_frame_of_hdr_is_shown_in_its_own_light(tmp_path, transfer, shown):
     frame.color_range = 1
     grey = shown_grey(dataclasses.replace(facts, transfer=transfer), frame)
     assert grey[0, 0] == pytest.approx(shown, abs=2)
+
+
+@pytest.mark.parametrize(("pixels", "unit"), [("gray", 1), ("gray10le", 4)])
+@pytest.mark.parametrize(
+    ("full", "ends"), [(False, (0, 255)), (True, (16, 235)), (None, (16, 235))]
+)
+def test_a_film_of_luma_alone_has_the_range_that_it_says(tmp_path, pixels, unit, full, ends):
+    """AV1 and HEVC may say 16 to 235 of it; FFmpeg takes luma alone for the full range."""
+    facts = read_facts(fp.write(tmp_path / "a.mkv", fp.moved(2), codec="ffv1"))
+    facts = dataclasses.replace(facts, pixel_format=pixels, full_range=full)
+    frame = av.VideoFrame(64, 48, pixels)
+    frame.color_range = {False: 1, True: 2, None: 0}[full]
+    frame_numbers = np.frombuffer(frame.planes[0], np.uint8 if unit == 1 else np.uint16)
+    frame_numbers[:] = 16 * unit
+    frame_numbers[: len(frame_numbers) // 2] = 235 * unit
+    shown = shown_grey(facts, frame)
+    assert (shown.min(), shown.max()) == ends
+    coding = coding_of(facts, FilmOptions(codec="ffv1"))
+    levels = Levels.of(coding.target.depth, full=coding.full_range, matrix=2, height=48)
+    lightness = levels.lightness()[[16 * unit, 235 * unit]]
+    assert (lightness[0] == 0, lightness[1] == 100) == (full is False,) * 2

@@ -1,4 +1,4 @@
-"""Parts of a film after a power cut: what is whole is known, what is not is made again."""
+"""Parts of a film: what is whole after a power cut is known; those of other settings wait."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import os
 from pathlib import Path
 
 import pytest
-from test_resume import color, film, short_parts, stop_at
+from test_resume import StopError, Wavering, color, film, listed, short_parts, stop_at
 
 import film_parts as fp
+from koalarize import Colorizer, Steering
+from koalarize.film.facts import read_facts
+from koalarize.film.film import color_film
+from koalarize.film.key import key_of
 from koalarize.film.names import work_folder
+from koalarize.film.options import PLAIN_FILM, FilmOptions
 
 __all__ = ["short_parts"]
 
 
 def parts_of(source: Path, ending: str) -> list[Path]:
-    return sorted(work_folder(source.with_name("film.color.mp4")).glob(f"*{ending}"))
+    return sorted(work_folder(source.with_name("film.color.mp4")).rglob(f"*{ending}"))
 
 
 @pytest.mark.parametrize("left", ["nothing", "no bytes", "half", "other bytes"])
@@ -52,3 +57,76 @@ def test_all_files_of_a_part_are_brought_to_the_disk(tmp_path, short_parts, monk
     assert any(path.suffix == ".npz" for path in names)
     kept = [path for path in names if path.stem in done]
     assert [path.name for path in kept if path.stat().st_ino not in brought] == []
+
+
+def stopped(source: Path, told: list[str], **options) -> None:
+    """Stop a run with other settings after its first part."""
+
+    def stop(at):
+        if at.done > 20:
+            raise StopError
+
+    made = FilmOptions(preset="ultrafast", **options)
+    with pytest.raises(StopError):
+        color_film(Colorizer(Wavering()), source, options=made, progress=stop, told=told.append)
+
+
+def test_parts_of_other_settings_wait_until_a_run_is_finished(tmp_path, short_parts):
+    whole = color(film(tmp_path / "a"))
+    source = film(tmp_path / "b")
+    told: list[str] = []
+    stopped(source, told)
+    assert told == []
+    stopped(source, told, steadiness=0.5)
+    assert [line.partition(" that")[0] for line in told] == ["15 frames"]
+    again = color(source)
+    assert again.resumed == 15
+    fp.assert_same_film(again.path, whole.path)
+    assert not work_folder(again.path).exists()
+
+
+def test_a_trial_of_a_few_seconds_leaves_what_the_whole_film_has(tmp_path, short_parts):
+    source = film(tmp_path / "b")
+    stop_at(source, 38)
+    trial = color(source, stop=0.4)
+    (note,) = [note for note in trial.notes if "other runs" in note]
+    assert note.startswith("31 frames")
+    trial.path.unlink()
+    assert color(source).resumed == 31
+    assert not work_folder(trial.path).exists()
+
+
+def test_a_run_that_is_stopped_at_once_leaves_other_parts(tmp_path, short_parts):
+    source = film(tmp_path / "b")
+    stop_at(source, 38)
+    folder = work_folder(tmp_path / "b" / "film.color.mp4")
+    before = {path.name for path in folder.rglob("*.packets")}
+
+    def at_once(_):
+        raise StopError
+
+    with pytest.raises(StopError):
+        color(source, at_once, steadiness=0.5)
+    assert before <= {path.name for path in folder.rglob("*.packets")}
+    assert len(list(folder.glob("*/film.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    "of", ["koalarize.film.key.__version__", "onnxruntime.__version__", "cv2.__version__"]
+)
+def test_another_version_does_not_go_on_with_what_one_began(tmp_path, monkeypatch, of):
+    facts = read_facts(film(tmp_path))
+    colorizer = Colorizer(Wavering())
+    now = key_of(colorizer, facts, Steering(), PLAIN_FILM)
+    assert key_of(colorizer, facts, Steering(mark=False), PLAIN_FILM) == now
+    monkeypatch.setattr(of, "0.0")
+    assert key_of(colorizer, facts, Steering(), PLAIN_FILM) != now
+
+
+def test_shots_are_not_made_again_for_the_mark(tmp_path, short_parts):
+    source, shots = listed(tmp_path / "a")
+    color(source, shots=shots)
+    options = FilmOptions(preset="ultrafast", shots=shots)
+    unmarked = Steering(mark=False)
+    again = color_film(Colorizer(Wavering()), source, None, unmarked, options, overwrite=True)
+    assert again.resumed == again.frames

@@ -225,7 +225,7 @@ def test_a_damaged_part_is_made_again(tmp_path, short_parts):
     with pytest.raises(StopError):
         color(source, stop)
     folder = work_folder(tmp_path / "b" / "film.color.mp4")
-    packets = sorted(folder.glob("*.packets"))[1]
+    packets = sorted(folder.rglob("*.packets"))[1]
     packets.write_bytes(packets.read_bytes()[:-5])
     again = color(source)
     assert 0 < again.resumed < 60

@@ -144,7 +144,7 @@ def _one(
     steering: Steering,
     options: FilmOptions,
 ) -> int:
-    from koalarize.film.film import color_film, export_film, list_shots, preview_film
+    from koalarize.film.film import export_film, list_shots, preview_film
 
     if wanted.list_shots:
         path, count = list_shots(source, options, overwrite=wanted.overwrite)
@@ -172,6 +172,19 @@ def _one(
         )
         typer.echo(sheet)
         return 0
+    return _colored(colorizer, source, target, wanted, steering, options)
+
+
+def _colored(
+    colorizer: Colorizer,
+    source: Path,
+    target: Path | None,
+    wanted: Films,
+    steering: Steering,
+    options: FilmOptions,
+) -> int:
+    from koalarize.film.film import color_film
+
     _warn(source, options)
     begin = time.perf_counter()
     sizes = [0]
@@ -199,6 +212,7 @@ def _one(
             options,
             overwrite=wanted.overwrite,
             progress=progress,
+            told=lambda said: typer.echo(f"koalarize: note: {source.name}: {said}", err=True),
         )
     _tell(source, result, time.perf_counter() - begin)
     return 1 if result.damaged else 0

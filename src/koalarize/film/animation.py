@@ -23,7 +23,7 @@ from koalarize.colorizer.prepare import framed, frames_prepared
 from koalarize.film.flow import see
 from koalarize.film.options import PLAIN_FILM
 from koalarize.film.shots import LOOK_AHEAD, CutFinder, thumbnail
-from koalarize.film.steady import Settled, Steady
+from koalarize.film.steady import Settled, Steady, dimmed
 from koalarize.photo.files import check_output, sha256_of, write_bytes
 from koalarize.photo.pages import encode_pages, format_for_all, notes_of_pages
 from koalarize.photo.photo import Photo
@@ -126,7 +126,8 @@ def steady_frames(
     def paint(settled: list[Settled]) -> Iterator[Photo]:
         for one in settled:
             photo = unsettled.pop(one.number)
-            guidance = guide(one.ab, one.seen.lightness)
+            ab = dimmed(one.ab, one.seen.lightness)
+            guidance = guide(ab, one.seen.lightness)
             yield dataclasses.replace(photo, pixels=merge(photo.pixels, guidance))
 
     size: tuple[int, int] | None = None

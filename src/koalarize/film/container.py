@@ -72,6 +72,7 @@ _OF_STREAMS = frozenset(
     ]
 )
 _UNSPECIFIED = 2
+_DISCARDED = 48  # what FFmpeg says of a stream that it reads itself
 _LATE = 0.1  # seconds: sound that begins later is clearly late
 _KINDS = {
     "audio": "sound",
@@ -118,6 +119,8 @@ def held_by(ending: str, coding: Coding) -> Held:
         for stream in source.streams:
             timecode, streams = _is_timecode(stream), [*held, stream.index]
             if stream.index == facts.stream or (timecode and _is_mp4(ending)):
+                continue
+            if _is_chapters(stream):
                 continue
             shown = not timecode and _is_shown(ending, stream)
             if fits and shown and _holds(ending, coding, source, streams):
@@ -227,6 +230,11 @@ def _turned(facts: Facts) -> str:
 def _is_timecode(stream: Stream) -> bool:
     """Tell whether a stream is a timecode: MP4 makes it itself, of a tag of the pictures."""
     return stream.type == "data" and "timecode" in stream.metadata
+
+
+def _is_chapters(stream: Stream) -> bool:
+    """Tell whether a stream is MP4's list of chapters, which FFmpeg itself reads and writes."""
+    return stream.type == "data" and getattr(stream, "discard", 0) == _DISCARDED
 
 
 def _is_mp4(ending: str) -> bool:

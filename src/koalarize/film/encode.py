@@ -108,6 +108,8 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
     if source.alpha or facts.alpha:
         losses.append("its transparency is not kept")
     losses += [f"its {name} is not kept" for name in facts.dynamic]
+    if facts.captioned and options.codec not in _CRF:
+        losses.append(f"its closed captions cannot be held by {options.codec}")
     if facts.interlaced and options.codec == "x265":
         losses.append("it no longer says that its frames are two fields")
     kind = (source.across, source.down)
@@ -176,6 +178,7 @@ def _settings(coding: Coding) -> dict[str, str]:
         crf = _CRF[options.codec] if options.crf is None else options.crf
         chosen = {"crf": str(crf), "preset": options.preset}
         if options.codec == "x265":
+            chosen["a53cc"] = "1"  # closed captions, which x264 writes unasked
             chosen["x265-params"] = f"log-level=none:frame-threads={THREADS}"
         elif _has_avx512():
             chosen["x264-params"] = "asm=AVX2"
@@ -259,7 +262,8 @@ class Encoder:
         if picture.format.name == coding.pixel_format:
             picture.make_writable()
             out = picture
-        elif coding.facts.interlaced:  # which field comes first can be copied, but not set
+        elif coding.facts.interlaced or coding.facts.captioned:
+            # Which field comes first, and captions, can be copied, but not set.
             out = reformatted(picture, coding.pixel_format)
             luma(out, coding.target)[:] = numbers
         else:

@@ -5,6 +5,7 @@ Not here: its frames (``film.read``), the planes of a frame (``film.planes``).
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import struct
 from collections.abc import Iterable
@@ -80,6 +81,7 @@ class Facts:
             there was never filmed.
         alpha: whether transparency lies beside its pictures, where no decoder here looks.
         cut_short: whether its file ends before it does.
+        captioned: whether closed captions (CEA-608, CEA-708) lie in its frames.
     """
 
     path: Path
@@ -106,6 +108,7 @@ class Facts:
     lists_frames: bool = False
     alpha: bool = False
     cut_short: bool = False
+    captioned: bool = False
 
     @property
     def turns(self) -> int:
@@ -177,7 +180,7 @@ def read_facts(path: Path, *, alone: bool = False) -> Facts:
     with open_film(path, alone=alone) as container:
         stream = _main_stream(container, path)
         first: av.VideoFrame | None = None
-        interlaced = False
+        interlaced = captioned = False
         looked_at = 0
         for packet in container.demux(stream):
             if packet.has_sidedata("encryption_info"):  # some decode all the same: to noise
@@ -189,6 +192,7 @@ def read_facts(path: Path, *, alone: bool = False) -> Facts:
             for picture in pictures:
                 first = first or picture
                 interlaced |= picture.interlaced_frame
+                captioned |= "A53_CC" in _kinds(picture)
                 looked_at += 1
             if looked_at >= _LOOKED_AT:
                 break
@@ -197,7 +201,8 @@ def read_facts(path: Path, *, alone: bool = False) -> Facts:
                 f"`{path}` has no frame that can be decoded ({stream.codec_context.name}): "
                 "it is damaged, encrypted, or was cut off; check that it plays elsewhere"
             )
-        return _facts(path, container, stream, first, interlaced)
+        facts = _facts(path, container, stream, first, interlaced)
+        return dataclasses.replace(facts, captioned=captioned)
 
 
 def _main_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -279,9 +284,13 @@ def _orientation(picture: av.VideoFrame) -> tuple[int, bool]:
 
 def _dynamic(picture: av.VideoFrame) -> tuple[str, ...]:
     """Return what a frame says to screens, by the names that people know."""
+    return tuple(sorted({_SCREENS[name] for name in _kinds(picture) if name in _SCREENS}))
+
+
+def _kinds(picture: av.VideoFrame) -> set[str]:
+    """Return what kinds of data lie beside the pixels of a frame, by FFmpeg's names."""
     blocks = cast("Iterable[SideData]", picture.side_data)  # a Mapping that iterates its values
-    found = {_SCREENS[one.type.name] for one in blocks if one.type.name in _SCREENS}
-    return tuple(sorted(found))
+    return {one.type.name for one in blocks}
 
 
 def is_colored(picture: av.VideoFrame) -> bool:

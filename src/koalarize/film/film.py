@@ -6,14 +6,9 @@ Not here: photos (``colorizer``), the command line (``cli.films``).
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import av
-import numpy as np
 
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
@@ -22,12 +17,13 @@ from koalarize.film.ask import small_size
 from koalarize.film.coder import Progress
 from koalarize.film.container import FORMATS, Held, held_by
 from koalarize.film.encode import Coding, Encoder, coding_of
-from koalarize.film.facts import Facts, read_facts
+from koalarize.film.facts import read_facts
+from koalarize.film.key import key_of
 from koalarize.film.make import Making
 from koalarize.film.mark import NO_COMMENT
 from koalarize.film.names import film_path, work_folder
 from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
-from koalarize.film.parts import Store
+from koalarize.film.parts import Kind, Store
 from koalarize.film.read import Reading, no_frame
 from koalarize.film.shot_list import list_path, write_shots
 from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
@@ -131,6 +127,7 @@ def color_film(
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
     whole: Callable[[Path], None] | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> FilmResult:
     """Colour a film into another file.
 
@@ -146,6 +143,7 @@ def color_film(
         overwrite: replace ``target`` if it exists.
         progress: called now and then.
         whole: called with the whole file once, before it gets its name.
+        told: called before the work with what should be known of it, a sentence.
 
     Raises:
         FilmError: if the film cannot be read.
@@ -163,7 +161,10 @@ def color_film(
     Encoder(coding)  # refused now, not after an hour, and before parts that are there are touched
     small_size(facts, colorizer, steering)
     listed = shots_of(facts, options)
-    store = Store(work_folder(path), _key(colorizer, facts, steering, options))
+    kind = Kind(options.start, options.stop, listed is not None)
+    store = Store(work_folder(path), key_of(colorizer, facts, steering, options), kind)
+    if told is not None and (left := store.others(alike=True)):
+        told(_waiting(left))
     made = Making(colorizer, coding, steering, store, progress, listed)
     span = Span(options.start, options.stop)
     try:
@@ -180,6 +181,7 @@ def color_film(
             overwrite=overwrite,
             whole=whole,
         )
+        left = store.others(alike=False)
         if listed is None:
             store.remove()
         else:  # so that the next run with the list makes only what has changed
@@ -187,14 +189,14 @@ def color_film(
     finally:
         store.release()
     notes = _not_held((*held.lost, *lost), held, path)
+    if left:
+        notes.append(
+            f"{left} frames of other runs (a part, the whole, a list of shots) are kept in "
+            f"`{store.folder.name}`: throw it away if nobody goes on with them"
+        )
     if steering.mark and path.suffix.lower() in NO_COMMENT:
         notes.append(f"the mark that a program coloured it cannot be held by {path.suffix}")
-    if facts.colored or made.reading.colored:
-        notes.append("it has colours already, which new ones replaced")
-    if listed is not None:
-        notes += listed.notes
-        notes += [] if options.stop else listed.behind(float(made.end * facts.time_base))
-    notes += [*coding.losses, *_oddities(made.reading)]
+    notes += _of_film(made)
     return FilmResult(
         path,
         sum(part.frames for part in made.parts),
@@ -268,19 +270,12 @@ def check_target(path: Path, source: Path, *, overwrite: bool) -> None:
         raise OutputError(f"`{path}` exists already: choose another name, or add --overwrite.")
 
 
-def _key(colorizer: Colorizer, facts: Facts, steering: Steering, options: FilmOptions) -> str:
-    """Return what a film is made of and how, as one text."""
-    found = facts.path.stat()
-    what = {
-        "film": [facts.path.name, found.st_size, found.st_mtime_ns],
-        "model": dataclasses.asdict(colorizer.info) | {"bins": len(colorizer.info.bins)},
-        "steering": repr(steering),
-        "coding": options.coding(),
-        "span": [options.start, options.stop],
-        "listed": options.shots is not None or options.frames is not None,
-        "versions": [av.__version__, np.__version__],
-    }
-    return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
+def _waiting(frames: int) -> str:
+    return (
+        f"{frames} frames that an earlier run coloured are not used, since its settings, its "
+        "model, its version or the film's file were others: they are kept until this run is "
+        "finished; to go on with them, stop it and ask as then"
+    )
 
 
 def _not_held(lost: Sequence[str], held: Held, path: Path) -> list[str]:
@@ -288,6 +283,19 @@ def _not_held(lost: Sequence[str], held: Held, path: Path) -> list[str]:
         what = "tag" if len(held.tags_lost) == 1 else "tags"
         lost = [*lost, f"the {what} {', '.join(held.tags_lost)}"]
     return [f"{what} cannot be held by {path.suffix}" for what in lost]
+
+
+def _of_film(made: Making) -> list[str]:
+    """Return what is to be said of the film itself and of its list of shots, a phrase each."""
+    facts, listed = made.coding.facts, made.shots
+    notes: list[str] = []
+    if facts.colored or made.reading.colored:
+        notes.append("it has colours already, which new ones replaced")
+    if listed is not None:
+        notes += listed.notes
+        whole = made.coding.options.stop is None
+        notes += listed.behind(float(made.end * facts.time_base)) if whole else []
+    return [*notes, *made.coding.losses, *_oddities(made.reading)]
 
 
 def _oddities(reading: Reading) -> list[str]:

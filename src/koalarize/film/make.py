@@ -29,7 +29,7 @@ from koalarize.film.paint import Painter
 from koalarize.film.parts import Part, Store, times_of
 from koalarize.film.read import FilmFrame, Reading, no_frame
 from koalarize.film.shots import CutFinder, thumbnail
-from koalarize.film.steady import Settled, State, Steady
+from koalarize.film.steady import Settled, State, Steady, dimmed
 from koalarize.film.track import track
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
@@ -139,7 +139,7 @@ class Making:
             if self._led is not None:
                 self._led.close()
             if not self.parts:
-                self.store.remove()
+                self.store.discard()
         if not self.parts:
             raise no_frame(self.coding.facts)
 
@@ -319,7 +319,8 @@ class Making:
         assert self.shots is not None
         if number >= len(self.shots.shots):
             return ""
-        made_of = f"{self.shots.key(number)} {self.steering!r}"
+        steering = dataclasses.replace(self.steering, mark=True)  # the mark is in no part
+        made_of = f"{self.shots.key(number)} {steering!r}"
         return hashlib.sha256(made_of.encode()).hexdigest()
 
     def _take(self, one: _Open, *, cut: bool) -> None:
@@ -353,7 +354,9 @@ class Making:
         for one in settled:
             ready = self._open.popleft()
             assert ready.frame.number == one.number
-            self._coder.add(ready.frame, ready.shown, one.seen.lightness, one.ab, self._key)
+            led = self._lead(one.number)
+            ab = dimmed(one.ab, one.seen.lightness, None if led is None else led.share)
+            self._coder.add(ready.frame, ready.shown, one.seen.lightness, ab, self._key)
 
     def _close(self, carried: State | None) -> None:
         """End the part that is being made."""

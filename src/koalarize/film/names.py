@@ -47,6 +47,19 @@ FILM_EXTENSIONS = frozenset(
         ".y4m",
         ".nut",
         ".mj2",
+        ".m2t",
+        ".trp",
+        ".mod",
+        ".tod",
+        ".qt",
+        ".m1v",
+        ".m2v",
+        ".mpe",
+        ".h264",
+        ".264",
+        ".h265",
+        ".265",
+        ".hevc",
     ]
 )
 #: Extensions of pictures that may hold an animation.

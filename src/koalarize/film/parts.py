@@ -12,7 +12,7 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,10 +25,11 @@ from av.stream import Stream
 from koalarize.errors import OutputError
 from koalarize.film.steady import State
 
-__all__ = ["Coded", "Part", "PartWriter", "Store", "times_of"]
+__all__ = ["Coded", "Kind", "Part", "PartWriter", "Store", "times_of"]
 
 _FILM = "film.json"
 _LOCK = "lock"
+_DIGITS = 16  # of what a run makes, in the name of the folder of its parts
 _ENDINGS = (".json", ".packets", ".npz", ".new")
 
 
@@ -80,32 +81,64 @@ class Part:
         return sum(one.size for one in self.packets)
 
 
-class Store:
-    """A folder beside a film that holds its parts."""
+@dataclass(frozen=True)
+class Kind:
+    """What a run makes of a film: runs of one kind make up for each other.
 
-    def __init__(self, folder: Path, key: str) -> None:
-        """Open the folder of a film; parts of another one are thrown away.
+    Attributes:
+        start: seconds of its first frame; None from the beginning.
+        stop: seconds before which it ends; None to the end.
+        listed: whether a person says where its shots are.
+    """
+
+    start: float | None = None
+    stop: float | None = None
+    listed: bool = False
+
+
+_WHOLE = Kind()
+
+
+class Store:
+    """A folder beside a film that holds its parts: those of each run in a folder of their own.
+
+    What a run with other settings left there stays until a run of its kind is finished.
+    """
+
+    def __init__(self, folder: Path, key: str, kind: Kind = _WHOLE) -> None:
+        """Open the folder of a film.
 
         Args:
             folder: made where it is missing.
             key: says what the film is made of and how.
+            kind: of the run.
 
         Raises:
             OutputError: if it cannot be written to.
         """
         self.folder = folder
+        self._own = folder / key[:_DIGITS]
+        self._kind = kind
         try:
             folder.mkdir(exist_ok=True)
             self._lock = _locked(folder)
-            kept = folder / _FILM
-            if not kept.is_file() or _loaded(kept).get("key") != key:
-                self._empty()
-                _write(kept, json.dumps({"key": key}))
+            self._own.mkdir(exist_ok=True)
+            if not (self._own / _FILM).is_file():
+                _write(self._own / _FILM, json.dumps(asdict(kind)))
         except OSError as error:
             raise OutputError(
                 f"`{folder.parent}` cannot be written to ({error.strerror}): "
                 "name another place with -o"
             ) from error
+
+    def others(self, *, alike: bool) -> int:
+        """Return how many frames runs with other settings have left.
+
+        Args:
+            alike: of runs of this kind, whose parts go when the film is finished; else of others.
+        """
+        found = [path for path in self._other_folders() if (_kind_in(path) == self._kind) == alike]
+        return sum(_frames_in(path) for path in found)
 
     def parts(self, first: int, key: str) -> list[Part]:
         """Return the parts that are whole, one behind the other, as far as can be gone on from.
@@ -179,20 +212,29 @@ class Store:
         return PartWriter(self._file(first, ""), first, key)
 
     def keep(self, parts: Sequence[Part]) -> None:
-        """Throw away everything but some parts."""
+        """Throw away everything but some parts, and what runs of another kind left."""
         names = {self._file(part.first, "").name for part in parts}
         with contextlib.suppress(OSError):
-            for path in self.folder.iterdir():
-                if path.suffix in _ENDINGS and path.stem.isdigit() and path.stem not in names:
-                    path.unlink()
+            self._finish()
+            _clear(self._own, but=names)
 
     def remove(self) -> None:
-        """Throw the parts away, and the folder if nothing else is in it."""
+        """Throw away the parts of a film that is finished, and the folder if nothing is left."""
         with contextlib.suppress(OSError):
-            self._empty()
-            for name in (_FILM, _LOCK, "film.part"):
-                (self.folder / name).unlink(missing_ok=True)
-            self.folder.rmdir()
+            self._finish()
+        self.discard()
+
+    def discard(self) -> None:
+        """Throw away this run's own parts, and the folder if nothing is left in it."""
+        with contextlib.suppress(OSError):
+            _clear(self._own)
+            (self._own / _FILM).unlink(missing_ok=True)
+            self._own.rmdir()
+            if not self._other_folders():
+                _clear(self.folder)  # earlier versions kept them there
+                for name in (_FILM, _LOCK, "film.part"):
+                    (self.folder / name).unlink(missing_ok=True)
+                self.folder.rmdir()
         self.release()
 
     def release(self) -> None:
@@ -201,12 +243,44 @@ class Store:
             self._lock.close()
 
     def _file(self, number: int, ending: str) -> Path:
-        return self.folder / f"{number:08d}{ending}"
+        return self._own / f"{number:08d}{ending}"
 
-    def _empty(self) -> None:
-        for path in self.folder.iterdir():
-            if path.suffix in _ENDINGS and path.stem.isdigit():
-                path.unlink()
+    def _other_folders(self) -> list[Path]:
+        """Return the folders of other runs."""
+        return [
+            path
+            for path in self.folder.iterdir()
+            if path != self._own and len(path.name) == _DIGITS and (path / _FILM).is_file()
+        ]
+
+    def _finish(self) -> None:
+        """Throw away what other runs of this kind left."""
+        for path in self._other_folders():
+            if _kind_in(path) == self._kind:
+                _clear(path)
+                (path / _FILM).unlink()
+                path.rmdir()
+
+
+def _clear(folder: Path, but: Collection[str] = ()) -> None:
+    """Throw away the parts in a folder, but for some of their names."""
+    for path in folder.iterdir():
+        if path.suffix in _ENDINGS and path.stem.isdigit() and path.stem not in but:
+            path.unlink()
+
+
+def _kind_in(folder: Path) -> Kind | None:
+    """Return of which kind the run was whose parts are in a folder; None if it does not say."""
+    try:
+        return Kind(**_loaded(folder / _FILM))
+    except (OSError, TypeError):
+        return None
+
+
+def _frames_in(folder: Path) -> int:
+    """Return how many frames the parts in a folder have."""
+    found = (_loaded(path).get("frames") for path in folder.glob("*.json") if path.name != _FILM)
+    return sum(frames for frames in found if isinstance(frames, int))
 
 
 def times_of(parts: Sequence[Part]) -> list[int]:

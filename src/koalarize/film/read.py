@@ -379,4 +379,9 @@ def frames_at(facts: Facts, seconds: Sequence[float]) -> Iterator[av.VideoFrame]
 
 def no_frame(facts: Facts) -> FilmError:
     """Return the error of a span of a film that has no frame."""
-    return FilmError(f"`{facts.path}` has no frame in what is asked for: check --from and --to")
+    from koalarize.film.shot_list import clock
+
+    own = f" it has frames from {clock(facts.begin)} to {clock(facts.end)}, by its own clock"
+    return FilmError(
+        f"`{facts.path}` has no frame in what is asked for: check --from and --to;{own}"
+    )

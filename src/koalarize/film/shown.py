@@ -19,6 +19,7 @@ __all__ = ["coded_place", "shown_grey", "shown_size"]
 
 UInt8 = npt.NDArray[np.uint8]
 
+_GREYS = ("gray", "ya")  # pixel formats whose numbers FFmpeg takes for full, whatever they say
 _UNSPECIFIED = 2  # curve, as ISO/IEC 23091-2 numbers them
 
 
@@ -32,6 +33,8 @@ def shown_grey(facts: Facts, frame: FilmFrame | av.VideoFrame) -> UInt8:
     """Return (h, w) the grey of a frame as players show it."""
     picture = frame.picture if isinstance(frame, FilmFrame) else frame
     grey = reformatted(picture, "gray").to_ndarray().astype(np.uint8, copy=False)
+    if facts.full_range is False and facts.pixel_format.startswith(_GREYS):
+        grey = np.rint((np.clip(grey, 16, 235) - 16.0) * (255 / 219)).astype(np.uint8)
     curve = transfer_like(facts.transfer)
     if curve != transfer_like(_UNSPECIFIED):  # HDR, which a picture of 8 bits cannot say
         light = light_of(np.arange(256) / 255, curve)

@@ -5,16 +5,16 @@
  * film's file is kept in this browser, so that a reload or a restart of the server loses nothing.
  */
 
-import { asJson, fileOf, leave, Problem, request } from "./api.js";
-import { $, announce, download, h } from "./dom.js";
+import { asJson, fileOf, isOffline, leave, Problem, request } from "./api.js";
+import { $, announce, download, h, report } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
 
 const POLL = 600; // milliseconds between two questions how far it is
 const ENDINGS =
-  /\.(mp4|m4v|mov|mkv|webm|avi|ts|m2ts|mts|mpe?g|vob|wmv|asf|flv|f4v|3gp|3g2|ogv|dv|mxf|rm|divx|y4m|nut|mj2)$/i;
+  /\.(mp4|m4v|mov|qt|mkv|webm|avi|ts|m2ts|mts|m2t|trp|mod|tod|mpe?g|mpe|m1v|m2v|vob|wmv|asf|flv|f4v|3gp|3g2|ogv|dv|mxf|rm|divx|y4m|nut|mj2|h26[45]|26[45]|hevc)$/i;
 
 /** What a file chooser offers as films. */
-export const FILM_KINDS = "video/*,.mkv,.mts,.m2ts,.dv,.mxf";
+export const FILM_KINDS = "video/*,.mkv,.mts,.m2ts,.m2t,.mod,.tod,.dv,.mxf,.h264,.264,.hevc";
 
 /** Whether a file is taken for a film. */
 export function isFilm(file) {
@@ -128,7 +128,7 @@ export class Films {
 
   /** Say how far a film is on its way to the page. */
   #arriving(text) {
-    $("#film-arriving").textContent = text;
+    report($("#film-arriving"), text);
     $("#film-arriving").hidden = !text;
   }
 
@@ -274,12 +274,14 @@ export class Films {
     bar.value = total ? render.done / total : 0;
     const texts = {
       waiting: "Waits until another film is coloured…",
-      running: `${render?.done ?? 0} of ${total || "?"} frames, ${((render?.bytes ?? 0) / 1e6).toFixed(1)} MB`,
+      running: total
+        ? `${render.done} of ${total} frames, ${(render.bytes / 1e6).toFixed(1)} MB`
+        : "Beginning…",
       done: [coloured, ...(render?.notes ?? [])].join(" Note: "),
       cancelled: "Cancelled. What is coloured is kept, and the next time goes on from there.",
       failed: render?.problem ?? "",
     };
-    $("#film-state").textContent = render ? texts[render.state] : "";
+    report($("#film-state"), render ? texts[render.state] : "");
     $("#film-render").hidden = busy;
     $("#film-render").textContent = render?.state === "done" ? "Colour again" : "Colour the film";
     $("#film-render").className = render?.state === "done" ? "quiet" : "primary";
@@ -289,18 +291,19 @@ export class Films {
     if (info) link.href = new URL(`api/v1/${at(info.id, "/file")}`, document.baseURI).href;
   }
 
-  /** Ask how far a film is, as long as it is being coloured. */
+  /** Ask how far a film is, as long as it is being coloured; it goes on while the service is away. */
   async #watch(id) {
     if (this.#watched.has(id)) return;
     this.#watched.add(id);
     try {
       for (;;) {
-        const { render } = await this.#ask(id);
+        const info = await this.#ask(id).catch((problem) => {
+          if (!isOffline(problem)) throw problem;
+        });
+        const state = info?.render?.state;
         if (id === this.#id) this.#showRender(this.#infos.get(id));
-        if (render?.state !== "running" && render?.state !== "waiting") {
-          if (render?.state === "done") announce("The film is coloured");
-          break;
-        }
+        else if (state === "done") announce("The film is coloured");
+        if ((info && state !== "running" && state !== "waiting") || !this.#shots(id).length) break;
         await pause();
       }
     } catch {

@@ -1,0 +1,70 @@
+"""Colours of frames that are dark as a whole: they fade with the light."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+import film_parts as fp
+from koalarize import color
+from koalarize.film.animation import steady_frames
+from koalarize.film.film import color_film
+from koalarize.film.options import FilmOptions
+from koalarize.film.steady import dimmed
+from koalarize.photo.photo import Photo
+from koalarize.steering.steering import PLAIN
+
+
+def test_a_dark_frame_has_less_of_its_colours_and_a_bright_one_all():
+    ab = np.full((2, 10, 10), 20, np.float32)
+    lightness = np.full((10, 10), 10, np.float32)
+    assert dimmed(ab, lightness)[0, 0, 0] == pytest.approx(4)
+    lightness[0, :5] = 80  # a lamp in the night
+    assert dimmed(ab, lightness) is ab
+
+
+def test_what_a_person_says_of_a_dark_frame_stays():
+    ab = np.full((2, 10, 10), 20, np.float32)
+    held = np.zeros((10, 10), np.float32)
+    held[3, 3] = 1
+    found = dimmed(ab, np.full((10, 10), 5, np.float32), held)
+    assert found[0, 3, 3] == pytest.approx(20)
+    assert found[0, 4, 4] == pytest.approx(2)
+
+
+def faded() -> list[fp.UInt8]:
+    frames = fp.moved(24)
+    return [(frame * min(1, n / 16)).astype(np.uint8) for n, frame in enumerate(frames)]
+
+
+def chroma(srgb: fp.UInt8) -> float:
+    lab = color.srgb_to_lab(srgb)
+    return float(np.hypot(lab[..., 1], lab[..., 2]).mean())
+
+
+def test_a_film_that_fades_in_gets_its_colours_with_its_light(colorizer, tmp_path):
+    source = fp.write(tmp_path / "film.mp4", faded(), options={"crf": "8"})
+    path = color_film(colorizer, source, options=FilmOptions(crf=8, preset="ultrafast")).path
+    with av.open(str(path)) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert chroma(frames[5]) < 0.65 * chroma(frames[-1])
+
+
+def test_an_animation_that_fades_in_gets_its_colours_with_its_light(colorizer):
+    photos = (Photo(np.asarray(Image.fromarray(frame))) for frame in faded())
+    made = [photo.pixels for photo in steady_frames(colorizer, photos, PLAIN)]
+    assert chroma(made[5]) < 0.65 * chroma(made[-1])
+
+
+def test_a_dark_frame_that_a_person_has_coloured_has_those_colours(colorizer, tmp_path):
+    dark = [(frame // 4).astype(np.uint8) for frame in fp.moved(4, seed=3)]
+    source = fp.write(tmp_path / "film.mp4", dark, options={"crf": "4"})
+    own = np.stack([dark[1], dark[1] // 4, dark[1] // 4], axis=-1)
+    Image.fromarray(own).save(tmp_path / "ref_000001.png")
+    options = FilmOptions(frames=tmp_path, crf=4, preset="ultrafast")
+    path = color_film(colorizer, source, options=options).path
+    with av.open(str(path)) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert chroma(frames[1]) > 0.7 * chroma(own)
