@@ -87,6 +87,10 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
         (["photo.jpg", "--nonsense"], 2, "--nonsense"),
         (["photo.jpg", "empty", "-o", "new.jpg"], 2, "folder"),
         (["empty", "-o", "photo.jpg"], 1, "no picture"),
+        (["empty", "coloured"], 2, "`coloured` does not exist: check its name, or put -o before"),
+        (["photo.jpg", "--series", "none"], 2, "`--series` is `none`, which does not exist"),
+        (["photo.jpg", "--workers", "0"], 2, "'--workers': it must be at least 1; see"),
+        (["photo.jpg", "--workers", "1.5"], 2, "'--workers': it must be a whole number; see"),
         ([""], 2, "empty"),
         (["photo.jpg", "-o", ""], 2, "empty"),
         (["lab", "train"], 2, "RECIPE"),
@@ -97,7 +101,11 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
         (["serve", "--patience", "0"], 2, "--patience"),
         (["pictures"], 1, "pictures: does not exist"),
         (["https://example.org/a.jpg"], 1, "a.jpg: is an address, from which nothing is fetched"),
-        (["clusters", "a", "b"], 2, "`clusters` is no file and no command, did you mean `cluster`"),
+        (
+            ["clusters", "a", "b"],
+            2,
+            "`clusters` is no file and no command, did you mean `cluster`? See",
+        ),
         (["models", "download"], 2, "see `koalarize models --help`"),
     ],
 )

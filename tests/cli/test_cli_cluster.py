@@ -91,7 +91,7 @@ def test_a_plan_and_a_report(box: Path, capsys):
     assert main(["cluster", "box", "out", "--plan"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["new: a.png -> a.color.png", "new: deep/b.png -> deep/b.color.png"]
-    assert lines[2].startswith("2 to colour, new; about ")
+    assert lines[2].startswith("2 to colour (new); about ")
     assert not Path("out").exists()
     terminal = Terminal()
     picture("odd/a\x1b[31m.png")
@@ -109,7 +109,7 @@ def test_a_plan_and_a_report(box: Path, capsys):
         "already coloured: a.png", "already coloured: deep/b.png", "2 already coloured",
     ]  # fmt: skip
     assert main(["cluster", "box", "out", "--plan", "--overwrite"]) == 0
-    assert "\n2 to colour, coloured before; about " in capsys.readouterr().out
+    assert "\n2 to colour (coloured before); about " in capsys.readouterr().out
     Path("box/bad.png").write_bytes(b"no picture")
     assert main(["cluster", "box", "out", *HERE]) == 1
     assert main(["cluster", "box", "out", "--plan"]) == 0

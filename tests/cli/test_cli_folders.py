@@ -43,7 +43,7 @@ def test_a_plan_changes_nothing(box: Path, fake, capsys):
     assert main(["box", "-o", "out", "--plan"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0] == f"new: {Path('box/a.jpg')} -> {Path('out/a.color.jpg')}"
-    assert out.splitlines()[-1].startswith("2 to colour, new; about 1 s and ")
+    assert out.splitlines()[-1].startswith("2 to colour (new); about 1 s and ")
     assert sorted(box.rglob("*")) == before
     assert fake.calls == []
 
@@ -58,7 +58,7 @@ def test_a_plan_knows_what_is_done_and_what_is_kept(box: Path, fake, capsys):
     assert main(["box", "--plan"]) == 1
     out = capsys.readouterr().out
     assert f"new, failed before: {Path('box/c.png')} -> " in out
-    assert " 1 to colour, new, failed before, 1 already coloured; about " in out
+    assert " 1 to colour (new, failed before), 1 already coloured; about " in out
     assert "failed, changed by somebody: " in out
     assert "already coloured: " in out
     assert out.endswith("by the journal\n")
@@ -67,7 +67,7 @@ def test_a_plan_knows_what_is_done_and_what_is_kept(box: Path, fake, capsys):
     out = capsys.readouterr().out
     assert out.startswith(f"coloured before: {Path('box/1950/b.png')} -> ")
     assert "\nfailed, no readable picture: gone.jpg: `gone.jpg` does not exist: check" in out
-    assert "\n1 to colour, coloured before, 1 failed, no readable picture; about " in out
+    assert "\n1 to colour (coloured before), 1 failed (no readable picture); about " in out
 
 
 def test_the_report_is_a_line_a_picture_and_one_for_all(box: Path, fake):
@@ -169,7 +169,7 @@ def test_a_watch_takes_what_arrives_in_its_first_run(box: Path, fake, monkeypatc
 
 
 def test_a_watch_takes_what_arrives_while_the_model_loads(box: Path, fake, monkeypatch):
-    def looking(search, seconds, before):
+    def looking(search, seconds, before, again):
         late = {str(job.source) for job in search()} - before.keys()
         seen.extend(Path(name).name for name in late)
         return iter(())
@@ -185,7 +185,7 @@ def test_a_watch_takes_what_arrives_while_the_model_loads(box: Path, fake, monke
 
 
 def test_a_watched_picture_keeps_the_file_it_goes_to(box: Path, fake, monkeypatch):
-    def once(search, seconds, before):
+    def once(search, seconds, before, again):
         yield list(search())
 
     monkeypatch.setattr("koalarize.cli.folders.watch", once)
@@ -212,7 +212,7 @@ def test_results_are_no_part_of_a_series(box: Path, fake, monkeypatch):
 def test_a_watch_adds_to_its_report(box: Path, fake, monkeypatch):
     later = [Job(box / "box" / "late.png", box / "box")]
 
-    def once(search, seconds, before):
+    def once(search, seconds, before, again):
         assert sorted(Path(name).name for name in before) == ["a.jpg", "b.png"]
         picture("box/late.png")
         yield later
@@ -222,6 +222,20 @@ def test_a_watch_adds_to_its_report(box: Path, fake, monkeypatch):
     lines = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
     sources = [Path(line["source"]).name for line in lines if "source" in line]
     assert sources == ["a.jpg", "b.png", "late.png"]
+
+
+def test_a_watch_knows_what_failed_by_no_fault_of_its_own(box: Path, fake, monkeypatch):
+    waits: list[str] = []
+
+    def looking(search, seconds, before, again):
+        waits.extend(again._waits)
+        return iter(())
+
+    Path("out/1950").parent.mkdir()
+    Path("out/1950").write_text("in the way of the folder")
+    monkeypatch.setattr("koalarize.cli.folders.watch", looking)
+    assert main(["box", "-o", "out", "--watch", "1"]) == 1
+    assert [Path(name).name for name in waits] == ["b.png"]
 
 
 @pytest.mark.parametrize(

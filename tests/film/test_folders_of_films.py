@@ -98,7 +98,7 @@ def test_films_are_coloured_after_the_pictures_and_once(box, capsys):
     assert lines()[-1]["summary"]["colored"] == {"new": 3}
     assert fp.packets_of(Path("out/a.color.mp4")) == fp.packets_of(Path("box/a.mp4"))
     said = capsys.readouterr().err
-    assert "note: 2 films to colour, new; the films last " in said
+    assert "note: 2 films to colour (new); the films last " in said
     assert "left alone" not in said
     before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*.color*")}
     assert main(["box", "-o", "out", "--films", *FAST, "--report", "r.jsonl"]) == 0
@@ -133,7 +133,7 @@ def test_a_plan_counts_films_and_changes_nothing(box, capsys):
     assert main(["box", "-o", "out", "--films", "--plan"]) == 0
     told = capsys.readouterr().out
     assert f"new: {Path('box/1950/b.avi')} -> {Path('out/1950/b.color.mkv')}\n" in told
-    assert "2 films to colour, new, 1 to colour, new; the films last 1 s; about " in told
+    assert "2 films to colour (new), 1 to colour (new); the films last 1 s; about " in told
     assert sorted(Path().rglob("*")) == before
 
 
@@ -274,7 +274,7 @@ def test_a_film_of_a_person_is_kept_after_a_run_that_made_none(tmp_path, monkeyp
 
 
 def test_a_watch_takes_films_that_arrive(box, monkeypatch):
-    def once(search, seconds, before):
+    def once(search, seconds, before, again):
         assert sorted(Path(name).name for name in before) == ["a.mp4", "b.avi", "p.png"]
         fp.write(Path("box/late.mp4"), fp.moved(6))
         yield [job for job in search() if job.source.name == "late.mp4"]

@@ -53,8 +53,8 @@ class Forecast:
         """Count what was decided for a picture."""
         if isinstance(decided, Outcome):
             self.counts[decided.status] += 1
-            failed = "failed, " if decided.status == "failed" else ""
-            self._reasons[f"{failed}{decided.reason}"] += 1
+            failed = decided.status == "failed"
+            self._reasons[f"failed ({decided.reason})" if failed else decided.reason] += 1
             return
         size = 0
         with contextlib.suppress(OSError):  # colouring will say so
@@ -63,7 +63,7 @@ class Forecast:
             self.add_task(decided.said, size)
             return
         self.counts["colored"] += 1
-        self._reasons[f"films to colour, {decided.said}"] += 1
+        self._reasons[f"films to colour ({decided.said})"] += 1
         self._films.append((decided.film, size))
 
     def add_task(self, why: str, size: int) -> None:
@@ -74,7 +74,7 @@ class Forecast:
             size: bytes of its file.
         """
         self.counts["colored"] += 1
-        self._reasons[f"to colour, {why}"] += 1
+        self._reasons[f"to colour ({why})"] += 1
         self._bytes += size
 
     def sentence(

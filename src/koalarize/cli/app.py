@@ -39,6 +39,14 @@ _MOVED = frozenset(
     {"data", "evaluate", "export", "fade", "plot", "probe", "showcase", "train", "turing"}
 )
 _INTERRUPTED = 130
+#: What typer lets pydantic say of a wrong value, and what a person is told.
+_PLAINER = (
+    (" a valid integer, unable to parse string as an integer", " a whole number"),
+    (" a valid number, unable to parse string as a number", " a number"),
+    (" greater than or equal to ", " at least "),
+    (" less than or equal to ", " at most "),
+    ("Input should be ", "it must be "),
+)
 #: The base of everything typer raises for a wrong command line; where it lives differs by version.
 _ClickException = cast(
     type[Exception],
@@ -70,7 +78,7 @@ def _check_word(word: str, commands: Iterable[str]) -> None:
     if not word.isalpha() or Path(word).exists():
         return
     if near := did_you_mean(word, (name for name in commands if name != _DEFAULT)):
-        raise OptionError(f"`{word}` is no file and no command{near}: see `koalarize --help`")
+        raise OptionError(f"`{word}` is no file and no command{near} See `koalarize --help`")
 
 
 def _app(*, lab: bool) -> typer.Typer:
@@ -181,7 +189,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except KoalarizeError as error:
         return _fail(str(error), error.exit_code)
     except _ClickException as error:
-        text = cast(Any, error).format_message()
+        text = _plainer(cast(Any, error).format_message())
         named = [words[0]] if words and words[0] in command.commands else []
         help = " ".join(["koalarize", *named, "--help"])
         return _fail(f"{text[:1].lower()}{text[1:].rstrip('.')}; see `{help}`", _USAGE)
@@ -204,6 +212,12 @@ def main(args: Sequence[str] | None = None) -> int:
     if code == _INTERRUPTED:
         return _fail("interrupted; what was finished before is kept", _INTERRUPTED)
     return _code(code)
+
+
+def _plainer(text: str) -> str:
+    for theirs, ours in _PLAINER:
+        text = text.replace(theirs, ours)
+    return text
 
 
 def _help_of(program: TyperGroup) -> str:

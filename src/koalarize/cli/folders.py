@@ -7,6 +7,7 @@ Not here: options (``pictures``), finding and colouring (``batch``), what a term
 from __future__ import annotations
 
 import dataclasses
+import glob
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from koalarize.batch.forecast import Forecast
 from koalarize.batch.journal import check_journal
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.run import asked_of, closing, colorize_many, plan_many
-from koalarize.batch.watch import signs_of, watch
+from koalarize.batch.watch import Again, signs_of, watch
 from koalarize.cli.replay import check_bytes, warn_of_weights
 from koalarize.cli.report import follow, note_of_films_left, note_of_unread
 from koalarize.cli.steering_options import option_of_one_picture
@@ -82,13 +83,7 @@ def color_files(
     Raises:
         KoalarizeError: if what is asked cannot be done at all.
     """
-    if many.films is not None:
-        check_films()
-    journal = many.options.journal
-    if journal is not None:
-        check_journal(journal)
-    if many.report is not None and journal and path_key(many.report) == path_key(journal):
-        raise OptionError(f"`--report` and `--journal` are both `{journal}`: name two files")
+    _check_words(many)
     # Taken before the work: what arrives or changes while it lasts is new to the watch.
     before = {} if many.watch is None else signs_of(_all(_search(many)))
     search = _search(many)
@@ -129,17 +124,42 @@ def color_files(
             work = _film_work(many.films, row)
             yield from color_many_films(choice.load(threads=THREADS), some, steering, options, work)
 
-    code = follow(outcomes(jobs, search.films), total, many.report, search, row=row)
+    again = Again()
+    code = follow(again.noted(outcomes(jobs, search.films)), total, many.report, search, row=row)
     note_of_unread(search.unread if many.films else note_of_films_left(search.unread))
     if many.watch is None:
         return code
-    for some in watch(lambda: _all(_search(many)), many.watch, before):
+    for some in watch(lambda: _all(_search(many)), many.watch, before, again):
         pictures = [job for job in some if not is_film(job.source)]
         films = [job for job in some if is_film(job.source)]
         if single is not None:  # the picture that has a file of its own to go to
             pictures = [dataclasses.replace(job, target=single) for job in pictures]
-        follow(outcomes(pictures, films), None, many.report, more=True, row=row)
+        follow(again.noted(outcomes(pictures, films)), None, many.report, more=True, row=row)
     return code
+
+
+def _check_words(many: Many) -> None:
+    """Check what needs no search.
+
+    Raises:
+        OptionError: if two files are one, or the last word is nothing yet where folders are named:
+            it was meant for ``--output``, and all pictures would get results beside them.
+        DependencyError: if films are asked for and cannot be read here.
+    """
+    if many.films is not None:
+        check_films()
+    journal = many.options.journal
+    if journal is not None:
+        check_journal(journal)
+    if many.report is not None and journal and path_key(many.report) == path_key(journal):
+        raise OptionError(f"`--report` and `--journal` are both `{journal}`: name two files")
+    *others, last = many.inputs
+    if many.output is not None or glob.has_magic(last) or os.path.lexists(last):
+        return
+    if not Path(last).suffix and any(Path(one).is_dir() for one in others):
+        raise OptionError(
+            f"`{last}` does not exist: check its name, or put -o before it if results go there"
+        )
 
 
 def _all(search: Search) -> Iterator[Job]:
@@ -174,10 +194,12 @@ def _led_by(
     """Return steering that the palette of a series leads; results in it are no part of it.
 
     Raises:
-        OptionError: if the series holds nothing, or a reference is given too.
+        OptionError: if the series is missing or holds nothing, or a reference is given too.
     """
     from koalarize.batch.series import palette_of_series
 
+    if not series.exists():
+        raise OptionError(f"`--series` is `{series}`, which does not exist: check its name")
     plain = dataclasses.replace(steering, hints=())
     planner = Planner(options, asked_of(colorizer, plain, options), plan_only=True)
     with closing(planner):

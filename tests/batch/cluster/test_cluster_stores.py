@@ -107,7 +107,7 @@ def test_the_command_with_s3(s3: tuple[Bucket, str], red: Reddener, capfd):
     assert made(bucket) == []
     plan = capfd.readouterr().out.splitlines()
     assert plan[0] == "new: a.png -> a.color.png"
-    assert plan[-1].startswith("6 to colour, new; about")
+    assert plan[-1].startswith("6 to colour (new); about")
     bucket.put("box/bad.png", b"no picture")
     assert main(["cluster", *words]) == 1
     out, err = capfd.readouterr()
