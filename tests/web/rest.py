@@ -49,6 +49,11 @@ def image_of(answer):
     return Image.open(io.BytesIO(answer.content))
 
 
+def place_of(answer):
+    """Where an upload lies: `Location` is relative to the address that was asked."""
+    return str(answer.url.join(answer.headers["location"]))
+
+
 def problem(answer, status, slug, word=""):
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

@@ -22,7 +22,7 @@ from koalarize.errors import FilmError, OutputError
 from koalarize.film.film import color_film
 from koalarize.film.options import FilmOptions
 from koalarize.web.studio import film_work
-from rest import API, client, film_of, problem, studio_of
+from rest import API, client, film_of, place_of, problem, studio_of
 
 HINTED = {"hints": [{"x": 30, "y": 24, "color": "#2040ff"}], "vividness": 1.2}
 
@@ -54,7 +54,8 @@ def until(service, at, ready):
 def uploaded(service, data, name="oma.mp4"):
     sent = service.post(f"{API}/films?name={name}", content=data)
     assert sent.status_code in (200, 201), sent.text
-    at = sent.headers["location"]
+    assert sent.headers["location"] == f"films/{sent.json()['id']}"
+    at = place_of(sent)
     return at, until(service, at, lambda info: info["state"] != "looking")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from koalarize.photo.straighten import straightened_size
-from rest import API, client, image_of, picture, problem, studio_of
+from rest import API, client, image_of, picture, place_of, problem, studio_of
 
 
 def test_a_turned_photo_is_shown_and_saved_turned(service, photo):
@@ -35,7 +35,7 @@ def test_a_straightened_photo_is_shown_and_saved_so(service, photo):
 
 def test_a_negative_is_inverted(service):
     negative = picture(70, 50, "PNG")
-    place = service.post(f"{API}/photos", content=negative).headers["location"]
+    place = place_of(service.post(f"{API}/photos", content=negative))
     asked = {"format": "png", "steering": {"negative": True}}
     made = np.asarray(image_of(service.post(f"{place}/render", json=asked)).convert("L"), float)
     with Image.open(io.BytesIO(negative)) as image:
@@ -83,7 +83,7 @@ def test_in_the_query(service, exif):
 
 def test_a_crop_changes_no_colour_and_plans_none():
     with client() as opened:
-        place = opened.post(f"{API}/photos", content=picture()).headers["location"]
+        place = place_of(opened.post(f"{API}/photos", content=picture()))
         for width in (10, 20):
             crop = {"x": 0, "y": 0, "width": width, "height": 9}
             opened.post(f"{place}/preview", json={"steering": {"crop": crop}})
@@ -93,7 +93,7 @@ def test_a_crop_changes_no_colour_and_plans_none():
 
 def test_what_is_turned_counts_as_memory():
     with client() as opened:
-        place = opened.post(f"{API}/photos", content=picture(400, 300)).headers["location"]
+        place = place_of(opened.post(f"{API}/photos", content=picture(400, 300)))
         store = studio_of(opened.app).photos
         (kept,) = store._opened.values()
         before = kept.bytes

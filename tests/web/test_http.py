@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image
 
-from rest import API, image_of, problem
+from rest import API, image_of, place_of, problem
 
 
 @pytest.mark.parametrize("path", ["/", f"{API}/health", f"{API}/models", f"{API}/openapi.json"])
@@ -81,6 +81,25 @@ def test_whole_numbers_with_a_point(service, photo):
     problem(service.post(f"{photo}/preview", json={"side": 35.5}), 422, "not-allowed", "side")
     problem(service.post(f"{photo}/preview", json={"side": "35"}), 422, "not-allowed", "side")
     assert service.post(f"{photo}/region", json={"x": 1.0, "width": 9.0}).is_success
+
+
+def test_an_upload_lies_below_the_address_that_was_asked(service, exif):
+    """A proxy may have put a path before it, which the service does not know."""
+    said = service.post(f"{API}/photos?name=a.jpg", content=exif)
+    assert said.headers["location"] == f"photos/{said.json()['id']}"
+    assert service.get(place_of(said)).json()["name"] == "a.jpg"
+
+
+def test_a_slash_too_many_leads_nowhere_else(service, exif):
+    """A redirect would name an address without the proxy's path, and without its TLS."""
+    problem(service.post(f"{API}/photos/", content=exif), 404, "not-found")
+
+
+@pytest.mark.parametrize("body", [b"", b"x=1", b"[]"])
+def test_a_body_that_is_no_object_is_said_without_pythons_words(service, photo, body):
+    kind = "application/json" if body == b"[]" else "application/x-www-form-urlencoded"
+    said = service.post(f"{photo}/preview", content=body, headers={"content-type": kind})
+    problem(said, 422, "not-allowed", "the body must be a JSON object: send one as")
 
 
 def test_the_description_names_the_token(service):

@@ -22,7 +22,7 @@ from koalarize.photo.photo import Photo
 from koalarize.web.studio.app import create_app
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.uploads import safe_name
-from rest import API, HINTED, HOST, MODELS, client, image_of, picture, problem
+from rest import API, HINTED, HOST, MODELS, client, image_of, picture, place_of, problem
 
 
 class TestPhotos:
@@ -36,14 +36,14 @@ class TestPhotos:
         again = service.post(f"{API}/photos", files={"picture": ("neu.jpg", exif)})
         assert again.status_code == 200
         assert (again.json()["id"], again.json()["name"]) == (info["id"], "neu.jpg")
-        assert service.get(again.headers["location"]).json() == again.json()
+        assert service.get(place_of(again)).json() == again.json()
 
     def test_delete(self, service):
         answer = service.post(f"{API}/photos", content=picture(9, 9))
         assert answer.status_code == 201
-        assert service.delete(answer.headers["location"]).status_code == 204
-        problem(service.get(answer.headers["location"]), 404, "not-found", "upload it again")
-        problem(service.delete(answer.headers["location"]), 404, "not-found")
+        assert service.delete(place_of(answer)).status_code == 204
+        problem(service.get(place_of(answer)), 404, "not-found", "upload it again")
+        problem(service.delete(place_of(answer)), 404, "not-found")
 
     @pytest.mark.parametrize("data", [b"", b"hello", picture()[:300], b"%!PS-Adobe"])
     def test_no_picture(self, service, data):
@@ -64,21 +64,20 @@ class TestPhotos:
     def test_the_oldest_leave(self):
         with client(photos=2) as opened:
             places = [
-                opened.post(f"{API}/photos", content=picture(9, 9 + i)).headers["location"]
-                for i in range(3)
+                place_of(opened.post(f"{API}/photos", content=picture(9, 9 + i))) for i in range(3)
             ]
             assert [opened.get(place).status_code for place in places] == [404, 200, 200]
 
     def test_the_unused_leave(self):
         with client(expiry=0.05) as opened:
-            place = opened.post(f"{API}/photos", content=picture(9, 9)).headers["location"]
+            place = place_of(opened.post(f"{API}/photos", content=picture(9, 9)))
             time.sleep(0.1)
             problem(opened.get(place), 404, "not-found")
 
     def test_decoded_again_when_memory_is_short(self):
         with client(memory=1) as opened:
             places = [
-                opened.post(f"{API}/photos", content=picture(20, 20 + i)).headers["location"]
+                place_of(opened.post(f"{API}/photos", content=picture(20, 20 + i)))
                 for i in range(3)
             ]
             for place in places:
@@ -133,7 +132,7 @@ class TestSteering:
     def test_a_region_too_large(self):
         with client() as opened:
             wide = opened.post(f"{API}/photos", content=picture(5000, 4, "PNG"))
-            said = opened.post(f"{wide.headers['location']}/region", json={"width": 5000})
+            said = opened.post(f"{place_of(wide)}/region", json={"width": 5000})
             problem(said, 422, "not-allowed", "lower `scale`")
 
     def test_suggestions(self, service, photo):
@@ -222,7 +221,7 @@ class TestFiles:
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
     def test_a_photo_without_an_extension_gets_that_of_its_format(self, service, kind):
         place = service.post(f"{API}/photos?name=oma", content=picture(9, 9, kind))
-        answer = service.post(f"{place.headers['location']}/render", json={})
+        answer = service.post(f"{place_of(place)}/render", json={})
         name = re.search(r'filename="oma.color(.*)"', answer.headers["content-disposition"])
         assert image_of(answer).format == kind
         assert FORMATS[name[1]] == kind
@@ -248,7 +247,7 @@ class TestFiles:
         assert service.post(f"{photo}/render", json=asked).content == expected
 
     def test_another_photos_session(self, service, photo):
-        other = service.post(f"{API}/photos", content=picture(30, 30)).headers["location"]
+        other = place_of(service.post(f"{API}/photos", content=picture(30, 30)))
         session = service.post(f"{other}/session", json={}).content
         said = service.post(f"{photo}/session/open", content=session)
         problem(said, 409, "other-photo", "belongs to")
@@ -358,6 +357,17 @@ class TestColours:
         assert said["name"] == "sun.png"
         assert len(said["bands"]) == 3
         assert said["swatches"]
+
+    def test_what_the_colours_of_a_reference_lack_is_noted(self, service):
+        grey = io.BytesIO()
+        Image.new("L", (9, 9), 90).save(grey, "PNG")
+        sent = service.post(f"{API}/references?name=old.png", content=grey.getvalue())
+        (note,) = json.loads(sent.headers["koalarize-notes"])
+        assert "`old.png` has next to no colours" in note
+        both = {"picture": grey.getvalue(), "reference": grey.getvalue()}
+        sent = service.post(f"{API}/colorize", files=both)
+        assert sent.status_code == 200
+        assert "has next to no colours" in json.loads(sent.headers["koalarize-notes"])[-1]
 
 
 class TestFacts:

@@ -29,7 +29,7 @@ from koalarize.web.studio.photo_store import Opened, _held
 from koalarize.web.studio.problems import Problem
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.work_queue import Stop, Stopped, WorkQueue
-from rest import API, HOST, MODELS, SlowEngine, client, picture, problem, studio_of
+from rest import API, HOST, MODELS, SlowEngine, client, picture, place_of, problem, studio_of
 
 
 class TestLimits:
@@ -72,7 +72,7 @@ class TestLimits:
 
     def test_what_was_made_of_a_photo_counts(self, exif):
         with client(memory=300_000) as opened:
-            place = opened.post(f"{API}/photos", content=exif).headers["location"]
+            place = place_of(opened.post(f"{API}/photos", content=exif))
             for warmth in (0.1, 0.2, 0.3):
                 asked = {"steering": {"warmth": warmth, "size": 112}}
                 assert opened.post(f"{place}/preview", json=asked).is_success
@@ -323,7 +323,7 @@ class TestStopping:
     def test_a_file_has_no_deadline(self, exif):
         engine = SlowEngine()
         with client(timeout=0.2, models={"koala": lambda: Colorizer(engine)}) as opened:
-            place = opened.post(f"{API}/photos", content=exif).headers["location"]
+            place = place_of(opened.post(f"{API}/photos", content=exif))
             threading.Timer(0.6, engine.go.set).start()
             assert opened.post(f"{place}/render", json={}).is_success
 
@@ -337,6 +337,29 @@ class TestStopping:
             assert engine.began.wait(10)
             engine.go.set()
         assert painted == []
+
+    def test_between_two_colourings(self, exif):
+        stop, engine = Stop(), ClassifyingEngine()
+        steered = work.Steered(Opened(Photo.read(exif)), "koala", Colorizer(engine), Steering())
+        assert len(work.alternatives(steered, stop, count=2, side=64)) == 3
+        stop.ask()
+        with pytest.raises(Stopped):
+            work.alternatives(steered, stop, count=2, side=64)
+
+    def test_colourings_stop_when_the_client_leaves(self, exif, monkeypatch):
+        told = []
+        monkeypatch.setattr(work, "alternatives", lambda _, stop, **__: told.append(stop) or [])
+        with client(timeout=5) as opened:
+            place = place_of(opened.post(f"{API}/photos", content=exif))
+            seen = []
+            run = studio_of(opened.app).queue.run
+            monkeypatch.setattr(
+                studio_of(opened.app).queue,
+                "run",
+                lambda job, request, *, stop: seen.append(stop) or run(job, request, stop=stop),
+            )
+            assert opened.post(f"{place}/alternatives", json={}).is_success
+        assert told == seen
 
     def test_between_two_bands_of_a_large_jpeg(self, monkeypatch):
         stream = io.BytesIO()

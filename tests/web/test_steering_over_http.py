@@ -18,7 +18,7 @@ from koalarize.steering.fields import bounds_of, help_of
 from koalarize.steering.hints import Hint
 from koalarize.steering.session import Session
 from koalarize.steering.steering import Steering
-from rest import API, client, problem
+from rest import API, client, place_of, problem
 
 
 class NotingEngine(ClassifyingEngine):
@@ -54,14 +54,14 @@ def grey():
 
 
 def preview(opened, picture, **steering):
-    place = opened.post(f"{API}/photos", content=picture).headers["location"]
+    place = place_of(opened.post(f"{API}/photos", content=picture))
     answer = opened.post(f"{place}/preview", json={"format": "png", "steering": steering})
     assert answer.status_code == 200, answer.text
     return answer.content
 
 
 def render(opened, picture, **steering):
-    place = opened.post(f"{API}/photos", content=picture).headers["location"]
+    place = place_of(opened.post(f"{API}/photos", content=picture))
     answer = opened.post(f"{place}/render", json={"steering": steering})
     assert answer.status_code == 200, answer.text
     return answer.content
@@ -69,7 +69,7 @@ def render(opened, picture, **steering):
 
 def session(opened, picture, **steering):
     """Render what a saved session holds once it is opened."""
-    place = opened.post(f"{API}/photos", content=picture).headers["location"]
+    place = place_of(opened.post(f"{API}/photos", content=picture))
     saved = opened.post(f"{place}/session", json={"steering": steering}).content
     return render(opened, picture, **opened.post(f"{place}/session/open", content=saved).json())
 

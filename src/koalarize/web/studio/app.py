@@ -101,6 +101,7 @@ def create_app(
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,  # their page loads scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # to an address without the proxy's scheme and path
         lifespan=lifespan,
     )
     app.state.studio = studio

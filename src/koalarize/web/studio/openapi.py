@@ -24,6 +24,7 @@ from koalarize.web.studio.uploads import safe_name
 
 __all__ = [
     "FULL",
+    "NOTES",
     "SHOWN",
     "TAGS",
     "UPLOADED",
@@ -34,6 +35,8 @@ __all__ = [
     "attachment",
     "complete",
     "kind_of",
+    "noted",
+    "notes_header",
     "pictures",
     "problems",
     "send_file",
@@ -41,6 +44,8 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 16
+#: The header of an answer that says something in words.
+NOTES = "Koalarize-Notes"
 TAGS: list[dict[str, object]] = [
     {"name": "colorize", "description": "One picture in, one picture out: for other programs."},
     {"name": "photos", "description": "Photos that are kept a while, to be steered step by step."},
@@ -57,10 +62,10 @@ _HEADERS = {
     "503": ("Retry-After", "seconds; what took too long would take as long again"),
 }
 _OPERATION_HEADERS = {
-    ("uploadPhoto", "200"): ("Location", "the address of the photo"),
-    ("uploadPhoto", "201"): ("Location", "the address of the photo"),
-    ("uploadFilm", "200"): ("Location", "the address of the film"),
-    ("uploadFilm", "201"): ("Location", "the address of the film"),
+    ("uploadPhoto", "200"): ("Location", "the address of the photo, relative to this one"),
+    ("uploadPhoto", "201"): ("Location", "the address of the photo, relative to this one"),
+    ("uploadFilm", "200"): ("Location", "the address of the film, relative to this one"),
+    ("uploadFilm", "201"): ("Location", "the address of the film, relative to this one"),
     ("listShots", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
     ("getColoredFilm", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
     ("renderPhoto", "200"): ("Content-Disposition", "the name of the file (RFC 6266)"),
@@ -90,11 +95,20 @@ def pictures(*kinds: str) -> dict[int | str, dict[str, object]]:
 
 def files(*kinds: str) -> dict[int | str, dict[str, object]]:
     """Describe an answer that is a file of one of these media types, with notes on it."""
-    text = "what of the picture is not in the file: a JSON list of phrases; absent if nothing"
-    notes = {"Koalarize-Notes": {"description": text, "schema": {"type": "string"}}}
     described = pictures(*kinds)
-    described[200]["headers"] = notes
+    described[200]["headers"] = notes_header("what of the picture is not in the file")
     return described
+
+
+def notes_header(what: str) -> dict[str, object]:
+    """Describe the header that says something in words."""
+    text = f"{what}: a JSON list of phrases; absent if nothing"
+    return {NOTES: {"description": text, "schema": {"type": "string"}}}
+
+
+def noted(notes: Sequence[str]) -> dict[str, str]:
+    """Return the header that says notes, their JSON list in ASCII; none if there are none."""
+    return {NOTES: json.dumps(notes)} if notes else {}
 
 
 def upload_body(*, reference: bool = False) -> dict[str, object]:
@@ -188,8 +202,7 @@ def send_file(data: bytes, kind: str, name: str, notes: Sequence[str]) -> Respon
         data: the file.
         kind: Pillow's name of its format.
         name: of the picture it was made of.
-        notes: what of that picture is not in the file; the header ``Koalarize-Notes`` is their
-            JSON list, in ASCII.
+        notes: what of that picture is not in the file.
     """
     own = PurePosixPath(safe_name(name) or "photo")
     kept = FORMATS.get(own.suffix.lower()) == kind
@@ -197,7 +210,7 @@ def send_file(data: bytes, kind: str, name: str, notes: Sequence[str]) -> Respon
     headers = {
         "content-length": str(len(data)),
         "content-disposition": attachment(f"{own.stem}.color{ending}"),
-        **({"koalarize-notes": json.dumps(notes)} if notes else {}),
+        **noted(notes),
     }
 
     async def pieces() -> AsyncGenerator[memoryview, None]:

@@ -149,6 +149,8 @@ def _of_validation(request: Request, error: Exception) -> Response:
 def _sentence(error: Mapping[str, Any]) -> str:
     """Return what is wrong with a value: where, what it is, what it must be."""
     _, *place = error["loc"]  # without `body`, `query` or `path`
+    if not place and error["loc"] == ("body",):
+        return "the body must be a JSON object: send one as `Content-Type: application/json`"
     where = f"`{'.'.join(str(part) for part in place)}`" if place else "the body"
     if error["type"] == "missing":
         return f"{where} is missing: it must be given"

@@ -24,7 +24,7 @@ from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.plan import suggestions as likely
 from koalarize.colorizer.prepare import framed
-from koalarize.colorizer.reference import palette_from_photo
+from koalarize.colorizer.reference import notes_on, palette_from_photo
 from koalarize.colorizer.several import in_strips
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.photo.photo import Photo
@@ -276,12 +276,19 @@ def suggestions(
     return lightness, color.lab_to_hex(now), found
 
 
-def alternatives(steered: Steered, *, count: int, side: int) -> list[tuple[int, float, str]]:
-    """Return number, difference from number 0 and preview (a data URL) of each colouring."""
+def alternatives(
+    steered: Steered, stop: Stop, *, count: int, side: int
+) -> list[tuple[int, float, str]]:
+    """Return number, difference from number 0 and preview (a data URL) of each colouring.
+
+    Raises:
+        Stopped: if it was asked to stop, before the next of them.
+    """
     small = steered.opened.small(side)
     found: list[tuple[int, float, str]] = []
     first: npt.NDArray[np.float32] | None = None
     for number in range(min(count, len(steered.look.alternatives())) + 1):
+        stop.check()
         other = replace(steered, steering=replace(steered.steering, alternative=number))
         srgb = other.chroma.paint(small.pixels)
         ab = color.srgb_to_lab(srgb)[..., 1:]
@@ -292,8 +299,8 @@ def alternatives(steered: Steered, *, count: int, side: int) -> list[tuple[int, 
     return found
 
 
-def palette(data: bytes, name: str, settings: Settings) -> Palette:
-    """Return the palette of an upload.
+def palette(data: bytes, name: str, settings: Settings) -> tuple[Palette, tuple[str, ...]]:
+    """Return the palette of an upload, and what to say of its colours.
 
     Raises:
         PhotoError: if it is no picture.
@@ -301,7 +308,8 @@ def palette(data: bytes, name: str, settings: Settings) -> Palette:
     """
     photo = read_photo(data, settings)
     digest = hashlib.sha256(data).hexdigest()
-    return palette_from_photo(photo, name=name or "reference", sha256=digest)
+    found = palette_from_photo(photo, name=name or "reference", sha256=digest)
+    return found, notes_on(photo, found)
 
 
 def encode(

@@ -64,12 +64,13 @@ async def colorize(
     def colored(sent: Upload) -> tuple[bytes, str, tuple[str, ...]]:
         photo = read_photo(sent.picture, studio.settings)
         digest = hashlib.sha256(sent.picture).hexdigest()
-        asked = steering
+        asked, noted = steering, ()
         if sent.reference is not None:
-            palette = work.palette(sent.reference, "reference", studio.settings)
+            palette, noted = work.palette(sent.reference, "reference", studio.settings)
             asked = replace(steering, reference=palette)
         steered = work.Steered.of(Opened(photo), model, studio.models.get(model), asked)
-        return work.render(steered, format, stop, digest), photo.format, photo.notes_as(format)
+        data = work.render(steered, format, stop, digest)
+        return data, photo.format, (*photo.notes_as(format), *noted)
 
     async with studio.uploads.read(request, name=name) as sent:
         data, own, notes = await studio.queue.run(lambda: colored(sent), request, stop=stop)

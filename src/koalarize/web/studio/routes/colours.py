@@ -13,7 +13,15 @@ from starlette.responses import Response
 
 from koalarize.steering.wire import PaletteJson
 from koalarize.web.studio import schemas, work
-from koalarize.web.studio.openapi import UPLOADED, Name, pictures, problems, upload_body
+from koalarize.web.studio.openapi import (
+    UPLOADED,
+    Name,
+    noted,
+    notes_header,
+    pictures,
+    problems,
+    upload_body,
+)
 from koalarize.web.studio.state import Shared
 from koalarize.web.studio.strict import StrictRoute
 
@@ -30,13 +38,20 @@ _Lightness = Annotated[float, Query(ge=0, le=100)]
     summary="The palette of a reference picture; nothing is kept",
     description=("Goes into `steering.reference`. A form holds it as the file `picture`."),
     openapi_extra=upload_body(),
-    responses=problems(*UPLOADED),
+    responses={
+        200: {"headers": notes_header("what its colours lack")},
+        **problems(*UPLOADED),
+    },
 )
-async def reference(studio: Shared, request: Request, name: Name = "") -> PaletteJson:
+async def reference(
+    studio: Shared, request: Request, response: Response, name: Name = ""
+) -> PaletteJson:
     async with studio.uploads.read(request, name=name) as sent:
-        return await studio.queue.run(
+        palette, notes = await studio.queue.run(
             lambda: work.palette(sent.picture, sent.name, studio.settings), request
         )
+    response.headers.update(noted(notes))
+    return palette
 
 
 @router.get(

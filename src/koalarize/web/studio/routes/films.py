@@ -26,7 +26,7 @@ from koalarize.web.studio.film_schemas import FilmAsked, FilmInfo
 from koalarize.web.studio.film_store import Film
 from koalarize.web.studio.openapi import Id, Name, attachment, pictures, problems
 from koalarize.web.studio.problems import Problem
-from koalarize.web.studio.state import PREFIX, Shared, Studio
+from koalarize.web.studio.state import Shared, Studio
 from koalarize.web.studio.strict import BYTES, StrictRoute
 from koalarize.web.studio.uploads import safe_name
 
@@ -78,7 +78,7 @@ async def upload(studio: Shared, request: Request, response: Response, name: Nam
     finally:
         partial.unlink(missing_ok=True)
     response.status_code = 201 if new else 200
-    response.headers["location"] = f"{PREFIX}/films/{film.id}"
+    response.headers["location"] = f"films/{film.id}"  # a proxy may add a path
     return FilmInfo.of(film, studio.settings.expiry)
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from koalarize.web.studio import schemas
 from koalarize.web.studio.openapi import UPLOADED, Id, Name, problems, upload_body
 from koalarize.web.studio.photo_store import Entry
-from koalarize.web.studio.state import PREFIX, Shared, Studio
+from koalarize.web.studio.state import Shared, Studio
 from koalarize.web.studio.strict import StrictRoute
 
 __all__ = ["router"]
@@ -44,7 +44,7 @@ async def upload(
             lambda: studio.photos.add(sent.picture, sent.name), request
         )
     response.status_code = 201 if new else 200
-    response.headers["location"] = f"{PREFIX}/photos/{entry.id}"
+    response.headers["location"] = f"photos/{entry.id}"  # a proxy may add a path
     return _info(studio, entry)
 
 

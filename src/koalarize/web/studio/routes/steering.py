@@ -17,6 +17,7 @@ from koalarize.web.studio.openapi import SHOWN, WORKED, Id, problems
 from koalarize.web.studio.photo_store import Opened
 from koalarize.web.studio.state import Shared, Studio
 from koalarize.web.studio.strict import StrictRoute
+from koalarize.web.studio.work_queue import Stop
 
 __all__ = ["router"]
 
@@ -121,12 +122,12 @@ async def suggestions(
 async def alternatives(
     studio: Shared, request: Request, id: Id, asked: schemas.AlternativesAsked
 ) -> schemas.AlternativesFound:
-    entry, steering = studio.photos.get(id), asked.steering.parse()
+    entry, steering, stop = studio.photos.get(id), asked.steering.parse(), Stop()
 
     def job() -> schemas.AlternativesFound:
         with studio.photos.open(entry) as opened:
             steered = _steered(studio, opened, steering)
-            found = work.alternatives(steered, count=asked.count, side=asked.side)
+            found = work.alternatives(steered, stop, count=asked.count, side=asked.side)
         return schemas.AlternativesFound(
             alternatives=[
                 schemas.AlternativeFound(
@@ -136,7 +137,7 @@ async def alternatives(
             ]
         )
 
-    return await studio.queue.run(job, request)
+    return await studio.queue.run(job, request, stop=stop)
 
 
 def _shown(

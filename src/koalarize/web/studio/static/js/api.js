@@ -14,6 +14,10 @@ const LONGEST_WAIT = 8; // seconds between two tries
 export const AWAY =
   "The program behind this page does not answer. Nothing is lost: the page continues as soon as “koalarize serve” runs again.";
 
+/** What a person reads where the server wants another token than this page brought. */
+export const LOCKED =
+  "It was started again with another one. What you did is kept in this browser: enter the token that “koalarize serve” printed, and go on.";
+
 /** What went wrong, in words for a person. */
 export class Problem extends Error {
   constructor(title, detail, { status = 0, slug = "" } = {}) {
@@ -269,14 +273,15 @@ export async function openSession(id, text) {
   return (await request(at(id, "session/open"), body)).json();
 }
 
-/** The palette of a colour picture, for `steering.reference`. */
+/** The palette of a colour picture, for `steering.reference`, and what its colours lack: {palette, notes}. */
 export async function palette(file, name) {
   const body = {
     method: "POST",
     body: file,
     headers: { "Content-Type": "application/octet-stream" },
   };
-  return (await request(`references?name=${encodeURIComponent(name)}`, body)).json();
+  const response = await request(`references?name=${encodeURIComponent(name)}`, body);
+  return { palette: await response.json(), notes: notesOf(response) };
 }
 
 /** The file of an answer: {blob, name, notes}. */
@@ -285,6 +290,9 @@ export async function fileOf(response) {
   const encoded = /filename\*=UTF-8''([^;]+)/i.exec(header);
   const plain = /filename="([^"]+)"/i.exec(header);
   const name = encoded ? decodeURIComponent(encoded[1]) : (plain?.[1] ?? "photo.color.png");
-  const notes = JSON.parse(response.headers.get("Koalarize-Notes") ?? "[]");
-  return { blob: await response.blob(), name, notes };
+  return { blob: await response.blob(), name, notes: notesOf(response) };
+}
+
+function notesOf(response) {
+  return JSON.parse(response.headers.get("Koalarize-Notes") ?? "[]");
 }

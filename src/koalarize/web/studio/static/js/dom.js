@@ -92,6 +92,24 @@ export function announce(text) {
   $("#announcer").textContent = text;
 }
 
+/**
+ * Show what goes on; screen readers hear it where more than its numbers changed.
+ *
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+export function report(element, text) {
+  const gist = (said) => said.replace(/[\d.,]/g, "");
+  const isNew = text && gist(text) !== gist(element.textContent ?? "");
+  element.textContent = text;
+  if (isNew) announce(text);
+}
+
+/** Words with a capital in front. */
+export function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
+}
+
 /** Give a blob to the person as a file. */
 export function download(blob, name) {
   const url = URL.createObjectURL(blob);

@@ -3,7 +3,8 @@
  * that were closed stay among the recent ones until a person has them forgotten.
  *
  * Not here: files that a person saves (`saving.js`). It lies in this browser's own IndexedDB. One page
- * at a time keeps its work; a second one, open beside it, keeps nothing.
+ * at a time keeps its work: a second one, open beside it, keeps nothing, or, where browsers have no locks
+ * (from another machine without TLS), goes on with the work, and the first one keeps nothing any more.
  */
 
 import { $, debounce, drawingOn, h } from "./dom.js";
@@ -14,6 +15,7 @@ const LATEST = 2000; // milliseconds after which it is kept though changes go on
 const MOST = 400; // photos that are kept; a film has up to 300 shots
 const MOST_RECENT = 12; // photos that were closed
 const THUMB = 160; // side of a recent photo's small picture, pixels
+const KEEPER = "koalarize-keeper"; // names the page that keeps its work, where there are no locks
 
 export class Keeping {
   /** @type {IDBDatabase | null} */
@@ -23,6 +25,7 @@ export class Keeping {
   /** @type {any[]} */
   #recent = []; // what is kept of photos that were closed, the newest first
   #later = debounce(() => this.#keep(), SETTLE, LATEST);
+  #name = `${Date.now()} ${Math.random()}`; // of this page
 
   /**
    * @param {import("./studio.js").Studio} studio
@@ -48,6 +51,7 @@ export class Keeping {
         return;
       }
       const database = await open();
+      this.#takeOver();
       this.#database = database;
       const found = await this.#read(database);
       const files = database.transaction("files", "readonly").objectStore("files");
@@ -75,6 +79,29 @@ export class Keeping {
     addEventListener("pagehide", () => this.#keep());
     this.#show();
     this.#later();
+  }
+
+  /** Where there are no locks, the newest page is the one that keeps its work. */
+  #takeOver() {
+    if (navigator.locks) return;
+    localStorage.setItem(KEEPER, this.#name);
+    addEventListener("storage", ({ key }) => key === KEEPER && this.#isKeeper());
+  }
+
+  /** Whether this page keeps its work; one that no longer does says so once. */
+  #isKeeper() {
+    if (!this.#database) return false;
+    if (navigator.locks || localStorage.getItem(KEEPER) === this.#name) return true;
+    this.#database = null;
+    this.complain(
+      {
+        title: "The studio was opened in another tab",
+        detail:
+          "That one goes on with your work. This one keeps nothing any more: close it, or reload it to go on here.",
+      },
+      { from: "second" },
+    );
+    return false;
   }
 
   /** @param {IDBDatabase} database */
@@ -148,7 +175,7 @@ export class Keeping {
   /** Keep all photos as they are now, and nothing of those that are gone. */
   #keep() {
     const database = this.#database;
-    if (!database) return;
+    if (!database || !this.#isKeeper()) return;
     const { photos, active } = this.studio;
     const kept = photos.slice(-MOST);
     const works = database.transaction("work", "readwrite").objectStore("work");
@@ -231,7 +258,7 @@ function thumbOf(bitmap) {
 
 /** Whether no other page of this server keeps its work; this one then does until it is closed. */
 async function isAlone() {
-  if (!navigator.locks) return true; // only pages of this machine, or with TLS, have locks
+  if (!navigator.locks) return true; // only pages of this machine, or with TLS, have them: see above
   return new Promise((resolve) => {
     navigator.locks.request("koalarize-work", { ifAvailable: true }, (lock) => {
       resolve(Boolean(lock));

@@ -19,6 +19,7 @@ import { Table } from "./table.js";
 import { takeFiles } from "./taking.js";
 
 const STATUS_SECONDS = 4;
+const PATIENCE = 10_000; // milliseconds after which the page says that it waits
 
 fillIcons();
 const studio = new Studio();
@@ -32,6 +33,7 @@ const saving = new Saving(studio, { say, complain });
 const films = new Films(studio, { complain });
 
 let statusTimer = 0;
+let waitTimer = 0;
 
 /** Say something in passing, below the photo and to screen readers. */
 function say(text) {
@@ -56,6 +58,10 @@ function complain(
   problem,
   { from = api.isOffline(problem) ? "offline" : "files", actions = [] } = {},
 ) {
+  if (problem.slug === "token-needed") {
+    problem = { title: "The studio asks for its token", detail: api.LOCKED };
+    actions = [["Enter the token", () => location.reload()]];
+  }
   const notice = $("#notice");
   notice.dataset.from = from;
   const close = h(
@@ -116,6 +122,7 @@ function showPhoto() {
       ],
     });
   }
+  clearTimeout(waitTimer);
   previews.show(photo);
   showSent();
   showHistory();
@@ -252,6 +259,8 @@ onDetail(table.level, "tilt", (degrees) => previews.tilt(degrees));
 onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   if (photo !== studio.active) return;
   $("#progress").hidden = !busy;
+  clearTimeout(waitTimer);
+  if (busy) waitTimer = setTimeout(() => say("No answer yet. The page waits for it…"), PATIENCE);
   const again = () => {
     putRight("preview");
     previews.retry();

@@ -6,7 +6,7 @@
 
 import * as api from "./api.js";
 import { Controls } from "./controls.js";
-import { $, announce, chooseFiles, debounce, drawingOn, h, icon } from "./dom.js";
+import { $, announce, capital, chooseFiles, debounce, drawingOn, h, icon } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
 import { nameOfHint } from "./names.js";
 import { Recolors } from "./recolors.js";
@@ -20,6 +20,7 @@ export class Panel {
   #shown = null; // what the colourings were last asked for
   #later = debounce(() => this.#fetch(), 800);
   // Of the reference picture:
+  #blamed = null; // the photo of whose one something is said
   ask = h(
     "button",
     { class: "drop-zone", type: "button", onclick: () => this.#choose() },
@@ -222,21 +223,30 @@ export class Panel {
 
   /** Take a file as the reference picture. */
   async take(file) {
-    const problem = $("#reference-problem");
-    problem.hidden = true;
+    const photo = this.studio.current;
+    this.#complain("", photo);
     this.ask.classList.add("busy");
     try {
-      await this.studio.setReference(file);
+      const notes = await this.studio.setReference(file);
+      this.#complain(notes.map((note) => `${capital(note)}.`).join(" "), photo);
     } catch (error) {
-      problem.textContent = error.detail || error.message;
-      problem.hidden = false;
+      this.#complain(error.detail || error.message, photo);
     } finally {
       this.ask.classList.remove("busy");
     }
   }
 
+  /** Say what is wrong with a photo's reference picture, as long as that photo is on the table. */
+  #complain(text, photo) {
+    const problem = $("#reference-problem");
+    problem.textContent = text;
+    problem.hidden = !text || photo !== this.studio.active;
+    this.#blamed = photo;
+  }
+
   #forget() {
     const photo = this.studio.current;
+    this.#complain("", photo);
     photo.palette = null;
     photo.eyePicture = null;
     photo.change({ reference: null });
@@ -244,6 +254,7 @@ export class Panel {
   }
 
   #showReference(photo) {
+    if (photo !== this.#blamed) this.#complain("", photo);
     const palette = photo.edit.reference ?? photo.palette;
     this.ask.hidden = Boolean(palette);
     this.card.hidden = !palette;

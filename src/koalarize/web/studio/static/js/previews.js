@@ -120,8 +120,7 @@ export class Previews extends EventTarget {
     const { pictures, edit } = photo;
     const { pose } = pictures;
     if (!pose || (pose.turn === edit.turn && pose.straighten === edit.straighten)) return false;
-    const old = pictures.before ? pictures : pictures.old;
-    photo.pictures = pose.turn === edit.turn ? { old } : {};
+    photo.pictures = { old: pictures.before ? pictures : pictures.old };
     return true;
   }
 
@@ -144,10 +143,11 @@ export class Previews extends EventTarget {
   }
 
   /** How a picture of the photo that stood otherwise stands in for one that is not here yet. */
-  #earlier(bitmap, { width, height, straighten }) {
+  #earlier(bitmap, { width, height, straighten, turn }) {
     const { pose } = this.#current;
     const [x, y] = [(pose.width - width) / 2, (pose.height - height) / 2];
-    return { bitmap, x, y, width, height, tilt: pose.straighten - straighten + this.#tilt };
+    const tilt = pose.turn - turn + pose.straighten - straighten + this.#tilt;
+    return { bitmap, x, y, width, height, tilt };
   }
 
   #side() {

@@ -164,7 +164,12 @@ export class Studio extends EventTarget {
   #letGo(photo) {
     this.#tell("closed", { photo });
     photo.sending?.abort();
-    if (photo.info) api.forget(photo.info.id);
+    if (photo.info) this.#forget(photo.info.id);
+  }
+
+  /** The service lets a photo go, unless another one here has the same bytes, and so the same id. */
+  #forget(id) {
+    if (!this.photos.some(({ info }) => info?.id === id)) api.forget(id);
   }
 
   retry(photo) {
@@ -219,16 +224,17 @@ export class Studio extends EventTarget {
     return hint;
   }
 
-  /** Take a colour picture as the source of colours; with `palette` also for the whole photo. */
+  /** Take a colour picture as the source of colours; returns what its colours lack. */
   async setReference(file) {
     const photo = this.current;
-    const [palette, bitmap] = await Promise.all([
+    const [{ palette, notes }, bitmap] = await Promise.all([
       api.palette(file, file.name || "reference"),
       createImageBitmap(file).catch(() => null), // the service reads kinds that a browser cannot
     ]);
     if (bitmap) this.pictures.set(palette.sha256, bitmap);
     photo.palette = palette;
     photo.change({ reference: palette });
+    return notes;
   }
 
   /** The reference picture of a photo as a bitmap, if the browser has it. */
@@ -242,11 +248,14 @@ export class Studio extends EventTarget {
 
   /**
    * Continue a session on its photo: as soon as that is here, or, since another program may have
-   * changed the file, on the one on the table or one of its name. If it is none of them, it waits.
+   * changed the file, on the one on the table or one of its name. If it is none of them, it waits. Of
+   * several photos of the same bytes it is for the one on the table.
    */
   async openSession(text) {
     const name = nameIn(text);
-    const owner = this.photos.find((photo) => isOf(text, photo)) ?? (await this.#comingOwner(text));
+    const owner =
+      [this.active, ...this.photos].find((photo) => photo && isOf(text, photo)) ??
+      (await this.#comingOwner(text));
     const namesakes = this.photos.filter(({ info }) => info?.name === name);
     const tried = owner ? [owner] : [...new Set([this.active, ...namesakes])];
     let other = null;
@@ -325,7 +334,7 @@ export class Studio extends EventTarget {
       photo.failure = problem;
     }
     if (signal.aborted) {
-      if (photo.info !== info) api.forget(photo.known.id); // it was removed just as it came
+      if (photo.info !== info) this.#forget(photo.known.id); // it was removed just as it came
       return;
     }
     if (photo.info) photo.dispatchEvent(new Event("arrived"));

@@ -56,6 +56,17 @@ export class KoalaViewer extends HTMLElement {
     this.prepend(this.canvas, ...this.tags, this.divider);
     this.#listen();
     new ResizeObserver(() => this.#resize()).observe(this);
+    this.#watchDensity();
+  }
+
+  /** Draw as sharp as the screen is that the window is moved to, though its size stays. */
+  #watchDensity() {
+    const moved = () => {
+      this.#resize();
+      this.#watchDensity();
+    };
+    const here = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    here.addEventListener("change", moved, { once: true });
   }
 
   get view() {

@@ -1,0 +1,236 @@
+"""The studio in a real browser where something around it changes: tab, screen, token, a copy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("playwright", reason="driving the page needs playwright")
+
+from playwright.sync_api import Browser, Page, Request, Route, expect
+from restarted import Here, here
+from test_studio_several import session_of
+
+from pages import IN_A_BROWSER, Visit, colourings, drop, wait_for_colour
+from rest import picture
+
+pytestmark = IN_A_BROWSER
+OMA = ("oma.png", picture(60, 40, "PNG"))
+OPA = ("opa.png", picture(50, 40, "PNG"))
+HINT = {"x": 9, "y": 9, "color": "#2040ff"}
+TILE = "#film .tile:not(.add)"
+REFUSED = ("401", "415", "ERR_")  # errors that a test asks for
+
+#: Resolves when something was drawn: a hidden window draws only what changes.
+FRAME = """() => new Promise((done) => {
+  document.body.style.opacity = 1 - Math.random() / 100;
+  requestAnimationFrame(() => requestAnimationFrame(done));
+})"""
+#: What would come in ten seconds comes at once.
+SOONER = """() => {
+  const later = window.setTimeout;
+  window.setTimeout = (work, wait, ...values) => later(work, wait === 1e4 ? 50 : wait, ...values);
+}"""
+#: Watch a film that is being coloured, and note what is said of it.
+WATCHED = """async () => {
+  const {Films} = await import(new URL("static/js/films.js", document.baseURI));
+  const shot = {film: {id: "f", number: 0}, edit: {}, made: {}};
+  const studio = Object.assign(new EventTarget(), {photos: [shot], active: shot});
+  window.said = [];
+  new MutationObserver(() => window.said.push(document.querySelector("#announcer").textContent))
+    .observe(document.querySelector("#announcer"), {childList: true});
+  new Films(studio, {complain: () => {}});
+  studio.dispatchEvent(new Event("photo"));
+}"""
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Here]:
+    with here() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Browser, service: Here) -> Iterator[Visit]:
+    visit = Visit(browser, service.address)
+    visit.page.on("dialog", lambda dialog: dialog.accept())
+    yield visit
+    visit.leave(*REFUSED)
+
+
+@pytest.fixture
+def page(visit: Visit) -> Iterator[Page]:
+    """One page for all tests; each leaves it empty."""
+    page = visit.page
+    yield page
+    page.unroute_all()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    if page.locator("#empty").is_hidden():
+        page.locator("#close-all").dispatch_event("click")
+    expect(page.locator("#empty")).to_be_visible()
+
+
+def coloured(page: Page, *files: tuple[str, bytes]) -> None:
+    since = colourings(page)
+    drop(page, *files)
+    wait_for_colour(page, since)
+
+
+def painted(page: Page) -> bool:
+    """Whether the middle of the photo is drawn."""
+    return page.locator("koala-viewer canvas").evaluate(
+        """(canvas) => {
+          const [across, down] = [canvas.width / 2 + 40, canvas.height / 2].map(Math.round);
+          return canvas.getContext("2d").getImageData(across, down, 1, 1).data[3] > 0;
+        }"""
+    )
+
+
+def test_the_newest_page_keeps_the_work_where_there_are_no_locks(
+    browser: Browser, service: Here
+) -> None:
+    """From another machine without TLS: a phone that reads the code a second time."""
+    context = browser.new_context()
+    context.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'locks', {get: () => undefined})"
+    )
+    first, second = context.new_page(), context.new_page()
+    first.goto(service.address)
+    first.wait_for_selector(".example")
+    coloured(first, OMA)
+    first.wait_for_timeout(500)  # until it is kept
+    second.goto(service.address)
+    wait_for_colour(second)
+    expect(first.locator("#notice")).to_contain_text("was opened in another tab")
+    drop(second, OPA)
+    expect(second.locator("#film .waiting")).to_have_count(0)
+    second.wait_for_timeout(500)
+    first.bring_to_front()
+    drop(first, ("aunt.png", picture(30, 30, "PNG")))
+    expect(first.locator(TILE)).to_have_count(2)
+    first.wait_for_timeout(500)
+    second.on("dialog", lambda dialog: dialog.accept())
+    second.reload()
+    expect(second.locator(TILE)).to_have_count(2)
+    titles = [tile.get_attribute("title") for tile in second.locator(TILE).all()]
+    assert titles == ["oma.png", "opa.png"]
+    context.close()
+
+
+def test_of_two_copies_the_one_on_the_table_gets_the_session(page: Page) -> None:
+    forgotten: list[str] = []
+
+    def note(asked: Request) -> None:
+        if asked.method == "DELETE":
+            forgotten.append(asked.url)
+
+    page.on("request", note)
+    coloured(page, OMA)
+    coloured(page, ("oma again.png", OMA[1]))
+    coloured(page, session_of(OMA, hints=[HINT]))
+    expect(page.locator("#photo-title")).to_contain_text("oma again.png")
+    expect(page.locator("#hint-list li")).to_have_count(1)
+    page.locator(TILE).nth(0).click()
+    expect(page.locator("#hint-list li")).to_have_count(0)
+    page.locator("#film .remove").nth(0).dispatch_event("click")
+    expect(page.locator("#hint-list li")).to_have_count(1)
+    page.locator("#close-all").dispatch_event("click")
+    expect(page.locator("#empty")).to_be_visible()
+    page.wait_for_timeout(100)
+    assert len(forgotten) == 1  # with the last of them, not with the first
+
+
+def test_the_picture_is_as_sharp_as_the_screen_it_is_moved_to(page: Page) -> None:
+    coloured(page, OMA)
+    # Chromium tells of an emulated density only with a new size; that of the photo stays.
+    page.locator("#viewer").evaluate(
+        "({style}) => { style.bottom = 'auto'; style.height = '90%'; }"
+    )
+    page.locator("#stage").evaluate("({style}) => { style.height = '600px'; }")
+    session = page.context.new_cdp_session(page)
+    canvas = page.locator("koala-viewer canvas")
+    there = int(canvas.get_attribute("width") or 0)
+    for height, density in ((790, 2), (780, 1), (790, 1.5)):
+        asked = {"width": 1280, "height": height, "mobile": False, "deviceScaleFactor": density}
+        session.send("Emulation.setDeviceMetricsOverride", asked)
+        page.evaluate(FRAME)
+        expect(canvas).to_have_attribute("width", str(round(density * there)))
+    session.detach()
+    for part in ("#viewer", "#stage"):
+        page.locator(part).evaluate("(element) => element.removeAttribute('style')")
+
+
+def test_another_token_is_asked_for_and_nothing_is_lost(page: Page) -> None:
+    coloured(page, OMA)
+    said = {"type": "urn:koalarize:problem:token-needed", "title": "A token is needed"}
+    refused = json.dumps({**said, "detail": "open the whole address"})
+    page.route("**/preview", lambda route: route.fulfill(status=401, body=refused))
+    page.once("framenavigated", lambda _: page.unroute_all())  # no sooner: the page asks again
+    page.locator("#vividness").fill("2")
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("The studio asks for its token")
+    expect(notice).to_contain_text("What you did is kept in this browser")
+    page.wait_for_timeout(500)
+    with page.expect_navigation():
+        notice.get_by_role("button", name="Enter the token").click()
+    wait_for_colour(page)
+    expect(page.locator("#vividness")).to_have_value("2")
+
+
+def test_what_went_wrong_has_room_beside_its_buttons(page: Page) -> None:
+    drop(page, ("oma.jpg", b"no picture"))
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("Not a picture")
+    for width, height in ((390, 844), (683, 455), (1280, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        text, box = notice.locator(".grow").bounding_box(), notice.bounding_box()
+        assert text and box
+        assert text["width"] > min(220, width / 2)
+        assert box["height"] < 200
+        for part in notice.locator("button").all():
+            inside = part.bounding_box()
+            assert inside and inside["x"] + inside["width"] <= box["x"] + box["width"]
+
+
+def test_the_bar_that_straightens_has_room_for_its_slider(page: Page) -> None:
+    coloured(page, OMA)
+    page.set_viewport_size({"width": 683, "height": 455})
+    page.click("#level")
+    slider = page.locator("#straighten").bounding_box()
+    assert slider and slider["width"] > 80
+
+
+def test_a_turned_photo_shows_while_it_is_asked_for(page: Page) -> None:
+    coloured(page, OMA)
+    held: list[Route] = []
+    page.route("**/preview", lambda route: held.append(route))
+    page.evaluate(SOONER)
+    page.click("#turn")
+    expect(page.locator("#photo-title")).to_contain_text("40 × 60")
+    page.wait_for_timeout(150)  # until it is drawn
+    assert painted(page)
+    expect(page.locator("#status")).to_contain_text("No answer yet")
+    for route in held:
+        route.abort()
+
+
+def test_a_film_is_watched_through_a_gap_and_told_without_chatter(page: Page) -> None:
+    frames = iter([*range(5), None, *range(5, 8)])
+
+    def answer(route: Route) -> None:
+        done = next(frames, 9)
+        render = {"state": "done" if done == 9 else "running", "done": done, "total": 9}
+        info = {"id": "f", "shots": [], "render": {**render, "bytes": 100, "notes": []}}
+        if done is None:
+            route.abort()
+        else:
+            route.fulfill(body=json.dumps(info))
+
+    page.route("**/films/f", answer)
+    page.evaluate(WATCHED)
+    expect(page.locator("#film-state")).to_have_text("The film is coloured.", timeout=20_000)
+    said = page.evaluate("window.said")
+    assert [text for text in said if "frames" in text] == ["0 of 9 frames, 0.0 MB"]
+    assert said[-1] == "The film is coloured."
