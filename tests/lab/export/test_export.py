@@ -156,6 +156,7 @@ def test_a_model_of_an_earlier_version_is_taken(exported, tmp_path):
         OnnxEngine(tmp_path / "a.onnx")
 
 
+@pytest.mark.usefixtures("graphs_once")
 class TestOptions:
     @pytest.fixture
     def checkpoint(self, tmp_path):

@@ -44,7 +44,7 @@ def saved(folder, name="unet-mini", loss="mse", size=32, **options):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(graphs_once, tmp_path_factory):
     """A checkpoint, its fp32 file and photos."""
     folder = tmp_path_factory.mktemp("lighter")
     checkpoint = saved(folder, widths=[16, 24, 32])

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -139,11 +140,31 @@ def running(folder: Path, *words: str):
                 run.send_signal(signal.SIGINT)
 
 
+#: The cross before each picture stands so long in the page, and so long here.
+CROSS = "const CROSS_MS = 500;", "const CROSS_MS = 50;"
+
+
+def serve_sooner(route) -> None:
+    """Hand out the page's script with a short cross: half a second, ten times, is only waited."""
+    answer = route.fetch()
+    published = answer.text()
+    assert published.count(CROSS[0]) == 1
+    route.fulfill(response=answer, body=published.replace(*CROSS))
+
+
+def wait_for(page, selector: str, *, hidden: bool = False) -> None:
+    """Look every 20 ms: Playwright's own waiting soon looks but every 500 ms."""
+    until = time.monotonic() + 30
+    while page.is_visible(selector) == hidden:
+        assert time.monotonic() < until, f"{selector} is {'still' if hidden else 'not'} there"
+        page.wait_for_timeout(20)
+
+
 def judge(page, key: str) -> None:
-    page.wait_for_selector("#question:not([hidden])")
+    wait_for(page, "#question")
     page.wait_for_timeout(150)  # sooner would be excluded
     page.keyboard.press(key)
-    page.wait_for_selector("#question", state="hidden")
+    wait_for(page, "#question", hidden=True)
 
 
 @pytest.fixture(scope="module")
@@ -168,24 +189,25 @@ def test_a_person_in_a_browser(browser, folder, tmp_path, mode, width):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda message: troubles.append(message.text))
         page.on("request", lambda request: requests.append(request.url))
+        page.route("**/page.js", serve_sooner)
         page.goto(address)
         page.click("#practise")
         for _ in range(PRACTICE):
             judge(page, "ArrowLeft")
-            page.wait_for_selector("#feedback:not([hidden])")
+            wait_for(page, "#feedback")
             page.keyboard.press("Space")
         page.keyboard.press("Enter")
         judge(page, "ArrowLeft")
-        page.wait_for_selector("#question:not([hidden])")
+        wait_for(page, "#question")
         page.reload()  # in the middle of a trial, which then counts as shown twice
-        page.wait_for_selector("#resume:not([hidden])")
+        wait_for(page, "#resume")
         page.click("#start")
         for key in ("ArrowRight", "ArrowLeft", "ArrowRight"):
             judge(page, key)
-        page.wait_for_selector("#question:not([hidden])")
+        wait_for(page, "#question")
         page.wait_for_timeout(150)
         page.click("#second")  # by touch
-        page.wait_for_selector("#results:not([hidden])")
+        wait_for(page, "#results")
         assert "shown more than once" in page.inner_text("#facts")
         assert page.locator("#chart circle").count() >= 1
         narrow = "document.documentElement.scrollWidth <= innerWidth"
