@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,13 @@ def picture_folder(folder: Path) -> Path:
     for i, size in enumerate([(48, 40), (40, 64), (90, 72)]):
         Image.fromarray(photo(i, size)).save(folder / f"{i}.png")
     return folder
+
+
+def hash_of(data: Path, count: int) -> str:
+    """Hash the encoded bytes of the first pictures of a set, as reports and checkpoints have it."""
+    from koalarize.lab.datasets.sources import encoded_pictures
+
+    return hashlib.sha256(b"".join(islice(encoded_pictures(data), count))).hexdigest()
 
 
 def checkpoint(path: Path, name: str, options: dict, **recipe) -> Path:

@@ -31,6 +31,7 @@ def here(tmp_path, monkeypatch):
         "showcase p -o p/a.png",
         "fade --data p -o p/a.png",
         "evaluate m.onnx --data p -o m.onnx",
+        "evaluate m.onnx --data p --per-picture m.onnx",
         "evaluate koala,m.onnx:2 --data p -o m.contract.json",
         "probe koala --data s-{0..1}.tar -o s-1.tar",
         "probe m.onnx --data p -o m.onnx",
@@ -57,6 +58,7 @@ def assert_kept(here, capsys, said):
     "words",
     [
         "evaluate koala --data p -o t.json",
+        "evaluate koala --data p --per-picture t.json",
         "probe koala --data p -o o.png",
         "turing p --no-browser -o t.json",
         "turing --report s.json -o t.json",

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from koalarize.errors import OutputError
 
-__all__ = ["MARK", "check_replaced"]
+__all__ = ["MARK", "TABLE", "check_replaced"]
 
 #: What figures, sheets and pages say of what made them; ``showcase.html`` has it too.
 MARK = "figure of koalarize lab"
+#: How tables of scores begin.
+TABLE = "picture,model,size,temperature"
 #: What reports say, which hold nothing that a command could not make again; sessions are none.
 _REPORTS = tuple(
     f'"format": "koalarize-{kind}-'.encode() for kind in ("evaluation", "probe", "turing-report")
@@ -42,7 +44,7 @@ def check_replaced(path: Path) -> None:
             tail = stream.read()
     except OSError as error:
         raise OutputError(f"`{path}` exists and cannot be read: {error.strerror}") from error
-    is_report = any(said in head[:_FORMAT_BYTES] for said in _REPORTS)
+    is_report = any(said in head[:_FORMAT_BYTES] for said in (*_REPORTS, TABLE.encode()))
     mark = MARK.encode()
     if head and not (is_report or mark in head or mark in tail):
         raise OutputError(

@@ -17,6 +17,7 @@ from koalarize.errors import DataError
 from koalarize.lab.datasets.kept import Chosen, Kept, Reading, keep_pictures
 from koalarize.lab.datasets.places import Blocks, Place
 from koalarize.lab.datasets.sources import load_pictures, located_pictures
+from samples import hash_of
 
 
 def encoded(count: int = 6) -> list[bytes]:
@@ -109,10 +110,8 @@ class TestKept:
         assert keep_pictures(folder, Reading(min_chroma=2)).left_out == {"broken": 1, "grey": 1}
 
     def test_the_data_have_the_hash_of_an_evaluation(self, tmp_path):
-        from koalarize.lab.evaluation.evaluate import hash_pictures
-
         folder = as_files(tmp_path)
-        assert keep_pictures(folder, Reading()).sha256 == hash_pictures(folder, 6)
+        assert keep_pictures(folder, Reading()).sha256 == hash_of(folder, 6)
 
     def test_a_file_that_is_gone_or_has_changed_is_named_as_such(self, tmp_path):
         folder = as_files(tmp_path)

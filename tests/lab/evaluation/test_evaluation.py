@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import inspect
 import json
@@ -265,11 +266,16 @@ def test_equal_pictures_do_not_spoil_the_mean(koala: Path, tmp_path: Path):
     report = evaluate([koala], tmp_path, metrics=CHEAP)
     grey = report.rows[0]
     assert grey.scores["psnr"] is None
-    assert grey.relative == {"psnr_minus_grey": None, "colorfulness_of_original": None}
+    shares = {"psnr_minus_grey": None, "colorfulness_of_original": None}
+    assert grey.relative == shares | {"psnr_equal": 2}
     json.loads(report.to_json())
     Image.fromarray(photo()).save(tmp_path / "c.png")
     Image.fromarray(photo(3)).convert("L").save(tmp_path / "d.png")
-    mixed, made = evaluate([koala], tmp_path, metrics=CHEAP).rows
+    report = evaluate([koala], tmp_path, metrics=CHEAP)
+    mixed, made = report.rows
+    assert mixed.relative["psnr_equal"] == 3
+    assert "(without 3 equal; +0.00)" in report.to_markdown()
+    assert made.relative["psnr_equal"] == 2  # plain pictures stay grey
     alone = picture_scores(Colorizer(GreyEngine())(photo()), photo())["psnr"]
     assert mixed.scores["psnr"] == pytest.approx(alone, abs=1e-5)
     # The model paints the grey photo too, which is no part of the difference to grey.
@@ -353,12 +359,25 @@ def test_command_prints_a_table_and_writes_json(koala: Path, data: Path, tmp_pat
     target = tmp_path / "report.json"
     words = ["lab", "evaluate", str(koala), "--data", str(data), "--metrics", "psnr, colorfulness"]
     words += ["--size", "32,48", "--temperature", "0.38,1", "--limit", "2", "-o", str(target)]
+    words += ["--per-picture", str(tmp_path / "each.csv")]
+    assert main([*words, "--per-picture", str(target)]) == 2
+    assert "as is `--output`: name another file" in capsys.readouterr().err
+    (tmp_path / "each.csv").write_text("picture,model,size,temperature\n")  # its own is replaced
     assert main(words) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     assert captured.out.count("| koala/model.safetensors |") == 4
     written = json.loads(target.read_text(encoding="utf-8"))
     assert len(written["rows"]) == 5
+    with (tmp_path / "each.csv").open(newline="", encoding="utf-8") as table:
+        each = list(csv.DictReader(table))
+    names = [path.name for path in sorted(data.iterdir())][:2]
+    assert [row["picture"] for row in each] == names * 5
+    for number, row in enumerate(written["rows"]):
+        own = each[2 * number : 2 * number + 2]
+        assert {one["model"] for one in own} == {row["model"]}
+        mean = sum(float(one["psnr"]) for one in own) / 2
+        assert mean == pytest.approx(row["scores"]["psnr"], abs=1e-5)
     assert written["protocol"]["pictures"] == 2
 
 

@@ -261,6 +261,15 @@ def test_a_panel_for_each_validation_score():
     assert pictures[0] != pictures[1]
 
 
+def test_an_endless_score_is_drawn_at_the_top_of_its_panel(tmp_path: Path):
+    table = tmp_path / "history.csv"
+    table.write_text("step,samples,loss,validation/psnr\n1,8,3,20\n2,16,2,inf\n3,24,1,nan\n")
+    psnr = read_history(tmp_path).validation["psnr"]
+    assert psnr == Series([1], [8], [20], Series([2], [16], [math.inf]))
+    scores = Series(), Series(endless=psnr.endless), Series([1], [8], [20]), psnr
+    assert len({plot_histories([History("run", psnr, {"psnr": one})]) for one in scores}) == 4
+
+
 def test_log_smoothing_and_axis_change_the_figure():
     run = [history("one", [3, 2, 1.5, 0.2, 0.1])]
     figures = {

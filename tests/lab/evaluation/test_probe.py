@@ -15,10 +15,10 @@ from fakes import FakeEngine
 from koalarize.cli import main
 from koalarize.engines.engine import Prediction
 from koalarize.errors import OptionError
-from koalarize.lab.evaluation.evaluate import hash_pictures
 from koalarize.lab.evaluation.models import Loaded
 from koalarize.lab.evaluation.probe import CHANGES, probe
 from koalarize.lab.evaluation.reveal import revealed_hints
+from samples import hash_of
 
 
 class Obedient(FakeEngine):
@@ -84,7 +84,7 @@ def test_data_are_named_and_hashed_as_an_evaluation_does(monkeypatch, pictures):
     found = probe("fake", Path(), limit=2)
     assert found.data == "pictures"
     assert found.count == 2
-    assert found.data_sha256 == hash_pictures(pictures, 3)
+    assert found.data_sha256 == hash_of(pictures, 3)
     with pytest.raises(ValueError, match="not JSON compliant"):
         dataclasses.replace(found, hints={0: float("inf")}).to_json()
 

@@ -8,11 +8,14 @@ import pytest
 import yaml
 
 from koalarize.cli import main
-from koalarize.lab.evaluation.evaluate import hash_pictures
+from koalarize.lab.runs.checkpoint import load_checkpoint
 from koalarize.lab.runs.recipe import Recipe, build
 from koalarize.lab.training.train import train_recipe
 from koalarize.photo.files import sha256_of
 from runs import history_of, make_photos, tiny_recipe
+from samples import hash_of
+
+pytestmark = pytest.mark.usefixtures("graphs_once")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def test_it_tells_of_data_recipe_and_scores(run, photos, tmp_path, capsys):
     assert "`unet-mini`" in card
     assert sha256_of(target) in card
     assert "`my_photos`: 5 pictures to learn from; left out: none" in card
-    assert hash_pictures(photos, 7) in card
+    assert hash_of(photos, 7) in card
     last = [row for row in history_of(run) if row["validation/loss"]][-1]
     assert f"| loss | {float(last['validation/loss']):.4g} |" in card
     assert f"after step {last['step']}" in card
@@ -53,8 +56,24 @@ def test_without_samples_or_scores(run, tmp_path):
     (tmp_path / "alone.safetensors").write_bytes((run / "model.safetensors").read_bytes())
     assert main(["lab", "export", str(tmp_path / "alone.safetensors"), "--card"]) == 0
     card = (tmp_path / "alone.md").read_text(encoding="utf-8")
-    assert "the run did not validate" in card
+    assert "Not known: the run's `history.csv` was not beside its checkpoint" in card
     assert "![" not in card
+    assert "other settings" not in card
+
+
+def test_the_best_weights_know_their_scores_and_an_export_its_own_settings(run, tmp_path):
+    best = tmp_path / "best.safetensors"
+    best.write_bytes((run / "best.safetensors").read_bytes())
+    words = ["lab", "export", str(best), "--card", "--size", "64", "--chroma-gain", "1.5"]
+    assert main(words) == 0
+    card = (tmp_path / "best.md").read_text(encoding="utf-8")
+    facts = load_checkpoint(best).facts
+    assert f"after step {facts['steps']}" in card
+    assert f"| loss | {facts['validation/loss']:.4g} |" in card
+    assert (
+        "(in brackets), with which the run was validated: `size` 64 (32), `chroma_gain` 1.5 ("
+        in card
+    )
 
 
 def test_only_a_card_and_its_pictures_are_replaced(run, photos, tmp_path, capsys):

@@ -211,6 +211,7 @@ def test_lpips_of_several_rivals_equals_the_library_one_by_one(no_weights: Path)
         [float(metric.compute()) for metric in theirs], rel=1e-3, abs=1e-9
     )
     assert min(scores[1:]) > 1e-5
+    assert [np.mean(own) for own in ours.single()] == pytest.approx(scores, abs=1e-9)
 
 
 def unit(picture: np.ndarray) -> torch.Tensor:
@@ -251,6 +252,7 @@ def test_fid_of_several_rivals_equals_the_library_one_by_one(monkeypatch):
     assert scores == pytest.approx([float(metric.compute()) for metric in theirs], abs=1e-3)
     assert scores[0] == pytest.approx(0, abs=1e-3)
     assert scores[1] > 0.01
+    assert ours.single() == [[], []]  # a picture alone has none
 
 
 def byte(picture: np.ndarray) -> torch.Tensor:

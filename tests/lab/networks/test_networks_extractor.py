@@ -22,6 +22,7 @@ from koalarize.lab.networks.cnn import CNNConfig
 from koalarize.lab.networks.extractor import ExtractorConfig, build_extractor, grey_of_lightness
 from koalarize.lab.runs.checkpoint import build_network, load_checkpoint, save_checkpoint
 from koalarize.lab.runs.recipe import NetworkOptions
+from koalarize.lab.training.initialise import start_from
 from networks_parts import TINY, count, recipe, saved, some_input, tiny
 
 
@@ -435,6 +436,10 @@ def test_export_and_colour(name, options, tmp_path):
     network = load_checkpoint(checkpoint).network
     same = Colorizer(TorchEngine(network, size, 1.0))(grey)
     assert np.abs(colored.astype(int) - same).max() <= 1
+    fresh = build_network(recipe(name, options).network)
+    start_from(fresh, str(path))  # under the names that a graph has, folded and turned
+    for part, tensor in network.state_dict().items():
+        torch.testing.assert_close(fresh.state_dict()[part], tensor)
     if name == "koala-net":
         assert facts["facts"]["extractor"]["sha256"] == network.extractor.sha256
         assert facts["facts"]["extractor"]["name"] == options["extractor"]

@@ -6,6 +6,8 @@ import dataclasses
 import json
 import logging
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +17,8 @@ from safetensors.torch import load_file
 
 from koalarize import color
 from koalarize.errors import DataError, OptionError, OutputError
-from koalarize.lab.datasets.sources import Pictures
-from koalarize.lab.runs.checkpoint import load_checkpoint
+from koalarize.lab.datasets.sources import Pictures, load_pictures
+from koalarize.lab.runs.checkpoint import build_network, load_checkpoint
 from koalarize.lab.training import devices, resume
 from koalarize.lab.training import train as room
 from koalarize.lab.training.train import train_recipe
@@ -294,6 +296,38 @@ class TestBest:
         del first["crop"]["flip"], first["loss"]["perceptual"]  # of an earlier version
         assert resume._is_judged_alike(first, then) is alike
         assert resume._is_judged_alike({}, then)
+
+    def test_pictures_to_validate_with_are_known_by_their_bytes(self, tiny, photos, tmp_path):
+        place, moved = (Path(shutil.copytree(photos, tmp_path / name)) for name in ("a", "b"))
+        recipes = [
+            tiny(
+                steps=steps,
+                validate_every=1,
+                data={"train": str(photos), "workers": 0, "validation": str(folder)},
+            )
+            for steps, folder in ((4, place), (8, moved))
+        ]
+        train_recipe(recipes[0], tmp_path / "run")
+        network = build_network(recipes[1].network)
+        earlier = resume.earlier_run(tmp_path / "run" / "last.ckpt", recipes[1], network)
+        assert not earlier.judged_alike
+        assert earlier.validated_with(load_pictures(moved).sha256).judged_alike
+        (moved / "0.png").write_bytes((moved / "1.png").read_bytes())
+        assert not earlier.validated_with(load_pictures(moved).sha256).judged_alike
+        same = resume.earlier_run(tmp_path / "run" / "last.ckpt", recipes[0], network)
+        assert same.judged_alike
+        assert not same.validated_with(load_pictures(moved).sha256).judged_alike  # at that place
+        assert same.validated_with(None).judged_alike
+
+    @pytest.mark.parametrize(("place", "said"), [("all/val", True), ("all", True), ("val", False)])
+    def test_pictures_that_are_learnt_from_measure_nothing(
+        self, tiny, tmp_path, caplog, place, said
+    ):
+        for name in ("all/val", "val"):
+            (tmp_path / name).mkdir(parents=True)
+        data = {"train": str(tmp_path / "all"), "validation": str(tmp_path / place)}
+        room._check_sources(tiny(data=data, validate_every=1))
+        assert ("are learnt from as well" in caplog.text) is said
 
     def test_without_validation_there_is_none(self, tiny, tmp_path):
         train_recipe(tiny(steps=4), tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 
 import numpy as np
@@ -10,19 +11,26 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from koalarize.engines.engine import METADATA_KEY
+from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError, OptionError
 from koalarize.lab.datasets.batches import Batches, CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions, degrade
 from koalarize.lab.datasets.sources import Pictures
 from koalarize.lab.export.quantize import half
 from koalarize.lab.networks.koala import Agreement, Koala, KoalaConfig
+from koalarize.lab.networks.norms import norms_as_text
+from koalarize.lab.networks.unet import UNet, UNetConfig
 from koalarize.lab.networks.unet_mini import UNetMini, UNetMiniConfig
-from koalarize.lab.runs.checkpoint import load_checkpoint, save_checkpoint
-from koalarize.lab.runs.recipe import LossOptions, NetworkOptions, Recipe
+from koalarize.lab.runs.checkpoint import build_network, load_checkpoint, save_checkpoint
+from koalarize.lab.runs.recipe import LossOptions, NetworkOptions, Recipe, load_recipe
 from koalarize.lab.training.initialise import start_from
 from koalarize.lab.training.train import _with_steps, train_recipe
-from runs import history_of, make_photos, tiny_recipe
+from koalarize.models.store import find_model
+from runs import RECIPES, history_of, make_photos, tiny_recipe
 
 FAULTS = [
     field.name
@@ -31,6 +39,7 @@ FAULTS = [
 ]
 NO_FAULTS = dict.fromkeys(FAULTS, 0.0)
 ALL_FAULTS = dict.fromkeys(FAULTS, 1.0)
+NORM = ("running_mean", "running_var", "weight", "bias", "num_batches_tracked")
 SMALL = {"context": 8, "widths": [[8, 8], [8, 8], [8, 8]], "slots": 0}
 
 
@@ -38,6 +47,22 @@ def lightness(seed=0, size=48):
     rows, columns = np.mgrid[:size, :size] / size
     picture = 50 + 40 * np.sin(7 * rows) * np.cos(5 * columns)
     return (picture + np.random.default_rng(seed).normal(0, 1, picture.shape)).astype(np.float32)
+
+
+def save_folded(network, path, norms):
+    """Write a network's parameters as an export names them, batch norms in the convolutions."""
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    for name in [name for name in weights if name.endswith(".running_var")]:
+        block, place, _ = name.rsplit(".", 2)
+        own = [weights.pop(f"{block}.{place}.{part}") for part in NORM]
+        before = f"{block}.{int(place) - 1}.weight"
+        folded = fuse_conv_bn_weights(weights[before], None, *own[:2], 1e-5, *own[2:4])
+        weights[before], weights[f"{before}_bias"] = (part.detach() for part in folded)
+    tensors = [numpy_helper.from_array(w.numpy(), f"network.{name}") for name, w in weights.items()]
+    model = helper.make_model(helper.make_graph([], "g", [], [], tensors))
+    if norms is not None:
+        helper.set_model_props(model, {METADATA_KEY: json.dumps({"norms": norms})})
+    onnx.save(model, path)
 
 
 def batches(degrading, **changes):
@@ -143,7 +168,7 @@ class TestAgreement:
 
     def test_each_place_hears_of_every_other(self):
         block = Agreement(8, 4)
-        torch.nn.init.normal_(block.out.weight)
+        nn.init.normal_(block.out.weight)
         grid = torch.randn(1, 8, 6, 6)
         changed = grid.clone()
         changed[..., 0, 0] += 5
@@ -151,7 +176,7 @@ class TestAgreement:
 
     def test_it_does_not_care_where_things_are(self):
         block = Agreement(8, 4)
-        torch.nn.init.normal_(block.out.weight)
+        nn.init.normal_(block.out.weight)
         grid = torch.randn(1, 8, 4, 6)
         torch.testing.assert_close(block(grid.flip(-1)), block(grid).flip(-1))
 
@@ -230,6 +255,16 @@ class TestStart:
         start_from(network, "koala")
         assert not torch.equal(network.head.weight, before)
 
+    def test_the_recipe_that_fits_the_shipped_model_is_named_where_another_does_not(self):
+        (path,) = (path for path in RECIPES if path.name == "koala-finetune.yaml")
+        recipe = load_recipe(path)
+        start_from(build_network(recipe.network), "koala")
+        shipped = OnnxEngine(find_model("koala")).info  # so that the two can be compared
+        told = ("size", "temperature", "chroma_gain", "overview")
+        assert [getattr(recipe, name) for name in told] == [getattr(shipped, name) for name in told]
+        with pytest.raises(ModelError, match=f"weights of the same, or take recipes/{path.name}"):
+            start_from(Koala(KoalaConfig(slots=0)), "koala")
+
     def test_weights_of_16_bits_are_a_start(self, tmp_path):
         weights = UNetMini(UNetMiniConfig(widths=(4, 8, 16))).state_dict()
         tensors = [
@@ -245,6 +280,25 @@ class TestStart:
             assert torch.equal(
                 found, weights[name].half().float() if found.numel() >= 1024 else weights[name]
             )
+
+    def test_a_folded_graph_is_unfolded_by_the_norms_that_it_describes(self, tmp_path):
+        torch.manual_seed(4)
+        network, fresh = (UNet(UNetConfig(init_features=1)) for _ in range(2))
+        for norm in (part for part in network.modules() if isinstance(part, nn.BatchNorm2d)):
+            for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+                nn.init.uniform_(values, 0.5, 2)
+        weights = network.state_dict()
+        path = tmp_path / "folded.onnx"
+        save_folded(network, path, norms_as_text(network))
+        start_from(fresh, str(path))
+        for name, found in fresh.state_dict().items():
+            torch.testing.assert_close(found, weights[name])
+        save_folded(network, path, norms_as_text(UNet(UNetConfig(init_features=2))))
+        with pytest.raises(ModelError, match=r"does not fit this network: its batch norm `.*`"):
+            start_from(fresh, str(path))
+        save_folded(network, path, None)
+        with pytest.raises(ModelError, match=r"up to 0\.4.*give the run's model\.safetensors"):
+            start_from(fresh, str(path))
 
     def test_another_networks_weights_are_refused(self, saved):
         with pytest.raises(ModelError, match=r"does not fit this network: .*is unknown"):

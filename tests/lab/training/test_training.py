@@ -17,17 +17,15 @@ from koalarize.errors import DataError, ModelError, OptionError, OutputError
 from koalarize.lab.datasets.alone import alone
 from koalarize.lab.datasets.batches import Batches
 from koalarize.lab.runs.checkpoint import load_checkpoint
-from koalarize.lab.training import resume
+from koalarize.lab.training import callbacks, resume
 from koalarize.lab.training import train as room
 from koalarize.lab.training.train import train, train_recipe
-from runs import (
-    TINY,
-    KilledError,
-    assert_same_run,
-    differing,
-    history_of,
-    kill_run_after,
-    state_of,
+from runs import TINY, KilledError, assert_same_run, differing, history_of, kill_run_after, state_of
+
+SAVES = (
+    (resume.WholeFiles, "save_checkpoint"),
+    (callbacks.Progress, "on_train_end"),
+    (callbacks.SaveWeights, "write"),
 )
 
 
@@ -337,6 +335,24 @@ class TestRun:
                 train_recipe(tiny(steps=5), tmp_path)
         train_recipe(tiny(steps=5), tmp_path, resume=saving)
         assert state_of(tmp_path)["global_step"] == 5
+
+    @pytest.mark.parametrize("what", SAVES, ids=["state", "row", "weights"])
+    def test_a_run_killed_while_it_saves_its_only_segment_is_made_again(
+        self, validated, tmp_path, what
+    ):
+        once, straight = validated
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(*what, Mock(side_effect=KilledError))
+            with pytest.raises(KilledError):
+                train_recipe(once, tmp_path)
+        assert not (tmp_path / "model.safetensors").exists()
+        train_recipe(once, tmp_path, resume=True)
+        made, rows = ([row | {"seconds": 0} for row in history_of(n)] for n in (tmp_path, straight))
+        assert made == rows
+        for name in ("model.safetensors", "best.safetensors"):
+            ours, theirs = (load_checkpoint(run / name) for run in (tmp_path, straight))
+            assert ours.facts == theirs.facts
+            assert not differing(ours.network.state_dict(), theirs.network.state_dict())
 
     def test_two_runs_do_not_write_one_folder(self, tiny, tmp_path):
         with (

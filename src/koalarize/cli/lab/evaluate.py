@@ -6,6 +6,7 @@ Not here: the measuring (``lab.evaluation``, which needs the extra ``train``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
@@ -64,13 +65,24 @@ def evaluate(
         str, typer.Option("--metrics", metavar="NAME,...", help="Metrics to compute, or `all`.")
     ] = "psnr,ssim,delta-e,colorfulness,delta-colorfulness,variety,lpips,fid",
     output: Report = None,
+    per_picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--per-picture", metavar="FILE.csv", help="Also write the scores of each picture."
+        ),
+    ] = None,
 ) -> None:
     """Colour pictures with models and score them beside the grey pictures."""
     sizes = _values(size, int, "--size", "whole numbers, as in `--size 128,160`")
     temperatures = _values(temperature, float, "--temperature", "numbers, as in `0.38,0.5`")
-    if output is not None:
-        check_place(output)
-        check_written_over(output, data=[data], models=models)
+    for written in (output, per_picture):
+        if written is not None:
+            check_place(written)
+            check_written_over(written, data=[data], models=models)
+    if per_picture is not None and output is not None and per_picture.resolve() == output.resolve():
+        raise OptionError(
+            f"`--per-picture` is `{per_picture}`, as is `--output`: name another file"
+        )
     with needs("train"):
         from koalarize.lab.evaluation.evaluate import evaluate as run
     with progress_bar() as advance:
@@ -88,6 +100,8 @@ def evaluate(
     typer.echo(report.to_markdown())
     if output is not None:
         write_bytes(f"{report.to_json()}\n".encode(), output, overwrite=True)
+    if per_picture is not None:
+        write_bytes(report.to_csv().encode(), per_picture, overwrite=True)
 
 
 def _values(

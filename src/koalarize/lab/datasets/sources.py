@@ -7,6 +7,7 @@ Broken, tiny and grey pictures are left out and counted by reason, never a crash
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import os
@@ -108,6 +109,7 @@ def load_pictures(
     """
     arrays: list[npt.NDArray[np.uint8]] = []
     left_out: Counter[str] = Counter()
+    digest = hashlib.sha256()
 
     def decode(data: bytes) -> npt.NDArray[np.uint8] | str:
         return decode_picture(data, max_side=max_side, min_chroma=min_chroma, fit=fit)
@@ -119,12 +121,14 @@ def load_pictures(
             chunk = list(islice(stream, wanted))
             if not chunk:
                 break
+            for data in chunk:
+                digest.update(data)
             for result in pool.map(decode, chunk):
                 if isinstance(result, str):
                     left_out[result] += 1
                 else:
                     arrays.append(result)
-    pictures = Pictures(arrays, left_out)
+    pictures = Pictures(arrays, left_out, digest.hexdigest())
     check_found(pictures, source)
     return pictures
 

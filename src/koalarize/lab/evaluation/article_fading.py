@@ -17,7 +17,7 @@ import numpy as np
 
 import koalarize
 from koalarize.errors import OptionError
-from koalarize.lab.evaluation.evaluate import hash_pictures, usable_pictures
+from koalarize.lab.evaluation.pictures import UsablePictures
 from koalarize.lab.evaluation.protocols import resize_rule
 from koalarize.lab.evaluation.report import at_commit, source_commit
 from koalarize.lab.metrics.metrics import Measured, article_ssim, unit_plane
@@ -96,9 +96,9 @@ def measure_article_fading(
     if limit is not None and limit < 1:
         raise OptionError(f"`limit` is {limit} but must be at least 1: the article has 1 picture")
     commit = source_commit()
-    pictures = usable_pictures(data, short_side, limit, least=1)
+    pictures = UsablePictures(data, short_side, limit, least=1)
     scores: list[list[float]] = []
-    for number, pixels in enumerate(pictures.arrays, start=1):
+    for number, pixels in enumerate(pictures, start=1):
         plane = unit_plane(Measured(pixels), 1)
         scores.append([article_ssim(plane * np.float64(k), plane) for k in ARTICLE_SCALES])
         if progress is not None:
@@ -109,7 +109,7 @@ def measure_article_fading(
     return ArticleFading(
         command=shlex.join(words),
         data=data.resolve().name,
-        data_sha256=hash_pictures(data, len(pictures) + sum(pictures.left_out.values())),
+        data_sha256=pictures.sha256,
         pictures=len(pictures),
         resize=resize_rule(short_side),
         scales=list(ARTICLE_SCALES),

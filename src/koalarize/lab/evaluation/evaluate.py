@@ -1,13 +1,13 @@
 """Compare models on one set of pictures: each colours every picture, scores side by side.
 
-Not here: the metrics themselves (``metrics``), how pictures are sized and coloured (``protocols``),
-the report's form (``report``).
+Not here: the metrics themselves (``metrics``), how pictures are read (``pictures``), sized and
+coloured (``protocols``), the report's form (``report``).
 The first rival is always ``grey``, the pictures without chroma: results are quoted beside it.
 """
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import logging
 import math
 import os
@@ -15,17 +15,13 @@ import shlex
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 import koalarize
 from koalarize.engines.engine import Engine
-from koalarize.errors import DataError, OptionError
-from koalarize.lab.datasets.sources import Fit, Pictures, encoded_pictures, load_pictures
+from koalarize.errors import OptionError
 from koalarize.lab.evaluation.models import load_model, short_name
+from koalarize.lab.evaluation.pictures import MIN_SIDE, UsablePictures
 from koalarize.lab.evaluation.protocols import Procedure, procedure
 from koalarize.lab.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
 from koalarize.lab.evaluation.variants import GreyEngine, variants
@@ -34,12 +30,11 @@ from koalarize.lab.metrics.metrics import Measured
 from koalarize.lab.metrics.perceptual import FID, LPIPS, SetMetric
 from koalarize.lab.metrics.tally import Tally
 
-__all__ = ["evaluate", "hash_pictures", "usable_pictures"]
+__all__ = ["evaluate"]
 
 log = logging.getLogger(__name__)
 
 _SET_METRICS: dict[str, type[LPIPS] | type[FID]] = {"lpips": LPIPS, "fid": FID}
-_MIN_SIDE = 32  # below, the metrics' networks have no pixel left after pooling
 _MIN_PICTURES = 2  # FID needs a covariance
 
 
@@ -75,7 +70,7 @@ def evaluate(
         metrics: names of ``definitions.ALL_METRICS``, or ``all``.
         sizes: working sizes, one row each; None takes each model's own.
         temperatures: of the annealed mean, one row each; None takes each model's own.
-        progress: called with the pictures done and their number.
+        progress: called with the pictures done and their number, as far as that is known.
 
     Returns:
         One row for ``grey``, then for each model one row a size and temperature.
@@ -95,13 +90,13 @@ def evaluate(
     set_metrics: dict[str, SetMetric] = {
         name: _SET_METRICS[name](len(rivals)) for name in wanted if name in _SET_METRICS
     }
-    pictures = usable_pictures(data, way.short_side, limit, fit=way.fit)
+    pictures = UsablePictures(data, way.short_side, limit, fit=way.fit)
     tallies = [Tally(wanted) for _ in rivals]
-    _measure(way, rivals, pictures.arrays, tallies, set_metrics, progress)
+    _measure(way, rivals, pictures, tallies, set_metrics, progress)
     facts = Protocol(
         command=_command(models, data, way, limit, wanted, sizes, temperatures),
         data=data.resolve().name,
-        data_sha256=hash_pictures(data, len(pictures) + sum(pictures.left_out.values())),
+        data_sha256=pictures.sha256,
         pictures=len(pictures),
         left_out=dict(pictures.left_out),
         resize=way.resize,
@@ -111,7 +106,8 @@ def evaluate(
         name=way.name,
         coloring=way.coloring,
     )
-    return _report(facts, way, rivals, tallies, set_metrics)
+    report = _report(facts, way, rivals, tallies, set_metrics)
+    return dataclasses.replace(report, names=pictures.names, single=_single(tallies, set_metrics))
 
 
 def _with_weights(wanted: list[str]) -> list[str]:
@@ -149,8 +145,8 @@ def _check(
     sizes: Sequence[int] | None,
     temperatures: Sequence[float] | None,
 ) -> None:
-    if way.short_side < _MIN_SIDE:
-        raise OptionError(f"`short_side` is {way.short_side} but must be at least {_MIN_SIDE}")
+    if way.short_side < MIN_SIDE:
+        raise OptionError(f"`short_side` is {way.short_side} but must be at least {MIN_SIDE}")
     if sizes and way.alone:
         raise OptionError(
             f"`size` is {', '.join(map(str, sizes))} but the protocol `{way.name}` shows networks "
@@ -166,43 +162,10 @@ def _check(
             raise OptionError(f"`temperature` is {temperature:g} but must be above 0")
 
 
-def usable_pictures(
-    data: Path,
-    short_side: int,
-    limit: int | None,
-    *,
-    fit: Fit | None = None,
-    least: int = _MIN_PICTURES,
-) -> Pictures:
-    """Load the pictures that every metric can look at, by ``evaluate``'s resize rule.
-
-    Args:
-        data: as for ``evaluate``.
-        short_side: the same.
-        limit: the same.
-        fit: brings pictures to their size instead.
-        least: how many there must be.
-
-    Raises:
-        DataError: if fewer are left.
-    """
-    pictures = load_pictures(data, limit=limit, max_side=short_side, fit=fit)
-    large = [array for array in pictures.arrays if min(array.shape[:2]) >= _MIN_SIDE]
-    if len(large) < len(pictures):
-        pictures.left_out["tiny"] += len(pictures) - len(large)
-    pictures.arrays = large
-    if len(pictures) < least:
-        raise DataError(
-            f"`{data}` has {len(pictures)} usable of at least {_MIN_SIDE} px a side, but "
-            f"at least {least} are needed: give more pictures, or larger ones"
-        )
-    return pictures
-
-
 def _measure(
     way: Procedure,
     rivals: Sequence[_Rival],
-    originals: Sequence[npt.NDArray[np.uint8]],
+    originals: UsablePictures,
     tallies: Sequence[Tally],
     set_metrics: dict[str, SetMetric],
     progress: Callable[[int, int], None] | None,
@@ -259,6 +222,18 @@ def _report(
     return Report(protocol, original, rows)
 
 
+def _single(
+    tallies: Sequence[Tally], set_metrics: dict[str, SetMetric]
+) -> list[dict[str, list[float]]]:
+    """Return for each rival metric -> the score of each picture, of those that a picture has."""
+    single = [tally.single() for tally in tallies]
+    for name, metric in set_metrics.items():
+        for scores, own in zip(single, metric.single(), strict=True):
+            if own:
+                scores[name] = own
+    return single
+
+
 def _relative(
     protocol: Protocol, scores: dict[str, float], grey: dict[str, float], original: dict[str, float]
 ) -> dict[str, float | None]:
@@ -289,14 +264,6 @@ def _backend(name: str) -> MetricBackend:
         unit=metric.unit,
         better=metric.better,
     )
-
-
-def hash_pictures(data: Path, count: int) -> str:
-    """Return the sha256 over the encoded bytes of a source's first pictures, in order."""
-    digest = hashlib.sha256()
-    for encoded in islice(encoded_pictures(data), count):
-        digest.update(encoded)
-    return digest.hexdigest()
 
 
 def _command(

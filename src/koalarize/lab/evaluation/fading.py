@@ -23,7 +23,7 @@ import numpy.typing as npt
 import koalarize
 from koalarize import color
 from koalarize.errors import OptionError
-from koalarize.lab.evaluation.evaluate import hash_pictures, usable_pictures
+from koalarize.lab.evaluation.pictures import UsablePictures
 from koalarize.lab.evaluation.protocols import resize_rule
 from koalarize.lab.evaluation.report import at_commit, source_commit
 from koalarize.lab.metrics.definitions import ALL_METRICS, choose_metrics
@@ -161,13 +161,13 @@ def measure_fading(
         raise OptionError(f"`limit` is {limit} but must be at least 2: try 100")
     commit = source_commit()
     lpips = LPIPS(len(SCALES) + len(NOISES)) if "lpips" in wanted else None
-    pictures = usable_pictures(data, short_side, limit)
-    scores = _scores(pictures.arrays, wanted, lpips, progress)
+    pictures = UsablePictures(data, short_side, limit)
+    scores = _scores(pictures, wanted, lpips, progress)
     table = {name: [_finite(row[name]) for row in scores] for name in wanted}
     return Fading(
         command=_command(data, short_side, limit, metrics),
         data=data.resolve().name,
-        data_sha256=hash_pictures(data, len(pictures) + sum(pictures.left_out.values())),
+        data_sha256=pictures.sha256,
         pictures=len(pictures),
         resize=resize_rule(short_side),
         metrics={name: _backend(name) for name in wanted},
@@ -182,7 +182,7 @@ def measure_fading(
 
 
 def _scores(
-    originals: Sequence[Picture],
+    originals: UsablePictures,
     wanted: Sequence[str],
     lpips: LPIPS | None,
     progress: Callable[[int, int], None] | None,

@@ -22,16 +22,25 @@ _EVENTS = "events.out.tfevents.*"
 
 @dataclass
 class Series:
-    """One quantity over a run: values at steps, and at samples seen where the run says so."""
+    """One quantity over a run: values at steps, and at samples seen where the run says so.
+
+    Values above all numbers, as the PSNR of equal pictures, stand apart in ``endless``.
+    """
 
     steps: list[float] = field(default_factory=list)
     samples: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    endless: Series | None = None
 
     def add(self, step: float, samples: float | None, value: float) -> None:
-        """Add a value; one that is not finite is kept out, it cannot be drawn."""
-        if not math.isfinite(value):
-            return
+        """Add a value; one that is no number is kept out."""
+        if value == math.inf:
+            self.endless = self.endless or Series()
+            self.endless._append(step, samples, value)
+        elif math.isfinite(value):
+            self._append(step, samples, value)
+
+    def _append(self, step: float, samples: float | None, value: float) -> None:
         self.steps.append(step)
         self.values.append(value)
         if samples is not None:

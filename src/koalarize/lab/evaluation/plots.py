@@ -45,7 +45,8 @@ def plot_histories(
 ) -> bytes:
     """Draw the loss of runs, smoothed over the faint raw values, and below their validation scores.
 
-    A dotted line in a score's panel is the originals' own value, where the run says it.
+    A dotted line in a score's panel is the originals' own value, where the run says it; an infinite
+    score, as the PSNR of equal pictures, is a sign at the panel's top.
 
     Args:
         histories: runs, one colour each.
@@ -183,6 +184,20 @@ def _draw_score(panel: Any, history: History, name: str, number: int, axis: str)
     series = history.validation.get(name)
     if series is not None and series.values:
         panel.plot(_where(history.name, series, axis), series.values, **_style(number))
+    if series is not None and series.endless is not None:
+        where = _where(history.name, series.endless, axis)
+        # At the panel's top, whatever its values; runs one below the other.
+        top = [1 - 0.07 * (number % len(_COLORS))] * len(where)
+        panel.plot(
+            where,
+            top,
+            color=_style(number)["color"],
+            marker=r"$\infty$",
+            markersize=9,
+            linestyle="none",
+            transform=panel.get_xaxis_transform(),
+            clip_on=False,
+        )
     original = history.validation.get(name + _ORIGINAL)
     if original is not None and original.values:
         panel.axhline(original.values[-1], color=_TEXT, linestyle=":", linewidth=1)

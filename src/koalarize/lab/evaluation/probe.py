@@ -19,8 +19,8 @@ from PIL import Image
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
-from koalarize.lab.evaluation.evaluate import hash_pictures, usable_pictures
 from koalarize.lab.evaluation.models import load_model
+from koalarize.lab.evaluation.pictures import UsablePictures
 from koalarize.lab.evaluation.report import at_commit, source_commit
 from koalarize.lab.evaluation.reveal import revealed_hints
 from koalarize.lab.metrics.metrics import Measured, picture_scores
@@ -132,8 +132,7 @@ def probe(
     loaded = load_model(model)
     colorizer = Colorizer(loaded.engine)
     counts = sorted(set(hints)) if loaded.engine.info.accepts_hints else []
-    found = usable_pictures(data, short_side, limit)
-    pictures = found.arrays
+    pictures = UsablePictures(data, short_side, limit)
     gains: list[list[float]] = []  # a picture, at each number of hints
     drifts: dict[str, list[float]] = {name: [] for name in CHANGES}
     for row, original in enumerate(pictures):
@@ -152,7 +151,7 @@ def probe(
         model=loaded.name,
         model_sha256=loaded.sha256,
         data=data.resolve().name,
-        data_sha256=hash_pictures(data, len(pictures) + sum(found.left_out.values())),
+        data_sha256=pictures.sha256,
         count=len(pictures),
         short_side=short_side,
         commit=source_commit(),

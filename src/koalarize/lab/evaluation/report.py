@@ -5,7 +5,9 @@ Not here: the measuring (``evaluate``). No path of a machine is kept, only names
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import subprocess
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import koalarize
 from koalarize.lab.metrics.definitions import ALL_METRICS
+from koalarize.lab.outputs import TABLE
 from koalarize.lab.tables import markdown_table
 
 __all__ = ["MetricBackend", "Protocol", "Report", "Row", "at_commit", "source_commit"]
@@ -99,15 +102,44 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """An evaluation: its protocol, the originals' own values, one row a rival, grey first."""
+    """An evaluation.
+
+    Attributes:
+        protocol: how it was made.
+        original: the originals' own values.
+        rows: one a rival, grey first.
+        names: of the pictures, in order.
+        single: for each row, metric -> the score of each picture; infinite for equal pictures.
+    """
 
     protocol: Protocol
     original: dict[str, float]
     rows: list[Row]
+    names: list[str] = field(default_factory=list)
+    single: list[dict[str, list[float]]] = field(default_factory=list)
 
     def to_json(self) -> str:
-        """Return the whole report as JSON."""
-        return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=2, allow_nan=False)
+        """Return the whole report as JSON, but for the scores of single pictures."""
+        facts = {
+            "format": FORMAT,
+            "protocol": dataclasses.asdict(self.protocol),
+            "original": self.original,
+            "rows": [dataclasses.asdict(row) for row in self.rows],
+        }
+        return json.dumps(facts, indent=2, allow_nan=False)
+
+    def to_csv(self) -> str:
+        """Return the scores of single pictures as a table: one row a picture and rival."""
+        metrics = list(self.single[0]) if self.single else []
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow([*TABLE.split(","), *metrics])
+        for row, scores in zip(self.rows, self.single, strict=True):
+            told = [row.model, *("" if v is None else v for v in (row.size, row.temperature))]
+            for number, name in enumerate(self.names):
+                own = (f"{scores[metric][number]:.8g}" for metric in metrics)
+                table.writerow([name, *told, *own])
+        return text.getvalue()
 
     def to_markdown(self) -> str:
         """Return the table of the scores, and under it how they came about."""
@@ -182,6 +214,10 @@ def _cell(row: Row, name: str) -> str:
     notes: list[str] = []
     if name == "inverse-ssim" and row.relative.get("inverse_ssim_sum") is not None:
         notes.append(f"sum {row.relative['inverse_ssim_sum']:.2f}")
+    if (
+        equal := row.relative.get(f"{name.replace('-', '_')}_equal")
+    ) is not None and score is not None:
+        notes.append(f"without {equal:g} equal")
     if name == "delta-colorfulness":
         notes.append(f"per picture {row.relative['delta_colorfulness_per_picture']:.2f}")
     if beside is not None:

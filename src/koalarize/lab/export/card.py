@@ -6,11 +6,14 @@ Not here: the export itself (``export``), the drawing of samples (``lab.evaluati
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import cast
 
+import onnx
 import yaml
 
+from koalarize.engines.engine import METADATA_KEY
 from koalarize.errors import OptionError, OutputError
 from koalarize.lab.export.export import without_folders
 from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
@@ -19,6 +22,8 @@ from koalarize.photo.files import check_place, sha256_of, write_bytes
 
 __all__ = ["card_path", "check_card", "write_card"]
 
+#: What an export may change of a recipe.
+_SETTINGS = ("size", "temperature", "chroma_gain", "overview")
 #: How every card begins below its heading.
 _OPENING = "A colorizer for black-and-white photos: the network `"
 
@@ -101,8 +106,33 @@ def _summary(loaded: Checkpoint, model: Path) -> str:
         f"{facts.get('steps', 0):,} steps on {facts.get('samples', 0):,} crops. Colours are "
         f"plausible guesses, not history.\n\n"
         f"`{model.name}`, sha256 `{sha256_of(model)}`. Use it by "
-        f"`koalarize photo.jpg --model {model.name}`."
+        f"`koalarize photo.jpg --model {model.name}`.{_settings(loaded, model)}"
     )
+
+
+def _settings(loaded: Checkpoint, model: Path) -> str:
+    """Return what the export has changed of the recipe, which the scores are not of."""
+    noted = {entry.key: entry.value for entry in onnx.load(model).metadata_props}
+    described = json.loads(noted[METADATA_KEY])
+    recipe = dataclasses.asdict(loaded.recipe)
+    changed = [
+        f"`{name}` {_shown_value(described[name])} ({_shown_value(recipe[name])})"
+        for name in _SETTINGS
+        if described[name] != recipe[name]
+    ]
+    if not changed:
+        return ""
+    return (
+        "\n\nExported with other settings than those of the recipe (in brackets), with which the "
+        f"run was validated: {', '.join(changed)}."
+    )
+
+
+def _shown_value(value: object) -> str:
+    if isinstance(value, dict):  # a second look
+        parts = cast(dict[str, object], value)
+        return ", ".join(f"{name} {_shown_value(part)}" for name, part in parts.items())
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _data(loaded: Checkpoint) -> str:
@@ -122,8 +152,16 @@ def _data(loaded: Checkpoint) -> str:
 def _scores(loaded: Checkpoint, checkpoint: Path) -> str:
     """Return the last validation of the run up to the checkpoint, as a table."""
     steps = int(loaded.facts.get("steps", 0))
-    rows = History(checkpoint.with_name("history.csv"), steps).rows
+    history = checkpoint.with_name("history.csv")
+    rows = History(history, steps).rows
     prefix = "validation/"
+    if not history.exists():  # best.safetensors says its own
+        rows = [{"step": str(steps)} | {name: str(value) for name, value in loaded.facts.items()}]
+        if not any(name.startswith(prefix) for name in loaded.facts):
+            return (
+                "Not known: the run's `history.csv` was not beside its checkpoint. "
+                "`koalarize lab evaluate` measures a model."
+            )
     validated = [row for row in rows if any(name.startswith(prefix) for name in row)]
     if not validated:
         return "None: the run did not validate. `koalarize lab evaluate` measures a model."

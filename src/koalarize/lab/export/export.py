@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from koalarize.engines.engine import METADATA_FORMAT, METADATA_KEY, Overview
 from koalarize.errors import ModelError, OptionError, OutputError
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
+from koalarize.lab.networks.norms import norms_as_text
 from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
 from koalarize.lab.runs.recipe import Recipe
 from koalarize.photo.files import check_place, write_bytes
@@ -310,6 +311,8 @@ def describe(checkpoint: Checkpoint) -> dict[str, object]:
     }
     if isinstance(network, ClassifyingNetwork):
         description["bins"] = network.ab_bins.centres.tolist()
+    if (norms := norms_as_text(network)) is not None:
+        description["norms"] = norms  # which the graph has folded away
     return description
 
 

@@ -94,6 +94,10 @@ class SetMetric(Protocol):
         """Return the score of each rival."""
         ...
 
+    def single(self) -> list[list[float]]:
+        """Return for each rival the scores of its pictures; empty where only the set has one."""
+        ...
+
 
 class LPIPS:
     """Learned perceptual distance (Zhang et al. 2018) on SqueezeNet 1.1: mean over the pictures.
@@ -115,7 +119,7 @@ class LPIPS:
             )
         )
         self._total = np.zeros(rivals)
-        self._pictures = 0
+        self._single: list[list[float]] = [[] for _ in range(rivals)]
 
     @torch.no_grad()
     def update(self, original: Picture, colored: Sequence[Picture]) -> None:
@@ -124,13 +128,19 @@ class LPIPS:
         for part in _batch(colored).split(_BATCH):
             # A batch of one against many: the distance broadcasts, the original is seen once.
             self._metric.update(reference, part.float() / 255)
-        self._total += np.atleast_1d(self._metric.compute().numpy())
+        distances = np.atleast_1d(self._metric.compute().numpy())
         self._metric.reset()
-        self._pictures += 1
+        self._total += distances
+        for scores, distance in zip(self._single, distances.tolist(), strict=True):
+            scores.append(distance)
 
     def compute(self) -> list[float]:
         """Return the score of each rival: 0 for the originals themselves, lower is nearer."""
-        return (self._total / max(1, self._pictures)).tolist()
+        return (self._total / max(1, len(self._single[0]))).tolist()
+
+    def single(self) -> list[list[float]]:
+        """Return for each rival the scores of its pictures."""
+        return self._single
 
 
 class FID:
@@ -168,6 +178,10 @@ class FID:
     def compute(self) -> list[float]:
         """Return the score of each rival; it takes at least two pictures."""
         return [float(distance.compute()) for distance in self._distances]
+
+    def single(self) -> list[list[float]]:
+        """Return nothing for each rival: a picture alone has none."""
+        return [[] for _ in self._distances]
 
 
 class _Features(nn.Module):

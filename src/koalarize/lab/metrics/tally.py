@@ -45,17 +45,18 @@ class Tally:
 
     def scores(self) -> dict[str, float]:
         """Return metric -> score; infinite where every picture equals its original."""
-        scores = {
-            name: _mean(values)
-            for name, values in self._single.items()
-            if not name.endswith("_original")
-        }
+        scores = {name: _mean(values) for name, values in self.single().items()}
         if self._colorfulness:
             made, real = np.mean(self._colorfulness, axis=0)
             scores["delta-colorfulness"] = abs(float(made - real))
         if self._mean_ab:
             scores["variety"] = variety([made for made, _ in self._mean_ab])
         return scores
+
+    def single(self) -> dict[str, list[float]]:
+        """Return metric -> each picture's own score, in order; infinite where it is equal."""
+        ends = "_original"
+        return {name: values for name, values in self._single.items() if not name.endswith(ends)}
 
     def gain(self, other: Tally, name: str) -> float:
         """Return by how much a score is above another rival's, mean over the pictures.
@@ -92,8 +93,13 @@ class Tally:
 
         ``inverse_ssim_sum``: article A's sum over the set. ``delta_colorfulness_per_picture``: the
         mean of each picture's own absolute difference, which is never below the score.
+        ``psnr_equal`` and the like: how many pictures equal their originals and are no part of the
+        mean, where there are some.
         """
         extras: dict[str, float] = {}
+        for name, values in self.single().items():
+            if equal := values.count(math.inf):
+                extras[f"{name.replace('-', '_')}_equal"] = equal
         if "inverse-ssim" in self._single:
             extras["inverse_ssim_sum"] = math.fsum(self._single["inverse-ssim"])
         if self._colorfulness:

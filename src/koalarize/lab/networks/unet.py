@@ -9,6 +9,7 @@ sigmoid cannot give chroma of both signs, so the head here is linear unless aske
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -74,6 +75,15 @@ class UNet(ColorNetwork):
         self.up = nn.ModuleList(_block(2 * after, after) for _, after in steps)
         self.head = nn.Conv2d(fine[0], 2, 1)
         initialise(self, config)
+
+    def superseded(self, weights: Mapping[str, Tensor]) -> str:
+        """Recognise an export of koalarize up to 0.4, whose folded norms nobody can unfold."""
+        if "down.0.0.weight_bias" not in weights:
+            return ""
+        return (
+            "it was exported by koalarize up to 0.4, which left out the batch norms that it folded "
+            "into the convolutions: give the run's model.safetensors, or export that again"
+        )
 
     def forward(self, l: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict ab (B, 2, H, W) from L* (B, 1, H, W); hints are not used."""

@@ -25,10 +25,16 @@ from koalarize.lab.runs.recipe import Recipe
 from koalarize.lab.training.module import ColorizationModule
 from koalarize.lab.training.resume import (
     HASH_KEY,
+    LAST,
     PICTURES_KEY,
     RECIPE_KEY,
+    ROW_KEY,
+    SCORES_KEY,
     STALE_KEY,
+    VALIDATION_KEY,
+    EarlierRun,
     network_weights,
+    saved_weights,
 )
 
 __all__ = ["LOOK_EVERY", "Progress", "SaveWeights"]
@@ -47,7 +53,9 @@ class SaveWeights(Callback):
     """Write the averaged weights as a self-describing checkpoint beside Lightning's own.
 
     Those of the lowest validation loss are kept as ``best.safetensors`` too, where runs validate.
-    After the recipe's ``patience`` without a lower loss the run ends.
+    After the recipe's ``patience`` without a lower loss the run ends. Weights are written before
+    the state that a run goes on from: if that is lost, they are made again. Those of a run's only
+    segment follow it, as they would be taken for a whole model without it.
 
     Args:
         path: the checkpoint.
@@ -73,7 +81,7 @@ class SaveWeights(Callback):
 
     def state_dict(self) -> dict[str, object]:
         """Return the lowest validation loss and how old it is, for a run that continues."""
-        return {"best": self._best, STALE_KEY: self._stale}
+        return {"best": self._best, STALE_KEY: self._stale, SCORES_KEY: self._scores}
 
     def load_state_dict(self, state_dict: dict[str, object]) -> None:
         """Take the lowest validation loss of the run up to here, if it can be compared."""
@@ -109,8 +117,30 @@ class SaveWeights(Callback):
         checkpoint[RECIPE_KEY] = json.dumps(dataclasses.asdict(self.recipe))
         checkpoint[PICTURES_KEY] = self.facts["pictures"]
         checkpoint[HASH_KEY] = self.facts.get("data_sha256")
+        checkpoint[VALIDATION_KEY] = self.facts.get("validation_sha256")
+        if _saves_only_segment(trainer, self.recipe, self.path.parent):
+            return
         state = cast("Mapping[str, torch.Tensor]", checkpoint["state_dict"])
         self.write(network_weights(state), trainer.global_step)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the weights of a run's only segment, whose state is on the disk by now."""
+        last = self.path.with_name(LAST)
+        if trainer.is_global_zero and last.exists() and not self.path.exists():
+            self.write(saved_weights(last), trainer.global_step)
+
+    def restore(self, last: Path, earlier: EarlierRun) -> None:
+        """Write the weights again that a state holds, as the best ones too where it says so.
+
+        Args:
+            last: the state.
+            earlier: what it says of the run.
+
+        Raises:
+            OutputError: as ``write``.
+        """
+        self._scores = earlier.scores if earlier.judged_alike else None
+        self.write(saved_weights(last), earlier.taken)
 
     def write(self, weights: dict[str, torch.Tensor], steps: int) -> None:
         """Write the weights, also as the best ones if the last validation found them so.
@@ -124,18 +154,25 @@ class SaveWeights(Callback):
         """
         samples = steps * self.recipe.samples_a_step
         facts = {**self.facts, "steps": steps, "samples": samples}
-        save_checkpoint(self.path, weights, self.recipe, facts)
         if self._scores is not None:
             best = self.path.with_name("best.safetensors")
             save_checkpoint(best, weights, self.recipe, facts | self._scores)
             self._scores = None
+        save_checkpoint(self.path, weights, self.recipe, facts)
+
+
+def _saves_only_segment(trainer: L.Trainer, recipe: Recipe, folder: Path) -> bool:
+    """Tell whether the segment that is being saved is the first and the last of its run."""
+    return trainer.global_step >= recipe.steps and not (folder / LAST).exists()
 
 
 class Progress(Callback):
     """Log speed, loss and the share of time spent waiting for data, once a segment.
 
-    The first step stands in the history and in TensorBoard too. A loss or a weight that is not
-    finite ends the run before anything of the segment is saved or validated.
+    The first step stands in the history and in TensorBoard too. The row of a run's only segment is
+    written after its state, which holds it as well: a history alone is that of a lost model. A loss
+    or a weight that is not finite ends the run before anything of the segment is saved or
+    validated.
 
     Args:
         recipe: of the run.
@@ -148,6 +185,7 @@ class Progress(Callback):
         self.table = table
         self.pictures = pictures
         self.history: History | None = None
+        self._row: dict[str, float] | None = None  # of the only segment, until its state is saved
         self._begin()
 
     def _begin(self) -> None:
@@ -156,6 +194,16 @@ class Progress(Callback):
         self._noted = 0.0  # seconds of this segment that the history has already
         self._losses: list[torch.Tensor] = []
         self._from = 0  # steps taken before the segment
+
+    def state_dict(self) -> dict[str, object]:
+        """Return the row that the history has not got yet."""
+        return {ROW_KEY: self._row}
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the row of an only segment, whose state is on the disk by now."""
+        if self.history is not None and self._row is not None:
+            self.history.add(self._row)
+            self._row = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Read the history up to where the run stands."""
@@ -242,7 +290,11 @@ class Progress(Callback):
             "seconds": self.history.seconds + seconds,
             "learning_rate": self._rate,
         }
-        self.history.add(course | dict(scores or {}))
+        row = course | dict(scores or {})
+        if scores is not None and _saves_only_segment(trainer, self.recipe, self.table.parent):
+            self._row = row
+        else:
+            self.history.add(row)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log the segment; its loss is the mean over all processes."""

@@ -7,8 +7,11 @@ convolutions before them; reads our checkpoints and exported models by parameter
 
 from __future__ import annotations
 
+import json
 import logging
+from itertools import permutations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,16 +20,22 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from koalarize.engines.engine import METADATA_KEY
 from koalarize.errors import ModelError
 from koalarize.lab.networks import ColorNetwork
 from koalarize.lab.networks.encoders import Encoder
 from koalarize.lab.networks.fit import misfits
+from koalarize.lab.networks.norms import unfolded
 from koalarize.models.store import find_model
+
+if TYPE_CHECKING:
+    import onnx
 
 __all__ = ["load_encoder", "start_from"]
 
 log = logging.getLogger(__name__)
 
+_OWN = "network."  # begins the names of a network's parameters in an exported graph
 _BLOCK = {"conv_pw": ("expand.conv", "bn1"), "conv_dw": ("filter.conv", "bn2")}
 _LAST = ("project", "bn3")
 _FIRST_BLOCK = {"conv_dw": ("filter.conv", "bn1"), "conv_pw": ("project", "bn2")}
@@ -103,13 +112,16 @@ def start_from(network: ColorNetwork, start: str) -> None:
             in another shape, or lack one inside a part that they know.
     """
     path = find_model(start) if not start.endswith(".safetensors") else Path(start)
-    found = _exported(path) if path.suffix == ".onnx" else _saved(path)
+    found = _exported(path, network) if path.suffix == ".onnx" else _saved(path)
     found = network.beginning(found)
     parts = {name.split(".")[0] for name in found}
     problems = misfits(found, network, may_lack=lambda name: name.split(".")[0] not in parts)
     if problems or not found:
         reason = problems or "it holds no parameter"
-        raise ModelError(f"`{path}` does not fit this network: {reason}: give weights of the same")
+        way = "" if network.superseded(found) else ": give weights of the same"
+        if way and start == "koala":
+            way += ", or take recipes/koala-finetune.yaml, whose network is that of `koala`"
+        raise ModelError(f"`{path}` does not fit this network: {reason}{way}")
     own = network.state_dict()
     fresh = sorted({name.split(".")[0] for name in own.keys() - found.keys()})
     network.load_state_dict({**own, **found})
@@ -123,24 +135,49 @@ def _saved(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"`{path}` cannot be read as safetensors: {error}") from error
 
 
-def _exported(path: Path) -> dict[str, Tensor]:
+def _exported(path: Path, network: ColorNetwork) -> dict[str, Tensor]:
     """Return the parameters inside an exported model, under the network's own names.
 
     Those of ``lab export --precision fp16`` stand behind a cast, whose result has the own name.
+    Linear layers stand turned, under the graph's names; batch norms are folded, and described.
     """
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
-        graph = onnx.load(path).graph
+        model = onnx.load(path)
     except (OSError, DecodeError) as error:
         raise ModelError(f"`{path}` cannot be read as an ONNX model: {error}") from error
-    shown = {node.input[0]: node.output[0] for node in graph.node if node.op_type == "Cast"}
+    shown = {node.input[0]: node.output[0] for node in model.graph.node if node.op_type == "Cast"}
+    turned = _linear_layers(model.graph)
     found: dict[str, Tensor] = {}
-    for tensor in graph.initializer:
+    for tensor in model.graph.initializer:
         name = shown.get(tensor.name, tensor.name)
-        if name.startswith("network."):
+        if name.startswith(_OWN) or name in turned:
             values = np.array(onnx.numpy_helper.to_array(tensor))
             wide = values.astype(np.float32) if values.dtype == np.float16 else values
-            found[name.removeprefix("network.")] = torch.from_numpy(wide)
-    return found
+            value = torch.from_numpy(wide.T.copy() if name in turned else wide)
+            found[turned.get(name, name).removeprefix(_OWN)] = value
+    noted = next((one.value for one in model.metadata_props if one.key == METADATA_KEY), "{}")
+    try:
+        norms = json.loads(noted).get("norms")
+        return found if norms is None else unfolded(found, network, norms)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"`{path}` does not fit this network: {error}: give weights of the same"
+        ) from error
+
+
+def _linear_layers(graph: onnx.GraphProto) -> dict[str, str]:
+    """Return name of the turned weight of each linear layer in a graph -> its own name.
+
+    The exporter keeps the name of the bias alone, which is added to the product.
+    """
+    products = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul"}
+    return {
+        products[given]: bias.removesuffix(".bias") + ".weight"
+        for node in graph.node
+        if node.op_type == "Add"
+        for given, bias in permutations(node.input)
+        if given in products and bias.startswith(_OWN) and bias.endswith(".bias")
+    }

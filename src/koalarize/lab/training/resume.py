@@ -31,9 +31,13 @@ from koalarize.photo.files import write_bytes
 
 __all__ = [
     "HASH_KEY",
+    "LAST",
     "PICTURES_KEY",
     "RECIPE_KEY",
+    "ROW_KEY",
+    "SCORES_KEY",
     "STALE_KEY",
+    "VALIDATION_KEY",
     "EarlierRun",
     "GoOn",
     "WholeFiles",
@@ -43,15 +47,23 @@ __all__ = [
     "saved_weights",
 ]
 
+#: The file in a run's folder that it goes on from.
+LAST = "last.ckpt"
 #: Where the resolved recipe stands in Lightning's checkpoint, as JSON.
 RECIPE_KEY = "koalarize_recipe"
 #: Where the number of pictures that the run learns from stands in it.
 PICTURES_KEY = "koalarize_pictures"
 #: Where their sha256 stands in it; None if it is not known.
 HASH_KEY = "koalarize_data_sha256"
+#: Where the sha256 of those that it is validated with stands in it; None if they were held out.
+VALIDATION_KEY = "koalarize_validation_sha256"
 #: Where it stands in the state of the callback ``SaveWeights`` how many validations went by since
 #: the lowest loss.
 STALE_KEY = "stale"
+#: Where the scores of its weights stand there, if no validation before had a lower loss.
+SCORES_KEY = "scores"
+#: Where the row of the history that the file lacks stands in the state of ``Progress``.
+ROW_KEY = "row"
 #: What of a recipe the validation loss hangs on: its parts, and which of their keys; all if empty.
 _JUDGING: dict[str, tuple[str, ...]] = {
     "loss": ("name", "uniform", "power", "alpha", "beta", "gamma"),
@@ -72,6 +84,10 @@ class EarlierRun:
         stale: validations since the lowest loss.
         sha256: over the encoded bytes of the data; None if not known.
         judged_alike: whether the recipe still measures the validation loss as the run did.
+        scores: of its weights, if no validation before had a lower loss.
+        validation: sha256 over the pictures that it was validated with; None if not known.
+        row: of the history, which may lack it.
+        moved: whether only the place of those pictures is another, so that they may be the same.
     """
 
     taken: int
@@ -81,6 +97,10 @@ class EarlierRun:
     stale: int = 0
     sha256: str | None = None
     judged_alike: bool = True
+    scores: dict[str, float] | None = None
+    validation: str | None = None
+    row: dict[str, float] | None = None
+    moved: bool = False
 
     def is_finished(self, recipe: Recipe) -> bool:
         """Tell whether the recipe asks for no further step; epochs are not counted again."""
@@ -90,6 +110,27 @@ class EarlierRun:
         if recipe.epochs is None:
             return self.taken >= recipe.steps
         return recipe.epochs == self.epochs and self.taken >= self.steps
+
+    def validated_with(self, sha256: str | None) -> EarlierRun:
+        """Return the same, judged by the pictures to validate with themselves, not their place.
+
+        Args:
+            sha256: over the encoded bytes of those that there are now; None if not known.
+        """
+        if None in (self.validation, sha256) or not (self.judged_alike or self.moved):
+            return self
+        return dataclasses.replace(self, judged_alike=self.validation == sha256)
+
+    def complete(self, history: Path) -> None:
+        """Add the row to a run's history that the state holds, if it is not there.
+
+        Raises:
+            OutputError: if it cannot be written, or is no history.
+        """
+        if self.row is not None:
+            table = History(history, self.taken)
+            if not table.rows or float(table.rows[-1]["step"]) < self.row["step"]:
+                table.add(self.row)
 
     def check_pictures(self, found: int, sha256: str | None) -> None:
         """Check that the data are those of before: the order of the batches hangs on their number.
@@ -132,7 +173,10 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
         taken = int(state["global_step"])
         earlier: dict[str, Any] = json.loads(state.get(RECIPE_KEY, "{}"))
         pictures, sha256 = state.get(PICTURES_KEY), state.get(HASH_KEY)
-        stale = int(state.get("callbacks", {}).get("SaveWeights", {}).get(STALE_KEY, 0))
+        validation = state.get(VALIDATION_KEY)
+        row = state.get("callbacks", {}).get("Progress", {}).get(ROW_KEY)
+        judged = state.get("callbacks", {}).get("SaveWeights", {})
+        stale, scores = int(judged.get(STALE_KEY, 0)), judged.get(SCORES_KEY)
     except (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.PickleError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise ModelError(
@@ -145,8 +189,22 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
         )
     _check_unchanged(earlier, recipe)
     steps = int(earlier.get("steps", recipe.steps))
-    alike = _is_judged_alike(earlier, json.loads(json.dumps(dataclasses.asdict(recipe))))
-    return EarlierRun(taken, earlier.get("epochs"), steps, pictures, stale, sha256, alike)
+    now = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    alike = _is_judged_alike(earlier, now)
+    there = earlier | {"data": earlier.get("data", {}) | {"validation": now["data"]["validation"]}}
+    return EarlierRun(
+        taken=taken,
+        epochs=earlier.get("epochs"),
+        steps=steps,
+        pictures=pictures,
+        stale=stale,
+        sha256=sha256,
+        judged_alike=alike,
+        scores=scores,
+        validation=validation,
+        row=row,
+        moved=not alike and _is_judged_alike(there, now),
+    )
 
 
 def _is_judged_alike(earlier: dict[str, Any], now: dict[str, Any]) -> bool:
@@ -190,7 +248,7 @@ def check_no_model(folder: Path, resumed: Recipe | None = None) -> None:
         folder: of the run.
         resumed: what a run is to go on by. Then what it leaves if it is killed while it saves its
             first segment, weights and history of that segment alone, may be replaced too: it makes
-            them again.
+            them again. A run of one segment leaves neither: what has them is a whole model.
 
     Raises:
         OptionError: if it does.

@@ -54,7 +54,6 @@ from koalarize.lab.training.resume import (
     WholeFiles,
     check_no_model,
     earlier_run,
-    saved_weights,
 )
 from koalarize.lab.training.shrink import shrink
 from koalarize.models.open import parts_of
@@ -141,9 +140,11 @@ def _run(recipe: Recipe, network: ColorNetwork, folder: Path, earlier: EarlierRu
     """Read the pictures and train, in a folder that is this run's own."""
     checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
     pictures, validation = _pictures(recipe)
+    judges = None if validation is None else validation.sha256
     recipe = _with_steps(recipe, len(pictures))
     if earlier is not None:
         earlier.check_pictures(len(pictures), pictures.sha256)
+        earlier = earlier.validated_with(judges)
         log.info("going on after step %d of %d", earlier.taken, recipe.steps)
         if not earlier.judged_alike and recipe.validate_every:
             log.info("the validation loss is another than before: `best.safetensors` begins again")
@@ -155,16 +156,19 @@ def _run(recipe: Recipe, network: ColorNetwork, folder: Path, earlier: EarlierRu
         "koalarize": koalarize.__version__,
         "data": Path(recipe.data.train).name,
         "data_sha256": pictures.sha256,
+        "validation_sha256": judges,
         "pictures": len(pictures),
         "left_out": dict(pictures.left_out),
         "bin_shares": [round(float(share), 8) for share in shares],
     }
     afresh = earlier is not None and not earlier.judged_alike
     save_weights = SaveWeights(checkpoint, recipe, facts, judges_afresh=afresh)
-    if earlier is not None and (earlier.is_finished(recipe) or earlier.taken >= recipe.steps):
+    if earlier is not None:
         if is_first_process() and not checkpoint.exists():
-            save_weights.write(saved_weights(last), earlier.taken)
-        return checkpoint
+            earlier.complete(folder / "history.csv")
+            save_weights.restore(last, earlier)
+        if earlier.is_finished(recipe) or earlier.taken >= recipe.steps:
+            return checkpoint
     with quiet(), own_endings(last):
         trainer = _trainer(recipe, folder, save_weights, len(pictures))
         trainer.fit(
@@ -215,6 +219,15 @@ def _check_sources(recipe: Recipe) -> None:
     validation = recipe.data.validation
     if isinstance(validation, str) and recipe.validate_every:
         check_there(Path(validation))
+        train = Path(recipe.data.train).resolve()
+        if train in (Path(validation).resolve(), *Path(validation).resolve().parents):
+            log.warning(
+                "the pictures of `data.validation` are learnt from as well, as `%s` lies in `%s`: "
+                "their scores say nothing of others; put them elsewhere, or use "
+                "`data.validation: {split: N}`",
+                validation,
+                recipe.data.train,
+            )
 
 
 def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
@@ -349,6 +362,7 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights, pictures: 
         callbacks=[
             GoOn(),
             EMAWeightAveraging(decay=recipe.ema),
+            Progress(recipe, folder / "history.csv", pictures),
             save_weights,
             ModelCheckpoint(
                 dirpath=folder,
@@ -359,7 +373,6 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights, pictures: 
                 enable_version_counter=False,
             ),
             *([Bar(recipe.steps, LOOK_EVERY)] if sys.stderr.isatty() else []),
-            Progress(recipe, folder / "history.csv", pictures),
         ],
         check_val_every_n_epoch=max(1, recipe.validate_every),
         limit_val_batches=1.0 if recipe.validate_every and recipe.data.validation else 0,
