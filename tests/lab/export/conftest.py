@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,5 +43,5 @@ def graphs_once() -> Iterator[None]:
         return onnx.load_from_string(traced[key])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("koalarize.lab.export.export.graph_of", once)
+        patch.setattr(importlib.import_module(export.__module__), "graph_of", once)
         yield

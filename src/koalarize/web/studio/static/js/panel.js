@@ -223,7 +223,7 @@ export class Panel {
 
   /** Take a file as the reference picture. */
   async take(file) {
-    const photo = this.studio.current;
+    const photo = this.studio.active;
     this.#complain("", photo);
     this.ask.classList.add("busy");
     try {

@@ -48,6 +48,7 @@ export class Previews extends EventTarget {
 
   /** Show a photo; what is known of it at once, the rest as it comes. */
   show(photo) {
+    this.#soon.cancel(); // what was to come was for the photo before
     this.#request?.abort();
     this.#detail?.abort();
     this.#photo = photo;
