@@ -23,7 +23,7 @@ from koalarize.color import lab_to_srgb, map_to_gamut, srgb_to_lab
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGS = [
@@ -117,6 +117,21 @@ def colourings(page: Page) -> int:
 
 def wait_for_colour(page: Page, since: int = 0) -> None:
     page.wait_for_selector(f'body[data-coloured]:not([data-coloured="{since}"])', timeout=WAIT)
+
+
+def drop_and_wait(page: Page, *files: tuple[str, bytes]) -> None:
+    """Drop photos and wait until the one on the table is coloured."""
+    since = colourings(page)
+    drop(page, *files)
+    wait_for_colour(page, since)
+
+
+def leave_empty(page: Page) -> None:
+    """Close all photos, for the next test on the same page."""
+    page.unroute_all()
+    if page.locator("#empty").is_hidden():
+        page.locator("#close-all").dispatch_event("click")
+    expect(page.locator("#empty")).to_be_visible()
 
 
 def spot(

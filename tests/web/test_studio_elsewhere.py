@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 from restarted import Here, here
 from test_studio_several import session_of
 
-from pages import IN_A_BROWSER, Visit, colourings, drop, wait_for_colour
+from pages import IN_A_BROWSER, Visit, drop, drop_and_wait, leave_empty, wait_for_colour
 from rest import picture
 
 pytestmark = IN_A_BROWSER
@@ -65,17 +65,8 @@ def page(visit: Visit) -> Iterator[Page]:
     """One page for all tests; each leaves it empty."""
     page = visit.page
     yield page
-    page.unroute_all()
     page.set_viewport_size({"width": 1280, "height": 800})
-    if page.locator("#empty").is_hidden():
-        page.locator("#close-all").dispatch_event("click")
-    expect(page.locator("#empty")).to_be_visible()
-
-
-def coloured(page: Page, *files: tuple[str, bytes]) -> None:
-    since = colourings(page)
-    drop(page, *files)
-    wait_for_colour(page, since)
+    leave_empty(page)
 
 
 def painted(page: Page) -> bool:
@@ -99,7 +90,7 @@ def test_the_newest_page_keeps_the_work_where_there_are_no_locks(
     first, second = context.new_page(), context.new_page()
     first.goto(service.address)
     first.wait_for_selector(".example")
-    coloured(first, OMA)
+    drop_and_wait(first, OMA)
     first.wait_for_timeout(500)  # until it is kept
     second.goto(service.address)
     wait_for_colour(second)
@@ -127,9 +118,9 @@ def test_of_two_copies_the_one_on_the_table_gets_the_session(page: Page) -> None
             forgotten.append(asked.url)
 
     page.on("request", note)
-    coloured(page, OMA)
-    coloured(page, ("oma again.png", OMA[1]))
-    coloured(page, session_of(OMA, hints=[HINT]))
+    drop_and_wait(page, OMA)
+    drop_and_wait(page, ("oma again.png", OMA[1]))
+    drop_and_wait(page, session_of(OMA, hints=[HINT]))
     expect(page.locator("#photo-title")).to_contain_text("oma again.png")
     expect(page.locator("#hint-list li")).to_have_count(1)
     page.locator(TILE).nth(0).click()
@@ -143,7 +134,7 @@ def test_of_two_copies_the_one_on_the_table_gets_the_session(page: Page) -> None
 
 
 def test_the_picture_is_as_sharp_as_the_screen_it_is_moved_to(page: Page) -> None:
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     # Chromium tells of an emulated density only with a new size; that of the photo stays.
     page.locator("#viewer").evaluate(
         "({style}) => { style.bottom = 'auto'; style.height = '90%'; }"
@@ -163,7 +154,7 @@ def test_the_picture_is_as_sharp_as_the_screen_it_is_moved_to(page: Page) -> Non
 
 
 def test_another_token_is_asked_for_and_nothing_is_lost(page: Page) -> None:
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     said = {"type": "urn:koalarize:problem:token-needed", "title": "A token is needed"}
     refused = json.dumps({**said, "detail": "open the whole address"})
     page.route("**/preview", lambda route: route.fulfill(status=401, body=refused))
@@ -195,7 +186,7 @@ def test_what_went_wrong_has_room_beside_its_buttons(page: Page) -> None:
 
 
 def test_the_bar_that_straightens_has_room_for_its_slider(page: Page) -> None:
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     page.set_viewport_size({"width": 683, "height": 455})
     page.click("#level")
     slider = page.locator("#straighten").bounding_box()
@@ -203,7 +194,7 @@ def test_the_bar_that_straightens_has_room_for_its_slider(page: Page) -> None:
 
 
 def test_a_turned_photo_shows_while_it_is_asked_for(page: Page) -> None:
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     held: list[Route] = []
     page.route("**/preview", lambda route: held.append(route))
     page.evaluate(SOONER)

@@ -12,10 +12,21 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from restarted import Here, here
 
-from pages import IN_A_BROWSER, WAIT, Visit, colourings, drop, spot, wait_for_colour
+from pages import (
+    IN_A_BROWSER,
+    WAIT,
+    Visit,
+    colourings,
+    drop,
+    drop_and_wait,
+    leave_empty,
+    save,
+    spot,
+    wait_for_colour,
+)
 from rest import film_of, picture
 
 pytestmark = IN_A_BROWSER
@@ -63,17 +74,8 @@ def page(visit: Visit) -> Iterator[Page]:
     """One page for all tests; each leaves it empty."""
     page = visit.page
     yield page
-    page.unroute_all()
     page.emulate_media(forced_colors="none")
-    if page.locator("#empty").is_hidden():
-        page.locator("#close-all").dispatch_event("click")
-    expect(page.locator("#empty")).to_be_visible()
-
-
-def coloured(page: Page, *files: tuple[str, bytes]) -> None:
-    since = colourings(page)
-    drop(page, *files)
-    wait_for_colour(page, since)
+    leave_empty(page)
 
 
 def uploads(page: Page) -> list[str]:
@@ -131,7 +133,7 @@ def test_what_changes_without_a_pause_is_kept_now_and_then(page: Page) -> None:
 
 
 def test_redo_outlives_a_reload(page: Page) -> None:
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     page.locator("#warmth").fill("0.4")
     page.locator("#tint").fill("0.2")
     page.click("#undo")
@@ -174,7 +176,7 @@ def test_a_photo_that_the_service_forgot_is_uploaded_once(page: Page) -> None:
 
 def test_colourings_come_after_the_service_was_away(page: Page) -> None:
     page.route("**/alternatives", lambda asked: asked.abort())
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     expect(page.locator("#notice")).to_contain_text("does not answer")
     expect(page.locator("#alternatives .loading")).to_have_count(6)
     page.unroute("**/alternatives")
@@ -196,7 +198,7 @@ def test_a_photo_that_is_removed_stops_its_upload(page: Page) -> None:
 
 
 def test_a_photo_that_is_closed_just_after_a_change_is_not_asked_for(page: Page) -> None:
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.evaluate(CHANGED_AND_CLOSED)
@@ -208,7 +210,7 @@ def test_a_photo_that_is_closed_just_after_a_change_is_not_asked_for(page: Page)
 def test_saving_is_cancelled_wherever_it_waits(page: Page, choose: str) -> None:
     page.route("**/session", lambda asked: None)
     page.route("**/photos?name=opa.png", lambda asked: None)
-    coloured(page, OMA, OPA)
+    drop_and_wait(page, OMA, OPA)
     page.click("#save")
     page.click(choose)
     page.click("#cancel-save")
@@ -216,8 +218,23 @@ def test_saving_is_cancelled_wherever_it_waits(page: Page, choose: str) -> None:
     expect(page.locator("#save span")).to_have_text("Save")
 
 
+def test_a_late_colouring_does_not_take_the_place_of_saved(page: Page, tmp_path: Path) -> None:
+    drop_and_wait(page, OMA)
+    held: list[Route] = []
+    page.route("**/preview", lambda route: held.append(route))
+    page.locator("#vividness").fill("1.5")
+    save(page, "[data-format=png]", tmp_path / "oma.png")
+    expect(page.locator("#status")).to_contain_text("Saved")
+    since = colourings(page)
+    page.route("**/preview", lambda route: route.continue_())  # the newest rule counts
+    for route in held:
+        route.continue_()
+    wait_for_colour(page, since)
+    expect(page.locator("#status")).to_contain_text("Saved")
+
+
 def test_a_double_click_shows_a_small_photo_at_its_size_and_back(page: Page) -> None:
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     shown = page.locator("#actual")
     for text in ("400 %", "100 %", "400 %"):
         expect(shown).to_have_text(text)
@@ -226,7 +243,7 @@ def test_a_double_click_shows_a_small_photo_at_its_size_and_back(page: Page) -> 
 
 def test_the_photos_colours_stay_under_a_persons_own(page: Page) -> None:
     page.emulate_media(forced_colors="active")
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     page.mouse.click(*spot(page, 35, 20, 60, 40))
     page.locator("#editor .swatch").first.click()
     for part in ("#editor .swatch:first-child .paint", "#editor .chip.big", "#hint-list .chip"):
@@ -238,7 +255,7 @@ def test_the_photos_colours_stay_under_a_persons_own(page: Page) -> None:
 
 
 def test_a_long_name_leaves_room_for_what_stands_beside_it(page: Page) -> None:
-    coloured(page, (f"{'a long name ' * 9}.png", COLOURED.getvalue()))
+    drop_and_wait(page, (f"{'a long name ' * 9}.png", COLOURED.getvalue()))
     name, size = page.locator("#photo-title > *").all()
     expect(size).to_contain_text("its own colours are replaced")
     for width in (640, 800, 1280):
@@ -252,7 +269,7 @@ def test_a_long_name_leaves_room_for_what_stands_beside_it(page: Page) -> None:
 
 
 def test_a_photo_that_is_not_here_yet_is_not_shown_as_the_last_one(page: Page) -> None:
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     page.route("**/photos?name=opa.tif", lambda asked: None)
     drop(page, ("opa.tif", picture(60, 40, "TIFF")))
     expect(page.locator("#arriving")).to_be_visible()
@@ -267,7 +284,7 @@ def test_a_film_that_the_service_forgot_is_not_taken_for_downloaded(
 ) -> None:
     pytest.importorskip("av", reason="needs the extra `video`")
     film = ("oma.mp4", film_of(tmp_path / "oma.mp4", shots=((3, 8), (8, 8), (9, 8))))
-    coloured(page, film)
+    drop_and_wait(page, film)
     unsaved, state = page.locator("#film .tile-place.unsaved"), page.locator("#film-state")
     page.locator("#warmth").fill("0.4")
     page.click("#film-render")
@@ -310,7 +327,7 @@ def test_a_film_that_the_service_forgot_is_not_taken_for_downloaded(
 
 
 def test_text_is_pasted_into_a_field_though_a_picture_comes_with_it(page: Page) -> None:
-    coloured(page, OMA)
+    drop_and_wait(page, OMA)
     paste = """(field, [text, bytes]) => {
       const clipboardData = new DataTransfer();
       if (text) clipboardData.setData("text/plain", text);

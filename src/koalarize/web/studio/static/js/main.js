@@ -33,10 +33,16 @@ const saving = new Saving(studio, { say, complain });
 const films = new Films(studio, { complain });
 
 let statusTimer = 0;
+let answering = false; // whether what stands there answers a person
 let waitTimer = 0;
 
-/** Say something in passing, below the photo and to screen readers. */
-function say(text) {
+/**
+ * Say something in passing, below the photo and to screen readers. What the page does by itself takes the place
+ * of nothing that answers a person, such as where a picture was saved.
+ */
+function say(text, { byItself = false } = {}) {
+  if (byItself && answering) return;
+  answering = !byItself;
   const status = $("#status");
   status.textContent = text;
   status.hidden = false;
@@ -44,6 +50,7 @@ function say(text) {
   clearTimeout(statusTimer);
   statusTimer = setTimeout(() => {
     status.hidden = true;
+    answering = false;
   }, 1000 * STATUS_SECONDS);
 }
 
@@ -270,7 +277,7 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   else if (problem) complain(problem, { from: "preview", actions: [["Try again", again]] });
   if (seconds === undefined) return;
   putRight("preview");
-  say(`Coloured in ${seconds < 0.1 ? "under 0.1" : seconds.toFixed(1)} s`);
+  say(`Coloured in ${seconds < 0.1 ? "under 0.1" : seconds.toFixed(1)} s`, { byItself: true });
   document.body.dataset.coloured = String(Number(document.body.dataset.coloured ?? 0) + 1);
   film.picture(photo, photo.pictures.after);
   panel.settled();
