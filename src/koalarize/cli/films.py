@@ -104,7 +104,7 @@ def color_films(
     code = 0
     for source, target in zip(sources, targets, strict=True):
         try:
-            code |= _one(colorizer, source, target, wanted, steering, options)
+            code |= _one(_Film(colorizer, source, target, wanted, steering, options))
         except KoalarizeError as error:
             if len(sources) == 1 or isinstance(error, OptionError):
                 raise
@@ -136,56 +136,65 @@ def _check_job(wanted: Films, options: FilmOptions) -> None:
         raise OptionError(f"`{job}` carries no colours of frames: leave `--frames` out")
 
 
-def _one(
-    colorizer: Colorizer,
-    source: Path,
-    target: Path | None,
-    wanted: Films,
-    steering: Steering,
-    options: FilmOptions,
-) -> int:
+@dataclass(frozen=True)
+class _Film:
+    """One film, and what is asked of it."""
+
+    colorizer: Colorizer
+    source: Path
+    target: Path | None
+    wanted: Films
+    steering: Steering
+    options: FilmOptions
+
+
+def _one(film: _Film) -> int:
     from koalarize.film.film import export_film, list_shots, preview_film
 
-    if wanted.list_shots:
-        path, count = list_shots(source, options, overwrite=wanted.overwrite)
+    if film.wanted.list_shots:
+        path, count = list_shots(film.source, film.options, overwrite=film.wanted.overwrite)
         typer.echo(path)
         shots = "1 shot" if count == 1 else f"{count} shots"
         typer.echo(f"koalarize: note: {shots}: edit the list, then add --shots {path}", err=True)
         return 0
-    if wanted.export_frames is not None:
-        coloring = colorizer if wanted.in_color else None
-        folder = wanted.export_frames
+    if film.wanted.export_frames is not None:
+        coloring = film.colorizer if film.wanted.in_color else None
+        folder = film.wanted.export_frames
         written = export_film(
-            coloring, source, folder, steering, options, overwrite=wanted.overwrite
+            coloring,
+            film.source,
+            folder,
+            film.steering,
+            film.options,
+            overwrite=film.wanted.overwrite,
         )
         for path in written.paths:
             typer.echo(path)
-        note_of_losses(source.name, written.notes)
+        note_of_losses(film.source.name, written.notes)
         typer.echo(
             f"koalarize: note: colour these, under their names, then add --frames {folder}",
             err=True,
         )
         return 0
-    if wanted.preview is not None:
+    if film.wanted.preview is not None:
         sheet = preview_film(
-            colorizer, source, steering, options, wanted.preview, target, wanted.overwrite
+            film.colorizer,
+            film.source,
+            film.steering,
+            film.options,
+            film.wanted.preview,
+            film.target,
+            film.wanted.overwrite,
         )
         typer.echo(sheet)
         return 0
-    return _colored(colorizer, source, target, wanted, steering, options)
+    return _colored(film)
 
 
-def _colored(
-    colorizer: Colorizer,
-    source: Path,
-    target: Path | None,
-    wanted: Films,
-    steering: Steering,
-    options: FilmOptions,
-) -> int:
+def _colored(film: _Film) -> int:
     from koalarize.film.film import color_film
 
-    _warn(source, options)
+    _warn(film.source, film.options)
     begin = time.perf_counter()
     sizes = [0]
 
@@ -197,24 +206,24 @@ def _colored(
         whole = coded * max(done, total) / max(1, done)
         return f"{done} of {max(done, total)} frames, {coded:.0f} of about {whole:.0f} MB"
 
-    with pictures_above(wanted=wanted.picture) as picture, stages(amount) as show:
+    with pictures_above(wanted=film.wanted.picture) as picture, stages(amount) as show:
 
         def progress(at: Progress) -> None:
             sizes[0] = at.bytes
-            show(source.name, at.done, at.total or None)
+            show(film.source.name, at.done, at.total or None)
             picture(at, show.console)
 
         result = color_film(
-            colorizer,
-            source,
-            target,
-            steering,
-            options,
-            overwrite=wanted.overwrite,
+            film.colorizer,
+            film.source,
+            film.target,
+            film.steering,
+            film.options,
+            overwrite=film.wanted.overwrite,
             progress=progress,
-            told=lambda said: typer.echo(f"koalarize: note: {source.name}: {said}", err=True),
+            told=lambda said: typer.echo(f"koalarize: note: {film.source.name}: {said}", err=True),
         )
-    _tell(source, result, time.perf_counter() - begin)
+    _tell(film.source, result, time.perf_counter() - begin)
     return 1 if result.damaged else 0
 
 

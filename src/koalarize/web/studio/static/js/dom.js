@@ -105,11 +105,6 @@ export function report(element, text) {
   if (isNew) announce(text);
 }
 
-/** Words with a capital in front. */
-export function capital(text) {
-  return text[0].toUpperCase() + text.slice(1);
-}
-
 /** Give a blob to the person as a file. */
 export function download(blob, name) {
   const url = URL.createObjectURL(blob);

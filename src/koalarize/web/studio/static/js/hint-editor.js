@@ -6,7 +6,7 @@
  */
 
 import { atLightness, labToHex } from "./color.js";
-import { capital, clamp, fillTrack, h, icon, onDetail } from "./dom.js";
+import { clamp, fillTrack, h, icon, onDetail } from "./dom.js";
 import { NAMES, nameOf, nameOfHint, parseColor, plainName } from "./names.js";
 import { AbPicker } from "./ab-picker.js";
 import { EyeDropper } from "./eyedropper.js";
@@ -370,6 +370,10 @@ export class HintEditor extends HTMLElement {
     const { id } = this.#current;
     this.dispatchEvent(new CustomEvent("hintdelete", { detail: { id } }));
   }
+}
+
+function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 customElements.define("hint-editor", HintEditor);
