@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import shutil
 import socket
 import subprocess
 import sys
@@ -25,7 +24,8 @@ pytest.importorskip("playwright", reason="driving the page needs playwright")
 
 from playwright.sync_api import Browser, Page, expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from browsers import CHROMIUM
+
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

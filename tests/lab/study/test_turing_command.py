@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from browsers import CHROMIUM
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.lab.study.plan import PRACTICE
@@ -104,9 +104,6 @@ def test_wrong_commands(here, monkeypatch, capsys, words, code, text):
     error = capsys.readouterr().err
     assert text in error.lower() if text == "missing" else text in error
     assert not Path("turing.json").exists()
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run"
