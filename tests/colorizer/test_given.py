@@ -83,6 +83,21 @@ class TestWrongKinds:
         with pytest.raises(PhotoError, match=told):
             Photo(pixels, alpha)
 
+    def test_of_arguments(self, colorizer, tmp_path):
+        path = tmp_path / "a.png"
+        path.write_bytes(png())
+        with pytest.raises(OptionError, match="`threads` is '2' but must be a whole number"):
+            Colorizer.load(threads=typing.cast("int", "2"))
+        with pytest.raises(OptionError, match="`threads` is -1 but must be from 0"):
+            Colorizer(FakeEngine(), threads=-1)
+        with pytest.raises(OptionError, match="`most_chroma` is '9' but must be a number"):
+            Colorizer.load(most_chroma=typing.cast("float", "9"))
+        wrong = typing.cast("bool", "no")  # which counts as true
+        with pytest.raises(OptionError, match="`overwrite` is 'no' but must be true or false"):
+            colorizer.file(path, overwrite=wrong)
+        with pytest.raises(OptionError, match="`tolerant` is 'no' but must be true or false"):
+            colorizer.data(png(), tolerant=wrong)
+
     def test_of_pages(self):
         with pytest.raises(PhotoError, match="`page` is -1 but must be 0 or more"):
             Photo.read(png(), page=-1)

@@ -27,6 +27,12 @@ def test_black_of_an_xbm_is_black():
     assert np.array_equal(Photo.read(shown).pixels, np.asarray(shown.convert("L")))
 
 
+def test_an_xpm_with_colours_by_name_is_no_damage():
+    words = b'/* XPM */\nstatic char *a[] = {\n"1 1 1 1",\n"a c black",\n"a"};\n'
+    with pytest.raises(PhotoError, match=r"is an XPM of a rare kind: save it as PNG\.$"):
+        Photo.read(words)
+
+
 def test_fits_of_more_than_8_bits_is_refused():
     with pytest.raises(PhotoError, match="is a FITS file of more than 8 bits: save it as TIFF"):
         Photo.read(fits(16, np.zeros((3, 4), ">i2")))

@@ -53,6 +53,13 @@ def test_a_later_hint_wins():
     assert drawn[1, 10, 10] < 0 < drawn[1, 10, 13]
 
 
+def test_an_error_shows_the_number_that_is_wrong_and_no_rounded_one():
+    with pytest.raises(OptionError, match=r"is 1000000\.5 but must be from 0 to 1000000$"):
+        Hint(1_000_000.5, 5, "#f00")
+    with pytest.raises(OptionError, match=r"123456\.75,5 lies outside"):
+        planes(Hint(123_456.75, 5, "#f00"))
+
+
 def test_outside_the_photo():
-    with pytest.raises(OptionError, match="outside the photo, which is 200 x 100"):
+    with pytest.raises(OptionError, match=r"200 x 100 pixels: .* 0 to 199 and y from 0 to 99$"):
         planes(Hint(200, 5, "#f00"))

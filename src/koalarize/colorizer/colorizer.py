@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from koalarize.colorizer.given import bytes_of, checked, steering_of, tell
+from koalarize.colorizer.given import bytes_of, check_arguments, checked, steering_of, tell
 from koalarize.colorizer.layer import layer_path
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
@@ -109,7 +109,11 @@ class Colorizer:
         Args:
             engine: runs the network.
             threads: how many threads a picture may use; 0 takes one a core.
+
+        Raises:
+            OptionError: if ``threads`` is not allowed.
         """
+        check_arguments(threads=threads)
         self._engine = engine
         self._threads = threads
 
@@ -135,11 +139,12 @@ class Colorizer:
 
         Raises:
             ModelError: if the model is unknown or its file is missing or damaged.
-            OptionError: if ``faithful`` does not fit the model, a weight is not allowed, or the
-                provider is not there.
+            OptionError: if ``faithful`` does not fit the model, a weight or another value is not
+                allowed, or the provider is not there.
         """
         from koalarize.models.open import open_model
 
+        check_arguments(threads=threads, faithful=faithful, most_chroma=most_chroma)
         engine = open_model(
             model, threads=threads, faithful=faithful, most_chroma=most_chroma, provider=provider
         )
@@ -241,6 +246,7 @@ class Colorizer:
             OptionError: if the model cannot do what is asked.
         """
         checked(steering, Steering)
+        check_arguments(overwrite=overwrite, tolerant=tolerant, layer=layer)
         with opened(Path(source)):
             pass  # what is wrong with the picture is said first
         usual = layer_path(Path(source)) if layer else output_path(source)
@@ -279,6 +285,7 @@ class Colorizer:
             OptionError: if the model cannot do what is asked.
         """
         checked(steering, Steering)
+        check_arguments(tolerant=tolerant)
         with closing(Photo.each(checked(picture, bytes), tolerant=tolerant)) as pictures:
             making = Making(hashlib.sha256(picture).hexdigest())
             parts, colored = self._each(pictures, steering, format, making)

@@ -13,9 +13,10 @@ from koalarize.colorizer.reference import Reference, palette_of
 from koalarize.errors import OptionError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.photo.sources import seekable
+from koalarize.steering.fields import Bounds, check
 from koalarize.steering.steering import Steering
 
-__all__ = ["bytes_of", "checked", "steering_of", "tell"]
+__all__ = ["bytes_of", "check_arguments", "checked", "steering_of", "tell"]
 
 _LOG = logging.getLogger("koalarize.colorizer.colorizer")
 _Kind = TypeVar("_Kind", Photo, Steering, bytes)
@@ -24,6 +25,25 @@ _STEPS: dict[type[object], tuple[str, str]] = {
     Steering: ("steering", "make one by Steering(vividness=1.2), or give fields by their names"),
     bytes: ("picture", "use `file` for a path, and the Colorizer itself for other kinds"),
 }
+#: What may be said of a call that is no field of ``Steering``.
+_ARGUMENTS = {
+    "threads": Bounds(int, 0, 4096),
+    "most_chroma": Bounds(float),
+    "faithful": Bounds(bool),
+    "overwrite": Bounds(bool),
+    "tolerant": Bounds(bool),
+    "layer": Bounds(bool),
+}
+
+
+def check_arguments(**given: object) -> None:
+    """Check what is said of a call beside its picture and its steering.
+
+    Raises:
+        OptionError: if a value is of a wrong type, or not allowed.
+    """
+    for name, value in given.items():
+        check(f"`{name}`", value, _ARGUMENTS[name])
 
 
 def checked(given: object, kind: type[_Kind]) -> _Kind:

@@ -52,7 +52,7 @@ def lab_to_pixels(values: Array, name: str, *, icc: bool = False) -> Array:
         lab = _lab_of(values[top : top + rows], icc)
         if not np.isfinite(lab).all():
             raise PhotoError(
-                f"{name} has pixels that are not finite numbers: replace them before coloring."
+                f"{name} has pixels that are not finite numbers: replace them before colouring."
             )
         srgb = lab_to_srgb(map_to_gamut(lab), dtype=depth)
         neutral = (lab[..., 1:] == 0).all(-1)

@@ -41,7 +41,7 @@ def wide_to_uint16(values: Array, name: str) -> tuple[Array, tuple[str, ...]]:
     low, high = float(values.min()), float(values.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise PhotoError(
-            f"{name} has pixels that are not finite numbers: replace them before coloring."
+            f"{name} has pixels that are not finite numbers: replace them before colouring."
         )
     (white, notes), black = _white_of(values.dtype, low, high), 0.0
     if white == 1 and not 0 <= low <= high <= 1:

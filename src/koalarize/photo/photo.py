@@ -334,7 +334,7 @@ class Photo:
         if srgb.shape != expected or srgb.dtype.kind not in "uf":
             raise OutputError(
                 f"`srgb` is {srgb.dtype} of shape {srgb.shape} but must be uint8, uint16 or "
-                f"floating point of shape {expected}: give the colored pixels of this photo."
+                f"floating point of shape {expected}: give the coloured pixels of this photo."
             )
 
     def _alpha_as(self, depth: type[np.uint8] | type[np.uint16]) -> Array | None:

@@ -103,6 +103,8 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
                 size = webp_size(stream.read(30)) if kind == "WEBP" else None
                 if size is not None and is_short(kind, size, error):
                     raise too_large(size, name) from MemoryError(str(error))
+                if kind == "XPM":  # of which Pillow reads no named colours
+                    raise PhotoError(f"{name} is an XPM of a rare kind: save it as PNG.") from error
                 raise PhotoError(damaged(name, error)) from error
     if (kind := kind_of(head)) is not None:
         raise PhotoError(f"{name} is not a picture in a known format but {kind}: {step_for(kind)}.")
@@ -375,7 +377,7 @@ def _checked_values(array: Array) -> Array:
         )
     low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise PhotoError("the array has values that are not finite: replace them before coloring.")
+        raise PhotoError("the array has values that are not finite: replace them before colouring.")
     if low < -1e-4 or high > 1 + 1e-4:
         raise PhotoError(
             f"the array has floating-point values from {low:g} to {high:g} but they must be in "

@@ -280,7 +280,6 @@ def _regions(ab: Float32, lightness: Float32) -> Ints:
 def _points(cells: Ints, shape: tuple[int, ...]) -> list[tuple[int, int]]:
     """Choose cells (row, column) that lie deep in a region and far from each other."""
     inside = np.zeros((shape[0] + 2, shape[1] + 2), np.int32)
-    inside[1:-1, 1:-1].reshape(-1)
     mask = np.zeros(shape, np.int32)
     mask.reshape(-1)[cells] = 1
     depth = mask.copy()

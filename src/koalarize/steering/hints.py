@@ -29,7 +29,7 @@ __all__ = [
     "hint_planes",
 ]
 
-#: How a color that a person gives is written.
+#: How a colour that a person gives is written.
 HEX_COLOR = r"^#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})$"
 _TEXT = re.compile(r"\s*([^,=\s]+)\s*,\s*([^,=\s]+)\s*(?:,\s*([^,=\s]+)\s*)?=\s*(\S+)\s*")
 #: No photo is wider or taller, pixels.
@@ -138,7 +138,7 @@ def check_hex(what: str, color: object) -> None:
 
 
 def ab_of_hex(color: str) -> tuple[float, float]:
-    """Return (a*, b*) of a color that matches ``HEX_COLOR``, Lab units."""
+    """Return (a*, b*) of a colour that matches ``HEX_COLOR``, Lab units."""
     from koalarize.color import hex_to_srgb, srgb_to_lab
 
     lab = srgb_to_lab(hex_to_srgb(color)[None])[0]
@@ -160,7 +160,8 @@ def check_inside(what: str, x: float, y: float, *, width: int, height: int) -> N
     """
     if not (0 <= x < width and 0 <= y < height):
         raise OptionError(
-            f"{what} {x:g},{y:g} lies outside the photo, which is {width} x {height} pixels"
+            f"{what} {x:.15g},{y:.15g} lies outside the photo, which is {width} x {height} pixels: "
+            f"give x from 0 to {width - 1} and y from 0 to {height - 1}"
         )
 
 
