@@ -1,4 +1,4 @@
-"""Colour the example pictures with the shipped weights, for the README.
+"""Colour the example pictures with the shipped weights, for the README; one also with a hint.
 
 python docs/images/make_images.py
 """
@@ -7,7 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from koalarize import Colorizer
+from koalarize import Colorizer, Hint
+
+#: As ``--hint 230,376=#e87820 --reach 1``, which stands in the README.
+ORANGE = Hint(x=230, y=376, color="#e87820")
 
 
 def main() -> None:
@@ -19,6 +22,9 @@ def main() -> None:
             continue
         colored: Image.Image = colorizer(Image.open(example))
         colored.save(here / example.name, quality=90)
+        if example.stem == "astronaut":
+            colored = colorizer(Image.open(example), hints=[ORANGE], reach=1)
+            colored.save(here / "astronaut-hint.jpg", quality=90)
 
 
 if __name__ == "__main__":

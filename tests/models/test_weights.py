@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,12 @@ from koalarize.engines.onnx import OnnxEngine
 from koalarize.errors import ModelError
 from koalarize.models import catalog, store
 from koalarize.steering.hints import Hint
+
+ROOT = Path(__file__).parents[2]
+
+
+def recipe_of(name):
+    return (ROOT / catalog.MODELS[name].recipe).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +43,10 @@ class TestEveryModel:
         facts = json.loads({p.key: p.value for p in model.metadata_props}[METADATA_KEY])
         assert facts["parameters"] == catalog.MODELS[name].parameters
         assert facts["name"] == name
-        assert f"recipes/{facts['recipe']['name']}.yaml" == catalog.MODELS[name].recipe
+        assert f"--set name={facts['recipe']['name']} " in recipe_of(name)
+
+    def test_the_recipe_writes_this_file(self, name):
+        assert f'-o "$out/{catalog.MODELS[name].file}"' in recipe_of(name)
 
     def test_runs_at_odd_multiples(self, name):
         engine = OnnxEngine(store.find_model(name))

@@ -25,7 +25,7 @@ class ModelCard:
         sha256: of that file.
         licence: of the weights.
         training_data: what they were trained on.
-        recipe: the file that trained them.
+        recipe: the file that trains them, from photos on.
         summary: one sentence for `koalarize models`.
         parameters: how many weights.
         scores: metric -> value; shares are of the grey pictures' own; protocol in the model card.
@@ -53,7 +53,7 @@ _CARDS = (
         sha256="08c2db6f54c50f8567f4d7611aa0cdbf7186efad5c58840b335e411185abb69e",
         licence="Apache-2.0",
         training_data=_DATA,
-        recipe="recipes/koala.yaml",
+        recipe="recipes/shipped.sh",
         summary="The default: an encoder-decoder with global context that classifies ab; takes "
         "colour hints.",
         parameters=5_367_172,
@@ -65,7 +65,7 @@ _CARDS = (
         sha256="3b345652212b17db36799e5da29be3ef766a8b54c3049f66a1e60664f427ca4f",
         licence="Apache-2.0",
         training_data=_DATA,
-        recipe="recipes/koala.yaml",
+        recipe="recipes/shipped.sh",
         summary="koala with its decoder in 8 bits: nearly the same colours, sooner; for many "
         "files.",
         parameters=5_367_172,
@@ -126,7 +126,7 @@ _NO_LICENCE = "whoever exported it states no licence for the file; the weights a
 _FOREIGN = (
     ForeignCard(
         name="ddcolor-tiny",
-        summary="Vivid; on many pictures better colours than koala's: the one to try beside it.",
+        summary="Vivid: the one to try beside koala.",
         sha256="2653da00dc15e54a45e5200b61dbf82ee9ceaf56b02bb9b9657569ac775e82e6",
         bytes=135_444_402,
         addresses=(
@@ -167,6 +167,8 @@ _FOREIGN = (
         source=_DDCOLOR,
         licence="Apache-2.0",
         export_licence="Apache-2.0",
+        times=27,
+        memory=2639,
     ),
     ForeignCard(
         name="ddcolor-artistic",
