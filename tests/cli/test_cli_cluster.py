@@ -93,6 +93,13 @@ def test_a_plan_and_a_report(box: Path, capsys):
     assert lines[:2] == ["new: a.png -> a.color.png", "new: deep/b.png -> deep/b.color.png"]
     assert lines[2].startswith("2 to colour (new); about ")
     assert not Path("out").exists()
+    assert main(["cluster", "box", "out", "--plan", "--report", "p.jsonl"]) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+    planned = [json.loads(line) for line in Path("p.jsonl").read_text().splitlines()]
+    assert planned[1] == {
+        "source": "deep/b.png", "output": "deep/b.color.png", "status": "planned", "reason": "new",
+    }  # fmt: skip
+    assert planned[2]["summary"]["planned"] == {"new": 2}
     terminal = Terminal()
     picture("odd/a\x1b[31m.png")
     with pytest.MonkeyPatch.context() as patch:

@@ -70,6 +70,49 @@ def test_a_plan_knows_what_is_done_and_what_is_kept(box: Path, fake, capsys):
     assert "\n1 to colour (coloured before), 1 failed (no readable picture); about " in out
 
 
+def test_a_plan_has_the_lines_of_a_report(box: Path, fake, capsys):
+    picture("other/a.jpg", 9)
+    Path("box/c.xcf").write_text("other")
+    words = ["box", "other", "gone.jpg", "-o", "out", "--plan"]
+    assert main([*words, "--report", "r.jsonl"]) == 1
+    with_report = capsys.readouterr().out
+    assert main(words) == 1
+    assert capsys.readouterr().out == with_report
+    *lines, last = map(json.loads, Path("r.jsonl").read_text().splitlines())
+    assert lines[0] == {
+        "source": str(Path("box/a.jpg")),
+        "output": str(Path("out/a.color.jpg")),
+        "status": "planned",
+        "reason": "new",
+    }
+    assert [line["status"] for line in lines] == ["planned", "planned", "planned", "failed"]
+    assert "a.color-2.jpg" in lines[2]["notes"][0]
+    assert "does not exist" in lines[3]["error"]
+    whole = last["summary"]
+    assert whole["planned"] == {"new": 3}
+    assert whole["failed"] == {"no readable picture": 1}
+    assert (whole["skipped"], whole["orphaned"], whole["not_read"]) == ({}, {}, {".xcf": 1})
+    assert isinstance(whole["seconds"], float)
+    assert whole["bytes"] > 0
+    assert fake.calls == []
+
+
+def test_results_without_their_pictures_are_counted_and_a_plan_lists_them(box: Path, fake, capsys):
+    assert main(["box", "-o", "out"]) == 0
+    assert "no picture any more" not in capsys.readouterr().err
+    Path("box/1950/b.png").unlink()
+    assert main(["box", "-o", "out"]) == 0
+    note = "note: 1 result has no picture any more: the same command with --plan lists it\n"
+    assert capsys.readouterr().err.endswith(note)
+    assert main(["box", "-o", "out", "--plan", "--report", "r.jsonl"]) == 0
+    *_, line, last = capsys.readouterr().out.splitlines()
+    assert line == f"its picture is gone: {Path('out/1950/b.color.png')}"
+    assert last == "1 already coloured; 1 result has no picture any more"
+    *_, lost, whole = map(json.loads, Path("r.jsonl").read_text().splitlines())
+    assert (lost["status"], lost["output"]) == ("orphaned", str(Path("out/1950/b.color.png")))
+    assert whole["summary"]["orphaned"] == {"its picture is gone": 1}
+
+
 def test_the_report_is_a_line_a_picture_and_one_for_all(box: Path, fake):
     Path("box/0.jpg").write_text("no picture")
     Path("box/c.xcf").write_text("other")
@@ -242,7 +285,6 @@ def test_a_watch_knows_what_failed_by_no_fault_of_its_own(box: Path, fake, monke
     ("words", "named"),
     [
         (["box", "--plan", "--watch", "1"], "`--watch` has no place"),
-        (["box", "--plan", "--report", "r"], "`--report` has no place"),
         (["box", "--layer", "--compare"], "`--compare`"),
         (["box/a.jpg", "--hint", "1,1=#ff0000", "--watch", "1"], "`--hint` is for one picture"),
         (["box/a.jpg", "--crop", "0,0,4,4", "--watch", "1"], "`--crop` is for one picture"),

@@ -71,6 +71,15 @@ def test_the_word_help_is_that_of_the_program_unless_a_file_is_called_so(
     assert out.startswith("help.color.png" if there else "Usage: koalarize")
 
 
+@pytest.mark.parametrize("words", [[], ["cluster"], ["models", "download"]])
+def test_help_shows_no_types_of_python_and_bounds_in_words(words, capsys):
+    assert main([*words, "--help"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for foreign in ("<=", "x>=", "<str>", "list[", "{", "[required]"):
+        assert foreign not in out.replace("{stem}", "")
+    assert words or ("[1 to 256]" in out and "[at least 0.05]" in out)
+
+
 def test_best_looks_twice_and_keeps_no_colours(engine, tmp_path):
     tinted().save(tmp_path / "a.png")
     assert main([str(tmp_path / "a.png"), "--best"]) == 0

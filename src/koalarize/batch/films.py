@@ -49,11 +49,13 @@ class FilmWork:
         options: how each is made.
         told: called with the forecast of all, before the first is made.
         progress: called with a film and how far it is.
+        said: called before a film is made with what should be known of it, a sentence.
     """
 
     options: FilmOptions
     told: Callable[[str], None] = _nobody
     progress: Callable[[Path, Progress], None] = _nobody
+    said: Callable[[Path, str], None] = _nobody
 
 
 def film_planner(
@@ -163,6 +165,7 @@ def _made(
             overwrite=task.overwrite,
             progress=lambda at: work.progress(task.source, at),
             whole=whole,
+            told=lambda what: work.said(task.source, what),
         )
         seconds = time.perf_counter() - start
         # First as it stands: to hash hours of film takes time, in which a process may be killed.

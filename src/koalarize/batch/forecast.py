@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from koalarize.batch.plan import Outcome, Task
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from koalarize.batch.journal import Journal
     from koalarize.film.film import Outlook
 
-__all__ = ["Forecast", "Rates", "film_cost", "lasting", "time_and_room", "total_of_films"]
+__all__ = ["Cost", "Forecast", "Rates", "film_cost", "lasting", "time_and_room", "total_of_films"]
 
 #: Seconds and bytes of results for a byte of pictures, where no journal knows better: an estimate
 #: for JPEG files on one core, not measured; a journal's own rates replace it.
@@ -35,6 +36,21 @@ class Rates(Protocol):
     def rates(self) -> tuple[float, float] | None:
         """Return seconds, and bytes of results, for each byte of pictures so far."""
         ...
+
+
+@dataclass(frozen=True)
+class Cost:
+    """About what a plan takes.
+
+    Attributes:
+        seconds: of wall time.
+        room: bytes of the results.
+        usual: whether no journal knew how long such files took.
+    """
+
+    seconds: float
+    room: float
+    usual: bool
 
 
 class Forecast:
@@ -93,6 +109,14 @@ class Forecast:
         ]
         if not self.counts["colored"]:
             return ", ".join(parts)
+        cost = self.cost(journals, workers, of_films)
+        films = [film for film, _ in self._films]
+        return f"{', '.join(parts)}; {_total(films, cost.seconds, cost.room, usual=cost.usual)}"
+
+    def cost(
+        self, journals: Iterable[Rates], workers: int, of_films: Iterable[Journal] = ()
+    ) -> Cost:
+        """Return about how long it takes and what room it needs, as ``sentence`` says it."""
         known = next((rates for one in journals if (rates := one.rates()) is not None), None)
         seconds, ratio = known or _USUAL_RATES
         time, room = self._bytes * seconds / workers, self._bytes * ratio
@@ -103,7 +127,7 @@ class Forecast:
             size = sum(size for _, size in self._films)
             more = _cost(films) if rates is None else (size * rates[0], size * rates[1])
             time, room, usual = time + more[0], room + more[1], usual or rates is None
-        return f"{', '.join(parts)}; {_total(films, time, room, usual=usual)}"
+        return Cost(time, room, usual)
 
 
 def total_of_films(films: Sequence[Outlook]) -> str:

@@ -36,6 +36,10 @@ CREATE TABLE IF NOT EXISTS failures (source TEXT PRIMARY KEY, reason TEXT, error
 _IS_FILM = " OR ".join(f"target LIKE '%{ending}'" for ending in sorted(FILM_RESULTS))
 #: Journals of one folder: that of a run that does all, and one a shard.
 _ALL = ".koalarize*.sqlite"
+_SOME_RESULTS = (
+    "SELECT rowid, source, target FROM results WHERE rowid > ? AND size IS NOT NULL "
+    "ORDER BY rowid LIMIT 10000"
+)
 _EVERY_SECONDS = 1.0
 _WAIT_SECONDS = 60.0
 
@@ -170,6 +174,14 @@ class Journal:
             if path.name != self._path.name:
                 with contextlib.suppress(OutputError):  # one that is damaged knows nothing
                     yield Journal(path, readonly=True)
+
+    def results(self) -> Iterator[tuple[str, Path]]:
+        """Yield the picture, as it is called here, and the file of each result that was noted."""
+        last = 0  # rows are taken by portions: there may be millions
+        while rows := self._do(_SOME_RESULTS, (last,)):
+            for _, source, target in rows:
+                yield source, self._path.parent / target
+            last = rows[-1][0]
 
     def failed(self, source: str) -> bool:
         """Tell whether a picture failed when it was last tried."""

@@ -34,7 +34,7 @@ __all__ = ["OWN", "BatchOptions", "Outcome", "Planner", "Shard", "Task"]
 #: Why a picture that is a result is passed over.
 OWN = "result of koalarize"
 
-Status = Literal["colored", "skipped", "failed"]
+Status = Literal["colored", "skipped", "failed", "planned", "orphaned"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Outcome:
     Attributes:
         source: the file that was to be coloured.
         output: the coloured file: written now if ``colored``, there before if ``skipped``.
-        status: ``colored``, ``skipped`` (its result is there) or ``failed``.
+        status: ``colored``, ``skipped`` (its result is there) or ``failed``; in a plan ``planned``,
+            and ``orphaned`` for a result whose picture is gone.
         error: one sentence if it failed.
         seconds: wall time of decoding, colouring and encoding.
         had_color: whether it clearly had colours of its own, which new ones have replaced.
@@ -160,6 +161,14 @@ class BatchOptions:
     def template(self) -> str:
         """How a result is called without its ending."""
         return self.name or (LAYER_NAME if self.layer else DEFAULT_NAME)
+
+    @property
+    def journal_name(self) -> str:
+        """How the journal in the folder of the results is called."""
+        if self.shard is None:
+            return JOURNAL
+        # Each machine its own: locks of network shares cannot be trusted.
+        return f".koalarize-{self.shard.number}-of-{self.shard.count}.sqlite"
 
 
 class Planner:
@@ -296,12 +305,9 @@ class Planner:
             return options.journal
         if job.target is not None:
             return None
-        name, shard = JOURNAL, options.shard
-        if shard is not None:  # each machine its own: locks of network shares cannot be trusted
-            name = f".koalarize-{shard.number}-of-{shard.count}.sqlite"
         if options.output is not None:
-            return options.output / name
-        return job.root / name if job.found else None
+            return options.output / options.journal_name
+        return job.root / options.journal_name if job.found else None
 
     def _named(self, job: Job, target: Path) -> Task | Outcome:
         owner = self._claims.claim(self._naming.key(target), str(job.source))

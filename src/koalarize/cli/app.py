@@ -19,9 +19,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from koalarize.cli.cluster import ClusterCommand, cluster
+from koalarize.cli.cluster import cluster
 from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
+from koalarize.cli.plain_help import PlainCommand
 from koalarize.cli.serve import serve
 from koalarize.cli.terminal import one_line
 from koalarize.errors import KoalarizeError, OptionError, did_you_mean
@@ -96,7 +97,7 @@ def _app(*, lab: bool) -> typer.Typer:
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
     _add(app, {"serve": serve})
-    _add(app, {"cluster": cluster}, ClusterCommand)
+    _add(app, {"cluster": cluster}, PlainCommand)
     app.add_typer(models, name="models", short_help="List the models; fetch other people's.")
     group = typer.Typer(
         help="The laboratory: train, export, measure and compare colorizers.",

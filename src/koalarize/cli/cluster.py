@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from koalarize.cli.many_options import (
     LAYER,
@@ -33,21 +32,20 @@ from koalarize.cli.model_choice import (
     Offline,
     Yes,
 )
-from koalarize.cli.report import follow, note_of_unread
+from koalarize.cli.report import follow, note_of_unread, show_plan
 from koalarize.cli.steering_options import color_options, option_of_one_picture, read_steering
-from koalarize.cli.terminal import needs, print_path
+from koalarize.cli.terminal import needs
 from koalarize.errors import OptionError
 
 if TYPE_CHECKING:
-    from typer._click import Context, HelpFormatter
-
     from koalarize.batch.cluster.order import Order
     from koalarize.batch.cluster.rows import Columns
     from koalarize.batch.cluster.run import Archive
-    from koalarize.batch.plan import BatchOptions
+    from koalarize.batch.forecast import Cost, Forecast
+    from koalarize.batch.plan import BatchOptions, Outcome
     from koalarize.steering.steering import Steering
 
-__all__ = ["ClusterCommand", "cluster"]
+__all__ = ["cluster"]
 
 _MACHINES = "Machines"
 _TABLES = "Tables"
@@ -141,18 +139,6 @@ _Layer = Annotated[bool, LAYER(help="Write only the colours, as layers for an ed
 _Plan = Annotated[bool, PLAN(help="Only say what would be done.")]
 
 
-class ClusterCommand(TyperCommand):
-    """The command; of what is usually on, its help shows only the word that leaves it out."""
-
-    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Write arguments and options."""
-        for heading, kind in (("Arguments", "argument"), ("Options", "option")):
-            parameters = [one for one in self.get_params(ctx) if one.param_type_name == kind]
-            records = [one.get_help_record(ctx) for one in parameters]
-            with formatter.section(heading):
-                formatter.write_dl([(one[0].lstrip(" /"), one[1]) for one in records if one])
-
-
 @color_options
 def cluster(
     source: _Input,
@@ -218,7 +204,7 @@ def cluster(
             order = dataclasses.replace(order, table="bytes" if plain_bytes else "struct")
         archive = Archive(order, plan_only=plan)
         if plan:
-            return _show_plan(archive)
+            return _show_plan(archive, report)
         code = follow(archive.color(Machines(address, workers, gpus)), None, report, archive)
     note_of_unread(archive.unread)
     return code
@@ -289,24 +275,31 @@ def _order(
     )
 
 
-def _show_plan(archive: Archive) -> int:
-    """Say on stdout what would be done, a line a picture, and what it would come to."""
-    from koalarize.batch.cluster.order import PortionTask
+def _show_plan(archive: Archive, report: Path | None) -> int:
+    """Say what would be done, and what it would come to."""
     from koalarize.batch.forecast import Forecast
 
     forecast = Forecast()
+
+    def whole() -> tuple[str, Cost]:
+        return forecast.sentence([archive], 1), forecast.cost([archive], 1)
+
+    return show_plan(_planned(archive, forecast), whole, report, archive)
+
+
+def _planned(archive: Archive, forecast: Forecast) -> Iterator[Outcome]:
+    """Yield what a plan decides, picture by picture, and count it."""
+    from koalarize.batch.cluster.order import PortionTask
+    from koalarize.batch.plan import Outcome
+
     for decided in archive.plan():
         what, key = decided.what, decided.entry.key
-        if isinstance(what, PortionTask):
-            look = "" if what.check in ("none", "free") else ", to be looked at"
-            look += ", failed before" if decided.failed else ""
-            print_path(f"{what.why.value}{look}: {key} -> {what.slot}")
-            forecast.add_task(f"{what.why.value}{look}", decided.entry.version.size or 0)
+        if not isinstance(what, PortionTask):
+            forecast.add(what)
+            yield what
             continue
-        if what.status == "failed":
-            print_path(f"failed, {what.reason}: {key}: {what.error}")
-        else:
-            print_path(f"{what.reason}: {key}")
-        forecast.add(what)
-    typer.echo(forecast.sentence([archive], 1))
-    return 1 if forecast.counts["failed"] else 0
+        look = "" if what.check in ("none", "free") else ", to be looked at"
+        look += ", failed before" if decided.failed else ""
+        why = f"{what.why.value}{look}"
+        forecast.add_task(why, decided.entry.version.size or 0)
+        yield Outcome(Path(key), Path(what.slot), "planned", notes=what.notes, reason=why)

@@ -26,7 +26,7 @@ __all__ = [
 
 AlsoFilms = Annotated[
     bool,
-    typer.Option("--films", help="Colour the films in them too.", rich_help_panel=FOLDERS),
+    typer.Option("--films", help="Colour the films in folders too.", rich_help_panel=FOLDERS),
 ]
 Workers = Annotated[
     int | None,

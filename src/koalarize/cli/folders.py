@@ -19,15 +19,22 @@ import typer
 
 from koalarize.batch.films import FilmWork, color_many_films, film_planner
 from koalarize.batch.find import Job, Search, path_key
-from koalarize.batch.forecast import Forecast
+from koalarize.batch.forecast import Cost, Forecast
 from koalarize.batch.journal import check_journal
+from koalarize.batch.orphans import orphans
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.run import asked_of, closing, colorize_many, plan_many
 from koalarize.batch.watch import Again, signs_of, watch
 from koalarize.cli.replay import check_bytes, warn_of_weights
-from koalarize.cli.report import follow, note_of_films_left, note_of_unread
+from koalarize.cli.report import (
+    follow,
+    note_of_films_left,
+    note_of_orphans,
+    note_of_unread,
+    show_plan,
+)
 from koalarize.cli.steering_options import option_of_one_picture
-from koalarize.cli.terminal import FilmRow, check_films, check_target, print_path
+from koalarize.cli.terminal import FilmRow, check_films, check_target
 from koalarize.errors import OptionError
 from koalarize.film.names import is_film
 from koalarize.film.options import THREADS
@@ -111,7 +118,8 @@ def color_files(
         of_films = film_planner(colorizer, steering, options, many.films, plan_only=True)
     if many.plan:
         planner = Planner(options, asked_of(colorizer, steering, options), plan_only=True)
-        code = _show_plan(jobs, search.films, planner, of_films)
+        asked = dataclasses.replace(many, options=options)
+        code = _show_plan(asked, jobs, search, planner, of_films)
         note_of_films_left(search.unread)
         return code
     total = found if len(first) < _COUNTED else None
@@ -126,6 +134,7 @@ def color_files(
 
     again = Again()
     code = follow(again.noted(outcomes(jobs, search.films)), total, many.report, search, row=row)
+    note_of_orphans(orphans(many.inputs, options))
     note_of_unread(search.unread if many.films else note_of_films_left(search.unread))
     if many.watch is None:
         return code
@@ -180,7 +189,10 @@ def _film_work(films: FilmOptions, row: FilmRow | None) -> FilmWork:
         if row is not None:
             row(source.name, at.done, at.total or None)
 
-    return FilmWork(films, told, progress)
+    def said(source: Path, what: str) -> None:
+        typer.echo(f"koalarize: note: {source.name}: {what}", err=True)
+
+    return FilmWork(films, told, progress, said)
 
 
 def _frames(stage: str, done: int, total: int | None) -> str:
@@ -213,24 +225,30 @@ def _search(many: Many) -> Search:
 
 
 def _show_plan(
-    jobs: Iterable[Job], films: Iterable[Job], planner: Planner, of_films: Planner | None
+    many: Many, jobs: Iterable[Job], search: Search, planner: Planner, of_films: Planner | None
 ) -> int:
-    """Say on stdout what would be done, a line a file, and what it would come to."""
+    """Say what would be done, what it would come to, and which results have lost their pictures."""
     forecast = Forecast()
     decisions = plan_many(jobs, planner)
     if of_films is not None:
-        decisions = chain(decisions, plan_many(films, of_films))
-    for job, decided in decisions:
-        if isinstance(decided, Task):
-            print_path(f"{decided.said}: {job.source} -> {decided.target}")
-        elif decided.status == "failed":
-            print_path(f"failed, {decided.reason}: {job.source}: {decided.error}")
-        else:
-            print_path(f"{decided.reason}: {job.source}")
-        forecast.add(decided)
-    known = [] if of_films is None else of_films.journals
-    typer.echo(forecast.sentence(planner.journals, planner.workers, known))
-    return 1 if forecast.counts["failed"] else 0
+        decisions = chain(decisions, plan_many(search.films, of_films))
+
+    def outcomes() -> Iterator[Outcome]:
+        for _, decided in decisions:
+            forecast.add(decided)
+            if isinstance(decided, Task):
+                to = decided.source, decided.target
+                yield Outcome(*to, "planned", notes=decided.notes, reason=decided.said)
+            else:
+                yield decided
+        yield from orphans(many.inputs, many.options)
+
+    def whole() -> tuple[str, Cost]:
+        known = [] if of_films is None else of_films.journals
+        of_all = planner.journals, planner.workers, known
+        return forecast.sentence(*of_all), forecast.cost(*of_all)
+
+    return show_plan(outcomes(), whole, many.report, search)
 
 
 def _check_photo(session: Session, jobs: Sequence[Job]) -> None:

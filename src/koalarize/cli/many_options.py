@@ -28,7 +28,9 @@ PLAN = partial(typer.Option, "--plan", rich_help_panel=FOLDERS)
 Report = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Write a line of JSON for each picture.", rich_help_panel=FOLDERS
+        metavar="FILE",
+        help="Write a line of JSON for each picture, also of a --plan.",
+        rich_help_panel=FOLDERS,
     ),
 ]
 Retry = Annotated[

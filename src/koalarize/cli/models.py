@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from koalarize.cli.model_choice import bring
+from koalarize.cli.plain_help import PlainCommand
 from koalarize.cli.terminal import print_path
 from koalarize.errors import OptionError, did_you_mean
 
@@ -41,7 +42,7 @@ def listing(ctx: typer.Context) -> None:
     typer.echo("\n\n".join(_describe_foreign(card) for card in catalog.FOREIGN.values()))
 
 
-@models.command("download")
+@models.command("download", cls=PlainCommand)
 def download(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Models to fetch.")],
     source: Annotated[

@@ -36,6 +36,7 @@ from koalarize.cli.model_choice import (
     Offline,
     Yes,
 )
+from koalarize.cli.plain_help import help_record
 from koalarize.cli.steering_options import (
     COLORS,
     FILMS,
@@ -90,11 +91,9 @@ class PicturesCommand(TyperCommand):
             formatter.write_text(paragraph)
         groups: dict[str, list[tuple[str, str]]] = {name: [] for name in _HEADINGS}
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            record = help_record(parameter, ctx)
             if record is not None and isinstance(parameter, TyperOption):
-                # Of what is usually on only the word that leaves it out is there: " / --no-mark".
-                words = record[0].lstrip(" /")
-                groups[parameter.rich_help_panel or _OPTIONS].append((words, record[1]))
+                groups[parameter.rich_help_panel or _OPTIONS].append(record)
         for heading, records in groups.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
@@ -277,9 +276,8 @@ def pictures(
 
         piped = Stream(inputs, output, overwrite, tolerant)
         return color_stream(piped, choice, steering, replayed)
-    if plan and (watch is not None or report is not None):
-        other = "--watch" if watch is not None else "--report"
-        raise OptionError(f"`--plan` colours nothing, so `{other}` has no place beside it")
+    if plan and watch is not None:
+        raise OptionError("`--plan` colours nothing, so `--watch` has no place beside it")
     if layer and compare:
         raise OptionError("`--layer` makes no picture to `--compare`: leave one of them out")
     from koalarize.batch.naming import check_name

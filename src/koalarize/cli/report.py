@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from koalarize.film.names import FILM_EXTENSIONS
 from koalarize.photo.files import EXTENSIONS, HEIF_EXTENSIONS, check_place
 
 if TYPE_CHECKING:
+    from koalarize.batch.forecast import Cost
     from koalarize.batch.plan import Outcome
 
 __all__ = [
@@ -31,7 +32,9 @@ __all__ = [
     "note_of_colors",
     "note_of_films_left",
     "note_of_losses",
+    "note_of_orphans",
     "note_of_unread",
+    "show_plan",
 ]
 
 #: Notes and failures that are listed at the end, each; a report lists all.
@@ -51,6 +54,48 @@ class PassedOver(Protocol):
     def results(self) -> int:
         """How many were earlier results."""
         ...
+
+
+def show_plan(
+    outcomes: Iterable[Outcome],
+    whole: Callable[[], tuple[str, Cost]],
+    report: Path | None = None,
+    search: PassedOver | None = None,
+) -> int:
+    """Say on stdout what would be done, a line a file, and what it would come to.
+
+    Args:
+        outcomes: of status ``planned``, ``orphaned``, ``skipped`` or ``failed``.
+        whole: returns, after the last, the sentence that closes the plan and its cost.
+        report: a file that gets the same lines as the report of a run.
+        search: what found the pictures, with what it passed over.
+
+    Returns:
+        The exit code: 1 if a picture would fail, else 0.
+    """
+    told = _Told()
+    with _lines(report, more=False) as write:
+        for outcome in outcomes:
+            told.add(outcome)
+            write(_as_json(outcome))
+            print_path(_planned(outcome))
+        sentence, cost = whole()
+        summary = told.summary(search, ("planned", "skipped", "failed", "orphaned"))
+        write({"summary": summary | {"seconds": round(cost.seconds, 3), "bytes": round(cost.room)}})
+    if lost := told.counts["orphaned"]:
+        have = "1 result has" if lost == 1 else f"{lost} results have"
+        sentence += f"; {have} no picture any more"
+    typer.echo(sentence)
+    return 1 if told.counts["failed"] else 0
+
+
+def _planned(outcome: Outcome) -> str:
+    if outcome.status == "planned":
+        return f"{outcome.reason}: {outcome.source} -> {outcome.output}"
+    if outcome.status == "failed":
+        return f"failed, {outcome.reason}: {outcome.source}: {outcome.error}"
+    named = outcome.output if outcome.status == "orphaned" else outcome.source
+    return f"{outcome.reason}: {named}"
 
 
 def follow(
@@ -133,10 +178,12 @@ class _Told:
         found = {reason: n for (kind, reason), n in self.reasons.items() if kind == status}
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
-    def summary(self, search: PassedOver | None) -> dict[str, object]:
-        whole: dict[str, object] = {
-            status: self.by_reason(status) for status in ("colored", "skipped", "failed")
-        }
+    def summary(
+        self,
+        search: PassedOver | None,
+        statuses: Iterable[str] = ("colored", "skipped", "failed"),
+    ) -> dict[str, object]:
+        whole: dict[str, object] = {status: self.by_reason(status) for status in statuses}
         if search is not None:
             whole["not_read"] = dict(sorted(search.unread.items()))
             whole["earlier_results"] = search.results
@@ -248,6 +295,18 @@ def note_of_unread(unread: Mapping[str, int]) -> None:
     heif = any(ending in HEIF_EXTENSIONS for ending in unread)
     help = "; `pip install 'koalarize[heif]'` reads HEIC" if heif else ""
     typer.echo(f"koalarize: note: {files} not read: {listed}{help}", err=True)
+
+
+def note_of_orphans(orphaned: Iterable[Outcome]) -> None:
+    """Say on stderr how many results have lost their pictures, and what lists them."""
+    if lost := sum(1 for _ in orphaned):
+        have = "1 result has" if lost == 1 else f"{lost} results have"
+        them = "it" if lost == 1 else "them"
+        typer.echo(
+            f"koalarize: note: {have} no picture any more: the same command with --plan lists "
+            f"{them}",
+            err=True,
+        )
 
 
 def _summarize(told: _Told) -> None:
