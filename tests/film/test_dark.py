@@ -1,4 +1,4 @@
-"""Colours of frames that are dark as a whole: they fade with the light."""
+"""Colours of frames that are dark or white as a whole: they go with the light."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ def test_a_dark_frame_has_less_of_its_colours_and_a_bright_one_all():
     lightness = np.full((10, 10), 10, np.float32)
     assert dimmed(ab, lightness)[0, 0, 0] == pytest.approx(4)
     lightness[0, :5] = 80  # a lamp in the night
+    assert dimmed(ab, lightness) is ab
+
+
+def test_a_white_frame_has_none_of_its_colours_and_one_that_fades_to_white_less():
+    ab = np.full((2, 10, 10), 20, np.float32)
+    lightness = np.full((10, 10), 92, np.float32)
+    assert not dimmed(ab, lightness).any()  # a flash
+    lightness[:] = 75
+    assert dimmed(ab, lightness)[0, 0, 0] == pytest.approx(10)
+    lightness[0, :5] = 40  # a hut in the snow
     assert dimmed(ab, lightness) is ab
 
 

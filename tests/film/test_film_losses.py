@@ -280,7 +280,7 @@ def test_a_film_that_begins_late_in_matroska_is_not_longer_for_it(tmp_path):
         (["--list-shots", "-o", "x.json"], "`--list-shots` writes beside the film"),
         (["--export-frames", "x", "-o", "y"], "`--export-frames` writes into the folder"),
         (["--export-frames", "x", "--frames", "y"], "`--export-frames` carries no colours"),
-        (["--preview", "2", "--shots", "x.json"], "`--preview` looks at no list of shots"),
+        (["--list-shots", "--shots", "x.json"], "`--list-shots` looks at no list of shots"),
     ],
 )
 def test_what_a_job_would_ignore_is_refused(command, capsys, words, said):

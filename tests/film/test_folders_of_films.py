@@ -19,6 +19,7 @@ from koalarize.batch.find import Search
 from koalarize.batch.journal import Journal, Made, Stamp
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.film.film import FilmResult
 from koalarize.film.options import FilmOptions
 
 FAST = ["--preset", "ultrafast"]
@@ -271,6 +272,18 @@ def test_a_film_of_a_person_is_kept_after_a_run_that_made_none(tmp_path, monkeyp
     (outcome,) = color(tmp_path / "box", tmp_path / "out", None)
     assert (outcome.status, outcome.reason) == ("failed", "not ours")
     assert own.read_bytes() == b"mine"
+
+
+def test_what_should_be_known_of_a_film_is_said_before_it_is_made(box, capsys, monkeypatch):
+    def made(colorizer, source, target, steering, options, *, told, **how):
+        told("12 frames that an earlier run coloured are not used")
+        assert f"note: {source.name}: 12 frames that" in capsys.readouterr().err
+        target.write_bytes(b"film")
+        return FilmResult(target, 6)
+
+    monkeypatch.setattr("koalarize.film.film.color_film", made)
+    assert main([str(box), "-o", "out", "--films"]) == 0
+    assert len(results()) == 3
 
 
 def test_a_watch_takes_films_that_arrive(box, monkeypatch):

@@ -130,7 +130,7 @@ def _check_job(wanted: Films, options: FilmOptions) -> None:
     if wanted.output is not None and job != "--preview":
         place = "beside the film" if wanted.list_shots else "into the folder that it names"
         raise OptionError(f"`{job}` writes {place}: leave `--output` out")
-    if options.shots is not None and job != "--export-frames":
+    if options.shots is not None and wanted.list_shots:
         raise OptionError(f"`{job}` looks at no list of shots: leave `--shots` out")
     if options.frames is not None:
         raise OptionError(f"`{job}` carries no colours of frames: leave `--frames` out")

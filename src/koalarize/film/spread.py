@@ -5,6 +5,8 @@ Not here: the film itself (``film.film``).
 
 from __future__ import annotations
 
+import bisect
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,12 +17,14 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.errors import OptionError
 from koalarize.film.encode import Encoder, coding_of
 from koalarize.film.facts import Facts
 from koalarize.film.levels import Levels
 from koalarize.film.options import FilmOptions
 from koalarize.film.paint import Painter
 from koalarize.film.read import Reading, frames_at, no_frame
+from koalarize.film.shot_list import Shot, read_shots
 from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.film.shown import shown_grey
 from koalarize.photo.photo import Photo
@@ -90,17 +94,40 @@ def preview(
         colorizer: colours pictures.
         facts: of the film.
         steering: what is asked of the colours.
-        options: what of the film.
+        options: what of the film, and its list of shots if it has one.
         count: how many frames.
 
     Raises:
         FilmError: if nothing of it is wanted.
+        OptionError: if the list cannot be used, or has what is followed from frame to frame.
     """
-    made = [
-        colorizer.photo(Photo(frame), steering).photo.pixels
-        for frame in _spread(facts, options, count)
-    ]
+    shots = [] if options.shots is None else _still(read_shots(options.shots), options.shots)
+    if options.one_palette and steering.reference is None:
+        pooled = pooled_palette(colorizer, facts, steering, options)
+        steering = dataclasses.replace(steering, reference=pooled)
+    starts = [shot.start - 6e-4 for shot in shots]  # a list is written to the millisecond
+    made: list[npt.NDArray[np.uint8]] = []
+    for seconds, frame in _timed(facts, options, count):
+        place = max(0, bisect.bisect_right(starts, seconds) - 1)
+        asked = shots[place].steering(steering) if shots else steering
+        made.append(colorizer.photo(Photo(frame), asked).photo.pixels)
     return Photo(_sheet(made), format="JPEG")
+
+
+def _still(shots: list[Shot], path: Path) -> list[Shot]:
+    """Return shots of which a frame alone shows the colours.
+
+    Raises:
+        OptionError: naming the first that has something to be followed through it.
+    """
+    for number, shot in enumerate(shots, 1):
+        what = "hints" if shot.hints else "frames" if shot.frames else None
+        if what is not None:
+            raise OptionError(
+                f"shot {number} of `{path}` has `{what}`, which are followed from frame to frame, "
+                "but `--preview` looks at frames alone: colour a part with --from and --to"
+            )
+    return shots
 
 
 def pooled_palette(
@@ -129,7 +156,14 @@ def pooled_palette(
 
 
 def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield grey frames as players show them, spread evenly over what is wanted of a film.
+    """Yield the frames of ``_timed`` without their times."""
+    return (frame for _, frame in _timed(facts, options, count))
+
+
+def _timed(
+    facts: Facts, options: FilmOptions, count: int
+) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+    """Yield seconds and grey frames as players show them, spread over what is wanted of a film.
 
     Raises:
         FilmError: if there is none.
@@ -145,7 +179,7 @@ def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDAr
         if seconds < first - 1e-6 or (options.stop is not None and seconds >= options.stop):
             continue
         none = False
-        yield shown_grey(facts, frame)
+        yield seconds, shown_grey(facts, frame)
     if none:
         raise no_frame(facts)
 

@@ -47,6 +47,10 @@ _FLOOR = np.float32(1e-3)
 # fade are off by 1.4 Lab units for 4.1. Of 1,550 photos 13 are darker than that as a whole.
 _BRIGHT = 98  # per cent of a frame that are darker than what lights it
 _LIT = 50.0  # L* of that from which a frame has its colours whole
+# A flash, and a fade to white. Of 1,600 photos one is brighter than the first as a whole. In a pan
+# one frame of which is washed out to L* 89 and more, koala, 2026-12-02, that frame had a mean
+# chroma of 7.6 to 9.0, those around it 10.4.
+_WASHED = (60.0, 90.0)  # L* of all but 2 % of a frame: up to which it has its colours, and none
 
 
 @dataclass(frozen=True)
@@ -227,14 +231,16 @@ class Steady:
 
 
 def dimmed(ab: Float32, lightness: Float32, held: Float32 | None = None) -> Float32:
-    """Return the colours of a frame, less where all of it is dark: light that fades takes them too.
+    """Return the colours of a frame, less where all of it is dark or white, as light takes them.
 
     Args:
         ab: (2, h, w), Lab units.
         lightness: (h, w) L*.
         held: (h, w) in [0, 1]: how far a person says the colours of each place; those stay.
     """
-    share = np.float32(min(1.0, float(np.percentile(lightness, _BRIGHT)) / _LIT))
+    least, most = (float(one) for one in np.percentile(lightness, (100 - _BRIGHT, _BRIGHT)))
+    washed = (_WASHED[1] - least) / (_WASHED[1] - _WASHED[0])
+    share = np.float32(min(1.0, most / _LIT, max(0.0, washed)))
     if share >= 1:
         return ab
     return ab * (share if held is None else share + (1 - share) * held)
