@@ -172,7 +172,10 @@ class TestSteering:
             ({"alternative": 13}, "alternative"),
             ({"colour": 1}, "`steering.colour` is an unknown key"),
             ({"hints": [{"x": 1, "y": 1}]}, "`steering.hints.0.color` is missing"),
-            ({"hints": [{"x": 1, "y": 1, "color": "red"}]}, "color"),
+            (
+                {"hints": [{"x": 1, "y": 1, "color": "red"}]},
+                "'red' but must be #rrggbb or #rgb: give",
+            ),
             ({"hints": [{"x": 99, "y": 1, "color": "#fff"}]}, "outside the photo"),
             ({"hints": [{"x": 1, "y": 1, "color": "#fff"}] * 201}, "hints"),
             ({"reference": {"name": "", "sha256": "", "bands": [[], [], []]}}, ""),
@@ -187,6 +190,7 @@ class TestSteering:
         hints = [{"x": 1, "y": 1, "color": "red"}]
         said = service.post(f"{photo}/preview", json={"steering": {"hints": hints}}).json()
         assert said["errors"][0]["where"] == "body.steering.hints.0.color"
+        assert "#rrggbb" in said["errors"][0]["message"]
 
     @pytest.mark.parametrize("body", [b"{", b"\xff", b'{"side": NaN}', b"[" * 99_999])
     def test_no_json(self, service, photo, body):

@@ -119,9 +119,10 @@ def test_of_two_copies_the_one_on_the_table_gets_the_session(page: Page) -> None
 
     page.on("request", note)
     drop_and_wait(page, OMA)
-    drop_and_wait(page, ("oma again.png", OMA[1]))
+    drop_and_wait(page, OMA)
+    expect(page.get_by_role("button", name="oma.png (2)", exact=True)).to_have_count(1)
     drop_and_wait(page, session_of(OMA, hints=[HINT]))
-    expect(page.locator("#photo-title")).to_contain_text("oma again.png")
+    expect(page.locator("#photo-title")).to_contain_text("oma.png (2)")
     expect(page.locator("#hint-list li")).to_have_count(1)
     page.locator(TILE).nth(0).click()
     expect(page.locator("#hint-list li")).to_have_count(0)
@@ -191,6 +192,27 @@ def test_the_bar_that_straightens_has_room_for_its_slider(page: Page) -> None:
     page.click("#level")
     slider = page.locator("#straighten").bounding_box()
     assert slider and slider["width"] > 80
+
+
+def test_the_bar_of_a_crop_leaves_its_corners_free(page: Page) -> None:
+    drop_and_wait(page, ("tall.png", picture(40, 60, "PNG")))
+    page.set_viewport_size({"width": 568, "height": 320})
+    page.click("#crop")
+    page.set_viewport_size({"width": 560, "height": 330})  # it stays so in another window
+    page.evaluate(FRAME)
+    bar, stage = page.locator(".crop-bar").bounding_box(), page.locator("#viewer").bounding_box()
+    assert bar and stage
+    assert stage["x"] <= bar["x"]
+    assert bar["x"] + bar["width"] <= stage["x"] + stage["width"]
+    for corner in page.locator(".crop-corner").all():
+        box = corner.bounding_box()
+        assert box and box["y"] + box["height"] < bar["y"]
+    before = page.locator(".crop-box").bounding_box()
+    page.click("#crop")
+    page.evaluate(FRAME)
+    page.locator("#crop").dispatch_event("click")
+    assert page.locator(".crop-box").bounding_box() == before
+    page.keyboard.press("Escape")
 
 
 def test_a_turned_photo_shows_while_it_is_asked_for(page: Page) -> None:

@@ -155,10 +155,13 @@ def test_a_negative_is_a_switch(page: Page) -> None:
 def test_a_crop_is_dragged_and_given_up(page: Page) -> None:
     page.keyboard.press("x")
     box = page.locator(".crop-corner").first.bounding_box()
+    end = page.locator(".crop-corner").last.bounding_box()
     assert box is not None
+    assert end is not None
     page.mouse.move(box["x"] + 10, box["y"] + 10)
     page.mouse.down()
-    page.mouse.move(*spot(page, 150, 100), steps=4)
+    across, down = ((end[side] - box[side]) / 4 for side in ("x", "y"))
+    page.mouse.move(box["x"] + 10 + across, box["y"] + 10 + down, steps=4)
     page.mouse.up()
     expect(page.locator("crop-frame [role=status]")).to_have_text(re.compile("45[01] × 30[01]"))
     page.mouse.click(*spot(page, 60, 60))  # outside the frame: no hint comes of it

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from koalarize.errors import KoalarizeError, PhotoError
+from koalarize.steering.hints import HEX_COLOR
 from koalarize.steering.session import OtherPhotoError
 
 __all__ = ["MEDIA_TYPE", "SLUGS", "Problem", "answer", "install", "refusal"]
@@ -54,6 +55,9 @@ _OTHERS: Mapping[str, str] = {
 _RETRY_AFTER = {429: "1", 503: "5"}
 _MOST_ERRORS = 20
 _MOST_SHOWN = 60  # characters of a value in a sentence
+#: What a text must be whose pattern is not met; all other patterns are those of ids.
+_PATTERNS = {HEX_COLOR: "be #rrggbb or #rgb: give the colour's value, as in `#c03020`"}
+_ID = "be 64 digits of 0-9 and a-f: give the `id` that the upload answered"
 
 
 class Problem(HTTPException):  # FastAPI lets no other error pass out of the reading of a body
@@ -140,7 +144,7 @@ def _of_validation(request: Request, error: Exception) -> Response:
     if any(one["type"] == "json_invalid" for one in found):
         return _answer(400, "the body is not JSON: send the object that the description shows")
     errors = [
-        {"where": ".".join(str(part) for part in one["loc"]), "message": str(one["msg"])}
+        {"where": ".".join(str(part) for part in one["loc"]), "message": _rule(one)}
         for one in found[:_MOST_ERRORS]
     ]
     return _answer(422, _sentence(found[0]), errors)
@@ -163,9 +167,16 @@ def _sentence(error: Mapping[str, Any]) -> str:
     except ValueError:  # a whole number of thousands of digits
         given = "a number"
     given = given if len(given) <= _MOST_SHOWN else f"{given[: _MOST_SHOWN - 3]}..."
-    rule = str(error["msg"]).partition(", unable")[0].removeprefix("Value error, ")
+    rule = _rule(error).partition(", unable")[0].removeprefix("Value error, ")
     must = rule.partition(" should ")[2]
     return f"{where} is {given} but must {must}" if must else f"{where} is {given}: {rule}"
+
+
+def _rule(error: Mapping[str, Any]) -> str:
+    """Return what a value must be, with no regular expression in it."""
+    if error["type"] == "string_pattern_mismatch":
+        return f"String should {_PATTERNS.get(error['ctx']['pattern'], _ID)}"
+    return str(error["msg"])
 
 
 def _of_http(request: Request, error: Exception) -> Response:

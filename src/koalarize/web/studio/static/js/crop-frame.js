@@ -82,6 +82,11 @@ export class CropFrame extends HTMLElement {
     this.place();
   }
 
+  /** How far up its bar reaches, with room for the touch of a corner, CSS pixels. */
+  get covered() {
+    return this.clientHeight - this.bar.offsetTop + 14;
+  }
+
   /** Show a crop ({x, y, width, height} or null) of a photo of this size on this view. */
   show(crop, view, size) {
     [this.#crop, this.#view, this.#size] = [crop, view, size];

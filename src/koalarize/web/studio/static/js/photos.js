@@ -59,6 +59,7 @@ export class Photo extends EventTarget {
     this.kept = `${Date.now()}-${this.key}`; // the key of what is kept of it, of no other visit's
     this.file = file;
     this.name = name;
+    this.copy = 1; // which of those with its name it is
     /** @type {Info | null} */
     this.info = null; // what the service says of it, once it is there
     /** @type {import("./view.js").View | null} */
@@ -98,7 +99,8 @@ export class Photo extends EventTarget {
 
   /** What people are told it is called: the frame of a shot is no file of theirs. */
   get title() {
-    return this.film ? this.name.replace(/\.png$/, "") : this.name;
+    const name = this.film ? this.name.replace(/\.png$/, "") : this.name;
+    return this.copy > 1 ? `${name} (${this.copy})` : name;
   }
 
   /** Whether it lies on its side compared with its file. */

@@ -83,7 +83,10 @@ export class Studio extends EventTarget {
 
   #place(added, first = added[0]) {
     if (!added.length) return added;
-    for (const photo of added) {
+    for (const [index, photo] of added.entries()) {
+      const before = [...this.photos, ...added.slice(0, index)];
+      const namesakes = before.filter(({ name }) => name === photo.name);
+      photo.copy = 1 + Math.max(0, ...namesakes.map(({ copy }) => copy));
       photo.addEventListener(
         "edit",
         (event) => photo === this.active && this.#tell("edit", event.detail),

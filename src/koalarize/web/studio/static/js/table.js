@@ -229,8 +229,8 @@ export class Table {
     }
     this.editor.close();
     this.level.close();
-    this.viewer.fit();
     this.frame.editing = true;
+    this.viewer.fit(this.frame.covered);
     this.layer.hidden = true;
     $("#crop").setAttribute("aria-pressed", "true");
     this.frame.frame.focus({ preventScroll: true });
@@ -239,6 +239,7 @@ export class Table {
   #endCrop() {
     if (this.frame.editing && this.frame.contains(document.activeElement)) $("#crop").focus();
     this.frame.editing = false;
+    if (this.viewer.view.barred) this.viewer.unbar();
     this.layer.hidden = false;
     $("#crop").setAttribute("aria-pressed", "false");
   }

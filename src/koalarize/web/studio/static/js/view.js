@@ -17,6 +17,7 @@ export class View {
     this.x = 0;
     this.y = 0;
     this.fitted = true;
+    this.barred = 0; // CSS pixels at the bottom that a bar covers
     this.photoWidth = 1;
     this.photoHeight = 1;
     this.width = 1;
@@ -35,7 +36,7 @@ export class View {
   get fitScale() {
     const margin = Math.min(MARGIN, this.width / 24);
     const across = (this.width - 2 * margin) / this.photoWidth;
-    const down = (this.height - 2 * margin) / this.photoHeight;
+    const down = (this.height - this.barred - 2 * margin) / this.photoHeight;
     return Math.max(1e-4, Math.min(across, down, 4));
   }
 
@@ -43,7 +44,7 @@ export class View {
     Object.assign(this, {
       scale: this.fitScale,
       x: this.photoWidth / 2,
-      y: this.photoHeight / 2,
+      y: this.photoHeight / 2 + this.barred / 2 / this.fitScale,
       fitted: true,
     });
   }

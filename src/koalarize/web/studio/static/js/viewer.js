@@ -131,9 +131,16 @@ export class KoalaViewer extends HTMLElement {
     this.redraw();
   }
 
-  fit() {
+  /** Show the whole photo, above a bar that covers the lowest CSS pixels, if one does. */
+  fit(covered = this.#view.barred) {
+    this.#view.barred = covered;
     this.#view.fit();
     this.#moved();
+  }
+
+  unbar() {
+    this.#view.barred = 0;
+    if (this.#view.fitted) this.fit();
   }
 
   zoomBy(factor, at) {
