@@ -5,13 +5,14 @@ Not here: the measuring (``lab.evaluation``, which needs the extra ``train``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from koalarize.cli.lab.options import Data, Limit, Report, check_written_over
+from koalarize.cli.lab.options import Data, Limit, Report, StoppedError, check_written_over
 from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, write_bytes
@@ -72,7 +73,10 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Colour pictures with models and score them beside the grey pictures."""
+    """Colour pictures with models and score them beside the grey pictures.
+
+    With -o or --per-picture, a run that was stopped goes on when the same command is given again.
+    """
     sizes = _values(size, int, "--size", "whole numbers, as in `--size 128,160`")
     temperatures = _values(temperature, float, "--temperature", "numbers, as in `0.38,0.5`")
     for written in (output, per_picture):
@@ -83,9 +87,13 @@ def evaluate(
         raise OptionError(
             f"`--per-picture` is `{per_picture}`, as is `--output`: name another file"
         )
+    beside = output if output is not None else per_picture
+    unfinished = None if beside is None else beside.with_name(f"{beside.name}.unfinished")
+    if unfinished is not None:
+        check_place(unfinished)
     with needs("train"):
         from koalarize.lab.evaluation.evaluate import evaluate as run
-    with progress_bar() as advance:
+    with _told_how_to_go_on(unfinished), progress_bar() as advance:
         report = run(
             models,
             data,
@@ -96,12 +104,30 @@ def evaluate(
             sizes=sizes,
             temperatures=temperatures,
             progress=advance,
+            unfinished=unfinished,
         )
     typer.echo(report.to_markdown())
     if output is not None:
         write_bytes(f"{report.to_json()}\n".encode(), output, overwrite=True)
     if per_picture is not None:
         write_bytes(report.to_csv().encode(), per_picture, overwrite=True)
+    if unfinished is not None:
+        unfinished.unlink(missing_ok=True)  # only now: everything is written
+
+
+@contextmanager
+def _told_how_to_go_on(unfinished: Path | None) -> Generator[None]:
+    """Say at an interrupt what is kept of the scores; the program's own words promise more."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if unfinished is not None and unfinished.exists():
+            raise StoppedError(
+                f"interrupted: give the same command again to go on from `{unfinished}`"
+            ) from stop
+        raise StoppedError(
+            "interrupted; no score is kept: with -o or --per-picture, scores are kept once a minute"
+        ) from stop
 
 
 def _values(

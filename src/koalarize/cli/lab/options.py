@@ -1,4 +1,4 @@
-"""Options that several commands of the laboratory share, each declared once, and their check."""
+"""What commands of the laboratory share: options declared once, their check, a way to stop."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from typing import Annotated
 
 import typer
 
-from koalarize.errors import OptionError
+from koalarize.errors import KoalarizeError, OptionError
 
-__all__ = ["Data", "Limit", "Report", "ShortSide", "check_no_input", "check_written_over"]
+__all__ = [
+    "Data",
+    "Limit",
+    "Report",
+    "ShortSide",
+    "StoppedError",
+    "check_no_input",
+    "check_written_over",
+]
 
 #: Pictures in colour to measure on.
 Data = Annotated[
@@ -35,6 +43,12 @@ Report = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON."),
 ]
+
+
+class StoppedError(KoalarizeError):
+    """An interrupt that says how to continue; typer would drop its words."""
+
+    exit_code = 130
 
 
 def check_written_over(

@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
+from koalarize.cli.lab.options import StoppedError
 from koalarize.cli.terminal import needs
-from koalarize.errors import KoalarizeError, OptionError
+from koalarize.errors import OptionError
 
 __all__ = ["train"]
 
@@ -89,15 +90,9 @@ def train(
     except KeyboardInterrupt as stop:
         if not str(stop):
             raise
-        raise _StoppedError(str(stop)) from stop
+        raise StoppedError(str(stop)) from stop
     if is_first_process():
         typer.echo(path)
-
-
-class _StoppedError(KoalarizeError):
-    """An interrupt that says how to continue; typer would drop its words."""
-
-    exit_code = 130
 
 
 def _show_progress(level: int) -> None:

@@ -24,6 +24,7 @@ from koalarize.lab.evaluation.models import load_model, short_name
 from koalarize.lab.evaluation.pictures import MIN_SIDE, UsablePictures
 from koalarize.lab.evaluation.protocols import Procedure, procedure
 from koalarize.lab.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
+from koalarize.lab.evaluation.unfinished import Scored, Unfinished
 from koalarize.lab.evaluation.variants import GreyEngine, variants
 from koalarize.lab.metrics.definitions import ALL_METRICS, DEFAULT_METRICS, choose_metrics
 from koalarize.lab.metrics.metrics import Measured
@@ -56,6 +57,7 @@ def evaluate(
     sizes: Sequence[int] | None = None,
     temperatures: Sequence[float] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    unfinished: Path | None = None,
 ) -> Report:
     """Colour the pictures of a data set with every model and score the results.
 
@@ -71,6 +73,8 @@ def evaluate(
         sizes: working sizes, one row each; None takes each model's own.
         temperatures: of the annealed mean, one row each; None takes each model's own.
         progress: called with the pictures done and their number, as far as that is known.
+        unfinished: a file that keeps the scores so far, written once a minute. Where it is there,
+            the evaluation that it is of goes on; it stays at the end, for the caller to delete.
 
     Returns:
         One row for ``grey``, then for each model one row a size and temperature.
@@ -80,7 +84,9 @@ def evaluate(
         ModelError: if a model or a metric's weights cannot be read.
         DependencyError: if the weights of every metric are missing; else such metrics are left
             out, and a warning is logged.
-        DataError: if the data set holds fewer than two usable pictures.
+        DataError: if the data set holds fewer than two usable pictures, or others than
+            ``unfinished`` was made of.
+        OutputError: if ``unfinished`` is no file of an evaluation.
     """
     wanted = _with_weights(choose_metrics(list(metrics)))
     way = procedure(protocol, short_side)
@@ -92,7 +98,13 @@ def evaluate(
     }
     pictures = UsablePictures(data, way.short_side, limit, fit=way.fit)
     tallies = [Tally(wanted) for _ in rivals]
-    _measure(way, rivals, pictures, tallies, set_metrics, progress)
+    scored = Scored(pictures, tallies, set_metrics)
+    backends = {name: _backend(name) for name in wanted}
+    keeper = None
+    if unfinished is not None:
+        keeper = Unfinished(unfinished, _question(way, rivals, limit, backends, commit))
+        keeper.restore(scored)
+    _measure(way, rivals, scored, progress, keeper)
     facts = Protocol(
         command=_command(models, data, way, limit, wanted, sizes, temperatures),
         data=data.resolve().name,
@@ -100,7 +112,7 @@ def evaluate(
         pictures=len(pictures),
         left_out=dict(pictures.left_out),
         resize=way.resize,
-        metrics={name: _backend(name) for name in wanted},
+        metrics=backends,
         koalarize=koalarize.__version__,
         commit=commit,
         name=way.name,
@@ -165,27 +177,51 @@ def _check(
 def _measure(
     way: Procedure,
     rivals: Sequence[_Rival],
-    originals: UsablePictures,
-    tallies: Sequence[Tally],
-    set_metrics: dict[str, SetMetric],
+    scores: Scored,
     progress: Callable[[int, int], None] | None,
+    keeper: Unfinished | None,
 ) -> None:
     """Let every rival colour every picture; tallies and set metrics keep the scores."""
+    originals = scores.pictures
     colorers = [way.color(rival.engine) for rival in rivals]
     with ThreadPoolExecutor(max(1, min(len(rivals), os.cpu_count() or 1))) as pool:
-        for done, pixels in enumerate(originals, start=1):
+        for pixels in originals:
             colored = [color(pixels) for color in colorers]
             original = Measured(pixels)
             scored = [
                 pool.submit(tally.add, picture, original)
-                for tally, picture in zip(tallies, colored, strict=True)
+                for tally, picture in zip(scores.tallies, colored, strict=True)
             ]
-            for metric in set_metrics.values():
+            for metric in scores.set_metrics.values():
                 metric.update(pixels, [picture.pixels for picture in colored])
             for one in scored:
                 one.result()
+            if keeper is not None:
+                keeper.save(scores)
             if progress is not None:
-                progress(done, len(originals))
+                progress(len(originals.names), len(originals))
+    if keeper is not None:
+        keeper.save(scores, now=True)  # the report itself may fail, or have no room
+
+
+def _question(
+    way: Procedure,
+    rivals: Sequence[_Rival],
+    limit: int | None,
+    backends: dict[str, MetricBackend],
+    commit: str | None,
+) -> dict[str, object]:
+    """Return what scores depend on, but for the pictures: scores of two do not mix."""
+    return {
+        "version of koalarize": [koalarize.__version__, commit],
+        "set of models": [rival.sha256 for rival in rivals],
+        "size or temperature": [
+            [rival.engine.info.size, rival.engine.info.temperature] for rival in rivals
+        ],
+        "protocol": [way.name, way.resize],
+        "limit": limit,
+        "set of metrics": {name: dataclasses.asdict(used) for name, used in backends.items()},
+    }
 
 
 def _report(

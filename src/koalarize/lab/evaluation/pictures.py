@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from koalarize.lab.datasets.sources import (
     named_pictures,
 )
 
-__all__ = ["MIN_SIDE", "UsablePictures"]
+__all__ = ["MIN_SIDE", "LookedAt", "UsablePictures"]
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -33,6 +34,23 @@ UInt8 = npt.NDArray[np.uint8]
 MIN_SIDE = 32
 _LEAST = 2  # FID needs a covariance
 _AHEAD = 4  # pictures that are decoded while one is in work
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """How far a source has been gone through.
+
+    Attributes:
+        names: of the pictures given.
+        left_out: how many were not, by reason.
+        small: of these, those that a limit counts.
+        sha256: over the encoded bytes of all.
+    """
+
+    names: list[str]
+    left_out: dict[str, int]
+    small: int
+    sha256: str
 
 
 class UsablePictures:
@@ -73,6 +91,7 @@ class UsablePictures:
         self.names: list[str] = []
         self._small = 0  # of those that the limit counts
         self._ended = False
+        self._encoded = named_pictures(data)
         # All are read once before the work, though not decoded: a damaged file is said at once.
         self._found = sum(1 for _ in islice(encoded_pictures(data), limit))
         if not self._found:
@@ -93,19 +112,45 @@ class UsablePictures:
         """The hash over the encoded bytes of those that were looked at up to here, in order."""
         return self._digest.hexdigest()
 
+    @property
+    def looked_at(self) -> LookedAt:
+        """How far they have been gone through."""
+        return LookedAt(list(self.names), dict(self.left_out), self._small, self.sha256)
+
+    def go_on(self, earlier: LookedAt, *, kept: Path) -> None:
+        """Pass over, before the first is asked for, what an earlier evaluation has looked at.
+
+        Args:
+            earlier: how far it came.
+            kept: the file that says so, for the message.
+
+        Raises:
+            DataError: if the first of these are other pictures.
+        """
+        count = len(earlier.names) + sum(earlier.left_out.values())
+        for _, data in islice(self._encoded, count):
+            self._digest.update(data)
+        if self.sha256 != earlier.sha256:
+            raise DataError(
+                f"the first {count} pictures of `{self._data}` are not those that `{kept}` was "
+                "made of: give the same pictures, or delete it to begin again"
+            )
+        self.names = list(earlier.names)
+        self.left_out.update(earlier.left_out)
+        self._small = earlier.small
+
     def __iter__(self) -> Iterator[UInt8]:
         """Yield each picture.
 
         Raises:
             DataError: at the end, if there were too few.
         """
-        taken = 0  # of the limit
+        taken = len(self.names) + self._small  # of the limit
         with ThreadPoolExecutor(_AHEAD) as pool:
-            encoded = named_pictures(self._data)
             waiting: deque[tuple[str, bytes, Future[UInt8 | str]]] = deque()
             while self._limit is None or taken < self._limit:
                 wanted = _AHEAD if self._limit is None else min(_AHEAD, self._limit - taken)
-                for name, data in islice(encoded, wanted - len(waiting)):
+                for name, data in islice(self._encoded, wanted - len(waiting)):
                     waiting.append((name, data, pool.submit(self._decode, data)))
                 if not waiting:
                     break

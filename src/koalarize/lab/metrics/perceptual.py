@@ -21,6 +21,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from koalarize.errors import DependencyError, ModelError
+from koalarize.lab.metrics.tally import State
 from koalarize.photo.files import sha256_of
 
 __all__ = ["FID", "LPIPS", "SetMetric", "Weights"]
@@ -29,6 +30,8 @@ Picture = npt.NDArray[np.uint8]
 _Loaded = TypeVar("_Loaded")
 
 _FID_FEATURES = 768
+_SUMS = ("features_sum", "features_cov_sum", "features_num_samples")  # torchmetrics' names
+_REAL, _FAKE = (tuple(f"{kind}_{name}" for name in _SUMS) for kind in ("real", "fake"))
 _BATCH = 8  # pictures that pass a metric's network at once; bounds the memory of long sweeps
 
 
@@ -98,6 +101,14 @@ class SetMetric(Protocol):
         """Return for each rival the scores of its pictures; empty where only the set has one."""
         ...
 
+    def state(self) -> State:
+        """Return all that was added, for ``restore``."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Take the place of the metric, of as many rivals, that a state is of."""
+        ...
+
 
 class LPIPS:
     """Learned perceptual distance (Zhang et al. 2018) on SqueezeNet 1.1: mean over the pictures.
@@ -142,6 +153,15 @@ class LPIPS:
         """Return for each rival the scores of its pictures."""
         return self._single
 
+    def state(self) -> State:
+        """Return all that was added, for ``restore``."""
+        return {"single": np.array(self._single), "total": self._total.copy()}
+
+    def restore(self, state: State) -> None:
+        """Take the place of the metric, of as many rivals, that a state is of."""
+        self._single = state["single"].tolist()
+        self._total = state["total"]
+
 
 class FID:
     """Fréchet distance of the 768 Inception features before the last block (Mixed_6e).
@@ -182,6 +202,33 @@ class FID:
     def single(self) -> list[list[float]]:
         """Return nothing for each rival: a picture alone has none."""
         return [[] for _ in self._distances]
+
+    def state(self) -> State:
+        """Return all that was added, for ``restore``."""
+        # The originals' sums are the same for every rival: kept once.
+        real = {name: _sum(self._distances[0], name).numpy() for name in _REAL}
+        fake = {
+            name: np.stack([_sum(distance, name).numpy() for distance in self._distances])
+            for name in _FAKE
+        }
+        return {name: values.astype(np.float64) for name, values in (real | fake).items()}
+
+    def restore(self, state: State) -> None:
+        """Take the place of the metric, of as many rivals, that a state is of."""
+        blank = torch.zeros(1, _FID_FEATURES)
+        for number, distance in enumerate(self._distances):
+            for real in (True, False):
+                distance.update(blank, real=real)  # torchmetrics computes only after an update
+            for name in (*_REAL, *_FAKE):
+                values = state[name] if name in _REAL else state[name][number]
+                _sum(distance, name).copy_(torch.from_numpy(np.array(values)))
+
+
+def _sum(distance: FrechetInceptionDistance, name: str) -> Tensor:
+    """Return one of the sums that torchmetrics keeps, itself."""
+    kept = distance.metric_state[name]
+    assert isinstance(kept, Tensor)
+    return kept
 
 
 class _Features(nn.Module):

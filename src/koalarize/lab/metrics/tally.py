@@ -13,7 +13,12 @@ import numpy.typing as npt
 
 from koalarize.lab.metrics.metrics import Measured, Picture, picture_scores
 
-__all__ = ["Tally", "variety"]
+__all__ = ["State", "Tally", "variety"]
+
+#: What has been added up so far, as arrays by name.
+State = dict[str, npt.NDArray[np.float64]]
+
+_COLORFULNESS, _MEAN_AB = "colorfulness", "mean_ab"  # of a state
 
 
 class Tally:
@@ -57,6 +62,24 @@ class Tally:
         """Return metric -> each picture's own score, in order; infinite where it is equal."""
         ends = "_original"
         return {name: values for name, values in self._single.items() if not name.endswith(ends)}
+
+    def state(self) -> State:
+        """Return all that was added, for ``restore``."""
+        return {
+            **{f"single/{name}": np.array(values) for name, values in self._single.items()},
+            _COLORFULNESS: np.reshape(self._colorfulness, (-1, 2)),
+            _MEAN_AB: np.reshape(self._mean_ab, (-1, 2, 2)),
+        }
+
+    def restore(self, state: State) -> None:
+        """Take the place of the tally that a state is of."""
+        self._single = {
+            name.removeprefix("single/"): values.tolist()
+            for name, values in state.items()
+            if name.startswith("single/")
+        }
+        self._colorfulness = [(float(made), float(real)) for made, real in state[_COLORFULNESS]]
+        self._mean_ab = [(made, real) for made, real in state[_MEAN_AB]]
 
     def gain(self, other: Tally, name: str) -> float:
         """Return by how much a score is above another rival's, mean over the pictures.
