@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from koalarize.steering.session import Session
     from koalarize.steering.steering import Steering
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 __all__ = [
     "Colorizer",
