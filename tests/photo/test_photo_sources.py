@@ -138,6 +138,12 @@ class TestBadInput:
         with pytest.raises(PhotoError, match="is an address, from which nothing is fetched: save"):
             Photo.read(name)
 
+    def test_a_pattern_of_numbered_frames(self, tmp_path):
+        with pytest.raises(PhotoError, match=r"ffmpeg .*-i .*scan%05d\.png .*colour that"):
+            Photo.read(tmp_path / "scan%05d.png")
+        with pytest.raises(PhotoError, match=r"or make a film of a scan's frames"):
+            Photo.read(b"SDPX" + bytes(60))
+
     def test_folder(self, tmp_path):
         with pytest.raises(PhotoError, match="is a folder but must be a picture"):
             Photo.read(tmp_path)

@@ -20,6 +20,7 @@ from koalarize.errors import PhotoError
 __all__ = ["checked", "head_apart", "not_there", "opened", "overlaid", "seekable"]
 
 _ADDRESS = re.compile(r"(?:https?|ftp|s3|gs|file):/")
+_NUMBERED = re.compile(r"%0?\d*d")
 
 
 def seekable(given: object) -> BinaryIO:
@@ -77,6 +78,11 @@ def not_there(path: Path) -> str:
     """Return what to say of a file that does not exist."""
     if _ADDRESS.match(str(path)):
         return f"`{path}` is an address, from which nothing is fetched: save the picture first."
+    if _NUMBERED.search(path.name):
+        return (
+            f"`{path}` is a pattern of numbered frames but must be a file: make a film of them by "
+            f"`ffmpeg -framerate 24 -i {path} -c:v ffv1 film.mkv`, and colour that."
+        )
     return f"`{path}` does not exist: check its name and folder."
 
 

@@ -49,6 +49,7 @@ _TEXTS = ((b"<!doctype", "a web page"), (b"<html", "a web page"), (b"<svg", "an 
 _STEPS = {
     "a film": "give it as a file",
     "a ZIP archive": "unpack it",
+    "a DPX picture": "save it as PNG or TIFF, or make a film of a scan's frames (docs/films.md)",
     "a web page": "download the picture itself",
 }
 
