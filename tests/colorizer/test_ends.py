@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import ClassifyingEngine, OneByOne
+from fakes import ClassifyingEngine, FakeEngine, OneByOne
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.colorizer.ends import stretch_of
+from koalarize.colorizer.ends import mat_of, stretch_of
 from koalarize.colorizer.prepare import frames_prepared, unprepared
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.photo.photo import Photo
+from koalarize.steering.hints import Hint
 from koalarize.steering.steering import PLAIN, Steering
 
 ENDS = (0.5, 99.5)
@@ -58,6 +59,44 @@ class TestBorders:
     @pytest.mark.parametrize("shape", [(1, 1), (1, 90), (90, 1), (4, 5)])
     def test_small_and_thin_photos(self, shape):
         assert stretch_of(np.full(shape, 50, np.float32), ENDS) == pytest.approx((37.5, 4))
+
+
+class TestMats:
+    def test_one_is_found_as_far_as_it_reaches(self):
+        inside = framed((0, 8, 10), photo=np.ones(FADED.shape, np.float32)) > 0
+        for tone in (10, 57, 95):  # also of a tone of the photo's own
+            found = mat_of(framed((tone, 8, 10)))
+            assert not (found & inside).any()
+            assert found.mean() == pytest.approx((~inside).mean(), abs=0.06)
+
+    def test_one_in_another_is_found_too(self):
+        found = mat_of(framed((95, 6, 8), (20, 10, 6)))
+        assert found[:14].all()
+        assert not found[20:-20, 18:-18].any()
+
+    def test_the_ground_around_a_thing_is_none(self):
+        down, across = np.mgrid[-1:1:80j, -1:1:120j]
+        round_thing = np.where(down**2 + across**2 < 0.5, FADED, 85).astype(np.float32)
+        assert mat_of(round_thing) is None
+
+    def test_borders_at_some_sides_are_none(self):
+        assert mat_of(np.pad(FADED, ((8, 8), (10, 0)), constant_values=50)) is None
+        assert mat_of(np.pad(FADED, ((20, 20), (0, 0)), constant_values=2)) is None  # of a film
+
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 90), (90, 1), (4, 5), (60, 60)])
+    def test_small_and_plain_photos_have_none(self, shape):
+        assert mat_of(np.full(shape, 50, np.float32)) is None
+
+    def test_it_stays_grey_but_for_hints(self):
+        things = np.repeat(np.repeat(FADED[:10, :15], 8, axis=0), 8, axis=1)  # no mere noise
+        photo = levels_of(framed((57, 16, 20), photo=things))
+        colorizer = Colorizer(FakeEngine(size=96))
+        found = colorizer.photo(photo).photo.pixels.astype(int)
+        spread = np.ptp(found, axis=-1)
+        assert spread[:8].max() <= 1
+        assert spread[24:-24, 28:-28].mean() > 20
+        hinted = colorizer.photo(photo, Steering(hints=(Hint(6, 6, "#c82828"),)))
+        assert np.ptp(hinted.photo.pixels[6, 6].astype(int)) > 20
 
 
 class Seeing(OneByOne):

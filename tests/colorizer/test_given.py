@@ -126,3 +126,21 @@ def test_what_is_printed_is_short(colorizer):
     assert repr(photo) == "Photo(PNG, 36 × 24 uint8 grey with alpha)"
     assert repr(colorizer) == "Colorizer(fake)"
     assert len(repr(colorizer.data(png()))) < 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "called"), [("TIFF", "page"), ("GIF", "frame"), ("MPO", "picture")]
+)
+def test_of_a_pil_image_of_several_pictures_one_is_coloured_and_a_note_says_so(
+    colorizer, caplog, kind, called
+):
+    file = io.BytesIO()
+    first, *others = [Image.fromarray(LEVELS ^ number) for number in (0, 1, 2)]
+    first.save(file, kind, save_all=True, append_images=others)
+    image = Image.open(file)
+    for number in range(3):
+        image.seek(number)
+        colorizer(image)  # all of them, in a loop: one note is enough
+    colorizer(first)
+    (told,) = caplog.messages
+    assert f"{called} 1 of several: the others are left out" in told

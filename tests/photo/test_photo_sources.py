@@ -185,6 +185,14 @@ class TestBadInput:
             (b"RIFF\0\0\0\0AVI LIST", "a film: give it as a file"),
             (b"PK\3\4", "a ZIP archive: unpack it"),
             (b"\n<!DOCTYPE html>", "a web page: download the picture itself"),
+            (b"<!-- saved from -->", "a web page: download the picture itself"),
+            (b"<?xml version='1.0'", "an XML document: save it as PNG"),
+            (b"\x1f\x8b\x08", "a gzip archive: unpack it"),
+            (b"Rar!\x1a\x07\x01", "a RAR archive: unpack it"),
+            (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
+            (b"\0\5\x16\7\0\2\0\0Mac OS X", r".* \(AppleDouble\): give the file named so"),
+            (b"version https://git-lfs", "a pointer of Git LFS: fetch .* `git lfs pull`"),
+            (b"data:image/jpeg;base64,", "a data address: save the picture"),
         ],
     )
     def test_what_no_program_saves_as_a_picture_gets_another_step(self, head, told):

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from koalarize.colorizer.given import bytes_of, check_arguments, checked, steering_of, tell
+from koalarize.colorizer.given import bytes_of, check_arguments, checked, further, steering_of, tell
 from koalarize.colorizer.layer import layer_path
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
@@ -208,7 +208,8 @@ class Colorizer:
             return result.data
         photo = picture if isinstance(picture, Photo) else Photo.read(picture)
         if isinstance(picture, Image.Image):
-            tell("the given image", photo.notes + _SHALLOW * (photo.pixels.dtype != np.uint8))
+            shallow = _SHALLOW * (photo.pixels.dtype != np.uint8)
+            tell("the given image", photo.notes + shallow + further(picture, photo))
         colored = self.photo(photo, steering).photo
         if isinstance(picture, Photo):
             return self.marked(colored, steering)

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Mapping
 from typing import BinaryIO, TypeVar, cast
 
+from PIL import Image
+
 from koalarize.colorizer.reference import Reference, palette_of
 from koalarize.errors import OptionError, PhotoError
 from koalarize.photo.photo import Photo
@@ -16,7 +18,7 @@ from koalarize.photo.sources import seekable
 from koalarize.steering.fields import Bounds, check
 from koalarize.steering.steering import Steering
 
-__all__ = ["bytes_of", "check_arguments", "checked", "steering_of", "tell"]
+__all__ = ["bytes_of", "check_arguments", "checked", "further", "steering_of", "tell"]
 
 _LOG = logging.getLogger("koalarize.colorizer.colorizer")
 _Kind = TypeVar("_Kind", Photo, Steering, bytes)
@@ -73,6 +75,17 @@ def bytes_of(picture: bytes | BinaryIO) -> bytes:
     stream = seekable(picture)
     stream.seek(0)
     return stream.read()
+
+
+def further(image: Image.Image, photo: Photo) -> tuple[str, ...]:
+    """Return a note on the frames or pages of a PIL image that are not in its result.
+
+    Only its first says so: who has sought another one knows of them. They are not counted, since
+    Pillow would go through all of them for that and drop what was drawn on the image.
+    """
+    if image.tell() or not (photo.frame or getattr(image, "is_animated", False)):
+        return ()
+    return (f"{photo.called} 1 of several: the others are left out, give the file's path for all",)
 
 
 def tell(name: str, notes: tuple[str, ...]) -> None:

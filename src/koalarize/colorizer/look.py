@@ -16,6 +16,7 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.colorizer.answers import Answers
+from koalarize.colorizer.ends import mat_of
 from koalarize.colorizer.grid import Grid
 from koalarize.engines.engine import Engine
 from koalarize.errors import OptionError
@@ -60,15 +61,18 @@ class Look:
         self.lightness, self._own_ab = _shrunk(photo, *self.grid.shape)
         self.answers = Answers(engine, self.grid, self.lightness)
         self._tint: Tint | None = None
-        self._calm: float | None = None
+        self._calm: Float32 | None = None
         self._anchors: list[list[Anchor]] | None = None
         self._lock = threading.RLock()
 
     @property
-    def calm(self) -> float:
-        """Factor on the photo's chroma; 1 unless the photo shows nothing to colour."""
+    def calm(self) -> Float32:
+        """Factor (h, w) on the chroma; 1 where the photo shows anything to colour, 0 on a mat."""
         if self._calm is None:
-            self._calm = calmness(self.lightness)
+            calm = np.full(self.lightness.shape, calmness(self.lightness), np.float32)
+            if (mat := mat_of(self.lightness)) is not None:
+                calm[mat] = 0
+            self._calm = calm
         return self._calm
 
     @property

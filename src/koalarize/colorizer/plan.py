@@ -85,7 +85,7 @@ def _unhinted(look: Look, steering: Steering, kept: Tint | None) -> Float32:
     # Who asks for colours gets them, even on blank paper; so do those who ask for a model's own.
     if steering.alternative or look.answers.info.way is not None:
         return ab
-    return ab * np.float32(look.calm)
+    return ab * look.calm
 
 
 def suggestions(

@@ -42,13 +42,31 @@ _BEGINNINGS = (
     (b"XPDS", "a DPX picture"),
     (b"\x80\x2a\x5f\xd7", "a Cineon picture"),
     (b"PK\3\4", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\0\5\x16\7", "what macOS keeps beside a picture (AppleDouble)"),
+    (b"version https://", "a pointer of Git LFS"),
+    (b"data:image/", "a data address"),
 )
 #: Beginnings in small letters, in front of which white space may stand.
-_TEXTS = ((b"<!doctype", "a web page"), (b"<html", "a web page"), (b"<svg", "an SVG drawing"))
+_TEXTS = (
+    (b"<!doctype", "a web page"),
+    (b"<html", "a web page"),
+    (b"<!--", "a web page"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an XML document"),
+)
 #: What to do with a file that is no picture.
 _STEPS = {
     "a film": "give it as a file",
     "a ZIP archive": "unpack it",
+    "a gzip archive": "unpack it",
+    "a RAR archive": "unpack it",
+    "a 7z archive": "unpack it",
+    "what macOS keeps beside a picture (AppleDouble)": "give the file named so without `._`",
+    "a pointer of Git LFS": "fetch the picture by `git lfs pull`",
+    "a data address": "save the picture that it holds",
     "a DPX picture": "save it as PNG or TIFF, or make a film of a scan's frames (docs/films.md)",
     "a web page": "download the picture itself",
 }
