@@ -1,5 +1,6 @@
 """Models on the Hugging Face hub: what is sent and fetched; stand-ins have its signatures."""
 
+import shutil
 import sys
 from pathlib import Path
 from unittest.mock import create_autospec
@@ -8,12 +9,14 @@ import huggingface_hub
 import pytest
 import torch
 from huggingface_hub import HfApi, snapshot_download
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from export_parts import saved
 from koalarize.cli import main
 from koalarize.errors import DependencyError, ModelError, OptionError, OutputError
 from koalarize.lab.export.hub import pull, push
+from koalarize.lab.networks.extractor import ExtractorConfig, build_extractor
+from koalarize.lab.runs.checkpoint import load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +120,28 @@ def test_there_and_back(run, hub, tmp_path, monkeypatch, capsys):
     assert main(["lab", "pull", "me/my-koala"]) == 0
     assert capsys.readouterr().out == "my-koala/model.onnx\n"
     assert {path.name for path in (tmp_path / "my-koala").iterdir()} == set(hub.files)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "extractor.pth"])
+def test_an_extractor_of_a_file_goes_along(run, hub, tmp_path, name):
+    """Without it the weights could be loaded on no other machine."""
+    options = {"extractor": "test_efficientnet", "pretrained": False}
+    file = tmp_path / "mine" / name
+    file.parent.mkdir()
+    state = build_extractor(ExtractorConfig(**options)).model.state_dict()
+    state["conv_stem.weight"] += 0.1  # unlike the random ones
+    save_file(state, file) if name.endswith("safetensors") else torch.save(state, file)
+    saved(tmp_path, "koala-net", **options, extractor_file=str(file)).replace(
+        run / "model.safetensors"
+    )
+    push(run, "me/my-koala")
+    shutil.rmtree(file.parent)
+    pull("me/my-koala", tmp_path / "new")
+    kept = load_checkpoint(tmp_path / "new" / "model.safetensors")
+    weight = kept.network.extractor.model.conv_stem.weight
+    assert torch.equal(weight, state["conv_stem.weight"])
+    assert kept.recipe.network.options["extractor_file"] == "extractor.safetensors"
+    assert b"mine" not in hub.files["model.safetensors"]
 
 
 def test_nothing_is_written_over(run, hub, tmp_path):

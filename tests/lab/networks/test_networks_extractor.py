@@ -383,6 +383,16 @@ class TestCheckpoint:
             assert loaded.recipe == made  # what the training was is not rewritten
             (tmp_path / name).unlink()
 
+    def test_a_checkpoint_is_not_its_own_extractor(self, weights_file, tmp_path):
+        """timm's files are called as our checkpoints are: the one beside it is told from itself."""
+        own = {**TINY, "extractor_file": str(weights_file)}
+        state = build_network(NetworkOptions("koala-net", own)).state_dict()
+        path = tmp_path / "model.safetensors"
+        moved = {**TINY, "extractor_file": "/somewhere/else/model.safetensors"}
+        save_checkpoint(path, state, recipe("koala-net", moved), {})
+        shutil.copy(weights_file, tmp_path / "extractor.safetensors")
+        load_checkpoint(path)
+
     def test_a_state_without_the_hash_is_an_error(self, tmp_path):
         state = tiny().state_dict()
         del state["_extra_state"]

@@ -14,7 +14,8 @@ from pathlib import Path
 from koalarize.errors import DependencyError, ModelError, OptionError, OutputError
 from koalarize.lab.export.card import card_path
 from koalarize.lab.export.export import without_folders
-from koalarize.lab.runs.checkpoint import load_checkpoint, save_checkpoint
+from koalarize.lab.networks.extractor import EXTRACTOR_FILE, copy_weights
+from koalarize.lab.runs.checkpoint import extractor_file, load_checkpoint, save_checkpoint
 
 __all__ = ["pull", "push"]
 
@@ -30,6 +31,8 @@ _SHARED = ("*.onnx", "*.safetensors", "*.csv", "*.md", "*.png")
 
 def push(run: Path, repository: str, *, private: bool = False) -> str:
     """Upload a run's exported model, its card, its weights and its history.
+
+    An extractor that came from a file goes along: without it nobody could load the weights.
 
     Args:
         run: the run's folder; it holds ``model.onnx`` and its card, as ``lab export --card`` writes
@@ -125,7 +128,8 @@ def pull(repository: str, target: Path) -> Path:
 def _gather(run: Path, folder: Path) -> None:
     """Lay what is shared into a folder: the card as the repository's page, names as they are.
 
-    The weights' recipe loses the folders of this machine, as the model's and the card's has.
+    The weights' recipe loses the folders of this machine, as the model's and the card's has. An
+    extractor's file becomes ``EXTRACTOR_FILE``, where ``load_checkpoint`` looks for it.
     """
     model = run / _MODEL
     card = card_path(model).read_text(encoding="utf-8")
@@ -137,6 +141,9 @@ def _gather(run: Path, folder: Path) -> None:
     if (run / _WEIGHTS).is_file():
         kept = load_checkpoint(run / _WEIGHTS)
         recipe = without_folders(kept.recipe)
+        if (extractor := extractor_file(kept.recipe.network, run / _WEIGHTS)) is not None:
+            copy_weights(extractor, folder / EXTRACTOR_FILE)
+            recipe.network.options["extractor_file"] = EXTRACTOR_FILE  # a dict made just now
         save_checkpoint(folder / _WEIGHTS, kept.network.state_dict(), recipe, kept.facts)
 
 

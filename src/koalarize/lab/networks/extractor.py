@@ -30,6 +30,7 @@ __all__ = [
     "Extractor",
     "ExtractorConfig",
     "build_extractor",
+    "copy_weights",
     "grey_of_lightness",
     "weights_sha256",
 ]
@@ -217,6 +218,18 @@ def build_extractor(config: ExtractorConfig) -> Extractor:
         sha256=sha256,
         sees=config.extractor_input,
     )
+
+
+def copy_weights(source: Path, target: Path) -> None:
+    """Write an extractor's weights, .safetensors or .pth, as .safetensors.
+
+    Raises:
+        ModelError: if they cannot be read.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.contiguous().clone() for name, tensor in _weights(source).items()}
+    save_file(tensors, target)
 
 
 def weights_sha256(model: nn.Module) -> str:

@@ -25,7 +25,13 @@ from koalarize.lab.networks.koala import KoalaConfig
 from koalarize.lab.runs.recipe import NetworkOptions, Recipe, build
 from koalarize.photo.files import write_bytes
 
-__all__ = ["Checkpoint", "build_network", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "build_network",
+    "extractor_file",
+    "load_checkpoint",
+    "save_checkpoint",
+]
 
 FORMAT = "koalarize-checkpoint-1"
 
@@ -103,7 +109,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         recipe = build(Recipe, _with_numbers(json.loads(metadata["recipe"])))
         options = _with_blur(_with_widths(recipe.network, weights), weights)
-        network = build_network(_with_near_extractor(options, path.parent))
+        network = build_network(_with_near_extractor(options, path))
         facts: dict[str, Any] = json.loads(metadata["facts"])
     except (OptionError, KeyError, ValueError) as error:
         raise ModelError(
@@ -147,17 +153,30 @@ def _with_blur(options: NetworkOptions, weights: Mapping[str, Tensor]) -> Networ
     return dataclasses.replace(options, options={**options.options, "blur": 1})
 
 
-def _with_near_extractor(options: NetworkOptions, folder: Path) -> NetworkOptions:
-    """Take the extractor's file from beside the checkpoint, if it is not where it was."""
+def extractor_file(options: NetworkOptions, checkpoint: Path) -> Path | None:
+    """Return the file of a network's extractor: where its options say, else beside its checkpoint.
+
+    Beside it lies a file of that name, or ``extractor.safetensors``; the checkpoint itself is
+    neither, though timm's files are called ``model.safetensors`` too.
+
+    Returns:
+        None if the network has no extractor, or there is no such file.
+    """
     known = NETWORKS.get(options.name, (None, Recipe))[1]
     if "extractor_file" not in {field.name for field in dataclasses.fields(known)}:
-        return options
+        return None
     given = options.options.get("extractor_file")
-    if given is not None and Path(given).is_file():
-        return options
     last = str(given or EXTRACTOR_FILE).replace("\\", "/").rpartition("/")[2]
-    for near in (folder / last, folder / EXTRACTOR_FILE):
-        if near.is_file():
-            changed = {**options.options, "extractor_file": str(near)}
-            return dataclasses.replace(options, options=changed)
-    return options
+    beside = (checkpoint.parent / last, checkpoint.parent / EXTRACTOR_FILE)
+    for path in beside if given is None else (Path(given), *beside):
+        if path.is_file() and not path.samefile(checkpoint):
+            return path
+    return None
+
+
+def _with_near_extractor(options: NetworkOptions, checkpoint: Path) -> NetworkOptions:
+    """Take the extractor's file from beside the checkpoint, if it is not where it was."""
+    near = extractor_file(options, checkpoint)
+    if near is None:
+        return options
+    return dataclasses.replace(options, options={**options.options, "extractor_file": str(near)})
