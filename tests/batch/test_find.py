@@ -120,6 +120,56 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, how: str):
     assert names(find_pictures([given])) == ["b.png"]
 
 
+@POSIX
+@pytest.mark.parametrize("how", ["", "*", "**"])
+def test_a_link_to_nothing_is_named(tmp_path: Path, how: str):
+    """As where a share is away, or git-annex has not fetched a photo."""
+    picture(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("gone.png")
+    (tmp_path / "away").symlink_to("/nowhere/share")
+    found = find_all([tmp_path / how])
+    problems = {job.source.name: job.problem for job in found.jobs}
+    assert problems.pop("a.png") is None
+    assert "link to a file that is not there" in (problems.pop("b.png") or "")
+    assert not problems
+    assert found.unread == {"": 1}
+
+
+@pytest.mark.parametrize("how", ["", "*", "**"])
+def test_a_file_that_cannot_be_looked_up_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+):
+    """As in a folder that may be listed but not entered; the search ended there."""
+    for name in ("a.png", "b.png", "c.png"):
+        picture(tmp_path / name)
+    stat = Path.stat
+
+    def locked(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if self.name == "b.png":
+            raise PermissionError(13, "Permission denied", str(self))
+        return stat(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", locked)
+    problems = {job.source.name: job.problem for job in find_pictures([tmp_path / how])}
+    denied = "cannot be read: permission denied"
+    assert problems == {"a.png": None, "b.png": denied, "c.png": None}
+
+
+@POSIX
+def test_a_link_that_cannot_be_followed_hides_no_folder_beside_it(tmp_path: Path):
+    (tmp_path / "a").symlink_to("a")
+    picture(tmp_path / "sub" / "b.png")
+    assert names(find_pictures([f"{tmp_path}/**/*.png"])) == ["sub/b.png"]
+
+
+@POSIX
+def test_a_film_behind_a_lost_link_is_named_where_films_are_wanted(tmp_path: Path):
+    (tmp_path / "a.mp4").symlink_to("gone.mp4")
+    search = Search([tmp_path], films=True)
+    assert [job.source.name for job in search if job.problem] == ["a.mp4"]
+    assert not search.films
+
+
 def result(path: Path) -> Path:
     """A file as koalarize writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)

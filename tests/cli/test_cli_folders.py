@@ -290,6 +290,7 @@ def test_a_watch_knows_what_failed_by_no_fault_of_its_own(box: Path, fake, monke
         (["box/a.jpg", "--crop", "0,0,4,4", "--watch", "1"], "`--crop` is for one picture"),
         (["box/a.jpg", "--report", "box/b.png"], "must not end as a picture"),
         (["box/a.jpg", "--report", "notes.txt"], "holds something that is no report"),
+        (["box/a.jpg", "--report", "-"], "`--report` is `-` but must be a file"),
         (["box", "--journal", "box"], "`--journal` is the folder `box`"),
         (["box", "--journal", "new.jpg"], "must not end as a picture"),
         (["box", "--journal", "notes.txt"], "which is no journal"),

@@ -5,9 +5,11 @@ Not here: what is done with them (``batch.run``).
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import os
 import re
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -189,11 +191,9 @@ class Search:
             for name in files:
                 source = Path(parent, name)
                 job = Job(source, source.relative_to(folder), found=True, named=self._keys)
-                if is_film(source):
-                    self._take_film(job)
-                elif self._takes(source, files):
+                if (taken := self._taken(job, files)) is not None:
                     none = False
-                    yield job
+                    yield taken
         if quiet:
             return
         yield from locked
@@ -217,7 +217,7 @@ class Search:
         visited: set[str] = set()
         for match in sorted(_matches(pattern), key=_depth):
             path = Path(match)
-            if path.is_dir():
+            if os.path.isdir(match):  # noqa: PTH112 (`is_dir` raises where a folder is locked)
                 if not deep:
                     jobs += self._folder(path, quiet=True)
                 continue
@@ -225,11 +225,8 @@ class Search:
             inside = path.relative_to(base) if path.is_relative_to(base) else Path(path.name)
             passed = any(is_passed_over(part) for part in inside.parts[:-1])
             job = Job(path, inside, found=True, named=self._keys)
-            if real not in visited and not passed:
-                if is_film(path):
-                    self._take_film(job)
-                elif self._takes(path):
-                    jobs.append(job)
+            if real not in visited and not passed and (taken := self._taken(job)) is not None:
+                jobs.append(taken)
             visited.add(real)
         if not jobs and len(self.films) == films:
             problem = f"matches no picture: a picture ends with {', '.join(self._endings)}"
@@ -241,26 +238,47 @@ class Search:
         """How many films were found, wanted or not."""
         return self._unwanted_films + len(self.films)
 
-    def _take_film(self, job: Job) -> None:
-        """Keep a film that was found if films are wanted; otherwise count it."""
+    def _taken(self, job: Job, beside: list[str] | None = None) -> Job | None:
+        """Return the job of a file that was found if it is a picture to colour.
+
+        One that cannot be looked up has a problem. A pipe, which would be waited for, is none.
+        """
         path = job.source
-        if path.name.startswith(".") or not path.is_file() or not self._counted.add(path_key(path)):
-            return
+        if path.name.startswith("."):
+            return None
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                return None
+        except OSError as error:
+            linked = os.path.islink(path)  # noqa: PTH114 (`is_symlink` raises)
+            if isinstance(error, FileNotFoundError) and not linked:  # gone meanwhile
+                return None
+            problem = f"cannot be read: {reason_of(error)}"
+            if isinstance(error, FileNotFoundError):
+                problem = "is a link to a file that is not there: bring it back or remove the link"
+            job = dataclasses.replace(job, problem=problem, reason="cannot be read")
+        if is_film(path):
+            return self._take_film(job)
+        return job if self._takes(path, beside) else None
+
+    def _take_film(self, job: Job) -> Job | None:
+        """Keep a film that was found if films are wanted, otherwise count it; return a problem."""
+        path = job.source
+        if not self._counted.add(path_key(path)):
+            return None
         if is_own(path) or (self._name and self._name.fullmatch(path.stem)):
             self.results += 1
+        elif self._wants_films and job.problem is not None:
+            return job
         elif self._wants_films:
             self.films.append(job)
         else:
             self._unwanted_films += 1
             self.unread[path.suffix.lower()] += 1
+        return None
 
     def _takes(self, path: Path, beside: list[str] | None = None) -> bool:
-        """Tell whether a file that was found is a picture to colour; count it if it is of no kind.
-
-        What is no file, as a pipe, would be waited for.
-        """
-        if path.name.startswith(".") or not path.is_file():
-            return False
+        """Tell whether a file that was found is a picture to colour; count what is of no kind."""
         if path.suffix.lower() not in self._endings:
             if self._counted.add(path_key(path)):
                 self.unread[path.suffix.lower()] += 1
@@ -320,7 +338,7 @@ def _folders(tops: Iterable[str]) -> Iterator[str]:
             yield folder
             try:
                 with os.scandir(folder or ".") as entries:
-                    inside = [entry.name for entry in entries if entry.is_dir()]
+                    inside = [entry.name for entry in entries if _is_folder(entry)]
             except OSError:
                 continue  # as glob passes over what it cannot read
             below += [
@@ -329,6 +347,14 @@ def _folders(tops: Iterable[str]) -> Iterator[str]:
                 if not is_passed_over(name)
             ]
         level = below
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether it is a folder; a link into a locked one hides none beside it."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _depth(match: str) -> tuple[int, str]:

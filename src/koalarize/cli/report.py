@@ -228,6 +228,8 @@ def _check_report(report: Path) -> None:
         OptionError: if no file can stand there, it is a picture's or a film's, or it holds
             something that is no report.
     """
+    if str(report) == "-":  # elsewhere stdout, which has the paths of results
+        raise OptionError("`--report` is `-` but must be a file: name one, as report.jsonl")
     try:
         check_place(report)
     except OutputError as error:
