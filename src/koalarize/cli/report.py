@@ -83,8 +83,7 @@ def show_plan(
         summary = told.summary(search, ("planned", "skipped", "failed", "orphaned"))
         write({"summary": summary | {"seconds": round(cost.seconds, 3), "bytes": round(cost.room)}})
     if lost := told.counts["orphaned"]:
-        have = "1 result has" if lost == 1 else f"{lost} results have"
-        sentence += f"; {have} no picture any more"
+        sentence += f"; {_without_picture(lost)}"
     typer.echo(sentence)
     return 1 if told.counts["failed"] else 0
 
@@ -302,13 +301,16 @@ def note_of_unread(unread: Mapping[str, int]) -> None:
 def note_of_orphans(orphaned: Iterable[Outcome]) -> None:
     """Say on stderr how many results have lost their pictures, and what lists them."""
     if lost := sum(1 for _ in orphaned):
-        have = "1 result has" if lost == 1 else f"{lost} results have"
         them = "it" if lost == 1 else "them"
         typer.echo(
-            f"koalarize: note: {have} no picture any more: the same command with --plan lists "
-            f"{them}",
+            f"koalarize: note: {_without_picture(lost)}: the same command with --plan lists {them}",
             err=True,
         )
+
+
+def _without_picture(count: int) -> str:
+    have = "1 result has" if count == 1 else f"{count} results have"
+    return f"{have} no picture any more"
 
 
 def _summarize(told: _Told) -> None:

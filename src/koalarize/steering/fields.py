@@ -21,12 +21,12 @@ from koalarize.errors import OptionError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Bounds", "Help", "bounds_of", "check", "check_all", "help_of", "written_name"]
+__all__ = ["EXACT", "Bounds", "Help", "bounds_of", "check", "check_all", "help_of", "written_name"]
 
 #: Control characters, bytes that are no UTF-8, and the two signs that XML refuses.
 _NO_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 #: How numbers stand in errors: 5.0000001 is not 5, and 1000000 is not 1e+06.
-_EXACT = ".15g"
+EXACT = ".15g"
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,10 @@ def _check_range(name: str, value: float, bounds: Bounds) -> None:
     if bounds.low is None or bounds.high is None:
         return
     if not bounds.low <= value <= bounds.high:
-        span = f"{bounds.low:{_EXACT}} to {bounds.high:{_EXACT}}"
-        raise OptionError(f"{name} is {value:{_EXACT}} but must be from {span}")
+        span = f"{bounds.low:{EXACT}} to {bounds.high:{EXACT}}"
+        raise OptionError(f"{name} is {value:{EXACT}} but must be from {span}")
     if bounds.step is not None and value % bounds.step:
-        raise OptionError(f"{name} is {value:{_EXACT}} but must be a multiple of {bounds.step:g}")
+        raise OptionError(f"{name} is {value:{EXACT}} but must be a multiple of {bounds.step:g}")
 
 
 def _finite(value: SupportsFloat) -> float:

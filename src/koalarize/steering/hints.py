@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Le
 
 from koalarize.errors import OptionError
-from koalarize.steering.fields import Help, check_all
+from koalarize.steering.fields import EXACT, Help, check_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,8 +160,8 @@ def check_inside(what: str, x: float, y: float, *, width: int, height: int) -> N
     """
     if not (0 <= x < width and 0 <= y < height):
         raise OptionError(
-            f"{what} {x:.15g},{y:.15g} lies outside the photo, which is {width} x {height} pixels: "
-            f"give x from 0 to {width - 1} and y from 0 to {height - 1}"
+            f"{what} {x:{EXACT}},{y:{EXACT}} lies outside the photo, which is {width} x {height} "
+            f"pixels: give x from 0 to {width - 1} and y from 0 to {height - 1}"
         )
 
 
