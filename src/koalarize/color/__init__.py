@@ -36,6 +36,7 @@ from koalarize.color.convert import (
 from koalarize.color.curve import light_to_srgb, srgb_to_light
 from koalarize.color.planes import Float32, along, box_mean, resize, smoothstep
 from koalarize.color.rows import by_rows, thread_count
+from koalarize.color.violets import PALED, asked_hues, paled
 
 __all__ = [
     "AB_GRID",
@@ -43,11 +44,13 @@ __all__ = [
     "DELTA",
     "DELTA_OFFSET",
     "LINEAR_FROM_XYZ",
+    "PALED",
     "XYZ_FROM_LINEAR",
     "Bins",
     "Float32",
     "ab_bins",
     "along",
+    "asked_hues",
     "box_mean",
     "by_rows",
     "colorfulness",
@@ -66,6 +69,7 @@ __all__ = [
     "linear_to_srgb",
     "map_to_gamut",
     "mean_chroma",
+    "paled",
     "resize",
     "smoothstep",
     "srgb_to_hex",

@@ -81,11 +81,15 @@ class Answers:
         shares = shares + grid.cut(probabilities(other.logits))[..., ::-1]
         logits = np.log(np.maximum(shares * np.float32(0.5), np.float32(1e-12)))
         if self.info.output == "logits":
-            ab = self.info.bins.decode(logits, temperature=self.info.temperature)
+            given = None if planes is None else planes[None]
+            ab = self.info.decoded(logits[None], self._shown(self._lightness)[None], given)[0]
         return Answer(Prediction(ab, logits), self._lightness)
 
     def _predict(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         batch = None if hints is None else hints[None]
+        return self._engine.run(self._shown(lightness)[None], batch).of(0)
+
+    def _shown(self, lightness: Float32) -> Float32:
+        """Return L* as the network sees it."""
         low, scale = map(np.float32, self._stretch)
-        shown = np.clip((lightness - low) * scale, 0, 100).astype(np.float32)
-        return self._engine.run(shown[None], batch).of(0)
+        return np.clip((lightness - low) * scale, 0, 100).astype(np.float32)

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from koalarize.color import Bins, default_bins
+from koalarize.color import PALED, Bins, default_bins, paled
 from koalarize.errors import OptionError
 
 __all__ = [
@@ -91,6 +91,8 @@ class ModelInfo:
             aspect ratio is kept, faded lightness stretched, and chroma follows edges.
         overview: its second look at each picture, where it classifies; None for one look.
         inner_gain: a ``chroma_gain`` that its ab hold already: a blend's hold those of its parts.
+        violets: share of their chroma that dark violets lose which no hint asks for, where it
+            gives logits.
     """
 
     name: str
@@ -108,6 +110,7 @@ class ModelInfo:
     identity: str = ""
     overview: Overview | None = None
     inner_gain: float = 1.0
+    violets: float = PALED
 
     @property
     def way(self) -> AuthorsWay | None:
@@ -123,6 +126,17 @@ class ModelInfo:
     def suggests(self) -> bool:
         """Whether it knows how likely colours are."""
         return self.classifies or self.output == "logits"
+
+    def decoded(self, logits: Float32, lightness: Float32, hints: Float32 | None) -> Float32:
+        """Return the ab (B, 2, h, w) of logits as they are shown, before the gain.
+
+        Args:
+            logits: (B, Q, h, w) over the bins.
+            lightness: (B, H, W), L* as the network has seen it, on a grid as fine or finer.
+            hints: (B, 3, H, W), what it was given, or None.
+        """
+        ab = self.bins.decode(logits, temperature=self.temperature)
+        return paled(ab, lightness, hints, share=self.violets) if self.violets else ab
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width that a working grid is padded to before the network."""

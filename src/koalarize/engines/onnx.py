@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from koalarize.color import Bins, default_bins
+from koalarize.color import PALED, Bins, default_bins
 from koalarize.engines.engine import (
     CPU,
     METADATA_FORMAT,
@@ -100,7 +100,7 @@ class OnnxEngine:
             wanted = ["ab", "logits"] if info.classifies else ["ab"]
             return Prediction(*self._ask(wanted, lightness, hints))
         logits = logits_of(self._logits, lightness, hints, info)
-        return Prediction(info.bins.decode(logits, temperature=info.temperature), logits)
+        return Prediction(info.decoded(logits, lightness, hints), logits)
 
     def _logits(self, lightness: Float32, hints: Float32 | None) -> Float32:
         return self._ask([self._info.output], lightness, hints)[0]
@@ -135,6 +135,7 @@ def _info(model: Path, metadata: Mapping[str, str]) -> ModelInfo:
             classifies=bool(facts.get("classifies", False)),
             authors=None if facts.get("authors") is None else AuthorsWay(**facts["authors"]),
             overview=None if facts.get("overview") is None else Overview(**facts["overview"]),
+            violets=_share(facts.get("violets", PALED)),
         )
     except (KeyError, ValueError, TypeError, OverflowError, RecursionError, OptionError) as error:
         raise ModelError(
@@ -157,6 +158,14 @@ def _factor(value: Any) -> float:
     if not 0 < factor < math.inf:
         raise ValueError(f"{factor} is no factor")
     return factor
+
+
+def _share(value: Any) -> float:
+    """Return a share that a file names."""
+    share = float(value)
+    if not 0 <= share <= 1:
+        raise ValueError(f"{share} is no share")
+    return share
 
 
 def _bins(facts: dict[str, Any]) -> Bins:

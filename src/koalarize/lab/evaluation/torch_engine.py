@@ -77,8 +77,7 @@ class TorchEngine:
             return Prediction(ab=self._answer(self._network, lightness, hints), logits=None)
         ask = partial(self._answer, self._network.logits)
         logits = logits_of(ask, lightness, hints, self.info)
-        ab = self.info.bins.decode(logits, temperature=self.info.temperature)
-        return Prediction(ab=ab, logits=logits)
+        return Prediction(ab=self.info.decoded(logits, lightness, hints), logits=logits)
 
     def _answer(
         self,

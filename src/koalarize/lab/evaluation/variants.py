@@ -63,9 +63,9 @@ class _Variant:
     def run(self, lightness: Float32, hints: Float32 | None) -> Prediction:
         """Decode what the engine behind predicts at this variant's temperature."""
         prediction = self._engine.run(lightness, hints)
-        if prediction.logits is None:
+        if prediction.logits is None or self.info.output != "logits":
             return prediction
-        ab = self.info.bins.decode(prediction.logits, temperature=self.info.temperature)
+        ab = self.info.decoded(prediction.logits, lightness, hints)
         return Prediction(ab=ab, logits=prediction.logits)
 
 
