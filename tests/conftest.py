@@ -20,6 +20,9 @@ atexit.register(shutil.rmtree, os.environ["KOALARIZE_HOME"], ignore_errors=True)
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+# No file of a test must outlive a loss of power, and each wait for the disk takes milliseconds.
+os.fsync = os.fstat  # which still fails for what is no open file
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let files go to workers in the order of ``pytest_collection_modifyitems``."""

@@ -267,6 +267,16 @@ class TestEncodeDecode:
             np.take_along_axis(distance, numbers[:, :1].astype(int), 1)[:, 0], distance.min(1)
         )
 
+    @pytest.mark.parametrize("neighbours", [1, 5, 400])
+    def test_of_bins_equally_far_the_first_comes_first(self, neighbours):
+        steps = np.arange(-110, 111, 5, dtype=np.float32)  # every second lies between two bins
+        ab = np.stack(np.meshgrid(steps, steps), axis=-1)
+        squared = np.square(ab[..., None, :] - color.ab_bins()).sum(-1)
+        numbers, _ = color.encode_ab(ab, neighbours=neighbours)
+        assert np.array_equal(numbers, squared.argsort(-1, kind="stable")[..., :neighbours])
+        nearest = color.default_bins().nearest(ab.reshape(-1, 2))
+        assert np.array_equal(nearest, squared.argmin(-1).ravel())
+
     def test_shapes(self):
         numbers, weights = color.encode_ab(np.zeros((2, 3, 4, 2), np.float32), neighbours=7)
         assert numbers.shape == weights.shape == (2, 3, 4, 7)

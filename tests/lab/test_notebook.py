@@ -34,7 +34,9 @@ QUICKER = {
     '("unet", 2, {})': '("unet", 1, {})',
     '("koala-net", 3, stand_in)': '("koala-net", 1, stand_in)',
     "limit=64, size=64": "limit=8, size=32",
-    'protocol="article-a",': 'protocol="article-a", limit=4,',
+    'protocol="article-a",': 'protocol="article-a", limit=2,',
+    "runs.values()], count=4, size=160": "runs.values()], count=2, size=64",
+    "[by_heart], count=4, size=160": "[by_heart], count=2, size=64",
     '"epochs": "100"': '"epochs": "2"',
 }
 

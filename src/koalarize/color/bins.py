@@ -76,11 +76,15 @@ class Bins:
         weights = np.empty((len(points), neighbours), np.float32)
         for start in range(0, len(points), _CHUNK_PIXELS):
             part = points[start : start + _CHUNK_PIXELS]
-            squared = ((part[:, None, :] - self.centres) ** 2).sum(-1)
-            nearest = np.argsort(squared, axis=1, kind="stable")[:, :neighbours]
-            near = np.take_along_axis(squared, nearest, 1)
+            squared = self._squared_distances(part)
+            rows = np.arange(len(part))
+            near = np.empty((len(part), neighbours), np.float32)
+            for place in range(neighbours):  # a tenth of the time of sorting all of them
+                found = squared.argmin(1)  # of several the first
+                numbers[start : start + len(part), place] = found
+                near[:, place] = squared[rows, found]
+                squared[rows, found] = np.inf
             weight = np.exp((near[:, :1] - near) / np.float32(2 * sigma**2))
-            numbers[start : start + len(part)] = nearest
             weights[start : start + len(part)] = weight / weight.sum(1, keepdims=True)
         shape = (*np.shape(ab)[:-1], neighbours)
         return numbers.reshape(shape), weights.reshape(shape)
@@ -110,9 +114,14 @@ class Bins:
         numbers = np.empty(len(ab), np.intp)
         for start in range(0, len(ab), _CHUNK_PIXELS):
             part = ab[start : start + _CHUNK_PIXELS]
-            squared = ((part[:, None] - self.centres) ** 2).sum(-1)
-            numbers[start : start + len(part)] = squared.argmin(1)
+            numbers[start : start + len(part)] = self._squared_distances(part).argmin(1)
         return numbers
+
+    def _squared_distances(self, ab: Float32) -> Float32:
+        """Return (N, Q) from each of (N, 2) to each centre; the two axes apart, which is faster."""
+        from_a = ab[:, :1] - self.centres[:, 0]
+        from_b = ab[:, 1:] - self.centres[:, 1]
+        return np.square(from_a) + np.square(from_b)
 
     @cached_property
     def distances(self) -> Float32:

@@ -156,6 +156,21 @@ def test_a_model_of_an_earlier_version_is_taken(exported, tmp_path):
         OnnxEngine(tmp_path / "a.onnx")
 
 
+def test_a_graph_is_traced_without_gradients(tmp_path, monkeypatch):
+    """They are no part of it, and cost a sixth of the time."""
+    seen = []
+
+    def traced(*_, **__):
+        seen.append(torch.is_grad_enabled())
+        raise InterruptedError
+
+    monkeypatch.setattr(torch.onnx, "export", traced)
+    with pytest.raises(InterruptedError):
+        export(saved(tmp_path, "unet-mini", **SMALL))
+    assert seen == [False]
+    assert torch.is_grad_enabled()
+
+
 @pytest.mark.usefixtures("graphs_once")
 class TestOptions:
     @pytest.fixture
