@@ -14,7 +14,7 @@ import koalarize
 from fakes import FakeEngine
 from koalarize.colorizer.colorize import colorize
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.errors import OptionError, PhotoError
+from koalarize.errors import ModelError, OptionError, OutputError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.session import Session
 from koalarize.steering.steering import Steering
@@ -98,9 +98,56 @@ class TestWrongKinds:
         with pytest.raises(OptionError, match="`tolerant` is 'no' but must be true or false"):
             colorizer.data(png(), tolerant=wrong)
 
-    def test_of_pages(self):
-        with pytest.raises(PhotoError, match="`page` is -1 but must be 0 or more"):
-            Photo.read(png(), page=-1)
+    @pytest.mark.parametrize(
+        ("limit", "told"),
+        [
+            ({"page": -1}, "`page` is -1 but must be 0 or more"),
+            ({"page": "1"}, "`page` is '1' but must be a whole number: the first page is 0"),
+            ({"page": True}, "`page` is True but must be a whole number"),
+            ({"page": 1.5}, r"`page` is 1\.5 but must be a whole number"),
+            ({"max_pixels": "1"}, "`max_pixels` is '1' but must be a whole number: as 500_000_000"),
+            ({"max_pixels": 0}, "`max_pixels` is 0 but must be 1 or more"),
+            ({"tolerant": "no"}, "`tolerant` is 'no' but must be true or false"),
+        ],
+    )
+    def test_of_what_is_read(self, limit, told):
+        with pytest.raises(PhotoError, match=told):
+            Photo.read(png(), **limit)
+
+    @pytest.mark.parametrize("wrong", [3, None, [], png()])
+    def test_of_paths(self, colorizer, tmp_path, wrong):
+        path = tmp_path / "a.png"
+        path.write_bytes(png())
+        found = type(wrong).__name__
+        with pytest.raises(PhotoError, match=rf"`source` is of type {found} but .* use `data` for"):
+            colorizer.file(wrong)
+        with pytest.raises(OptionError, match=rf"`path` is of type {found} but must be a path: "):
+            Session.read(wrong)
+        if wrong is not None:  # which stands for the usual name
+            with pytest.raises(OutputError, match=rf"`target` is of type {found} but must be a pa"):
+                colorizer.file(path, wrong)
+        with pytest.raises(OutputError, match=rf"`path` is of type {found} but must be a path"):
+            Photo(LEVELS).write(np.dstack([LEVELS] * 3), wrong)
+        assert list(tmp_path.iterdir()) == [path]
+
+    @pytest.mark.parametrize("wrong", [3, [], b"PNG"])
+    def test_of_formats(self, colorizer, wrong):
+        with pytest.raises(OutputError, match=r"`format` is .*, which is not written.* use one of"):
+            colorizer.data(png(), format=wrong)
+
+    @pytest.mark.parametrize("wrong", [3, "koala"])
+    def test_of_engines_looks_sessions_and_pixels(self, colorizer, wrong):
+        found = type(wrong).__name__
+        with pytest.raises(ModelError, match=rf"`engine` is of type {found} but .*\.load\("):
+            Colorizer(wrong)
+        with pytest.raises(OutputError, match=rf"`srgb` is of type {found} but must be uint8"):
+            Photo(LEVELS).encode(wrong)
+        with pytest.raises(OptionError, match="`size` is '64' but must be a whole number"):
+            colorizer.look(Photo(LEVELS), size=typing.cast("int", "64"))
+        with pytest.raises(OptionError, match="`size` is 2049 but must be from 1 to 2048"):
+            colorizer.look(Photo(LEVELS), size=2049)
+        with pytest.raises(OptionError, match=r"`text` is of type int but .* by Session\.read"):
+            Session.loads(typing.cast("str", 3))
 
 
 def test_a_file_that_exists_says_where_overwriting_is_allowed(colorizer, tmp_path):

@@ -271,8 +271,10 @@ class TestBadInput:
 
     @pytest.mark.parametrize("source", [None, 3, [1, 2]])
     def test_wrong_type(self, source):
-        with pytest.raises(PhotoError, match=r"`source` is a .* must be a path"):
+        with pytest.raises(PhotoError, match=r"`source` is of type .* must be a path"):
             Photo.read(source)
+        with pytest.raises(PhotoError, match=r"`source` is of type .* must be a path"):
+            next(Photo.each(source))
 
     @settings(max_examples=150, deadline=None)
     @given(st.sampled_from(WRITTEN), st.data())

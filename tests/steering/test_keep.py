@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from skimage import data
 
 from fakes import ClassifyingEngine, FakeEngine, OneByOne
@@ -19,7 +19,7 @@ from koalarize.colorizer.plan import plan, suggestions
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OptionError
 from koalarize.photo.photo import Photo
-from koalarize.steering.blank import calmness
+from koalarize.steering.blank import _all_around, calmness
 from koalarize.steering.hints import Hint
 from koalarize.steering.own_colors import MOST_PATCHES, find_tint
 from koalarize.steering.session import Session
@@ -372,10 +372,16 @@ class TestCalm:
         grid = np.random.default_rng(0).uniform(0, 100, shape).astype(np.float32)
         assert 0 <= calmness(grid) <= 1
 
+    @pytest.mark.parametrize("shape", [(1, 1), (3, 40), (41, 30)])
+    def test_strokes_are_wiped_out_as_by_a_filter_of_ranks(self, shape):
+        mask = np.random.default_rng(0).random(shape) > 0.03
+        mask[: shape[0] // 2, : shape[1] // 2] = True
+        image = Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
+        ranked = np.asarray(image.filter(ImageFilter.MinFilter(9))) > 0
+        assert np.array_equal(_all_around(mask), ranked)
+
 
 def grown(mask, size):
-    from PIL import ImageFilter
-
     image = Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
     return np.asarray(image.filter(ImageFilter.MaxFilter(size))) > 0
 

@@ -20,7 +20,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from koalarize.colorizer.given import bytes_of, check_arguments, checked, further, steering_of, tell
+from koalarize.colorizer.given import (
+    bytes_of,
+    check_arguments,
+    checked,
+    engine_of,
+    further,
+    source_of,
+    steering_of,
+    target_of,
+    tell,
+)
 from koalarize.colorizer.layer import layer_path
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
@@ -111,10 +121,11 @@ class Colorizer:
             threads: how many threads a picture may use; 0 takes one a core.
 
         Raises:
+            ModelError: if it is no engine.
             OptionError: if ``threads`` is not allowed.
         """
         check_arguments(threads=threads)
-        self._engine = engine
+        self._engine = engine_of(engine)
         self._threads = threads
 
     @classmethod
@@ -248,15 +259,15 @@ class Colorizer:
         """
         checked(steering, Steering)
         check_arguments(overwrite=overwrite, tolerant=tolerant, layer=layer)
-        with opened(Path(source)):
+        original = source_of(source)
+        with opened(original):
             pass  # what is wrong with the picture is said first
-        usual = layer_path(Path(source)) if layer else output_path(source)
-        path = usual if target is None else Path(target)
-        check_output(path, source=Path(source), overwrite=overwrite)
-        with closing(Photo.each(source, tolerant=tolerant)) as pictures:
-            making = Making(sha256_of(Path(source)), layer)
+        path = target_of(target, layer_path(original) if layer else output_path(original))
+        check_output(path, source=original, overwrite=overwrite)
+        with closing(Photo.each(original, tolerant=tolerant)) as pictures:
+            making = Making(sha256_of(original), layer)
             parts, colored = self._each(pictures, steering, path.suffix, making)
-        check_output(path, source=Path(source), overwrite=overwrite)  # it may have appeared
+        check_output(path, source=original, overwrite=overwrite)  # it may have appeared
         written = write_bytes(parts, path, overwrite=overwrite)
         return dataclasses.replace(colored, path=written)
 

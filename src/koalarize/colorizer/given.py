@@ -7,18 +7,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 from PIL import Image
 
 from koalarize.colorizer.reference import Reference, palette_of
-from koalarize.errors import OptionError, PhotoError
+from koalarize.engines.engine import Engine
+from koalarize.errors import ModelError, OptionError, OutputError, PhotoError
+from koalarize.photo.arguments import path_of
 from koalarize.photo.photo import Photo
 from koalarize.photo.sources import seekable
 from koalarize.steering.fields import Bounds, check
 from koalarize.steering.steering import Steering
 
-__all__ = ["bytes_of", "check_arguments", "checked", "further", "steering_of", "tell"]
+__all__ = [
+    "bytes_of",
+    "check_arguments",
+    "checked",
+    "engine_of",
+    "further",
+    "source_of",
+    "steering_of",
+    "target_of",
+    "tell",
+]
 
 _LOG = logging.getLogger("koalarize.colorizer.colorizer")
 _Kind = TypeVar("_Kind", Photo, Steering, bytes)
@@ -62,6 +75,41 @@ def checked(given: object, kind: type[_Kind]) -> _Kind:
     raise error(f"`{name}` is of type {found} but must be of type {kind.__name__}: {step}.")
 
 
+def source_of(given: object) -> Path:
+    """Return the path of a picture's file.
+
+    Raises:
+        PhotoError: if it is none.
+    """
+    step = "use `data` for a file's bytes, and the Colorizer itself for other kinds"
+    return path_of("source", given, PhotoError, step)
+
+
+def target_of(given: object, usual: Path) -> Path:
+    """Return the path of the file to write, the usual one where None is given.
+
+    Raises:
+        OutputError: if it is none.
+    """
+    step = "name the file to write, or leave it out"
+    return usual if given is None else path_of("target", given, OutputError, step)
+
+
+def engine_of(given: Engine) -> Engine:
+    """Return what runs a network.
+
+    Raises:
+        ModelError: if it is none.
+    """
+    if hasattr(given, "info") and hasattr(given, "run"):
+        return given
+    found = type(given).__name__
+    raise ModelError(
+        f"`engine` is of type {found} but must be of type Engine: load a model by "
+        'Colorizer.load("koala").'
+    )
+
+
 def bytes_of(picture: bytes | BinaryIO) -> bytes:
     """Return a file's bytes.
 
@@ -70,8 +118,6 @@ def bytes_of(picture: bytes | BinaryIO) -> bytes:
     """
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return bytes(picture)
-    if not hasattr(picture, "read"):
-        Photo.read(picture)  # which says what it takes
     stream = seekable(picture)
     stream.seek(0)
     return stream.read()

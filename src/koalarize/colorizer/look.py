@@ -19,10 +19,10 @@ from koalarize.colorizer.answers import Answers
 from koalarize.colorizer.ends import mat_of
 from koalarize.colorizer.grid import Grid
 from koalarize.engines.engine import Engine
-from koalarize.errors import OptionError
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import Anchor, alternative_anchors
 from koalarize.steering.blank import calmness
+from koalarize.steering.fields import Bounds, check
 from koalarize.steering.own_colors import Tint, find_tint
 from koalarize.steering.steering import MOST_ALTERNATIVES
 
@@ -33,6 +33,7 @@ Float32 = npt.NDArray[np.float32]
 
 _GAP = 2  # how much larger than the grid a photo is that is reduced before it is resized
 _BAND_PIXELS = 1 << 20
+_SIZE = Bounds(int, 1, 2048, required=False)  # films ask for less than ``Steering.size`` takes
 
 
 class Look:
@@ -55,8 +56,7 @@ class Look:
         Raises:
             OptionError: if the size is not allowed.
         """
-        if size is not None and size < 1:
-            raise OptionError(f"`size` is {size} but must be at least 1, best {engine.info.size}")
+        check("`size`", size, _SIZE)
         self.grid = Grid.of((photo.height, photo.width), size, engine.info)
         self.lightness, self._own_ab = _shrunk(photo, *self.grid.shape)
         self.answers = Answers(engine, self.grid, self.lightness)

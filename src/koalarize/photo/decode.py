@@ -16,8 +16,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize.errors import PhotoError
+from koalarize.photo.arguments import check_count, check_switch
 from koalarize.photo.encode8 import Packing
 from koalarize.photo.frames import Frame, frame_of
+from koalarize.photo.libtiff import gathered, is_whole, of_pixels
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.read import (
     DECODE_ERRORS,
@@ -33,6 +35,7 @@ from koalarize.photo.shortage import is_short
 
 __all__ = [
     "CALLED",
+    "DAMAGED",
     "Beside",
     "Decoded",
     "Limits",
@@ -58,6 +61,8 @@ CALLED = {
 }
 
 
+#: Said of a picture that is read as far as it goes.
+DAMAGED = "its data are damaged: what cannot be read of it is black, grey or noise"
 _SHALLOW = {"L;2": 3, "L;4": 15}  # how Pillow calls grey of few bits, and its white
 
 
@@ -76,8 +81,9 @@ class Limits:
     page: int = 0
 
     def __post_init__(self) -> None:
-        if self.page < 0:
-            raise PhotoError(f"`page` is {self.page} but must be 0 or more: the first page is 0.")
+        check_count("page", self.page, 0, "the first page is 0")
+        check_count("max_pixels", self.max_pixels, 1, "as 500_000_000")
+        check_switch("tolerant", self.tolerant)
 
 
 @dataclass(frozen=True)
@@ -148,11 +154,11 @@ def decode_image(
     try:
         dpi = dpi_of(image)
         if beside.samples is None:
-            _load(image)
+            damage = _load(image, limits)
             pixels, alpha, told = pixels_of(image, name)
             if kind == "XBM" and own:  # in which 1 is black (X11R6, XReadBitmapFile)
                 pixels = np.invert(pixels)
-            samples = Samples(pixels, alpha, notes=told)
+            samples = Samples(pixels, alpha, notes=(*told, *damage))
         else:
             samples = srgb_of_samples(beside.samples(), image.info.get("icc_profile"), name)
         exif, orientation, torn = exif_of(image)
@@ -222,12 +228,35 @@ def _of_pillow(image: Image.Image, metadata: Metadata) -> Metadata:
     return metadata
 
 
-def _load(image: Image.Image) -> None:
-    """Decode a picture whose size has been checked already, past Pillow's own limit on TIFF."""
+def _load(image: Image.Image, limits: Limits) -> tuple[str, ...]:
+    """Decode a picture whose size has been checked already, past Pillow's own limit on TIFF.
+
+    Returns:
+        A note if it is damaged, and read as far as it goes.
+
+    Raises:
+        OSError: if it is damaged, and not to be read so.
+    """
     size = getattr(image, "_tile_size", None)
     if size is not None and getattr(image, "_im", 0) is None:
         image.im = Image.core.new(image.mode, size)
-    image.load()
+    with gathered() as said:
+        try:
+            image.load()
+        except OSError as error:
+            whole = is_whole(said) and not is_short("TIFF", image.size, error)
+            if not (limits.tolerant and whole) or getattr(image, "tile", ()):
+                raise
+            image.load()  # libtiff is not asked again: what it decoded is in the image
+            if image.getbbox() is None:  # nothing
+                raise
+            return (DAMAGED,)
+    decoder = of_pixels(said)
+    if decoder is None:
+        return ()
+    if not limits.tolerant:
+        raise OSError(f"{decoder} finds bad data")
+    return (DAMAGED,)
 
 
 def turned(decoded: Decoded, orientation: int) -> Decoded:

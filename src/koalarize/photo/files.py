@@ -1,6 +1,7 @@
 """Where results go: extensions, names beside the originals, files that appear whole, hashes.
 
-Not here: how pixels become bytes (``photo``). Nothing of ours is imported but the errors.
+Not here: how pixels become bytes (``photo``). Nothing of ours is imported but the
+errors and ``arguments``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from koalarize.errors import OutputError, did_you_mean
+from koalarize.photo.arguments import path_of
 
 __all__ = [
     "EXTENSIONS",
@@ -39,6 +41,7 @@ __all__ = [
     "put_in_place",
     "read_extensions",
     "sha256_of",
+    "shortened",
     "sweep_parts",
     "write_bytes",
     "written_format",
@@ -138,10 +141,10 @@ def output_path(source: str | os.PathLike[str], *, suffix: str = ".color") -> Pa
     extension = path.suffix if kept else ".png"
     known = path.suffix.lower() in EXTENSIONS or re.fullmatch(r"\.\w{1,5}", path.suffix)
     stem = path.stem if known else path.name
-    return path.with_name(_shortened(stem, suffix + extension) + suffix + extension)
+    return path.with_name(shortened(stem, suffix + extension) + suffix + extension)
 
 
-def _shortened(stem: str, rest: str) -> str:
+def shortened(stem: str, rest: str) -> str:
     """Return a stem that a file's name has room for; a cut one ends with a hash of the whole."""
     room = _LONGEST_NAME - len(os.fsencode(rest))
     if len(os.fsencode(stem)) <= room:
@@ -171,7 +174,7 @@ def check_output(
     Raises:
         OutputError: as ``Photo.write`` says.
     """
-    target = Path(path)
+    target = path_of("path", path, OutputError, "name the file to write")
     if target.suffix.lower() not in FORMATS:
         raise OutputError(
             f"`{target}` has the extension `{target.suffix}`, which is not written"

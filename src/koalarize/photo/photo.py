@@ -20,7 +20,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize.color import by_rows, grey_to_lightness, srgb_to_lab
-from koalarize.errors import OutputError, PhotoError, did_you_mean
+from koalarize.errors import OutputError, did_you_mean
+from koalarize.photo.arguments import check_srgb
 from koalarize.photo.decode import CALLED, Decoded, Limits, decode_image
 from koalarize.photo.embed import Held, left_out, listed, png_texts
 from koalarize.photo.encode8 import (
@@ -132,12 +133,7 @@ class Photo:
             path = Path(source)
             with opened(path) as stream:
                 return cls._of(decode_stream(stream, f"`{path}`", limits), path)
-        if hasattr(source, "read"):
-            return cls._of(decode_stream(seekable(source), "the given file", limits))
-        raise PhotoError(
-            f"`source` is a {type(source).__name__} but must be a path, bytes, a binary file, "
-            "a PIL image or a NumPy array: convert it first."
-        )
+        return cls._of(decode_stream(seekable(source), "the given file", limits))
 
     @classmethod
     def each(
@@ -330,12 +326,7 @@ class Photo:
         return image
 
     def _check_size(self, srgb: Array | Rows) -> None:
-        expected = (self.height, self.width, 3)
-        if srgb.shape != expected or srgb.dtype.kind not in "uf":
-            raise OutputError(
-                f"`srgb` is {srgb.dtype} of shape {srgb.shape} but must be uint8, uint16 or "
-                f"floating point of shape {expected}: give the coloured pixels of this photo."
-            )
+        check_srgb(srgb, (self.height, self.width, 3))
 
     def _alpha_as(self, depth: type[np.uint8] | type[np.uint16]) -> Array | None:
         return None if self.alpha is None else to_depth(self.alpha, depth)
@@ -387,7 +378,8 @@ def output_format(asked: str | None, photo: Photo, *, moving: bool = False) -> s
     """
     if asked is None:
         return written_format(photo.format, moving=moving)
-    kind = FORMATS.get("." + asked.lower().removeprefix("."), asked.upper())
+    word = str(asked)  # of any other type it names no format
+    kind = FORMATS.get("." + word.lower().removeprefix("."), word.upper())
     if kind not in OPTIONS:
         raise OutputError(
             f"`format` is {asked}, which is not written{did_you_mean(kind, OPTIONS)}: "

@@ -29,6 +29,11 @@ def seekable(given: object) -> BinaryIO:
     Raises:
         PhotoError: if it cannot be read, or is open as text.
     """
+    if not hasattr(given, "read"):
+        raise PhotoError(
+            f"`source` is of type {type(given).__name__} but must be a path, bytes, a binary file, "
+            "a PIL image or a NumPy array: convert it first."
+        )
     stream = cast("BinaryIO", given)
     try:
         if stream.seekable() and isinstance(cast(object, stream.read(0)), bytes):

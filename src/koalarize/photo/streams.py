@@ -25,7 +25,15 @@ from koalarize.photo.boxes import (
     is_jp2,
     jp2_parts,
 )
-from koalarize.photo.decode import Beside, Decoded, Limits, check_size, decode_image, give_back
+from koalarize.photo.decode import (
+    DAMAGED,
+    Beside,
+    Decoded,
+    Limits,
+    check_size,
+    decode_image,
+    give_back,
+)
 from koalarize.photo.embedded_profiles import profile_of_bmp, profile_of_gif
 from koalarize.photo.frames import (
     MpoPart,
@@ -48,6 +56,7 @@ from koalarize.photo.png_chunks import is_png, png_parts
 from koalarize.photo.psd import as_of_8_bits, merged_of, merged_samples
 from koalarize.photo.read import DECODE_ERRORS, damaged, open_image
 from koalarize.photo.samples import is_deep_png, is_unusual_pnm, png_samples, pnm_samples
+from koalarize.photo.sectors import lost_bytes
 from koalarize.photo.tiff_decode import decode_tiff
 from koalarize.photo.tiff_pixels import is_tiff
 
@@ -163,6 +172,10 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         beside = dataclasses.replace(beside, samples=partial(png_samples, stream))
     elif is_jpeg(head):
         metadata, notes = jpeg_metadata(stream)
+        if lost := lost_bytes(stream):
+            if not limits.tolerant:
+                raise PhotoError(damaged(name, OSError(f"{lost:,} bytes of its pixels are lost")))
+            notes = (*notes, DAMAGED)
         parts, more = _parts_of(stream)
         if not parts and not more and lists_more(stream, metadata.xmp):
             more = (_FURTHER,)
@@ -236,7 +249,8 @@ def _completed(stream: BinaryIO, name: str, limits: Limits) -> Decoded | None:
             raise MemoryError from error
         return None
     note = "it is cut short: what is missing of it is filled up"
-    return dataclasses.replace(shown, notes=(*shown.notes, note))
+    notes = tuple(one for one in shown.notes if one != DAMAGED)  # by what it is filled up with
+    return dataclasses.replace(shown, notes=(*notes, note))
 
 
 def _size_of(stream: BinaryIO, name: str, limits: Limits) -> tuple[int, int]:

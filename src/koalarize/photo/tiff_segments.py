@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
+from koalarize.photo.libtiff import gathered, of_pixels
+
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
@@ -120,7 +122,12 @@ def without_float_predictor(data: bytes, shape: tuple[int, int, int], size: int)
 
 
 def unpacked_by_libtiff(data: bytes, compression: int, size: int) -> bytes:
-    """Unpack a strip by libtiff: as the one row of an 8-bit TIFF file made around it."""
+    """Unpack a strip by libtiff: as the one row of an 8-bit TIFF file made around it.
+
+    Raises:
+        ValueError: if it is damaged.
+        OSError: if libtiff gives nothing of it.
+    """
     entries = ((256, size), (257, 1), (258, 8), (259, compression), (262, 1), (273, 0))
     entries += ((277, 1), (278, 1), (279, len(data)))
     start = 8 + 2 + 12 * len(entries) + 4
@@ -130,4 +137,8 @@ def unpacked_by_libtiff(data: bytes, compression: int, size: int) -> bytes:
     whole = b"II*\0" + struct.pack("<I", 8) + body + b"\0" * 4 + data
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(whole), "")
     image.im = Image.core.new("L", (size, 1))  # ours to decide how large a strip may be
-    return image.tobytes()
+    with gathered() as said:
+        unpacked = image.tobytes()
+    if (decoder := of_pixels(said)) is not None:
+        raise ValueError(f"{decoder} finds bad data")
+    return unpacked

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
 
 from koalarize import color
 
@@ -73,11 +72,24 @@ def _on_paper(lightness: Float32) -> float:
     if paper < _PAPER_L:
         return 0.0
     other = np.abs(lightness - np.float32(paper)) >= _ALIKE_L
+    blank = _ramp(1.0 - float(other.mean()), *_PAPER)
+    if not blank:  # a photo, as a rule
+        return 0.0
     # What is left where anything thinner than a pen's stroke is wiped out.
-    image = Image.fromarray(np.where(other, 255, 0).astype(np.uint8))
-    solid = image.filter(ImageFilter.MinFilter(_PEN)).filter(ImageFilter.MaxFilter(_PEN))
-    share = float((np.asarray(solid) > 0).mean())
-    return _ramp(1.0 - float(other.mean()), *_PAPER) * (1.0 - _ramp(share, *_SOLID))
+    solid = ~_all_around(~_all_around(other))
+    return blank * (1.0 - _ramp(float(solid.mean()), *_SOLID))
+
+
+def _all_around(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return where a mask (h, w) holds in the whole square of ``_PEN`` around; edges repeated."""
+    held = np.pad(mask, _PEN // 2, mode="edge")
+    for axis in (0, 1):
+        length = held.shape[axis] - _PEN + 1
+        parts = [slice(k, k + length) for k in range(_PEN)]
+        lines = held.T if axis else held
+        across = np.logical_and.reduce([lines[part] for part in parts])
+        held = across.T if axis else across
+    return held
 
 
 def _ramp(value: float, low: float, high: float) -> float:

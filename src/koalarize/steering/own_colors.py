@@ -40,6 +40,11 @@ _BANDS = 10  # ranges of L*
 _ONE_HUE = 0.6  # radians between the toning's mean hue and that at any L*
 _LEAST_TONE = 1.5  # chroma: less is grey
 _PAPER = (96.0, 3.0)  # L* above which, and chroma below which, a place is white paper
+_GREY = np.float32(2)  # a place counts as so many times its chroma off the toning, at most
+_PAGE_L, _PAGE_AB = 10.0, 6.0  # how far a page's colour varies, Lab units
+_PAGE_CHROMA = 6.0  # of a page: less is grey
+_BESIDE_PAGE = 7  # working pixels: the window in which a page's colour may tinge an edge
+_PAGED = 0.9  # of each side is page
 _SAMPLE = 6000  # places that the toning is fitted to, at least
 _CHUNK = 1 << 17  # pixels converted at once
 
@@ -114,12 +119,15 @@ class Tint:
         ab: (2, h, w) float32, the picture's own, Lab units.
         tone: (2, 101) float32, a* and b* of the toning by L*; 0 where the ground is grey.
         clear: whether nobody would miss the colours.
+        page: (h, w), where the page lies that prints are mounted on: it keeps its colour, and what
+            is on it gets none of that.
     """
 
     share: Float32
     ab: Float32
     tone: Float32
     clear: bool
+    page: npt.NDArray[np.bool_]
 
     def spared(self, share: Float32) -> Tint:
         """Return it without the places that a person gives a colour: (h, w) in 0..1."""
@@ -137,7 +145,10 @@ class Tint:
 
     def patches(self) -> list[tuple[int, int, float, float]]:
         """Return row, column, a*, b* of spread-out places well inside the tint, 40 at most."""
-        image = Image.fromarray(np.rint(self.share * 255).astype(np.uint8))
+        page = Image.fromarray(np.where(self.page, 255, 0).astype(np.uint8))
+        around = np.asarray(page.filter(ImageFilter.MaxFilter(_BESIDE_PAGE))) > 0
+        shown = np.where(around, np.float32(0), self.share)
+        image = Image.fromarray(np.rint(shown * 255).astype(np.uint8))
         inside = np.asarray(image.filter(ImageFilter.MinFilter(5)))
         if not (inside > 200).any():
             inside = np.asarray(image)
@@ -166,13 +177,16 @@ def find_tint(lightness: Float32, ab: Float32) -> Tint | None:
     """
     # The white border of a toned picture follows no toning, and is no tint either.
     paper = (lightness > _PAPER[0]) & (np.hypot(*ab) < _PAPER[1])
-    inked = np.flatnonzero(~paper)
+    page = _page(lightness, ab)
+    inked = np.flatnonzero(~(paper | page))
     some = inked[:: max(1, len(inked) // _SAMPLE)]
     tone = _toning(lightness.reshape(-1)[some], ab.reshape(2, -1)[:, some])
     # Noise and the compression of colour go either way, a tint goes one way.
     offset = ab - _at(lightness, tone)
     offset[:, paper] = 0
     distance = np.hypot(_smooth(offset[0]), _smooth(offset[1]))
+    if tone.any():  # what is grey on toned ground has no colour to keep
+        np.minimum(distance, _GREY * np.hypot(_smooth(ab[0]), _smooth(ab[1])), out=distance)
     levels = np.rint(color.smoothstep(distance, *_REGION) * 255).astype(np.uint8)
     opened = (
         Image.fromarray(levels).filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MaxFilter(3))
@@ -182,7 +196,22 @@ def find_tint(lightness: Float32, ab: Float32) -> Tint | None:
     if float(share.sum()) < max(_LEAST_PLACES, least * share.size):
         return None
     far, much = _CLEAR
-    return Tint(share, ab, tone, bool((distance > far).mean() > much))
+    return Tint(share, ab, tone, bool((distance > far).mean() > much), page)
+
+
+def _page(lightness: Float32, ab: Float32) -> npt.NDArray[np.bool_]:
+    """Return where the coloured page lies that prints are mounted on: no toning of theirs.
+
+    It is of one colour at all four sides.
+    """
+    planes = np.stack([lightness, *ab])
+    sides = [planes[:, 0], planes[:, -1], planes[:, :, 0], planes[:, :, -1]]
+    level, a, b = (float(value) for value in np.median(np.concatenate(sides, axis=1), axis=1))
+    alike = np.abs(lightness - np.float32(level)) < _PAGE_L
+    alike &= np.hypot(ab[0] - np.float32(a), ab[1] - np.float32(b)) < _PAGE_AB
+    edges = (alike[0], alike[-1], alike[:, 0], alike[:, -1])
+    is_page = np.hypot(a, b) > _PAGE_CHROMA and min(float(edge.mean()) for edge in edges) > _PAGED
+    return alike if is_page else np.zeros_like(alike)
 
 
 def _spread(inside: npt.NDArray[np.uint8], side: int) -> list[tuple[int, int]]:

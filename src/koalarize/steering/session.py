@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, ValidationError
 
@@ -89,6 +89,11 @@ class Session:
         Raises:
             OptionError: if it is no session, or a value in it is not allowed.
         """
+        if not isinstance(cast("object", text), (str, bytes)):
+            raise OptionError(
+                f"`text` is of type {type(text).__name__} but must be text or bytes: read a "
+                "session's file by Session.read"
+            )
         try:
             document = SessionFile.model_validate_json(_without_mark(text))
         except ValidationError as error:
@@ -108,6 +113,11 @@ class Session:
         Raises:
             OptionError: if it cannot be read or is no session.
         """
+        if not isinstance(cast("object", path), (str, os.PathLike)):
+            raise OptionError(
+                f"`path` is of type {type(path).__name__} but must be a path: give the file that "
+                "`koalarize serve` saved, or its text to Session.loads"
+            )
         path = Path(path)
         try:
             if path.stat().st_size > _MOST_BYTES:
