@@ -248,6 +248,10 @@ def test_a_long_work_is_told_before(command, tmp_path, capsys, monkeypatch):
     assert command([str(source), "--overwrite"]) == 0
     said = capsys.readouterr().err
     assert "note: film.mp4 takes about 1 s and 12 kB, by the usual rates; " in said
+    assert "50 of 50 frames, 0.0 of about 0.0 MB" in said
+    work_folder(tmp_path / "begun.mp4").mkdir()
+    assert command([str(source), "-o", str(tmp_path / "begun.mp4")]) == 0
+    assert "the usual rates, less what is coloured already; " in capsys.readouterr().err
     assert command([str(source), "--overwrite", "--from", "1.6"]) == 0
     assert "about 1 s and 2 kB" in capsys.readouterr().err
 
@@ -278,6 +282,27 @@ def test_a_plan_of_a_named_film_says_what_stands_in_its_way(command, tmp_path, c
     assert told[0].startswith("failed: a.mkv: `a.color.mkv` exists already: ")
     assert told[1].startswith("failed: no.mp4: ")
     assert told[2] == "2 failed"
+
+
+def test_a_plan_says_of_a_film_that_it_was_coloured_before(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "b.mkv"):
+        fp.write(tmp_path / name, fp.moved(3))
+    assert command(["a.mp4", "b.mkv"]) == 0
+    capsys.readouterr()
+    (tmp_path / "b.color.mkv").replace(tmp_path / "c.mkv")
+    assert command(["a.mp4", "b.mkv", "--plan"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    again = "add --overwrite to colour it again"
+    assert told[0] == f"coloured before: a.mp4 -> a.color.mp4 ({again})"
+    assert told[2].startswith("1 film to colour, 1 coloured before; ")
+    assert command(["a.mp4", "--plan", "--overwrite"]) == 0
+    assert capsys.readouterr().out.startswith("new: a.mp4 -> a.color.mp4")
+    fp.write(tmp_path / "a.mp4", fp.moved(60))
+    assert command(["a.mp4", "--plan"]) == 0
+    assert f"a.color.mp4 (lasts 1 s of 2 s; {again})" in capsys.readouterr().out
+    assert command(["a.color.mp4", "-o", "a.color.mp4", "--plan"]) == 1
+    assert "is the original" in capsys.readouterr().out
 
 
 def test_a_missing_extra_is_a_sentence(command, tmp_path, capsys, monkeypatch):

@@ -21,6 +21,7 @@ from koalarize.film.anchors import Anchor, anchor_ab, coded_place
 from koalarize.film.ask import Asker
 from koalarize.film.facts import read_facts
 from koalarize.film.film import color_film, export_film, look_at
+from koalarize.film.names import work_folder
 from koalarize.film.options import FilmOptions
 from koalarize.film.read import Reading
 from koalarize.film.spread import _spread
@@ -361,3 +362,54 @@ def test_names_that_look_like_addresses(command, tmp_path, name):
     assert command([name, "--preset", "fast"]) == 0
     stem, ending = name[:-4], name[-4:]
     assert len(fp.times_of(tmp_path / f"{stem}.color{ending}")) == 3
+
+
+def test_a_name_that_leaves_no_room_for_more_is_cut(command, tmp_path, capsys):
+    name = "\u0416" * 125 + ".mp4"  # 254 bytes
+    fp.write(tmp_path / name, fp.moved(2))
+    for job in (["--preview", "1"], ["--list-shots"], []):
+        assert command([name, *job]) == 0
+    capsys.readouterr()
+    found = [path.name for path in tmp_path.iterdir() if path.name != name]
+    assert sorted(path[path.index("~") + 9 :] for path in found) == [
+        ".color.mp4",
+        ".preview.jpg",
+        ".shots.json",
+    ]
+    assert len(work_folder(tmp_path / name).name.encode()) <= 255
+
+
+def test_a_second_film_beside_the_first_keeps_its_times(colorizer, tmp_path):
+    """Matroska leaves out when the first frames of a stream are decoded."""
+    one = fp.write(tmp_path / "one.mp4", fp.moved(9), options={"bf": "3"})
+    with av.open(str(one)) as film, av.open(str(tmp_path / "two.mkv"), "w") as out:
+        again = av.open(str(one))
+        streams = [out.add_stream_from_template(film.streams.video[0]) for _ in range(2)]
+        for packets in zip(film.demux(video=0), again.demux(video=0), strict=True):
+            for packet, stream in zip(packets, streams, strict=True):
+                packet.stream = stream
+                if packet.size:
+                    out.mux(packet)
+        again.close()
+    result = color_film(colorizer, tmp_path / "two.mkv").path
+    second = fp.packets_of(tmp_path / "two.mkv", "video")[1]
+    assert [one[0] for one in second] != sorted(one[0] for one in second)
+    assert second in fp.packets_of(result, "video")
+
+
+def test_sound_whose_times_avi_would_make_equal_is_written(colorizer, tmp_path):
+    """Matroska rounds times to milliseconds, AVI to packets of 34.83 milliseconds."""
+
+    def add_sound(_, out) -> None:
+        sound = out.add_stream("ac3", rate=44100, layout="mono")
+        for start in range(0, 44100, 1536):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1536), np.float32), "fltp", "mono")
+            frame.sample_rate, frame.pts = 44100, start + 1020  # late by half a packet
+            frame.time_base = Fraction(1, 44100)
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+
+    source = fp.write(tmp_path / "a.mkv", fp.moved(25), touch=add_sound)
+    result = color_film(colorizer, source, tmp_path / "a.avi").path
+    before, after = fp.packets_of(source)[0], fp.packets_of(result)[0]
+    assert [one[2] for one in after] == [one[2] for one in before]

@@ -14,7 +14,6 @@ import film_parts as fp
 from fakes import FakeEngine, OneByOne
 from koalarize import color
 from koalarize.cli import main
-from koalarize.cli.films import _warn
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OptionError, OutputError, PhotoError
@@ -64,6 +63,16 @@ def test_a_flash_is_no_cut(length):
     for number in range(20, 20 + length):
         frames[number] = np.full_like(frames[number], 250)
     assert cuts_of(frames) == [0]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_flash_in_a_pan_is_no_cut_but_a_scene_behind_it_is(length):
+    one, other = fp.scene(1, 72, 400), fp.scene(7, 72, 400)
+    frames = [one[:, 4 * n : 4 * n + 128] for n in range(40)]
+    for number in range(20, 20 + length):
+        frames[number] = np.full_like(frames[number], 250)
+    assert cuts_of(frames) == [0]
+    assert len(cuts_of(frames[: 20 + length] + [other[:, :128]] * 20)) == 2
 
 
 def test_a_dissolve_is_at_most_one_cut():
@@ -432,11 +441,13 @@ def test_the_command_lists_and_previews(tmp_path, monkeypatch, capsys):
     assert caught.out.strip().endswith("film.shots.json")
     assert "2 shots" in caught.err
     shots = tmp_path / "film.shots.json"
+    listed = [str(source), "--shots", str(shots)]
     for name in ("film.mp4", "b.mp4"):
         shots.write_text(shots.read_text().replace("film.mp4", name))
-        _warn(source, FilmOptions(shots=shots))
         said = "film.shots.json was written for b.mp4, not for film.mp4: "
-        assert (said in capsys.readouterr().err) == (name == "b.mp4")
+        for job in (["--preview", "1"], ["--export-frames", str(tmp_path / name[0])]):
+            assert main([*listed, *job]) == 0
+            assert capsys.readouterr().err.count(said) == (name == "b.mp4")
     assert main([str(source), "--preview", "4"]) == 0
     sheet = Image.open(tmp_path / "film.preview.jpg")
     assert sheet.size == (128, 96)

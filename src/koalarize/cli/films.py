@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from koalarize.batch.find import is_own, path_key
+from koalarize.cli.film_plan import show_film_plan
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.cli.report import note_of_losses
 from koalarize.cli.terminal import check_films, stages
@@ -97,7 +98,7 @@ def color_films(
     _check_apart(sources, targets, wanted, options)
     if wanted.plan:
         new_folder = wanted.output is not None and wanted.output.endswith(_SEPARATORS)
-        return _show_plan(
+        return show_film_plan(
             sources, targets, options, overwrite=wanted.overwrite, new_folder=new_folder
         )
     colorizer = choice.load(threads=THREADS)
@@ -151,6 +152,7 @@ class _Film:
 def _one(film: _Film) -> int:
     from koalarize.film.film import export_film, list_shots, preview_film
 
+    _note_of_list(film.source, film.options)
     if film.wanted.list_shots:
         path, count = list_shots(film.source, film.options, overwrite=film.wanted.overwrite)
         typer.echo(path)
@@ -194,7 +196,7 @@ def _one(film: _Film) -> int:
 def _colored(film: _Film) -> int:
     from koalarize.film.film import color_film
 
-    _warn(film.source, film.options)
+    _warn(film)
     begin = time.perf_counter()
     sizes = [0]
 
@@ -202,9 +204,10 @@ def _colored(film: _Film) -> int:
         del stage
         coded = sizes[0] / 1e6
         if total is None:
-            return f"{done} frames, {coded:.0f} MB"
+            return f"{done} frames, {_number(coded)} MB"
         whole = coded * max(done, total) / max(1, done)
-        return f"{done} of {max(done, total)} frames, {coded:.0f} of about {whole:.0f} MB"
+        room = f"{_number(coded)} of about {_number(whole)} MB"
+        return f"{done} of {max(done, total)} frames, {room}"
 
     with pictures_above(wanted=film.wanted.picture) as picture, stages(amount) as show:
 
@@ -227,52 +230,29 @@ def _colored(film: _Film) -> int:
     return 1 if result.damaged else 0
 
 
-def _show_plan(
-    sources: Sequence[Path],
-    targets: Sequence[Path | None],
-    options: FilmOptions,
-    *,
-    overwrite: bool,
-    new_folder: bool,
-) -> int:
-    """Say on stdout what would be done, a line a film, and what it would come to.
-
-    Args:
-        sources: the films.
-        targets: the file to write for each; None beside it.
-        options: how they are to be made.
-        overwrite: whether results that are there would be replaced.
-        new_folder: whether the run itself would make the folder of the results.
-    """
-    from koalarize.batch.forecast import lasting, total_of_films
-    from koalarize.film.film import Outlook, check_target, look_at
-
-    films: list[Outlook] = []
-    failed = 0
-    for source, target in zip(sources, targets, strict=True):
-        try:
-            film = look_at(source, options, target)
-            if film.path.parent.is_dir() or not new_folder:
-                check_target(film.path, source, overwrite=overwrite)
-        except KoalarizeError as error:
-            failed += 1
-            typer.echo(f"failed: {source}: {' '.join(str(error).split())}")
-            continue
-        why = "parts are there" if film.begun else "new"
-        length = lasting(film.seconds)
-        typer.echo(f"{why}: {source} -> {film.path} ({film.frames} frames, {length})")
-        note_of_losses(source.name, film.lost)
-        films.append(film)
-    counts = [f"{len(films)} film{'s' * (len(films) != 1)} to colour"] * bool(films)
-    counts += [f"{failed} failed"] * bool(failed)
-    typer.echo(", ".join(counts) + (f"; {total_of_films(films)}" if films else ""))
-    return 1 if failed else 0
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
-def _warn(source: Path, options: FilmOptions) -> None:
+def _warn(film: _Film) -> None:
     """Say before hours of work how long it takes and what room it needs."""
     from koalarize.batch.forecast import film_cost, time_and_room
     from koalarize.film.film import look_at
+
+    look = look_at(film.source, film.options, film.target)
+    seconds, room = film_cost(look)
+    if seconds >= _LONG:
+        less = ", less what is coloured already" if look.begun else ""
+        typer.echo(
+            f"koalarize: note: {film.source.name} takes {time_and_room(seconds, room)}, by the "
+            f"usual rates{less}; a run that is stopped goes on where it was, and --preview 9 shows "
+            "frames first",
+            err=True,
+        )
+
+
+def _note_of_list(source: Path, options: FilmOptions) -> None:
+    """Say before any work that a list was written for another film."""
     from koalarize.film.shot_list import film_of
 
     listed = None if options.shots is None else film_of(options.shots)
@@ -280,13 +260,6 @@ def _warn(source: Path, options: FilmOptions) -> None:
         typer.echo(
             f"koalarize: note: the list {options.shots} was written for {listed}, not for "
             f"{source.name}: stop the run if that is another film",
-            err=True,
-        )
-    seconds, room = film_cost(look_at(source, options))
-    if seconds >= _LONG:
-        typer.echo(
-            f"koalarize: note: {source.name} takes {time_and_room(seconds, room)}, by the usual "
-            "rates; a run that is stopped goes on where it was, and --preview 9 shows frames first",
             err=True,
         )
 

@@ -5,6 +5,7 @@ Not here: colours (``film.make``), how a part lies on the disk (``film.parts``).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,9 +129,10 @@ class Coder:
         self._check_room()
 
     def stop(self) -> None:
-        """Leave the part that is being made."""
+        """Leave the part that is being made; a full disk says so again here, and is not heard."""
         if self._writer is not None:
-            self._writer.__exit__(None, None, None)
+            with contextlib.suppress(OSError):
+                self._writer.__exit__(None, None, None)
 
     def _check_room(self) -> None:
         """Stop before hours of work where the disk will not hold the film and its parts."""

@@ -34,14 +34,13 @@ FORMATS = {
     ".m2ts": "mpegts",
     ".mts": "mpegts",
     ".nut": "nut",
-    ".webm": "webm",
 }
 #: The option of MP4 and MOV to hold tags of any name; others then show the usual ones less well.
 MORE_TAGS = "+use_metadata_tags"
 #: What a container says of itself, not of the film.
 _OWN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
 #: Containers that hold how a film is turned, and those that hold chapters.
-_TURNED = frozenset({"mp4", "mov", "matroska", "webm"})
+_TURNED = frozenset({"mp4", "mov", "matroska"})
 _CHAPTERED = _TURNED | {"nut"}
 _UNTAGGED = frozenset({"ffv1", "prores"})  # codecs that leave it to the container what a pixel is
 _STREAMED = frozenset({"x264", "x265"})  # codecs of transport streams

@@ -150,6 +150,11 @@ def open_film(path: Path, *, alone: bool = False) -> InputContainer:
         raise FilmError(f"`{path}` does not exist: check the name")
     if path.is_dir():
         raise FilmError(f"`{path}` is a folder but must be a film: name a file")
+    if not path.is_file():
+        raise FilmError(
+            f"`{path}` is a pipe or a device but must be a file, in which places can be sought: "
+            "write the film into a file first"
+        )
     if path.stat().st_size == 0:
         raise FilmError(f"`{path}` is empty: copy the film again")
     if path.name.startswith("._"):

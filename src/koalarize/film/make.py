@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.errors import OutputError
+from koalarize.errors import OptionError, OutputError
 from koalarize.film.anchors import Shots, anchor_ab
 from koalarize.film.ask import Asker, small_size
 from koalarize.film.coder import Coder, Progress
@@ -128,6 +128,8 @@ class Making:
         try:
             if self.shots is None:
                 self._reuse(0)
+            else:
+                self._check_shots(self.shots)
             self._run()
         except OSError as error:
             raise OutputError(
@@ -142,6 +144,26 @@ class Making:
                 self.store.discard()
         if not self.parts:
             raise no_frame(self.coding.facts)
+
+    def _check_shots(self, shots: Shots) -> None:
+        """Ask the network once for each kind of listed shot, so that none is refused hours later.
+
+        Raises:
+            OptionError: naming the first shot of which it cannot do what is asked.
+        """
+        asked: set[frozenset[str]] = set()
+        grey = np.full(self._size, 50, np.float32)
+        for number, shot in enumerate(shots.shots, 1):
+            kind = frozenset([name for name, _ in shot.changes] + ["hints"] * bool(shot.hints))
+            if kind in asked or not kind & {"hints", "reference"}:
+                continue
+            asked.add(kind)
+            hints = tuple(one.hint for one in shot.hints)
+            steering = dataclasses.replace(shot.steering(self.steering), hints=hints)
+            try:
+                self._asker.ask(grey, steering)
+            except OptionError as error:
+                raise OptionError(f"shot {number} of the list: {error}") from error
 
     def _look(self, frame: FilmFrame) -> _Open:
         """Look at a frame on the small grid."""

@@ -7,10 +7,13 @@ Containers of films have no common place for XMP; a comment all of them hold, bu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from koalarize.errors import FilmError
+from koalarize.film.facts import open_film
 from koalarize.photo.provenance import SOURCE_TYPE, Provenance
 
-__all__ = ["NO_COMMENT", "with_mark"]
+__all__ = ["NO_COMMENT", "is_marked", "with_mark"]
 
 #: Endings of containers that hold no comment.
 NO_COMMENT = frozenset({".ts", ".m2ts", ".mts"})
@@ -32,6 +35,17 @@ def with_mark(tags: Mapping[str, str], made: Provenance) -> dict[str, str]:
     weights = f" ({made.weights})" if made.weights else ""
     line = f"{_BEGIN}, {made.software}, with the model {made.model}{weights}: {SOURCE_TYPE}"
     return {**tags, key: "\n".join([*lines, line])}
+
+
+def is_marked(path: Path) -> bool:
+    """Tell whether a file is a film that bears the mark; False where there is none."""
+    try:
+        with open_film(path) as film:
+            tags = film.metadata
+            said = next((tags[key] for key in tags if key.lower() == _KEY), "")
+    except FilmError:
+        return False
+    return any(_is_mark(line) for line in said.splitlines())
 
 
 def _is_mark(line: str) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from koalarize.photo.files import shortened
+
 __all__ = [
     "FILM_EXTENSIONS",
     "FILM_RESULTS",
@@ -94,6 +96,8 @@ def film_path(
 ) -> Path:
     """Return where the coloured version of a film goes: ``film.mp4`` -> ``film.color.mp4``.
 
+    A name that would be too long for a file system is cut.
+
     Args:
         source: the film.
         container: the ending to give it; its own, or ``.mkv`` where its own is not written.
@@ -101,9 +105,11 @@ def film_path(
     """
     path = Path(source)
     own = path.suffix if path.suffix.lower() in FILM_RESULTS else ".mkv"
-    return path.with_name(f"{path.stem}{suffix}{container or own}")
+    rest = f"{suffix}{container or own}"
+    return path.with_name(shortened(path.stem, rest) + rest)
 
 
 def work_folder(target: Path) -> Path:
     """Return where the parts of a film are kept while it is being made."""
-    return target.with_name(f".{target.name}.koalarize")
+    ending = ".koalarize"
+    return target.with_name(f".{shortened(target.name, '.' + ending)}{ending}")

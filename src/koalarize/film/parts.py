@@ -201,10 +201,11 @@ class Store:
         free = shutil.disk_usage(self.folder).free
         needed = 2 * whole - made
         if needed > free:
+            size, unit = (1e9, "GB") if needed >= 1e9 else (1e6, "MB")
             raise OutputError(
-                f"the film will need about {needed / 1e9:.2f} GB more but only {free / 1e9:.2f} GB "
-                f"are free at `{self.folder.parent}`: make room, or name another place with "
-                "-o; the same command goes on from there"
+                f"the film will need about {needed / size:.2f} {unit} more but only "
+                f"{free / size:.2f} {unit} are free at `{self.folder.parent}`: make room, or name "
+                "another place with -o; the same command goes on from there"
             )
 
     def begin(self, first: int, key: str) -> PartWriter:

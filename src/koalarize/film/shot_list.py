@@ -24,7 +24,7 @@ from typing import Any, cast
 from koalarize.colorizer.reference import palette_of
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.film.options import OF_SHOTS, seconds_of
-from koalarize.photo.files import write_bytes
+from koalarize.photo.files import shortened, write_bytes
 from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
 from koalarize.steering.recolor import Recolor
@@ -84,7 +84,8 @@ class Shot:
 
 def list_path(film: Path) -> Path:
     """Return where the list of a film goes: ``film.mp4`` -> ``film.shots.json``."""
-    return film.with_name(f"{film.stem}.shots.json")
+    rest = ".shots.json"
+    return film.with_name(shortened(film.stem, rest) + rest)
 
 
 def clock(seconds: float) -> str:

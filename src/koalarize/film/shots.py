@@ -2,7 +2,7 @@
 
 Not here: a person's own list of shots (``film.shot_list``). Thumbnails are compared without their
 means, so that flicker is no cut; a cut must stand out from its neighbours, so that motion is none;
-and what was seen before must not come back behind it, so that a flash is none.
+and what was seen before must not come back behind it, even moved, so that a flash is none.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ LEAST_FRAMES = 6
 #: Frames behind a frame that must be seen before it is known whether it begins a shot.
 LOOK_AHEAD = _AROUND
 _FLASH = 4  # frames: what is back after so many was never gone
+# Chosen on pans over 200 photos (1 to 8 pixels of 128 a frame) and cuts from photo to photo,
+# 2026-12-02: behind three other frames 87 to 95 % of the pans are known again, 1 % of the cuts.
+_MOVED = (8, 4)  # cells across and down by which a scene may have moved meanwhile
+_LIKE = 0.6  # of their contrast, by which two frames of one scene differ at most
 
 
 def thumbnail(lightness: Float32) -> Float32:
@@ -92,9 +96,41 @@ class CutFinder:
         later, earlier = thumbs[at : at + _FLASH + 1], thumbs[max(0, at - 1 - _FLASH) : at]
         if min(_apart(one, other) for one in earlier for other in later) <= _LEAST:
             return False
+        if self._is_flash(place, max(_LEAST, _TIMES * usual)):
+            return False
         self._since = 1
         return True
+
+    def _is_flash(self, place: int, least: float) -> bool:
+        """Tell whether a jump leads into or out of a flash: two jumps, and the same scene around.
+
+        Args:
+            place: of the jump among the scores.
+            least: score of a jump.
+        """
+        near = range(max(1, place - _FLASH), min(len(self._scores), place + _FLASH + 1))
+        before = len(self._thumbs) - len(self._scores) - 1  # from a score to the frame before it
+        return any(
+            _is_like(
+                self._thumbs[min(place, at) + before], self._thumbs[max(place, at) + before + 1]
+            )
+            for at in near
+            if at != place and self._scores[at] > least
+        )
 
 
 def _apart(one: Float32, other: Float32) -> float:
     return float(np.abs(one - other).mean())
+
+
+def _is_like(one: Float32, other: Float32) -> bool:
+    """Tell whether two thumbnails show one scene, which may have moved from one to the other."""
+    across, down = _MOVED
+    width, height = _SIDE[0] - 2 * across, _SIDE[1] - 2 * down
+    middle = one[down : down + height, across : across + width]
+    windows = np.lib.stride_tricks.sliding_window_view(other, (height, width))
+    cells = (-2, -1)
+    moved = windows - windows.mean(cells, keepdims=True)
+    still = middle - middle.mean()
+    contrast = (np.abs(moved).mean(cells) + np.abs(still).mean()) / 2
+    return bool((np.abs(moved - still).mean(cells) <= _LIKE * contrast).any())

@@ -27,6 +27,7 @@ from koalarize.film.read import Reading, frames_at, no_frame
 from koalarize.film.shot_list import Shot, read_shots
 from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.film.shown import shown_grey
+from koalarize.photo.files import shortened
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
@@ -82,7 +83,8 @@ def find_shots(
 
 def preview_path(film: Path) -> Path:
     """Return where a film's preview goes: ``film.mp4`` -> ``film.preview.jpg``."""
-    return film.with_name(f"{film.stem}.preview.jpg")
+    rest = ".preview.jpg"
+    return film.with_name(shortened(film.stem, rest) + rest)
 
 
 def preview(

@@ -23,6 +23,7 @@ from koalarize.film.container import FORMATS, MORE_TAGS, Held, name_of, set_out,
 from koalarize.film.encode import Coding
 from koalarize.film.facts import NOT_FILMS, Facts, open_film
 from koalarize.film.mark import with_mark
+from koalarize.film.packets import dated, demuxed
 from koalarize.film.parts import Part, Store
 from koalarize.film.read import JUMP
 from koalarize.film.timecode import later
@@ -184,6 +185,8 @@ def _mux(
     others = _others(source, copied, facts, begin, stop)
     if out.format.name not in ("mp4", "mov"):
         others = _shown(others, {copied[n].index: source.streams[n] for n in copied})
+    if out.format.name == "avi":
+        others = _ticked(others)
     waiting = next(others, None)
     for packet, time in _pictures(store, parts, facts, pts, end):
         while waiting is not None and waiting[1] < time - begin:
@@ -243,7 +246,7 @@ def _others(
     last: dict[int, int] = {}
     shifts = dict.fromkeys(copied, 0)
     lifted: set[int] = set()
-    for packet in _demuxed(source, wanted):
+    for packet in dated(demuxed(source, wanted)):
         number, base = packet.stream_index, packet.time_base
         base = Fraction(base.numerator, base.denominator)
         if packet.dts is None and packet.pts is None:
@@ -320,6 +323,25 @@ def _shown(
         yield packet, time
 
 
+def _ticked(
+    packets: Iterator[tuple[av.Packet[Stream], Fraction]],
+) -> Iterator[tuple[av.Packet[Stream], Fraction]]:
+    """Give each packet a tick of its own: AVI counts sound in its packets, and rounds to those."""
+    last: dict[int, int] = {}
+    for packet, time in packets:
+        number, base = packet.stream_index, packet.stream.time_base
+        if packet.dts is not None and base:
+            share = Fraction(packet.time_base) / Fraction(base)
+            tick = math.floor(packet.dts * share + Fraction(1, 2))
+            if tick <= last.get(number, tick - 1):
+                tick = last[number] + 1
+                up = math.ceil(tick / share) - packet.dts
+                packet.dts += up
+                packet.pts = None if packet.pts is None else packet.pts + up
+            last[number] = tick
+        yield packet, time
+
+
 def _shift_like(own: Fraction, facts: Facts) -> Fraction:
     """Return by how much a clock that started afresh is moved: as the pictures, if they were.
 
@@ -330,7 +352,7 @@ def _shift_like(own: Fraction, facts: Facts) -> Fraction:
     shift, last = Fraction(0), None
     found: list[Fraction] = []
     with open_film(facts.path) as film:
-        for packet in _demuxed(film, [film.streams[facts.stream]]):
+        for packet in demuxed(film, [film.streams[facts.stream]]):
             if packet.dts is None:
                 continue
             time = packet.dts * facts.time_base + shift
@@ -340,23 +362,6 @@ def _shift_like(own: Fraction, facts: Facts) -> Fraction:
             last = time
     near = min(found, key=lambda one: abs(one - own), default=own)
     return near if abs(near - own) <= JUMP else own
-
-
-def _demuxed(source: InputContainer, wanted: list[Stream]) -> Iterator[av.Packet[Stream]]:
-    """Yield packets, past places that cannot be read."""
-    errors = 0
-    packets = source.demux(wanted)
-    while errors < 1000:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except FFmpegError:
-            errors += 1
-            packets = source.demux(wanted)
-            continue
-        if packet.size:
-            yield packet
 
 
 def _move_timecode(tags: dict[str, str], frames: int, rate: Fraction) -> None:
