@@ -98,12 +98,18 @@ def test_a_phone(browser: Browser, address: str) -> None:
     wait_for_colour(page)
     page.locator("#crop").tap()
     expect(page.locator(".crop-bar")).to_be_visible()
-    above = """() => {
-        const [said, bar] = ["#status", ".crop-bar"].map((one) => document.querySelector(one));
-        said.hidden = false;
-        return said.getBoundingClientRect().bottom <= bar.getBoundingClientRect().top;
+    apart = """() => {
+        document.querySelector("#status").hidden = false;
+        document.querySelector("#status").textContent = "No answer yet. The page waits for it…";
+        const boxOf = (one) => one.getBoundingClientRect();
+        const said = boxOf(document.querySelector("#status"));
+        return [...document.querySelectorAll(".crop-bar, .crop-corner")].map(boxOf).every((box) =>
+            box.left >= said.right || box.right <= said.left ||
+            box.top >= said.bottom || box.bottom <= said.top);
     }"""
-    page.wait_for_function(above, timeout=5000)
+    for width, height in ((740, 360), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(apart, timeout=5000)
     page.locator("#crop").tap()
     page.locator("#sheet-handle").tap()
     check(page, "panel on a phone")

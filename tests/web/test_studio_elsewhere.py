@@ -21,7 +21,7 @@ OMA = ("oma.png", picture(60, 40, "PNG"))
 OPA = ("opa.png", picture(50, 40, "PNG"))
 HINT = {"x": 9, "y": 9, "color": "#2040ff"}
 TILE = "#film .tile:not(.add)"
-REFUSED = ("401", "415", "ERR_")  # errors that a test asks for
+REFUSED = ("401", "404", "415", "ERR_")  # errors that a test asks for
 
 #: Resolves when something was drawn: a hidden window draws only what changes.
 FRAME = """() => new Promise((done) => {
@@ -247,3 +247,14 @@ def test_a_film_is_watched_through_a_gap_and_told_without_chatter(page: Page) ->
     said = page.evaluate("window.said")
     assert [text for text in said if "frames" in text] == ["0 of 9 frames, 0.0 MB"]
     assert said[-1] == "The film is coloured."
+
+
+def test_a_colouring_that_a_restart_has_ended_can_be_asked_for_again(page: Page) -> None:
+    running = {"state": "running", "done": 0, "total": 9, "bytes": 0, "notes": []}
+    page.route("**/films/f", lambda route: route.fulfill(status=404, body="{}"))
+    info = json.dumps({"id": "f", "shots": [], "render": running})
+    page.route("**/films/f", lambda route: route.fulfill(body=info), times=1)
+    page.evaluate(WATCHED)
+    expect(page.locator("#film-state")).to_contain_text("was started again", timeout=20_000)
+    for button, is_hidden in (("#film-render", False), ("#film-cancel", True)):
+        assert page.locator(button).evaluate("(button) => button.hidden") is is_hidden

@@ -12,7 +12,7 @@ pytest.importorskip("av", reason="needs the extra `video`")
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
 import av
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from koalarize.film.options import OF_PHOTOS
 from pages import IN_A_BROWSER, WAIT, Visit, drop, name_colour, spot, wait_for_colour
@@ -125,6 +125,39 @@ def test_closing_all_lets_a_film_go(browser: Browser, address: str, tmp_path: Pa
     assert page.evaluate(KEPT_FILMS) == 0
     assert len([url for url in gone if "/films/" in url]) == 1  # not one for each shot
     visit.leave()
+
+
+@pytest.mark.parametrize("when", ["sent", "looked at", "sent again"])
+def test_a_film_on_its_way_can_be_cancelled(browser: Browser, address: str, when: str) -> None:
+    visit = Visit(browser, address)
+    page = visit.page
+    looking = {"id": "0" * 64, "state": "looking", "seen": 7, "frames": 90, "shots": []}
+    ended: list[str] = []
+    page.on("requestfailed", lambda asked: ended.append(asked.method))
+
+    def answer(route: Route) -> None:
+        if route.request.method == "DELETE":
+            ended.append("DELETE")
+            route.fulfill(status=204)
+        elif when == "sent again" and not ended:
+            route.abort()  # the service is away for once
+        elif when != "sent":
+            route.fulfill(json=looking)
+
+    page.route("**/api/v1/films**", answer)
+    page.route("**/api/v1/films/**", answer)
+    drop(page, ("oma.mp4", b"a film"))
+    expected = "Uploading oma.mp4" if when == "sent" else "7 of about 90 frames"
+    expect(page.locator("#film-arriving")).to_contain_text(expected, timeout=WAIT)
+    page.locator("#film-give-up").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#film-arriving")).to_be_hidden()
+    expect(page.locator("#choose")).to_be_focused()
+    expect(page.locator("#notice")).to_be_hidden()
+    page.wait_for_timeout(50)
+    told = {"sent": ["POST"], "looked at": ["DELETE"], "sent again": ["POST", "DELETE"]}
+    assert ended == told[when]
+    visit.leave("ERR_FAILED")
 
 
 def test_what_is_no_film_is_told(browser: Browser, address: str) -> None:

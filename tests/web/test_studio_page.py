@@ -77,6 +77,7 @@ def test_a_photo_is_dropped_steered_and_saved(visit: Visit, photo: Path, tmp_pat
     drop(page, (photo.name, photo.read_bytes()))
     wait_for_colour(page)
     expect(page.locator("#status")).to_contain_text("Coloured in")
+    expect(page.locator("#status")).to_contain_text("Click on the photo where a colour is wrong")
 
     divider = page.get_by_role("slider", name="Divider")
     expect(divider).to_have_attribute("aria-valuenow", "50")

@@ -298,12 +298,36 @@ def test_the_panel_does_not_jump_when_colourings_come(visit: Visit) -> None:
     assert page.locator("#vividness").bounding_box() == pytest.approx(first, abs=0.5)
 
 
+def test_the_photo_is_printed_alone_and_cropped(visit: Visit) -> None:
+    page = visit.page
+    drop(page, OMA)
+    wait_for_colour(page)
+    page.click("#crop")
+    page.locator(".crop-corner").nth(3).press("Shift+ArrowLeft")
+    page.keyboard.press("Escape")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator(".topbar")).to_be_hidden()
+    printed = page.locator("#printed")
+    expect(printed).to_be_visible()
+    crop = page.locator(".crop-bar span").evaluate("(size) => size.textContent")
+    size = printed.evaluate("(canvas) => [canvas.width, canvas.height]")
+    across, down = (int(part) for part in crop.split(" × "))
+    assert size[0] / size[1] == pytest.approx(across / down, rel=0.02)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    expect(printed).to_have_count(0)
+    expect(page.locator(".topbar")).to_be_visible()
+
+
 def test_a_small_version_is_never_shown_as_squares(visit: Visit) -> None:
     page = visit.page
     drop(page, ("large.jpg", picture(1800, 1200)))
     wait_for_colour(page)
     page.route("**/region", lambda route: None)  # its detail never comes
+    page.focus("#vividness")  # a slider takes no letters
     page.keyboard.press("c")
+    expect(page.locator("#compare")).to_have_attribute("aria-pressed", "false")
     page.evaluate("() => { const viewer = document.querySelector('#viewer'); viewer.zoomBy(100); }")
     page.wait_for_timeout(300)
     middle = spot(page, 900, 600, 1800, 1200)

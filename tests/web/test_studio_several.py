@@ -14,7 +14,7 @@ pytest.importorskip("playwright", reason="driving the page needs playwright")
 from playwright.sync_api import Browser, Page, Route, expect
 
 from koalarize import Photo
-from pages import IN_A_BROWSER, Visit, colourings, drop, name_colour, spot, wait_for_colour
+from pages import IN_A_BROWSER, WAIT, Visit, colourings, drop, name_colour, spot, wait_for_colour
 from rest import picture
 
 pytestmark = IN_A_BROWSER
@@ -244,6 +244,35 @@ def test_a_complaint_outlives_a_preview(page: Page) -> None:
     expect(notice).to_be_hidden()
     drop(page, RATED)  # the session has waited for it
     expect(page.locator("#vividness")).to_have_value("0.6")
+
+
+def test_photos_that_fail_among_many_are_named(page: Page) -> None:
+    held = hold(page, "aunt.png")
+    problem = {"title": "No", "detail": "this is no picture", "type": "not-a-picture"}
+    page.route("**/photos?name=no*", lambda route: route.fulfill(status=500, json=problem))
+    broken = [(f"no{number}.jpg", b"no") for number in range(2)]
+    drop(page, OMA, OPA, *broken, AUNT)
+    arriving = page.locator("#photos-arriving")
+    expect(arriving).to_have_text("4 of 5 photos uploaded", timeout=WAIT)
+    expect(arriving).to_be_visible()
+    held[0].continue_()
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("2 of 5 photos cannot be used", timeout=WAIT)
+    expect(notice).to_contain_text("no0.jpg, no1.jpg: this is no picture")
+    expect(arriving).to_be_hidden()
+    page.get_by_role("button", name="Remove them").click()
+    expect(page.locator("#film .tile:not(.add)")).to_have_count(3)
+    expect(notice).to_be_hidden()
+
+
+def test_all_of_a_large_folder_is_kept(page: Page) -> None:
+    hold(page, "*")  # no upload goes on
+    page.evaluate("""() => {
+      window.kept = new Set();  // noted instead of written, which takes seconds
+      IDBObjectStore.prototype.put = (value, key) => key && kept.add(key);
+    }""")
+    drop(page, *((f"{number}.png", b"a picture") for number in range(500)))
+    page.wait_for_function("() => kept.size === 500")
 
 
 def test_colourings_come_again_with_their_photo(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The page of `koalarize lab turing` under fingers, in a real browser."""
+"""The page of `koalarize lab turing`: fingers, large letters, contrast themes, in a browser."""
 
 from __future__ import annotations
 
@@ -8,25 +8,35 @@ import pytest
 
 pytest.importorskip("playwright", reason="driving the page needs playwright")
 
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 import koalarize.web.study_page
-from pages import IN_A_BROWSER
+from pages import IN_A_BROWSER, WAIT
+from rest import picture
 
 pytestmark = IN_A_BROWSER
 HOST = "http://127.0.0.1:8765"
 FILES = Path(koalarize.web.study_page.__file__).parent
 STATE = {
-    "mode": "pair", "seconds": 1.0, "size": 96, "person": None, "practice": 4, "answered": 0,
+    "mode": "pair", "seconds": 0.1, "size": 96, "person": None, "practice": 4, "answered": 0,
     "total": 7, "finished": False, "file": "s.json",
 }  # fmt: skip
 
+#: The phone is turned as soon as the pictures stand there.
+TURNED_ONCE_SHOWN = """() => new MutationObserver(() => {
+  if (document.querySelector("#pictures.on")) matchMedia = () => ({ matches: false });
+}).observe(document.querySelector("#pictures"), { attributes: true })"""
+
 
 def answered(asked: Route) -> None:
-    """Serve the page's own files, and a session that has not begun."""
+    """Serve the page's own files, and a session that has not begun and opens its trials."""
     path = asked.request.url.removeprefix(HOST)
     if path == "/api/state":
         asked.fulfill(json=STATE)
+    elif path == "/api/next":
+        asked.fulfill(json={"trial": "t", "pictures": ["one", "two"]})
+    elif path.startswith("/picture/"):
+        asked.fulfill(body=picture(96, 80, "PNG"), content_type="image/png")
     else:
         asked.fulfill(path=FILES / (path.lstrip("/") or "page.html"))
 
@@ -42,3 +52,41 @@ def test_keys_are_named_where_there_are_keys(browser: Browser, touch: bool) -> N
     shown = page.locator("#pause kbd").evaluate("(key) => getComputedStyle(key).display")
     assert (shown == "none") is touch
     context.close()
+
+
+def begun(browser: Browser, **options: object) -> Page:
+    """Open the page and begin; the pictures are about to come."""
+    page = browser.new_context(**options).new_page()  # type: ignore[arg-type]
+    page.route("**/*", answered)
+    page.goto(HOST)
+    page.click("#start")
+    return page
+
+
+def test_a_contrast_theme_keeps_the_cross_and_the_grey(browser: Browser) -> None:
+    page = begun(browser, forced_colors="active")
+    page.wait_for_selector("#cross.on")
+    colour = "([id, part]) => getComputedStyle(document.getElementById(id), part).backgroundColor"
+    assert page.evaluate(colour, ["cross", "::before"]) == "rgb(0, 0, 0)"
+    assert page.evaluate(colour, ["trial", None]) == "rgb(119, 119, 119)"
+    page.context.close()
+
+
+def test_large_letters_leave_both_answers_within_reach(browser: Browser) -> None:
+    page = begun(browser, viewport={"width": 380, "height": 360}, bypass_csp=True)
+    page.add_style_tag(content="html { font-size: 200% }")
+    expect(page.locator("#question")).to_be_visible(timeout=WAIT)
+    bar, asked, second = (page.locator(id).bounding_box() for id in (".bar", "#asked", "#second"))
+    assert bar and asked and second
+    assert asked["y"] >= bar["y"] + bar["height"]
+    assert second["x"] >= 0
+    page.locator("#second").scroll_into_view_if_needed()
+    expect(page.locator("#second")).to_be_in_viewport(ratio=1)
+    page.context.close()
+
+
+def test_a_pair_is_asked_about_as_it_stood(browser: Browser) -> None:
+    page = begun(browser, viewport={"width": 390, "height": 700})
+    page.evaluate(TURNED_ONCE_SHOWN)
+    expect(page.locator("#first")).to_contain_text("The upper one", timeout=WAIT)
+    page.context.close()

@@ -11,6 +11,7 @@ const sections = ["instructions", "trial", "between", "results", "trouble"];
 let state = null;
 let practising = 0; // practice trials left
 let wantsPause = false;
+let stacked = false; // whether the pair that was shown last stood one above the other
 let waiting = null; // what a key or a button answers at this moment
 
 // -- talking to the server --------------------------------------------------------------------
@@ -93,9 +94,10 @@ document.addEventListener("keydown", (event) => {
 
 // -- one trial --------------------------------------------------------------------------------
 
-const stacked = () => matchMedia("(orientation: portrait) and (max-width: 45rem)").matches;
+const isUpright = () => matchMedia("(orientation: portrait) and (max-width: 45rem)").matches;
 
-function choices() {
+/** What can be answered, of a pair that stood `upright` when it was shown, however the screen is turned since. */
+function choices(upright) {
   const first = ["ArrowLeft"];
   const second = ["ArrowRight"];
   if (state.mode === "single") {
@@ -104,7 +106,6 @@ function choices() {
       { button: "second", keys: second, value: "recoloured", label: "Recoloured", key: "→" },
     ];
   }
-  const upright = stacked();
   return [
     {
       button: "first",
@@ -156,6 +157,7 @@ async function display(images) {
   const step = Math.min(start - before, 50);
   byId("cross").classList.remove("on");
   stage.classList.add("on");
+  stacked = isUpright();
   const wanted = state.seconds * 1000;
   let now = start;
   while (now - start < wanted - step / 2) now = await frame();
@@ -202,7 +204,7 @@ async function oneTrial(practice) {
 }
 
 async function question(since) {
-  const options = choices();
+  const options = choices(stacked);
   fill("asked", state.mode === "single" ? "Real or recoloured?" : "Which one was real?");
   for (const { button, label, key } of options) labelled(button, label, key);
   document.querySelector(".choices")?.classList.toggle("upright", state.mode === "pair");
@@ -227,7 +229,7 @@ async function question(since) {
 }
 
 async function feedback({ correct, truth }, last) {
-  const where = stacked() ? { left: "upper", right: "lower" } : { left: "left", right: "right" };
+  const where = stacked ? { left: "upper", right: "lower" } : { left: "left", right: "right" };
   const fact = state.mode === "single" ? `it was ${truth}` : `the ${where[truth]} one was real`;
   fill("verdict", `${correct ? "Right" : "Wrong"}: ${fact}.`);
   labelled("go-on", last ? "Go on" : "Next", "Space");
@@ -308,7 +310,7 @@ function welcome() {
       return item;
     }),
   );
-  const [first, second] = choices();
+  const [first, second] = choices(isUpright());
   const cap = (text) => {
     const key = document.createElement("kbd");
     key.textContent = text;

@@ -47,9 +47,12 @@ export function isOffline(error) {
 
 /** @typedef {Omit<RequestInit, "body"> & {body?: XMLHttpRequestBodyInit | null}} Asked */
 
+class Connection extends EventTarget {
+  online = true; // whether the service answered the last time
+}
+
 /** Tells of "busy" {waiting}, "offline" and "online". */
-export const connection = new EventTarget();
-let online = true;
+export const connection = new Connection();
 let waiting = 0;
 
 /**
@@ -174,14 +177,14 @@ async function pause(seconds, signal) {
 }
 
 function setOnline(now) {
-  if (now === online) return;
-  online = now;
+  if (now === connection.online) return;
+  connection.online = now;
   connection.dispatchEvent(new Event(now ? "online" : "offline"));
   if (!now) setTimeout(poll, 1500);
 }
 
 async function poll() {
-  if (online) return;
+  if (connection.online) return;
   try {
     await send("health", { cache: "no-store" });
   } catch {

@@ -1,13 +1,14 @@
 /**
  * Films: one that is opened becomes a strip of its shots, each steered by one frame as a photo is.
  *
- * Not here: the photos themselves (`studio.js`). The service finds the shots and colours the film; the
- * film's file is kept in this browser, so that a reload or a restart of the server loses nothing.
+ * Not here: the photos themselves (`studio.js`), the files of films in this browser (`kept-films.js`). The
+ * service finds the shots and colours the film.
  */
 
-import { asJson, fileOf, isOffline, leave, Problem, request } from "./api.js";
+import { asJson, connection, fileOf, isOffline, leave, Problem, request } from "./api.js";
 import { $, announce, download, h, report } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
+import { drop, keep, keptOf } from "./kept-films.js";
 
 const POLL = 600; // milliseconds between two questions how far it is
 const ENDINGS =
@@ -21,14 +22,29 @@ export function isFilm(file) {
   return Boolean(file.type?.startsWith("video/")) || ENDINGS.test(file.name ?? "");
 }
 
+const LOST = "The program behind this page was started again meanwhile: colour the film again.";
+
 const at = (id, what = "") => `films/${encodeURIComponent(id)}${what}`;
-const pause = () => new Promise((resolve) => setTimeout(resolve, POLL));
+
+/**
+ * Rest between two questions, unless what they are for was cancelled.
+ *
+ * @param {AbortSignal | null} signal
+ */
+async function pause(signal = null) {
+  await new Promise((resolve) => setTimeout(resolve, POLL));
+  signal?.throwIfAborted();
+}
 
 export class Films {
   /** @type {Map<string, any>} what the service says of each film, by its id */
   #infos = new Map();
   /** @type {Set<string>} films that are asked about */
   #watched = new Set();
+  /** @type {AbortController | null} */
+  #coming = null; // ends the way of a film to the page
+  /** @type {Promise<unknown>} */
+  #turn = Promise.resolve(); // films come one after the other
 
   /**
    * @param {import("./studio.js").Studio} studio
@@ -41,6 +57,7 @@ export class Films {
     $("#film-cancel").addEventListener("click", () =>
       this.#guarded(() => request(at(this.#id, "/render"), { method: "DELETE" })),
     );
+    $("#film-give-up").addEventListener("click", () => this.#coming?.abort());
     $("#film-list").addEventListener("click", () => this.#guarded(() => this.#list()));
     $("#film-download").addEventListener("click", (event) => {
       event.preventDefault();
@@ -66,58 +83,102 @@ export class Films {
     return this.studio.photos.filter(({ film }) => film?.id === id);
   }
 
-  /** Open a film: give it to the service, and put those of its shots that are not there on the strip. */
-  async open(file) {
+  /** Open a film once those before it are here. */
+  open(file) {
+    this.#turn = this.#turn.then(() => this.#open(file));
+    return this.#turn;
+  }
+
+  /** Give a film to the service, and put those of its shots that are not there on the strip. */
+  async #open(file) {
     try {
-      const info = await this.#upload(file);
-      const there = this.#shots(info.id);
-      const numbers = new Set(there.map(({ film }) => film?.number));
-      const missing = info.shots.filter(({ number }) => !numbers.has(number));
-      if (!missing.length) return this.studio.select(there[0]);
-      keep({ id: info.id, file, name: file.name });
-      const pictures = [];
-      for (const { number } of missing) {
-        this.#arriving(`Fetching shot ${number + 1} of ${info.shots.length}…`);
-        const blob = await (await request(at(info.id, `/shots/${number}/frame`))).blob();
-        const name = `${file.name.replace(/\.[^.]+$/, "")}, shot ${number + 1}.png`;
-        pictures.push(new File([blob], name, { type: "image/png" }));
-      }
-      const films = missing.map(({ number, time }) => ({ id: info.id, number, time }));
-      const added = this.studio.addShots(pictures, films);
-      const model = there[0]?.edit.model; // one colours the film
-      if (model) for (const photo of added) photo.amend({ model });
-      this.#arriving("");
-      const more = info.more ? `; ${info.more} more are coloured as the network sees them` : "";
-      announce(`${file.name}: ${info.shots.length} shots${more}`);
-      this.#show();
+      await this.#cancellable((signal) => this.#insisting(file, signal));
     } catch (problem) {
-      this.#arriving("");
-      this.complain(problem);
+      if (problem.name === "AbortError") announce(`${file.name} was cancelled`);
+      else this.complain(problem);
     }
   }
 
-  async #upload(file) {
+  /** Begin again where the service went away meanwhile, and with it what it had of the film. */
+  async #insisting(file, signal) {
+    for (let forgotten = 0; ;) {
+      try {
+        return await this.#placed(file, signal);
+      } catch (problem) {
+        forgotten += Number(Boolean(problem.forgotten));
+        if (!isOffline(problem) && (!problem.forgotten || forgotten > 1)) throw problem;
+        this.#arriving(`${file.name} waits until koalarize answers again…`);
+        while (isOffline(problem) && !connection.online) await pause(signal);
+      }
+    }
+  }
+
+  async #placed(file, signal) {
+    const info = await this.#upload(file, signal);
+    const there = this.#shots(info.id);
+    const numbers = new Set(there.map(({ film }) => film?.number));
+    const missing = info.shots.filter(({ number }) => !numbers.has(number));
+    if (!missing.length) return this.studio.select(there[0]);
+    const pictures = [];
+    for (const { number } of missing) {
+      this.#arriving(`Fetching shot ${number + 1} of ${info.shots.length}…`);
+      const asked = request(at(info.id, `/shots/${number}/frame`), { signal });
+      const blob = await (await asked).blob();
+      const name = `${file.name.replace(/\.[^.]+$/, "")}, shot ${number + 1}.png`;
+      pictures.push(new File([blob], name, { type: "image/png" }));
+    }
+    keep({ id: info.id, file, name: file.name });
+    const films = missing.map(({ number, time }) => ({ id: info.id, number, time }));
+    const added = this.studio.addShots(pictures, films);
+    const model = there[0]?.edit.model; // one colours the film
+    if (model) for (const photo of added) photo.amend({ model });
+    const more = info.more ? `; ${info.more} more are coloured as the network sees them` : "";
+    announce(`${file.name}: ${info.shots.length} shots${more}`);
+    return this.#show();
+  }
+
+  /** Do what brings a film here, until it is done or a person cancels it; the service then lets it go. */
+  async #cancellable(work) {
+    const coming = (this.#coming = new AbortController());
+    try {
+      return await work(coming.signal);
+    } finally {
+      const focused = document.activeElement === $("#film-give-up");
+      if (this.#coming === coming) this.#arriving("");
+      if (focused) $(this.studio.active ? "#viewer" : "#choose").focus();
+    }
+  }
+
+  async #upload(file, signal) {
     this.#arriving(`Uploading ${file.name}…`);
-    const body = {
-      method: "POST",
-      body: file,
-      headers: { "Content-Type": "application/octet-stream" },
-    };
+    const headers = { "Content-Type": "application/octet-stream" };
+    const body = { method: "POST", body: file, headers, signal };
     const path = `films?name=${encodeURIComponent(file.name)}`;
     const answer = await request(path, body, (share) =>
       this.#arriving(`Uploading ${file.name}… ${Math.floor(100 * share)} %`),
     );
     let info = await answer.json();
+    const { id } = info;
+    // What is cancelled is of no use to anybody, unless its shots are on the strip.
+    signal.addEventListener("abort", () => this.#shots(id).length || this.#letGo(id));
+    signal.throwIfAborted();
     while (info.state === "looking") {
       const of = info.frames ? ` of about ${info.frames}` : "";
       this.#arriving(`Looking for shots… ${info.seen}${of} frames`);
-      await pause();
-      info = await this.#ask(info.id);
+      await pause(signal);
+      info = await this.#ask(id);
     }
     this.#arriving("");
     if (info.state === "failed") throw new Problem("This film cannot be used", info.problem);
     this.#infos.set(info.id, info);
     return info;
+  }
+
+  /** A film is of no more use to this page. */
+  #letGo(id) {
+    request(at(id), { method: "DELETE", keepalive: true }).catch(() => {});
+    this.#infos.delete(id);
+    drop(id);
   }
 
   async #ask(id) {
@@ -128,7 +189,7 @@ export class Films {
 
   /** Say how far a film is on its way to the page. */
   #arriving(text) {
-    report($("#film-arriving"), text);
+    report($("#film-arriving span"), text);
     $("#film-arriving").hidden = !text;
   }
 
@@ -144,7 +205,8 @@ export class Films {
           "The film is no longer here",
           "Open it again; the shots keep their edits.",
         );
-      return this.#upload(new File([kept.file], kept.name));
+      const file = new File([kept.file], kept.name);
+      return this.#cancellable((signal) => this.#upload(file, signal));
     }
   }
 
@@ -214,7 +276,7 @@ export class Films {
       await work();
     } catch (problem) {
       told.textContent = problem.detail || problem.message;
-      told.hidden = false;
+      told.hidden = problem.name === "AbortError";
     }
     this.#show();
   }
@@ -235,10 +297,7 @@ export class Films {
     const others = this.#shots(id);
     if (isAsked(photo.made ?? photo.edit))
       for (const other of others) if (other.film) other.film = { ...other.film, fewer: true };
-    if (others.length) return;
-    request(at(id), { method: "DELETE", keepalive: true }).catch(() => {});
-    this.#infos.delete(id);
-    drop(id);
+    if (!others.length) this.#letGo(id);
   }
 
   #show() {
@@ -253,8 +312,7 @@ export class Films {
         info?.more ? ` ${info.more} more shots are coloured as the network sees them.` : ""
       }`;
     this.#showRender(info);
-    if (!info || info.render?.state === "running" || info.render?.state === "waiting")
-      this.#watch(id);
+    if (!info || isBusy(info.render)) this.#watch(id);
   }
 
   #showRender(info) {
@@ -267,7 +325,7 @@ export class Films {
         : shots.every(({ made, edit }) => isEqual(made, edit))
           ? "The film is coloured."
           : "The film is coloured as it was asked before your last change.";
-    const busy = render?.state === "running" || render?.state === "waiting";
+    const busy = isBusy(render);
     const total = Math.max(render?.total ?? 0, render?.done ?? 0);
     const bar = $("#film-progress");
     bar.hidden = !busy;
@@ -300,18 +358,25 @@ export class Films {
         const info = await this.#ask(id).catch((problem) => {
           if (!isOffline(problem)) throw problem;
         });
-        const state = info?.render?.state;
         if (id === this.#id) this.#showRender(this.#infos.get(id));
-        else if (state === "done") announce("The film is coloured");
-        if ((info && state !== "running" && state !== "waiting") || !this.#shots(id).length) break;
+        else if (info?.render?.state === "done") announce("The film is coloured");
+        if ((info && !isBusy(info.render)) || !this.#shots(id).length) break;
         await pause();
       }
     } catch {
-      this.#infos.set(id, { id, shots: [] }); // the film comes again when it is asked for
+      // The film comes again when it is asked for.
+      const lost = isBusy(this.#infos.get(id)?.render) && { state: "failed", problem: LOST };
+      this.#infos.set(id, { id, shots: [], ...(lost ? { render: lost } : {}) });
+      if (id === this.#id) this.#showRender(this.#infos.get(id));
     } finally {
       this.#watched.delete(id);
     }
   }
+}
+
+/** Whether a film is being coloured, or waits for it. */
+function isBusy(render) {
+  return render?.state === "running" || render?.state === "waiting";
 }
 
 /** Whether an edit asks anything of a shot; the model is that of the whole film. */
@@ -333,39 +398,3 @@ function isEqual(one, other) {
 function markSaved(photo, edit) {
   if (edit) photo.markSaved(isEqual(edit, photo.edit) ? photo.edit : edit);
 }
-
-/** @returns {Promise<IDBDatabase>} */
-function open() {
-  return new Promise((resolve, reject) => {
-    const asked = indexedDB.open("koalarize-films", 1);
-    asked.addEventListener("upgradeneeded", () =>
-      asked.result.createObjectStore("films", { keyPath: "id" }),
-    );
-    asked.addEventListener("success", () => resolve(asked.result));
-    asked.addEventListener("error", () => reject(asked.error));
-  });
-}
-
-/**
- * Do something with the kept films; a private window may keep none, which costs only the reload.
- *
- * @param {IDBTransactionMode} mode
- * @param {(films: IDBObjectStore) => IDBRequest} work
- * @returns {Promise<any>}
- */
-async function stored(mode, work) {
-  try {
-    const database = await open();
-    return await new Promise((resolve, reject) => {
-      const asked = work(database.transaction("films", mode).objectStore("films"));
-      asked.addEventListener("success", () => resolve(asked.result));
-      asked.addEventListener("error", () => reject(asked.error));
-    });
-  } catch {
-    return null;
-  }
-}
-
-const keep = (film) => stored("readwrite", (films) => films.put(film));
-const keptOf = (id) => stored("readonly", (films) => films.get(id));
-const drop = (id) => stored("readwrite", (films) => films.delete(id));

@@ -12,7 +12,6 @@ import { FIRST_EDIT } from "./fields.js";
 
 const SETTLE = 300; // milliseconds without a change after which it is kept
 const LATEST = 2000; // milliseconds after which it is kept though changes go on
-const MOST = 400; // photos that are kept; a film has up to 300 shots
 const MOST_RECENT = 12; // photos that were closed
 const THUMB = 160; // side of a recent photo's small picture, pixels
 const KEEPER = "koalarize-keeper"; // names the page that keeps its work, where there are no locks
@@ -169,7 +168,7 @@ export class Keeping {
   /** Whether there is a photo whose file is not on its way into the browser's storage yet. */
   #isNew() {
     const known = ({ kept }) => this.#files.has(kept) || this.#refused.has(kept);
-    return !this.studio.photos.slice(-MOST).every(known);
+    return !this.studio.photos.every(known);
   }
 
   /** Keep all photos as they are now, and nothing of those that are gone. */
@@ -177,7 +176,6 @@ export class Keeping {
     const database = this.#database;
     if (!database || !this.#isKeeper()) return;
     const { photos, active } = this.studio;
-    const kept = photos.slice(-MOST);
     const works = database.transaction("work", "readwrite").objectStore("work");
     works.clear();
     const files = new Map();
@@ -185,7 +183,7 @@ export class Keeping {
       works.put({ key, ...work });
       files.set(key, file);
     };
-    kept.forEach((photo, order) =>
+    photos.forEach((photo, order) =>
       put(photo.kept, photo.file, { order, active: photo === active, ...photo.work }),
     );
     for (const { file, key, ...work } of this.#recent) if (!files.has(key)) put(key, file, work);

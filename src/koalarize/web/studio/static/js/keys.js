@@ -2,7 +2,7 @@
  * Keys of the whole page.
  *
  * Not here: keys that belong to one element (hints, divider, pickers). Letters and digits do
- * not count in fields, menus and the editor of a hint.
+ * not count in fields, menus and the editor of a hint; sliders and switches take none, so there they do.
  */
 
 const LETTERS = {
@@ -55,5 +55,6 @@ function withControl(event, key, commands) {
 }
 
 function onPhoto(target) {
-  return !target.closest?.("input, select, textarea, hint-editor, [popover], dialog");
+  const typed = "input:not([type=range], [type=checkbox]), select, textarea";
+  return !target.closest?.(`${typed}, hint-editor, [popover], dialog`);
 }

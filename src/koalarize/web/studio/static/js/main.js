@@ -5,6 +5,7 @@
  */
 
 import * as api from "./api.js";
+import { Arrivals } from "./arrivals.js";
 import { Copying } from "./copying.js";
 import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
 import { Film } from "./film.js";
@@ -13,12 +14,14 @@ import { Keeping } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
 import { Panel } from "./panel.js";
 import { Previews } from "./previews.js";
+import { printPhotos } from "./printing.js";
 import { Saving } from "./saving.js";
 import { Studio } from "./studio.js";
 import { Table } from "./table.js";
 import { takeFiles } from "./taking.js";
 
 const STATUS_SECONDS = 4;
+const TIP_SECONDS = 10;
 const PATIENCE = 10_000; // milliseconds after which the page says that it waits
 
 fillIcons();
@@ -29,6 +32,8 @@ const panel = new Panel(studio, { open: (id) => table.openHint(id), add: () => t
 const film = new Film($("#film"), studio, { add: choose });
 const previews = new Previews(viewer, studio.steering, studio.tried);
 new Copying(studio);
+new Arrivals(studio, { complain });
+printPhotos(studio);
 const saving = new Saving(studio, { say, complain });
 const films = new Films(studio, { complain });
 
@@ -40,7 +45,7 @@ let waitTimer = 0;
  * Say something in passing, below the photo and to screen readers. What the page does by itself takes the place
  * of nothing that answers a person, such as where a picture was saved.
  */
-function say(text, { byItself = false } = {}) {
+function say(text, { byItself = false, seconds = STATUS_SECONDS } = {}) {
   if (byItself && answering) return;
   answering = !byItself;
   const status = $("#status");
@@ -51,7 +56,7 @@ function say(text, { byItself = false } = {}) {
   statusTimer = setTimeout(() => {
     status.hidden = true;
     answering = false;
-  }, 1000 * STATUS_SECONDS);
+  }, 1000 * seconds);
 }
 
 /**
@@ -277,11 +282,21 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   else if (problem) complain(problem, { from: "preview", actions: [["Try again", again]] });
   if (seconds === undefined) return;
   putRight("preview");
-  say(`Coloured in ${seconds < 0.1 ? "under 0.1" : seconds.toFixed(1)} s`, { byItself: true });
+  const taken = `Coloured in ${seconds < 0.1 ? "under 0.1" : seconds.toFixed(1)} s`;
+  const tip = tipFor(photo);
+  say(taken + tip, { byItself: true, seconds: tip ? TIP_SECONDS : STATUS_SECONDS });
   document.body.dataset.coloured = String(Number(document.body.dataset.coloured ?? 0) + 1);
   film.picture(photo, photo.pictures.after);
   panel.settled();
 });
+
+/** What to do next, at the first photo of a visit: the panel says it too, but below what is in sight. */
+function tipFor(photo) {
+  const isFirst = !document.body.dataset.coloured && !photo.edit.hints.length;
+  if (!isFirst || studio.modelOf(photo)?.accepts_hints === false) return "";
+  const byTouch = matchMedia("(pointer: coarse)").matches;
+  return `. ${byTouch ? "Tap" : "Click"} on the photo where a colour is wrong.`;
+}
 
 /** Show another colouring where the photo has the chosen one no longer; else say what is wrong. */
 async function mend(photo, problem) {
