@@ -207,7 +207,7 @@ def test_a_result_of_an_earlier_version_is_kept_though_a_comparison_is_missing(t
     (box / JOURNAL).unlink()
     own = retouched(box / "a.color.png")
     outcomes = told(run(Vivid(), box, compare=True))
-    assert outcomes == [("skipped", "result of an earlier version")]
+    assert outcomes == [("skipped", "made by an earlier version")]
     assert (box / "a.color.png").read_bytes() == own
 
 

@@ -228,8 +228,8 @@ def test_results_of_earlier_versions_stay(tmp_path: Path, red):
     source = picture(tmp_path / "a.png")
     photo = Photo.read(source)
     photo.write(np.dstack([photo.pixels] * 3), tmp_path / "a.color.png")
-    assert told(run(red, tmp_path)) == [("skipped", "result of an earlier version")]
-    assert told(run(red, source)) == [("failed", "result of an earlier version")]
+    assert told(run(red, tmp_path)) == [("skipped", "made by an earlier version")]
+    assert told(run(red, source)) == [("failed", "made by an earlier version")]
     os.utime(tmp_path / "a.color.png", (1, 1))
     assert told(run(red, tmp_path)) == [("failed", "not ours")]
 

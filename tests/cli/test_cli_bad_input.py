@@ -77,6 +77,7 @@ def test_bad_picture(here: Path, fake, capsys, name, data):
         (["photo.jpg", "--hint", "red"], 2, "red"),
         (["photo.jpg", "empty", "--hint", "1,2=#c03020"], 2, "only one"),
         (["photo.jpg", "empty", "--crop", "0,0,2,2"], 2, "`--crop` is for one picture"),
+        (["photo.jpg", "empty", "--reach", "2"], 2, "`--reach` is for one picture"),
         (["photo.jpg", "--size", "0"], 2, "--size"),
         (["photo.jpg", "--size", "-3"], 2, "--size"),
         (["photo.jpg", "--size", "big"], 2, "--size"),

@@ -33,6 +33,11 @@ def test_exit_codes_and_paths(box: Path, capsys):
     Path("box/bad.jpg").write_bytes(b"no picture")
     assert main(["cluster", "box", "out", *HERE]) == 1
     assert "bad.jpg" in capsys.readouterr().err
+    Path("box.zip").touch()
+    assert main(["cluster", "box.zip", "out", *HERE]) == 1
+    assert "is an archive but must be an address: give `zip://::box.zip`" in one_line_error(
+        capsys.readouterr().err
+    )
     assert main(["cluster", "none", "out", *HERE]) == 1
     assert "`none` is no folder" in one_line_error(capsys.readouterr().err)
 
@@ -51,6 +56,7 @@ def test_steering_and_files_options_reach_the_pictures(box: Path, fake: FakeColo
     [
         (["--hint", "1,1=#ff0000"], "`--hint` is for one picture"),
         (["--crop", "0,0,2,2"], "`--crop` is for one picture"),
+        (["--reach", "2"], "`--reach` is for one picture"),
         (["--shard", "9/3"], "`--shard` is `9/3`"),
         (["--name", "plain"], "`--name` is `plain`"),
         (["--gpus", "0.5"], "`--workers 0` works in this process"),
@@ -69,7 +75,7 @@ def test_the_help_names_what_can_be_asked(capsys):
     lines = capsys.readouterr().out.splitlines()
     words = [line.split()[0] for line in lines if line.startswith(("  -", "   /"))]
     assert {"--no-mark", "--vividness", "--address", "-y,"} <= set(words)
-    assert not {"--hint", "--crop", "/"} & set(words)
+    assert not {"--hint", "--crop", "--reach", "/"} & set(words)
     text = " ".join(" ".join(lines).split())
     assert "auto or HOST:PORT on one of its machines, ray://HOST:10001 from elsewhere" in text
 
@@ -85,6 +91,18 @@ def test_the_extra_that_is_missing_is_named(box: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert main(["cluster", "box", "out", *HERE]) == 1
     assert "needs `pyarrow`" in one_line_error(capsys.readouterr().err)
+
+
+def test_results_without_their_pictures_are_counted_and_a_plan_lists_them(box: Path, capsys):
+    assert main(["cluster", "box", "out", *HERE]) == 0
+    Path("box/a.png").unlink()
+    capsys.readouterr()
+    assert main(["cluster", "box", "out", *HERE]) == 0
+    note = "1 result has no picture any more: the same command with --plan lists it"
+    assert capsys.readouterr().err == f"koalarize: note: {note}\n"
+    assert main(["cluster", "box", "out", "--plan"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"its picture is gone: {box / 'out' / 'a.color.png'}" in lines
 
 
 def test_a_plan_and_a_report(box: Path, capsys):

@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cli_parts import Terminal, files, one_line_error, picture
@@ -16,6 +17,8 @@ from koalarize.batch.find import Job
 from koalarize.cli import main
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.colorizer.reference import palette_of
+from koalarize.photo.files import output_path
+from koalarize.photo.photo import Photo
 
 
 @pytest.fixture
@@ -111,6 +114,35 @@ def test_results_without_their_pictures_are_counted_and_a_plan_lists_them(box: P
     *_, lost, whole = map(json.loads, Path("r.jsonl").read_text().splitlines())
     assert (lost["status"], lost["output"]) == ("orphaned", str(Path("out/1950/b.color.png")))
     assert whole["summary"]["orphaned"] == {"its picture is gone": 1}
+
+
+def test_results_of_earlier_versions_are_counted_with_what_renews_them(box: Path, fake, capsys):
+    for name in ("a.jpg", "1950/b.png"):  # marked by their profile alone, as 0.4 did
+        photo = Photo.read(Path("box") / name)
+        photo.write(np.dstack([photo.pixels] * 3), output_path(Path("box") / name))
+    for words in (["box"], ["box", "--plan"]):
+        assert main(words) == 0
+        note = "2 results stay as an earlier version made them: --overwrite colours them again"
+        assert note in capsys.readouterr().err
+    assert fake.calls == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that takes nothing")
+def test_a_report_that_finds_no_room_is_named(box: Path, fake, capsys):
+    assert main(["box", "--report", "/dev/full"]) == 1
+    said = "the report `/dev/full` cannot be written (No space left on device): check"
+    assert said in one_line_error(capsys.readouterr().err)
+
+
+def test_a_report_has_each_picture_when_it_is_done(box: Path, fake, monkeypatch):
+    seen: list[int] = []
+
+    def look(outcome: object) -> None:
+        seen.append(len(Path("r.jsonl").read_text().splitlines()))
+
+    monkeypatch.setattr("koalarize.cli.report.print_path", look)
+    assert main(["box", "--report", "r.jsonl"]) == 0
+    assert seen == [1, 2]
 
 
 def test_the_report_is_a_line_a_picture_and_one_for_all(box: Path, fake):

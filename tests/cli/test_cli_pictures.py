@@ -20,7 +20,8 @@ from koalarize.steering.steering import Steering
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["photo.jpg", "--help"]])
-def test_help_shows_options_commands_and_examples(words, capsys):
+def test_help_shows_options_commands_and_examples(words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert main(words) == 0
     text = capsys.readouterr().out
     for expected in (
@@ -44,6 +45,22 @@ def test_help_shows_options_commands_and_examples(words, capsys):
     assert max(map(len, text.splitlines())) <= 80
     assert "<pictures>" not in text
     assert "\\[" not in text
+
+
+@pytest.mark.parametrize("words", [["-h"], ["serve", "-h"], ["lab", "fade", "-h"]])
+def test_help_takes_the_width_of_the_window(words, capsys, monkeypatch):
+    for columns, widest in (("60", 60), ("100", 100), ("300", 120)):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert main(words) == 0
+        longest = max(map(len, capsys.readouterr().out.splitlines()))
+        assert widest - 20 < longest <= widest
+
+
+def test_every_help_is_in_plain_words(capsys):
+    for words in (["serve"], ["lab", "train"], ["lab", "evaluate"], ["models", "download"]):
+        assert main([*words, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert not re.search(r"x>=|<=x|<path>|list\[str\]|\{[A-Z]+\}|\]  \[", text), text
 
 
 def test_options_stand_under_headings(capsys):

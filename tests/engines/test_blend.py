@@ -133,7 +133,15 @@ def test_through_the_colorizer():
         (lambda: blend((FakeEngine(), 1)), "needs two models but has 1"),
         (lambda: blend((FakeEngine(), 1), (FakeEngine(), 0)), "weight of `fake` is 0"),
         (lambda: blend((FakeEngine(), 1), (FakeEngine(), float("nan"))), "must be above 0"),
-        (lambda: blend((FakeEngine(), 1), (FakeEngine(), 1), most_chroma=-1), "must be 0 or more"),
+        (
+            lambda: blend((FakeEngine(), 1), (FakeEngine(), 1e6)),
+            "must be above 0 and below",
+        ),
+        (
+            lambda: blend((FakeEngine(), 1), (FakeEngine(), 1), most_chroma=-1),
+            "is -1 but must be 0",
+        ),
+        (lambda: blend((FakeEngine(), 1), (FakeEngine(), 1), most_chroma=1e6), "to a million Lab"),
     ],
 )
 def test_what_is_no_blend(make, words):

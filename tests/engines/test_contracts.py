@@ -166,6 +166,11 @@ BYTES = (TensorProto.UINT8, SQUARE)
         ),
         ({"x": ["B", 4, "h", "w"]}, {"y": ["B", 4, "h", "w"]}, "which is not one of l-to-ab"),
         ({"x": ["B", 3, 32, 64]}, {"y": ["B", 3, 32, 64]}, "of 32 x 64 only but must take squares"),
+        (
+            {"x": ["B", 64, 64, 3]},
+            {"y": ["B", 64, 64, 3]},
+            "B x 64 x 64 x 3, channels last, but",
+        ),
         ({"x": ["B", "c", "h", "w"]}, {"y": ["B", "c", "h", "w"]}, "which is more than one of"),
     ],
 )

@@ -1,6 +1,7 @@
 """Networks in ONNX files: batches, bins of their own, providers."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from engine_parts import CENTRES, written
 
 from koalarize.color import Bins, default_bins
 from koalarize.engines.onnx import OnnxEngine
+from koalarize.engines.session import open_session
 from koalarize.errors import ModelError, OptionError
 
 
@@ -97,3 +99,40 @@ class TestProviders:
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: known)
         with pytest.raises(OptionError, match="cannot be used on this machine"):
             OnnxEngine(written(tmp_path / "a.onnx"), provider="CUDAExecutionProvider")
+
+
+_SAID = "[ONNXRuntimeError] : 1 : FAIL : Load model from /home/me/m.onnx failed:"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (
+            "/onnxruntime_src/onnxruntime/core/graph/model_load_utils.h:46 void onnxruntime::f() "
+            "Opset 99 is under development. Current official support for domain ai.onnx is till "
+            "opset 28.\n",
+            "is of ONNX's operator set 99 but this ONNX Runtime reads up to 28: export it with an",
+        ),
+        (
+            "/onnxruntime_src/onnxruntime/core/graph/model.cc:256 onnxruntime::Model::Model(int&&) "
+            "Unsupported model IR version: 99, max supported IR version: 14\n",
+            "is of ONNX's format 99 but this ONNX Runtime reads up to 14: export it with an older",
+        ),
+        (
+            "This is an invalid model. In Node, 3",
+            "ONNX model: This is an invalid model. In Node, 3",
+        ),
+    ],
+)
+def test_what_onnx_runtime_says_of_a_file_is_told_in_plain_words(
+    theirs: str, ours: str, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*args: object, **options: object) -> None:
+        raise RuntimeError(_SAID + theirs)
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", refuse)
+    with pytest.raises(ModelError) as raised:
+        open_session(Path("m.onnx"), trusted=True)
+    assert ours in str(raised.value)
+    assert "onnxruntime::" not in str(raised.value)
+    assert "/home/me" not in str(raised.value)

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import urllib.error
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from fakes import Terminal
 from fetch_parts import QUICK, Server, card_for
 from foreign_parts import tiny
 from koalarize.cli import main
-from koalarize.errors import ModelError, OutputError
+from koalarize.errors import DataError, ModelError, OutputError
 from koalarize.models import catalog, download, store
 from koalarize.models.download import take_file
+from koalarize.models.fetch import fetch as fetch_file
 
 
 @pytest.fixture
@@ -210,6 +212,11 @@ class TestByPath:
         assert store.find_model("tiny").read_bytes() == data
         assert server.requests == []
 
+    @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file without an end")
+    def test_a_device_is_refused_and_not_read(self, home, card):
+        with pytest.raises(ModelError, match="`/dev/zero` is a pipe or a device but must be"):
+            take_file(card, Path("/dev/zero"))
+
     def test_another_file(self, tmp_path, home, card):
         (tmp_path / "b.onnx").write_bytes(b"b")
         found = hashlib.sha256(b"b").hexdigest()
@@ -337,3 +344,20 @@ def test_a_proxy_of_the_environment_is_used(tmp_path, home, data, server, monkey
     process = run_beside(tmp_path, data, "http://models.example/tiny.onnx")
     assert process.communicate(timeout=60)[0].strip() == str(home / "tiny.onnx")
     assert server.requests == [("http://models.example/tiny.onnx", 0, 200)]
+
+
+def test_a_proxy_that_does_not_answer_is_named_without_its_password(tmp_path, monkeypatch):
+    def dead(*_, **__):
+        raise urllib.error.URLError(ConnectionRefusedError(111, "Connection refused"))
+
+    monkeypatch.setattr("urllib.request.urlopen", dead)
+    monkeypatch.setenv("https_proxy", "socks5://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "near.example")
+    with pytest.raises(DataError) as raised:
+        fetch_file("https://far.example/a", tmp_path / "a", patience=QUICK)
+    named = (
+        "(Connection refused, by way of the proxy socks5://127.0.0.1:9 of `https_proxy`, of which"
+    )
+    assert named in str(raised.value)
+    with pytest.raises(DataError, match=r"\(Connection refused\)"):
+        fetch_file("https://near.example/a", tmp_path / "a", patience=QUICK)

@@ -146,3 +146,7 @@ class TestMistakes:
         (tmp_path / card.file).unlink()
         with pytest.raises(ModelError, match=r"missing: reinstall"):
             Colorizer.load("koala")
+        (tmp_path / "koalarize.pyz").touch()
+        monkeypatch.setattr(store, "__file__", str(tmp_path / "koalarize.pyz" / "store.py"))
+        with pytest.raises(ModelError, match=r"cannot be read out of .*koalarize\.pyz`: install"):
+            Colorizer.load("koala")

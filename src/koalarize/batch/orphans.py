@@ -15,9 +15,10 @@ from koalarize.batch.plan import BatchOptions, Outcome
 from koalarize.batch.standing import journal_name
 from koalarize.errors import OutputError
 
-__all__ = ["orphans"]
+__all__ = ["GONE", "orphans"]
 
-_REASON = "its picture is gone"
+#: Why a result is one.
+GONE = "its picture is gone"
 
 
 def orphans(inputs: Iterable[str], options: BatchOptions) -> Iterator[Outcome]:
@@ -56,7 +57,7 @@ def _of(journal: Journal, tops: tuple[str, ...]) -> Iterator[Outcome]:
         # A file system may know a name under another spelling than it lists.
         if names is None or name in names or os.path.lexists(source) or not os.path.lexists(target):
             continue
-        yield Outcome(Path(source), target, "orphaned", reason=_REASON)
+        yield Outcome(Path(source), target, "orphaned", reason=GONE)
 
 
 def _listed(folder: str) -> frozenset[str] | None:

@@ -27,6 +27,8 @@ from koalarize.colorizer.colorizer import Making
 from koalarize.errors import FilmError, KoalarizeError, OptionError, OutputError, PhotoError
 from koalarize.film.names import may_move
 from koalarize.photo.provenance import Provenance, holds_mark, is_marked
+from koalarize.photo.read import open_image
+from koalarize.photo.sources import opened
 from koalarize.steering.steering import PLAIN, Steering
 
 if TYPE_CHECKING:
@@ -48,6 +50,10 @@ log = logging.getLogger(__name__)
 
 #: Tasks handed to each worker ahead of the next outcome; each is a few paths.
 _AHEAD = 8
+#: Bytes from which on a file's beginning is looked at before the whole is read.
+_LARGE = 32 << 20
+#: What ``open_image`` says if no reader knows the beginning.
+_NO_PICTURE = "is not a picture in a known format"
 
 
 def colorize_many(
@@ -275,10 +281,11 @@ def run_task(
         OptionError: if an option is wrong, which no other picture would change.
     """
     start = time.perf_counter()
-    if task.found and task.why is Standing.FREE and is_marked(task.source):
-        # Of another --name, and the journal is lost: a plan would have to read all to know it.
-        return Outcome(task.source, None, "skipped", reason=OWN)
     try:
+        _check_kind(task.source)
+        if task.found and task.why is Standing.FREE and is_marked(task.source):
+            # Of another --name, and the journal is lost: a plan would have to read all to know it.
+            return Outcome(task.source, None, "skipped", reason=OWN)
         if task.compare:
             _check_free(compare_path(task.target), task)
         if task.ours:
@@ -303,6 +310,23 @@ def run_task(
         reason=task.why.value,
         stamps=stamps,
     )
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse a large file of no known kind by its beginning: all else reads it whole.
+
+    Raises:
+        PhotoError: if no reader knows its beginning.
+    """
+    if not path.is_file() or path.stat().st_size < _LARGE:
+        return
+    with opened(path) as stream:
+        try:
+            open_image(stream, f"`{path}`").close()
+        except PhotoError as error:
+            # What a reader knows but does not open, some of our own readers do.
+            if _NO_PICTURE in str(error):
+                raise
 
 
 #: What a failure is called, by its error.

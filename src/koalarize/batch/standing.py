@@ -27,7 +27,7 @@ class Standing(Enum):
     FREE = "new"
     DONE = "already coloured"
     AGAIN = "coloured before"
-    EARLIER = "result of an earlier version"
+    EARLIER = "made by an earlier version"
     SETTINGS = "other settings"
     SOURCE = "picture changed"
     OTHER = "result of another picture"

@@ -13,10 +13,10 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from errno import ENOSPC
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from koalarize.cli.cluster import cluster
@@ -33,6 +33,8 @@ __all__ = ["main"]
 _DEFAULT = "<pictures>"
 _USAGE = 2
 _LAB = "lab"
+#: Columns of the help in a window that has as many; longer lines are hard to read.
+_MOST_COLUMNS = 120
 #: What asks for the help of the whole program.
 _HELP = (["-h"], ["--help"])
 #: Commands that stood here before the laboratory had a word of its own.
@@ -93,11 +95,13 @@ def _app(*, lab: bool) -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,  # rich's help doubles the time that --help takes
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": _MOST_COLUMNS,
+        },
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
-    _add(app, {"serve": serve})
-    _add(app, {"cluster": cluster}, PlainCommand)
+    _add(app, {"serve": serve, "cluster": cluster})
     app.add_typer(models, name="models", short_help="List the models; fetch other people's.")
     group = typer.Typer(
         help="The laboratory: train, export, measure and compare colorizers.",
@@ -109,6 +113,7 @@ def _app(*, lab: bool) -> typer.Typer:
         _fill(group)
     summary = "Train, export, measure and compare colorizers."
     app.add_typer(group, name=_LAB, short_help=summary)
+    _add(app, {"completion": _completion})
     return app
 
 
@@ -145,6 +150,16 @@ def _fill(lab: typer.Typer) -> None:
     lab.add_typer(data, name="data")
 
 
+def _completion(
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+) -> None:
+    """Print a script by which a shell completes commands, options and file names."""
+    from koalarize.cli.completion import completion_script
+
+    program = get_command(_app(lab=True))
+    typer.echo(completion_script(shell, program, _DEFAULT), nl=False)
+
+
 def _explain(ctx: typer.Context) -> None:
     """Show the commands of a group where none is named."""
     if ctx.invoked_subcommand is None:
@@ -155,12 +170,11 @@ def _explain(ctx: typer.Context) -> None:
 def _add(
     group: typer.Typer,
     commands: Mapping[str, Callable[..., Any]],
-    kind: type[TyperCommand] | None = None,
 ) -> None:
     """Add commands, each with its whole first sentence as its summary."""
     for name, command in commands.items():
         summary = " ".join((command.__doc__ or "").partition("\n\n")[0].split())
-        group.command(name, cls=kind, short_help=summary)(command)
+        group.command(name, cls=PlainCommand, short_help=summary)(command)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -32,7 +32,7 @@ from koalarize.cli.model_choice import (
     Offline,
     Yes,
 )
-from koalarize.cli.report import follow, note_of_unread, show_plan
+from koalarize.cli.report import follow, note_of_orphans, note_of_unread, show_plan
 from koalarize.cli.steering_options import color_options, option_of_one_picture, read_steering
 from koalarize.cli.terminal import needs
 from koalarize.errors import OptionError
@@ -206,6 +206,7 @@ def cluster(
         if plan:
             return _show_plan(archive, report)
         code = follow(archive.color(Machines(address, workers, gpus)), None, report, archive)
+    note_of_orphans(archive.orphans())
     note_of_unread(archive.unread)
     return code
 
@@ -303,3 +304,4 @@ def _planned(archive: Archive, forecast: Forecast) -> Iterator[Outcome]:
         why = f"{what.why.value}{look}"
         forecast.add_task(why, decided.entry.version.size or 0)
         yield Outcome(Path(key), Path(what.slot), "planned", notes=what.notes, reason=why)
+    yield from archive.orphans()

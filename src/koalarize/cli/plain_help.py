@@ -19,6 +19,7 @@ __all__ = ["PlainCommand", "help_record"]
 _BOUNDS = (
     (re.compile(r"\[([\d.]+)<=x<=([\d.]+)\]"), r"[\1 to \2]"),
     (re.compile(r"\[x>=([\d.]+)\]"), r"[at least \1]"),
+    (re.compile(r"\]\s+\["), "; "),
 )
 
 

@@ -20,7 +20,7 @@ import typer
 from koalarize.cli.terminal import FilmRow, named_bar, one_line, plain, print_path
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.names import FILM_EXTENSIONS
-from koalarize.photo.files import EXTENSIONS, HEIF_EXTENSIONS, check_place
+from koalarize.photo.files import EXTENSIONS, HEIF_EXTENSIONS, advice, check_place
 
 if TYPE_CHECKING:
     from koalarize.batch.forecast import Cost
@@ -85,6 +85,7 @@ def show_plan(
     if lost := told.counts["orphaned"]:
         sentence += f"; {_without_picture(lost)}"
     typer.echo(sentence)
+    _note_of_earlier(told)
     return 1 if told.counts["failed"] else 0
 
 
@@ -136,6 +137,7 @@ def follow(
         _summarize(told)
     if told.tinted:
         note_of_colors(told.tinted)
+    _note_of_earlier(told)
     for outcome in told.noted:
         note_of_losses(outcome.source.name, outcome.notes)
     for outcome in told.failed:
@@ -212,10 +214,21 @@ def _lines(report: Path | None, more: bool) -> Generator[Callable[[Mapping[str, 
         yield lambda facts: None
         return
     _check_report(report)
-    with report.open("a" if more else "w", encoding="utf-8", errors="backslashreplace") as stream:
+    with report.open("ab" if more else "wb", buffering=0) as stream:  # whole lines, and at once
 
         def write(facts: Mapping[str, object]) -> None:
-            stream.write(json.dumps(facts, ensure_ascii=False) + "\n")
+            line = json.dumps(facts, ensure_ascii=False) + "\n"
+            rest = line.encode("utf-8", "backslashreplace")
+            try:
+                while rest:
+                    rest = rest[stream.write(rest) :]
+            except BrokenPipeError:  # the reader has left
+                raise
+            except OSError as error:
+                raise OutputError(
+                    f"the report `{report}` cannot be written ({error.strerror}): "
+                    f"{advice(report, error.errno)}; what was finished before is kept"
+                ) from error
 
         yield write
 
@@ -304,6 +317,19 @@ def note_of_orphans(orphaned: Iterable[Outcome]) -> None:
         them = "it" if lost == 1 else "them"
         typer.echo(
             f"koalarize: note: {_without_picture(lost)}: the same command with --plan lists {them}",
+            err=True,
+        )
+
+
+def _note_of_earlier(told: _Told) -> None:
+    """Say on stderr how many results stay as an earlier version made them, and what renews them."""
+    from koalarize.batch.standing import Standing  # with NumPy, which a plan has loaded by now
+
+    if count := told.reasons["skipped", Standing.EARLIER.value]:
+        stay, them = ("1 result stays", "it") if count == 1 else (f"{count} results stay", "them")
+        typer.echo(
+            f"koalarize: note: {stay} as an earlier version made {them}: --overwrite colours "
+            f"{them} again",
             err=True,
         )
 

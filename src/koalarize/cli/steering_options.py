@@ -17,7 +17,7 @@ import typer
 from koalarize.errors import OptionError, PhotoError
 from koalarize.film.options import FilmOptions, seconds_of
 from koalarize.steering.fields import Bounds, bounds_of, check, help_of
-from koalarize.steering.steering import PARTS, Steering
+from koalarize.steering.steering import PARTS, PLAIN, Steering
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -47,8 +47,9 @@ def option_names() -> dict[str, str]:
 
 
 def option_of_one_picture(steering: Steering) -> str | None:
-    """Return the option, of those asked, that names places of one picture and so fits no other."""
-    return next((option_names()[name] for name in _PLACES if getattr(steering, name)), None)
+    """Return the option, of those asked, that is about places of one picture."""
+    asked = (name for name in _PLACES if getattr(steering, name) != getattr(PLAIN, name))
+    return next((option_names()[name] for name in asked), None)
 
 
 def steering_options(command: _Command) -> _Command:
@@ -59,7 +60,7 @@ def steering_options(command: _Command) -> _Command:
 def color_options(command: _Command) -> _Command:
     """Give a command of many pictures one option a field of ``Steering``, likewise.
 
-    Its help leaves out what names places of one picture: such a command refuses that.
+    Its help leaves out what is about places of one picture: such a command refuses that.
     """
     return _with_options(command, {COLORS: Steering}, hidden=_PLACES)
 
@@ -179,8 +180,8 @@ def _palette(path: Any) -> object:
     return palette
 
 
-#: Fields that are places of one picture.
-_PLACES = ("hints", "crop")
+#: Fields that are about places of one picture; a reach is that of hints.
+_PLACES = ("hints", "crop", "reach")
 #: Fields that are given as a file.
 _FILES = ("reference", "shots", "frames")
 #: How the words of a field that is no part with a reader of its own are read.

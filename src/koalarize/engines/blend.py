@@ -61,11 +61,13 @@ class BlendEngine:
         for part in parts:
             if not 0 < part.weight < 1e6:
                 raise OptionError(
-                    f"the weight of `{part.engine.info.name}` is {part.weight} but must be above 0"
+                    f"the weight of `{part.engine.info.name}` is {part.weight:g} but must be above "
+                    "0 and below a million: 1 is usual"
                 )
         if not 0 <= most_chroma < 1e6:
             raise OptionError(
-                f"the chroma of a blend may differ by {most_chroma} but it must be 0 or more"
+                f"the most by which a blend's chroma leaves its first model's is {most_chroma:g} "
+                f"but must be 0 to a million Lab units: {MOST_CHROMA:g} is usual"
             )
         self._parts = tuple(parts)
         self._most = np.float32(most_chroma)

@@ -248,6 +248,11 @@ def _inspect(session: Session) -> _Ports:
             "one B x C x H x W and gives one: it is no model of ours and none of the contracts "
             "in docs/models.md"
         )
+    if _whole(given.shape[3]) in (1, 3) and _whole(given.shape[1]) not in (1, 3):
+        raise ModelError(
+            f"`{path}` takes {_shapes(inputs)}, channels last, but must take B x C x H x W: export "
+            "it so (tf2onnx: `--inputs-as-nchw` and `--outputs-as-nchw`)"
+        )
     height, width = map(_whole, given.shape[2:])
     if height != width:
         raise ModelError(

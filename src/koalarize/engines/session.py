@@ -6,6 +6,7 @@ Not here: what its inputs and outputs mean (``onnx``, ``contracts``), where it c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,16 @@ Float32 = npt.NDArray[np.float32]
 
 #: What ONNX Runtime's errors say where memory is short; they have no class of their own.
 _NO_MEMORY = ("bad_alloc", "BFCArena", "Failed to allocate memory")
+#: What they say of a file that is made for a later version, and what of it that is.
+_NEWER = (
+    (re.compile(r"Opset (\d+) is under .* is till opset (\d+)"), "ONNX's operator set"),
+    (re.compile(r"model IR version: (\d+), max supported IR version: (\d+)"), "ONNX's format"),
+)
+#: What stands in front of their words: a code, our own path, a place in C++ code.
+_PREAMBLE = re.compile(
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : (?:Load model from .*? failed:)?"
+    r"(?:/onnxruntime_src/\S+:\d+ .*?\) (?=[A-Z]))?"
+)
 _OTHER_BITS = "16-bit models overflow on some devices; use another model, or leave out the provider"
 
 
@@ -73,7 +84,7 @@ class Session:
             _check_memory(error)
             shapes = ", ".join(f"{name} {value.shape}" for name, value in feed.items())
             raise ModelError(
-                f"`{self.path}` fails on {shapes}: {_first_line(error)}; a `size` and `stride` "
+                f"`{self.path}` fails on {shapes}: {_plain(str(error))}; a `size` and `stride` "
                 "that suit it may be given in its contract, see docs/models.md"
             ) from error
         return found
@@ -115,9 +126,7 @@ def open_session(
         session = ort.InferenceSession(str(model), options, providers=[provider])
     except Exception as error:  # ONNX Runtime's own errors share no base class
         _check_memory(error)
-        raise ModelError(
-            f"`{model}` cannot be loaded as an ONNX model: {_first_line(error)}"
-        ) from error
+        raise ModelError(_not_loaded(model, str(error) or type(error).__name__)) from error
     if provider not in session.get_providers():  # it would go on with another one
         raise OptionError(
             f"the provider `{provider}` cannot be used on this machine: see what ONNX Runtime "
@@ -172,5 +181,18 @@ def _check_name(model: Path) -> None:
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+def _not_loaded(model: Path, text: str) -> str:
+    """Return what to say of a file that ONNX Runtime does not load, and of which it says a text."""
+    for pattern, what in _NEWER:
+        if found := pattern.search(text):
+            return (
+                f"`{model}` is of {what} {found[1]} but this ONNX Runtime reads up to {found[2]}: "
+                "export it with an older one, or update `onnxruntime`"
+            )
+    return f"`{model}` cannot be loaded as an ONNX model: {_plain(text)}"
+
+
+def _plain(text: str) -> str:
+    """Return the first line of ONNX Runtime's words without its code, its file and our path."""
+    line = (text.splitlines() or [""])[0]
+    return _PREAMBLE.sub("", line)[:160]

@@ -93,6 +93,8 @@ def take_file(card: ForeignCard, source: Path, *, accepted: bool = False) -> Pat
     """
     check_consent(card, accepted=accepted)
     try:
+        if not source.is_dir() and not source.is_file() and source.exists():
+            raise ModelError(f"`{source}` is a pipe or a device but must be a file: name one")
         found = sha256_of(source)
     except OSError as error:
         raise ModelError(f"`{source}` cannot be read ({error.strerror}): check its name") from error

@@ -13,6 +13,7 @@ import logging
 import re
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -227,9 +228,9 @@ def _attempt(
     except urllib.error.HTTPError as error:
         _refused(error, part)
     except urllib.error.URLError as error:
-        raise _DroppedError(_reason(error.reason)) from error
+        raise _DroppedError(_reason(error.reason) + _by_proxy(part.url)) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _DroppedError(_reason(error)) from error
+        raise _DroppedError(_reason(error) + _by_proxy(part.url)) from error
     else:
         with response:
             part.begin(response)
@@ -296,6 +297,18 @@ def _origin_of(response: Any, url: str) -> _Origin:
 def _range_start(response: Any) -> int | None:
     match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
     return int(match.group(1)) if match else None
+
+
+def _by_proxy(url: str) -> str:
+    """Return which proxy stands between, as the environment or the system names it, or ""."""
+    parts = urllib.parse.urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return ""
+    secret, _, host = proxy.rpartition("@")
+    scheme = secret.partition("://")[0] + "://" if secret else ""
+    only = ", of which only http(s) ones are used" if proxy.startswith("socks") else ""
+    return f", by way of the proxy {scheme}{host} of `{parts.scheme}_proxy`{only}"
 
 
 def _reason(error: BaseException | str) -> str:

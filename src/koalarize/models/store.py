@@ -91,6 +91,11 @@ def find_model(model: str | Path) -> Path:
 def _verified(path: Path, name: str, sha256: str) -> Path:
     """Return the file of a model that came with the package."""
     if not path.is_file():
+        if archive := next((str(above) for above in path.parents if above.is_file()), None):
+            raise ModelError(
+                f"the weights `{path.name}` of `{name}` cannot be read out of `{archive}`: install "
+                "koalarize by pip, or unpack the archive"
+            )
         raise ModelError(f"the weights `{path.name}` of `{name}` are missing: reinstall koalarize")
     found = sha256_of(path)
     if found != sha256:

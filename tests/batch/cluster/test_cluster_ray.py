@@ -49,7 +49,9 @@ def actors_of(mark: str) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks processes up in /proc")
-def test_a_worker_that_is_killed_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_worker_that_is_killed_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
     box, out = tmp_path / "box", tmp_path / "out"
     box.mkdir()
     for number in range(PICTURES):
@@ -84,6 +86,9 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path: Path, monkeypatch: pyte
     assert {row.status for row in rows_of(out).values()} <= {"colored", "kept"}
     assert not list((out / "_koalarize" / "begun").iterdir())
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    said = capfd.readouterr().err
+    assert "core_worker" not in said  # what Ray says of its own actors
+    assert "RAY_BACKEND_LOG_LEVEL" not in said
 
 
 def test_how_many_workers_have_room():

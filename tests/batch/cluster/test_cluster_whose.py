@@ -14,12 +14,15 @@ import pytest
 from cluster_parts import StoppingReddener, order, picture, results, rows_of, run, told
 
 from fakes import Reddener
+from koalarize.batch.cluster.actors import Machines
 from koalarize.batch.cluster.order import PortionTask
 from koalarize.batch.cluster.results import RESULTS
 from koalarize.batch.cluster.rows import Columns
 from koalarize.batch.cluster.run import Archive
-from koalarize.batch.cluster.stores import RemoteStore
+from koalarize.batch.cluster.sources import Entry
+from koalarize.batch.cluster.stores import RemoteStore, Version
 from koalarize.batch.cluster.worker import Worker
+from koalarize.batch.plan import Shard
 from koalarize.steering.steering import Steering
 
 BOLD = Steering(vividness=1.3)
@@ -311,3 +314,46 @@ def test_a_failure_is_tried_again_though_its_namesake_of_another_input_is_done(
     picture(box / "a.png", 40)
     moved = ("skipped", "did not fail before")
     assert told(run(red, box, out, retry_failed=True)) == [("colored", "new"), moved]
+
+
+# -- results whose pictures are gone ----------------------------------------------------------
+
+
+def orphaned(red: Reddener, source: Path, output: Path, **options) -> list[tuple[str, str | None]]:
+    """Plan, run, and tell the results that both name as orphaned, with their pictures."""
+    found: list[list[tuple[str, str | None]]] = []
+    for plan_only in (True, False):
+        archive = Archive(order(red, source, output, **options), plan_only=plan_only)
+        list(archive.plan() if plan_only else archive.color(Machines(workers=0)))
+        some = list(archive.orphans())
+        assert all(one.reason == "its picture is gone" for one in some)
+        found.append([(str(one.source), one.output and one.output.name) for one in some])
+    assert found[0] == found[1]
+    return found[1]
+
+
+def test_results_whose_pictures_are_gone_are_named_and_stay(tmp_path: Path, red):
+    box, out, other = tmp_path / "box", tmp_path / "out", tmp_path / "other"
+    for name in ("a.png", "b.png", "deep/c.png", "deep/d.png"):
+        picture(box / name)
+    picture(other / "e.png")
+    assert orphaned(red, box, out) == []
+    assert orphaned(red, other, out) == []  # those of another INPUT are not looked for in this one
+    (box / "a.png").rename(box / "f.png")
+    (box / "deep" / "c.png").unlink()
+    gone = [("a.png", "a.color.png"), ("deep/c.png", "c.color.png")]
+    assert orphaned(red, box, out) == gone
+    parts = [orphaned(red, box, out, shard=Shard(number, 2)) for number in (1, 2)]
+    assert sorted(parts[0] + parts[1]) == gone
+    (out / "deep" / "c.color.png").unlink()
+    assert orphaned(red, box, out) == gone[:1]
+    assert (out / "a.color.png").is_file()
+
+
+def test_results_of_a_folder_that_cannot_be_read_are_no_orphans(tmp_path: Path, red, monkeypatch):
+    picture(tmp_path / "box" / "deep" / "a.png")
+    picture(tmp_path / "box" / "b.png")
+    run(red, tmp_path / "box", tmp_path / "out")
+    away = [Entry("b.png", Version(1), "b.png"), Entry("deep", Version(), "deep", problem="away")]
+    monkeypatch.setattr("koalarize.batch.cluster.sources.Files.entries", lambda self: iter(away))
+    assert orphaned(red, tmp_path / "box", tmp_path / "out") == []

@@ -169,6 +169,8 @@ def _packed(portion: Portion) -> bytes:
 def _ray(machines: Machines) -> Generator[int]:
     """Start Ray, or join it, quietly and without a word to anybody; yield how many workers."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Otherwise Ray's C++ part tells on stderr of the arguments of Ray Data's own actors.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
     import ray.data
 
@@ -179,13 +181,14 @@ def _ray(machines: Machines) -> Generator[int]:
     with _only_this_thread_prints():
         try:
             _knock(machines.address)
-            ray.init(
-                address=machines.address or "local",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                runtime_env=environment,
-                **({} if machines.address else here),
-            )
+            with _nothing_on_stderr():
+                ray.init(
+                    address=machines.address or "local",
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    runtime_env=environment,
+                    **({} if machines.address else here),
+                )
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             raise OptionError(
                 f"`--address` is `{machines.address or 'local'}`, where no Ray answers "
@@ -201,6 +204,24 @@ def _ray(machines: Machines) -> Generator[int]:
             yield machines.workers or workers_in(ray.cluster_resources(), machines.gpus)
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _nothing_on_stderr() -> Generator[None]:
+    """Silence stderr, of C++ code too: it names the level of its log."""
+    try:
+        before = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(null)
 
 
 def _knock(address: str | None) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
+from pathlib import PurePosixPath
 
 from koalarize.batch.cluster.notes import Announced
 from koalarize.batch.cluster.results import Row
@@ -28,6 +29,7 @@ _TABLES = (
     "input TEXT, PRIMARY KEY (slot, key, settings, source_hash, made_hash, input)) WITHOUT ROWID",
     "CREATE TABLE there (result TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID",
     "CREATE TABLE stale (part TEXT, key TEXT, PRIMARY KEY (part, key)) WITHOUT ROWID",
+    "CREATE TABLE met (key TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE tasks (number INTEGER PRIMARY KEY, task TEXT)",
 )
 
@@ -71,6 +73,7 @@ class Index:
         self._source, self._tables = source, rows_in_tables
         self._database = temporary_database(*_TABLES)
         self._rates = [0.0, 0, 0]
+        self._meets: bool | None = None
 
     def add_rows(self, rows: Iterable[Row]) -> None:
         """Add rows of results, of any order."""
@@ -164,6 +167,31 @@ class Index:
         query = "SELECT failed FROM last WHERE key = ? ORDER BY here DESC"
         row = self._database.execute(query, (key,)).fetchone()
         return bool(row and row[0])
+
+    def meet(self, key: str) -> None:
+        """Note that a picture is still in INPUT; nothing is noted if no result was known before."""
+        if self._meets is None:
+            self._meets = self._database.execute("SELECT 1 FROM made").fetchone() is not None
+        if self._meets:
+            self._database.execute("INSERT OR IGNORE INTO met VALUES (?)", (key,))
+
+    def lost(self) -> Iterator[tuple[str, str]]:
+        """Yield key and place of each result in OUTPUT whose picture INPUT has no more.
+
+        What lies in a folder that could not be read, which was met in place of its pictures,
+        counts as there.
+        """
+        if not self._meets:
+            return
+        query = (
+            "SELECT key, slot FROM made WHERE NOT elsewhere AND slot IN "
+            "(SELECT result FROM there) AND key NOT IN (SELECT key FROM met) ORDER BY key"
+        )
+        met = "SELECT 1 FROM met WHERE key = ?"
+        for key, slot in self._database.cursor().execute(query):
+            above = PurePosixPath(key).parents
+            if not any(self._database.execute(met, (str(one),)).fetchone() for one in above):
+                yield key, slot
 
     def stale(self) -> dict[str, set[str]]:
         """Return the keys that tables hold though a later one does, by table."""

@@ -71,8 +71,7 @@ class Planner:
             first = entry.key if rows else self._slot(entry, 1)
         except OSError as error:
             return self._failed(entry, f"cannot be read: {error}", "cannot be read")
-        shard = self._options.shard
-        if shard is not None and not shard.holds(first if rows else self._shared(first)):
+        if not self.holds(first, rows=rows):
             return None
         if not rows and self._is_result(entry):
             return Outcome(Path(entry.key), None, "skipped", reason="result of koalarize")
@@ -204,6 +203,11 @@ class Planner:
     def _spelled(self, slot: str) -> str:
         """Return one text for all spellings of a key that are one object in OUTPUT."""
         return slot if self._root is None else self._naming.key(self._root / slot)
+
+    def holds(self, slot: str, *, rows: bool) -> bool:
+        """Tell whether a place of OUTPUT is of the part that is done here."""
+        shard = self._options.shard
+        return shard is None or shard.holds(slot if rows else self._shared(slot))
 
     def _shared(self, slot: str) -> str:
         """Return the same below OUTPUT, which machines may reach by different paths."""

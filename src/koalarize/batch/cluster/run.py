@@ -26,6 +26,7 @@ from koalarize.batch.cluster.results import Row, merge_parts, part_names, read_p
 from koalarize.batch.cluster.sources import CONTROL, Entry
 from koalarize.batch.cluster.stores import Item, LocalStore, Store, unwritable
 from koalarize.batch.cluster.tables import tidy
+from koalarize.batch.orphans import GONE
 from koalarize.batch.plan import Outcome
 
 __all__ = ["Archive", "Decided"]
@@ -72,6 +73,7 @@ class Archive:
         self._seen_parts: list[str] = []
         self._left: list[tuple[str, list[Announced]]] = []
         self._planned = 0
+        self._planner: Planner | None = None
         self.total = 0
 
     @property
@@ -96,7 +98,7 @@ class Archive:
             OutputError: if OUTPUT cannot be read.
         """
         with self._ready() as (manifest, planner):
-            for entry in read_manifest(manifest):
+            for entry in self._entries(manifest):
                 what = planner.decide(entry, rows=bool(self._order.table))
                 if what is not None:
                     yield Decided(entry, what, self._index.failed(entry.key))
@@ -122,6 +124,24 @@ class Archive:
             finally:
                 self._settle(manifest.parent)
 
+    def orphans(self) -> Generator[Outcome]:
+        """Yield, after a plan or a run, the results that stand though their pictures are gone.
+
+        Rows of tables are none: nobody looks for a picture in them but by its key.
+        """
+        if self._order.table or self._planner is None:
+            return
+        for key, slot in self._index.lost():
+            if self._planner.holds(slot, rows=False):
+                output = _place_of(slot, self._order.output)
+                yield Outcome(Path(key), output, "orphaned", reason=GONE)
+
+    def _entries(self, manifest: Path) -> Iterator[Entry]:
+        """Go through the entries of a manifest, and note that their pictures are there."""
+        for entry in read_manifest(manifest):
+            self._index.meet(entry.key)
+            yield entry
+
     @contextmanager
     def _ready(self) -> Generator[tuple[Path, Planner]]:
         order = self._order
@@ -140,6 +160,7 @@ class Archive:
                 self._index,
                 plan_only=self._plan_only,
             )
+            self._planner = planner
             yield path, planner
 
     def _manifest_name(self) -> str:
@@ -164,7 +185,7 @@ class Archive:
     def _decide(self, manifest: Path, planner: Planner) -> Generator[Outcome]:
         """Decide for all; tasks are kept, what needs no work is told."""
         failures: list[Row] = []
-        for entry in read_manifest(manifest):
+        for entry in self._entries(manifest):
             what = planner.decide(entry, rows=bool(self._order.table))
             if isinstance(what, PortionTask):
                 self._index.add_task(what.to_json())
@@ -305,12 +326,9 @@ def _below(output: Store, folder: str = "", above: tuple[str, ...] = ()) -> Iter
 
 
 def _outcome(row: Row, output: Store) -> Outcome:
-    result = None
-    if row.result is not None:
-        result = output.root / row.result if isinstance(output, LocalStore) else Path(row.result)
     return Outcome(
         Path(row.key),
-        result,
+        None if row.result is None else _place_of(row.result, output),
         "skipped" if row.status == "kept" else "failed" if row.status == "failed" else "colored",
         row.error,
         row.seconds,
@@ -318,6 +336,10 @@ def _outcome(row: Row, output: Store) -> Outcome:
         row.notes,
         row.reason,
     )
+
+
+def _place_of(result: str, output: Store) -> Path:
+    return output.root / result if isinstance(output, LocalStore) else Path(result)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ from koalarize.photo.provenance import mark_of
 
 __all__ = ["CONTROL", "Entry", "Files", "Source"]
 
+#: Archives that fsspec opens, by their endings.
+_PACKED = ("zip", "tar")
 #: The folder below OUTPUT in which the run keeps what it knows; never searched for pictures.
 CONTROL = "_koalarize"
 
@@ -132,6 +134,11 @@ class Files:
                 yield error
 
     def _local(self, store: LocalStore) -> Iterator[Entry]:
+        if store.root.is_file() and (kind := store.root.suffix.lower()[1:]) in _PACKED:
+            raise DataError(
+                f"`{store.address}` is an archive but must be an address: give `{kind}://::"
+                f"{store.address}`, or unpack it"
+            )
         if not store.root.is_dir():
             raise DataError(
                 f"`{store.address}` is no folder: name a folder, an address as s3://bucket/box, or "
