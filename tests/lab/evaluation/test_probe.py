@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import koalarize
 import koalarize.lab.evaluation.probe as room
 from fakes import FakeEngine
 from koalarize.cli import main
@@ -57,6 +58,19 @@ def test_true_hints_help_a_model_that_listens(monkeypatch, pictures):
     assert found.count == 2
     assert "| 10 |" in found.to_markdown()
     assert json.loads(found.to_json())["data"] == "pictures"
+
+
+def test_a_report_says_which_koalarize_made_it(monkeypatch, pictures):
+    def changes_meanwhile(model):
+        monkeypatch.setattr(room, "source_commit", lambda: "2" * 40)
+        return Loaded("fake", "0" * 64, Obedient(size=32, stride=1))
+
+    monkeypatch.setattr(room, "source_commit", lambda: "1" * 40)
+    monkeypatch.setattr(room, "load_model", changes_meanwhile)
+    found = probe("fake", pictures, hints=(0,))
+    version = koalarize.__version__
+    assert f" px. koalarize {version} at 111111111111." in found.to_markdown()
+    assert json.loads(found.to_json())["koalarize"] == version
 
 
 @pytest.mark.parametrize("coloured", [True, False])

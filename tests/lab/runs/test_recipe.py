@@ -220,6 +220,14 @@ class TestRecipe:
         allowed = {"data.limit": "null", "data.max_side": "null", "data.workers": "0"}
         assert load_recipe(path, allowed | {"seed": str(2**32 - 1), "data.min_chroma": "0"})
 
+    def test_a_fault_in_keys_where_a_word_may_stand_names_its_key(self, tmp_path):
+        for value, words in (
+            ("{split: abc}", "is 'abc' but must be of type int"),
+            ("{}", "is mis"),
+        ):
+            with pytest.raises(OptionError, match=f"^`data.validation.split` {words}"):
+                load_recipe(written(tmp_path, "name: a"), {"data.validation": value})
+
     def test_an_error_is_one_line(self, tmp_path):
         for text in ("a: [", "steps: many", "steps: 1\nsteps: 2", "stepz: 1"):
             with pytest.raises(OptionError) as caught:

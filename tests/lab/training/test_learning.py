@@ -276,6 +276,14 @@ class TestBest:
         assert load_checkpoint(tmp_path / "best.safetensors").facts["steps"] == 8
         assert "the validation loss is another than before" in caplog.text
 
+    def test_without_validation_nothing_begins_again(self, tiny, tmp_path, caplog):
+        caplog.set_level(logging.INFO, "koalarize")
+        train_recipe(tiny(steps=1, validate_every=1), tmp_path)
+        then = tiny(steps=2, validate_every=1, loss={"name": "l1"})
+        train_recipe(then, tmp_path, resume=True)
+        assert "going on after step 1" in caplog.text
+        assert "begins again" not in caplog.text
+
     @pytest.mark.parametrize(
         ("changes", "alike"),
         [

@@ -12,7 +12,14 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from koalarize.cli.lab.options import Data, Limit, Report, StoppedError, check_written_over
+from koalarize.cli.lab.options import (
+    Data,
+    Limit,
+    Report,
+    StoppedError,
+    check_written_over,
+    words_of,
+)
 from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, write_bytes
@@ -20,6 +27,7 @@ from koalarize.photo.files import check_place, write_bytes
 __all__ = ["evaluate"]
 
 _Value = TypeVar("_Value")
+_METRICS = "psnr,ssim,delta-e,colorfulness,delta-colorfulness,variety,lpips,fid"
 
 
 def evaluate(
@@ -49,13 +57,13 @@ def evaluate(
     ] = None,
     limit: Limit = None,
     size: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--size", metavar="PIXELS,...", help="Working sizes of the network; one row each."
         ),
     ] = None,
     temperature: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--temperature",
             metavar="T,...",
@@ -63,8 +71,14 @@ def evaluate(
         ),
     ] = None,
     metrics: Annotated[
-        str, typer.Option("--metrics", metavar="NAME,...", help="Metrics to compute, or `all`.")
-    ] = "psnr,ssim,delta-e,colorfulness,delta-colorfulness,variety,lpips,fid",
+        list[str] | None,
+        typer.Option(
+            "--metrics",
+            metavar="NAME,...",
+            help=f"Metrics to compute, or `all`; MODULE:NAME is one of your own. [{_METRICS}]",
+            show_default=False,
+        ),
+    ] = None,
     output: Report = None,
     per_picture: Annotated[
         Path | None,
@@ -100,7 +114,7 @@ def evaluate(
             protocol=protocol,
             short_side=short_side,
             limit=limit,
-            metrics=[name.strip() for name in metrics.split(",") if name.strip()],
+            metrics=words_of([_METRICS] if metrics is None else metrics),
             sizes=sizes,
             temperatures=temperatures,
             progress=advance,
@@ -131,11 +145,11 @@ def _told_how_to_go_on(unfinished: Path | None) -> Generator[None]:
 
 
 def _values(
-    text: str | None, kind: Callable[[str], _Value], option: str, rule: str
+    texts: list[str] | None, kind: Callable[[str], _Value], option: str, rule: str
 ) -> list[_Value] | None:
-    if text is None:
+    if not texts:
         return None
     try:
-        return [kind(part) for part in text.split(",")]
+        return [kind(part) for text in texts for part in text.split(",")]
     except ValueError as error:
-        raise OptionError(f"`{option}` is `{text}` but must be {rule}") from error
+        raise OptionError(f"`{option}` is `{','.join(texts)}` but must be {rule}") from error

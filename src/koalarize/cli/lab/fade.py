@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from koalarize.cli.lab.options import Data, Limit, ShortSide, check_written_over
+from koalarize.cli.lab.options import Data, Limit, ShortSide, check_written_over, words_of
 from koalarize.cli.terminal import check_figure, needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import write_bytes
@@ -27,7 +27,7 @@ def fade(
     limit: Limit = 100,
     short_side: ShortSide = 256,
     metrics: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option("--metrics", metavar="NAME,...", help="Metrics to compute; all by default."),
     ] = None,
     experiment: Annotated[
@@ -61,7 +61,7 @@ def fade(
     with needs("train"):
         from koalarize.lab.evaluation.fading import measure_fading
         from koalarize.lab.evaluation.plots import plot_fading
-    names = None if metrics is None else [name.strip() for name in metrics.split(",")]
+    names = None if metrics is None else words_of(metrics)
     with progress_bar() as advance:
         found = measure_fading(
             data, short_side=short_side, limit=limit, metrics=names, progress=advance

@@ -18,6 +18,7 @@ __all__ = [
     "StoppedError",
     "check_no_input",
     "check_written_over",
+    "words_of",
 ]
 
 #: Pictures in colour to measure on.
@@ -49,6 +50,11 @@ class StoppedError(KoalarizeError):
     """An interrupt that says how to continue; typer would drop its words."""
 
     exit_code = 130
+
+
+def words_of(texts: Sequence[str]) -> list[str]:
+    """Return the words of an option that is given once or more, each time with commas between."""
+    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
 
 
 def check_written_over(

@@ -16,6 +16,8 @@ from koalarize.photo.files import check_place, write_bytes
 
 __all__ = ["probe"]
 
+_HINTS = "0,1,2,5,10,50"
+
 
 def probe(
     model: Annotated[
@@ -26,18 +28,25 @@ def probe(
     ],
     data: Data,
     hints: Annotated[
-        str, typer.Option("--hints", metavar="N,...", help="Numbers of true hints.")
-    ] = "0,1,2,5,10,50",
+        list[str] | None,
+        typer.Option(
+            "--hints",
+            metavar="N,...",
+            help=f"Numbers of true hints. [{_HINTS}]",
+            show_default=False,
+        ),
+    ] = None,
     limit: Limit = 50,
     short_side: ShortSide = 256,
     output: Report = None,
 ) -> None:
     """Measure what true hints gain, and how far colours move when the picture changes a little."""
+    words = ",".join(hints or [_HINTS])
     try:
-        numbers = [int(part) for part in hints.split(",")]
+        numbers = [int(part) for part in words.split(",")]
     except ValueError as error:
         raise OptionError(
-            f"`--hints` is `{hints}` but must be whole numbers with commas between, as 0,1,10"
+            f"`--hints` is `{words}` but must be whole numbers with commas between, as 0,1,10"
         ) from error
     if output is not None:
         check_place(output)

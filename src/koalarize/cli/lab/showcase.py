@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.lab.options import check_written_over
+from koalarize.cli.lab.options import check_written_over, words_of
 from koalarize.cli.terminal import needs, progress_bar
 from koalarize.errors import OptionError, OutputError
 from koalarize.photo.files import check_place, write_bytes
@@ -18,6 +18,7 @@ from koalarize.photo.files import check_place, write_bytes
 __all__ = ["showcase"]
 
 _PAGES = (".html", ".htm")
+_COLUMNS = "grey,original,models"
 
 
 def showcase(
@@ -44,8 +45,14 @@ def showcase(
         int, typer.Option("--size", metavar="PIXELS", help="Most pixels of an image's longer side.")
     ] = 256,
     columns: Annotated[
-        str, typer.Option("--columns", metavar="NAME,...", help="Columns to show.")
-    ] = "grey,original,models",
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            metavar="NAME,...",
+            help=f"Columns to show. [{_COLUMNS}]",
+            show_default=False,
+        ),
+    ] = None,
     hints: Annotated[
         str,
         typer.Option(
@@ -65,7 +72,7 @@ def showcase(
                 models or ["koala"],
                 count=count,
                 size=size,
-                columns=[name.strip() for name in columns.split(",") if name.strip()],
+                columns=words_of([_COLUMNS] if columns is None else columns),
                 hints=_number(hints),
                 progress=advance,
             )

@@ -29,6 +29,7 @@ from PIL import Image, ImageOps
 from koalarize import color
 from koalarize.errors import DataError
 from koalarize.lab.datasets.hub import hub_pictures, is_on_hub
+from koalarize.lab.datasets.own_set import check_own_set, is_own_set, own_pictures
 from koalarize.lab.datasets.parquet import parquet_pictures
 from koalarize.lab.datasets.places import Place
 from koalarize.lab.datasets.shards import PICTURE_SUFFIXES, SHARD_SUFFIXES, expand_braces, is_hidden
@@ -141,9 +142,11 @@ def check_found(pictures: Pictures, source: Path) -> None:
     """
     if not len(pictures):
         reasons = ", ".join(f"{count} {reason}" for reason, count in pictures.left_out.items())
+        next_step = "give a folder of pictures, of Parquet files or of tar shards"
+        if is_own_set(source):
+            next_step = f"it must yield some; its relative paths begin at `{Path.cwd()}`"
         raise DataError(
-            f"`{source}` holds no colour picture ({reasons or 'nothing found'}): "
-            "give a folder of pictures, of Parquet files or of tar shards"
+            f"`{source}` holds no colour picture ({reasons or 'nothing found'}): {next_step}"
         )
 
 
@@ -156,7 +159,9 @@ def check_there(source: Path) -> None:
     Raises:
         DataError: if not.
     """
-    if not (is_on_hub(source) or source.is_dir()):
+    if is_own_set(source):
+        check_own_set(source)
+    elif not (is_on_hub(source) or source.is_dir()):
         _files(source)
 
 
@@ -175,7 +180,8 @@ def named_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
         source: a folder, searched through (also where it links to), for picture files, Parquet
             files in the layout of Hugging Face's image sets and tar shards in WebDataset's; or one
             such Parquet file or shard; or shards by a pattern, as ``photos-{000..015}.tar``; or a
-            set of the Hugging Face hub, as ``hf:OWNER/NAME:SPLIT``.
+            set of the Hugging Face hub, as ``hf:OWNER/NAME:SPLIT``; or a function of one's own, as
+            ``MODULE:NAME``.
             Hidden files and ``__MACOSX`` are passed over.
 
     Raises:
@@ -205,6 +211,10 @@ def located_pictures(source: Path) -> Iterator[Located]:
     """Yield every picture of a source with its place, as ``named_pictures`` does."""
     if is_on_hub(source):
         for name, data in hub_pictures(source):
+            yield Located(name, data, None)
+        return
+    if is_own_set(source):
+        for name, data in own_pictures(source):
             yield Located(name, data, None)
         return
     for path in _files(source):

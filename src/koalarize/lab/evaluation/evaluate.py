@@ -26,10 +26,12 @@ from koalarize.lab.evaluation.protocols import Procedure, procedure
 from koalarize.lab.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
 from koalarize.lab.evaluation.unfinished import Scored, Unfinished
 from koalarize.lab.evaluation.variants import GreyEngine, variants
-from koalarize.lab.metrics.definitions import ALL_METRICS, DEFAULT_METRICS, choose_metrics
+from koalarize.lab.metrics.definitions import DEFAULT_METRICS, choose_metrics, metric_of
 from koalarize.lab.metrics.metrics import Measured
 from koalarize.lab.metrics.perceptual import FID, LPIPS, SetMetric
 from koalarize.lab.metrics.tally import Tally
+from koalarize.lab.own import is_own, source_of
+from koalarize.photo.files import sha256_of
 
 __all__ = ["evaluate"]
 
@@ -69,7 +71,7 @@ def evaluate(
         short_side: pictures with a longer short side are brought down to it before anything else,
             pixels, 256 by default; smaller ones are never enlarged.
         limit: at most this many pictures, the first ones in order.
-        metrics: names of ``definitions.ALL_METRICS``, or ``all``.
+        metrics: names as for ``definitions.metric_of``, or ``all``.
         sizes: working sizes, one row each; None takes each model's own.
         temperatures: of the annealed mean, one row each; None takes each model's own.
         progress: called with the pictures done and their number, as far as that is known.
@@ -247,9 +249,9 @@ def _report(
             scores={name: _finite(table[i][name]) for name in protocol.metrics},
             relative=_relative(protocol, table[i], table[0], original)
             | {
-                ALL_METRICS[name].relative: _finite(tallies[i].gain(tallies[0], name))
+                metric_of(name).relative: _finite(tallies[i].gain(tallies[0], name))
                 for name in protocol.metrics
-                if ALL_METRICS[name].beside == "minus grey"
+                if metric_of(name).beside == "minus grey"
             }
             | {name: _finite(value) for name, value in tallies[i].beside().items()},
         )
@@ -275,7 +277,7 @@ def _relative(
 ) -> dict[str, float | None]:
     relative: dict[str, float | None] = {}
     for name in protocol.metrics:
-        metric = ALL_METRICS[name]
+        metric = metric_of(name)
         if metric.beside != "minus grey":
             reference = grey if metric.beside == "of grey" else original
             relative[metric.relative] = _share(scores[name], reference[name])
@@ -291,12 +293,13 @@ def _finite(value: float) -> float | None:
 
 
 def _backend(name: str) -> MetricBackend:
-    metric = ALL_METRICS[name]
+    metric = metric_of(name)
     kind = _SET_METRICS.get(name)
+    source = source_of(name) if is_own(name) else None
     return MetricBackend(
         metric.backend,
-        None if kind is None else kind.weights.file,
-        None if kind is None else kind.weights.sha256,
+        source and source.name if kind is None else kind.weights.file,
+        source and sha256_of(source) if kind is None else kind.weights.sha256,
         unit=metric.unit,
         better=metric.better,
     )

@@ -26,11 +26,13 @@ from koalarize.errors import OptionError
 from koalarize.lab.evaluation.pictures import UsablePictures
 from koalarize.lab.evaluation.protocols import resize_rule
 from koalarize.lab.evaluation.report import at_commit, source_commit
-from koalarize.lab.metrics.definitions import ALL_METRICS, choose_metrics
+from koalarize.lab.metrics.definitions import ALL_METRICS, choose_metrics, metric_of
 from koalarize.lab.metrics.metrics import Measured, Picture
 from koalarize.lab.metrics.perceptual import LPIPS
 from koalarize.lab.metrics.tally import Tally
+from koalarize.lab.own import is_own, source_of
 from koalarize.lab.tables import markdown_table
+from koalarize.photo.files import sha256_of
 
 __all__ = ["FADING_METRICS", "NOISES", "SCALES", "Fading", "add_noise", "fade", "measure_fading"]
 
@@ -146,7 +148,8 @@ def measure_fading(
         data: as for ``evaluate``.
         short_side: pictures with a longer short side are brought down to it, pixels.
         limit: at most this many pictures; None takes all.
-        metrics: of ``FADING_METRICS``; None takes them all, and LPIPS only where its weights are.
+        metrics: of ``FADING_METRICS``, or one's own; None takes all of the former, and LPIPS only
+            where its weights are.
         progress: called with the pictures done and their number.
 
     Raises:
@@ -208,7 +211,9 @@ def _scores(
 
 
 def _backend(name: str) -> str:
-    backend = ALL_METRICS[name].backend
+    backend = metric_of(name).backend
+    if is_own(name) and (source := source_of(name)) is not None:
+        backend += f", {source.name} (sha256 {sha256_of(source)})"
     if name == "lpips":
         backend += f", {LPIPS.weights.file} (sha256 {LPIPS.weights.sha256})"
     return backend
@@ -226,8 +231,8 @@ def _wanted(metrics: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
                 f"the metric `{name}` is no part of the fading experiment: choose among "
                 f"{', '.join(FADING_METRICS)}"
             )
-    names = FADING_METRICS if "all" in metrics else tuple(metrics)
-    return choose_metrics(names), {}
+    names = [name for name in metrics if name != "all"]
+    return choose_metrics([*(FADING_METRICS if "all" in metrics else ()), *names]), {}
 
 
 def _command(data: Path, short_side: int, limit: int | None, metrics: Sequence[str] | None) -> str:
@@ -250,12 +255,12 @@ def _finite(value: float) -> float | None:
 
 
 def _table(first: str, values: Sequence[float], scores: dict[str, list[Any]]) -> str:
-    header = [first, *(ALL_METRICS[name].header for name in scores)]
+    header = [first, *(metric_of(name).header for name in scores)]
     rows: list[list[str]] = []
     for i, value in enumerate(values):
         cells = [f"{value:g}"]
         for name, column in scores.items():
-            shown = "–" if column[i] is None else f"{column[i]:.{ALL_METRICS[name].digits}f}"
+            shown = "–" if column[i] is None else f"{column[i]:.{metric_of(name).digits}f}"
             cells.append(shown)
         rows.append(cells)
     return markdown_table(header, rows, words=0)

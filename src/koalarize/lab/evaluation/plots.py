@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from koalarize.errors import OptionError
 from koalarize.lab.evaluation.history import History, Series
-from koalarize.lab.metrics.definitions import ALL_METRICS
+from koalarize.lab.metrics.definitions import ALL_METRICS, metric_of
 from koalarize.lab.outputs import MARK
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _score_label(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    metric = ALL_METRICS[name]
+    metric = metric_of(name)
     if metric.better == "as the originals":
         return metric.header
     return f"{metric.header} {'↑' if metric.better == 'higher' else '↓'}"

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+import koalarize
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
@@ -46,7 +47,8 @@ class Probe:
         data_sha256: of the pictures.
         count: how many pictures.
         short_side: what larger ones were brought down to, pixels.
-        commit: of the code, if known.
+        koalarize: version.
+        commit: of the code that was loaded, if known.
         equal: pictures that with some number of hints equal their originals, whose ab PSNR is
             infinite: none of their PSNRs is part of a mean.
         hints: number of hints -> mean ab PSNR over the pictures, dB (range 255); None if all are
@@ -60,6 +62,7 @@ class Probe:
     data_sha256: str
     count: int
     short_side: int
+    koalarize: str
     commit: str | None
     equal: int
     hints: dict[int, float | None]
@@ -92,7 +95,7 @@ class Probe:
             markdown_table(["change of the picture", "mean ab distance"], moves, words=1),
             f"`{self.model}` (sha256 {self.model_sha256[:12]}) on {self.count} pictures of "
             f"`{self.data}` (sha256 {self.data_sha256[:12]}), short side at most "
-            f"{self.short_side} px{at_commit(self.commit)}.",
+            f"{self.short_side} px. koalarize {self.koalarize}{at_commit(self.commit)}.",
         ]
         return "\n\n".join(parts)
 
@@ -129,6 +132,7 @@ def probe(
             raise OptionError(f"`hints` holds {number} but numbers of hints are 0 or more")
     if limit is not None and limit < 2:
         raise OptionError(f"`limit` is {limit} but must be at least 2: try 50")
+    commit = source_commit()  # it may change while this runs
     loaded = load_model(model)
     colorizer = Colorizer(loaded.engine)
     counts = sorted(set(hints)) if loaded.engine.info.accepts_hints else []
@@ -154,7 +158,8 @@ def probe(
         data_sha256=pictures.sha256,
         count=len(pictures),
         short_side=short_side,
-        commit=source_commit(),
+        koalarize=koalarize.__version__,
+        commit=commit,
         equal=len(gains) - len(finite),
         hints={
             number: float(np.mean([row[i] for row in finite])) if finite else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import koalarize
-from koalarize.lab.metrics.definitions import ALL_METRICS
+from koalarize.lab.metrics.definitions import metric_of
 from koalarize.lab.outputs import TABLE
 from koalarize.lab.tables import markdown_table
 
@@ -30,7 +30,7 @@ class MetricBackend:
 
     Attributes:
         backend: the library, its version and the options.
-        weights: name of the file of weights, if there is one.
+        weights: name of the file of weights, or of the code of one's own, if there is one.
         sha256: of that file; scores of other weights are not comparable.
         unit: of the scores.
         better: which way is better: ``higher``, ``lower``, ``as the originals``.
@@ -202,13 +202,13 @@ def _git(folder: Path, *words: str) -> str | None:
 
 
 def _header(name: str) -> str:
-    metric = ALL_METRICS[name]
+    metric = metric_of(name)
     beside = {"minus grey": "− grey", "of grey": "of grey", "of original": "of originals"}
     return f"{metric.header} ({beside[metric.beside]})"
 
 
 def _cell(row: Row, name: str) -> str:
-    metric = ALL_METRICS[name]
+    metric = metric_of(name)
     score, beside = row.scores[name], row.relative.get(metric.relative)
     text = "–" if score is None else f"{score:.{metric.digits}f}"
     notes: list[str] = []

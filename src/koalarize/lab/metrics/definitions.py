@@ -1,20 +1,26 @@
 """Every metric by name: what it measures, its unit, which way is better, which library computes it.
 
 Not here: the computing (``metrics``, ``perceptual``). A literal table; nothing slow is imported.
+A metric of one's own is a ``Metric`` with a ``score``, named ``MODULE:NAME``.
 The formulas and the traps of each stand in ``docs/evaluation.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Literal
 
-from koalarize.errors import OptionError, did_you_mean
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["ALL_METRICS", "DEFAULT_METRICS", "Metric", "choose_metrics"]
+from koalarize.errors import OptionError, did_you_mean
+from koalarize.lab.own import find_own, is_own
+
+__all__ = ["ALL_METRICS", "DEFAULT_METRICS", "Metric", "choose_metrics", "metric_of"]
 
 _SSIM = "structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)"
 
@@ -36,6 +42,8 @@ class Metric:
         digits: after the point, in a table.
         how: the definition in a few words, with its data range.
         library: the distribution that computes it; None for koalarize's own code.
+        score: of a metric of one's own: the score of a coloured picture and its original, both
+            (H, W, 3) uint8 sRGB; infinite where they are equal and that has no number.
     """
 
     name: str
@@ -46,10 +54,13 @@ class Metric:
     digits: int
     how: str
     library: str | None = None
+    score: Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint8]], float] | None = None
 
     @property
     def backend(self) -> str:
         """What computed it: library, version, definition."""
+        if self.score is not None:
+            return self.how
         used = "koalarize" if self.library is None else f"{self.library} {version(self.library)}"
         return f"{used}: {self.how}"
 
@@ -129,21 +140,55 @@ DEFAULT_METRICS = (
 )
 
 
-def choose_metrics(names: tuple[str, ...] | list[str]) -> list[str]:
+def metric_of(name: str) -> Metric:
+    """Return a metric of ``ALL_METRICS``, or one's own, ``MODULE:NAME``, which bears that name.
+
+    Raises:
+        OptionError: if it is neither, or one's own cannot be imported or is no ``Metric``.
+    """
+    if is_own(name):
+        return _own_metric(name)
+    if name not in ALL_METRICS:
+        raise OptionError(
+            f"the metric `{name}` is unknown{did_you_mean(name, ALL_METRICS)} "
+            f"(known: {', '.join(ALL_METRICS)}; `all`; or MODULE:NAME of your own)"
+        )
+    return ALL_METRICS[name]
+
+
+@cache
+def _own_metric(name: str) -> Metric:
+    found = find_own(name, "metrics")
+    if not isinstance(found, Metric):
+        raise OptionError(
+            f"`metrics` is {name!r}, of type {type(found).__name__}, but must name a "
+            "`koalarize.lab.metrics.definitions.Metric`: make one with your function as its `score`"
+        )
+    if found.score is None:
+        raise OptionError(
+            f"`metrics` is {name!r}, whose `score` is None but must be a function of a coloured "
+            "picture and its original: give it one"
+        )
+    better, beside = ("higher", "lower"), ("minus grey", "of grey")
+    if found.better not in better or found.beside not in beside:
+        raise OptionError(
+            f"`metrics` is {name!r}, which has better={found.better!r} and "
+            f"beside={found.beside!r} but must have one of {better} and of {beside}"
+        )
+    return replace(found, name=name, library=None)
+
+
+def choose_metrics(names: Sequence[str]) -> list[str]:
     """Return the metrics meant by some names, without repeats, in the order of a report.
 
     Args:
-        names: of ``ALL_METRICS``; ``all`` stands for every one.
+        names: of ``ALL_METRICS``; ``all`` stands for every one of them. One's own come last.
 
     Raises:
         OptionError: if a name is unknown or there is none.
     """
-    for name in names:
-        if name != "all" and name not in ALL_METRICS:
-            raise OptionError(
-                f"the metric `{name}` is unknown{did_you_mean(name, ALL_METRICS)} "
-                f"(known: {', '.join(ALL_METRICS)}; or `all`)"
-            )
+    own = [metric_of(name).name for name in names if name != "all" and name not in ALL_METRICS]
     if not names:
         raise OptionError(f"there is no metric: choose among {', '.join(ALL_METRICS)}")
-    return [name for name in ALL_METRICS if "all" in names or name in names]
+    chosen = [name for name in ALL_METRICS if "all" in names or name in names]
+    return chosen + list(dict.fromkeys(own))

@@ -9,6 +9,7 @@ dense 3x3 convolutions, which CPUs run best.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
@@ -80,6 +81,22 @@ class KoalaConfig:
             raise OptionError(
                 f"`widths` has {len(self.widths)} pairs but must have 2 (the network answers on "
                 "1/8 of the grid) or 3 (1/4)"
+            )
+        if min(map(min, self.widths)) < 1:
+            raise OptionError(
+                f"`widths` is {self.widths} but must hold channels, 1 or more: the shipped weights "
+                f"have {KoalaConfig.widths}"
+            )
+        for name, least in (("context", 1), ("slots", 0)):
+            if getattr(self, name) < least:
+                raise OptionError(
+                    f"`{name}` is {getattr(self, name)} but must be at least {least}: the shipped "
+                    f"weights have {getattr(KoalaConfig, name)}"
+                )
+        if not 0 <= self.encoder_rate < math.inf:
+            raise OptionError(
+                f"`encoder_rate` is {self.encoder_rate} but must be 0 or more, and finite: 0 "
+                "leaves the encoder as it begins"
             )
         if self.blur not in _BINOMIAL:
             raise OptionError(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from koalarize.errors import OptionError
 from koalarize.lab.networks.base import ColorNetwork
 from koalarize.lab.networks.init import InitConfig, initialise
 
@@ -28,6 +29,19 @@ class UNetMiniConfig(InitConfig):
 
     widths: tuple[int, int, int] = (32, 64, 128)
     dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.widths) < 1:
+            raise OptionError(
+                f"`widths` is {self.widths} but must hold channels, 1 or more: the article has "
+                f"{UNetMiniConfig.widths}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise OptionError(
+                f"`dropout` is {self.dropout} but must be in [0, 1): the article has "
+                f"{UNetMiniConfig.dropout}, 0 drops nothing"
+            )
 
 
 class UNetMini(ColorNetwork):

@@ -18,10 +18,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from koalarize.errors import ModelError, OptionError, did_you_mean
-from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, ColorNetwork
+from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, ColorNetwork, network_class
 from koalarize.lab.networks.extractor import EXTRACTOR_FILE
 from koalarize.lab.networks.fit import misfits
 from koalarize.lab.networks.koala import KoalaConfig
+from koalarize.lab.own import check_call, is_own
 from koalarize.lab.runs.recipe import NetworkOptions, Recipe, build
 from koalarize.photo.files import write_bytes
 
@@ -52,15 +53,20 @@ class Checkpoint:
 
 
 def build_network(options: NetworkOptions) -> ColorNetwork:
-    """Build a network by name with fresh weights.
+    """Build a network by name with fresh weights; one of another's takes its options as keywords.
 
     Raises:
         OptionError: if the name or one of its options is unknown.
     """
+    if is_own(options.name):
+        own = network_class(options.name)
+        assert own is not None  # it raises instead
+        check_call(own, options.name, options.options, "network.options")
+        return own(**options.options)
     if options.name not in NETWORKS:
         raise OptionError(
             f"`network.name` is {options.name!r}{did_you_mean(options.name, NETWORKS)} "
-            f"(known: {', '.join(NETWORKS)})"
+            f"(known: {', '.join(NETWORKS)}; one of your own is MODULE:CLASS)"
         )
     network, config = NETWORKS[options.name]
     return network(build(config, options.options, "network.options"))
@@ -106,6 +112,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"`{path}` is not a checkpoint of koalarize ({FORMAT}): "
             "give the model.safetensors that `koalarize lab train` writes"
         )
+    _check_own_network(metadata, path)
     try:
         recipe = build(Recipe, _with_numbers(json.loads(metadata["recipe"])))
         options = _with_blur(_with_widths(recipe.network, weights), weights)
@@ -122,6 +129,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if isinstance(network, ClassifyingNetwork):
         network.temperature = recipe.temperature
     return Checkpoint(network.eval(), recipe, facts)
+
+
+def _check_own_network(metadata: Mapping[str, str], path: Path) -> None:
+    """Check that a network of somebody's own is there, if a checkpoint has one.
+
+    Raises:
+        ModelError: if not.
+    """
+    try:
+        name = str(json.loads(metadata["recipe"])["network"]["name"])
+    except (LookupError, TypeError, ValueError):
+        return  # building the recipe says what is wrong with it
+    if is_own(name):
+        try:
+            network_class(name)
+        except OptionError as error:
+            raise ModelError(f"`{path}` needs its author's network: {error}") from error
 
 
 def _with_numbers(recipe: Any) -> Any:

@@ -36,7 +36,7 @@ class DataOptions:
     """Which pictures.
 
     Attributes:
-        train: folder of pictures or Parquet files to learn from.
+        train: folder of pictures or Parquet files to learn from, or ``MODULE:NAME`` of one's own.
         validation: the same for validation, or ``{split: N}`` to hold N pictures of ``train`` out;
             None trains without.
         limit: at most this many training pictures.

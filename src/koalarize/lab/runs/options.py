@@ -159,6 +159,12 @@ def _explained(error: ValidationError, kind: type[Any], where: str) -> str:
     faults = error.errors(include_url=False)
     fault = next((f for f in faults if f["type"] == "unexpected_keyword_argument"), faults[0])
     place, holder = _located(fault["loc"][1:], kind)
+    if isinstance(fault["input"], dict):  # keys and values where a word may stand too: which key?
+        for other in faults:
+            inner = _located(other["loc"][1:], kind)
+            if len(inner[0]) > len(place) and inner[0][: len(place)] == place:
+                fault, (place, holder) = other, inner
+                break
     if fault["type"] == "unexpected_keyword_argument":
         known = [field.name for field in dataclasses.fields(holder)]
         return (

@@ -17,7 +17,8 @@ from koalarize.engines.engine import Overview
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.lab.datasets.batches import CropOptions, HintOptions
 from koalarize.lab.datasets.degrade import DegradeOptions
-from koalarize.lab.networks import NETWORKS, ClassifyingNetwork
+from koalarize.lab.networks import ClassifyingNetwork, network_class
+from koalarize.lab.own import is_own
 from koalarize.lab.runs.data_options import DataOptions, SplitOptions
 from koalarize.lab.runs.options import build, read_yaml
 from koalarize.lab.runs.overviews import check_overview_of_crops
@@ -45,11 +46,11 @@ _NULLS = ("null", "~", "")  # YAML's words for nothing
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which network (a name of ``koalarize.lab.networks.NETWORKS``), its own options, its start.
+    """Which network, its own options, its start.
 
     Attributes:
-        name: the network.
-        options: fields of the network's configuration.
+        name: of ``koalarize.lab.networks.NETWORKS``, or ``MODULE:CLASS`` of one's own.
+        options: fields of the network's configuration; keywords of a class of one's own.
         encoder: timm's mobilenetv2_100 as safetensors, to start the encoder of ``koala`` from.
         start: weights to go on from: a checkpoint of ours, an exported model, or a model's name.
     """
@@ -66,7 +67,9 @@ class LossOptions:
 
     Attributes:
         name: ``rebalanced-cross-entropy`` for networks that classify; ``mse``, ``l1``, ``ssim`` or
-            ``combined`` of predicted ab, on the articles' scale from -1 to 1.
+            ``combined`` of predicted ab, on the articles' scale from -1 to 1; or ``MODULE:NAME`` of
+            one's own, of predicted ab.
+        options: keywords of a loss of one's own.
         uniform: share of a uniform distribution mixed into the bins' frequencies.
         power: strength of the rebalancing: 0 none, 1 that of Zhang et al. 2016.
         alpha: weight of L1 in ``combined``.
@@ -76,6 +79,7 @@ class LossOptions:
     """
 
     name: str = "rebalanced-cross-entropy"
+    options: dict[str, Any] = field(default_factory=dict)
     uniform: float = 0.5
     power: float = 0.5
     alpha: float = 1.0
@@ -84,10 +88,15 @@ class LossOptions:
     perceptual: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.name not in LOSSES:
+        if self.name not in LOSSES and not is_own(self.name):
             raise OptionError(
-                f"`loss.name` is {self.name!r} but must be one of {LOSSES}"
-                f"{did_you_mean(self.name, LOSSES)}"
+                f"`loss.name` is {self.name!r} but must be one of {LOSSES}, or MODULE:NAME of your "
+                f"own{did_you_mean(self.name, LOSSES)}"
+            )
+        if self.options and not is_own(self.name):
+            raise OptionError(
+                f"`loss.options` is {self.options} but the loss {self.name!r} takes none: set "
+                "`loss.uniform`, `loss.alpha` and the like"
             )
         for name in ("uniform", "power", "alpha", "beta", "gamma", "perceptual"):
             if not 0 <= getattr(self, name) < math.inf:
@@ -250,7 +259,7 @@ class Recipe:
                 f"`patience` is {self.patience} but the run does not validate: give "
                 "`data.validation` a folder or {split: N}, and `validate_every` 1 or more"
             )
-        network, _ = NETWORKS.get(self.network.name, (ClassifyingNetwork, None))
+        network = network_class(self.network.name) or ClassifyingNetwork
         if self.overview is not None and not issubclass(network, ClassifyingNetwork):
             raise OptionError(
                 f"`overview` is set but the network `{self.network.name}` predicts ab itself, and "

@@ -24,6 +24,7 @@ from koalarize import color
 from koalarize.engines.engine import Overview
 from koalarize.lab.datasets.batches import random_crop
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
+from koalarize.lab.own import is_own
 from koalarize.lab.runs.overviews import overview_of_crop
 from koalarize.lab.runs.recipe import LossOptions, Recipe
 from koalarize.lab.training import losses
@@ -34,6 +35,7 @@ from koalarize.lab.training.looks import (
     resized_hints,
     resized_planes,
 )
+from koalarize.lab.training.own_loss import OwnLoss
 from koalarize.lab.training.perceptual import PerceptualLoss
 from koalarize.lab.training.teacher import Teacher
 
@@ -57,11 +59,12 @@ class ColorizationModule(L.LightningModule):
         self.network = network
         self.recipe = recipe
         self.register_buffer("bin_weights", bin_weights, persistent=False)
-        # Neither is a module of this one: they are not averaged, exported or shared out with it.
+        # None is a module of this one: they are not averaged, exported or shared out with it.
         self.perceptual = PerceptualLoss() if recipe.loss.perceptual else None
         bins = network.ab_bins if isinstance(network, ClassifyingNetwork) else None
         self.teacher = recipe.teacher and Teacher(recipe.teacher, bins)
         self.adversary = recipe.adversarial and Adversary(recipe.adversarial, recipe.seed)
+        self.own_loss = OwnLoss(recipe.loss) if is_own(recipe.loss.name) else None
         self.mean_scores: dict[str, float] = {}
         self._scores: list[dict[str, float]] = []
         self._place = (-1, 0)
@@ -106,18 +109,22 @@ class ColorizationModule(L.LightningModule):
                 steady = losses.distillation(of_copies, logits[-copies:].detach())
         else:
             found, of_copies = self.network(lightness, given).split([fresh, copies])
-            loss = _regression_loss(found, ab[:fresh], self.recipe.loss)
+            loss = self._compared(found, ab[:fresh])
             loss = loss + self._beside(lightness[:fresh], found, ab[:fresh])
             if copies:
-                steady = _regression_loss(
-                    of_copies, found[-copies:].detach().float(), self.recipe.loss
-                )
+                steady = self._compared(of_copies, found[-copies:].detach().float())
         self.log("train/loss", loss, batch_size=fresh)
         self.log("train/learning_rate", self.learning_rate, batch_size=fresh)
         if steady is None:
             return loss
         self.log("train/steadiness", steady, batch_size=copies)
         return (loss * fresh + steady * copies) / len(lab)
+
+    def _compared(self, ab: Tensor, target: Tensor) -> Tensor:
+        """Return the recipe's loss of ab (B, 2, H, W) and its target, Lab units."""
+        if self.own_loss is not None:
+            return self.own_loss(ab, target)
+        return _regression_loss(ab, target, self.recipe.loss)
 
     def _logits(
         self, lightness: Tensor, hints: Tensor | None, copies: int
@@ -201,7 +208,7 @@ class ColorizationModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         """Bring what stands beside the network to its device."""
-        for part in (self.perceptual, self.adversary):
+        for part in (self.perceptual, self.adversary, self.own_loss):
             if part is not None:
                 part.to(self.device)
 
@@ -279,7 +286,7 @@ class ColorizationModule(L.LightningModule):
             ab = F.interpolate(self.network.decode(logits), size=lab.shape[-2:], mode="bilinear")
         else:
             ab = self.network(lab[:, :1])
-            loss = _regression_loss(ab, lab[:, 1:], self.recipe.loss)
+            loss = self._compared(ab, lab[:, 1:])
         found = torch.cat([lab[:, :1], ab.float()], dim=1)[0].permute(1, 2, 0).cpu().numpy()
         made = Measured(color.lab_to_srgb(found, dtype=np.uint8), found)
         scores = {"loss": float(loss)}

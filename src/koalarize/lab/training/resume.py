@@ -66,7 +66,7 @@ SCORES_KEY = "scores"
 ROW_KEY = "row"
 #: What of a recipe the validation loss hangs on: its parts, and which of their keys; all if empty.
 _JUDGING: dict[str, tuple[str, ...]] = {
-    "loss": ("name", "uniform", "power", "alpha", "beta", "gamma"),
+    "loss": ("name", "options", "uniform", "power", "alpha", "beta", "gamma"),
     "crop": (),
     "data": ("validation", "validation_pictures"),
 }

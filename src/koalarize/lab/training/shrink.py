@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection
 
 from koalarize.errors import OptionError
-from koalarize.lab.networks import CNN, NETWORKS
+from koalarize.lab.networks import CNN, network_class
 from koalarize.lab.runs.recipe import Recipe, SplitOptions
 
 __all__ = ["shrink"]
@@ -44,9 +44,9 @@ def shrink(
     """
     if limit is not None:
         recipe = _with_fewer_pictures(recipe, limit, given)
-    if size is None or recipe.network.name not in NETWORKS:
+    network = network_class(recipe.network.name)
+    if size is None or network is None:
         return recipe
-    network, _ = NETWORKS[recipe.network.name]
     stride = network.stride
     if size < 1 or size % stride:
         below = size // stride * stride

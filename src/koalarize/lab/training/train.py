@@ -31,6 +31,7 @@ from koalarize.lab.datasets.kept import Chosen, Reading, keep_pictures
 from koalarize.lab.datasets.sources import Pictures, check_there, load_pictures, passed_over
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.networks.koala import Koala
+from koalarize.lab.own import is_own
 from koalarize.lab.runs.checkpoint import build_network
 from koalarize.lab.runs.recipe import Recipe, SplitOptions, load_recipe
 from koalarize.lab.training.bar import Bar
@@ -47,6 +48,7 @@ from koalarize.lab.training.loaders import Loaders
 from koalarize.lab.training.loggers import check_logger, run_loggers
 from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
 from koalarize.lab.training.module import ColorizationModule
+from koalarize.lab.training.own_loss import OwnLoss
 from koalarize.lab.training.perceptual import PerceptualLoss
 from koalarize.lab.training.resume import (
     EarlierRun,
@@ -146,7 +148,7 @@ def _run(recipe: Recipe, network: ColorNetwork, folder: Path, earlier: EarlierRu
         earlier.check_pictures(len(pictures), pictures.sha256)
         earlier = earlier.validated_with(judges)
         log.info("going on after step %d of %d", earlier.taken, recipe.steps)
-        if not earlier.judged_alike and recipe.validate_every:
+        if not earlier.judged_alike and validation is not None:
             log.info("the validation loss is another than before: `best.safetensors` begins again")
     bins = network.ab_bins if isinstance(network, ClassifyingNetwork) else color.default_bins()
     shares = bin_shares(pictures, bins)
@@ -265,7 +267,7 @@ def _pictures(recipe: Recipe) -> tuple[Pictures, Pictures | None]:
 
 def _how_to_get(source: str) -> str:
     """Return what to do about a folder to learn from that a recipe names and nobody has made."""
-    if Path(source).exists():
+    if Path(source).exists() or is_own(source):
         return ""
     fetch = "`koalarize lab data coco data/coco` fetches COCO, 14 GB; " if "coco" in source else ""
     return (
@@ -321,6 +323,8 @@ def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
             f"`loss.name` is {recipe.loss.name!r} but the network `{name}` predicts ab itself: "
             "use 'mse', 'l1', 'ssim' or 'combined'"
         )
+    if is_own(recipe.loss.name):
+        OwnLoss(recipe.loss).try_out(min(recipe.crop.sizes))
     normalises = any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
     compares = recipe.loss.name == "ssim" or (recipe.loss.name == "combined" and recipe.loss.gamma)
     for size in recipe.crop.sizes:
