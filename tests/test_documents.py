@@ -89,11 +89,12 @@ def test_the_readme_states_what_the_benchmark_measured():
 
 def test_the_catalogue_states_the_scores_of_the_shipped_weights():
     card = MODELS["koala"]
-    reports = [json.loads(path.read_text()) for path in ROOT.glob("docs/reports/koala-*.json")]
+    reports = [
+        json.loads(path.read_text()) for path in sorted(ROOT.glob("docs/reports/koala-*.json"))
+    ]
     own = [row for each in reports for row in each["rows"] if row["sha256"] == card.sha256]
     assert own, "no report of docs/reports is of these weights"
-    for row in own:
-        relative = row["relative"]
-        assert card.scores["psnr_gain_db"] == round(relative["psnr_minus_grey"], 2)
-        assert card.scores["lpips_share"] == round(relative["lpips_of_grey"], 3)
-        assert card.scores["fid_share"] == round(relative["fid_of_grey"], 3)
+    relative = own[-1]["relative"]  # of the last day: what surrounds the weights changes too
+    assert card.scores["psnr_gain_db"] == round(relative["psnr_minus_grey"], 2)
+    assert card.scores["lpips_share"] == round(relative["lpips_of_grey"], 3)
+    assert card.scores["fid_share"] == round(relative["fid_of_grey"], 3)

@@ -46,7 +46,7 @@ def paled(
     loss = near * (1 - smoothstep(lightness, _DARK, _BRIGHT)) * np.float32(share)
     if hints is not None:
         loss *= 1 - np.stack([asked_hues(*pair) for pair in zip(ab, hints, strict=True)])
-    return ab * (1 - loss)[:, None]
+    return (ab * (1 - loss)[:, None]).astype(np.float32)
 
 
 def asked_hues(ab: Float32, hints: Float32) -> Float32:
