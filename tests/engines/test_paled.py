@@ -63,6 +63,15 @@ def test_the_best_answer_loses_its_dark_violets_too():
     assert np.abs(found[0] - found[1]).max() > 1
 
 
+def test_other_peoples_models_are_shown_as_they_answer(tmp_path):
+    way = {"side": 256, "upsampling": "bilinear"}
+    engine = OnnxEngine(written(tmp_path / "theirs.onnx", centres=CENTRES, authors=way))
+    assert engine.info.violets == 0
+    logits = engine.run(lightness(), None).logits
+    expected = engine.info.bins.decode(logits, temperature=engine.info.temperature)
+    np.testing.assert_array_equal(engine.run(lightness(), None).ab, expected)
+
+
 @pytest.mark.parametrize("share", ["much", -0.1, 1.1, None, float("nan")])
 def test_a_file_with_a_share_that_is_none_does_not_describe_itself(tmp_path, share):
     with pytest.raises(ModelError, match="does not describe itself"):

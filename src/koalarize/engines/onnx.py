@@ -135,7 +135,8 @@ def _info(model: Path, metadata: Mapping[str, str]) -> ModelInfo:
             classifies=bool(facts.get("classifies", False)),
             authors=None if facts.get("authors") is None else AuthorsWay(**facts["authors"]),
             overview=None if facts.get("overview") is None else Overview(**facts["overview"]),
-            violets=_share(facts.get("violets", PALED)),
+            # Other people's models are shown as they answer.
+            violets=_share(facts.get("violets", 0 if facts.get("authors") else PALED)),
         )
     except (KeyError, ValueError, TypeError, OverflowError, RecursionError, OptionError) as error:
         raise ModelError(
