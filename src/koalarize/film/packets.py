@@ -1,37 +1,50 @@
-"""The packets of a film's streams as they stand in its file, each with a time of decoding.
+"""The packets of a film's streams as they stand in its file, past what cannot be read of it.
 
-Not here: which of them are copied, and their times in the result (``film.write``).
+Not here: decoding them (``film.read``), which are copied, and their times in the result
+(``film.write``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Stream
 
-__all__ = ["dated", "demuxed"]
+__all__ = ["dated", "demuxed", "readable"]
+
+_Kind = TypeVar("_Kind", bound=Stream)
 
 _MOST_ERRORS = 1000  # in a row, of a container that cannot be read on
 
 
-def demuxed(source: InputContainer, wanted: list[Stream]) -> Iterator[av.Packet[Stream]]:
-    """Yield packets, past places that cannot be read."""
+def readable(ask: Callable[[], Iterator[av.Packet[_Kind]]]) -> Iterator[av.Packet[_Kind]]:
+    """Yield packets, past places that cannot be read.
+
+    Args:
+        ask: begins to read, from where the container stands; asked again after each error.
+    """
     errors = 0
-    packets = source.demux(wanted)
-    while errors < _MOST_ERRORS:
+    packets = ask()
+    while errors <= _MOST_ERRORS:
         try:
             packet = next(packets)
         except StopIteration:
             return
         except FFmpegError:
             errors += 1
-            packets = source.demux(wanted)
+            packets = ask()
             continue
-        if packet.size:
-            yield packet
+        errors = 0
+        yield packet
+
+
+def demuxed(source: InputContainer, wanted: list[Stream]) -> Iterator[av.Packet[Stream]]:
+    """Yield the packets that hold anything, past places that cannot be read."""
+    return (packet for packet in readable(lambda: source.demux(wanted)) if packet.size)
 
 
 def dated(packets: Iterable[av.Packet[Stream]]) -> Iterator[av.Packet[Stream]]:

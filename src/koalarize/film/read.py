@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 from koalarize.errors import FilmError
 from koalarize.film.facts import Facts, is_colored, open_film
 from koalarize.film.holes import is_damage, lost_at_end
+from koalarize.film.packets import readable
 from koalarize.film.planes import reformatted
 from koalarize.film.seek import Index, index_of
 
@@ -30,7 +31,6 @@ __all__ = ["JUMP", "FilmFrame", "Reading", "frame_index", "frames_at", "no_frame
 
 #: Seconds: a time that falls by more starts the clock of a stream afresh.
 JUMP = 1.0
-_MOST_ERRORS = 1000  # in a row, of a container that cannot be read on
 _EVEN = 12  # frames one step apart, and few others, that make a film one of a single rate
 _HOLE = 3  # steps without a frame that are a hole in such a film
 _SEEK_FROM = 10.0  # seconds: a span that begins earlier is reached soon enough without seeking
@@ -225,20 +225,7 @@ class Reading:
         return missing > JUMP and lost_at_end(self.facts, last)
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-        errors = 0
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except FFmpegError:
-                errors += 1
-                if errors > _MOST_ERRORS:
-                    return
-                packets = container.demux(stream)
-                continue
-            errors = 0
+        for packet in readable(lambda: container.demux(stream)):
             if self.facts.lists_frames and packet.pts is not None and not packet.is_discard:
                 self._waiting.append(packet.pts)
             if packet.is_corrupt and packet.pts is not None:
