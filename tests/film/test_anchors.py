@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import OptionError, OutputError
+from koalarize.film.anchors import Shots
 from koalarize.film.film import color_film, export_film, list_shots
 from koalarize.film.lead import ShotFrames
 from koalarize.film.options import FilmOptions
+from koalarize.film.shot_list import Shot
 
 av = fp.av
 BLUE, RED = (40, 60, 220), (220, 50, 40)
@@ -125,6 +128,25 @@ def test_a_stopped_film_ends_as_one_that_was_not(source, tmp_path, monkeypatch):
     fp.assert_same_film(again.path, whole.path)
 
 
+@pytest.mark.parametrize(
+    ("spans", "said"),
+    [
+        ([(0, 1), (1, 2)], []),
+        ([(1, 2)], ["0:00:00.000 to 0:00:01.000 is in no shot of the list: .* the first shot"]),
+        ([(0, 1.5)], ["0:00:01.500 to 0:00:02.000 is in no shot of the list: .* the last shot"]),
+        ([(0, 3)], []),
+        ([(0, 2), (2, 3)], ["shot 2 of the list begins at 0:00:02.000, but .*: it is not used"]),
+    ],
+)
+def test_what_of_a_film_is_outside_its_list_is_told(spans, said):
+    """As where a person has deleted the first line, or the last."""
+    listed = Shots([Shot(start, stop) for start, stop in spans])
+    notes = listed.around(-0.04, 2, whole=True)
+    assert len(notes) == len(said)
+    assert all(re.match(one, note) for one, note in zip(said, notes, strict=True))
+    assert not [note for note in listed.around(0, 2, whole=False) if "not used" in note]
+
+
 def test_grey_frames_say_nothing_and_are_counted(source, tmp_path):
     folder = tmp_path / "refs"
     export_film(None, source, folder)
@@ -132,7 +154,7 @@ def test_grey_frames_say_nothing_and_are_counted(source, tmp_path):
         run(source, tmp_path / "led.mp4", folder)
     Image.new("RGB", (640, 480), BLUE).save(folder / "ref_000010.color.jpg")
     result = run(source, tmp_path / "led.mp4", folder)
-    assert result.notes == ("2 of 3 reference frames are grey and say nothing",)
+    assert result.notes == ("1 of 2 reference frames are grey and say nothing",)
     assert blueness(result.path)[:20].min() > 40
 
 

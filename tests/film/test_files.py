@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import film_parts as fp
 from fakes import FakeEngine
@@ -145,6 +147,29 @@ def test_a_cover_is_no_film(colorizer, tmp_path, targets):
     assert sorted(zip(sizes, covers, strict=True)) == [((32, 32), True), ((64, 48), False)]
     (data,) = [one[0][2] for one in fp.packets_of(result.path, "video") if len(one) == 1]
     assert data[:3] == b"\xff\xd8\xff"
+
+
+def test_mp4_keeps_a_cover_rather_than_unusual_tags_and_mov_says_that_it_has_none(
+    colorizer, tmp_path
+):
+    """FFmpeg writes either covers or tags of any name into MP4, and no cover into MOV."""
+    jpeg = io.BytesIO()
+    Image.new("L", (32, 32), 90).save(jpeg, "JPEG")
+
+    def touch(_, out):
+        out.metadata.update(title="Oma", director="Opa", timecode="01:00:00:00")
+        out.add_attachment("cover.jpg", "image/jpeg", jpeg.getvalue())
+
+    source = fp.write(tmp_path / "a.mkv", fp.moved(2), touch=touch)
+    said = {}
+    for ending in (".mp4", ".mov"):
+        result = color_film(colorizer, source, tmp_path / f"b{ending}")
+        with av.open(str(result.path)) as film:
+            said[ending] = len(film.streams.video), "DIRECTOR" in film.metadata, result.notes
+    assert said == {
+        ".mp4": (2, False, ("the tag DIRECTOR cannot be held by .mp4",)),
+        ".mov": (1, True, ("a cover (mjpeg) cannot be held by .mov",)),
+    }
 
 
 def test_a_timecode_track_is_no_film(colorizer, tmp_path):

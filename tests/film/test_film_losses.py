@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import film_parts as fp
-from koalarize.film import read
 from koalarize.film.container import held_by
 from koalarize.film.encode import Encoder, coding_of
 from koalarize.film.facts import read_facts
@@ -253,14 +252,14 @@ def test_a_part_of_a_film_has_its_own_timecode(colorizer, tmp_path):
     assert tags["timecode"] == "10:00:00:05"
 
 
-def test_colours_behind_a_black_beginning_are_told(colorizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(read, "_LOOK_EVERY", 3)
+@pytest.mark.parametrize("frames", [2, 4])  # shorter than the steps in which frames are looked at
+def test_colours_behind_a_black_beginning_are_told(colorizer, tmp_path, frames):
     with av.open(str(tmp_path / "a.mkv"), "w") as out:
         stream = out.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p"
-        for number in range(4):
+        for number in range(frames):
             planes = np.full((3, 48, 64), 128, np.uint8)
-            planes[1, :, :32] += 60 * (number > 1)
+            planes[1, :, :32] += 60 * (number >= frames / 2)
             out.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv444p")))
         out.mux(stream.encode(None))
     notes = color_film(colorizer, tmp_path / "a.mkv", options=FAST).notes

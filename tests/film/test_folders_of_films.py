@@ -141,7 +141,8 @@ def test_a_plan_counts_films_and_changes_nothing(box, capsys):
 def test_films_that_may_want_one_name_are_of_one_shard(tmp_path):
     from koalarize.batch.films import film_planner
     from koalarize.batch.find import Job
-    from koalarize.batch.plan import BatchOptions, Shard
+    from koalarize.batch.plan import BatchOptions
+    from koalarize.batch.shard import Shard
     from koalarize.steering.steering import PLAIN
 
     colorizer = Colorizer(FakeEngine((30.0, 20.0)))

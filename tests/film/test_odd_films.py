@@ -351,7 +351,7 @@ def test_a_plan_does_not_trust_a_header_that_counts_wrong(monkeypatch, tmp_path)
     source = fp.write(tmp_path / "a.mp4", fp.moved(25))
     wrong = dataclasses.replace(read_facts(source), seconds=0.2)
     monkeypatch.setattr(film, "read_facts", lambda _: wrong)
-    assert look_at(source, FilmOptions(start=0.5)).path.name == "a.color.mp4"
+    assert look_at(source, FilmOptions(start=0.5)).path.name == "a.from-0.5s.color.mp4"
 
 
 @pytest.mark.parametrize("name", ["12:30.mp4", "12:30.mkv", "a,b%03d 'x'.mp4"])

@@ -10,11 +10,16 @@ from test_resume import StopError, Wavering, color, film, listed, short_parts, s
 
 import film_parts as fp
 from koalarize import Colorizer, Steering
+from koalarize.batch.films import FilmWork, color_many_films
+from koalarize.batch.find import Job
+from koalarize.batch.plan import BatchOptions, Outcome, Planner
+from koalarize.errors import OutputError
 from koalarize.film.facts import read_facts
 from koalarize.film.film import color_film
 from koalarize.film.key import key_of
 from koalarize.film.names import work_folder
 from koalarize.film.options import PLAIN_FILM, FilmOptions
+from koalarize.film.store import Kind, Store, clear_finished
 
 __all__ = ["short_parts"]
 
@@ -88,12 +93,66 @@ def test_parts_of_other_settings_wait_until_a_run_is_finished(tmp_path, short_pa
 def test_a_trial_of_a_few_seconds_leaves_what_the_whole_film_has(tmp_path, short_parts):
     source = film(tmp_path / "b")
     stop_at(source, 38)
-    trial = color(source, stop=0.4)
+    options = FilmOptions(preset="ultrafast", stop=0.4)
+    named = source.with_name("film.color.mp4")
+    trial = color_film(Colorizer(Wavering()), source, named, options=options)
     (note,) = [note for note in trial.notes if "other runs" in note]
     assert note.startswith("31 frames")
     trial.path.unlink()
     assert color(source).resumed == 31
     assert not work_folder(trial.path).exists()
+
+
+def killed_after_naming(source: Path, monkeypatch, **options) -> Path:
+    """Colour a film in a run that ends before it clears up; return the film's own file."""
+    with monkeypatch.context() as at:
+        for name in ("remove", "keep"):
+            at.setattr(Store, name, lambda *_: None)
+        return color(source, **options).path
+
+
+def test_parts_that_have_become_a_film_go_with_the_next_command(tmp_path, short_parts, monkeypatch):
+    source = film(tmp_path / "b")
+    result = killed_after_naming(source, monkeypatch)
+    assert parts_of(source, ".packets")
+    with pytest.raises(OutputError, match="exists already"):
+        color(source)
+    assert not work_folder(result).exists()
+
+
+def test_parts_that_have_become_a_film_go_with_the_next_run_of_a_folder(
+    tmp_path, short_parts, monkeypatch
+):
+    """There the journal knows the film, which is not made again."""
+    source = film(tmp_path / "b")
+    result = killed_after_naming(source, monkeypatch)
+    job = Job(source, tmp_path / "b")
+    done = Outcome(source, result, "skipped")
+    monkeypatch.setattr(Planner, "decide", lambda *_: done)
+    made = color_many_films(
+        Colorizer(Wavering()), [job], Steering(), BatchOptions(), FilmWork(PLAIN_FILM)
+    )
+    assert list(made) == [done]
+    assert not work_folder(result).exists()
+
+
+@pytest.mark.parametrize("left", ["changed", "in use", "listed"])
+def test_parts_that_may_be_of_use_stay(tmp_path, short_parts, monkeypatch, left):
+    source, shots = listed(tmp_path / "b")
+    result = killed_after_naming(
+        source, monkeypatch, **{"shots": shots} if left == "listed" else {}
+    )
+    before = parts_of(source, ".packets")
+    kind = Kind(listed=True)  # of a run at work, which has the lock
+    at_work = Store(work_folder(result), "another", kind) if left == "in use" else None
+    if left == "changed":
+        os.utime(result, (1, 1))
+    clear_finished(result)
+    assert parts_of(source, ".packets") == before
+    if at_work is not None:
+        at_work.release()
+        clear_finished(result)
+        assert parts_of(source, ".packets") == []
 
 
 def test_a_run_that_is_stopped_at_once_leaves_other_parts(tmp_path, short_parts):

@@ -75,7 +75,28 @@ def test_a_pipe_is_no_film(tmp_path):
         open_film(tmp_path / "film.mp4")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_never_replaced(tmp_path):
+    source = fp.write(tmp_path / "film.mp4", fp.moved(2))
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(OutputError, match="is a pipe or a device but must be a file"):
+        color_film(Colorizer(FakeEngine()), source, tmp_path / "pipe.mp4", overwrite=True)
+
+
 def test_a_container_that_holds_no_codec_of_ours_is_not_offered(tmp_path):
     source = fp.write(tmp_path / "film.mp4", fp.moved(2))
     with pytest.raises(OutputError, match=r"no film that is written: use one of [^w]*$"):
         color_film(Colorizer(FakeEngine()), source, tmp_path / "a.webm")
+
+
+def test_a_recording_that_broke_off_before_its_table_is_called_so(tmp_path):
+    source = fp.write(tmp_path / "film.mp4", fp.moved(2))
+    data = source.read_bytes()
+    whole, begin = data[: data.index(b"moov") - 4], data.index(b"mdat")
+    for left in (whole, whole[: begin - 4] + bytes(4) + whole[begin:]):  # 0: as while recording
+        source.write_bytes(left)
+        with pytest.raises(FilmError, match="breaks off before the table of its frames"):
+            open_film(source)
+    source.write_bytes(b"no film at all, but text")
+    with pytest.raises(FilmError, match="cannot be read as a film"):
+        open_film(source)

@@ -289,7 +289,7 @@ def test_a_disk_that_will_be_full_is_told_at_the_first_part(tmp_path, short_part
     class Usage:
         free = 3000
 
-    monkeypatch.setattr("koalarize.film.parts.shutil.disk_usage", lambda _: Usage)
+    monkeypatch.setattr("koalarize.film.store.shutil.disk_usage", lambda _: Usage)
     with pytest.raises(OutputError, match=r"will need about 0\.\d\d MB more but only 0\.00 MB"):
         color(source, lambda at: seen.append(at.done))
     assert max(seen) < 30

@@ -116,6 +116,8 @@ def color_many_films(
         OptionError: if something cannot be asked of a film.
         OutputError: if the journal cannot be used.
     """
+    from koalarize.film.store import clear_finished
+
     planner = film_planner(colorizer, steering, options, work.options)
     with closing(planner):
         tasks: list[tuple[Judge | None, Task]] = []
@@ -126,6 +128,8 @@ def color_many_films(
                 forecast.add(decided)
                 tasks.append((planner.known(job), decided))
             elif decided is not None:
+                if decided.output is not None:
+                    clear_finished(decided.output)
                 yield _noted(planner.known(job), decided)
         if tasks:
             work.told(forecast.sentence([], planner.workers, planner.journals))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,11 +15,12 @@ from koalarize.batch.compare import compare_path
 from koalarize.batch.find import Job, is_own, path_key, reason_of
 from koalarize.batch.journal import JOURNAL, Journal, Stamp
 from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
+from koalarize.batch.shard import Shard
 from koalarize.batch.spill import MOST_NAMES, Claims, Seen
 from koalarize.batch.stage import sweep_stages
 from koalarize.batch.standing import ORIGINAL, REFUSALS, Judge, Standing, journal_name
 from koalarize.color import thread_count
-from koalarize.errors import FilmError, OptionError, OutputError
+from koalarize.errors import FilmError, OutputError
 from koalarize.photo.files import sweep_parts
 from koalarize.photo.provenance import Provenance
 from koalarize.photo.sources import not_there
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from koalarize.film.film import Outlook
     from koalarize.film.options import FilmOptions
 
-__all__ = ["OWN", "BatchOptions", "Outcome", "Planner", "Shard", "Task"]
+__all__ = ["OWN", "BatchOptions", "Outcome", "Planner", "Task"]
 
 #: Why a picture that is a result is passed over.
 OWN = "result of koalarize"
@@ -100,30 +100,6 @@ class Task:
     def said(self) -> str:
         """Why it is to be coloured, as a plan says it."""
         return f"{self.why.value}, failed before" if self.failed else self.why.value
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One part of a job that several machines share: part ``number`` of ``count``, from 1."""
-
-    number: int
-    count: int
-
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """Read ``i/n``.
-
-        Raises:
-            OptionError: if it is none.
-        """
-        number, _, count = text.partition("/")
-        if number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
-            return cls(int(number), int(count))
-        raise OptionError(f"`--shard` is `{text}` but must be like 3/8: the third part of eight")
-
-    def holds(self, name: str) -> bool:
-        """Tell whether a name belongs to this part; it always belongs to exactly one."""
-        return zlib.crc32(name.encode("utf-8", "surrogateescape")) % self.count == self.number - 1
 
 
 @dataclass(frozen=True)
@@ -198,6 +174,7 @@ class Planner:
         self._claims = Claims()
         self._swept = Seen()
         self._judges: dict[Path | None, Judge] = {}
+        self._troubles: dict[Path | None, OutputError] = {}
         self._last_folder: tuple[tuple[Path, Path], bool] | None = None
         self._real: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
@@ -212,10 +189,20 @@ class Planner:
         return [judge.journal for judge in self._judges.values() if judge.journal is not None]
 
     def judge(self, job: Job) -> Judge:
-        """Return who judges a job's result, with the journal that knows it."""
+        """Return who judges a job's result, with the journal that knows it.
+
+        Raises:
+            OutputError: if that cannot be used. It is asked once: one that is locked lets wait.
+        """
         path = self._journal_path(job)
+        if path in self._troubles:
+            raise self._troubles[path]
         if path not in self._judges:
-            journal = None if path is None else Journal(path, readonly=self._plan_only)
+            try:
+                journal = None if path is None else Journal(path, readonly=self._plan_only)
+            except OutputError as error:
+                self._troubles[path] = error
+                raise
             compare = self._options.compare and self._films is None
             self._judges[path] = Judge(self._asked, journal, compare)
         return self._judges[path]

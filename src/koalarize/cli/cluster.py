@@ -167,7 +167,8 @@ def cluster(
 ) -> int:
     """Colour an archive in a folder, an object store or tables, on one machine or many."""
     from koalarize.batch.naming import check_name
-    from koalarize.batch.plan import BatchOptions, Shard
+    from koalarize.batch.plan import BatchOptions
+    from koalarize.batch.shard import Shard
     from koalarize.models.open import check_model
 
     check_model(model)

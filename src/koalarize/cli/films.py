@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from koalarize.batch.find import is_own, path_key
+from koalarize.batch.find import is_own, own_stem, path_key
 from koalarize.cli.film_plan import show_film_plan
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.cli.report import note_of_losses
 from koalarize.cli.terminal import check_films, stages
 from koalarize.cli.terminal_picture import pictures_above
 from koalarize.errors import KoalarizeError, OptionError
-from koalarize.film.names import film_path, is_film
+from koalarize.film.names import film_path, is_film, of_span, without_span
 from koalarize.film.options import THREADS, FilmOptions
 from koalarize.photo.files import make_folder
 from koalarize.steering.steering import Steering
@@ -298,7 +298,13 @@ def _expanded(inputs: Sequence[str]) -> list[Path]:
         if not matches:
             raise OptionError(f"`{given}` matches no film: check the name")
         found += matches
-    return list(dict.fromkeys(found))
+    originals = {(path.parent, path.stem) for path in found}
+    return [path for path in dict.fromkeys(found) if not _is_result_of(path, originals)]
+
+
+def _is_result_of(path: Path, originals: set[tuple[Path, str]]) -> bool:
+    """Tell whether a film is the result of another that is named too, as a shell's `*.mp4` does."""
+    return is_own(path) and (path.parent, without_span(own_stem(path))) in originals
 
 
 def _targets(sources: Sequence[Path], wanted: Films, options: FilmOptions) -> list[Path | None]:
@@ -321,7 +327,7 @@ def _name(source: Path, wanted: Films, options: FilmOptions) -> str:
     try:
         return _result(source, None, wanted, options).name
     except KoalarizeError:  # named when its turn comes
-        return film_path(source).name
+        return film_path(source, suffix=f"{of_span(options.start, options.stop)}.color").name
 
 
 def _check_apart(
@@ -361,9 +367,9 @@ def _result(source: Path, target: Path | None, wanted: Films, options: FilmOptio
     from koalarize.film.spread import preview_path
 
     if wanted.list_shots:
-        return list_path(source)
+        return list_path(source, options)
     if target is not None:
         return target
     if wanted.preview is not None:
-        return preview_path(source)
+        return preview_path(source, options)
     return look_at(source, options).path

@@ -281,7 +281,8 @@ def pictures(
     if layer and compare:
         raise OptionError("`--layer` makes no picture to `--compare`: leave one of them out")
     from koalarize.batch.naming import check_name
-    from koalarize.batch.plan import BatchOptions, Shard
+    from koalarize.batch.plan import BatchOptions
+    from koalarize.batch.shard import Shard
     from koalarize.cli.folders import Many, color_files
 
     options = BatchOptions(

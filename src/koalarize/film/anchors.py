@@ -53,6 +53,7 @@ UInt8 = npt.NDArray[np.uint8]
 _NAME = re.compile(r"ref_(\d{1,9})(?:\.[^.]+)*\.[^.]+")
 _OTHER_SHAPE = 0.04  # by which the proportions of a picture may differ from the film's
 _GREY = 1.5  # Lab units: mean chroma below which nobody has coloured a picture
+_OUTSIDE = 2e-3  # seconds of a film outside all shots that are more than rounding
 _TOLERANCE = 1e-3  # seconds: a list is written to the millisecond
 
 
@@ -94,14 +95,29 @@ class Shots:
         anchors = [(one.pts, one.sha256) for one in self.anchors.get(number, ())]
         return repr((dataclasses.replace(self.shots[number], frames=()), anchors))
 
-    def behind(self, end: float) -> list[str]:
-        """Return what is to be said of shots behind the film's end, seconds: a phrase each."""
-        return [
+    def around(self, first: float, end: float, *, whole: bool) -> list[str]:
+        """Return what is to be said of a film outside the shots, and of shots behind it.
+
+        Args:
+            first: seconds at which what is coloured begins.
+            end: seconds at which it ends.
+            whole: whether the film ends there too.
+        """
+        begin, last = self.shots[0].start, self.shots[-1].stop
+        spans = (("first", max(0.0, first), begin), ("last", last, end))
+        outside = [
+            f"{clock(since)} to {clock(min(until, end))} is in no shot of the list: it is coloured "
+            f"with the {name} shot"
+            for name, since, until in spans
+            if until - since > _OUTSIDE and since < end
+        ]
+        unused = [
             f"shot {number} of the list begins at {clock(shot.start)}, but the film ends at "
             f"{clock(end)}: it is not used"
             for number, shot in enumerate(self.shots, 1)
-            if shot.start >= end
+            if whole and shot.start >= end
         ]
+        return outside + unused
 
 
 @dataclass(frozen=True)
@@ -145,7 +161,7 @@ def shots_of(facts: Facts, options: FilmOptions) -> Shots | None:
         number = _shot_of(anchor, listed, facts)
         found[number] = (*found.get(number, ()), anchor)
     if grey:
-        notes.append(f"{grey} of {len(paths)} reference frames are grey and say nothing")
+        notes.append(f"{grey} of {len(anchors) + grey} reference frames are grey and say nothing")
     return Shots(listed, found, tuple(notes))
 
 
@@ -178,10 +194,10 @@ def _frames_in(folder: Path) -> list[Path]:
 
 
 def _anchors(paths: Sequence[Path], facts: Facts) -> tuple[list[Anchor], int]:
-    """Return the coloured ones of some frames, in order, and how many others there are."""
+    """Return the coloured ones of some frames, in order, and how many have no coloured one."""
     times = frame_index(facts).times
     found: dict[int, Anchor] = {}
-    grey = 0
+    grey: set[int] = set()
     for path in paths:
         match = _NAME.fullmatch(path.name)
         if match is None:
@@ -193,7 +209,7 @@ def _anchors(paths: Sequence[Path], facts: Facts) -> tuple[list[Anchor], int]:
                 "call it by its number"
             )
         if _is_grey(path, facts):
-            grey += 1
+            grey.add(number)
         elif number in found:
             raise OptionError(
                 f"`{path}` and `{found[number].path}` are both frame {number}: take one away"
@@ -202,10 +218,10 @@ def _anchors(paths: Sequence[Path], facts: Facts) -> tuple[list[Anchor], int]:
             found[number] = Anchor(times[number], number, path, sha256_of(path))
     if not found:
         raise OptionError(
-            f"none of the {grey} reference frames beside `{paths[0]}` has colours: colour them "
-            "first, in an image editor or by another model"
+            f"none of the {len(grey)} reference frames beside `{paths[0]}` has colours: colour "
+            "them first, in an image editor or by another model"
         )
-    return [found[number] for number in sorted(found)], grey
+    return [found[number] for number in sorted(found)], len(grey - found.keys())
 
 
 def _shot_of(anchor: Anchor, shots: Sequence[Shot], facts: Facts) -> int:

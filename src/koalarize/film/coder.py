@@ -16,14 +16,18 @@ import numpy.typing as npt
 
 from koalarize.film.encode import Coding, Encoder
 from koalarize.film.paint import Painter
-from koalarize.film.parts import Part, PartWriter, Store
+from koalarize.film.parts import Part, PartWriter
 from koalarize.film.read import FilmFrame
 from koalarize.film.steady import State
+from koalarize.film.store import Store
 
 __all__ = ["Coder", "Progress"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
+
+_EARLY = 0.05  # of a film's frames, after which its rest can be told from them
+_SURE = 0.5  # of what the rest needs by those before
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Progress:
 
     Attributes:
         done: frames.
-        total: frames, as far as anybody knows; 0 where nothing says.
+        total: frames that are wanted, as far as anybody knows; 0 where nothing says.
         bytes: coded so far.
         lightness: L* of the frame that was coded last, (h, w), on the small grid.
         ab: its colours there, (2, h, w).
@@ -111,10 +115,16 @@ class Coder:
         self._writer.frames += 1
         if self._progress is not None:
             done, coded = self._kept + self._writer.frames, self._bytes + self._writer.size
-            self._progress(Progress(done, self._coding.facts.frames, coded, lightness, ab))
+            self._progress(Progress(done, self._coding.frames, coded, lightness, ab))
 
-    def close(self, *, since: int, state: State | None, sound: bool) -> None:
+    def close(self, *, since: int, state: State | None, sound: bool, read: float) -> None:
         """End the part that is being made, as ``PartWriter.commit`` does.
+
+        Args:
+            since: as there.
+            state: as there.
+            sound: as there.
+            read: how much of the film's file has been read, from 0 to 1; 0 where nothing says.
 
         Raises:
             OutputError: if the disk will not hold the film and its parts.
@@ -126,7 +136,7 @@ class Coder:
             writer.add(packet)
         self.keep(writer.commit(encoder.header, since=since, state=state, sound=sound))
         self._writer = self._encoder = None
-        self._check_room()
+        self.check_room(read)
 
     def stop(self) -> None:
         """Leave the part that is being made; a full disk says so again here, and is not heard."""
@@ -134,11 +144,17 @@ class Coder:
             with contextlib.suppress(OSError):
                 self._writer.__exit__(None, None, None)
 
-    def _check_room(self) -> None:
-        """Stop before hours of work where the disk will not hold the film and its parts."""
+    def check_room(self, read: float) -> None:
+        """Stop before hours of work where the disk will not hold the film and its parts.
+
+        What is grainy takes more of the film's own file too. Until a twentieth is made, half of
+        what the rest would need must be missing, since a beginning says little.
+        """
         made, done = self._bytes, self._kept
-        whole = made * max(done, self._coding.facts.frames) / max(1, done)
+        total = max(done, self._coding.frames)
+        whole = made * total / max(1, done)
         options = self._coding.options
-        if options.start is not None or options.stop is not None:
-            whole = made  # nobody has counted the frames of a span
-        self._store.check_room(made, whole)
+        if options.start is None and options.stop is None:
+            whole = min(whole, made / max(read, 1e-9))
+        early = done < _EARLY * total
+        self._store.check_room(made, whole, sure=_SURE if early else 1.0)

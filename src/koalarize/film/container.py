@@ -129,8 +129,9 @@ def held_by(ending: str, coding: Coding) -> Held:
         if fits:
             lost += _unsaid(ending, coding, source, held)
         tags = tags_of(source) if fits else {}
+        cover = any(source.streams[number].disposition & NOT_FILMS for number in held)
     tags_lost = _tags_lost(ending, tags)
-    more_tags = bool(tags_lost) and _is_mp4(ending)
+    more_tags = bool(tags_lost) and _is_mp4(ending) and not cover  # FFmpeg writes one of the two
     if more_tags:
         tags_lost = _tags_lost(ending, tags, {"movflags": MORE_TAGS})
     return Held(tuple(held), tuple(lost), fits, tags_lost, more_tags)
@@ -157,6 +158,8 @@ def _tags_lost(
     memory.seek(0)
     with av.open(memory, metadata_errors="replace") as written:
         held = {key.lower() for key in written.metadata}
+    if _is_mp4(ending):
+        held.add("timecode")  # of which it makes a track
     return tuple(key for key in tags if key.lower() not in held)
 
 
@@ -187,6 +190,8 @@ def name_of(stream: Stream) -> str:
 def _is_shown(ending: str, stream: Stream) -> bool:
     """Tell whether players show a stream: some containers take what they have no place for."""
     form = FORMATS[ending]
+    if form == "mov":
+        return not stream.disposition & NOT_FILMS
     if form not in ("avi", "mpegts"):
         return True
     if stream.type == "attachment" or stream.disposition & NOT_FILMS:

@@ -59,6 +59,20 @@ class Coding:
     losses: tuple[str, ...]
 
     @property
+    def seconds(self) -> float:
+        """How long what is wanted of the film should be; 0 where nothing says."""
+        facts, options = self.facts, self.options
+        last = facts.begin + facts.seconds
+        last = last if options.stop is None else min(last, options.stop)
+        return max(0.0, last - max(facts.begin, options.start or facts.begin))
+
+    @property
+    def frames(self) -> int:
+        """How many frames that should have, as far as anything says; 0 where nothing does."""
+        facts = self.facts
+        return round(facts.frames * self.seconds / facts.seconds) if facts.seconds else facts.frames
+
+    @property
     def full_range(self) -> bool:
         """Whether black is 0 in the result's numbers; in ProRes it never is."""
         return self.source_full and self.options.codec != "prores"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-__all__ = ["is_cut_short"]
+__all__ = ["is_cut_short", "lacks_table"]
 
 _LAST = 64  # frames of a table that are looked at: the last are not always the last in the file
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067  # elements of Matroska
@@ -55,20 +56,37 @@ def is_cut_short(path: Path, container: InputContainer, stream: VideoStream) -> 
     return ("flv" in form and _flv_end(head) > size) or ("asf" in form and _asf_end(head) > size)
 
 
+def lacks_table(path: Path) -> bool:
+    """Tell whether an MP4 or MOV file has no table of its frames, which is written at the end.
+
+    Without it no frame can be found: cameras that lost their power leave such files, and copies
+    that broke off.
+    """
+    with path.open("rb") as file:
+        kinds = [kind for kind, _ in _boxes(file, path.stat().st_size)]
+    return b"mdat" in kinds and not {b"moov", b"moof"} & set(kinds)
+
+
 def _mp4_end(file: BinaryIO, size: int) -> int:
     """Return where the last box of an MP4 file ends, bytes: one in fragments has no table."""
-    end = at = 0
+    return max((end for kind, end in _boxes(file, size) if kind in _BOXES), default=0)
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Yield the kind of each box of an MP4 file, and where it ends, bytes."""
+    at = 0
     while at < size:
         file.seek(at)
         head = file.read(16)
         length, kind = int.from_bytes(head[:4]), head[4:8]
         if length == 1:
             length = int.from_bytes(head[8:16])
+        if length == 0:  # to the end of the file, as while recording
+            yield kind, size
         if length < 8:
             break
         at += length
-        end = at if kind in _BOXES else end
-    return end
+        yield kind, at
 
 
 def _flv_end(head: bytes) -> int:

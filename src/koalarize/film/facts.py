@@ -24,7 +24,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
-from koalarize.film.ending import is_cut_short
+from koalarize.film.ending import is_cut_short, lacks_table
 from koalarize.film.planes import chroma_planes, layout_of, reformatted
 
 __all__ = ["NOT_FILMS", "Facts", "is_colored", "open_film", "read_facts"]
@@ -166,6 +166,12 @@ def open_film(path: Path, *, alone: bool = False) -> InputContainer:
         name = str(path.absolute())  # FFmpeg would take `12:30.mp4` for an address
         return av.open(name, options=options, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
+        if lacks_table(path):
+            raise FilmError(
+                f"`{path}` breaks off before the table of its frames (`moov`), which MP4 and MOV "
+                "have at their end: copy it again, or have a program for unfinished recordings "
+                "write the table"
+            ) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise FilmError(
             f"`{path}` cannot be read as a film ({reason}): check that it plays elsewhere"

@@ -6,29 +6,35 @@ Not here: photos (``colorizer``), the command line (``cli.films``).
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.given import check_arguments, checked
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.anchors import Exported, export_frames, shots_of
 from koalarize.film.ask import small_size
 from koalarize.film.coder import Progress
-from koalarize.film.container import FORMATS, Held, held_by
-from koalarize.film.encode import Coding, Encoder, coding_of
+from koalarize.film.container import Held
+from koalarize.film.encode import Encoder, coding_of
 from koalarize.film.facts import read_facts
+from koalarize.film.given import film_of, options_of, target_given
 from koalarize.film.key import key_of
 from koalarize.film.make import Making
 from koalarize.film.mark import NO_COMMENT
-from koalarize.film.names import film_path, work_folder
+from koalarize.film.names import work_folder
 from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
-from koalarize.film.parts import Kind, Store
+from koalarize.film.parts import times_of
 from koalarize.film.read import Reading, no_frame
 from koalarize.film.shot_list import list_path, write_shots
 from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
+from koalarize.film.store import Kind, Store, clear_finished
+from koalarize.film.target import check_target, target_of
 from koalarize.film.write import Span, write_film
-from koalarize.photo.files import check_output, check_place
+from koalarize.photo.arguments import path_of
+from koalarize.photo.files import check_output
 from koalarize.photo.provenance import read_mark
 from koalarize.steering.steering import PLAIN, Steering
 
@@ -36,13 +42,14 @@ __all__ = [
     "FilmResult",
     "Outlook",
     "check_steering",
-    "check_target",
     "color_film",
     "export_film",
     "list_shots",
     "look_at",
     "preview_film",
 ]
+
+AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,9 @@ class Outlook:
     pixels: int
 
 
-def look_at(source: Path, options: FilmOptions = PLAIN_FILM, target: Path | None = None) -> Outlook:
+def look_at(
+    source: AnyPath, options: FilmOptions = PLAIN_FILM, target: AnyPath | None = None
+) -> Outlook:
     """Look at a film without reading it through.
 
     Args:
@@ -102,25 +111,22 @@ def look_at(source: Path, options: FilmOptions = PLAIN_FILM, target: Path | None
         FilmError: if it cannot be read, or nothing of it is wanted.
         OutputError: if ``target`` cannot hold it.
     """
-    facts = read_facts(source)
-    coding = coding_of(facts, options)
-    path, held = _target(coding, target)
-    last = facts.begin + facts.seconds
-    last = last if options.stop is None else min(last, options.stop)
-    seconds = max(0.0, last - max(facts.begin, options.start or facts.begin))
+    facts = read_facts(film_of(source))
+    coding = coding_of(facts, options_of(options))
+    path, held = target_of(coding, target_given(target))
     wanted = Reading(facts).between(options.start, options.stop)
-    if facts.seconds and not seconds and next(wanted, None) is None:  # what it says may be wrong
+    if facts.seconds and not coding.seconds and next(wanted, None) is None:  # it may be wrong
         raise no_frame(facts)
-    frames = round(facts.frames * seconds / facts.seconds) if facts.seconds else facts.frames
     lost = (*_not_held(held.lost, held, path), *coding.losses)
     begun = work_folder(path).exists()
-    return Outlook(path, begun, lost, frames, seconds, facts.width * facts.height)
+    pixels = facts.width * facts.height
+    return Outlook(path, begun, lost, coding.frames, coding.seconds, pixels)
 
 
 def color_film(
     colorizer: Colorizer,
-    source: Path,
-    target: Path | None = None,
+    source: AnyPath,
+    target: AnyPath | None = None,
     steering: Steering = PLAIN,
     options: FilmOptions = PLAIN_FILM,
     *,
@@ -137,7 +143,8 @@ def color_film(
     Args:
         colorizer: colours pictures.
         source: the film; it is never replaced.
-        target: the file to write; by default ``film.color.mp4`` beside the film.
+        target: the file to write; by default ``film.color.mp4`` beside the film, and of a part of
+            it one that says which.
         steering: what is asked of the colours.
         options: how the film is made.
         overwrite: replace ``target`` if it exists.
@@ -151,9 +158,12 @@ def color_film(
         OptionError: if something cannot be asked of a film.
     """
     check_steering(steering)
+    check_arguments(overwrite=overwrite)
+    source = film_of(source)
     facts = read_facts(source)
-    coding = coding_of(facts, options)
-    path, held = _target(coding, target)
+    coding = coding_of(facts, options_of(options))
+    path, held = target_of(coding, target_given(target))
+    clear_finished(path)
     check_target(path, source, overwrite=overwrite)
     if options.one_palette and steering.reference is None:
         pooled = pooled_palette(colorizer, facts, steering, options)
@@ -214,6 +224,7 @@ def check_steering(steering: Steering) -> None:
     Raises:
         OptionError: naming the option.
     """
+    steering = checked(steering, Steering)
     if steering.hints:
         raise OptionError(
             "`--hint` is for pictures: of a film, hints stand in the list that --list-shots writes"
@@ -224,50 +235,6 @@ def check_steering(steering: Steering) -> None:
             raise OptionError(
                 f"`--{option}` is for pictures: a film keeps its frames as they are; leave it out"
             )
-
-
-def _target(coding: Coding, target: Path | None) -> tuple[Path, Held]:
-    """Return the file to write, and what its container holds: the film's own, or Matroska."""
-    source = coding.facts.path
-    if target is not None:
-        ending = target.suffix.lower()
-        if ending not in FORMATS:
-            raise OutputError(
-                f"`{target}` ends with `{ending}`, which is no film that is written: "
-                f"use one of {', '.join(FORMATS)}"
-            )
-        held = held_by(ending, coding)
-        if not held.fits:
-            raise OutputError(
-                f"`{target}` cannot hold pictures coded as {coding.options.codec}: use .mkv"
-            )
-        return target, held
-    path = film_path(source)
-    held = held_by(path.suffix.lower(), coding)
-    other = film_path(source, ".mkv")
-    if path == other or (held.fits and not held.lost):
-        return path, held
-    wider = held_by(".mkv", coding)
-    if not held.fits or len(wider.lost) < len(held.lost):
-        return other, wider
-    return path, held
-
-
-def check_target(path: Path, source: Path, *, overwrite: bool) -> None:
-    """Check that a film may be written where it is asked for.
-
-    Raises:
-        OutputError: if it may not: the folder, the original, or a file that is there.
-    """
-    check_place(path)
-    if not path.exists():
-        return
-    if path.samefile(source):
-        raise OutputError(
-            f"`{path}` is the original and is never written over: choose another name."
-        )
-    if not overwrite:
-        raise OutputError(f"`{path}` exists already: choose another name, or add --overwrite.")
 
 
 def _waiting(frames: int) -> str:
@@ -293,8 +260,9 @@ def _of_film(made: Making) -> list[str]:
         notes.append("it has colours already, which new ones replaced")
     if listed is not None:
         notes += listed.notes
+        times, base = times_of(made.parts), facts.time_base
         whole = made.coding.options.stop is None
-        notes += listed.behind(float(made.end * facts.time_base)) if whole else []
+        notes += listed.around(float(times[0] * base), float(made.end * base), whole=whole)
     return [*notes, *made.coding.losses, *_oddities(made.reading)]
 
 
@@ -309,11 +277,11 @@ def _oddities(reading: Reading) -> list[str]:
 
 def preview_film(
     colorizer: Colorizer,
-    source: Path,
+    source: AnyPath,
     steering: Steering,
     options: FilmOptions,
     count: int,
-    target: Path | None = None,
+    target: AnyPath | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Colour frames spread over a film onto one sheet, before hours of work.
@@ -324,7 +292,8 @@ def preview_film(
         steering: what is asked of the colours.
         options: what of the film.
         count: how many frames.
-        target: a picture; by default ``film.preview.jpg`` beside the film.
+        target: a picture; by default ``film.preview.jpg`` beside the film, and of a part of it one
+            that says which.
         overwrite: replace a file that is there; an earlier sheet beside the film that nobody has
             changed is replaced all the same.
 
@@ -333,7 +302,9 @@ def preview_film(
         OutputError: if the sheet cannot be written.
     """
     check_steering(steering)
-    path = preview_path(source) if target is None else target
+    check_arguments(overwrite=overwrite)
+    source, options, target = film_of(source), options_of(options), target_given(target)
+    path = preview_path(source, options) if target is None else target
     made = None if overwrite or target is not None else read_mark(path)
     overwrite = overwrite or (made is not None and made.untouched)
     check_output(path, source=source, overwrite=overwrite)
@@ -343,7 +314,7 @@ def preview_film(
 
 
 def list_shots(
-    source: Path, options: FilmOptions = PLAIN_FILM, *, overwrite: bool = False
+    source: AnyPath, options: FilmOptions = PLAIN_FILM, *, overwrite: bool = False
 ) -> tuple[Path, int]:
     """Find the shots of a film and write their list, to be edited and given back.
 
@@ -359,7 +330,9 @@ def list_shots(
         FilmError: if the film cannot be read.
         OutputError: if the list cannot be written, or is there already.
     """
-    path = list_path(source)
+    check_arguments(overwrite=overwrite)
+    source, options = film_of(source), options_of(options)
+    path = list_path(source, options)
     facts = read_facts(source)
     if path.exists() and not overwrite:
         raise OutputError(
@@ -372,8 +345,8 @@ def list_shots(
 
 def export_film(
     colorizer: Colorizer | None,
-    source: Path,
-    folder: Path,
+    source: AnyPath,
+    folder: AnyPath,
     steering: Steering = PLAIN,
     options: FilmOptions = PLAIN_FILM,
     *,
@@ -395,5 +368,7 @@ def export_film(
         OptionError: if something cannot be asked of a film.
     """
     check_steering(steering)
-    facts = read_facts(source)
-    return export_frames(colorizer, facts, folder, steering, options, overwrite=overwrite)
+    check_arguments(overwrite=overwrite)
+    facts, options = read_facts(film_of(source)), options_of(options)
+    out = path_of("folder", folder, OutputError, "name the folder of the pictures")
+    return export_frames(colorizer, facts, out, steering, options, overwrite=overwrite)

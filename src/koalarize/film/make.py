@@ -26,10 +26,11 @@ from koalarize.film.flow import Seen, see
 from koalarize.film.lead import Led, ShotFrames
 from koalarize.film.levels import Levels
 from koalarize.film.paint import Painter
-from koalarize.film.parts import Part, Store, times_of
+from koalarize.film.parts import Part, times_of
 from koalarize.film.read import FilmFrame, Reading, no_frame
 from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.film.steady import Settled, State, Steady, dimmed
+from koalarize.film.store import Store
 from koalarize.film.track import track
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
@@ -384,4 +385,4 @@ class Making:
         """End the part that is being made."""
         since = self._since - len(self._open)
         sound = self.reading.is_sound and all(part.sound for part in self.parts[-1:])
-        self._coder.close(since=since, state=carried, sound=sound)
+        self._coder.close(since=since, state=carried, sound=sound, read=self.reading.share)

@@ -7,6 +7,7 @@ file that it is given.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from koalarize.photo.files import shortened
@@ -17,6 +18,8 @@ __all__ = [
     "film_path",
     "is_film",
     "may_move",
+    "of_span",
+    "without_span",
     "work_folder",
 ]
 
@@ -68,6 +71,8 @@ FILM_EXTENSIONS = frozenset(
 _ANIMATIONS = frozenset({".gif", ".webp", ".png", ".apng", ".avif"})
 #: Containers that are written as they come; every other one becomes Matroska.
 FILM_RESULTS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
+#: What a name says of a part of a film.
+_SPAN = re.compile(r"\.(?:from-[\dhm.]+s(?:-to-[\dhm.]+s)?|to-[\dhm.]+s)$")
 
 
 def is_film(path: str | os.PathLike[str]) -> bool:
@@ -107,6 +112,30 @@ def film_path(
     own = path.suffix if path.suffix.lower() in FILM_RESULTS else ".mkv"
     rest = f"{suffix}{container or own}"
     return path.with_name(shortened(path.stem, rest) + rest)
+
+
+def of_span(start: float | None, stop: float | None) -> str:
+    """Return what a name says of a part of a film: ``.from-1m10s-to-1m20s``; nothing of a whole.
+
+    Args:
+        start: seconds of its first frame; None from the beginning.
+        stop: seconds before which it ends; None to the end.
+    """
+    ends = [("from", start), ("to", stop)]
+    said = "-".join(f"{word}-{_time(seconds)}" for word, seconds in ends if seconds is not None)
+    return f".{said}" if said else ""
+
+
+def without_span(stem: str) -> str:
+    """Return a name without what ``of_span`` put at its end."""
+    return _SPAN.sub("", stem)
+
+
+def _time(seconds: float) -> str:
+    minutes, thousandths = divmod(round(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{thousandths / 1000:.3f}".rstrip("0").rstrip(".")
+    return f"{hours}h" * bool(hours) + f"{minutes}m" * bool(hours or minutes) + f"{rest}s"
 
 
 def work_folder(target: Path) -> Path:

@@ -13,7 +13,8 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from koalarize.errors import OptionError, did_you_mean
-from koalarize.steering.fields import Help, check_all
+from koalarize.photo.arguments import path_of
+from koalarize.steering.fields import Bounds, Help, check, check_all
 from koalarize.steering.steering import Steering
 
 __all__ = [
@@ -112,6 +113,15 @@ class FilmOptions:
 
     def __post_init__(self) -> None:
         check_all(self)
+        for name in ("start", "stop"):
+            check(f"`{name}`", seconds := getattr(self, name), Bounds(float, required=False))
+            if seconds is not None and not math.isfinite(seconds):
+                raise OptionError(
+                    f"`{name}` is {seconds} but must be a time: give seconds, or None"
+                )
+        for name, step in (("shots", "name the list"), ("frames", "name the folder")):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, path_of(name, given, OptionError, step))
         if self.codec not in CODECS:
             near = did_you_mean(self.codec, CODECS) or f": known are {', '.join(CODECS)}"
             raise OptionError(f"`codec` is `{self.codec}`, which is not written{near}")

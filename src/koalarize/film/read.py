@@ -34,7 +34,7 @@ JUMP = 1.0
 _EVEN = 12  # frames one step apart, and few others, that make a film one of a single rate
 _HOLE = 3  # steps without a frame that are a hole in such a film
 _SEEK_FROM = 10.0  # seconds: a span that begins earlier is reached soon enough without seeking
-_LOOK_EVERY = 24  # frames: one of so many is looked at for colours of the film's own
+_LOOK_EVERY = 24  # frames: one of so many is looked at for colours of the film's own; more at first
 _EARLIER = 1  # seconds before a key frame: some containers land behind what they are asked for
 
 
@@ -66,6 +66,7 @@ class Reading:
         resized: how many frames had another size or pixel format and were brought to the first's.
         retimed: how many frames had no time, or one that did not rise.
         colored: whether a frame that was looked at has colours: many a film begins black.
+        read: bytes of its file up to where it has been read; 0 where nothing says.
     """
 
     facts: Facts
@@ -74,6 +75,7 @@ class Reading:
     resized: int = 0
     retimed: int = 0
     colored: bool = False
+    read: int = 0
     _even: int = 0
     _uneven: int = 0
     _waiting: list[int] = field(default_factory=list[int])  # ticks of packets that gave no frame
@@ -122,6 +124,14 @@ class Reading:
                 self._watch(last, pts, self.step)
         frames = self._sought(index, known[place])
         return None if frames is None else self._numbered(frames, None, stop, place)
+
+    @property
+    def share(self) -> float:
+        """How much of the film's file has been read, from 0 to 1; 0 where nothing says."""
+        try:
+            return min(1.0, self.read / self.facts.path.stat().st_size)
+        except OSError:  # the film's file has gone; what is open is read on
+            return 0.0
 
     @property
     def is_sound(self) -> bool:
@@ -211,7 +221,7 @@ class Reading:
                 if last is not None:
                     self._watch(last, pts, step)
                 last = pts
-                if number % _LOOK_EVERY == 0 and not (self.colored or picture.is_corrupt):
+                if _is_looked_at(number) and not (self.colored or picture.is_corrupt):
                     self.colored = is_colored(picture)
                 yield FilmFrame(number, pts, duration, self._fitted(picture))
                 number += 1
@@ -230,6 +240,7 @@ class Reading:
                 self._waiting.append(packet.pts)
             if packet.is_corrupt and packet.pts is not None:
                 self._broken.append(packet.pts)
+            self.read = max(self.read, (packet.pos or 0) + packet.size)
             try:
                 yield from packet.decode()
             except FFmpegError:
@@ -276,6 +287,11 @@ class Reading:
         made = reformatted(picture, facts.pixel_format, (facts.width, facts.height))
         made.pts = picture.pts
         return made
+
+
+def _is_looked_at(number: int) -> bool:
+    """Tell whether a frame is looked at for colours: of short films, and of a beginning, more."""
+    return number % _LOOK_EVERY == 0 or (number < _LOOK_EVERY and number.bit_count() == 1)
 
 
 class _ElsewhereError(Exception):

@@ -23,7 +23,8 @@ from typing import Any, cast
 
 from koalarize.colorizer.reference import palette_of
 from koalarize.errors import OptionError, did_you_mean
-from koalarize.film.options import OF_SHOTS, seconds_of
+from koalarize.film.names import of_span
+from koalarize.film.options import OF_SHOTS, PLAIN_FILM, FilmOptions, seconds_of
 from koalarize.photo.files import shortened, write_bytes
 from koalarize.steering.hints import Hint
 from koalarize.steering.palette import Palette
@@ -82,9 +83,14 @@ class Shot:
         return dataclasses.replace(base, **dict(self.changes))  # type: ignore[arg-type]
 
 
-def list_path(film: Path) -> Path:
-    """Return where the list of a film goes: ``film.mp4`` -> ``film.shots.json``."""
-    rest = ".shots.json"
+def list_path(film: Path, options: FilmOptions = PLAIN_FILM) -> Path:
+    """Return where the list of a film goes: ``film.mp4`` -> ``film.shots.json``.
+
+    Args:
+        film: whose it is.
+        options: what of it; a list of a part has a name that says which.
+    """
+    rest = f"{of_span(options.start, options.stop)}.shots.json"
     return film.with_name(shortened(film.stem, rest) + rest)
 
 

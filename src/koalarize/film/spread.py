@@ -21,7 +21,8 @@ from koalarize.errors import OptionError
 from koalarize.film.encode import Encoder, coding_of
 from koalarize.film.facts import Facts
 from koalarize.film.levels import Levels
-from koalarize.film.options import FilmOptions
+from koalarize.film.names import of_span
+from koalarize.film.options import PLAIN_FILM, FilmOptions
 from koalarize.film.paint import Painter
 from koalarize.film.read import Reading, frames_at, no_frame
 from koalarize.film.shot_list import Shot, read_shots
@@ -81,9 +82,14 @@ def find_shots(
     return list(zip(starts, [*starts[1:], float(end * facts.time_base)], strict=True))
 
 
-def preview_path(film: Path) -> Path:
-    """Return where a film's preview goes: ``film.mp4`` -> ``film.preview.jpg``."""
-    rest = ".preview.jpg"
+def preview_path(film: Path, options: FilmOptions = PLAIN_FILM) -> Path:
+    """Return where a film's preview goes: ``film.mp4`` -> ``film.preview.jpg``.
+
+    Args:
+        film: the film.
+        options: what of it; a sheet of a part has a name that says which.
+    """
+    rest = f"{of_span(options.start, options.stop)}.preview.jpg"
     return film.with_name(shortened(film.stem, rest) + rest)
 
 

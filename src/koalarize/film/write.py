@@ -24,8 +24,9 @@ from koalarize.film.encode import Coding
 from koalarize.film.facts import NOT_FILMS, Facts, open_film
 from koalarize.film.mark import with_mark
 from koalarize.film.packets import dated, demuxed
-from koalarize.film.parts import Part, Store
+from koalarize.film.parts import Part
 from koalarize.film.read import JUMP
+from koalarize.film.store import Store
 from koalarize.film.timecode import later
 from koalarize.photo.files import advice, put_in_place
 from koalarize.photo.provenance import Provenance
@@ -118,6 +119,7 @@ def write_film(
                 raise OutputError(f"`{target}` has appeared meanwhile: choose another name.")
             if whole is not None:
                 whole(temporary)
+            store.finished(temporary)
             put_in_place(temporary, target)  # the parts are thrown away after it
         finally:
             temporary.unlink(missing_ok=True)
