@@ -258,3 +258,16 @@ def test_a_colouring_that_a_restart_has_ended_can_be_asked_for_again(page: Page)
     expect(page.locator("#film-state")).to_contain_text("was started again", timeout=20_000)
     for button, is_hidden in (("#film-render", False), ("#film-cancel", True)):
         assert page.locator(button).evaluate("(button) => button.hidden") is is_hidden
+
+
+@pytest.mark.parametrize(("height", "least"), [(256, 150), (180, 80)])
+def test_a_window_at_400_percent_shows_the_photo(page: Page, height: int, least: int) -> None:
+    drop_and_wait(page, OMA)
+    page.set_viewport_size({"width": 320, "height": height})
+    viewer, tools = (page.locator(id).bounding_box() for id in ("#viewer", ".toolbar"))
+    assert viewer and tools
+    assert viewer["height"] >= least
+    assert viewer["x"] >= tools["x"] + tools["width"]  # nothing lies over it
+    page.locator("#level").scroll_into_view_if_needed()
+    expect(page.locator("#level")).to_be_in_viewport(ratio=0.9)
+    assert page.evaluate("document.documentElement.scrollWidth") == 320

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,6 +149,66 @@ def test_redo_outlives_a_reload(page: Page) -> None:
     page.click("#redo")
     expect(page.locator("#tint")).to_have_value("0.2")
     expect(page.locator("#redo")).to_be_disabled()
+
+
+def test_a_reload_uploads_only_what_the_service_has_no_longer(page: Page) -> None:
+    drop_and_wait(page, OMA, OPA)
+    expect(page.locator("#film .waiting")).to_have_count(0)
+    page.wait_for_timeout(500)  # what is kept is kept a moment later
+    sent = uploads(page)
+    page.reload()
+    wait_for_colour(page)
+    expect(page.locator("#film .waiting")).to_have_count(0)
+    assert sent == []
+    opa = hashlib.sha256(OPA[1]).hexdigest()
+    page.evaluate("(id) => fetch(`api/v1/photos/${id}`, { method: 'DELETE' })", opa)
+    page.wait_for_timeout(500)
+    page.reload()
+    wait_for_colour(page)
+    expect(page.locator("#film .waiting")).to_have_count(0)
+    assert sent == ["opa.png"]
+
+
+#: As browsers do where site data are blocked, and where there is no room for work.
+BLOCKED = """
+IDBFactory.prototype.open = () => { throw new DOMException("denied", "SecurityError"); };
+LockManager.prototype.request = async () => { throw new DOMException("denied", "SecurityError"); };
+"""
+NO_ROOM = """
+const put = IDBObjectStore.prototype.put;
+IDBObjectStore.prototype.put = function (...words) {
+  if (this.name === "work") queueMicrotask(() => this.transaction.abort());
+  return put.apply(this, words);
+};
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [(BLOCKED, "keeps nothing for the studio"), (NO_ROOM, "would lose what you did last")],
+)
+def test_what_this_browser_does_not_keep_is_said(
+    browser: Browser, service: Here, script: str, said: str
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(script)
+    page.goto(service.address)
+    page.wait_for_selector(".example")
+    expect(page.locator("#notice")).to_be_hidden()  # there is nothing to lose yet
+    drop_and_wait(page, OMA)
+    expect(page.locator("#notice")).to_contain_text(said)
+    page.close()
+
+
+def test_data_that_are_deleted_in_the_browser_are_said(browser: Browser, service: Here) -> None:
+    page = browser.new_page()
+    page.goto(service.address)
+    page.wait_for_selector(".example")
+    drop_and_wait(page, OMA)
+    told = {"origin": service.address.rstrip("/"), "storageTypes": "indexeddb"}
+    page.context.new_cdp_session(page).send("Storage.clearDataForOrigin", told)
+    expect(page.locator("#notice")).to_contain_text("keeps nothing for the studio")
+    page.close()
 
 
 def test_a_photo_that_the_service_forgot_is_uploaded_once(page: Page) -> None:

@@ -110,6 +110,7 @@ if (!sessionStorage.held)
   LockManager.prototype.request = function (...words) {
     window.letKeep = () => void ask.apply(this, words);
     sessionStorage.held = "once";
+    return new Promise(() => {});
   };
 """
 

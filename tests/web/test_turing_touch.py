@@ -1,4 +1,4 @@
-"""The page of `koalarize lab turing`: fingers, large letters, contrast themes, in a browser."""
+"""The page of `koalarize lab turing` in a browser: fingers, large letters, contrast, windows."""
 
 from __future__ import annotations
 
@@ -90,3 +90,25 @@ def test_a_pair_is_asked_about_as_it_stood(browser: Browser) -> None:
     page.evaluate(TURNED_ONCE_SHOWN)
     expect(page.locator("#first")).to_contain_text("The upper one", timeout=WAIT)
     page.context.close()
+
+
+def test_a_second_window_opens_no_trial_and_says_so(browser: Browser) -> None:
+    first = begun(browser)
+    second = first.context.new_page()
+    second.route("**/*", answered)
+    second.goto(HOST)
+    expect(second.locator("#trouble-text")).to_contain_text("open in another window")
+    first.close()
+    second.click("#again")
+    expect(second.locator("#start")).to_be_visible()
+    second.context.close()
+
+
+def test_pictures_of_a_trial_that_another_window_went_past_are_said_to_be(browser: Browser) -> None:
+    page = browser.new_page()
+    page.route("**/*", answered)
+    page.route("**/picture/*", lambda asked: asked.fulfill(status=404, json={}))
+    page.goto(HOST)
+    page.click("#start")
+    expect(page.locator("#trouble-text")).to_contain_text("went on in another window")
+    page.close()

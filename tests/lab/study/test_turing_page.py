@@ -118,7 +118,7 @@ def test_a_trial_shown_again_is_counted_as_such(client, tmp_path):
     new = open_trial(client)
     refused = give(client, old["trial"], "real")
     assert refused.status_code == 409
-    assert "not open any more" in refused.json()["error"]
+    assert "went on in another window" in refused.json()["error"]
     assert give(client, new["trial"], "real").status_code == 200
     assert give(client, new["trial"], "real").status_code == 409  # sent twice
     (answer,) = read_record(tmp_path / "s.json").answers

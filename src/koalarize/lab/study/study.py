@@ -240,7 +240,10 @@ class Study:
                 # Opened before this program was started again: the person has seen its pictures.
                 opened = _Open(token, trial, practice=False)
             if opened is None or opened.token != token:
-                raise ConflictError("this trial is not open any more: go on with the next")
+                raise ConflictError(
+                    "this trial is no longer open: the test went on in another window, so close "
+                    "all windows but one, then go on with the next trial"
+                )
             allowed = ("left", "right") if opened.trial.side else ("real", "recoloured")
             if answer not in allowed:
                 raise ConflictError(f"the answer is `{answer}` but must be one of {allowed}")

@@ -8,7 +8,13 @@ const CROSS_MS = 500;
 const RETRY_MS = 150;
 const sections = ["instructions", "trial", "between", "results", "trouble"];
 
+const SECOND =
+  "The test is open in another window. Go on there and close this one, or close that one and try again: no answer is lost.";
+const ELSEWHERE =
+  "This trial is no longer open here: the test went on in another window. Go on in one window only: close the others, then try again.";
+
 let state = null;
+let alone = false; // whether no other window shows the test
 let practising = 0; // practice trials left
 let wantsPause = false;
 let stacked = false; // whether the pair that was shown last stood one above the other
@@ -57,6 +63,19 @@ function show(id, focus) {
   for (const name of sections) byId(name).hidden = name !== id;
   document.body.classList.toggle("grey", id === "trial");
   if (focus) byId(focus).focus();
+}
+
+/** Whether no other window of this browser shows the test; this one then has it until it is closed. */
+async function isAlone() {
+  if (!navigator.locks) return true;
+  return new Promise((resolve) => {
+    navigator.locks
+      .request("koalarize-turing", { ifAvailable: true }, (lock) => {
+        resolve(Boolean(lock));
+        return lock ? new Promise(() => {}) : undefined;
+      })
+      .catch(() => resolve(true)); // there are none where site data are blocked
+  });
 }
 
 function trouble(error, again) {
@@ -132,6 +151,7 @@ function labelled(id, text, key) {
 
 async function load(token) {
   const response = await fetch(`/picture/${token}`).catch(() => null);
+  if (response?.status === 404) throw new Refused(ELSEWHERE, 409);
   if (!response || !response.ok) throw new Refused("A picture could not be loaded.", 0);
   const image = new Image();
   image.alt = "";
@@ -340,6 +360,8 @@ function welcome() {
 }
 
 async function begin() {
+  alone = alone || (await isAlone());
+  if (!alone) return trouble(new Refused(SECOND, 409), begin);
   try {
     state = await ask("/api/state");
     if (state.finished) await results();

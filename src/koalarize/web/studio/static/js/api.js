@@ -226,6 +226,11 @@ export async function upload(file, name, progress, signal) {
   return (await request(`photos?name=${encodeURIComponent(name)}`, body, progress)).json();
 }
 
+/** What the server says of a photo that it holds already; counts as use. */
+export async function photo(id, signal) {
+  return (await request(`photos/${encodeURIComponent(id)}`, { signal })).json();
+}
+
 /** Let the server forget a photo; it does not matter if that fails. */
 export function forget(id) {
   request(`photos/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true }).catch(

@@ -21,6 +21,7 @@ export class Keeping {
   #database = null;
   #files = new Set(); // the keys of photos whose file is kept, or on its way there
   #refused = new Set(); // of those whose file finds no room
+  #full = false; // whether the last work found no room
   /** @type {any[]} */
   #recent = []; // what is kept of photos that were closed, the newest first
   #later = debounce(() => this.#keep(), SETTLE, LATEST);
@@ -52,6 +53,7 @@ export class Keeping {
       const database = await open();
       this.#takeOver();
       this.#database = database;
+      database.addEventListener("close", () => this.#lost()); // its data were deleted in the browser
       const found = await this.#read(database);
       const files = database.transaction("files", "readonly").objectStore("files");
       this.#files = new Set(await answer(files.getAllKeys()));
@@ -61,7 +63,8 @@ export class Keeping {
         .sort((one, other) => other.closed - one.closed);
       this.studio.restore(works); // always: what the page does not show is not kept any longer
     } catch {
-      return; // a private window may have no database; the page works without
+      this.#lost(); // cookies and site data may be blocked; the page works without
+      return;
     }
     for (const name of ["photo", "edit"]) this.studio.addEventListener(name, () => this.#later());
     // A new photo does not wait: hundreds that are uploaded change without a pause.
@@ -78,6 +81,25 @@ export class Keeping {
     addEventListener("pagehide", () => this.#keep());
     this.#show();
     this.#later();
+  }
+
+  /** This browser keeps nothing for this page: say so as soon as there is something to lose. */
+  #lost() {
+    this.#database = null;
+    const tell = () => {
+      if (!this.studio.photos.length) return;
+      this.studio.removeEventListener("photos", tell);
+      this.complain(
+        {
+          title: "This browser keeps nothing for the studio",
+          detail:
+            "A reload would lose what you do here: save photos or their sessions before you close the page. Where cookies and site data are allowed for this address, the studio keeps your work.",
+        },
+        { from: "storage" },
+      );
+    };
+    this.studio.addEventListener("photos", tell);
+    tell();
   }
 
   /** Where there are no locks, the newest page is the one that keeps its work. */
@@ -132,7 +154,7 @@ export class Keeping {
     if (!isTouched(work) && ofFile.some(isTouched)) return;
     const same = ofFile.filter((other) => !isTouched(other) || isEqual(other.edit, work.edit));
     const thumb = thumbOf(photo.tile ?? photo.pictures.before ?? photo.local);
-    const record = { key, sha, closed: Date.now(), thumb, ...work, file };
+    const record = { key, sha, closed: Date.now(), thumb, ...work, told: null, file };
     const others = this.#recent.filter((other) => other.key !== key && !same.includes(other));
     this.#recent = [record, ...others].slice(0, MOST_RECENT);
     this.#show();
@@ -176,7 +198,12 @@ export class Keeping {
     const database = this.#database;
     if (!database || !this.#isKeeper()) return;
     const { photos, active } = this.studio;
-    const works = database.transaction("work", "readwrite").objectStore("work");
+    const storing = database.transaction("work", "readwrite");
+    storing.addEventListener("abort", () => this.#isFull());
+    storing.addEventListener("complete", () => {
+      this.#full = false;
+    });
+    const works = storing.objectStore("work");
     works.clear();
     const files = new Map();
     const put = (key, file, work) => {
@@ -189,6 +216,17 @@ export class Keeping {
     for (const { file, key, ...work } of this.#recent) if (!files.has(key)) put(key, file, work);
     this.#forget(database, files);
     for (const [key, file] of files) this.#keepFile(database, key, file);
+  }
+
+  /** What was done last found no room; said once until there is room again. */
+  #isFull() {
+    if (this.#full || !this.#database) return;
+    this.#full = true;
+    this.complain({
+      title: "A reload would lose what you did last",
+      detail:
+        "This browser has no room to keep it: save your photos or their sessions before you close the page, or close other photos and have the recent ones forgotten.",
+    });
   }
 
   /**
@@ -257,11 +295,12 @@ function thumbOf(bitmap) {
 /** Whether no other page of this server keeps its work; this one then does until it is closed. */
 async function isAlone() {
   if (!navigator.locks) return true; // only pages of this machine, or with TLS, have them: see above
-  return new Promise((resolve) => {
-    navigator.locks.request("koalarize-work", { ifAvailable: true }, (lock) => {
+  return new Promise((resolve, reject) => {
+    const asked = navigator.locks.request("koalarize-work", { ifAvailable: true }, (lock) => {
       resolve(Boolean(lock));
       return lock ? new Promise(() => {}) : undefined;
     });
+    asked.catch(reject); // there is none where site data are blocked
   });
 }
 

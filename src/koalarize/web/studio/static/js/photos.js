@@ -62,6 +62,8 @@ export class Photo extends EventTarget {
     this.copy = 1; // which of those with its name it is
     /** @type {Info | null} */
     this.info = null; // what the service says of it, once it is there
+    /** @type {Info | null} */
+    this.told = null; // what it said on an earlier visit; it may have the photo still
     /** @type {import("./view.js").View | null} */
     this.view = null;
     /** @type {Error | null} */
@@ -218,14 +220,15 @@ export class Photo extends EventTarget {
 
   /** What is kept of the work on it, as plain data. */
   get work() {
-    const { name, edit, film, made, unsaved } = this;
+    const { name, edit, film, made, unsaved, info } = this;
     const [past, future] = [this.#past, this.#future].map((steps) => steps.slice(-MOST_STEPS));
-    return { name, edit, film, made, past, future, unsaved };
+    return { name, edit, film, made, past, future, unsaved, told: info ?? this.told };
   }
 
   /** Continue the work that was kept of it. */
-  resume({ edit, past, future = [], unsaved, film = null, made = null }) {
+  resume({ edit, past, future = [], unsaved, film = null, made = null, told = null }) {
     this.film = film;
+    this.told = told;
     for (const step of [edit, ...past, ...future])
       for (const { id } of step.hints) count = Math.max(count, id);
     // What an earlier version of the page kept may lack a field.

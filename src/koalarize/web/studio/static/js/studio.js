@@ -322,6 +322,17 @@ export class Studio extends EventTarget {
     return this.#tell("photo");
   }
 
+  /** What the service says of a photo that it still has from before a reload, by the name it had. */
+  async #held({ told }, signal) {
+    if (!told) return null;
+    try {
+      return { ...(await api.photo(told.id, signal)), name: told.name };
+    } catch (problem) {
+      if (problem.forgotten) return null;
+      throw problem;
+    }
+  }
+
   /** Give a photo to the service; one that it has forgotten comes `again`, unseen unless that fails. */
   async #upload(photo, again = false) {
     photo.sent = 0;
@@ -332,7 +343,9 @@ export class Studio extends EventTarget {
       if (photo === this.active) this.#tell("sent");
     };
     try {
-      photo.info = await api.upload(photo.file, photo.name, sent, signal);
+      photo.info =
+        (!again && (await this.#held(photo, signal))) ||
+        (await api.upload(photo.file, photo.name, sent, signal));
     } catch (problem) {
       photo.failure = problem;
     }
