@@ -55,6 +55,9 @@ def test_every_cell_runs(tmp_path, monkeypatch, capsys):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
         runpy.run_path(str(script), run_name="__main__")
+    drawn = [axis.images[0].get_clim() for axis in plt.figure(plt.get_fignums()[0]).axes[1:]]
+    assert drawn[0] == (0, 100)
+    assert all(least == -most for least, most in drawn[1:])  # no colour is the middle of the map
     plt.close("all")
     printed = capsys.readouterr().out
     assert "unet-mini: 618,530 parameters" in printed

@@ -94,6 +94,12 @@ def test_it_describes_itself(exported, name):
         assert facts["bins"] == color.ab_bins().tolist()
 
 
+def test_a_file_does_not_say_how_far_violets_are_paled_and_so_they_are_as_ours(exported):
+    _, path = exported["koala"]
+    assert "violets" not in json.loads(onnx.load(path).metadata_props[0].value)
+    assert OnnxEngine(path).info.violets == color.PALED
+
+
 @pytest.mark.parametrize("name", ["koala", "unet-mini"])
 def test_names_and_free_sides(exported, name):
     graph = onnx.load(exported[name][1]).graph

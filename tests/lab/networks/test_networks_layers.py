@@ -277,22 +277,22 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("name", "options", "message"),
         [
-            ("cnn", {"width": 0}, "`width` is 0 but must be at least 1"),
-            ("koala", {"widths": [[8, 0], [8, 8]]}, r"`widths` is \(\(8, 0\).* 1 or more"),
-            ("koala", {"context": 0}, "`context` is 0 but must be at least 1"),
-            ("koala", {"slots": -1}, "`slots` is -1 but must be at least 0"),
-            ("koala", {"encoder_rate": -1.0}, "`encoder_rate` is -1.0 but must be 0 or more"),
-            ("koala", {"encoder_rate": float("nan")}, "`encoder_rate` is nan but must be 0"),
-            ("unet-mini", {"widths": [0, 1, 1]}, r"`widths` is \(0, 1, 1\) but must hold channels"),
-            ("unet-mini", {"dropout": 1.0}, r"`dropout` is 1.0 but must be in \[0, 1\)"),
-            ("unet-mini", {"dropout": float("nan")}, r"`dropout` is nan but must be in \[0, 1\)"),
+            ("cnn", {"width": 0}, "width` is 0 but must be at least 1"),
+            ("koala", {"widths": [[8, 0], [8, 8]]}, r"widths` is \(\(8, 0\).* 1 or more"),
+            ("koala", {"context": 0}, "context` is 0 but must be at least 1"),
+            ("koala", {"slots": -1}, "slots` is -1 but must be at least 0"),
+            ("koala", {"encoder_rate": -1.0}, "encoder_rate` is -1.0 but must be 0 or more"),
+            ("koala", {"encoder_rate": float("nan")}, "encoder_rate` is nan but must be 0"),
+            ("unet-mini", {"widths": [0, 1, 1]}, r"widths` is \(0, 1, 1\) but must hold channels"),
+            ("unet-mini", {"dropout": 1.0}, r"dropout` is 1.0 but must be in \[0, 1\)"),
+            ("unet-mini", {"dropout": float("nan")}, r"dropout` is nan but must be in \[0, 1\)"),
             ("unet-mini", {"init": "norm"}, "did you mean `normal`"),
             ("unet", {"head": "sigmoit"}, "did you mean `sigmoid`"),
-            ("unet", {"init_features": 0}, "`init_features` is 0"),
+            ("unet", {"init_features": 0}, "init_features` is 0"),
             ("unet", {"features": 32}, "`network.options.features` is not a key"),
             ("koala-net", {"features": "pool"}, "did you mean `pooled`"),
-            ("koala-net", {"extractor_size": 0}, "`extractor_size` is 0"),
-            ("koala-net", {"std": [0, 1, 1]}, r"`std` is \(0.0, 1.0, 1.0\) but must be above 0"),
+            ("koala-net", {"extractor_size": 0}, "extractor_size` is 0"),
+            ("koala-net", {"std": [0, 1, 1]}, r"std` is \(0.0, 1.0, 1.0\) but must be above 0"),
             ("koala-net", {"mean": [0, 1]}, "has 2 values but must have 3"),
             ("koala-net", {"mean": [0, 1, float("nan")]}, "must hold finite numbers"),
             ("koala-net", {"extractor": "mobilenetv2_10"}, "did you mean `mobilenetv2_1"),
@@ -306,8 +306,9 @@ class TestOptions:
         ],
     )
     def test_errors(self, name, options, message):
-        with pytest.raises(OptionError, match=message):
+        with pytest.raises(OptionError, match=message) as told:
             build_network(NetworkOptions(name, options))
+        assert str(told.value).startswith("`network.options.")  # as a recipe and --set spell it
 
     def test_another_width(self):
         network = CNN(CNNConfig(width=32)).eval()

@@ -34,6 +34,13 @@ class TestCheckpoint:
         assert loaded.facts == {"steps": 3}
         assert differing(loaded.network.state_dict(), network.state_dict()) == []
 
+    def test_the_same_twice_is_the_same_file(self, recipe, tmp_path):
+        state = build_network(recipe.network).state_dict()
+        paths = [tmp_path / f"{number}.safetensors" for number in range(8)]
+        for path in paths:
+            save_checkpoint(path, state, recipe, {"steps": 3})
+        assert len({path.read_bytes() for path in paths}) == 1
+
     def test_the_temperature_is_the_recipe_s(self, tmp_path):
         recipe = Recipe(temperature=0.7)
         state = build_network(recipe.network).state_dict()

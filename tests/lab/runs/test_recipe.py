@@ -200,6 +200,7 @@ class TestRecipe:
             ("data.workers", "-1", "at least 0"),
             ("data.min_chroma", "-0.1 .inf .nan", "0 or more, and finite"),
             ("loss.power", "-0.1 .inf .nan", "0 or more, and finite"),
+            ("loss.uniform", "1.1 2", "a share from 0 to 1"),
             (
                 "crop.ratio",
                 "[0,1] [2,1] [1,.inf] [.nan,1]",

@@ -79,6 +79,13 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    seeds: Annotated[
+        bool,
+        typer.Option(
+            "--seeds",
+            help="The models are trainings of one recipe: also their mean and deviation.",
+        ),
+    ] = False,
     output: Report = None,
     per_picture: Annotated[
         Path | None,
@@ -117,6 +124,7 @@ def evaluate(
             metrics=words_of([_METRICS] if metrics is None else metrics),
             sizes=sizes,
             temperatures=temperatures,
+            seeds=seeds,
             progress=advance,
             unfinished=unfinished,
         )

@@ -24,6 +24,7 @@ from koalarize.lab.evaluation.models import load_model, short_name
 from koalarize.lab.evaluation.pictures import MIN_SIDE, UsablePictures
 from koalarize.lab.evaluation.protocols import Procedure, procedure
 from koalarize.lab.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
+from koalarize.lab.evaluation.seeds import check_seeds, over_seeds
 from koalarize.lab.evaluation.unfinished import Scored, Unfinished
 from koalarize.lab.evaluation.variants import GreyEngine, variants
 from koalarize.lab.metrics.definitions import DEFAULT_METRICS, choose_metrics, metric_of
@@ -58,6 +59,7 @@ def evaluate(
     metrics: Sequence[str] = DEFAULT_METRICS,
     sizes: Sequence[int] | None = None,
     temperatures: Sequence[float] | None = None,
+    seeds: bool = False,
     progress: Callable[[int, int], None] | None = None,
     unfinished: Path | None = None,
 ) -> Report:
@@ -74,6 +76,7 @@ def evaluate(
         metrics: names as for ``definitions.metric_of``, or ``all``.
         sizes: working sizes, one row each; None takes each model's own.
         temperatures: of the annealed mean, one row each; None takes each model's own.
+        seeds: the models are trainings of one recipe: also their mean and their deviation.
         progress: called with the pictures done and their number, as far as that is known.
         unfinished: a file that keeps the scores so far, written once a minute. Where it is there,
             the evaluation that it is of goes on; it stays at the end, for the caller to delete.
@@ -95,6 +98,8 @@ def evaluate(
     _check(way, limit, sizes, temperatures)
     commit = source_commit()  # of the code that is loaded; it may change while this runs
     rivals = _rivals(models, sizes, temperatures)
+    if seeds:
+        check_seeds([row.trained for row in _rows(way, rivals)[1:]])
     set_metrics: dict[str, SetMetric] = {
         name: _SET_METRICS[name](len(rivals)) for name in wanted if name in _SET_METRICS
     }
@@ -108,7 +113,8 @@ def evaluate(
         keeper.restore(scored)
     _measure(way, rivals, scored, progress, keeper)
     facts = Protocol(
-        command=_command(models, data, way, limit, wanted, sizes, temperatures),
+        command=_command(models, data, way, limit, wanted, sizes, temperatures)
+        + (" --seeds" if seeds else ""),
         data=data.resolve().name,
         data_sha256=pictures.sha256,
         pictures=len(pictures),
@@ -121,7 +127,13 @@ def evaluate(
         coloring=way.coloring,
     )
     report = _report(facts, way, rivals, tallies, set_metrics)
-    return dataclasses.replace(report, names=pictures.names, single=_single(tallies, set_metrics))
+    spread = [(row.trained, row.scores, row.relative) for row in report.rows[1:] if seeds]
+    return dataclasses.replace(
+        report,
+        seeds=over_seeds(spread),
+        names=pictures.names,
+        single=_single(tallies, set_metrics),
+    )
 
 
 def _with_weights(wanted: list[str]) -> list[str]:
@@ -239,13 +251,8 @@ def _report(
             scores[name] = score
     original = tallies[0].originals()
     rows = [
-        Row(
-            model=rival.model,
-            sha256=rival.sha256,
-            size=None if not i else way.side if way.alone else rival.engine.info.size,
-            temperature=rival.engine.info.temperature
-            if rival.engine.info.output == "logits"
-            else None,
+        dataclasses.replace(
+            row,
             scores={name: _finite(table[i][name]) for name in protocol.metrics},
             relative=_relative(protocol, table[i], table[0], original)
             | {
@@ -255,9 +262,25 @@ def _report(
             }
             | {name: _finite(value) for name, value in tallies[i].beside().items()},
         )
-        for i, rival in enumerate(rivals)
+        for i, row in enumerate(_rows(way, rivals))
     ]
     return Report(protocol, original, rows)
+
+
+def _rows(way: Procedure, rivals: Sequence[_Rival]) -> list[Row]:
+    """Return the report's rows, still without scores."""
+    return [
+        Row(
+            model=rival.model,
+            sha256=rival.sha256,
+            size=None if not i else way.side if way.alone else rival.engine.info.size,
+            temperature=rival.engine.info.temperature
+            if rival.engine.info.output == "logits"
+            else None,
+            scores={},
+        )
+        for i, rival in enumerate(rivals)
+    ]
 
 
 def _single(

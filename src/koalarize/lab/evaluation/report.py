@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import koalarize
-from koalarize.lab.metrics.definitions import metric_of
+from koalarize.lab.evaluation.seeds import Scores, Seeds, Trained
+from koalarize.lab.metrics.definitions import Metric, metric_of
 from koalarize.lab.outputs import TABLE
 from koalarize.lab.tables import markdown_table
 
@@ -96,8 +97,13 @@ class Row:
     sha256: str | None
     size: int | None
     temperature: float | None
-    scores: dict[str, float | None]
-    relative: dict[str, float | None] = field(default_factory=dict)
+    scores: Scores
+    relative: Scores = field(default_factory=dict)
+
+    @property
+    def trained(self) -> Trained:
+        """Whose scores they are, and at which setting."""
+        return Trained(self.model, self.sha256, self.size, self.temperature)
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,7 @@ class Report:
         protocol: how it was made.
         original: the originals' own values.
         rows: one a rival, grey first.
+        seeds: mean and deviation of the rivals but grey, if they are trainings of one recipe.
         names: of the pictures, in order.
         single: for each row, metric -> the score of each picture; infinite for equal pictures.
     """
@@ -115,6 +122,7 @@ class Report:
     protocol: Protocol
     original: dict[str, float]
     rows: list[Row]
+    seeds: list[Seeds] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     single: list[dict[str, list[float]]] = field(default_factory=list)
 
@@ -126,6 +134,8 @@ class Report:
             "original": self.original,
             "rows": [dataclasses.asdict(row) for row in self.rows],
         }
+        if self.seeds:
+            facts["seeds"] = [dataclasses.asdict(each) for each in self.seeds]
         return json.dumps(facts, indent=2, allow_nan=False)
 
     def to_csv(self) -> str:
@@ -149,6 +159,14 @@ class Report:
             [row.model, _text(row.size), _text(row.temperature), *(_cell(row, m) for m in metrics)]
             for row in self.rows
         ]
+        rows += [
+            [
+                f"mean ± deviation of {len(each.models)}",
+                *(_text(each.size), _text(each.temperature)),
+                *(_spread(each, metric) for metric in metrics),
+            ]
+            for each in self.seeds
+        ]
         return f"{markdown_table(header, rows, words=1)}\n\n{self._footnote()}"
 
     def _footnote(self) -> str:
@@ -159,6 +177,8 @@ class Report:
             f"{f'; left out: {left_out}' if left_out else ''}), {facts.resize}; {facts.coloring}.",
             f"koalarize {facts.koalarize}{at_commit(facts.commit)}.",
         ]
+        if self.seeds:
+            sentences.append("Deviations are those of a sample (divisor N - 1) of trainings.")
         sentences += [
             f"The originals' {name} is {value:.2f}." for name, value in self.original.items()
         ]
@@ -221,9 +241,26 @@ def _cell(row: Row, name: str) -> str:
     if name == "delta-colorfulness":
         notes.append(f"per picture {row.relative['delta_colorfulness_per_picture']:.2f}")
     if beside is not None:
-        shown = f"{beside:+.{metric.digits}f}" if metric.beside == "minus grey" else f"{beside:.1%}"
-        notes.append(shown)
+        notes.append(_beside(metric, beside))
     return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+def _beside(metric: Metric, value: float) -> str:
+    return f"{value:+.{metric.digits}f}" if metric.beside == "minus grey" else f"{value:.1%}"
+
+
+def _spread(seeds: Seeds, name: str) -> str:
+    metric = metric_of(name)
+    mean, deviation = seeds.mean[name], seeds.deviation[name]
+    if mean is None or deviation is None:
+        return "–"
+    text = f"{mean:.{metric.digits}f} ± {deviation:.{metric.digits}f}"
+    beside, around = (
+        kept.get(metric.relative) for kept in (seeds.relative_mean, seeds.relative_deviation)
+    )
+    if beside is None or around is None:
+        return text
+    return f"{text} ({_beside(metric, beside)} ± {_beside(metric, around).lstrip('+')})"
 
 
 def _text(value: float | None) -> str:

@@ -36,6 +36,8 @@ __all__ = [
 
 FORMAT = "koalarize-checkpoint-1"
 
+#: Where a recipe keeps what a network is built with.
+_OPTIONS = "network.options"
 _NUMBER = re.compile(r"[-+]?\d+[eE][-+]?\d+")
 
 
@@ -61,7 +63,7 @@ def build_network(options: NetworkOptions) -> ColorNetwork:
     if is_own(options.name):
         own = network_class(options.name)
         assert own is not None  # it raises instead
-        check_call(own, options.name, options.options, "network.options")
+        check_call(own, options.name, options.options, _OPTIONS)
         return own(**options.options)
     if options.name not in NETWORKS:
         raise OptionError(
@@ -69,13 +71,21 @@ def build_network(options: NetworkOptions) -> ColorNetwork:
             f"(known: {', '.join(NETWORKS)}; one of your own is MODULE:CLASS)"
         )
     network, config = NETWORKS[options.name]
-    return network(build(config, options.options, "network.options"))
+    try:
+        return network(build(config, options.options, _OPTIONS))
+    except OptionError as error:  # networks know their options by their own names alone
+        key = str(error).removeprefix("`").partition("`")[0]
+        if key not in {field.name for field in dataclasses.fields(config)}:
+            raise
+        raise type(error)(f"`{_OPTIONS}.{str(error)[1:]}") from error
 
 
 def save_checkpoint(
     path: Path, weights: dict[str, Tensor], recipe: Recipe, facts: Mapping[str, object]
 ) -> None:
     """Write a checkpoint; the file appears whole or not at all, and an earlier one is replaced.
+
+    The same weights, recipe and facts give the same bytes, so that a hash tells them again.
 
     Raises:
         OutputError: if it cannot be written; an earlier one stays.
@@ -86,7 +96,17 @@ def save_checkpoint(
         "facts": json.dumps(facts),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    write_bytes(save(tensors, metadata), path, overwrite=True)
+    write_bytes(_in_order(save(tensors, metadata)), path, overwrite=True)
+
+
+def _in_order(packed: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted: the library shuffles them."""
+    begin = 8 + int.from_bytes(packed[:8], "little")  # of the tensors; their places count from it
+    header = json.loads(packed[8:begin])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(packed)[begin:]))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

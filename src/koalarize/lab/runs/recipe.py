@@ -70,7 +70,7 @@ class LossOptions:
             ``combined`` of predicted ab, on the articles' scale from -1 to 1; or ``MODULE:NAME`` of
             one's own, of predicted ab.
         options: keywords of a loss of one's own.
-        uniform: share of a uniform distribution mixed into the bins' frequencies.
+        uniform: share of a uniform distribution mixed into the bins' frequencies, from 0 to 1.
         power: strength of the rebalancing: 0 none, 1 that of Zhang et al. 2016.
         alpha: weight of L1 in ``combined``.
         beta: weight of the squared error in ``combined``.
@@ -103,6 +103,8 @@ class LossOptions:
                 raise OptionError(
                     f"`loss.{name}` is {getattr(self, name)} but must be 0 or more, and finite"
                 )
+        if self.uniform > 1:
+            raise OptionError(f"`loss.uniform` is {self.uniform} but must be a share from 0 to 1")
         if self.alpha + self.beta + self.gamma == 0:
             raise OptionError(
                 "`loss.alpha`, `loss.beta` and `loss.gamma` are all 0: give one of them a weight"

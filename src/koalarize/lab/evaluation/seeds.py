@@ -1,0 +1,139 @@
+"""Several trainings of one recipe: the mean of each score and its deviation between them.
+
+Not here: the scores themselves (``evaluate``), how they are told (``report``).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from koalarize.errors import OptionError
+
+__all__ = ["Scores", "Seeds", "Trained", "check_seeds", "over_seeds"]
+
+#: Scores by name; None where one is not finite.
+Scores = dict[str, float | None]
+_LEAST = 2  # trainings: one has no deviation
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training at one setting, as a row of a report has it.
+
+    Attributes:
+        model: its name in the report.
+        sha256: of its file.
+        size: working size; None where the network saw each picture at the picture's own size.
+        temperature: of the annealed mean; None where there is nothing to decode.
+    """
+
+    model: str
+    sha256: str | None
+    size: int | None
+    temperature: float | None
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What the trainings have in common at one setting.
+
+    Attributes:
+        models: their names.
+        size: as in ``Trained``.
+        temperature: as in ``Trained``.
+        mean: metric -> mean of the trainings' scores; None where one of them is None.
+        deviation: the same of the sample standard deviation, whose divisor is N - 1.
+        relative_mean: of the scores beside the references, by the keys of ``Row.relative``.
+        relative_deviation: the same.
+    """
+
+    models: list[str]
+    size: int | None
+    temperature: float | None
+    mean: Scores
+    deviation: Scores
+    relative_mean: Scores
+    relative_deviation: Scores
+
+
+def check_seeds(trained: Sequence[Trained]) -> None:
+    """Check, before any picture is looked at, that models can be trainings of one recipe.
+
+    Args:
+        trained: one a row of the report to come, grey left out.
+
+    Raises:
+        OptionError: if there are fewer than two, two with the same weights, or settings that not
+            all of them have.
+    """
+    for place, one in enumerate(trained):
+        for other in trained[:place]:
+            same = (one.size, one.temperature) == (other.size, other.temperature)
+            if same and one.sha256 == other.sha256:
+                raise OptionError(
+                    f"`--seeds` is given with `{other.model}` and `{one.model}`, whose weights are "
+                    "the same, but must have trainings that differ: leave one out"
+                )
+    hashes = {one.sha256 for one in trained}
+    if len(hashes) < _LEAST:
+        raise OptionError(
+            f"`--seeds` is given with {len(hashes)} model but must have {_LEAST} or more: name "
+            "the trainings that differ in their seed"
+        )
+    for members in _by_setting(trained).values():
+        if {one.sha256 for one in members} != hashes:
+            own = "; ".join(sorted({_setting(one) for one in trained}))
+            raise OptionError(
+                f"`--seeds` is given with models of unlike settings ({own}) but must have "
+                "trainings of one recipe: give --size and --temperature, or leave models out"
+            )
+
+
+def over_seeds(rows: Sequence[tuple[Trained, Scores, Scores]]) -> list[Seeds]:
+    """Return the mean and the deviation of the trainings, one entry a setting.
+
+    Args:
+        rows: for each row of a report but grey's, whose it is, its scores, and the same beside
+            the references.
+    """
+    found: list[Seeds] = []
+    for members in _by_setting([one for one, _, _ in rows]).values():
+        scores = [of for one, of, _ in rows if one in members]
+        beside = [of for one, _, of in rows if one in members]
+        found.append(
+            Seeds(
+                models=[one.model for one in members],
+                size=members[0].size,
+                temperature=members[0].temperature,
+                mean=_each(scores, statistics.fmean),
+                deviation=_each(scores, statistics.stdev),
+                relative_mean=_each(beside, statistics.fmean),
+                relative_deviation=_each(beside, statistics.stdev),
+            )
+        )
+    return found
+
+
+def _by_setting(
+    trained: Iterable[Trained],
+) -> dict[tuple[int | None, float | None], list[Trained]]:
+    groups: dict[tuple[int | None, float | None], list[Trained]] = {}
+    for one in trained:
+        groups.setdefault((one.size, one.temperature), []).append(one)
+    return groups
+
+
+def _setting(one: Trained) -> str:
+    size = "the picture's own size" if one.size is None else f"{one.size} px"
+    return size if one.temperature is None else f"{size} at {one.temperature:g}"
+
+
+def _each(table: Sequence[Scores], what: Callable[[list[float]], float]) -> Scores:
+    summed: Scores = {}
+    for name in table[0]:
+        values = [scores.get(name) for scores in table]
+        known = [value for value in values if value is not None]
+        summed[name] = round(what(known), 6) if len(known) == len(values) else None
+    return summed
