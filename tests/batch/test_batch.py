@@ -372,7 +372,7 @@ def test_existing_comparison_of_a_named_target_is_kept(tmp_path: Path, fake):
 
 
 def test_a_large_file_of_no_known_kind_is_refused_before_it_is_read_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("koalarize.batch.run._LARGE", 40)
+    monkeypatch.setattr("koalarize.batch.run.LARGE", 40)
     monkeypatch.setattr("koalarize.batch.journal.sha256_of", lambda path: pytest.fail("read whole"))
     (tmp_path / "a.jpg").write_bytes(bytes(40))
     (tmp_path / "b.tif").write_bytes(b"PK\3\4" + bytes(40))
@@ -383,7 +383,7 @@ def test_a_large_file_of_no_known_kind_is_refused_before_it_is_read_whole(tmp_pa
 
 
 def test_a_large_file_that_only_our_own_reader_reads_is_coloured(tmp_path, monkeypatch):
-    monkeypatch.setattr("koalarize.batch.run._LARGE", 40)
+    monkeypatch.setattr("koalarize.batch.run.LARGE", 40)
     head = struct.pack(">4sH6xHIIHHIIIH", b"8BPS", 1, 1, 3, 4, 16, 1, 0, 0, 0, 0)  # grey, 16 bits
     (tmp_path / "a.psd").write_bytes(head + struct.pack(">12H", *[30000] * 12))
     (found,) = colorize_many(FakeColorizer(), find_pictures([tmp_path]))

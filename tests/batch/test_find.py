@@ -16,7 +16,9 @@ from koalarize.batch.find import Job, Search, find_all, find_pictures
 from koalarize.batch.forecast import Forecast
 from koalarize.batch.plan import BatchOptions, Planner
 from koalarize.batch.run import plan_many
+from koalarize.batch.spill import Seen
 from koalarize.cli import main
+from koalarize.errors import OutputError
 from koalarize.photo import files
 from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import Provenance
@@ -70,12 +72,31 @@ def test_the_original_of_a_result_may_be_of_another_format(tmp_path: Path):
     assert names(find_pictures([tmp_path])) == ["a.gif"]
 
 
-@pytest.mark.parametrize("folder", ["@eaDir", "#recycle", "$RECYCLE.BIN"])
+@pytest.mark.parametrize("folder", ["@eaDir", "#recycle", "@Recycle", "#snapshot", "$RECYCLE.BIN"])
 def test_folders_of_other_programs_are_passed_over(tmp_path: Path, folder: str):
     picture(tmp_path / folder / "a.png")
     picture(tmp_path / "b.png")
     assert names(find_pictures([tmp_path])) == ["b.png"]
     assert names(find_pictures([tmp_path / "**" / "*.png"])) == ["b.png"]
+
+
+@pytest.mark.parametrize("how", ["folder", "glob", "deep glob"])
+def test_copies_in_a_library_of_photos_are_passed_over(tmp_path: Path, how: str):
+    library = tmp_path / "Photos Library.photoslibrary"
+    picture(library / "originals" / "0" / "a.png")
+    picture(library / "resources" / "derivatives" / "a_1_105_c.png")
+    picture(tmp_path / "resources" / "b.png")
+    given = {"folder": tmp_path, "glob": tmp_path / "*", "deep glob": tmp_path / "**/*.png"}[how]
+    assert [job.source.name for job in find_pictures([given])] == ["a.png", "b.png"]
+    assert [job.source.name for job in find_pictures([library / "*"])] == ["a.png"]
+
+
+def test_too_little_room_for_the_names_of_an_archive_is_an_error():
+    seen = Seen()
+    seen._database.execute("PRAGMA max_page_count = 3")
+    with pytest.raises(OutputError, match=r"find no room in a temporary file .* SQLITE_TMPDIR"):
+        for number in range(1000):
+            seen.add(f"{number} {'x' * 100}")
 
 
 @POSIX

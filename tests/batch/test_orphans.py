@@ -10,7 +10,8 @@ import pytest
 from koalarize.batch import journal as journals
 from koalarize.batch.journal import Journal, Made, Stamp
 from koalarize.batch.orphans import orphans
-from koalarize.batch.plan import BatchOptions, Shard
+from koalarize.batch.plan import BatchOptions
+from koalarize.batch.shard import Shard
 from koalarize.batch.standing import journal_name
 
 
@@ -122,6 +123,13 @@ def test_each_shard_looks_into_its_own_journal(box: Path):
     made("box/b.jpg", "out/b.color.jpg", "out/.koalarize-1-of-2.sqlite", there=False)
     made("box/c.jpg", "out/c.color.jpg", "out/.koalarize-2-of-2.sqlite", there=False)
     assert lost("box", options=options) == [str(Path("out/b.color.jpg"))]
+
+
+def test_a_run_without_a_shard_looks_into_the_journals_of_all(box: Path):
+    made("box/b.jpg", "out/b.color.jpg", "out/.koalarize-1-of-2.sqlite", there=False)
+    made("box/c.jpg", "out/c.color.jpg", "out/.koalarize-2-of-2.sqlite", there=False)
+    made("box/c.jpg", "out/c.color.jpg", there=False)
+    assert sorted(lost("box")) == [str(Path(f"out/{name}.color.jpg")) for name in "bc"]
 
 
 def test_without_an_output_the_journal_lies_in_the_searched_folder(box: Path):

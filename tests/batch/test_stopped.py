@@ -213,3 +213,38 @@ def test_a_journal_that_a_killed_run_was_writing_can_be_read(tmp_path):
             shutil.copy(path, folder)
     with closing(Journal(folder / JOURNAL, readonly=True)) as journal:
         assert journal.made(folder / "0") == made
+
+
+def test_what_refuses_a_journal_is_named(tmp_path, monkeypatch):
+    """Another folder would help against neither, as the sentence for a locked folder says."""
+    with closing(Journal(tmp_path / JOURNAL)) as held:
+        held._database.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr("koalarize.batch.journal._WAIT_SECONDS", 0.01)
+        with pytest.raises(OutputError, match="is locked by another program for more than"):
+            Journal(tmp_path / JOURNAL)
+    opened = sqlite3.connect
+
+    def failing(*given, **named):
+        opened(*given, **named).close()
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+        raise error
+
+    monkeypatch.setattr("sqlite3.connect", failing)
+    with pytest.raises(OutputError, match=r"read or written \(disk I/O error\): .* `ulimit -f`"):
+        Journal(tmp_path / "new.sqlite")
+
+
+def test_a_journal_that_cannot_be_used_is_asked_once(tmp_path, monkeypatch):
+    """One that is locked lets wait for a minute; each of many pictures had waited for it."""
+    asked: list[Path] = []
+
+    def refuse(path, **how):
+        asked.append(path)
+        raise OutputError("locked")
+
+    monkeypatch.setattr("koalarize.batch.plan.Journal", refuse)
+    for name in ("a.png", "b.png", "c.png"):
+        picture(tmp_path / name)
+    assert told(run(Reddener(), tmp_path)) == [("failed", "cannot be written")] * 3
+    assert asked == [tmp_path / JOURNAL]

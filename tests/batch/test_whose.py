@@ -297,7 +297,7 @@ def test_times_of_the_pictures(tmp_path: Path, red, when: float):
 
 
 def test_shards_share_the_work_and_never_a_name(tmp_path: Path, red):
-    from koalarize.batch.plan import Shard
+    from koalarize.batch.shard import Shard
 
     share = tmp_path / "share"
     for number in range(20):

@@ -335,6 +335,13 @@ def test_a_full_disk_is_named_as_such(here, monkeypatch, capsys):
     assert main(["photo.jpg"]) == 1
     assert "there is no space left for `out.mp4`: make room" in capsys.readouterr().err
 
+    def nameless(*given, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("koalarize.models.open.check_model", nameless)
+    assert main(["photo.jpg"]) == 1
+    assert "there is no space left where the result goes: make" in capsys.readouterr().err
+
 
 def test_an_address_in_brackets_is_listened_at():
     try:

@@ -145,12 +145,18 @@ def test_a_plan_and_a_report(box: Path, capsys):
     assert summary["colored"] == {"coloured before": 2}
 
 
-def test_an_output_that_ends_with_parquet_is_a_table(box: Path):
+def test_an_output_that_ends_with_parquet_is_a_table(box: Path, capsys):
     assert main(["cluster", "box", "out.parquet", *HERE]) == 0
     assert all(name.endswith(".parquet") for name in files(box / "out.parquet"))
     assert main(["cluster", "out.parquet", "back", *HERE]) == 0
     names = [name for name in files(box / "back") if "_koala" not in name]
     assert names == ["a.color.png", "deep/b.color.png"]
+    Path("box/a.png").unlink()
+    capsys.readouterr()
+    assert main(["cluster", "box", "out.parquet", "--plan"]) == 0
+    lost, last = capsys.readouterr().out.splitlines()[-2:]
+    assert lost.startswith(f"its picture is gone: row `a.png` of {box / 'out.parquet' / 'part-'}")
+    assert last == "1 already coloured; 1 result has no picture any more"
 
 
 @pytest.mark.parametrize("given", ["in.parquet", "./in.parquet/", "link.parquet"])

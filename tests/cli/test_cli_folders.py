@@ -14,9 +14,11 @@ import pytest
 
 from cli_parts import Terminal, files, one_line_error, picture
 from koalarize.batch.find import Job
+from koalarize.batch.journal import Journal
 from koalarize.cli import main
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.colorizer.reference import palette_of
+from koalarize.errors import OutputError
 from koalarize.photo.files import output_path
 from koalarize.photo.photo import Photo
 
@@ -311,6 +313,30 @@ def test_a_watch_knows_what_failed_by_no_fault_of_its_own(box: Path, fake, monke
     monkeypatch.setattr("koalarize.cli.folders.watch", looking)
     assert main(["box", "-o", "out", "--watch", "1"]) == 1
     assert [Path(name).name for name in waits] == ["b.png"]
+
+
+def test_a_journal_without_room_ends_no_watch(box: Path, fake, monkeypatch, capsys):
+    """As on a disk that was full for an hour of the night."""
+
+    def looking(search, seconds, before, again):
+        assert before == {}  # all are judged once more
+        yield list(search())
+        assert sorted(Path(name).name for name in again._waits) == ["a.jpg", "b.png"]
+        monkeypatch.setattr(Journal, "finish", finish)
+        yield list(search())
+        assert again._waits == {}
+
+    def full(self, *given):
+        raise OutputError("there is no space left")
+
+    finish = Journal.finish
+    monkeypatch.setattr(Journal, "finish", full)
+    monkeypatch.setattr("koalarize.cli.folders.watch", looking)
+    assert main(["box", "-o", "out", "--watch", "1"]) == 0
+    assert capsys.readouterr().err.count("no space left; the watch goes on\n") == 2
+    assert files(box / "out") == ["1950/b.color.png", "a.color.jpg"]
+    monkeypatch.setattr(Journal, "finish", full)
+    assert main(["box", "-o", "new"]) == 1
 
 
 @pytest.mark.parametrize(

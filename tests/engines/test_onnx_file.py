@@ -13,6 +13,7 @@ from koalarize.engines.onnx_file import MOST_VALUES, check_file
 from koalarize.errors import ModelError
 from koalarize.models.open import open_model
 from koalarize.models.store import find_model
+from koalarize.photo.files import sha256_of
 
 
 def external(path, location, *, place="initializer", **more):
@@ -44,6 +45,18 @@ def test_weights_beside_the_model_are_read(tmp_path):
     path = external(tmp_path / "a.onnx", "weights.bin", offset=0, length=8)
     ab = open_model(path).run(np.full((1, 8, 8), 40, np.float32), None).ab
     assert np.allclose(ab[0, :, 0, 0], [20, -20])
+
+
+def test_weights_beside_the_model_tell_it_from_others(tmp_path):
+    """Else what a network trained further makes had counted as already coloured."""
+    weights = tmp_path / "weights.bin"
+    path = external(tmp_path / "a.onnx", "weights.bin", offset=0, length=8)
+    found: set[str | None] = set()
+    for level in (0.5, 0.25, 0.5):
+        weights.write_bytes(np.float32([level, -0.5]).tobytes())
+        found.add(open_model(path).info.identity)
+    assert len(found) == 2
+    assert sha256_of(path) not in found
 
 
 @pytest.mark.parametrize("place", ["initializer", "constant", "branch"])

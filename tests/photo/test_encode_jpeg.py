@@ -4,14 +4,16 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from koalarize.errors import OutputError
 from koalarize.photo import encode8, encode_jpeg
 from koalarize.photo.embed import Held
-from koalarize.photo.encode8 import Packing, encode_by_pillow
+from koalarize.photo.encode8 import Packing, encode_by_pillow, saved
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.photo import Photo
 
@@ -159,3 +161,21 @@ def test_other_programs_read_them(small_bands, tmp_path, command):
     with Image.open(tmp_path / "out.png") as image:
         off = np.abs(np.asarray(image.convert("RGB")).astype(int) - decoded(data))
     assert off.max() <= 4  # another transform, and ffmpeg's own colours
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit on the size of files")
+def test_a_file_that_has_no_room_for_all_is_an_error():
+    """Pillow minds no write that was cut short: half a picture was a result."""
+    import resource
+
+    image = Image.effect_noise((64, 64), 60)
+    whole = saved(image, "JPEG", {})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) - 1, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot be packed .*: raise the limit that `ulimit"):
+            saved(image, "JPEG", {})
+        assert len(saved(image, "BMP", {})) > 64 * 64  # packed in memory
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert saved(image, "JPEG", {}) == whole

@@ -14,8 +14,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from koalarize.batch.passed_over import is_passed_over
 from koalarize.batch.spill import Seen
 from koalarize.film.names import is_film
 from koalarize.photo.files import read_extensions
@@ -30,7 +32,6 @@ __all__ = [
     "find_pictures",
     "is_ours",
     "is_own",
-    "is_passed_over",
     "name_pattern",
     "own_stem",
     "path_key",
@@ -39,8 +40,6 @@ __all__ = [
 
 #: What stands before the ending of a file that an earlier run has written.
 _OWN = re.compile(r"\.(color|compare|layer)(-\d+)?$", re.IGNORECASE)
-#: Folders in which other programs keep copies and thrown-away files.
-_FOREIGN_FOLDERS = frozenset({"@eadir", "#recycle", "$recycle.bin", "lost+found"})
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,8 @@ class Search:
             if not visited.add(real):  # a link to a folder above, or to one that was searched
                 folders.clear()
                 continue
-            folders[:] = sorted(name for name in folders if not is_passed_over(name))
+            above = os.path.basename(parent)  # noqa: PTH119
+            folders[:] = sorted(name for name in folders if not is_passed_over(name, above))
             files.sort()
             for name in files:
                 source = Path(parent, name)
@@ -218,12 +218,13 @@ class Search:
         for match in sorted(_matches(pattern), key=_depth):
             path = Path(match)
             if os.path.isdir(match):  # noqa: PTH112 (`is_dir` raises where a folder is locked)
-                if not deep:
+                if not deep and not is_passed_over(path.name, path.parent.name):
                     jobs += self._folder(path, quiet=True)
                 continue
             real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
             inside = path.relative_to(base) if path.is_relative_to(base) else Path(path.name)
-            passed = any(is_passed_over(part) for part in inside.parts[:-1])
+            parts = (base.name, *inside.parts[:-1])
+            passed = any(is_passed_over(part, above) for above, part in pairwise(parts))
             job = Job(path, inside, found=True, named=self._keys)
             if real not in visited and not passed and (taken := self._taken(job)) is not None:
                 jobs.append(taken)
@@ -344,7 +345,7 @@ def _folders(tops: Iterable[str]) -> Iterator[str]:
             below += [
                 os.path.join(folder, name)  # noqa: PTH118
                 for name in sorted(inside)
-                if not is_passed_over(name)
+                if not is_passed_over(name, os.path.basename(folder))  # noqa: PTH119
             ]
         level = below
 
@@ -360,11 +361,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _depth(match: str) -> tuple[int, str]:
     """Sort key that puts a file's shortest name first, before those through linked folders."""
     return len(Path(match).parts), match
-
-
-def is_passed_over(folder: str) -> bool:
-    """Tell whether a folder of this name is never searched: hidden, or other programs' copies."""
-    return folder.startswith(".") or folder.casefold() in _FOREIGN_FOLDERS
 
 
 def is_own(path: Path) -> bool:

@@ -20,7 +20,7 @@ from koalarize.errors import OptionError, OutputError
 from koalarize.film.names import FILM_EXTENSIONS, FILM_RESULTS
 from koalarize.photo.files import EXTENSIONS, HEIF_EXTENSIONS, sha256_of
 
-__all__ = ["JOURNAL", "Journal", "Made", "Stamp", "check_journal"]
+__all__ = ["JOURNAL", "Journal", "Made", "Stamp", "check_journal", "journals_in"]
 
 #: Its name in the folder of the results.
 JOURNAL = ".koalarize.sqlite"
@@ -134,7 +134,7 @@ class Journal:
                 self._database.executescript(_TABLES)
         except (sqlite3.Error, UnicodeError, OSError) as error:
             where = "its folder may not be written to: name a folder for the results with -o, or"
-            raise OutputError(
+            raise _refused(path, error) or OutputError(
                 f"the journal `{path}` cannot be made ({error}); {where} another journal with "
                 "--journal"
                 if new
@@ -262,12 +262,7 @@ class Journal:
             raise self._trouble(error) from error
 
     def _trouble(self, error: sqlite3.Error | UnicodeError) -> OutputError:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            return OutputError(
-                f"there is no space left for the journal `{self._path}`, and hardly any for "
-                "results: make room, then give the same command again"
-            )
-        return OutputError(
+        return _refused(self._path, error) or OutputError(
             f"the journal `{self._path}` cannot be used ({error}): name another with --journal"
         )
 
@@ -299,6 +294,16 @@ class Journal:
         return _text(path.as_posix())
 
 
+def journals_in(folder: Path, name: str) -> list[Path]:
+    """Return the journals of a folder that tell of results which a run would have made.
+
+    Args:
+        folder: of the results.
+        name: of the run's own; that of a run without a shard, which does all, stands for all.
+    """
+    return sorted(folder.glob(_ALL)) if name == JOURNAL else [folder / name]
+
+
 def check_journal(path: Path) -> None:
     """Check, before any work is done, that a file can be the journal that a person names.
 
@@ -325,6 +330,27 @@ def check_journal(path: Path) -> None:
         raise OptionError(
             f"`--journal` is `{path}`, the database of another program: name another file"
         )
+
+
+def _refused(path: Path, error: Exception) -> OutputError | None:
+    """Return the error of a journal that the disk, or its system, does not take; else None."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds to a kind
+    if code == sqlite3.SQLITE_FULL:
+        return OutputError(
+            f"there is no space left for the journal `{path}`, and hardly any for results: make "
+            "room, then give the same command again"
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return OutputError(
+            f"the journal `{path}` cannot be read or written ({error}): the disk fails, a share is "
+            "away, or `ulimit -f` bounds files; mend that, then give the same command again"
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return OutputError(
+            f"the journal `{path}` is locked by another program for more than {_WAIT_SECONDS:g} s: "
+            "end that, or name another with --journal"
+        )
+    return None
 
 
 def _connected(name: str) -> sqlite3.Connection:

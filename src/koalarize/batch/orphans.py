@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from koalarize.batch.journal import Journal
+from koalarize.batch.journal import Journal, journals_in
 from koalarize.batch.plan import BatchOptions, Outcome
 from koalarize.batch.standing import journal_name
 from koalarize.errors import OutputError
@@ -26,7 +26,7 @@ def orphans(inputs: Iterable[str], options: BatchOptions) -> Iterator[Outcome]:
 
     Only pictures of the folders that are named count: another drive or machine may be away. A
     folder of pictures is listed once for all of its results: each look takes long on a network
-    share.
+    share. A run without a shard looks into the journals of all shards.
 
     Args:
         inputs: what was named.
@@ -37,11 +37,16 @@ def orphans(inputs: Iterable[str], options: BatchOptions) -> Iterator[Outcome]:
     if options.journal is not None:
         journals = {options.journal} if folders else set[Path]()
     else:
-        journals = {(options.output or Path(folder)) / options.journal_name for folder in folders}
+        places = {options.output or Path(folder) for folder in folders}
+        journals = {path for place in places for path in journals_in(place, options.journal_name)}
+    told: set[Path] = set()
     for path in sorted(journals):
         try:
             with closing(Journal(path, readonly=True)) as journal:
-                yield from _of(journal, tuple(tops))
+                for outcome in _of(journal, tuple(tops)):
+                    if outcome.output is not None and outcome.output not in told:
+                        told.add(outcome.output)
+                        yield outcome
         except OutputError:  # the run has said so
             continue
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from koalarize.batch.compare import compare_path
 from koalarize.batch.find import Job, reason_of
 from koalarize.batch.journal import Made, Stamp
+from koalarize.batch.large import LARGE, check_kind
 from koalarize.batch.plan import OWN, BatchOptions, Outcome, Planner, Task
 from koalarize.batch.stage import Stage, keep_times
 from koalarize.batch.standing import Judge, KeptError, Standing, journal_name
@@ -27,7 +28,6 @@ from koalarize.colorizer.colorizer import Making
 from koalarize.errors import FilmError, KoalarizeError, OptionError, OutputError, PhotoError
 from koalarize.film.names import may_move
 from koalarize.photo.provenance import Provenance, holds_mark, is_marked
-from koalarize.photo.read import open_image
 from koalarize.photo.sources import opened
 from koalarize.steering.steering import PLAIN, Steering
 
@@ -50,10 +50,6 @@ log = logging.getLogger(__name__)
 
 #: Tasks handed to each worker ahead of the next outcome; each is a few paths.
 _AHEAD = 8
-#: Bytes from which on a file's beginning is looked at before the whole is read.
-_LARGE = 32 << 20
-#: What ``open_image`` says if no reader knows the beginning.
-_NO_PICTURE = "is not a picture in a known format"
 
 
 def colorize_many(
@@ -318,15 +314,9 @@ def _check_kind(path: Path) -> None:
     Raises:
         PhotoError: if no reader knows its beginning.
     """
-    if not path.is_file() or path.stat().st_size < _LARGE:
-        return
-    with opened(path) as stream:
-        try:
-            open_image(stream, f"`{path}`").close()
-        except PhotoError as error:
-            # What a reader knows but does not open, some of our own readers do.
-            if _NO_PICTURE in str(error):
-                raise
+    if path.is_file() and path.stat().st_size >= LARGE:
+        with opened(path) as stream:
+            check_kind(stream, str(path))
 
 
 #: What a failure is called, by its error.

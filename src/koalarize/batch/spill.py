@@ -6,8 +6,10 @@ Not here: what is remembered between runs (``journal``).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator
-from typing import TypeVar
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, TypeVar
+
+from koalarize.errors import OutputError
 
 __all__ = ["MOST_NAMES", "Claims", "Seen", "temporary_database"]
 
@@ -20,13 +22,40 @@ MOST_NAMES = 10_000
 _CACHE_KIB = 8192
 
 
+class _Temporary(sqlite3.Connection):
+    """A database whose errors, as of a full disk, are those of a person."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        try:
+            return super().execute(sql, parameters)
+        except sqlite3.OperationalError as error:
+            raise _no_room(error) from error
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        try:
+            return super().executemany(sql, parameters)
+        except sqlite3.OperationalError as error:
+            raise _no_room(error) from error
+
+
+def _no_room(error: sqlite3.OperationalError) -> OutputError:
+    return OutputError(
+        f"the names of so large an archive find no room in a temporary file ({error}): make some "
+        "where temporary files are, or name another folder by SQLITE_TMPDIR"
+    )
+
+
 def temporary_database(*tables: str) -> sqlite3.Connection:
     """Return a database that ends with this process.
 
     Args:
         *tables: the statements that make its tables.
+
+    It raises OutputError where it finds no room.
     """
-    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(
+        "", isolation_level=None, check_same_thread=False, factory=_Temporary
+    )
     database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     database.execute("PRAGMA journal_mode = OFF")
     database.execute("PRAGMA synchronous = OFF")

@@ -48,6 +48,11 @@ class Again:
         seconds = min(max(_FIRST_WAIT, 2 * before), _LAST_WAIT)
         self._waits[name] = seconds, self._clock() + seconds
 
+    def wait_for(self, jobs: Iterable[Job]) -> None:
+        """Take in that a run ended before it was done with pictures: the journal has no room."""
+        for job in jobs:
+            self.note(Outcome(job.source, None, "failed", reason="cannot be written"))
+
     def noted(self, outcomes: Generator[Outcome]) -> Generator[Outcome]:
         """Yield what becomes of pictures, each taken in first."""
         with closing(outcomes):

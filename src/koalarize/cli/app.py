@@ -11,8 +11,11 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from errno import ENOSPC
+from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
+from traceback import walk_tb
+from types import FunctionType
 from typing import Annotated, Any, cast
 
 import typer
@@ -42,6 +45,7 @@ _MOVED = frozenset(
     {"data", "evaluate", "export", "fade", "plot", "probe", "showcase", "train", "turing"}
 )
 _INTERRUPTED = 130
+_STDERR = 2
 #: What typer lets pydantic say of a wrong value, and what a person is told.
 _PLAINER = (
     (" a valid integer, unable to parse string as an integer", " a whole number"),
@@ -187,7 +191,9 @@ def main(args: Sequence[str] | None = None) -> int:
         0 if all went well, 1 if something failed, 2 if the command line is wrong, 130 if it was
         interrupted.
     """
+    _hold_streams()
     _allow_every_name()
+    _wait_for_readers()
     # What Pillow says of a damaged field is no sentence for a person; the notes are.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     words = list(sys.argv[1:] if args is None else args)
@@ -215,6 +221,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _fail("not enough memory for this picture; close other programs", 1)
     except OSError as error:
+        if _is_of_stdout(error):
+            return _stdout_failed(error)
         if error.errno == ENOSPC:
             beside = f" for `{error.filename}`" if error.filename else " where the result goes"
             return _fail(
@@ -251,6 +259,20 @@ def _fail(text: str, code: int) -> int:
     return code
 
 
+def _is_of_stdout(error: OSError) -> bool:
+    """Tell whether it was stdout that could not be written: such an error names no file."""
+    echo = cast(FunctionType, typer.echo).__code__
+    return any(frame.f_code is echo for frame, _ in walk_tb(error.__traceback__))
+
+
+def _stdout_failed(error: OSError) -> int:
+    """End when stdout cannot be written, as on a full disk in ``koalarize box > list``."""
+    why = error.strerror or error
+    advice = "make room there" if error.errno in (ENOSPC, EDQUOT) else "look where it goes"
+    _fail(f"stdout cannot be written ({why}): {advice}; what was finished before is kept", 1)
+    return _reader_left()
+
+
 def _reader_left() -> int:
     """End quietly when the reader of our output has gone, as in ``koalarize box | head -1``."""
     try:
@@ -271,8 +293,27 @@ def _bound_threads() -> None:
         os.environ.setdefault(name, "1")
 
 
+def _hold_streams() -> None:
+    """Let what is said go nowhere where stderr is closed, as for some daemons.
+
+    No file takes the number of a closed stream: what a library writes to stderr would stand in it.
+    """
+    number = os.open(os.devnull, os.O_RDWR)
+    while number <= _STDERR:
+        number = os.dup(number)
+    os.close(number)
+    if cast(object, sys.stderr) is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+
+
 def _allow_every_name() -> None:
     """Let file names reach stdout that its encoding does not know."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace" if os.name == "nt" else "surrogateescape")
+
+
+def _wait_for_readers() -> None:
+    """Let a pipe that is full be waited for: some programs hand over pipes that take no more."""
+    with suppress(OSError, ValueError, AttributeError):  # closed, none of the system's, or Windows
+        os.set_blocking(sys.stdout.fileno(), True)

@@ -34,8 +34,8 @@ from koalarize.cli.report import (
     show_plan,
 )
 from koalarize.cli.steering_options import option_of_one_picture
-from koalarize.cli.terminal import FilmRow, check_films, check_target
-from koalarize.errors import OptionError
+from koalarize.cli.terminal import FilmRow, check_films, check_target, one_line
+from koalarize.errors import OptionError, OutputError
 from koalarize.film.names import is_film
 from koalarize.film.options import THREADS
 from koalarize.photo.files import EXTENSIONS, make_folder
@@ -132,8 +132,15 @@ def color_files(
             work = _film_work(many.films, row)
             yield from color_many_films(choice.load(threads=THREADS), some, steering, options, work)
 
-    again = Again()
-    code = follow(again.noted(outcomes(jobs, search.films)), total, many.report, search, row=row)
+    again, code = Again(), 0
+    try:
+        coming_out = again.noted(outcomes(jobs, search.films))
+        code = follow(coming_out, total, many.report, search, row=row)
+    except OutputError as error:
+        if many.watch is None:
+            raise
+        _say_watched(error)
+        before = {}  # what was not done is new to the watch, and so is the rest, which is judged
     note_of_orphans(orphans(many.inputs, options))
     note_of_unread(search.unread if many.films else note_of_films_left(search.unread))
     if many.watch is None:
@@ -143,8 +150,25 @@ def color_files(
         films = [job for job in some if is_film(job.source)]
         if single is not None:  # the picture that has a file of its own to go to
             pictures = [dataclasses.replace(job, target=single) for job in pictures]
-        follow(again.noted(outcomes(pictures, films)), None, many.report, more=True, row=row)
+        coming_out = again.noted(outcomes(pictures, films))
+        _take_turn(coming_out, some, many, again, row)
     return code
+
+
+def _take_turn(
+    outcomes: Generator[Outcome], jobs: list[Job], many: Many, again: Again, row: FilmRow | None
+) -> None:
+    """Colour what a watch has found; what ends it, as a full disk, does not end the watch."""
+    try:
+        follow(outcomes, None, many.report, more=True, row=row)
+    except OutputError as error:
+        again.wait_for(jobs)
+        _say_watched(error)
+
+
+def _say_watched(error: OutputError) -> None:
+    """Say what ended a turn of a watch, as a full disk does where the journal is; it goes on."""
+    typer.echo(f"koalarize: error: {one_line(str(error))}; the watch goes on", err=True)
 
 
 def _check_words(many: Many) -> None:

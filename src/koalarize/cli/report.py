@@ -94,8 +94,10 @@ def _planned(outcome: Outcome) -> str:
         return f"{outcome.reason}: {outcome.source} -> {outcome.output}"
     if outcome.status == "failed":
         return f"failed, {outcome.reason}: {outcome.source}: {outcome.error}"
-    named = outcome.output if outcome.status == "orphaned" else outcome.source
-    return f"{outcome.reason}: {named}"
+    if outcome.status != "orphaned" or outcome.output is None:
+        return f"{outcome.reason}: {outcome.source}"
+    is_row = outcome.output.suffix == ".parquet"
+    return f"{outcome.reason}: {f'row `{outcome.source}` of ' if is_row else ''}{outcome.output}"
 
 
 def follow(

@@ -75,8 +75,7 @@ def color_stream(
     colored = choice.load().data(data, steering, format=format, tolerant=stream.tolerant)
     assert colored.data is not None
     if target is None:
-        sys.stdout.buffer.write(colored.data)
-        sys.stdout.buffer.flush()
+        _write(colored.data)
     else:
         print_path(write_bytes(colored.data, target, overwrite=stream.overwrite))
     if colored.had_colors:
@@ -84,6 +83,27 @@ def color_stream(
     name = "stdin" if inputs[0] == "-" else Path(inputs[0]).name
     note_of_losses(name, colored.notes)
     return 0
+
+
+def _write(data: bytes) -> None:
+    """Write a picture to stdout.
+
+    Raises:
+        OutputError: if stdout does not take it.
+        BrokenPipeError: if its reader has left.
+    """
+    stream, rest = sys.stdout.buffer, memoryview(data)
+    try:
+        while rest:  # with PYTHONUNBUFFERED a write may take a part
+            rest = rest[stream.write(rest) :]
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"stdout cannot be written ({error.strerror or error}): what went there is no whole "
+            "picture; make room where it goes, or name a file with -o"
+        ) from error
 
 
 def _check_target(target: Path, overwrite: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -47,11 +47,13 @@ class _Reader:
         path: the file.
         data: its bytes.
         values: values of the tensors met so far.
+        beside: the files of weights beside it that were met so far.
     """
 
     path: Path
     data: mmap.mmap
     values: int = 0
+    beside: set[Path] = field(default_factory=set[Path])
 
     def fields(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
         """Yield number, wire type, and either (value, 0) or the span (from, to) of each field."""
@@ -163,14 +165,18 @@ class _Reader:
                 f"`{self.path}` looks for the weights `{name}` beyond the end of `{location}`: "
                 "the two files do not belong together, or one is cut short"
             )
+        self.beside.add(place)
         return length
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path) -> tuple[Path, ...]:
     """Check that a file is an ONNX model that refers to its own folder only, of a sane size.
 
     Args:
         path: the file; nothing of it is executed, and its weights are not read.
+
+    Returns:
+        The files beside it that hold weights of it, in order.
 
     Raises:
         ModelError: if it is missing, is no ONNX model, declares more weights than it holds or than
@@ -198,3 +204,4 @@ def check_file(path: Path) -> None:
         raise wrong from None
     if graphs != 1:
         raise wrong
+    return tuple(sorted(reader.beside))

@@ -55,6 +55,7 @@ class Session:
         threads: as ``open_session`` takes it.
         provider: the same.
         trusted: the same.
+        beside: further files that hold weights of it.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class Session:
     threads: int = 0
     provider: str = CPU
     trusted: bool = False
+    beside: tuple[Path, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _opened_again, (self.path.absolute(), self.threads, self.provider, self.trusted)
@@ -119,8 +121,7 @@ def open_session(
     options.log_severity_level = 4  # its errors are raised as well
     # A pattern for each picture size would be kept for ever; sizes of a folder differ.
     options.enable_mem_pattern = False
-    if not trusted:
-        check_file(model)
+    beside = () if trusted else check_file(model)
     _check_name(model)
     try:
         session = ort.InferenceSession(str(model), options, providers=[provider])
@@ -132,7 +133,7 @@ def open_session(
             f"the provider `{provider}` cannot be used on this machine: see what ONNX Runtime "
             "says of it, or leave it out to use the processor"
         )
-    return Session(model, session, threads, provider, trusted)
+    return Session(model, session, threads, provider, trusted, beside)
 
 
 def _opened_again(path: Path, threads: int, provider: str, trusted: bool) -> Session:

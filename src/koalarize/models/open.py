@@ -5,13 +5,14 @@ Not here: finding and verifying files (``store``), running networks (``engines``
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from koalarize.engines.blend import MOST_CHROMA, BlendEngine, Part
 from koalarize.engines.contracts import ContractEngine, contract_file, read_contract
 from koalarize.engines.engine import CPU, METADATA_KEY, Engine
 from koalarize.engines.onnx import OnnxEngine
-from koalarize.engines.session import open_session
+from koalarize.engines.session import Session, open_session
 from koalarize.errors import ModelError, OptionError, did_you_mean
 from koalarize.models.catalog import FOREIGN, ForeignCard, card_of, known_names
 from koalarize.models.store import find_model, is_here
@@ -109,12 +110,20 @@ def open_model(
     return BlendEngine(parts, most_chroma=most_chroma)
 
 
+def _identity(path: Path, session: Session) -> str:
+    """Return what tells a file from others: PyTorch keeps large weights in another beside it."""
+    if not session.beside:
+        return sha256_of(path)
+    hashes = "".join(map(sha256_of, (path, *session.beside)))
+    return hashlib.sha256(hashes.encode()).hexdigest()
+
+
 def _open(model: str, threads: int, faithful: bool, provider: str) -> Engine:
     path = find_model(model)
     foreign = FOREIGN.get(model)
     card = card_of(model)
     session = open_session(path, threads=threads, provider=provider, trusted=card is not None)
-    identity = sha256_of(path) if card is None else card.sha256
+    identity = _identity(path, session) if card is None else card.sha256
     engine: Engine
     if foreign is None and METADATA_KEY in session.metadata:
         engine = OnnxEngine(path, session=session, faithful=faithful, identity=identity)

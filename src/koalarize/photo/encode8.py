@@ -5,6 +5,7 @@ Not here: TIFF and 16-bit PNG (``encode16``), several pictures in a file (``cont
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tempfile
@@ -57,6 +58,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
+_END_OF_JPEG = b"\xff\xd9"
 #: Pixels a side that libjpeg and libwebp write, and the most of AV1 (5.5.1).
 _MOST_ACROSS = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536}
 _CLEAR = 255  # the color of a GIF frame that is transparent, where there is one
@@ -125,11 +127,29 @@ def saved(image: Image.Image, kind: str, options: Mapping[str, object]) -> bytes
     Into a file that the system knows Pillow encodes JPEG without the interpreter lock, so that
     threads encode side by side; not into ``io.BytesIO``. Here that file is one of memory, or a
     temporary one where the system gives none of memory.
+
+    Raises:
+        OutputError: if that file has no room: Pillow minds no write that was cut short there.
     """
-    with _spare_file() as stream:
+    with _spare_file() if kind == "JPEG" else io.BytesIO() as stream:
         image.save(stream, kind, **options)
         stream.seek(0)
-        return stream.read()
+        data = stream.read()
+        if kind == "JPEG" and not data.endswith(_END_OF_JPEG):
+            raise OutputError(f"the JPEG file cannot be packed ({_no_room(stream)}")
+    return data
+
+
+def _no_room(stream: BinaryIO) -> str:
+    """Say why a file takes no more, and what a person can do."""
+    try:
+        os.lseek(stream.fileno(), 0, os.SEEK_END)
+        os.write(stream.fileno(), b"\0")
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            return f"{error.strerror}): raise the limit that `ulimit -f` sets"
+        return f"{error.strerror}): make room in memory and in `{tempfile.gettempdir()}`"
+    return "it was cut short): give the same command again"
 
 
 def _spare_file() -> BinaryIO:

@@ -21,8 +21,8 @@ from koalarize.batch.cluster.sources import Entry
 from koalarize.batch.cluster.stores import LocalStore, Version
 from koalarize.batch.cluster.worker import Worker
 from koalarize.batch.find import find_pictures
-from koalarize.batch.plan import Shard
 from koalarize.batch.run import BatchOptions, colorize_many
+from koalarize.batch.shard import Shard
 from koalarize.cli import main
 from koalarize.errors import DataError, ModelError
 from koalarize.photo.provenance import read_mark

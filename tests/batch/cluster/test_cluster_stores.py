@@ -333,3 +333,24 @@ def test_what_is_asked_of_s3_for_one_picture(s3: tuple[Bucket, str], red: Redden
     assert version.version.size == len(bucket.objects["out/e.color.png"])
     listed = open_store(f"s3://bucket/out{query}").children("").items
     assert next(item for item in listed if item.key == "e.color.png").version.fits(version.version)
+
+
+@pytest.mark.parametrize("place", ["memory://large", "a folder"])
+def test_a_large_object_of_no_known_kind_is_not_read_whole(
+    tmp_path: Path, red: Reddener, place: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("koalarize.batch.cluster.sources.LARGE", 40)
+    at = str(tmp_path / "in") if place == "a folder" else place
+    store = open_store(at)
+    for name in ("a.jpg", "b.gif"):
+        store.put(name, bytes(40))
+    store.put("c.png", encoded())
+    kind, read = type(store), type(store).read
+    asked: list[str] = []
+    monkeypatch.setattr(kind, "read", lambda self, key: (asked.append(key), read(self, key))[1])
+    found = {str(one.source): one for one in run(red, at, tmp_path / "out")}
+    assert [key for key in asked if not key.startswith("_koalarize")] == ["c.png"]
+    assert found["c.png"].status == "colored"
+    for name in ("a.jpg", "b.gif"):
+        assert found[name].reason == "no readable picture"
+        assert f"`{name}` is not a picture in a known format" in (found[name].error or "")

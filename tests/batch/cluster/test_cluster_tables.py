@@ -8,13 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cluster_parts import picture, results, rows_of, run, told
+from cluster_parts import order, picture, results, rows_of, run, told
 from PIL import Image
 
 from fakes import Reddener
 from koalarize.batch.cluster import rows
+from koalarize.batch.cluster.actors import Machines
 from koalarize.batch.cluster.results import RESULTS, Row, read_parts, write_part
 from koalarize.batch.cluster.rows import Columns
+from koalarize.batch.cluster.run import Archive
 from koalarize.batch.cluster.stores import LocalStore
 from koalarize.errors import DataError, OutputError
 from koalarize.steering.steering import Steering
@@ -234,3 +236,27 @@ def test_rows_of_damaged_words_are_an_error(tmp_path: Path):
     part.write_bytes(part.read_bytes().replace(b"settings", b"\xff" * 8))
     with pytest.raises(OutputError, match="cannot be read"):
         list(read_parts(store, ["a"]))
+
+
+def test_rows_whose_pictures_are_gone_are_named(tmp_path: Path, red: Reddener):
+    out, other = tmp_path / "out.parquet", tmp_path / "other"
+    table = hub_table(tmp_path / "in.parquet", {"a.png": encoded(), "b.png": encoded(level=9)})
+    picture(other / "c.png")
+
+    def gone(source: Path) -> list[tuple[str, bool]]:
+        found: list[list[tuple[str, bool]]] = []
+        for plan_only in (True, False):
+            columns = None if source.is_dir() else COLUMNS
+            asked = order(red, source, out, columns=columns, table="struct")
+            archive = Archive(asked, plan_only=plan_only)
+            list(archive.plan() if plan_only else archive.color(Machines(workers=0)))
+            some = [(str(one.source), one.output) for one in archive.orphans()]
+            found.append([(key, part is not None and part.is_file()) for key, part in some])
+        assert found[0] == found[1]
+        return found[0]
+
+    assert gone(table) == []
+    assert gone(other) == []  # rows of another INPUT are not looked for in this one
+    hub_table(table, {"b.png": encoded(level=9)})
+    assert gone(table) == [("a.png", True)]
+    assert sorted(pictures_in(out)) == ["a.png", "b.png", "c.png"]

@@ -22,7 +22,7 @@ from koalarize.batch.cluster.run import Archive
 from koalarize.batch.cluster.sources import Entry
 from koalarize.batch.cluster.stores import RemoteStore, Version
 from koalarize.batch.cluster.worker import Worker
-from koalarize.batch.plan import Shard
+from koalarize.batch.shard import Shard
 from koalarize.steering.steering import Steering
 
 BOLD = Steering(vividness=1.3)

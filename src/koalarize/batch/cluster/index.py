@@ -93,7 +93,7 @@ class Index:
         if row.result is None or failed:
             return
         slot = row.key if self._tables else row.result
-        elsewhere = not self._tables and row.input not in ("", self._source)
+        elsewhere = row.input not in ("", self._source)
         if row.status == "other":
             if elsewhere:
                 return
@@ -141,7 +141,8 @@ class Index:
             return None
         key, result, settings, source, of, made, digest, elsewhere = row
         versions = _version(source), _version(made)
-        return Known(key, result, settings, versions[0], of, versions[1], digest, bool(elsewhere))
+        elsewhere = bool(elsewhere) and not self._tables  # there a key is one row, of any INPUT
+        return Known(key, result, settings, versions[0], of, versions[1], digest, elsewhere)
 
     def there(self, result: str) -> Version | None:
         """Return the version of an object in OUTPUT, None if there is none."""
@@ -176,7 +177,7 @@ class Index:
             self._database.execute("INSERT OR IGNORE INTO met VALUES (?)", (key,))
 
     def lost(self) -> Iterator[tuple[str, str]]:
-        """Yield key and place of each result in OUTPUT whose picture INPUT has no more.
+        """Yield key, and object of OUTPUT, of each result whose picture INPUT has no more.
 
         What lies in a folder that could not be read, which was met in place of its pictures,
         counts as there.
@@ -184,14 +185,14 @@ class Index:
         if not self._meets:
             return
         query = (
-            "SELECT key, slot FROM made WHERE NOT elsewhere AND slot IN "
+            "SELECT key, result FROM made WHERE NOT elsewhere AND result IN "
             "(SELECT result FROM there) AND key NOT IN (SELECT key FROM met) ORDER BY key"
         )
         met = "SELECT 1 FROM met WHERE key = ?"
-        for key, slot in self._database.cursor().execute(query):
+        for key, result in self._database.cursor().execute(query):
             above = PurePosixPath(key).parents
             if not any(self._database.execute(met, (str(one),)).fetchone() for one in above):
-                yield key, slot
+                yield key, result
 
     def stale(self) -> dict[str, set[str]]:
         """Return the keys that tables hold though a later one does, by table."""

@@ -197,7 +197,7 @@ class Planner:
             data = next(iter(self._source.pictures([entry])))
             if isinstance(data, OSError):
                 raise data
-            local.write_bytes(data)
+            local.write_bytes(data if isinstance(data, bytes) else b"")  # of no picture
             return self._naming.target(Job(local, relative), number).as_posix()
 
     def _spelled(self, slot: str) -> str:

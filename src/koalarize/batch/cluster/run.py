@@ -127,13 +127,14 @@ class Archive:
     def orphans(self) -> Generator[Outcome]:
         """Yield, after a plan or a run, the results that stand though their pictures are gone.
 
-        Rows of tables are none: nobody looks for a picture in them but by its key.
+        Of a row of a table the output is the part that holds it.
         """
-        if self._order.table or self._planner is None:
+        if self._planner is None:
             return
-        for key, slot in self._index.lost():
-            if self._planner.holds(slot, rows=False):
-                output = _place_of(slot, self._order.output)
+        rows = bool(self._order.table)
+        for key, result in self._index.lost():
+            if self._planner.holds(key if rows else result, rows=rows):
+                output = _place_of(result, self._order.output)
                 yield Outcome(Path(key), output, "orphaned", reason=GONE)
 
     def _entries(self, manifest: Path) -> Iterator[Entry]:

@@ -6,6 +6,7 @@ which files are pictures are those of folder runs (``batch.find``).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,10 @@ from koalarize.batch.cluster.stores import (
     Store,
     Version,
 )
-from koalarize.batch.find import Search, is_own, is_passed_over, name_pattern, own_stem
-from koalarize.errors import DataError
+from koalarize.batch.find import Search, is_own, name_pattern, own_stem
+from koalarize.batch.large import LARGE, check_kind
+from koalarize.batch.passed_over import is_passed_over
+from koalarize.errors import DataError, PhotoError
 from koalarize.photo.files import read_extensions
 from koalarize.photo.provenance import mark_of
 
@@ -79,8 +82,11 @@ class Source(Protocol):
         """Go through all pictures, in order; raises DataError if INPUT cannot be listed."""
         ...
 
-    def pictures(self, entries: Sequence[Entry]) -> Iterator[bytes | OSError]:
-        """Yield the bytes of each, or why it cannot be read; neighbours in a table are cheap."""
+    def pictures(self, entries: Sequence[Entry]) -> Iterator[bytes | OSError | PhotoError]:
+        """Yield the bytes of each, or why it cannot be read; neighbours in a table are cheap.
+
+        A large file that does not begin as a picture is a PhotoError.
+        """
         ...
 
 
@@ -125,13 +131,22 @@ class Files:
                 "its credentials allow"
             ) from error
 
-    def pictures(self, entries: Sequence[Entry]) -> Iterator[bytes | OSError]:
+    def pictures(self, entries: Sequence[Entry]) -> Iterator[bytes | OSError | PhotoError]:
         """Yield the bytes of each, or why it cannot be read."""
         for entry in entries:
             try:
+                self._check_kind(entry)
                 yield self.store.read(entry.key)
-            except OSError as error:
+            except (OSError, PhotoError) as error:
                 yield error
+
+    def _check_kind(self, entry: Entry) -> None:
+        """Refuse a large object of no known kind by its beginning; raises PhotoError."""
+        if (entry.version.size or 0) < LARGE:
+            return
+        # What a store cannot give in parts is read whole, which says what is wrong.
+        with contextlib.suppress(OSError, ValueError), self.store.stream(entry.key) as stream:
+            check_kind(stream, entry.key)
 
     def _local(self, store: LocalStore) -> Iterator[Entry]:
         if store.root.is_file() and (kind := store.root.suffix.lower()[1:]) in _PACKED:
@@ -204,7 +219,8 @@ class Files:
                 yield Entry(item.key, item.version, item.key)
         for below in children.folders:
             name = below.rpartition("/")[2]
-            if not (is_passed_over(name) or name == CONTROL or below in self.skipped):
+            above = PurePosixPath(folder).name
+            if not (is_passed_over(name, above) or name == CONTROL or below in self.skipped):
                 yield from self._below(below)
 
     def _takes(self, item: Item, stems: set[str]) -> bool:

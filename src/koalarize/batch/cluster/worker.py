@@ -28,7 +28,7 @@ from koalarize.batch.plan import Outcome, Task
 from koalarize.batch.run import asked_of, coloring, run_task
 from koalarize.batch.standing import ORIGINAL, REFUSALS, Standing
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.errors import KoalarizeError, ModelError
+from koalarize.errors import KoalarizeError, ModelError, PhotoError
 from koalarize.photo.provenance import holds_mark, mark_of
 
 __all__ = ["Worker"]
@@ -105,8 +105,10 @@ class Worker:
         notes.end()
         return rows
 
-    def _one(self, task: PortionTask, data: bytes | OSError, portion: _Portion) -> Row:
+    def _one(self, task: PortionTask, data: bytes | OSError | PhotoError, portion: _Portion) -> Row:
         """Return what becomes of one picture."""
+        if isinstance(data, PhotoError):
+            return self._row(task, "failed", reason="no readable picture", error=str(data))
         if isinstance(data, OSError):
             error = f"cannot be read: {_said(data)}"
             return self._row(task, "failed", reason="cannot be read", error=error)
