@@ -58,6 +58,23 @@ def test_names_that_are_no_text(session):
     assert mark.mark(None) is not None
 
 
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"photo": 3}, "`photo` is of type int but must be a text: give Session"),
+        ({"photo": ""}, "`photo` is '' but must be"),
+        ({"sha256": b"ab"}, "`sha256` is of type bytes but must be a text"),
+        ({"model": None}, "`model` is of type NoneType but must be a text"),
+        ({"steering": {"vividness": 2}}, "`steering` is of type dict but must be a Steering"),
+        ({"weights": 1}, "`weights` is of type int but must be a text"),
+        ({"pixels": ""}, "`pixels` is '' but must be"),
+    ],
+)
+def test_a_session_of_wrong_types_is_refused_when_it_is_made(session, change, match):
+    with pytest.raises(OptionError, match=match):
+        dataclasses.replace(session, **change)
+
+
 def test_defaults():
     assert SteeringAsked.model_validate({}).parse() == ("koala", Steering())
 

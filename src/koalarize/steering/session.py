@@ -25,6 +25,7 @@ __all__ = ["FORMAT", "OtherPhotoError", "Session", "SessionFile"]
 #: Names the layout of the file; another number, another layout.
 FORMAT = "koalarize-session-1"
 _MOST_BYTES = 4 << 20
+_ORDER = "give Session(photo, sha256, model, steering)"
 _Text = Annotated[str, Field(min_length=1)]
 
 
@@ -61,6 +62,9 @@ class Session:
         weights: sha256 of the model's file, where it is known.
         pixels: sha256 of the decoded picture, with which a session goes whatever else its file
             says; None in sessions of earlier versions, which go with the bytes alone.
+
+    Raises:
+        OptionError: if one of them is of a wrong type, or an empty text.
     """
 
     photo: str
@@ -69,6 +73,23 @@ class Session:
     steering: Steering
     weights: str | None = None
     pixels: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("photo", "sha256", "model", "weights", "pixels"):
+            value: object = getattr(self, name)
+            if value is None and name in ("weights", "pixels"):
+                continue
+            if not isinstance(value, str):
+                raise OptionError(
+                    f"`{name}` is of type {type(value).__name__} but must be a text: {_ORDER}"
+                )
+            if not value:
+                raise OptionError(f"`{name}` is '' but must be a text that is not empty: {_ORDER}")
+        if not isinstance(cast("object", self.steering), Steering):
+            raise OptionError(
+                f"`steering` is of type {type(self.steering).__name__} but must be a Steering: "
+                f"{_ORDER}"
+            )
 
     def dumps(self) -> str:
         """Return it as JSON text."""
