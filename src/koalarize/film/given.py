@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from koalarize.errors import FilmError, OptionError, OutputError
+from koalarize.colorizer.given import target_of
+from koalarize.errors import FilmError, OptionError
 from koalarize.film.options import FilmOptions
 from koalarize.photo.arguments import path_of
 
@@ -30,8 +31,7 @@ def target_given(given: object) -> Path | None:
     Raises:
         OutputError: if it is none.
     """
-    step = "name the file to write, or leave it out"
-    return None if given is None else path_of("target", given, OutputError, step)
+    return None if given is None else target_of(given, Path())
 
 
 def options_of(given: object) -> FilmOptions:
