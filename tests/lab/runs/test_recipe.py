@@ -35,6 +35,7 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
 )
 #: An extractor that is small and needs no download.
 LIGHT = {"network.options.extractor": "test_efficientnet", "network.options.pretrained": "false"}
+_THREE_FRESH = ("koala-longer", "koala-joined", "koala-softer", "koala-taught")
 EVERY_RECIPE = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 
 
@@ -402,7 +403,7 @@ def test_ours_run_shrunk(path, tmp_path, monkeypatch):
     result = train(path, output=tmp_path / "run", overrides=overrides, limit=8, size=side)
     loaded = load_checkpoint(result)
     a_step = loaded.recipe.samples_a_step  # of four rows; copies of others do not count
-    assert a_step == (3 if path.stem in ("koala-longer", "koala-joined", "koala-softer") else 4)
+    assert a_step == (3 if path.stem in _THREE_FRESH else 4)
     assert loaded.facts["pictures"] == 8
     assert loaded.recipe.steps == loaded.facts["steps"] == -(-8 // a_step)
     assert loaded.facts["samples"] == loaded.facts["steps"] * a_step
