@@ -353,6 +353,17 @@ def test_comparison_is_grey_then_a_gap_then_color(tmp_path: Path, fake, size):
     assert (sheet[:, -width:] == color).all()
 
 
+def test_a_panorama_stands_above_its_colours(tmp_path: Path, fake):
+    source = picture(tmp_path / "a.png", mode="LA", size=(90, 40), color=(150, 40))
+    run(fake, find_pictures([source]), compare=True)
+    color = np.asarray(Image.open(tmp_path / "a.color.png"))
+    sheet = np.asarray(Image.open(tmp_path / "a.compare.png"))
+    assert sheet.shape == (82, 90, 4)
+    assert np.ptp(sheet[:40, :, :3].astype(int), axis=2).max() <= 1
+    assert (sheet[40:42] == (255, 255, 255, 0)).all()
+    assert (sheet[42:] == color).all()
+
+
 def test_comparison_keeps_alpha(tmp_path: Path, fake):
     source = picture(tmp_path / "a.png", mode="LA", color=(150, 40))
     assert run(fake, find_pictures([source]), compare=True)[0].error is None

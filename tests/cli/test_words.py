@@ -87,10 +87,10 @@ def test_best_looks_twice_and_keeps_no_colours(engine, tmp_path):
     assert not is_red(Image.open(tmp_path / "a.color.png"))
 
 
-def test_keep_color_keeps_colours_and_looks_once(engine, tmp_path):
+def test_keep_color_keeps_colours_and_looks_without_them_and_with_them(engine, tmp_path):
     tinted().save(tmp_path / "a.png")
     assert main([str(tmp_path / "a.png"), "--keep-color"]) == 0
-    assert len(engine.seen) == 1
+    assert [hints is not None for _, hints in engine.seen] == [False, True]
     assert is_red(Image.open(tmp_path / "a.color.png"))
 
 

@@ -14,6 +14,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.reference import palette_of
 from koalarize.errors import OptionError, OutputError, PhotoError
 from koalarize.photo.photo import Photo
+from koalarize.steering.crop import Crop
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
 
@@ -287,6 +288,15 @@ def test_several_threads(grey):
 
 
 class TestFiles:
+    def test_a_layer_of_another_part_says_so(self, colorizer, grey, tmp_path):
+        source, plain = tmp_path / "photo.png", tmp_path / "plain.png"
+        Image.fromarray(grey).save(source)
+        assert colorizer.file(source, plain, layer=True).notes == ()
+        moved = Steering(turn=90, negative=True, crop=Crop(0, 0, 9, 8))
+        notes = colorizer.file(source, tmp_path / "moved.png", moved, layer=True).notes
+        said = "the layer fits the photo after --negative, --turn and --crop, not the file as it is"
+        assert notes == (said,)
+
     def test_a_layer_needs_transparency(self, colorizer, grey, tmp_path):
         Image.fromarray(grey).save(tmp_path / "photo.png")
         with pytest.raises(OptionError, match=r"transparent .* which JPEG cannot hold"):

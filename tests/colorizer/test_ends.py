@@ -74,6 +74,17 @@ class TestMats:
         assert found[:14].all()
         assert not found[20:-20, 18:-18].any()
 
+    @pytest.mark.parametrize("other", [100, 70])
+    def test_paper_may_be_torn_or_taped(self, other):
+        scan = framed((93, 8, 10))
+        whole, (height, width) = mat_of(scan), scan.shape
+        down, across = np.mgrid[0:height, 0:width]
+        scan[down / height + across / width < 0.2] = other  # a corner
+        assert np.array_equal(mat_of(scan), whole)
+        ground = framed((50, 8, 10))  # no paper
+        ground[down / height + across / width < 0.2] = other
+        assert mat_of(ground) is None
+
     def test_the_ground_around_a_thing_is_none(self):
         down, across = np.mgrid[-1:1:80j, -1:1:120j]
         round_thing = np.where(down**2 + across**2 < 0.5, FADED, 85).astype(np.float32)

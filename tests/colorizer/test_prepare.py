@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import ClassifyingEngine
+from fakes import ClassifyingEngine, FakeEngine
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.merge import Merger
 from koalarize.errors import OptionError
 from koalarize.photo.photo import Photo
 from koalarize.steering.crop import Crop
@@ -54,6 +55,24 @@ class TestCrop:
     def test_beyond_the_photo(self, colorizer, crop):
         with pytest.raises(OptionError, match="reaches beyond the photo, which is 100 x 60"):
             colorizer(GRAIN, crop=crop)
+
+    def test_only_its_own_pixels_are_coloured(self, monkeypatch):
+        merged = []
+
+        def rows(self, top, bottom, *, threads=1):
+            merged.append((bottom - top, *self.shape[1:]))
+            return rows_before(self, top, bottom, threads=threads)
+
+        rows_before = Merger.rows
+        monkeypatch.setattr(Merger, "rows", rows)
+        Colorizer(FakeEngine())(GRAIN, crop=Crop(11, 7, 40, 30))
+        assert merged == [(30, 40, 3)]
+
+    def test_one_that_does_not_fit_is_said_before_the_network_runs(self):
+        engine = FakeEngine()
+        with pytest.raises(OptionError, match="reaches beyond the photo"):
+            Colorizer(engine)(GRAIN, crop=Crop(61, 0, 40, 10))
+        assert not engine.seen
 
     @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "1,2,0,4", "-1,2,3,4", "a,b,c,d"])
     def test_texts_that_are_refused(self, text):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from koalarize.errors import PhotoError
-from koalarize.photo.boxes import is_avif, is_deep_avif, jp2_parts
+from koalarize.photo.boxes import avif_window, is_avif, is_deep_avif, jp2_parts
 from koalarize.photo.photo import Photo
 from photo_parts import saved, smooth
 
@@ -132,3 +132,60 @@ def test_exif_of_an_avif_that_its_boxes_turn_keeps_its_letters():
     photo = Photo.read(whole)
     assert (photo.width, photo.height) == (36, 24)
     assert letters in photo.exif
+
+
+def with_aperture(avif, numbers):
+    """Give the picture of a file by libavif a clean aperture, behind its other properties."""
+
+    def at(kind):
+        return avif.index(kind) - 4
+
+    def longer(kind, count, end=b""):
+        place = at(kind)
+        size = int.from_bytes(avif[place : place + 4], "big")
+        whole = avif[place + 4 : place + size] + end
+        return avif[:place] + struct.pack(">I", size + count) + whole + avif[place + size :]
+
+    properties = avif[at(b"ipco") + 8 : at(b"ipma")]
+    count, place = 0, 0
+    while place < len(properties):
+        count, place = count + 1, place + int.from_bytes(properties[place : place + 4], "big")
+    avif = longer(b"ipco", 40, box(b"clap", struct.pack(">4IiIiI", *numbers)))
+    place = at(b"ipma") + 18  # version, count, number of the picture, number of its properties
+    chosen = avif[place + 1 : place + 1 + avif[place]] + bytes([0x80 | (count + 1)])
+    avif = avif[:place] + bytes([len(chosen)]) + chosen + avif[place + len(chosen) :]
+    for kind, more in ((b"ipma", 1), (b"iprp", 41), (b"meta", 41)):
+        avif = longer(kind, more)
+    place = at(b"iloc") + 16  # one picture in one piece
+    (start,) = struct.unpack_from(">I", avif, place + 6)
+    return avif[: place + 6] + struct.pack(">I", start + 41) + avif[place + 10 :]
+
+
+SHOWN = (30, 1, 16, 1, 2, 1, -2, 1)  # of 36 x 24: from 5, 2
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_an_avif_shows_its_clean_aperture(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    whole = saved(smooth(), "AVIF", exif=exif.tobytes(), quality=100)
+    shown = Photo.read(whole).pixels
+    part = Photo.read(with_aperture(whole, SHOWN)).pixels
+    if orientation == 6:
+        shown, part = np.rot90(shown), np.rot90(part)
+    assert part.shape == (16, 30)
+    assert np.array_equal(part, shown[2:18, 5:35])
+
+
+@pytest.mark.parametrize("numbers", [(30, 0, *SHOWN[2:]), (99, *SHOWN[1:]), (0, *SHOWN[1:])])
+def test_an_aperture_that_lies_outside_counts_for_nothing(numbers):
+    whole = with_aperture(saved(smooth(), "AVIF"), numbers)
+    assert Photo.read(whole).pixels.shape == smooth().shape
+
+
+def test_damaged_properties_of_an_avif_show_all_of_it():
+    whole = with_aperture(saved(smooth(), "AVIF"), SHOWN)
+    for kind in (b"pitm", b"ipma", b"ipco", b"clap"):
+        assert avif_window(io.BytesIO(whole.replace(kind, b"none")), (36, 24)) is None
+    for end in range(0, len(whole), 7):
+        assert avif_window(io.BytesIO(whole[:end]), (36, 24)) in (None, (5, 2, 35, 18))

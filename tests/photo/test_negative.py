@@ -50,6 +50,12 @@ def test_color_film_gets_a_note(tmp_path, colorizer):
     assert colorizer.file(tmp_path / "film.png").notes == (note,)
     asked = Steering(negative=True)
     assert colorizer.file(tmp_path / "film.png", steering=asked, overwrite=True).notes == ()
+    kept = colorizer.file(
+        tmp_path / "film.png", tmp_path / "kept.png", Steering(negative=True, keep_color=True)
+    )
+    assert kept.notes == (
+        "it looks like a colour negative: --keep-color keeps what its mask leaves",
+    )
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])

@@ -55,6 +55,18 @@ class TestSources:
         assert pictures[0].source == path
         assert pictures[2].source is None
 
+    @pytest.mark.parametrize("read_before", [False, True])
+    def test_a_closed_image_is_called_so(self, tmp_path, read_before):
+        (tmp_path / "photo.png").write_bytes(saved(smooth(), "PNG"))
+        with Image.open(tmp_path / "photo.png") as image:
+            if read_before:
+                image.load()
+        if read_before:
+            assert np.array_equal(Photo.read(image).pixels, smooth())
+            image.close()
+        with pytest.raises(PhotoError, match=r"^the given image is closed.*`with`"):
+            Photo.read(image)
+
     def test_a_given_image_stays_usable(self):
         image = opened(saved(smooth(), "PNG"))
         Photo.read(image)

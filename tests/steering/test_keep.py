@@ -267,6 +267,15 @@ class TestKeepColor:
         )
         assert out.shape == (*shape, 3)
 
+    def test_ink_and_stamps_say_nothing_of_the_photo(self):
+        lightness, ab = np.full((200, 300), 50, np.float32), np.zeros((2, 200, 300), np.float32)
+        ab[:, 40:44, 30:150] = np.float32([40, -70])[:, None, None]
+        tint = find_tint(lightness, ab)
+        assert tint.patches() == []
+        assert tint.kept().share[42, 90] > 0.9
+        ab[:, 100:160, 200:260] = np.float32([40, -70])[:, None, None]
+        assert find_tint(lightness, ab).patches()
+
     def test_patches_are_few_and_spread_out(self):
         ab = np.full((2, 200, 300), 30, np.float32)
         lightness = np.random.default_rng(0).uniform(20, 80, (200, 300)).astype(np.float32)

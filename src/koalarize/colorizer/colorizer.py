@@ -328,15 +328,18 @@ class Colorizer:
         colored = self._painting(photo, steering)
         assert colored.rows is not None
         srgb = colored.rows.rows(0, colored.base.height, threads=self._threads)
-        whole = dataclasses.replace(colored.base, pixels=srgb)
-        return Colored(framed(whole, steering), had_colors=colored.had_colors)
+        base = dataclasses.replace(colored.base, pixels=srgb)
+        return Colored(base, had_colors=colored.had_colors)
 
     def _painting(self, photo: Photo, steering: Steering) -> Colored:
         """Return a photo whose colours are known, with what makes its pixels."""
         photo = prepared(checked(photo, Photo), checked(steering, Steering), threads=self._threads)
+        wanted = framed(photo, steering)  # a crop that does not fit is said before the network runs
         look = self.look(photo, size=steering.size)
-        rows = plan(look, steering).painting(photo.pixels)
-        return Colored(photo, not steering.keep_color and look.has_colors, rows=rows)
+        crop = steering.crop
+        area = None if crop is None else crop.box(photo.width, photo.height)
+        rows = plan(look, steering).painting(photo.pixels, area=area)
+        return Colored(wanted, not steering.keep_color and look.has_colors, rows=rows)
 
     def provenance(self, steering: Steering = PLAIN, making: Making | None = None) -> Provenance:
         """Return what a result says of its making.

@@ -35,6 +35,9 @@ _EDGE = 0.015  # of a side: a print does not lie quite straight
 # 2026-12-02, 3,600 photos of the validation and training sets: 44 have a mat by these, which are
 # frames, wide or thin, as far as thumbnails show; 6 have a colour. A script that was not kept.
 _MOST_MAT = 0.4  # of each side may be mat
+_PAPER = 80.0  # L* from which a mat is paper, which may be torn, taped or written on:
+_TORN = 0.75  # such a share of a line is of its tone, and of a photo's own edges of another;
+# one more of the 1,000 photos of the validation set has a mat by these, a pale green frame
 _UNLIKE = 0.5  # such a share of a photo's own edges is of another tone than the mat
 _BEYOND = (5.0, 15.0)  # L* from which, and up to which, a border's tone counts less and less
 
@@ -92,14 +95,13 @@ def mat_of(lightness: Float32) -> Bool | None:
     inside, rest, photo = lightness, mat, None
     for _ in range(_LAYERS):
         ring = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
-        alike = np.abs(inside - np.median(ring)) <= _ALIKE
-        sides = [_plain_lines(lines) for lines in (alike, alike[::-1], alike.T, alike.T[::-1])]
-        beyond = [
-            side + edge for side, edge in zip(sides, (down, down, across, across), strict=True)
-        ]
-        within = _cut(alike, beyond)
-        if not (min(sides) and within.size and _is_photo(within)):
+        tone = np.median(ring)
+        alike = np.abs(inside - tone) <= _ALIKE
+        kinds = ((_PLAIN, _UNLIKE), (_TORN, _TORN))[: 2 if tone > _PAPER else 1]
+        found = (_sides_of(alike, *kind, (down, down, across, across)) for kind in kinds)
+        if (one := next(filter(None, found), None)) is None:
             break
+        sides, beyond = one
         photo = _cut(rest, sides)
         inside, rest = _cut(inside, beyond), _cut(rest, beyond)
     if photo is None:
@@ -108,16 +110,32 @@ def mat_of(lightness: Float32) -> Bool | None:
     return mat
 
 
-def _plain_lines(alike: Bool) -> int:
+def _sides_of(
+    alike: Bool, least: float, unlike: float, edges: tuple[int, int, int, int]
+) -> tuple[list[int], list[int]] | None:
+    """Return how wide a mat is at each side, and with its edge; None if it is none.
+
+    Args:
+        alike: (h, w), what is of its tone.
+        least: such a share of each of its lines is.
+        unlike: such a share of each edge of the photo inside is not.
+        edges: how wide one is at each side.
+    """
+    turned = (alike, alike[::-1], alike.T, alike.T[::-1])
+    sides = [_plain_lines(lines, least) for lines in turned]
+    beyond = [side + edge for side, edge in zip(sides, edges, strict=True)]
+    within = _cut(alike, beyond)
+    if not (min(sides) and within.size):
+        return None
+    inner = (within[0], within[-1], within[:, 0], within[:, -1])
+    is_photo = all(1 - float(edge.mean()) >= unlike for edge in inner)
+    return (sides, beyond) if is_photo else None
+
+
+def _plain_lines(alike: Bool, least: float) -> int:
     """Return how many lines at the top are of one tone."""
-    plain = alike[: int(_MOST_MAT * len(alike))].mean(axis=1) >= _PLAIN
+    plain = alike[: int(_MOST_MAT * len(alike))].mean(axis=1) >= least
     return len(plain) if plain.all() else int(plain.argmin())
-
-
-def _is_photo(alike: Bool) -> bool:
-    """Tell whether each edge of what is inside a mat is mostly of another tone."""
-    edges = (alike[0], alike[-1], alike[:, 0], alike[:, -1])
-    return all(1 - float(edge.mean()) >= _UNLIKE for edge in edges)
 
 
 def _cut(plane: _Plane, sides: list[int]) -> _Plane:

@@ -23,7 +23,7 @@ from koalarize.steering.alternatives import Suggestion, probabilities, suggest
 from koalarize.steering.hints import hint_planes
 from koalarize.steering.own_colors import Tint
 from koalarize.steering.recolor import recolored
-from koalarize.steering.spread import spread
+from koalarize.steering.spread import answered_share, spread
 from koalarize.steering.steering import Steering
 
 __all__ = ["plan", "planned", "suggestions"]
@@ -81,7 +81,11 @@ def _steered(look: Look, steering: Steering, kept: Tint | None) -> Float32:
 def _unhinted(look: Look, steering: Steering, kept: Tint | None) -> Float32:
     """Return ab on the working grid as it is out of reach of every hint."""
     unhinted = dataclasses.replace(steering, hints=())
-    ab = _ab(look, _ask(look, unhinted, kept), unhinted)
+    ab = _ab(look, _ask(look, unhinted, None), unhinted)
+    if kept is not None and look.answers.info.accepts_hints and (patches := kept.patches()):
+        change = _ab(look, _ask(look, unhinted, kept), unhinted) - ab
+        change *= answered_share(look.lightness, [(row, column) for row, column, *_ in patches])
+        ab = np.add(ab, change, dtype=np.float32)
     # Who asks for colours gets them, even on blank paper; so do those who ask for a model's own.
     if steering.alternative or look.answers.info.way is not None:
         return ab

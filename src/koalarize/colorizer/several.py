@@ -15,6 +15,7 @@ import numpy.typing as npt
 from koalarize.colorizer.layer import color_layer
 from koalarize.colorizer.prepare import frames_prepared, unprepared
 from koalarize.errors import OptionError
+from koalarize.photo.embed import listed
 from koalarize.photo.encode8 import WITHOUT_ALPHA
 from koalarize.photo.encode_jpeg import in_bands
 from koalarize.photo.negative import looks_like_color_negative
@@ -30,6 +31,9 @@ __all__ = ["IN_STRIPS", "encode_each", "in_strips"]
 
 Array = npt.NDArray[Any]
 
+#: After these a photo is another than its file, which an editor opens.
+_MOVES = ("negative", "turn", "straighten", "crop")
+_INVERT = "--negative inverts it first"
 #: Pixels from which a PNG or TIFF file is coloured in strips while it is written.
 IN_STRIPS = 1 << 25
 
@@ -67,7 +71,7 @@ def encode_each(
         OptionError: if the model cannot do what is asked, or a layer is to be a file without
             transparency.
     """
-    first = next(pictures)
+    first, asked = next(pictures), steering
     if steering.faded and first.frame is not None:
         frames = frames_prepared(chain([first], pictures), steering, threads=threads)
         pictures, steering = frames, unprepared(steering)
@@ -77,8 +81,12 @@ def encode_each(
             f"the layer is transparent where there is no colour, which {kind} cannot hold: "
             "name a .png, .tif or .webp file"
         )
-    if not steering.negative and looks_like_color_negative(first):
-        note = "it looks like a colour negative: --negative inverts it first"
+    if layer and (moved := tuple(f"--{name}" for name in _MOVES if getattr(asked, name))):
+        note = f"the layer fits the photo after {listed(moved)}, not the file as it is"
+        first = dataclasses.replace(first, notes=(*first.notes, note))
+    if (not asked.negative or asked.keep_color) and looks_like_color_negative(first):
+        step = "--keep-color keeps what its mask leaves" if asked.negative else _INVERT
+        note = f"it looks like a colour negative: {step}"
         first = dataclasses.replace(first, notes=(*first.notes, note))
     colored = color(first, steering)
     kind = format_for_all(first, format)

@@ -17,7 +17,9 @@ from koalarize.photo.metadata import EXIF_HEAD, Metadata, iptc_resource
 __all__ = [
     "DEEP",
     "Jp2Parts",
+    "Window",
     "avif_colors",
+    "avif_window",
     "has_credentials",
     "is_avif",
     "is_deep_avif",
@@ -35,6 +37,8 @@ _EXIF = b"JpgTiffExif->JP2"
 _PROFILES = (2, 3)  # methods of a color box: a profile of few kinds, of any (ITU-T T.800, I.5.3.3)
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _MOST_BOXES = 1 << 16
+#: Left, top, right and bottom of what is shown of a picture, pixels before it is turned.
+Window = tuple[int, int, int, int]
 _HEAD = 1 << 16  # bytes: an AVIF file's properties stand at its beginning
 
 
@@ -169,3 +173,64 @@ def avif_colors(stream: BinaryIO) -> tuple[int, int]:
         return 1, 13
     primaries, transfer = struct.unpack_from(">2H", code)
     return primaries, transfer
+
+
+def avif_window(stream: BinaryIO, size: tuple[int, int]) -> Window | None:
+    """Return what an AVIF file's clean aperture shows of its picture (ISO/IEC 14496-12, 12.1.4).
+
+    libavif, and so Pillow, leaves it to its caller; browsers and libheif obey it.
+
+    Args:
+        stream: the file.
+        size: width and height of the picture, pixels.
+
+    Returns:
+        None if it has none, or one that is not inside of the picture.
+    """
+    numbers = _aperture_of(stream)
+    if numbers is None or not all(numbers[1::2]):
+        return None
+    wide, high, across, down = (n / d for n, d in zip(numbers[::2], numbers[1::2], strict=True))
+    width, height = round(wide), round(high)
+    left = round(across + (size[0] - wide) / 2)
+    top = round(down + (size[1] - high) / 2)
+    window = (left, top, left + width, top + height)
+    inside = 0 <= left < window[2] <= size[0] and 0 <= top < window[3] <= size[1]
+    return window if inside and (width, height) != size else None
+
+
+def _aperture_of(stream: BinaryIO) -> tuple[int, ...] | None:
+    """Return the eight numbers of the clean aperture of a file's primary picture."""
+    stream.seek(0)
+    data = stream.read(_HEAD)
+    head = io.BytesIO(data)
+    held: dict[bytes, tuple[int, int]] = {}
+    for outer, skip in ((b"", 0), (b"meta", 4), (b"iprp", 0)):
+        at, size = held.get(outer, (0, 0 if outer else len(data)))
+        held |= {kind: (place, most) for kind, place, most in _boxes(head, at + skip, at + size)}
+    try:
+        (first, _), (at, size), (begin, length) = (held[k] for k in (b"pitm", b"ipma", b"ipco"))
+        primary = int.from_bytes(data[first + 4 : first + (8 if data[first] else 6)], "big")
+        chosen = _properties_of(primary, data[at : at + size])
+        for number, (kind, place, _) in enumerate(_boxes(head, begin, begin + length), 1):
+            if kind == b"clap" and number in chosen:
+                return struct.unpack_from(">IIIIiIiI", data, place)
+    except (LookupError, struct.error):  # damaged, or without these boxes
+        pass
+    return None
+
+
+def _properties_of(item: int, table: bytes) -> set[int]:
+    """Return the numbers of a picture's properties (``ipma``; HEIF, 9.3.1), from 1."""
+    found: set[int] = set()
+    name, step = (4 if table[0] else 2), (2 if table[3] & 1 else 1)
+    at = 8
+    for _ in range(min(int.from_bytes(table[4:8], "big"), _MOST_BOXES)):
+        number, count = int.from_bytes(table[at : at + name], "big"), table[at + name]
+        at += name + 1
+        if number == item:
+            mask = (1 << (8 * step - 1)) - 1  # the first bit says whether it must be obeyed
+            places = range(at, at + count * step, step)
+            found |= {int.from_bytes(table[one : one + step], "big") & mask for one in places}
+        at += count * step
+    return found

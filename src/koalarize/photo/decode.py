@@ -17,6 +17,7 @@ from PIL import Image
 
 from koalarize.errors import PhotoError
 from koalarize.photo.arguments import check_count, check_switch
+from koalarize.photo.boxes import Window
 from koalarize.photo.encode8 import Packing
 from koalarize.photo.frames import Frame, frame_of
 from koalarize.photo.libtiff import gathered, is_whole, of_pixels
@@ -98,6 +99,7 @@ class Beside:
         samples: gives the samples where Pillow would drop half of their bits.
         lossless: whether a format that can be either is lossless here.
         pages: how many pictures the file has, where Pillow need not look at all of them.
+        window: what is shown of the picture, before it is turned; None is all of it.
     """
 
     metadata: Metadata = field(default_factory=Metadata)
@@ -107,6 +109,7 @@ class Beside:
     samples: Callable[[], Samples] | None = None
     lossless: bool = False
     pages: int = 0
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,8 @@ def decode_image(
             samples = Samples(pixels, alpha, notes=(*told, *damage))
         else:
             samples = srgb_of_samples(beside.samples(), image.info.get("icc_profile"), name)
+        if beside.window is not None:
+            samples = _shown(samples, beside.window)
         exif, orientation, torn = exif_of(image)
         pages, lost = beside.pages or 1, tuple[str, ...]()
         if not beside.pages and kind in CALLED and own:
@@ -171,6 +176,9 @@ def decode_image(
     except DECODE_ERRORS as error:
         if is_short(kind, image.size, error):
             raise too_large(image.size, name) from MemoryError(str(error))
+        if not own and _is_closed(image):
+            step = "give it inside of its `with`, or `image.copy()`"
+            raise PhotoError(f"{name} is closed, so its pixels are gone: {step}.") from error
         raise PhotoError(damaged(name, error)) from error
     packing = _packing_of(image, beside)
     if own:
@@ -180,6 +188,28 @@ def decode_image(
         samples.values, samples.alpha, kind, exif, dpi, metadata, notes, pages, frame, packing
     )
     return turned(decoded, orientation)
+
+
+def _is_closed(image: Image.Image) -> bool:
+    """Tell whether an image was closed, or its file before it was read."""
+    file = getattr(image, "fp", None)
+    if getattr(image, "tile", ()) and (file is None or file.closed):
+        return True
+    try:
+        image.load()
+    except ValueError as error:
+        return "closed" in str(error)
+    except DECODE_ERRORS:
+        pass
+    return False
+
+
+def _shown(samples: Samples, window: Window) -> Samples:
+    """Return what is shown of a picture."""
+    left, top, right, bottom = window
+    values, alpha = samples.values[top:bottom, left:right], samples.alpha
+    clear = None if alpha is None else alpha[top:bottom, left:right]
+    return dataclasses.replace(samples, values=values, alpha=clear)
 
 
 def _pages_of(image: Image.Image, limits: Limits) -> tuple[int, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from koalarize.errors import PhotoError
 from koalarize.photo.boxes import (
     DEEP,
     avif_colors,
+    avif_window,
     has_credentials,
     is_avif,
     is_deep_avif,
@@ -199,6 +200,8 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
             beside = _of_heif(image, stream)
         elif image.format == "FITS" and image.mode != "L":
             raise PhotoError(f"{name} is a FITS file of more than 8 bits: save it as TIFF.")
+        elif image.format == "AVIF" and getattr(image, "n_frames", 1) == 1:
+            beside = dataclasses.replace(beside, window=avif_window(stream, image.size))
         elif image.format == "SGI" and head[_SGI_DEPTH] > 1:
             beside = dataclasses.replace(beside, notes=(*beside.notes, DEEP))
         if image.format == "PNG" and beside.samples and getattr(image, "n_frames", 1) > 1:

@@ -43,6 +43,7 @@ _PAPER = (96.0, 3.0)  # L* above which, and chroma below which, a place is white
 _GREY = np.float32(2)  # a place counts as so many times its chroma off the toning, at most
 _PAGE_L, _PAGE_AB = 10.0, 6.0  # how far a page's colour varies, Lab units
 _PAGE_CHROMA = 6.0  # of a page: less is grey
+_THIN = 9  # working pixels: what is no wider (a stroke of 4, made wide by the mean) is ink
 _BESIDE_PAGE = 7  # working pixels: the window in which a page's colour may tinge an edge
 _PAGED = 0.9  # of each side is page
 _SAMPLE = 6000  # places that the toning is fitted to, at least
@@ -144,14 +145,16 @@ class Tint:
         return Kept(color.smoothstep(share, 0.0, 0.9), self.tone)
 
     def patches(self) -> list[tuple[int, int, float, float]]:
-        """Return row, column, a*, b* of spread-out places well inside the tint, 40 at most."""
+        """Return row, column, a*, b* of spread-out places well inside the tint, 40 at most.
+
+        Ink, stamps and whatever else is no wider than a line has no such place: it says nothing of
+        what the photo shows.
+        """
         page = Image.fromarray(np.where(self.page, 255, 0).astype(np.uint8))
         around = np.asarray(page.filter(ImageFilter.MaxFilter(_BESIDE_PAGE))) > 0
         shown = np.where(around, np.float32(0), self.share)
         image = Image.fromarray(np.rint(shown * 255).astype(np.uint8))
-        inside = np.asarray(image.filter(ImageFilter.MinFilter(5)))
-        if not (inside > 200).any():
-            inside = np.asarray(image)
+        inside = np.asarray(image.filter(ImageFilter.MinFilter(_THIN)))
         height, width = self.share.shape
         side = max(6, round((height * width / (4 * MOST_PATCHES)) ** 0.5))
         while len(found := _spread(inside, side)) > MOST_PATCHES:

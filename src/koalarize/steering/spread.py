@@ -12,7 +12,9 @@ Not here: the ways between places (``steering.reach``), what can be asked (``ste
 Each share is 1 at the hint. It falls with the way to it; for the second and third also with the
 differences of lightness and of the colours the network answered. How fast was fitted
 by ``scripts/fit_spread.py`` on photos of the training data, with hints of the true colour and of
-others, so that both the hinted thing and the rest come out near to what they should be.
+others, so that both the hinted thing and the rest come out near to what they should be. Bright
+things are all alike in lightness and have little colour: where a hint makes one of them what the
+network thinks improbable, as a shirt red, its second and third share end at the thing.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.color import smoothstep
 from koalarize.steering.hints import HintPlace
 from koalarize.steering.reach import ways_to
 
-__all__ = ["ADDED", "ANSWERED", "OWN", "Fall", "spread"]
+__all__ = ["ADDED", "ANSWERED", "OWN", "Fall", "answered_share", "spread"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -61,9 +64,19 @@ class Fall(NamedTuple):
         self, way: Float32, lightness: Float32 | float = 0, ab: Float32 | float = 0
     ) -> Float32:
         """Return the share, in [0, 1], at differences from the hinted place."""
-        fallen = self.way * way + self.lightness * lightness + self.ab * ab
-        beyond = np.minimum(fallen - self.high, _LARGEST)
-        return ((1 + np.exp(-self.high)) / (1 + np.exp(beyond))).astype(np.float32)
+        beyond = np.multiply(way, np.float32(self.way))
+        for slope, difference in ((self.lightness, lightness), (self.ab, ab)):
+            if slope:
+                beyond += np.float32(slope) * difference
+        beyond -= np.float32(self.high)
+        np.exp(np.minimum(beyond, _LARGEST, out=beyond), out=beyond)
+        beyond += 1
+        return np.divide(np.float32(1 + np.exp(-self.high)), beyond, out=beyond)
+
+    def toward(self, other: Fall, share: float) -> Fall:
+        """Return it with ``high`` and ``way`` moved towards those of another."""
+        high = self.high + share * (other.high - self.high)
+        return self._replace(high=high, way=self.way + share * (other.way - self.way))
 
 
 #: Of the network's answer to the hints.
@@ -72,6 +85,12 @@ ANSWERED = Fall(-0.129, 4.90)
 ADDED = Fall(1.35, 2.18, 0.0455, 0.0929)
 #: Of the hint's own colour.
 OWN = Fall(0.813, 1.43, 0.0735, 0.03)
+# What these two become for a contrary hint on a bright thing. Chosen with ``measure_steering.py``'s
+# 40 photos of validation, 56 red hints on the brightest place of a photo, and 70 true ones on
+# bright places, 2026-12-02 (docs/log.md).
+_BRIEF = Fall(4.0, 8.0)
+_BRIGHT = (70.0, 90.0)  # L* from which it begins to count, and from which wholly
+_CONTRARY = (30.0, 60.0)  # the same of what the network's answer lacks at the hint, Lab units
 
 
 def spread(
@@ -106,12 +125,17 @@ def spread(
     support = np.zeros_like(lightness)
     for way, place, weight in zip(ways, places, weights, strict=True):
         stretched = _REACH / (place.reach or reach)
-        way -= np.float32(place.radius) / side
-        np.maximum(way, 0, out=way)
-        way *= np.float32(max(1, stretched))
+        if place.radius:
+            way -= np.float32(place.radius) / side
+            np.maximum(way, 0, out=way)
+        if stretched > 1:
+            way *= np.float32(stretched)
         wide = way * np.float32(min(1, stretched) ** 2)
         np.minimum(nearest, wide, out=nearest)
-        support += weight * np.exp(-wide / _SUPPORT)
+        wide /= -_SUPPORT
+        np.exp(wide, out=wide)
+        wide *= weight
+        support += wide
     shared = -np.expm1(-np.maximum(support - 1, 0))
     hinted = hinted * (1 - np.float32(1 - max(1.0, doubt) ** -_CERTAIN) * shared)
     answered = ANSWERED.share(nearest)
@@ -123,19 +147,52 @@ def spread(
     for way, place in zip(ways, places, strict=True):
         row, column = place.cell
         unlike = np.abs(lightness - lightness[row, column])
-        away = np.hypot(*(hinted - hinted[:, row, column, None, None])) * np.float32(gain)
-        wanted = np.array(place.ab, np.float32)[:, None, None] / np.float32(gain)
-        lacking = wanted - hinted[:, row, column, None, None]
-        alike = ADDED.share(way, unlike, away)
-        rule = alike / (way**2 + np.float32(_ALONE**2))
+        away = _apart(hinted, hinted[:, row, column], gain)
+        wanted = np.array(place.ab, np.float32) / np.float32(gain)
+        lacking = wanted - hinted[:, row, column]
+        brief = _brief(lightness[place.cell], lacking, gain)
+        alike = ADDED.toward(_BRIEF, brief).share(way, unlike, away)
+        share = OWN.toward(_BRIEF, brief).share(way, unlike, away)
+        way *= way
+        way += np.float32(_ALONE**2)
+        rule = np.divide(alike, way, out=way)
         ruled += rule
-        added += rule * alike * lacking
-        share = rule * OWN.share(way, unlike, away)
+        share *= rule
         owned += share
-        own += share * wanted
-    ruled = np.maximum(ruled, np.float32(1e-6))
+        rule *= alike
+        for plane in (0, 1):
+            added[plane] += rule * lacking[plane]
+            own[plane] += share * wanted[plane]
+    np.maximum(ruled, np.float32(1e-6), out=ruled)
     ab = plain + answered * (hinted - plain) + added / ruled
     return (ab * (1 - owned / ruled) + own / ruled).astype(np.float32)
+
+
+def answered_share(lightness: Float32, places: Sequence[tuple[int, int]]) -> Float32:
+    """Return (h, w) in 0..1: how far the answer to what is known at places takes the plain one's.
+
+    Args:
+        lightness: (h, w), L* on the working grid.
+        places: row and column of some on it, at least one.
+    """
+    return ANSWERED.share(ways_to(lightness, places).min(axis=0))
+
+
+def _brief(lightness: np.float32, lacking: Float32, gain: float) -> float:
+    """Return how far a hint's colour ends at its thing: it is bright, and not thought so."""
+    contrary = smoothstep(np.asarray(np.hypot(*lacking) * gain, np.float32), *_CONTRARY)
+    return float(smoothstep(np.asarray(lightness), *_BRIGHT) * contrary)
+
+
+def _apart(ab: Float32, of: Float32, gain: float) -> Float32:
+    """Return (h, w) how far colours (2, h, w) are from one, times a gain; Lab units."""
+    a, b = (plane - np.float32(value) for plane, value in zip(ab, of, strict=True))
+    a *= a
+    b *= b
+    a += b
+    np.sqrt(a, out=a)
+    a *= np.float32(gain)
+    return a
 
 
 def _weights(ways: Float32, places: Sequence[HintPlace]) -> Float32:
