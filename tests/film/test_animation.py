@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -15,8 +17,13 @@ from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.film.animation import color_animation
+from koalarize.film.encode import coding_of
+from koalarize.film.facts import read_facts
+from koalarize.film.options import FilmOptions
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import Steering
+
+av = fp.av
 
 
 class Wavering(OneByOne):
@@ -83,3 +90,44 @@ def test_faded_frames_are_restored_alike(tmp_path):
     assert color_animation(Colorizer(Wavering()), source, target, asked) is not None
     one, other = (photo.pixels for photo in Photo.each(target))
     assert np.array_equal(one[bright == grain], other[bright == grain])
+
+
+@pytest.mark.parametrize("ending", [".gif", ".png"])
+def test_an_animation_becomes_a_film_where_one_is_named(command, tmp_path, capsys, ending):
+    animation(tmp_path / f"a{ending}", frames=4)
+    assert command([f"a{ending}", "-o", "a.mp4"]) == 0
+    with av.open("a.mp4") as film:
+        assert film.streams.video[0].pix_fmt.endswith("420p")  # browsers play no other
+    assert fp.times_of(tmp_path / "a.mp4") == [Fraction(7 * n, 100) for n in range(4)]
+    assert "transparency" not in capsys.readouterr().err
+
+
+def test_transparency_of_an_animation_is_said(tmp_path):
+    images = [Image.new("LA", (64, 48), (90, 40 * n)) for n in range(2)]
+    images[0].save(tmp_path / "a.png", save_all=True, append_images=images[1:])
+    coding = coding_of(read_facts(tmp_path / "a.png"), FilmOptions())
+    assert "its transparency is not kept" in coding.losses
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("still.png", "`still.png` is a single picture: give the result the ending of a picture"),
+        ("box", "`box` is a folder: name a film; docs/films.md shows how"),
+        ("*.dpx", "`*.dpx` is no file"),
+        ("a.webp", "an animation of WebP, which cannot become a film"),
+    ],
+)
+def test_what_cannot_become_a_film_is_told(command, tmp_path, capsys, given, said):
+    (tmp_path / "box").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "still.png")
+    animation(tmp_path / "a.webp", frames=2)
+    assert command([given, "-o", "x.mp4"]) != 0
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_folder_that_is_called_as_a_film_takes_pictures(command, tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "still.png")
+    assert command(["still.png", "-o", f"reel.dv{os.sep}"]) == 0
+    assert (tmp_path / "reel.dv" / "still.color.png").exists()

@@ -391,7 +391,8 @@ def test_a_film_with_colours_is_told(colorizer, tmp_path):
     tinted = fp.write(tmp_path / "b.mp4", fp.moved(4), mark=red_left)
     assert color_film(colorizer, plain).notes == ()
     assert color_film(colorizer, tinted).notes == (
-        "it has colours already, which new ones replaced",
+        "it has colours already, which new ones replaced; shots of a list can keep them "
+        "(`keep_color`)",
     )
 
 

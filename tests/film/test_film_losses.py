@@ -263,7 +263,10 @@ def test_colours_behind_a_black_beginning_are_told(colorizer, tmp_path, frames):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv444p")))
         out.mux(stream.encode(None))
     notes = color_film(colorizer, tmp_path / "a.mkv", options=FAST).notes
-    assert notes == ("it has colours already, which new ones replaced",)
+    assert notes == (
+        "it has colours already, which new ones replaced; shots of a list can keep them "
+        "(`keep_color`)",
+    )
 
 
 def test_a_film_that_begins_late_in_matroska_is_not_longer_for_it(tmp_path):

@@ -46,7 +46,7 @@ from koalarize.cli.steering_options import (
     steering_options,
 )
 from koalarize.errors import OptionError
-from koalarize.film.names import is_film
+from koalarize.film.names import films_among, is_film
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
@@ -221,7 +221,7 @@ def pictures(
         return 2
     if "" in inputs or output == "":
         raise OptionError("a file name is empty: name a picture, a folder or a glob")
-    named = [given for given in inputs if is_film(given) and not Path(given).is_dir()]
+    named = films_among(inputs, None if films else output)
     if films:
         named = []
         _check_films(ctx, inputs, {"--compare": compare, "--layer": layer, "--session": session})

@@ -159,6 +159,11 @@ def shots_of(facts: Facts, options: FilmOptions) -> Shots | None:
     found: dict[int, tuple[Anchor, ...]] = {}
     for anchor in anchors:
         number = _shot_of(anchor, listed, facts)
+        if listed[number].keeps_color:
+            raise OptionError(
+                f"`{anchor.path}` has colours for shot {number + 1}, which keeps its own "
+                "(`keep_color`): leave one of them out"
+            )
         found[number] = (*found.get(number, ()), anchor)
     if grey:
         notes.append(f"{grey} of {len(anchors) + grey} reference frames are grey and say nothing")
@@ -315,7 +320,7 @@ def export_frames(
     if options.shots is None:
         shots = [Shot(start, stop) for start, stop in find_shots(facts, options)]
     else:
-        shots = read_shots(options.shots)
+        shots = [shot for shot in read_shots(options.shots) if not shot.keeps_color]
     index = frame_index(facts)
     middles = [middle_of(facts, index, shot.start, shot.stop) for shot in shots]
     wanted = {pts: shot for pts, shot in zip(middles, shots, strict=True) if pts is not None}

@@ -94,7 +94,7 @@ class Coder:
         frame: FilmFrame,
         shown: tuple[av.VideoFrame, Array],
         lightness: Float32,
-        ab: Float32,
+        ab: Float32 | None,
         key: str,
     ) -> None:
         """Colour and code a frame.
@@ -103,14 +103,14 @@ class Coder:
             frame: the frame.
             shown: its luma, as ``Encoder.luma`` gives it.
             lightness: L* on the small grid.
-            ab: its colours there.
+            ab: its colours there; None keeps the frame's own.
             key: what the part is made of, if one begins here.
         """
         if self._writer is None or self._encoder is None:
             self._writer = self._store.begin(frame.number, key)
             self._encoder = Encoder(self._coding)
-        cb, cr = self._painter.chroma(shown[1], ab, lightness)
-        for packet in self._encoder.encode(frame, shown, cb, cr):
+        chroma = None if ab is None else self._painter.chroma(shown[1], ab, lightness)
+        for packet in self._encoder.encode(frame, shown, chroma):
             self._writer.add(packet)
         self._writer.frames += 1
         if self._progress is not None:

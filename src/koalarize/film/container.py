@@ -39,6 +39,8 @@ FORMATS = {
 MORE_TAGS = "+use_metadata_tags"
 #: What a container says of itself, not of the film.
 _OWN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
+#: What mkvmerge counts of a stream, by the beginnings of its tags: it is not so of new pictures.
+_COUNTED = ("bps", "duration", "number_of_", "_statistics_")
 #: Containers that hold how a film is turned, and those that hold chapters.
 _TURNED = frozenset({"mp4", "mov", "matroska"})
 _CHAPTERED = _TURNED | {"nut"}
@@ -61,15 +63,16 @@ _OF_STREAMS = frozenset(
         "ac3",
         "eac3",
         "dts",
-        "truehd",
         "opus",
         "s302m",
-        "pcm_bluray",
         "dvb_subtitle",
         "dvb_teletext",
-        "hdmv_pgs_subtitle",
     ]
 )
+#: The sound that they hold as Blu-rays and AVCHD cameras write them, in packets of 192 bytes.
+_SOUND_OF_BLU_RAYS = frozenset({"ac3", "eac3", "dts", "truehd", "pcm_bluray"})
+_OF_BLU_RAYS = _SOUND_OF_BLU_RAYS | {"h264", "hevc", "mpeg2video", "vc1", "hdmv_pgs_subtitle"}
+_BLU_RAYS = (".m2ts", ".mts")
 _UNSPECIFIED = 2
 _DISCARDED = 48  # what FFmpeg says of a stream that it reads itself
 _LATE = 0.1  # seconds: sound that begins later is clearly late
@@ -93,6 +96,7 @@ class Held:
         fits: whether the pictures themselves can be held.
         tags_lost: names of the film's tags that cannot be held.
         more_tags: whether ``MORE_TAGS`` is needed to hold the others.
+        blu_ray: whether it is a transport stream as Blu-rays have it.
     """
 
     streams: tuple[int, ...]
@@ -100,6 +104,7 @@ class Held:
     fits: bool
     tags_lost: tuple[str, ...] = ()
     more_tags: bool = False
+    blu_ray: bool = False
 
 
 def held_by(ending: str, coding: Coding) -> Held:
@@ -115,13 +120,14 @@ def held_by(ending: str, coding: Coding) -> Held:
     with open_film(facts.path) as source:
         streamed = FORMATS[ending] != "mpegts" or coding.options.codec in _STREAMED
         fits = streamed and _holds(ending, coding, source, [])
+        blu_ray = ending in _BLU_RAYS and _sounds_of_blu_rays(source)
         for stream in source.streams:
             timecode, streams = _is_timecode(stream), [*held, stream.index]
             if stream.index == facts.stream or (timecode and _is_mp4(ending)):
                 continue
             if _is_chapters(stream):
                 continue
-            shown = not timecode and _is_shown(ending, stream)
+            shown = not timecode and _is_shown(ending, stream, blu_ray=blu_ray)
             if fits and shown and _holds(ending, coding, source, streams):
                 held = streams
             else:
@@ -134,7 +140,7 @@ def held_by(ending: str, coding: Coding) -> Held:
     more_tags = bool(tags_lost) and _is_mp4(ending) and not cover  # FFmpeg writes one of the two
     if more_tags:
         tags_lost = _tags_lost(ending, tags, {"movflags": MORE_TAGS})
-    return Held(tuple(held), tuple(lost), fits, tags_lost, more_tags)
+    return Held(tuple(held), tuple(lost), fits, tags_lost, more_tags, blu_ray)
 
 
 def tags_of(source: InputContainer) -> dict[str, str]:
@@ -187,7 +193,13 @@ def name_of(stream: Stream) -> str:
     return kind if context is None else f"{kind} ({context.name})"
 
 
-def _is_shown(ending: str, stream: Stream) -> bool:
+def _sounds_of_blu_rays(source: InputContainer) -> bool:
+    """Tell whether Blu-rays have all sound of a film: players there find no other."""
+    names = {stream.codec_context.codec.canonical_name for stream in source.streams.audio}
+    return names <= _SOUND_OF_BLU_RAYS
+
+
+def _is_shown(ending: str, stream: Stream, *, blu_ray: bool) -> bool:
     """Tell whether players show a stream: some containers take what they have no place for."""
     form = FORMATS[ending]
     if form == "mov":
@@ -198,7 +210,7 @@ def _is_shown(ending: str, stream: Stream) -> bool:
         return False
     context = cast(Any, stream).codec_context
     if form == "mpegts" and stream.type != "data" and context is not None:
-        return context.codec.canonical_name in _OF_STREAMS
+        return context.codec.canonical_name in (_OF_BLU_RAYS if blu_ray else _OF_STREAMS)
     return True
 
 
@@ -264,12 +276,11 @@ def set_out(
             made.time_base = facts.time_base
             if facts.rotation or facts.mirrored:
                 made.set_display_rotation(facts.rotation, hflip=facts.mirrored)
-            _describe(made, stream)
-            for key in [key for key in made.metadata if key.lower() == "alpha_mode"]:
-                del made.metadata[key]
+            _describe(made, stream, but=("alpha_mode", "encoder", *_COUNTED))
         elif stream.index in streams:
+            part = coding.options.start is not None or coding.options.stop is not None
             copied[stream.index] = _copy_of(out, source, stream)
-            _describe(copied[stream.index], stream)
+            _describe(copied[stream.index], stream, but=_COUNTED if part else ())
     assert made is not None
     return made, copied
 
@@ -300,7 +311,11 @@ def _cover(out: OutputContainer, source: InputContainer, stream: Stream) -> Stre
     return out.add_attachment(name, tags.get("mimetype") or f"image/{kind}", data)
 
 
-def _describe(made: Stream, stream: Stream) -> None:
-    made.metadata.update(stream.metadata)
+def _describe(made: Stream, stream: Stream, *, but: Sequence[str]) -> None:
+    """Give a stream what the film says of it, but for tags whose names begin so."""
+    tags = stream.metadata.items()
+    made.metadata.update(
+        {key: text for key, text in tags if not key.lower().startswith(tuple(but))}
+    )
     if made.type == stream.type:
         made.disposition = stream.disposition

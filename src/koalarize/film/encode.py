@@ -20,7 +20,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from koalarize.errors import OptionError, OutputError
-from koalarize.film.facts import Facts
+from koalarize.film.facts import ANIMATIONS, Facts
 from koalarize.film.levels import matrix_like
 from koalarize.film.options import CODECS, THREADS, FilmOptions
 from koalarize.film.planes import Layout, chroma_planes, layout_of, luma, reformatted
@@ -95,6 +95,11 @@ class Coding:
         return 1 if self.source_full or self.facts.full_range is False else 0
 
     @property
+    def holds_chroma(self) -> bool:
+        """Whether the film's own chroma means the same in the result."""
+        return self.source.rgb or self.matrix in (self.facts.matrix, _UNSPECIFIED)
+
+    @property
     def matrix(self) -> int:
         """The matrix of the result, as ISO/IEC 23091-2 numbers it; 2 where nothing says."""
         if self.source.rgb:
@@ -119,7 +124,7 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
         losses.append(f"{source.depth} bits become {depth}")
     if source.rgb:
         losses.append("its red, green and blue become luma and chroma, of the range 16 to 235")
-    if source.alpha or facts.alpha:
+    if (source.alpha and not facts.opaque) or facts.alpha:
         losses.append("its transparency is not kept")
     losses += [f"its {name} is not kept" for name in facts.dynamic]
     if facts.captioned and options.codec not in _CRF:
@@ -127,7 +132,9 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
     if facts.interlaced and options.codec == "x265":
         losses.append("it no longer says that its frames are two fields")
     kind = (source.across, source.down)
-    if source.rgb:
+    if facts.codec in ANIMATIONS and options.codec in _CRF:
+        kind = (2, 2)  # what browsers and phones play
+    elif source.rgb:
         kind = (1, 1)
     elif source.across == 0:
         kind = (2, 2)
@@ -261,30 +268,37 @@ class Encoder:
         return picture, numbers
 
     def encode(
-        self, frame: FilmFrame, shown: tuple[av.VideoFrame, Array], cb: Array, cr: Array
+        self,
+        frame: FilmFrame,
+        shown: tuple[av.VideoFrame, Array],
+        chroma: tuple[Array, Array] | None,
     ) -> Iterator[av.Packet[Stream]]:
         """Code a frame with new chroma.
 
         Args:
             frame: the frame.
             shown: what ``luma`` returned for it.
-            cb: (h, w) the film's numbers.
-            cr: (h, w).
+            chroma: Cb and Cr, (h, w) each, the film's numbers; None keeps the frame's own.
         """
         picture, numbers = shown
         coding = self._coding
+        squeezed = coding.source_full and not coding.full_range
+        copied = chroma is None or coding.facts.interlaced or coding.facts.captioned
         if picture.format.name == coding.pixel_format:
             picture.make_writable()
             out = picture
-        elif coding.facts.interlaced or coding.facts.captioned:
-            # Which field comes first, and captions, can be copied, but not set.
+        elif copied:  # which field comes first, and captions, cannot be set
             out = reformatted(picture, coding.pixel_format)
-            luma(out, coding.target)[:] = numbers
         else:
             out = av.VideoFrame(coding.facts.width, coding.facts.height, coding.pixel_format)
+        if squeezed or out is not picture:
             luma(out, coding.target)[:] = numbers
         planes = chroma_planes(out, coding.target)
-        planes[0][:], planes[1][:] = cb, cr
+        if chroma is not None:
+            planes[0][:], planes[1][:] = chroma
+        elif squeezed:
+            for plane in planes:
+                plane[:] = _squeezed(plane, coding.target.depth)
         out.pts, out.time_base = frame.pts, coding.facts.time_base
         out.duration = frame.duration
         out.pict_type = 0  # the film's own would be taken for an order
@@ -297,6 +311,12 @@ class Encoder:
     def finish(self) -> Iterator[av.Packet[Stream]]:
         """Return the packets that were still held back."""
         yield from self._context.encode(None)
+
+
+def _squeezed(plane: Array, depth: int) -> Array:
+    """Return chroma of the full range in the usual one."""
+    grey, share = np.float32(2 ** (depth - 1)), np.float32(224 / 255)
+    return ((plane - grey) * share + (grey + np.float32(0.5))).astype(plane.dtype)
 
 
 def _planar(picture: av.VideoFrame, coding: Coding) -> av.VideoFrame:

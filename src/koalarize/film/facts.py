@@ -6,6 +6,7 @@ Not here: its frames (``film.read``), the planes of a frame (``film.planes``).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import struct
 from collections.abc import Iterable
@@ -27,10 +28,12 @@ from koalarize.errors import FilmError
 from koalarize.film.ending import is_cut_short, lacks_table
 from koalarize.film.planes import chroma_planes, layout_of, reformatted
 
-__all__ = ["NOT_FILMS", "Facts", "is_colored", "open_film", "read_facts"]
+__all__ = ["ANIMATIONS", "NOT_FILMS", "Facts", "is_colored", "open_film", "read_facts"]
 
 _Number = TypeVar("_Number", bound=np.generic)
 
+#: FFmpeg's names of how animated pictures are coded.
+ANIMATIONS = ("gif", "apng")
 #: What marks a stream of pictures that is no film.
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 #: FFmpeg's names of containers that hold all they need; a list of others is none.
@@ -47,6 +50,8 @@ _SCREENS = {
     "CONTENT_LIGHT_LEVEL": "HDR10 light level",
 }
 _LOOKED_AT = 5  # frames at the start, to learn whether a film is interlaced
+_PLACES = (0.15, 0.4, 0.65, 0.9)  # of a film, at which a frame is looked at for the same
+_MOST_PACKETS = 60  # read for that at each
 _COLORED = 4.0  # 8-bit steps: standard deviation of chroma; film grain in it stays below 2
 _TINTED = 6.0  # 8-bit steps by which the mean of chroma is off grey in a film of one tint
 
@@ -82,6 +87,7 @@ class Facts:
         alpha: whether transparency lies beside its pictures, where no decoder here looks.
         cut_short: whether its file ends before it does.
         captioned: whether closed captions (CEA-608, CEA-708) lie in its frames.
+        opaque: whether it is an animation of which nothing is transparent, as its first frame says.
     """
 
     path: Path
@@ -109,6 +115,7 @@ class Facts:
     alpha: bool = False
     cut_short: bool = False
     captioned: bool = False
+    opaque: bool = False
 
     @property
     def turns(self) -> int:
@@ -207,13 +214,42 @@ def read_facts(path: Path, *, alone: bool = False) -> Facts:
                 looked_at += 1
             if looked_at >= _LOOKED_AT:
                 break
+        if first is None and stream.codec_context.name == "webp":
+            raise FilmError(
+                f"`{path}` is an animation of WebP, which cannot become a film: give the result "
+                "the ending .webp, .gif, .png or .avif"
+            )
         if first is None:
             raise FilmError(
                 f"`{path}` has no frame that can be decoded ({stream.codec_context.name}): "
                 "it is damaged, encrypted, or was cut off; check that it plays elsewhere"
             )
         facts = _facts(path, container, stream, first, interlaced)
+        if not interlaced:
+            facts = dataclasses.replace(facts, interlaced=_has_fields(container, stream))
         return dataclasses.replace(facts, captioned=captioned)
+
+
+def _has_fields(container: InputContainer, stream: VideoStream) -> bool:
+    """Tell whether later frames are two fields each: many a recording begins with others.
+
+    The container stands elsewhere after it.
+    """
+    begin, length = container.start_time or 0, container.duration or 0
+    for share in _PLACES if length else ():
+        try:
+            container.seek(begin + int(share * length))
+            found = 0
+            for packet in itertools.islice(container.demux(stream), _MOST_PACKETS):
+                for picture in packet.decode():
+                    if picture.interlaced_frame:
+                        return True
+                    found += 1
+                if found:
+                    break
+        except FFmpegError:
+            continue
+    return False
 
 
 def _main_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -279,7 +315,13 @@ def _facts(
         alpha=("alpha_mode", "1") in ((key.lower(), text) for key, text in stream.metadata.items()),
         lists_frames="mp4" in container.format.name.split(","),
         cut_short=is_cut_short(path, container, stream),
+        opaque=context.name in ANIMATIONS and bool((_alpha(first) == 255).all()),
     )
+
+
+def _alpha(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    """Return (h, w) how opaque a frame is."""
+    return reformatted(picture, "rgba").to_ndarray()[..., 3].astype(np.uint8, copy=False)
 
 
 def _orientation(picture: av.VideoFrame) -> tuple[int, bool]:

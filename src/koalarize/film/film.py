@@ -29,7 +29,13 @@ from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
 from koalarize.film.parts import times_of
 from koalarize.film.read import Reading, no_frame
 from koalarize.film.shot_list import list_path, write_shots
-from koalarize.film.spread import find_shots, pooled_palette, preview, preview_path
+from koalarize.film.spread import (
+    colored_among,
+    find_shots,
+    pooled_palette,
+    preview,
+    preview_path,
+)
 from koalarize.film.store import Kind, Store, clear_finished
 from koalarize.film.target import check_target, target_of
 from koalarize.film.write import Span, write_film
@@ -50,6 +56,11 @@ __all__ = [
 ]
 
 AnyPath = str | os.PathLike[str]
+
+_REPLACED = (
+    "it has colours already, which new ones replaced; shots of a list can keep them (`keep_color`)"
+)
+_KEPT = "it has colours, which shots with `keep_color` keep, and new ones replaced elsewhere"
 
 
 @dataclass(frozen=True)
@@ -232,9 +243,12 @@ def check_steering(steering: Steering) -> None:
     for name in OF_PHOTOS:
         if getattr(steering, name) != getattr(PLAIN, name):
             option = name.replace("_", "-")
-            raise OptionError(
-                f"`--{option}` is for pictures: a film keeps its frames as they are; leave it out"
-            )
+            why = "a film keeps its frames as they are; leave it out"
+            if name == "keep_color":
+                why = (
+                    "shots of a film keep their colours by `keep_color` in what --list-shots writes"
+                )
+            raise OptionError(f"`--{option}` is for pictures: {why}")
 
 
 def _waiting(frames: int) -> str:
@@ -257,7 +271,8 @@ def _of_film(made: Making) -> list[str]:
     facts, listed = made.coding.facts, made.shots
     notes: list[str] = []
     if facts.colored or made.reading.colored:
-        notes.append("it has colours already, which new ones replaced")
+        kept = listed is not None and any(shot.keeps_color for shot in listed.shots)
+        notes.append(_KEPT if kept else _REPLACED)
     if listed is not None:
         notes += listed.notes
         times, base = times_of(made.parts), facts.time_base
@@ -270,6 +285,8 @@ def _oddities(reading: Reading) -> list[str]:
     notes: list[str] = []
     if reading.resized:
         notes.append(f"{reading.resized} frames of another size were brought to the first one's")
+    if reading.fields:
+        notes.append(f"{reading.fields} frames are two fields, which it no longer says")
     if reading.retimed:
         notes.append(f"{reading.retimed} frames had no time of their own, or one that fell")
     return notes
@@ -339,7 +356,8 @@ def list_shots(
             f"`{path}` exists already and may have been edited: move it, or add --overwrite."
         )
     found = find_shots(facts, options)
-    write_shots(found, source, path, overwrite=overwrite)
+    colored = colored_among(facts, found)
+    write_shots(found, source, path, overwrite=overwrite, colored=colored)
     return path, len(found)
 
 

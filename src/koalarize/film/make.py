@@ -152,6 +152,11 @@ class Making:
         Raises:
             OptionError: naming the first shot of which it cannot do what is asked.
         """
+        if any(shot.keeps_color for shot in shots.shots) and not self.coding.holds_chroma:
+            raise OptionError(
+                "`keep_color` cannot keep the colours of this film, whose matrix is not written "
+                f"(number {self.coding.facts.matrix} of ISO/IEC 23091-2): leave it out"
+            )
         asked: set[frozenset[str]] = set()
         grey = np.full(self._size, 50, np.float32)
         for number, shot in enumerate(shots.shots, 1):
@@ -241,6 +246,8 @@ class Making:
         return max(0, int(np.searchsorted(starts, seconds, side="right")) - 1)
 
     def _ask(self, number: int, lightness: Float32) -> Float32:
+        if self._now.keep_color:
+            return np.zeros((2, *lightness.shape), np.float32)
         self.asked += 1
         hints, led = self._hints.get(number, ()), self._lead(number)
         if led is not None and self.colorizer.info.accepts_hints:
@@ -379,6 +386,7 @@ class Making:
             assert ready.frame.number == one.number
             led = self._lead(one.number)
             ab = dimmed(one.ab, one.seen.lightness, None if led is None else led.share)
+            ab = None if self._now.keep_color else ab
             self._coder.add(ready.frame, ready.shown, one.seen.lightness, ab, self._key)
 
     def _close(self, carried: State | None) -> None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from koalarize.errors import OptionError
 from koalarize.photo.files import shortened
 
 __all__ = [
     "FILM_EXTENSIONS",
     "FILM_RESULTS",
     "film_path",
+    "films_among",
     "is_film",
     "may_move",
     "of_span",
@@ -71,6 +74,7 @@ FILM_EXTENSIONS = frozenset(
 _ANIMATIONS = frozenset({".gif", ".webp", ".png", ".apng", ".avif"})
 #: Containers that are written as they come; every other one becomes Matroska.
 FILM_RESULTS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 #: What a name says of a part of a film.
 _SPAN = re.compile(r"\.(?:from-[\dhm.]+s(?:-to-[\dhm.]+s)?|to-[\dhm.]+s)$")
 
@@ -94,6 +98,34 @@ def may_move(path: Path) -> bool:
             return getattr(image, "n_frames", 1) > 1
     except Exception:  # noqa: BLE001  # whatever Pillow raises of a damaged file
         return False
+
+
+def films_among(inputs: Sequence[str], output: str | None) -> list[str]:
+    """Return which of the named files are films: animations too where a film is to be written.
+
+    Args:
+        inputs: files, folders and globs.
+        output: the file or folder to write.
+
+    Raises:
+        OptionError: if ``output`` is a film and an input is neither film nor animation.
+    """
+    films = [given for given in inputs if is_film(given) and not Path(given).is_dir()]
+    if films or output is None or not is_film(output) or output.endswith(_SEPARATORS):
+        return films
+    if Path(output).is_dir():
+        return films
+    for given in inputs:
+        path = Path(given)
+        if path.is_file() and may_move(path):
+            continue
+        if path.is_file():
+            what, step = "a single picture", "give the result the ending of a picture"
+        else:
+            what = "a folder" if path.is_dir() else "no file"
+            step = "name a film; docs/films.md shows how to make one of numbered pictures"
+        raise OptionError(f"`--output` is the film `{output}` but `{given}` is {what}: {step}")
+    return list(inputs)
 
 
 def film_path(

@@ -65,6 +65,7 @@ class Reading:
         damaged: from and to, in seconds, of what could not be decoded.
         resized: how many frames had another size or pixel format and were brought to the first's.
         retimed: how many frames had no time, or one that did not rise.
+        fields: how many frames are two fields, in a film that was taken for one of whole frames.
         colored: whether a frame that was looked at has colours: many a film begins black.
         read: bytes of its file up to where it has been read; 0 where nothing says.
     """
@@ -74,6 +75,7 @@ class Reading:
     damaged: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     resized: int = 0
     retimed: int = 0
+    fields: int = 0
     colored: bool = False
     read: int = 0
     _even: int = 0
@@ -221,6 +223,7 @@ class Reading:
                 if last is not None:
                     self._watch(last, pts, step)
                 last = pts
+                self.fields += picture.interlaced_frame and not facts.interlaced
                 if _is_looked_at(number) and not (self.colored or picture.is_corrupt):
                     self.colored = is_colored(picture)
                 yield FilmFrame(number, pts, duration, self._fitted(picture))

@@ -16,7 +16,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -42,8 +42,9 @@ __all__ = [
     "write_shots",
 ]
 
-_KEYS = ("from", "to", "hints", "frames", "reference", "recolors", *OF_SHOTS)
+_KEYS = ("from", "to", "hints", "frames", "reference", "recolors", "keep_color", *OF_SHOTS)
 _HINT_KEYS = ("time", "x", "y", "color", "radius", "reach")
+_QUOTES = tuple("'`´‘’‚‛“”„‟«»")  # what editors and fingers put for a straight one
 _TOLERANCE = 1.5e-3  # seconds: a list is written to the millisecond
 
 
@@ -78,6 +79,11 @@ class Shot:
     changes: tuple[tuple[str, object], ...] = ()
     frames: tuple[Path, ...] = ()
 
+    @property
+    def keeps_color(self) -> bool:
+        """Whether its frames keep the colours that they have."""
+        return bool(dict(self.changes).get("keep_color", False))
+
     def steering(self, base: Steering) -> Steering:
         """Return the steering of the shot, without its hints."""
         return dataclasses.replace(base, **dict(self.changes))  # type: ignore[arg-type]
@@ -101,7 +107,12 @@ def clock(seconds: float) -> str:
 
 
 def write_shots(
-    shots: Sequence[tuple[float, float]], film: Path, path: Path, *, overwrite: bool
+    shots: Sequence[tuple[float, float]],
+    film: Path,
+    path: Path,
+    *,
+    overwrite: bool,
+    colored: Collection[int] = (),
 ) -> Path:
     """Write a list for a person to edit: one line a shot.
 
@@ -112,13 +123,16 @@ def write_shots(
         film: whose they are.
         path: of the list.
         overwrite: replace a list that is there.
+        colored: numbers, from 0, of shots that have colours of their own, and may keep them.
 
     Raises:
         OutputError: if it cannot be written, or is there already.
     """
+    kept = '"keep_color": false, '
     lines = [
-        f'  {{"from": "{clock(start)}", "to": "{clock(stop)}", "hints": []}}'
-        for start, stop in shots
+        f'  {{"from": "{clock(start)}", "to": "{clock(stop)}", '
+        f'{kept * (number in colored)}"hints": []}}'
+        for number, (start, stop) in enumerate(shots)
         if round(stop * 1000) > 0
     ]
     name = json.dumps(film.name)
@@ -134,12 +148,20 @@ def read_shots(path: Path) -> list[Shot]:
         PhotoError: if a reference cannot be read.
     """
     try:
-        facts: Any = json.loads(path.read_text(encoding="utf-8-sig"))  # so Notepad writes it
+        facts = _loaded(path)
+        if not isinstance(facts, dict) or "shots" not in facts:
+            raise ValueError("it has no `shots`")
         entries = cast("list[dict[str, Any]]", facts["shots"])
         if not entries or not isinstance(cast(object, entries), list):
             raise ValueError("it has no shot")
     except OSError as error:
         raise OptionError(f"the list `{path}` cannot be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise OptionError(_mistake(path, error)) from error
+    except UnicodeDecodeError as error:
+        raise OptionError(
+            f"`{path}` is no text in UTF-8: let the editor save it so, and leave the rest"
+        ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise OptionError(
             f"`{path}` is no list of shots ({error}): let --list-shots write one, and edit that"
@@ -168,7 +190,7 @@ def read_shots(path: Path) -> list[Shot]:
 def film_of(path: Path) -> str | None:
     """Return the name of the film that a list was written for; None where it does not say."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        facts: object = json.loads(path.read_text(encoding="utf-8-sig"))
+        facts = _loaded(path)
         if isinstance(facts, dict):
             name = cast("dict[str, object]", facts).get("film")
             return name if isinstance(name, str) else None
@@ -181,6 +203,43 @@ def gaps_in(shots: Sequence[Shot]) -> list[tuple[float, float]]:
     return [(a.stop, b.start) for a, b in pairs if b.start > a.stop + _TOLERANCE]
 
 
+def _loaded(path: Path) -> object:
+    """Read a list as editors save it: UTF-8 or UTF-16, with a byte-order mark or none."""
+    return json.loads(path.read_bytes())
+
+
+def _mistake(path: Path, error: json.JSONDecodeError) -> str:
+    """Say in plain words what is wrong in a list that was edited, and where."""
+    text, at = error.doc, error.pos
+    before = text[:at].rstrip()
+    here = text[at : at + 1]
+    line = (
+        text.count("\n", 0, max(0, len(before) - 1)) + 1 if here in ("", *"{[]}") else error.lineno
+    )
+    where = f"line {line} of `{path}`"
+    if not text.strip():
+        return f"`{path}` is empty: let --list-shots write a list"
+    if here in _QUOTES:
+        return f'{where} has `{here}` but must have straight quotation marks ("): put those'
+    if "escape" in error.msg:
+        return f"{where} has `\\` in a text: write `/` for it"
+    if text.startswith(("//", "/*", "#"), at):
+        return f"{where} has a remark, which a list does not hold: take it away"
+    if before.endswith(",") and here in ("]", "}"):
+        return f"{where} has a comma before `{here}`: take it away"
+    if before.endswith(",") and here.isdigit():
+        return f"{where} has a comma in a number: write a point"
+    if not here:
+        return f"`{path}` breaks off in line {line}: let the last line be ` ]}}`"
+    if "Unterminated" in error.msg or "control" in error.msg:
+        return f'{where} lacks a quotation mark (") at the end of a text: add it'
+    if here.isalpha():
+        return f'{where} has a text without quotation marks (") at column {error.colno}: put them'
+    if error.msg.startswith("Expecting ','"):
+        return f"{where} lacks a comma behind `{before[-20:].splitlines()[-1]}`: add it"
+    return f"{where} cannot be read at column {error.colno} ({error.msg}): correct it there"
+
+
 def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
     try:
         _check_keys(entry, _KEYS, f"{name} of `{path}`")
@@ -190,7 +249,9 @@ def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
         if isinstance(reference, dict):  # the palette itself, as the studio writes it
             changes.append(("reference", Palette.from_json(reference)))
         elif reference:
-            changes.append(("reference", palette_of(path.parent / str(reference))))
+            changes.append(("reference", palette_of(_beside(path, reference))))
+        if "keep_color" in entry:
+            changes.append(("keep_color", entry["keep_color"]))
         if entry.get("recolors"):
             changes.append(("recolors", tuple(Recolor(**one) for one in entry["recolors"])))
         dataclasses.replace(PLAIN, **dict(changes))  # type: ignore[arg-type]  # checks the bounds
@@ -198,7 +259,9 @@ def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
         names = entry.get("frames", ())
         if isinstance(names, str):
             raise OptionError(f"`frames` is a list of names, in brackets, and not `{names}`")
-        frames = tuple(path.parent / str(one) for one in names)
+        frames = tuple(_beside(path, one) for one in names)
+        if entry.get("keep_color"):
+            _check_kept(entry)
     except (KeyError, TypeError, AttributeError) as error:
         lacks = f" (no {error})" if isinstance(error, KeyError) else ""
         raise OptionError(
@@ -209,6 +272,29 @@ def _shot(entry: Mapping[str, Any], name: str, path: Path) -> Shot:
         text = str(error)
         raise OptionError(text if name in text else f"{name} of `{path}`: {text}") from error
     return Shot(start, stop, hints, tuple(changes), frames)
+
+
+def _check_kept(entry: Mapping[str, Any]) -> None:
+    """Refuse what has no effect on a shot that keeps its colours.
+
+    Raises:
+        OptionError: naming it.
+    """
+    for key in entry:
+        if key not in ("from", "to", "keep_color") and entry[key]:
+            raise OptionError(f"`keep_color` leaves the shot as it is: leave `{key}` out")
+
+
+def _beside(path: Path, name: object) -> Path:
+    """Return the path of a picture that a list names.
+
+    Raises:
+        OptionError: if its name holds what a backslash and a letter stand for.
+    """
+    given = str(name)
+    if any(character in "\b\f\n\r\t" for character in given):
+        raise OptionError(f"the name {given!r} has `\\` in it: write `/` for it")
+    return path.parent / given
 
 
 def _hint(entry: Mapping[str, Any], start: float, stop: float, name: str) -> TimedHint:

@@ -15,7 +15,7 @@ from koalarize.film.light import light_of, srgb_curve, transfer_like
 from koalarize.film.planes import reformatted
 from koalarize.film.read import FilmFrame
 
-__all__ = ["coded_place", "shown_grey", "shown_size"]
+__all__ = ["coded_place", "shown_colors", "shown_grey", "shown_size"]
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -39,10 +39,20 @@ def shown_grey(facts: Facts, frame: FilmFrame | av.VideoFrame) -> UInt8:
     if curve != transfer_like(_UNSPECIFIED):  # HDR, which a picture of 8 bits cannot say
         light = light_of(np.arange(256) / 255, curve)
         grey = np.rint(np.minimum(srgb_curve(light), 1) * 255).astype(np.uint8)[grey]
-    grey = facts.upright(grey)
-    if (grey.shape[1], grey.shape[0]) == shown_size(facts):
-        return grey
-    image = Image.fromarray(grey).resize(shown_size(facts), Image.Resampling.LANCZOS)
+    return _square(facts, facts.upright(grey))
+
+
+def shown_colors(facts: Facts, picture: av.VideoFrame) -> UInt8:
+    """Return (h, w, 3) the colours that a frame has, as players show them but for HDR."""
+    srgb = np.moveaxis(picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False), -1, 0)
+    return _square(facts, np.ascontiguousarray(np.moveaxis(facts.upright(srgb), 0, -1)))
+
+
+def _square(facts: Facts, shown: UInt8) -> UInt8:
+    """Return an upright frame with square pixels."""
+    if (shown.shape[1], shown.shape[0]) == shown_size(facts):
+        return shown
+    image = Image.fromarray(shown).resize(shown_size(facts), Image.Resampling.LANCZOS)
     return np.asarray(image)
 
 

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -19,7 +20,7 @@ from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
 from koalarize.film.encode import Encoder, coding_of
-from koalarize.film.facts import Facts
+from koalarize.film.facts import Facts, is_colored
 from koalarize.film.levels import Levels
 from koalarize.film.names import of_span
 from koalarize.film.options import PLAIN_FILM, FilmOptions
@@ -27,17 +28,18 @@ from koalarize.film.paint import Painter
 from koalarize.film.read import Reading, frames_at, no_frame
 from koalarize.film.shot_list import Shot, read_shots
 from koalarize.film.shots import CutFinder, thumbnail
-from koalarize.film.shown import shown_grey
+from koalarize.film.shown import shown_colors, shown_grey
 from koalarize.photo.files import shortened
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
 from koalarize.steering.steering import Steering
 
-__all__ = ["find_shots", "pooled_palette", "preview", "preview_path"]
+__all__ = ["colored_among", "find_shots", "pooled_palette", "preview", "preview_path"]
 
 _THUMB = (72, 128)  # cells down and across, enough to find cuts
 _POOLED = 16  # frames whose palette is that of the film
 _POOLED_SIDE = 512  # pixels: longer side at which they are looked at
+_ROUNDED = 6e-4  # seconds: a list is written to the millisecond
 _SHEET = 1600  # pixels across a sheet of frames
 
 
@@ -82,6 +84,22 @@ def find_shots(
     return list(zip(starts, [*starts[1:], float(end * facts.time_base)], strict=True))
 
 
+def colored_among(facts: Facts, shots: Sequence[tuple[float, float]]) -> frozenset[int]:
+    """Return the numbers, from 0, of shots whose middle frame has colours of its own.
+
+    Args:
+        facts: of the film.
+        shots: from and to of each, seconds.
+    """
+    starts = [start - _ROUNDED for start, _ in shots]
+    found: set[int] = set()
+    for frame in frames_at(facts, [(start + stop) / 2 for start, stop in shots]):
+        if is_colored(frame):
+            seconds = float((frame.pts or 0) * facts.time_base)
+            found.add(max(0, bisect.bisect_right(starts, seconds) - 1))
+    return frozenset(found)
+
+
 def preview_path(film: Path, options: FilmOptions = PLAIN_FILM) -> Path:
     """Return where a film's preview goes: ``film.mp4`` -> ``film.preview.jpg``.
 
@@ -113,12 +131,15 @@ def preview(
     if options.one_palette and steering.reference is None:
         pooled = pooled_palette(colorizer, facts, steering, options)
         steering = dataclasses.replace(steering, reference=pooled)
-    starts = [shot.start - 6e-4 for shot in shots]  # a list is written to the millisecond
+    starts = [shot.start - _ROUNDED for shot in shots]
     made: list[npt.NDArray[np.uint8]] = []
     for seconds, frame in _timed(facts, options, count):
         place = max(0, bisect.bisect_right(starts, seconds) - 1)
+        if shots and shots[place].keeps_color:
+            made.append(shown_colors(facts, frame))
+            continue
         asked = shots[place].steering(steering) if shots else steering
-        made.append(colorizer.photo(Photo(frame), asked).photo.pixels)
+        made.append(colorizer.photo(Photo(shown_grey(facts, frame)), asked).photo.pixels)
     return Photo(_sheet(made), format="JPEG")
 
 
@@ -164,14 +185,12 @@ def pooled_palette(
 
 
 def _spread(facts: Facts, options: FilmOptions, count: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield the frames of ``_timed`` without their times."""
-    return (frame for _, frame in _timed(facts, options, count))
+    """Yield the frames of ``_timed`` without their times, grey and as players show them."""
+    return (shown_grey(facts, frame) for _, frame in _timed(facts, options, count))
 
 
-def _timed(
-    facts: Facts, options: FilmOptions, count: int
-) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
-    """Yield seconds and grey frames as players show them, spread over what is wanted of a film.
+def _timed(facts: Facts, options: FilmOptions, count: int) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Yield seconds and frames, spread over what is wanted of a film.
 
     Raises:
         FilmError: if there is none.
@@ -187,7 +206,7 @@ def _timed(
         if seconds < first - 1e-6 or (options.stop is not None and seconds >= options.stop):
             continue
         none = False
-        yield seconds, shown_grey(facts, frame)
+        yield seconds, frame
     if none:
         raise no_frame(facts)
 

@@ -27,6 +27,7 @@ from koalarize.film.packets import dated, demuxed
 from koalarize.film.parts import Part
 from koalarize.film.read import JUMP
 from koalarize.film.store import Store
+from koalarize.film.subtitles import Staying, trimmed
 from koalarize.film.timecode import later
 from koalarize.photo.files import advice, put_in_place
 from koalarize.photo.provenance import Provenance
@@ -144,6 +145,8 @@ def _write(
     options = {"fflags": "+bitexact"}
     if form in ("mp4", "mov"):
         options["movflags"] = "+faststart" + MORE_TAGS * around.held.more_tags
+    if around.held.blu_ray:
+        options["mpegts_m2ts_mode"] = "1"
     with open_film(coding.facts.path) as source:
         out = av.open(str(temporary.absolute()), "w", format=form, container_options=options)
         try:
@@ -248,6 +251,7 @@ def _others(
     last: dict[int, int] = {}
     shifts = dict.fromkeys(copied, 0)
     lifted: set[int] = set()
+    staying = Staying()
     for packet in dated(demuxed(source, wanted)):
         number, base = packet.stream_index, packet.time_base
         base = Fraction(base.numerator, base.denominator)
@@ -274,10 +278,19 @@ def _others(
         up = dts - said
         at = ((said if packet.pts is None else packet.pts) + up) * base
         if source.streams[number].type == "subtitle" and (begin or stop is not None):
-            late = _trimmed(packet, at, begin, stop)
+            late = trimmed(packet, at, begin, stop)
             up, at = up + late, at + late * base
-        if (begin and at < begin) or (stop is not None and at >= stop):
+        if begin and at < begin:
+            staying.take(packet)
             continue
+        if stop is not None and at >= stop:
+            continue
+        for one, held in staying.shown():
+            if one == number and at - begin < _APART:
+                continue  # this packet takes its place
+            yield from _at_once(held, copied[one])
+            ticks = round(begin / Fraction(held[0].time_base))
+            last[one] = max(last[one], ticks + len(held))
         up -= round(begin / base)
         if up:
             packet.dts = said + up
@@ -286,25 +299,14 @@ def _others(
         yield packet, (said + up) * base
 
 
-def _trimmed(
-    packet: av.Packet[Stream], at: Fraction, begin: Fraction, stop: Fraction | None
-) -> int:
-    """Shorten a subtitle to what of it a span shows; return by how many ticks it begins later.
-
-    Args:
-        packet: of the subtitles; one without a duration stays as it is.
-        at: seconds of its beginning.
-        begin: seconds of the span's.
-        stop: seconds of the span's end; None where that is the film's.
-    """
-    base = Fraction(packet.time_base)
-    until = at + (packet.duration or 0) * base
-    if at < until and begin < until:
-        late = max(0, math.ceil((begin - at) / base))
-        until = until if stop is None else min(until, stop)
-        packet.duration = max(1, math.floor((until - at) / base) - late)
-        return late
-    return 0
+def _at_once(
+    packets: Sequence[av.Packet[Stream]], stream: Stream
+) -> Iterator[tuple[av.Packet[Stream], Fraction]]:
+    """Yield packets of one stream at the beginning, a tick apart."""
+    for tick, packet in enumerate(packets):
+        packet.pts = packet.dts = tick
+        packet.stream = stream
+        yield packet, Fraction(0)
 
 
 def _shown(
