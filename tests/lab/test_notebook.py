@@ -34,6 +34,7 @@ QUICKER = {
     '("unet", 2, {})': '("unet", 1, {})',
     '("koala-net", 3, stand_in)': '("koala-net", 1, stand_in)',
     "limit=64, size=64": "limit=8, size=32",
+    '"validate_every": "5"': '"segment": "4", "validate_every": "2"',  # else each step is saved
     'protocol="article-a",': 'protocol="article-a", limit=2,',
     "runs.values()], count=4, size=160": "runs.values()], count=2, size=64",
     "[by_heart], count=4, size=160": "[by_heart], count=2, size=64",

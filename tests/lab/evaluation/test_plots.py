@@ -6,6 +6,7 @@ import json
 import math
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -259,6 +260,18 @@ def test_a_panel_for_each_validation_score():
     pictures = [plot_histories(each) for each in (originals, with_line)]
     assert figure_size(pictures[0]) == figure_size(pictures[1])  # a line, no panel of its own
     assert pictures[0] != pictures[1]
+
+
+def test_the_legend_has_the_marker_that_a_single_score_is_drawn_with(monkeypatch):
+    """In grey print a score of one point is told by its marker alone."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "_encode", lambda figure, _: drawn.append(figure) or b"")
+    plot_histories([history(name, [3, 2], psnr=[20]) for name in ("one", "two")])
+    loss, psnr = drawn[0].axes
+    named = [line.get_marker() for line in loss.get_legend().get_lines()]
+    assert named == [line.get_marker() for line in psnr.get_lines()] == ["o", "s"]
+    plot_histories([history("one", [3, 2])])
+    assert drawn[1].axes[0].get_legend().get_lines()[0].get_marker() == "None"
 
 
 def test_an_endless_score_is_drawn_at_the_top_of_its_panel(tmp_path: Path):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import statistics
 
+import onnx
 import pytest
 import torch
 
 from koalarize.cli import main
+from koalarize.engines.engine import METADATA_KEY
 from koalarize.errors import OptionError
 from koalarize.lab.evaluation.seeds import Trained, check_seeds, over_seeds
+from koalarize.lab.evaluation.trainings import differences, recipe_of
+from koalarize.lab.export.export import without_folders
 from koalarize.lab.runs.checkpoint import build_network, save_checkpoint
+from koalarize.lab.runs.data_options import DataOptions
 from koalarize.lab.runs.recipe import NetworkOptions, Recipe
 from samples import UNET, picture_folder
 
@@ -38,6 +44,67 @@ def test_each_setting_has_its_own():
     rows = [(one, {"psnr": float(n)}, {}) for n, one in enumerate((A, small[0], B, small[1]))]
     check_seeds([one for one, _, _ in rows])
     assert [(each.size, each.mean["psnr"]) for each in over_seeds(rows)] == [(32, 1.0), (16, 2.0)]
+
+
+def recipe_text(**changes):
+    values = {"loss": {"name": "mse", "alpha": 1.0}, "hints": None, "steps": 10} | changes
+    return json.dumps(values, sort_keys=True)
+
+
+def test_each_recipe_has_its_own():
+    """An ablation in one call: trainings of unlike recipes are never averaged together."""
+    names = ("mse", "mse", "l1", "l1")
+    recipes = [recipe_text(loss={"name": name, "alpha": 1.0}) for name in names]
+    trained = [Trained(f"{n}", f"{n}", 32, None, recipe) for n, recipe in enumerate(recipes)]
+    check_seeds(trained)
+    found = over_seeds([(one, {"psnr": float(n)}, {}) for n, one in enumerate(trained)])
+    assert [(each.models, each.mean["psnr"]) for each in found] == [
+        (["0", "1"], 0.5),
+        (["2", "3"], 2.5),
+    ]
+    assert [each.label for each in found] == [
+        "loss.name mse: mean ± deviation of 2",
+        "loss.name l1: mean ± deviation of 2",
+    ]
+    with pytest.raises(
+        OptionError, match=r"2 recipes and one model, `2`, of this one \(loss.name l1\)"
+    ):
+        check_seeds(trained[:3])
+
+
+def test_in_what_recipes_differ():
+    hints = {"count": 9, "patch": [1, 9], "share_without": 0.5, "more": "x" * 40}
+    recipes = [recipe_text(), recipe_text(hints=hints), recipe_text(steps=20), ""]
+    assert differences(recipes) == [
+        {"hints": "null", "steps": "10"},
+        {"hints": "set", "steps": "10"},
+        {"hints": "null", "steps": "20"},
+        {},
+    ]
+    assert differences([recipe_text()]) == differences([""]) == [{}]
+
+
+def test_the_recipe_of_a_model(tmp_path):
+    """Seed, name and folders may differ; checkpoints and what is exported of them count alike."""
+    texts = []
+    for number, changes in enumerate(({}, {"seed": 5, "name": "b"}, {"steps": 7})):
+        data = DataOptions(train=str(tmp_path / f"{number}" / "photos"), workers=number)
+        recipe = Recipe(network=NetworkOptions("unet-mini", UNET), size=32, data=data)
+        recipe = dataclasses.replace(recipe, **changes)
+        path = tmp_path / f"{number}.safetensors"
+        save_checkpoint(path, build_network(recipe.network).state_dict(), recipe, {})
+        texts.append(recipe_of(path))
+    assert texts[0] == texts[1] != texts[2]
+    graph = onnx.helper.make_graph([], "g", [], [])
+    model = onnx.helper.make_model(graph)
+    described = {"recipe": dataclasses.asdict(without_folders(recipe))}
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps(described)
+    onnx.save(model, tmp_path / "2.onnx")
+    assert recipe_of(tmp_path / "2.onnx") == texts[2]
+    entry.value = json.dumps({"recipe": {"later": 1}})
+    onnx.save(model, tmp_path / "later.onnx")
+    assert recipe_of(tmp_path / "later.onnx") == recipe_of("koala") == ""
 
 
 @pytest.mark.parametrize(
@@ -81,3 +148,9 @@ def test_the_report_has_a_line_of_them(tmp_path, capsys):
     assert main([*asked, "--limit", "2", "-o", str(report)]) == 0
     assert "seeds" not in json.loads(report.read_text())
     assert main([*asked[:3], *asked[4:], "--seeds"]) == 2
+    other = tmp_path / "other.safetensors"
+    longer = dataclasses.replace(recipe, steps=7)
+    save_checkpoint(other, build_network(longer.network).state_dict(), longer, {})
+    capsys.readouterr()
+    assert main([*asked[:4], str(other), *asked[4:], "--seeds"]) == 2
+    assert "2 recipes and one model" in capsys.readouterr().err

@@ -266,11 +266,20 @@ class TestRecipe:
         with pytest.raises(OptionError, match=r"`value\.limt` is not a key .* mean `limit`"):
             build(Either, {"value": {"limt": 3}})
 
+    def test_a_key_can_be_set_below_null(self, tmp_path):
+        path = written(tmp_path, "hints: null\ndata: {validation: null}")
+        found = load_recipe(path, {"data.validation.split": "8", "hints.patch": "[1, 3]"})
+        assert found.data.validation == SplitOptions(8)
+        assert found.hints is not None
+        assert found.hints.patch == (1, 3)
+        path = written(tmp_path, "data: {validation: photos}")
+        told = r"`data\.validation\.split` cannot be set: `data\.validation` holds 'photos', not"
+        with pytest.raises(OptionError, match=told):
+            load_recipe(path, {"data.validation.split": "8"})
+
     def test_errors_of_overrides(self, tmp_path):
         path = written(tmp_path, "steps: 5")
-        with pytest.raises(
-            OptionError, match=r"`steps\.many` cannot be set: `steps` holds a value"
-        ):
+        with pytest.raises(OptionError, match=r"`steps\.many` cannot be set: `steps` holds 5, not"):
             load_recipe(path, {"steps.many": "1"})
         with pytest.raises(OptionError, match=r"`steps` is '\[', which is not a YAML value"):
             load_recipe(path, {"steps": "["})

@@ -83,7 +83,7 @@ def evaluate(
         bool,
         typer.Option(
             "--seeds",
-            help="The models are trainings of one recipe: also their mean and deviation.",
+            help="Models of one recipe differ in their seed: also their mean and deviation.",
         ),
     ] = False,
     output: Report = None,

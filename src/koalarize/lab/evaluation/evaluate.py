@@ -24,7 +24,8 @@ from koalarize.lab.evaluation.models import load_model, short_name
 from koalarize.lab.evaluation.pictures import MIN_SIDE, UsablePictures
 from koalarize.lab.evaluation.protocols import Procedure, procedure
 from koalarize.lab.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
-from koalarize.lab.evaluation.seeds import check_seeds, over_seeds
+from koalarize.lab.evaluation.seeds import Trained, check_seeds, over_seeds
+from koalarize.lab.evaluation.trainings import recipe_of
 from koalarize.lab.evaluation.unfinished import Scored, Unfinished
 from koalarize.lab.evaluation.variants import GreyEngine, variants
 from koalarize.lab.metrics.definitions import DEFAULT_METRICS, choose_metrics, metric_of
@@ -47,6 +48,7 @@ class _Rival:
     model: str
     sha256: str | None
     engine: Engine
+    recipe: str = ""
 
 
 def evaluate(
@@ -76,7 +78,7 @@ def evaluate(
         metrics: names as for ``definitions.metric_of``, or ``all``.
         sizes: working sizes, one row each; None takes each model's own.
         temperatures: of the annealed mean, one row each; None takes each model's own.
-        seeds: the models are trainings of one recipe: also their mean and their deviation.
+        seeds: the models are several trainings of each recipe: also their mean and deviation.
         progress: called with the pictures done and their number, as far as that is known.
         unfinished: a file that keeps the scores so far, written once a minute. Where it is there,
             the evaluation that it is of goes on; it stays at the end, for the caller to delete.
@@ -97,9 +99,10 @@ def evaluate(
     way = procedure(protocol, short_side)
     _check(way, limit, sizes, temperatures)
     commit = source_commit()  # of the code that is loaded; it may change while this runs
-    rivals = _rivals(models, sizes, temperatures)
+    rivals = _rivals(models, sizes, temperatures, seeds=seeds)
+    trained = _trained(way, rivals)
     if seeds:
-        check_seeds([row.trained for row in _rows(way, rivals)[1:]])
+        check_seeds(trained)
     set_metrics: dict[str, SetMetric] = {
         name: _SET_METRICS[name](len(rivals)) for name in wanted if name in _SET_METRICS
     }
@@ -127,7 +130,8 @@ def evaluate(
         coloring=way.coloring,
     )
     report = _report(facts, way, rivals, tallies, set_metrics)
-    spread = [(row.trained, row.scores, row.relative) for row in report.rows[1:] if seeds]
+    rows = zip(trained, report.rows[1:], strict=True)
+    spread = [(one, row.scores, row.relative) for one, row in rows if seeds]
     return dataclasses.replace(
         report,
         seeds=over_seeds(spread),
@@ -153,13 +157,18 @@ def _with_weights(wanted: list[str]) -> list[str]:
 
 
 def _rivals(
-    models: Sequence[str | Path], sizes: Sequence[int] | None, temperatures: Sequence[float] | None
+    models: Sequence[str | Path],
+    sizes: Sequence[int] | None,
+    temperatures: Sequence[float] | None,
+    *,
+    seeds: bool,
 ) -> list[_Rival]:
     rivals = [_Rival("grey", None, GreyEngine())]
     for model in models:
         loaded = load_model(model)
+        recipe = recipe_of(model) if seeds else ""
         rivals += [
-            _Rival(loaded.name, loaded.sha256, each)
+            _Rival(loaded.name, loaded.sha256, each, recipe)
             for each in variants(loaded.engine, sizes, temperatures)
         ]
     return rivals
@@ -281,6 +290,15 @@ def _rows(way: Procedure, rivals: Sequence[_Rival]) -> list[Row]:
         )
         for i, rival in enumerate(rivals)
     ]
+
+
+def _trained(way: Procedure, rivals: Sequence[_Rival]) -> list[Trained]:
+    """Return what is known of the training of each rival but grey."""
+    rows = zip(_rows(way, rivals), rivals, strict=True)
+    return [
+        Trained(row.model, row.sha256, row.size, row.temperature, rival.recipe)
+        for row, rival in rows
+    ][1:]
 
 
 def _single(

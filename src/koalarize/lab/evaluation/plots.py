@@ -90,7 +90,7 @@ def plot_histories(
         panel.xaxis.get_major_locator().set_params(integer=True)  # no run takes half a step
     for panel in panels[-columns:]:
         panel.set_xlabel("pictures seen" if axis == "samples" else "step")
-    panels[0].legend(frameon=False, labelcolor=_TEXT)
+    _name_runs(panels[0], histories, marked=bool(scores))
     return _encode(figure, suffix)
 
 
@@ -177,7 +177,15 @@ def _draw_loss(panel: Any, history: History, number: int, smoothing: float, axis
         panel.plot(where, values, color=style["color"], alpha=0.25, linewidth=0.8)
         # Of a short curve not much is left if it is smoothed as a long one.
         values = smoothed(values, min(smoothing, max(0.0, 1 - _LEAST_POINTS / len(values))))
-    panel.plot(where, values, **style, linewidth=1.6, marker=marker, label=history.name)
+    panel.plot(where, values, **style, linewidth=1.6, marker=marker)
+
+
+def _name_runs(panel: Any, histories: Sequence[History], *, marked: bool) -> None:
+    """Draw the legend; where a score may be one point, with the marker that tells whose it is."""
+    for number, history in enumerate(histories):
+        style = _style(number) | ({} if marked else {"marker": None})
+        panel.plot([], [], **style, label=history.name)
+    panel.legend(frameon=False, labelcolor=_TEXT, handlelength=3)
 
 
 def _draw_score(panel: Any, history: History, name: str, number: int, axis: str) -> None:

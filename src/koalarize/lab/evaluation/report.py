@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import koalarize
-from koalarize.lab.evaluation.seeds import Scores, Seeds, Trained
+from koalarize.lab.evaluation.seeds import Scores, Seeds
 from koalarize.lab.metrics.definitions import Metric, metric_of
 from koalarize.lab.outputs import TABLE
 from koalarize.lab.tables import markdown_table
@@ -100,11 +100,6 @@ class Row:
     scores: Scores
     relative: Scores = field(default_factory=dict)
 
-    @property
-    def trained(self) -> Trained:
-        """Whose scores they are, and at which setting."""
-        return Trained(self.model, self.sha256, self.size, self.temperature)
-
 
 @dataclass(frozen=True)
 class Report:
@@ -114,7 +109,7 @@ class Report:
         protocol: how it was made.
         original: the originals' own values.
         rows: one a rival, grey first.
-        seeds: mean and deviation of the rivals but grey, if they are trainings of one recipe.
+        seeds: mean and deviation of the rivals but grey, one a recipe and setting, where asked for.
         names: of the pictures, in order.
         single: for each row, metric -> the score of each picture; infinite for equal pictures.
     """
@@ -161,7 +156,7 @@ class Report:
         ]
         rows += [
             [
-                f"mean ± deviation of {len(each.models)}",
+                each.label,
                 *(_text(each.size), _text(each.temperature)),
                 *(_spread(each, metric) for metric in metrics),
             ]

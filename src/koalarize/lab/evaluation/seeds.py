@@ -1,15 +1,17 @@
-"""Several trainings of one recipe: the mean of each score and its deviation between them.
+"""Several trainings of a recipe: the mean of each score and its deviation between them.
 
-Not here: the scores themselves (``evaluate``), how they are told (``report``).
+Not here: the scores themselves (``evaluate``), how they are told (``report``), which recipe a model
+is of (``trainings``).
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from koalarize.errors import OptionError
+from koalarize.lab.evaluation.trainings import differences
 
 __all__ = ["Scores", "Seeds", "Trained", "check_seeds", "over_seeds"]
 
@@ -27,17 +29,19 @@ class Trained:
         sha256: of its file.
         size: working size; None where the network saw each picture at the picture's own size.
         temperature: of the annealed mean; None where there is nothing to decode.
+        recipe: what it was trained by, as ``recipe_of`` returns it; empty if that is not known.
     """
 
     model: str
     sha256: str | None
     size: int | None
     temperature: float | None
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
 class Seeds:
-    """What the trainings have in common at one setting.
+    """What the trainings of one recipe have in common at one setting.
 
     Attributes:
         models: their names.
@@ -47,6 +51,8 @@ class Seeds:
         deviation: the same of the sample standard deviation, whose divisor is N - 1.
         relative_mean: of the scores beside the references, by the keys of ``Row.relative``.
         relative_deviation: the same.
+        differs: where there are several recipes, what this one does not have in common with all of
+            the others, by dotted key.
     """
 
     models: list[str]
@@ -56,17 +62,24 @@ class Seeds:
     deviation: Scores
     relative_mean: Scores
     relative_deviation: Scores
+    differs: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def label(self) -> str:
+        """What they are, for a table."""
+        own = ", ".join(f"{key} {value}" for key, value in self.differs.items())
+        return f"{own}: mean ± deviation of {len(self.models)}".removeprefix(": ")
 
 
 def check_seeds(trained: Sequence[Trained]) -> None:
-    """Check, before any picture is looked at, that models can be trainings of one recipe.
+    """Check, before any picture is looked at, that there are several trainings of each recipe.
 
     Args:
         trained: one a row of the report to come, grey left out.
 
     Raises:
-        OptionError: if there are fewer than two, two with the same weights, or settings that not
-            all of them have.
+        OptionError: if there are fewer than two of a recipe, two with the same weights, or settings
+            that not all of a recipe have.
     """
     for place, one in enumerate(trained):
         for other in trained[:place]:
@@ -76,29 +89,51 @@ def check_seeds(trained: Sequence[Trained]) -> None:
                     f"`--seeds` is given with `{other.model}` and `{one.model}`, whose weights are "
                     "the same, but must have trainings that differ: leave one out"
                 )
-    hashes = {one.sha256 for one in trained}
-    if len(hashes) < _LEAST:
-        raise OptionError(
-            f"`--seeds` is given with {len(hashes)} model but must have {_LEAST} or more: name "
-            "the trainings that differ in their seed"
-        )
-    for members in _by_setting(trained).values():
-        if {one.sha256 for one in members} != hashes:
-            own = "; ".join(sorted({_setting(one) for one in trained}))
+    recipes = _recipes(trained)
+    for recipe, differs in recipes.items():
+        members = [one for one in trained if one.recipe == recipe]
+        hashes = {one.sha256 for one in members}
+        if len(hashes) < _LEAST and len(recipes) == 1:
+            raise OptionError(
+                f"`--seeds` is given with {len(hashes)} model but must have {_LEAST} or more: name "
+                "the trainings that differ in their seed"
+            )
+        if len(hashes) < _LEAST:
+            own = ", ".join(f"{key} {value}" for key, value in differs.items()) or "not known"
+            raise OptionError(
+                f"`--seeds` is given with models of {len(recipes)} recipes and one model, "
+                f"`{members[0].model}`, of this one ({own}) but must have {_LEAST} or more of "
+                "each: name another training of it that differs in its seed, or leave it out"
+            )
+        _check_settings(members, hashes)
+
+
+def _check_settings(members: Sequence[Trained], hashes: set[str | None]) -> None:
+    """Check that all trainings of a recipe have the same settings."""
+    for same in _by_setting(members).values():
+        if {one.sha256 for one in same} != hashes:
+            own = "; ".join(sorted({_setting(one) for one in members}))
             raise OptionError(
                 f"`--seeds` is given with models of unlike settings ({own}) but must have "
                 "trainings of one recipe: give --size and --temperature, or leave models out"
             )
 
 
+def _recipes(trained: Sequence[Trained]) -> dict[str, dict[str, str]]:
+    """Return the recipes in their order, each with what it does not share with the others."""
+    recipes = list(dict.fromkeys(one.recipe for one in trained))
+    return dict(zip(recipes, differences(recipes), strict=True))
+
+
 def over_seeds(rows: Sequence[tuple[Trained, Scores, Scores]]) -> list[Seeds]:
-    """Return the mean and the deviation of the trainings, one entry a setting.
+    """Return the mean and the deviation of the trainings, one entry a recipe and setting.
 
     Args:
         rows: for each row of a report but grey's, whose it is, its scores, and the same beside
             the references.
     """
     found: list[Seeds] = []
+    recipes = _recipes([one for one, _, _ in rows])
     for members in _by_setting([one for one, _, _ in rows]).values():
         scores = [of for one, of, _ in rows if one in members]
         beside = [of for one, _, of in rows if one in members]
@@ -111,17 +146,16 @@ def over_seeds(rows: Sequence[tuple[Trained, Scores, Scores]]) -> list[Seeds]:
                 deviation=_each(scores, statistics.stdev),
                 relative_mean=_each(beside, statistics.fmean),
                 relative_deviation=_each(beside, statistics.stdev),
+                differs=recipes[members[0].recipe],
             )
         )
     return found
 
 
-def _by_setting(
-    trained: Iterable[Trained],
-) -> dict[tuple[int | None, float | None], list[Trained]]:
-    groups: dict[tuple[int | None, float | None], list[Trained]] = {}
+def _by_setting(trained: Iterable[Trained]) -> dict[object, list[Trained]]:
+    groups: dict[object, list[Trained]] = {}
     for one in trained:
-        groups.setdefault((one.size, one.temperature), []).append(one)
+        groups.setdefault((one.recipe, one.size, one.temperature), []).append(one)
     return groups
 
 

@@ -347,10 +347,13 @@ def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
     for key, text in (overrides or {}).items():
         *parents, last = key.split(".")
         place: Any = values
-        for parent in parents:
-            place = place.setdefault(parent, {})
+        for depth, parent in enumerate(parents, start=1):
+            if place.get(parent) is None:  # as `hints: null`, which holds neither value nor keys
+                place[parent] = {}
+            place = place[parent]
             if not isinstance(place, dict):
-                raise OptionError(f"`{key}` cannot be set: `{parent}` holds a value, not keys")
+                above = ".".join(parents[:depth])
+                raise OptionError(f"`{key}` cannot be set: `{above}` holds {place!r}, not keys")
         try:
             place[last] = read_yaml(text)
         except yaml.YAMLError as error:
