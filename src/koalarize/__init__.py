@@ -12,6 +12,7 @@ Nothing slow is imported before it is used.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from koalarize.steering.hints import Hint
     from koalarize.steering.session import Session
     from koalarize.steering.steering import Steering
+
+# From 1.29 on ONNX Runtime keeps a number of the machine and sends statistics of use to its makers,
+# from the moment it is imported: nothing leaves the machine, and nothing is left on it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.5.0"
 

@@ -72,6 +72,21 @@ def test_the_original_of_a_result_may_be_of_another_format(tmp_path: Path):
     assert names(find_pictures([tmp_path])) == ["a.gif"]
 
 
+def test_folders_of_other_programs_that_a_shell_names_are_passed_over(tmp_path: Path):
+    """As `box/*` does; each thumbnail of a Synology was coloured."""
+    for name in (
+        "@eaDir/a.png/small.png",
+        "1950/b.png",
+        "c.png",
+        "A.photoslibrary/resources/d.png",
+    ):
+        picture(tmp_path / name)
+    picture(tmp_path / "A.photoslibrary" / "originals" / "e.png")
+    assert names(find_pictures(sorted(tmp_path.iterdir()))) == ["b.png", "originals/e.png", "c.png"]
+    assert names(find_pictures(sorted((tmp_path / "A.photoslibrary").iterdir()))) == ["e.png"]
+    assert names(find_pictures([tmp_path / "@eaDir"])) == ["a.png/small.png"]
+
+
 @pytest.mark.parametrize("folder", ["@eaDir", "#recycle", "@Recycle", "#snapshot", "$RECYCLE.BIN"])
 def test_folders_of_other_programs_are_passed_over(tmp_path: Path, folder: str):
     picture(tmp_path / folder / "a.png")

@@ -211,6 +211,22 @@ def test_same_source_and_settings_are_done_others_are_made_again(tmp_path: Path,
     assert told(run(red, tmp_path, steering=vivid)) == [DONE]
 
 
+def test_results_of_other_weights_are_made_again_and_called_so(tmp_path: Path, red, lost):
+    """As after an update of koalarize, where nobody has given other settings."""
+    picture(tmp_path / "a.png")
+    run(red, tmp_path)
+    lost(tmp_path)
+    weights = "weights of another day"
+    red.provenance = lambda *how: dataclasses.replace(Reddener().provenance(*how), weights=weights)
+    assert told(run(red, tmp_path)) == [("colored", "other model or weights")]
+    lost(tmp_path)
+    assert told(run(red, tmp_path)) == [DONE]
+    lost(tmp_path)
+    assert told(run(red, tmp_path, steering=Steering(vividness=2))) == [
+        ("colored", "other settings")
+    ]
+
+
 @pytest.mark.parametrize(("name", "mark"), [("a.bmp", True), ("a.png", False)])
 def test_results_without_a_mark_are_known_by_the_journal(tmp_path: Path, red, name, mark):
     source = picture(tmp_path / name)

@@ -7,6 +7,8 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +131,15 @@ def test_results_of_earlier_versions_are_counted_with_what_renews_them(box: Path
     assert fake.calls == []
 
 
+def test_results_of_other_weights_are_counted(box: Path, fake, capsys, monkeypatch):
+    assert main(["box"]) == 0
+    plain = fake.provenance
+    monkeypatch.setattr(fake, "provenance", lambda *how: replace(plain(*how), weights="other"))
+    assert main(["box"]) == 0
+    said = "2 results were made again: another model, or other weights of this one, had made them"
+    assert capsys.readouterr().err == f"koalarize: note: {said}\n"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that takes nothing")
 def test_a_report_that_finds_no_room_is_named(box: Path, fake, capsys):
     assert main(["box", "--report", "/dev/full"]) == 1
@@ -156,6 +167,8 @@ def test_the_report_is_a_line_a_picture_and_one_for_all(box: Path, fake):
     assert [Path(line["source"]).name for line in lines] == ["0.jpg", "a.jpg", "b.png"]
     assert [line["status"] for line in lines] == ["failed", "colored", "colored"]
     assert "damaged" in lines[0]["error"]
+    began, ended = (datetime.fromisoformat(last["summary"].pop(at)) for at in ("began", "ended"))
+    assert began <= ended <= datetime.now(UTC) < began + timedelta(minutes=10)
     assert last["summary"] == {
         "colored": {"new": 2},
         "skipped": {},
@@ -192,7 +205,9 @@ def test_results_may_be_called_otherwise(box: Path, fake):
     assert len(fake.calls) == 2
 
 
-@pytest.mark.parametrize("name", ["x", "{stem}", "{stem}/x", "{stem}{n}", "{stem}{stem}", "{}"])
+@pytest.mark.parametrize(
+    "name", ["x", "{stem}", "{stem}/x", "{stem}{n}", "{stem}{stem}", "{}", "{stem}" + 300 * "0"]
+)
 def test_names_that_cannot_be(box: Path, fake, capsys, name: str):
     assert main(["box", "--name", name]) == 2
     assert "--name" in one_line_error(capsys.readouterr().err)

@@ -6,6 +6,8 @@ import errno
 import io
 import os
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from cli_parts import FakeColorizer
 from koalarize.cli import main
 from koalarize.cli.app import _hold_streams
 from koalarize.cli.stream import _write
+from koalarize.cli.waiting import wait_for_readers
 from koalarize.errors import OutputError
 
 if TYPE_CHECKING:
@@ -71,14 +74,26 @@ def test_a_picture_goes_whole_to_a_stdout_without_a_buffer(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes are others there")
-def test_a_full_pipe_is_waited_for(monkeypatch):
-    """Some programs hand over pipes that take no more where they are full: pictures were cut."""
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_full_pipe_is_waited_for_and_left_as_it_is(name: str, monkeypatch):
+    """Some programs hand over pipes that take no more where they are full, and share them."""
     read, write = os.pipe()
     os.set_blocking(write, False)
-    with os.fdopen(read, "rb"), os.fdopen(write, "w") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
-        assert main(["completion", "none"]) == 2
-        assert os.get_blocking(write)
+    said, left = "x" * (1 << 20), []
+
+    def say() -> None:
+        print(said, file=getattr(sys, name), flush=True)
+        left.append(os.get_blocking(write))
+
+    with os.fdopen(read, "rb") as reader, os.fdopen(write, "w", closefd=False) as stream:
+        monkeypatch.setattr(sys, name, stream)
+        wait_for_readers()
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(say)
+            writing.add_done_callback(lambda _: os.close(write))
+            assert len(reader.read().rstrip()) == len(said)
+            writing.result()
+    assert left == [False]
 
 
 def test_a_closed_stderr_ends_no_run(here: Path, fake: FakeColorizer, monkeypatch):
@@ -95,3 +110,12 @@ def test_no_file_takes_the_number_of_a_closed_stream(monkeypatch):
     monkeypatch.setattr("koalarize.cli.app.os.close", closed.append)
     _hold_streams()
     assert closed == [3]
+
+
+def test_a_machine_without_a_temporary_folder_is_told_what_helps(here: Path, monkeypatch, capsys):
+    """As in a container that is only read; Python's own list of folders was all that was said."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(here / "none")])
+    assert main(["cluster", ".", "out", "--workers", "0"]) == 1
+    said = "temporary files cannot be written anywhere: set `TMPDIR` to a folder that takes them"
+    assert capsys.readouterr().err == f"koalarize: error: {said}\n"

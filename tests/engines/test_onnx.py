@@ -101,6 +101,16 @@ class TestProviders:
             OnnxEngine(written(tmp_path / "a.onnx"), provider="CUDAExecutionProvider")
 
 
+def test_the_runtime_is_told_to_send_nothing(tmp_path, monkeypatch):
+    """Where a program has imported it before koalarize, it sends already."""
+    import onnxruntime
+
+    told = []
+    monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: told.append(True))
+    OnnxEngine(written(tmp_path / "a.onnx"))
+    assert told
+
+
 _SAID = "[ONNXRuntimeError] : 1 : FAIL : Load model from /home/me/m.onnx failed:"
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from koalarize.batch.passed_over import is_passed_over
+from koalarize.batch.globs import depth, matches
+from koalarize.batch.passed_over import is_foreign, is_passed_over
 from koalarize.batch.spill import Seen
 from koalarize.film.names import is_film
 from koalarize.photo.files import read_extensions
@@ -149,7 +150,7 @@ class Search:
     def __iter__(self) -> Iterator[Job]:
         named = [Path(given) for given in self._inputs]
         originals = {(path.parent, path.stem) for path in named}
-        for given in self._inputs:
+        for given in _without_foreign(self._inputs):
             for job in self._expand(given):
                 passed = not job.found and _is_result_of(job.source, originals)
                 if self._seen.add(path_key(job.source)) and not passed:
@@ -215,7 +216,7 @@ class Search:
         jobs: list[Job] = []
         films = len(self.films)
         visited: set[str] = set()
-        for match in sorted(_matches(pattern), key=_depth):
+        for match in sorted(matches(pattern), key=depth):
             path = Path(match)
             if os.path.isdir(match):  # noqa: PTH112 (`is_dir` raises where a folder is locked)
                 if not deep and not is_passed_over(path.name, path.parent.name):
@@ -301,66 +302,20 @@ class Search:
         return self._folder_stems[1]
 
 
+def _without_foreign(inputs: list[str]) -> Iterator[str]:
+    """Yield what is named but for other programs' folders beside others, as a shell names them."""
+    paths = [Path(os.path.abspath(given)) for given in inputs]  # noqa: PTH100
+    own = [not is_foreign(path.name, path.parent.name) for path in paths]
+    beside = {path.parent for path, is_own in zip(paths, own, strict=True) if is_own}
+    for given, path, is_own in zip(inputs, paths, own, strict=True):
+        if is_own or path.parent not in beside or not os.path.isdir(given):  # noqa: PTH112
+            yield given
+
+
 def name_pattern(template: str) -> re.Pattern[str]:
     """Return what matches names made with a template, without their ending; numbered ones too."""
     before, _, after = template.partition("{stem}")
     return re.compile(f"{re.escape(before)}.*{re.escape(after)}(-\\d+)?", re.DOTALL)
-
-
-def _matches(pattern: str) -> Iterator[str]:
-    """Yield what a pattern names, as ``glob.iglob`` does, but in each folder once.
-
-    ``glob`` follows links that lead up again and again: with two of them it never ends.
-    """
-    parts = Path(pattern).parts
-    if "**" not in parts:
-        yield from glob.iglob(pattern)  # noqa: PTH207
-        return
-    at = parts.index("**")
-    above = str(Path(*parts[:at])) if at else ""
-    rest = parts[at + 1 :]
-    while rest[:1] == ("**",):
-        rest = rest[1:]
-    for folder in _folders(glob.iglob(above) if glob.has_magic(above) else [above]):  # noqa: PTH207
-        yield from _matches(os.path.join(glob.escape(folder), *(rest or ["*"])))  # noqa: PTH118
-
-
-def _folders(tops: Iterable[str]) -> Iterator[str]:
-    """Yield folders and all below them, shallow ones first, none a second time through a link."""
-    visited: set[str] = set()
-    level = sorted(tops)
-    while level:
-        below: list[str] = []
-        for folder in level:
-            real = os.path.realpath(folder)
-            if real in visited:
-                continue
-            visited.add(real)
-            yield folder
-            try:
-                with os.scandir(folder or ".") as entries:
-                    inside = [entry.name for entry in entries if _is_folder(entry)]
-            except OSError:
-                continue  # as glob passes over what it cannot read
-            below += [
-                os.path.join(folder, name)  # noqa: PTH118
-                for name in sorted(inside)
-                if not is_passed_over(name, os.path.basename(folder))  # noqa: PTH119
-            ]
-        level = below
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether it is a folder; a link into a locked one hides none beside it."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _depth(match: str) -> tuple[int, str]:
-    """Sort key that puts a file's shortest name first, before those through linked folders."""
-    return len(Path(match).parts), match
 
 
 def is_own(path: Path) -> bool:

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Cost", "Forecast", "Rates", "film_cost", "lasting", "time_and_room", "total_of_films"]
 
-#: Seconds and bytes of results for a byte of pictures, where no journal knows better: an estimate
-#: for JPEG files on one core, not measured; a journal's own rates replace it.
-_USUAL_RATES = (0.06e-6, 1.3)
+#: Seconds a picture, however small, and seconds a byte of its file, on one core, where no journal
+#: knows better: the steps at the network's size, and the others of a JPEG file of 2.3 MB, which
+#: TIFF files of 60 megapixels fit (tables of docs/performance.md, 2026-11-30). Bytes of results for
+#: a byte of pictures are an estimate.
+_USUAL_SECONDS, _USUAL_RATES = 0.1, (0.17e-6, 1.3)
 #: Of films, where no journal knows better: processor seconds a frame, and a pixel more; bytes a
 #: pixel. Measured with `koala`, CRF 18, `medium`, of drawn films with grain of 320x240, 640x480 and
 #: 1920x1080, which they fit to a twentieth, 2026-11-29.
@@ -120,7 +122,10 @@ class Forecast:
         known = next((rates for one in journals if (rates := one.rates()) is not None), None)
         seconds, ratio = known or _USUAL_RATES
         time, room = self._bytes * seconds / workers, self._bytes * ratio
-        usual = known is None and self.counts["colored"] > len(self._films)
+        pictures = self.counts["colored"] - len(self._films)
+        usual = known is None and pictures > 0
+        if usual:
+            time += pictures * _USUAL_SECONDS / workers
         films = [film for film, _ in self._films]
         if films:
             rates = next((found for one in of_films if (found := one.rates(films=True))), None)

@@ -158,9 +158,7 @@ class Journal:
 
     def elsewhere(self, target: Path) -> Made | None:
         """Return what the journals of other shards, or of a run without, know of a result."""
-        if self._others is None:
-            self._others = list(self._opened_others()) if self._path.match(_ALL) else []
-        for other in self._others:
+        for other in self._of_others():
             with contextlib.suppress(OutputError):
                 announced = other.announced(target)
                 if announced is not None and announced.result.fits(target, hashed=True):
@@ -168,6 +166,18 @@ class Journal:
                 if (made := other.made(target)) is not None:
                     return made
         return None
+
+    def _of_others(self) -> list[Journal]:
+        if self._others is None:
+            self._others = list(self._opened_others()) if self._path.match(_ALL) else []
+        return self._others
+
+    def _asked_of_others(self, query: str, values: tuple[object, ...]) -> list[Any]:
+        for other in self._of_others():
+            with contextlib.suppress(OutputError):  # one that is damaged knows nothing
+                if rows := other._do(query, values):
+                    return rows
+        return []
 
     def _opened_others(self) -> Iterator[Journal]:
         for path in sorted(self._root.glob(_ALL)):
@@ -184,8 +194,9 @@ class Journal:
             last = rows[-1][0]
 
     def failed(self, source: str) -> bool:
-        """Tell whether a picture failed when it was last tried."""
-        return bool(self._do("SELECT 1 FROM failures WHERE source = ?", (source,)))
+        """Tell whether a picture failed when it was last tried, by another shard too."""
+        query = "SELECT 1 FROM failures WHERE source = ?"
+        return bool(self._do(query, (source,)) or self._asked_of_others(query, (source,)))
 
     def announce(self, target: Path, made: Made) -> None:
         """Note, durably, the bytes that are about to get a result's name.
@@ -215,12 +226,12 @@ class Journal:
 
     def rates(self, *, films: bool = False) -> tuple[float, float] | None:
         """Return seconds, and bytes of results, for each byte of pictures, or of films, so far."""
-        (row,) = self._do(
+        query = (
             "SELECT sum(seconds), sum(size), sum(source_size) FROM results "
-            f"WHERE seconds > 0 AND ({_IS_FILM}) = ?",
-            (films,),
+            f"WHERE seconds > 0 AND ({_IS_FILM}) = ? HAVING sum(source_size) > 0"
         )
-        return (row[0] / row[2], row[1] / row[2]) if row[2] else None
+        rows = self._do(query, (films,)) or self._asked_of_others(query, (films,))
+        return (rows[0][0] / rows[0][2], rows[0][1] / rows[0][2]) if rows else None
 
     def commit(self) -> None:
         """Bring all to the disk."""

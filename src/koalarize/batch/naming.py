@@ -25,6 +25,8 @@ __all__ = ["DEFAULT_NAME", "LAYER_NAME", "Naming", "check_name"]
 DEFAULT_NAME = "{stem}.color"
 #: And how a layer is.
 LAYER_NAME = "{stem}.layer"
+#: Bytes of a template; names of files have 255 on most systems.
+_LONGEST = 200
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -45,6 +47,11 @@ def check_name(template: str) -> str:
         raise OptionError(
             f"`--name` is `{template}` but must be a file's name unlike the picture's own, without "
             f'the signs / \\ : * ? " < > |: try `{DEFAULT_NAME}`'
+        )
+    if len(template.encode("utf-8", "surrogateescape")) > _LONGEST:  # numbers need room beside it
+        raise OptionError(
+            f"`--name` has {len(template)} characters but may have {_LONGEST} at most, for names "
+            "of files are bounded: shorten it"
         )
     return template
 

@@ -5,7 +5,7 @@ Not here: the search (``find``, ``cluster.sources``).
 
 from __future__ import annotations
 
-__all__ = ["is_passed_over"]
+__all__ = ["is_foreign", "is_passed_over"]
 
 #: Folders in which other programs keep copies and thrown-away files.
 _FOREIGN = frozenset(
@@ -25,6 +25,10 @@ def is_passed_over(folder: str, above: str = "") -> bool:
         folder: its name.
         above: that of the folder that holds it.
     """
+    return folder.startswith(".") or is_foreign(folder, above)
+
+
+def is_foreign(folder: str, above: str = "") -> bool:
+    """Tell whether a folder holds other programs' copies, by its name and that of the one above."""
     name = folder.casefold()
-    copies = name in _COPIES and above.casefold().endswith(_LIBRARY)
-    return folder.startswith(".") or name in _FOREIGN or copies
+    return name in _FOREIGN or (name in _COPIES and above.casefold().endswith(_LIBRARY))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from koalarize.batch.compare import compare_path
 from koalarize.batch.find import Job, is_own, path_key, reason_of
 from koalarize.batch.journal import JOURNAL, Journal, Stamp
+from koalarize.batch.misnamed import meant
 from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
 from koalarize.batch.shard import Shard
 from koalarize.batch.spill import MOST_NAMES, Claims, Seen
@@ -234,7 +235,7 @@ class Planner:
             if journal is None or not journal.failed(journal_name(job.source)):
                 return Outcome(job.source, None, "skipped", reason="did not fail before")
         if not (job.found or os.path.exists(job.source)):  # noqa: PTH110 (raises nothing)
-            problem = not_there(job.source)
+            problem = meant(job.source) or not_there(job.source)
             return Outcome(job.source, None, "failed", problem, reason="no readable picture")
         if not self._plan_only and self._swept.add(str(first.parent)):
             sweep_parts(first.parent)

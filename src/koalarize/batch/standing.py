@@ -29,6 +29,7 @@ class Standing(Enum):
     AGAIN = "coloured before"
     EARLIER = "made by an earlier version"
     SETTINGS = "other settings"
+    MODEL = "other model or weights"
     SOURCE = "picture changed"
     OTHER = "result of another picture"
     TOUCHED = "changed by somebody"
@@ -174,7 +175,8 @@ class Judge:
         if not same:
             return Standing.SOURCE
         if made.settings != self.settings:
-            return Standing.SETTINGS
+            same = made.settings.endswith(f" {self.asked.settings}")
+            return Standing.MODEL if same else Standing.SETTINGS
         if moved and self.journal is not None:  # so that it is not hashed in every run
             self.journal.finish(target, replace(made, source=name))
         return Standing.DONE
@@ -193,7 +195,8 @@ class Judge:
         if not same:
             return Standing.SOURCE
         if not mark.provenance.is_like(self.asked):
-            return Standing.SETTINGS
+            same = mark.provenance.settings == self.asked.settings
+            return Standing.MODEL if same else Standing.SETTINGS
         if self.journal is not None:
             of = replace(Stamp.of(source), hash=digest)
             result = Stamp.of(target, hashed=True)

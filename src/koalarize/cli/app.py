@@ -11,7 +11,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from traceback import walk_tb
@@ -28,6 +27,7 @@ from koalarize.cli.pictures import PicturesCommand, pictures
 from koalarize.cli.plain_help import PlainCommand
 from koalarize.cli.serve import serve
 from koalarize.cli.terminal import one_line
+from koalarize.cli.waiting import wait_for_readers
 from koalarize.errors import KoalarizeError, OptionError, did_you_mean
 
 __all__ = ["main"]
@@ -193,7 +193,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     _hold_streams()
     _allow_every_name()
-    _wait_for_readers()
+    wait_for_readers()
     # What Pillow says of a damaged field is no sentence for a person; the notes are.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     words = list(sys.argv[1:] if args is None else args)
@@ -211,8 +211,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except _ClickException as error:
         text = _plainer(cast(Any, error).format_message())
-        named = [words[0]] if words and words[0] in command.commands else []
-        help = " ".join(["koalarize", *named, "--help"])
+        help = " ".join(["koalarize", *_commands_of(command, words), "--help"])
         return _fail(f"{text[:1].lower()}{text[1:].rstrip('.')}; see `{help}`", _USAGE)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
@@ -223,18 +222,20 @@ def main(args: Sequence[str] | None = None) -> int:
     except OSError as error:
         if _is_of_stdout(error):
             return _stdout_failed(error)
-        if error.errno == ENOSPC:
-            beside = f" for `{error.filename}`" if error.filename else " where the result goes"
-            return _fail(
-                f"there is no space left{beside}: make room, then give the same command again", 1
-            )
-        where = f"`{error.filename}` " if error.filename else ""
-        return _fail(f"{where}cannot be read or written: {error.strerror or error}", 1)
+        return _fail(_of_system(error), 1)
     except SystemExit as end:  # typer's own way out of a broken pipe
         return _reader_left() if end.code == 1 else _code(end.code)
     if code == _INTERRUPTED:
         return _fail("interrupted; what was finished before is kept", _INTERRUPTED)
     return _code(code)
+
+
+def _commands_of(group: TyperGroup, words: Sequence[str]) -> list[str]:
+    """Return the names of commands that a line begins with, as `models`, `download`."""
+    if not words or (command := group.commands.get(words[0])) is None:
+        return []
+    below = _commands_of(command, words[1:]) if isinstance(command, TyperGroup) else []
+    return [words[0], *below]
 
 
 def _plainer(text: str) -> str:
@@ -257,6 +258,19 @@ def _code(result: object) -> int:
 def _fail(text: str, code: int) -> int:
     typer.echo(f"koalarize: error: {one_line(text)}", err=True)
     return code
+
+
+def _of_system(error: OSError) -> str:
+    """Return what a person is told of an error of the system that nobody has told more plainly."""
+    if error.errno == ENOSPC:
+        beside = f" for `{error.filename}`" if error.filename else " where the result goes"
+        return f"there is no space left{beside}: make room, then give the same command again"
+    if "No usable temporary directory" in str(error):  # `tempfile` has no class for it
+        return (
+            "temporary files cannot be written anywhere: set `TMPDIR` to a folder that takes them"
+        )
+    where = f"`{error.filename}` " if error.filename else ""
+    return f"{where}cannot be read or written: {error.strerror or error}"
 
 
 def _is_of_stdout(error: OSError) -> bool:
@@ -311,9 +325,3 @@ def _allow_every_name() -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace" if os.name == "nt" else "surrogateescape")
-
-
-def _wait_for_readers() -> None:
-    """Let a pipe that is full be waited for: some programs hand over pipes that take no more."""
-    with suppress(OSError, ValueError, AttributeError):  # closed, none of the system's, or Windows
-        os.set_blocking(sys.stdout.fileno(), True)

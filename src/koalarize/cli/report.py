@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import typer
 
+from koalarize.cli.causes import Causes
 from koalarize.cli.terminal import FilmRow, named_bar, one_line, plain, print_path
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.names import FILM_EXTENSIONS
@@ -37,8 +39,6 @@ __all__ = [
     "show_plan",
 ]
 
-#: Notes and failures that are listed at the end, each; a report lists all.
-_MOST_LISTED = 1000
 _REPORT_STARTS = (b'{"source"', b'{"summary"')
 
 
@@ -89,6 +89,10 @@ def show_plan(
     return 1 if told.counts["failed"] else 0
 
 
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
 def _planned(outcome: Outcome) -> str:
     if outcome.status == "planned":
         return f"{outcome.reason}: {outcome.source} -> {outcome.output}"
@@ -125,7 +129,7 @@ def follow(
     Returns:
         The exit code: 1 if a picture failed or a film is damaged in part, else 0.
     """
-    told = _Told()
+    told, began = _Told(), _now()
     quiet = sys.stdout is None or not sys.stdout.isatty()
     with closing(outcomes), named_bar(total, row) as advance, _lines(report, more) as write:
         for outcome in outcomes:
@@ -134,32 +138,33 @@ def follow(
             write(_as_json(outcome))
             if outcome.status == "colored" and quiet:
                 print_path(outcome.output)
-        write({"summary": told.summary(search)})
+        write({"summary": told.summary(search) | {"began": began, "ended": _now()}})
     if not quiet:
         _summarize(told)
     if told.tinted:
-        note_of_colors(told.tinted)
+        note_of_colors(told.tinted, listed=report)
     _note_of_earlier(told)
-    for outcome in told.noted:
+    lists = "add --report FILE, which names each" if report is None else f"`{report}` names each"
+    for outcome, others in told.noted:
         note_of_losses(outcome.source.name, outcome.notes)
-    for outcome in told.failed:
+        _note_of_more(others, f"have the note of {plain(outcome.source.name)}", lists)
+    for outcome, others in told.failed:
         _complain(outcome, alone=total == 1)
-    if told.left:
-        typer.echo(f"koalarize: note: {told.left} more are not listed here: add --report", err=True)
+        _note_of_more(others, f"failed like {plain(outcome.source.name)}", lists)
+    _note_of_more(told.noted.left + told.failed.left, "are not listed here", lists)
     return 1 if told.counts["failed"] or told.damaged else 0
 
 
 @dataclass
 class _Told:
-    """What a run comes to; of notes and failures only the first are kept."""
+    """What a run comes to; of notes and failures some are kept of each cause."""
 
     counts: Counter[str] = field(default_factory=Counter[str])
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     tinted: int = 0
-    noted: list[Outcome] = field(default_factory=list["Outcome"])
-    failed: list[Outcome] = field(default_factory=list["Outcome"])
+    noted: Causes = field(default_factory=Causes)
+    failed: Causes = field(default_factory=Causes)
     damaged: int = 0
-    left: int = 0
     last: Outcome | None = None
 
     def add(self, outcome: Outcome) -> None:
@@ -168,14 +173,10 @@ class _Told:
         self.tinted += outcome.had_color
         self.damaged += outcome.damage is not None
         self.last = outcome
-        for wanted, kept in (
-            (outcome.status != "skipped" and bool(outcome.notes), self.noted),
-            (outcome.status == "failed" or outcome.damage is not None, self.failed),
-        ):
-            if wanted and len(kept) < _MOST_LISTED:
-                kept.append(outcome)
-            else:
-                self.left += wanted
+        if outcome.status != "skipped" and outcome.notes:
+            self.noted.add(outcome, "; ".join(outcome.notes))
+        if outcome.status == "failed" or outcome.damage is not None:
+            self.failed.add(outcome, outcome.error or outcome.damage or "")
 
     def by_reason(self, status: str) -> dict[str, int]:
         found = {reason: n for (kind, reason), n in self.reasons.items() if kind == status}
@@ -206,6 +207,8 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
         facts["notes"] = list(outcome.notes)
     if outcome.status == "colored":
         facts["seconds"] = round(outcome.seconds, 3)
+    if outcome.had_color:
+        facts["had_color"] = True
     return facts
 
 
@@ -263,12 +266,20 @@ def _check_report(report: Path) -> None:
         )
 
 
-def note_of_colors(pictures: int) -> None:
-    """Say on stderr that pictures had colours of their own, and how to keep them."""
+def note_of_colors(pictures: int, *, listed: Path | None = None) -> None:
+    """Say on stderr that pictures had colours of their own, how to keep them, and what names them.
+
+    Args:
+        pictures: how many.
+        listed: the report that names them, if there is one.
+    """
     what = "the picture has" if pictures == 1 else f"{pictures} pictures have"
+    names = f"; `had_color` in `{listed}` tells which" if listed is not None else ""
+    if pictures > 1 and listed is None:
+        names = "; a --report tells which"
     typer.echo(
         f"koalarize: note: {what} colours already, which new ones replaced; "
-        "--keep-color keeps them",
+        f"--keep-color keeps them{names}",
         err=True,
     )
 
@@ -324,7 +335,7 @@ def note_of_orphans(orphaned: Iterable[Outcome]) -> None:
 
 
 def _note_of_earlier(told: _Told) -> None:
-    """Say on stderr how many results stay as an earlier version made them, and what renews them."""
+    """Say on stderr how many results of an earlier version stay, and how many were made again."""
     from koalarize.batch.standing import Standing  # with NumPy, which a plan has loaded by now
 
     if count := told.reasons["skipped", Standing.EARLIER.value]:
@@ -334,11 +345,24 @@ def _note_of_earlier(told: _Told) -> None:
             f"{them} again",
             err=True,
         )
+    if count := told.reasons["colored", Standing.MODEL.value]:
+        were, made = ("1 result was", "it") if count == 1 else (f"{count} results were", "them")
+        typer.echo(
+            f"koalarize: note: {were} made again: another model, or other weights of this one, "
+            f"had made {made}",
+            err=True,
+        )
 
 
 def _without_picture(count: int) -> str:
     have = "1 result has" if count == 1 else f"{count} results have"
     return f"{have} no picture any more"
+
+
+def _note_of_more(count: int, what: str, lists: str) -> None:
+    """Say on stderr how many pictures are not named here, and what names them."""
+    if count:
+        typer.echo(f"koalarize: note: {count} more {what}: {lists}", err=True)
 
 
 def _summarize(told: _Told) -> None:

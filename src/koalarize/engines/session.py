@@ -113,6 +113,7 @@ def open_session(
         raise OptionError(
             f"the provider `{provider}` is not there: this ONNX Runtime has {', '.join(known)}"
         )
+    ort.disable_telemetry_events()  # where a program has imported it before koalarize
     options = ort.SessionOptions()
     options.intra_op_num_threads = thread_count(threads)
     options.inter_op_num_threads = 1

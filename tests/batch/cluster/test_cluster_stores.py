@@ -21,6 +21,7 @@ from s3_server import Bucket, serving
 from fakes import Reddener
 from koalarize.batch.cluster.fsspec_store import FsspecStore
 from koalarize.batch.cluster.rows import Columns
+from koalarize.batch.cluster.sources import _is_marked
 from koalarize.batch.cluster.stores import RemoteStore, open_store
 from koalarize.cli import main
 from koalarize.errors import DataError, OutputError
@@ -354,3 +355,29 @@ def test_a_large_object_of_no_known_kind_is_not_read_whole(
     for name in ("a.jpg", "b.gif"):
         assert found[name].reason == "no readable picture"
         assert f"`{name}` is not a picture in a known format" in (found[name].error or "")
+
+
+def test_an_earlier_result_is_read_no_further_than_its_mark(monkeypatch: pytest.MonkeyPatch):
+    """It was read whole, and held, to be passed over."""
+    monkeypatch.setattr("koalarize.batch.cluster.sources.BLOCK", 1000)
+    monkeypatch.setattr("koalarize.batch.cluster.sources._BEGINNING", 1000)
+    mark, store = b'xmlns:koalarize="urn:koalarize:1:"', open_store("memory://marks")
+    for name, at in (("begin", 20), ("edge", 1980), ("late", 5000)):
+        store.put(name, bytes(at) + mark + bytes(10_000))
+    store.put("none", bytes(10_000))
+    read: list[int] = []
+    stream = type(store).stream
+
+    def counted(self: object, key: str) -> io.BytesIO:
+        class Counted(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                read.append(size or 0)
+                return super().read(size)
+
+        return Counted(stream(store, key).read())
+
+    monkeypatch.setattr(type(store), "stream", counted)
+    monkeypatch.setattr(type(store), "read", lambda *_: pytest.fail("read whole"))
+    found = [_is_marked(store, key) for key in ("begin", "edge", "late", "none")]
+    assert found == [True, True, True, False]
+    assert sum(read) == 1000 + 3000 + 6000 + 11_000

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from koalarize.batch.cluster.stores import (
+    BLOCK,
     Item,
     LocalStore,
     Store,
@@ -33,6 +34,10 @@ __all__ = ["CONTROL", "Entry", "Files", "Source"]
 _PACKED = ("zip", "tar")
 #: The folder below OUTPUT in which the run keeps what it knows; never searched for pictures.
 CONTROL = "_koalarize"
+#: Bytes of an object that are looked at first for a mark, which stands early in most kinds.
+_BEGINNING = 256 << 10
+#: More bytes than the sign of a mark has.
+_SIGN = 256
 
 
 @dataclass(frozen=True)
@@ -233,6 +238,17 @@ class Files:
         named = self.template is not None and name_pattern(self.template).fullmatch(path.stem)
         if not (is_own(path) or named):
             return True
-        ours = own_stem(path) in stems or mark_of(self.store.read(item.key)) is not None
+        ours = own_stem(path) in stems or _is_marked(self.store, item.key)
         self.results += ours
         return not ours
+
+
+def _is_marked(store: Store, key: str) -> bool:
+    """Tell whether an object has our mark; no more is read than tells it, nor held."""
+    with store.stream(key) as stream:
+        size, rest = _BEGINNING, b""
+        while block := stream.read(size):
+            if mark_of(rest + block) is not None:
+                return True
+            size, rest = BLOCK, block[-_SIGN:]
+    return False
