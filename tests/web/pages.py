@@ -126,6 +126,36 @@ def drop_and_wait(page: Page, *files: tuple[str, bytes]) -> None:
     wait_for_colour(page, since)
 
 
+#: Whether what the browser keeps of the photos is so; asking makes nothing where nothing is kept.
+KEPT = """async () => {
+  const stands = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  if (!(await indexedDB.databases()).length) return false;
+  const database = await stands(indexedDB.open("koalarize"));
+  const works = await stands(database.transaction("work").objectStore("work").getAll());
+  const files = await stands(database.transaction("files").objectStore("files").getAllKeys());
+  database.close();
+  const photos = works.filter(({key, closed}) => !closed && files.includes(key));
+  return (%s)(photos.sort((one, other) => one.order - other.order));
+}"""
+
+
+def wait_until_kept(page: Page, holds: str) -> None:
+    """Wait until the browser keeps this of the photos.
+
+    Args:
+        holds: a function of JavaScript, of the kept photos in their order, each {name, edit, past,
+            active}.
+    """
+    for _ in range(WAIT // 50):  # `wait_for_function` takes a promise for its answer
+        if page.evaluate(KEPT % holds):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"what is kept never is so: {holds}")
+
+
 def leave_empty(page: Page) -> None:
     """Close all photos, for the next test on the same page."""
     page.unroute_all()

@@ -32,6 +32,7 @@ class TestPhotos:
         assert info["name"] == "oma.jpg"
         assert (info["width"], info["height"], info["format"]) == (70, 50, "JPEG")
         assert (info["grey"], info["deep"], info["exif"]) == (True, False, True)
+        assert info["pages"] == 1
         assert info["bytes"] == len(exif)
         again = service.post(f"{API}/photos", files={"picture": ("neu.jpg", exif)})
         assert again.status_code == 200

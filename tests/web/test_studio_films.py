@@ -63,7 +63,7 @@ def test_a_film_is_steered_kept_coloured_and_listed(
 
     page.click("#film-render")
     expect(page.locator("#film-download")).to_be_visible(timeout=WAIT)
-    expect(page.locator("#film-state")).to_contain_text("The film is coloured")
+    expect(page.locator("#film-state")).to_contain_text("The film is coloured", timeout=WAIT)
     with page.expect_download(timeout=WAIT) as download:
         page.click("#film-download")
     made = tmp_path / "oma.color.mp4"

@@ -172,6 +172,11 @@ def test_a_crop_is_dragged_and_given_up(page: Page) -> None:
     page.locator("#zoom-in").focus()
     page.keyboard.press("Escape")
     expect(page.locator("crop-frame")).to_be_hidden()
+    page.keyboard.press("x")
+    for key in ("ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("crop-frame")).to_be_hidden()
+    expect(page.locator("#crop")).to_be_focused()
 
 
 def test_what_is_blue_becomes_brown(page: Page) -> None:

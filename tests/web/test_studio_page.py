@@ -143,7 +143,7 @@ def test_the_keyboard_is_enough(visit: Visit, tmp_path: Path) -> None:
     tab_to(page, ".example:nth-of-type(3)")
     page.keyboard.press("Enter")
     wait_for_colour(page)
-    tab_to(page, "#viewer")
+    expect(page.locator("#viewer")).to_be_focused()  # the example's button is gone
     page.keyboard.press("n")
     for key in ("ArrowRight", "ArrowRight", "Shift+ArrowDown", "Enter"):
         page.keyboard.press(key)
@@ -163,9 +163,14 @@ def test_the_keyboard_is_enough(visit: Visit, tmp_path: Path) -> None:
     expect(page.locator(".hint")).to_have_count(0)
     page.keyboard.press("Control+z")
     expect(page.locator(".hint")).to_have_count(1)
+    expect(page.locator("#status")).to_have_text("Undone: deleted hint")
+    expect(page.locator("#redo")).to_have_accessible_name("Redo: deleted hint")
     for key in ("Control+z", "Control+Shift+z"):
         page.keyboard.press(key)
     expect(page.locator(".hint")).to_have_count(1)
+    for does, opacity in ((page.keyboard.down, "0"), (page.keyboard.up, "1")):
+        does("h")
+        expect(page.locator("#hints")).to_have_css("opacity", opacity)
     tab_to(page, ".divider")
     page.keyboard.press("End")
     expect(page.locator(".divider")).to_have_attribute("aria-valuenow", "100")
@@ -325,7 +330,7 @@ def test_colours_reference_and_other_colourings(visit: Visit, photo: Path) -> No
     said = page.locator("#reference-problem")
     expect(said).to_be_hidden()
     drop(page, (photo.name, photo.read_bytes()), onto="#reference")  # which is grey
-    expect(said).to_have_text(re.compile("^the reference `.*` has next to no colours: it asks"))
+    expect(said).to_have_text(re.compile("^The reference `.*` has next to no colours: it asks"))
     page.get_by_role("button", name="Remove the reference picture").click()
     expect(said).to_be_hidden()
     visit.errors = [text for text in visit.errors if "422" not in text]

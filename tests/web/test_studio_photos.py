@@ -41,6 +41,14 @@ MOVING = (
 HEIC = ("uncle.heic", b"\0\0\0\x18ftypheic" + bytes(300))
 
 
+#: Whether anything is drawn in the middle of a canvas.
+DRAWN = """(selector) => {
+  const canvas = document.querySelector(selector);
+  const middle = canvas?.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1);
+  return middle?.data[3] > 0;
+}"""
+
+
 @pytest.fixture
 def visit(browser: Browser, address: str) -> Iterator[Visit]:
     visit = Visit(browser, address)
@@ -130,11 +138,13 @@ def test_edits_are_copied_to_others(visit: Visit) -> None:
     before = colourings(page)
     page.locator("#vividness").fill("1.4")
     wait_for_colour(page, before)
+    page.wait_for_function(DRAWN, arg="#film .tile-place:nth-child(2) canvas")
     page.click("#copy-edits")
     expect(page.locator("#copy-list label")).to_have_text(["opa.png"])
+    assert page.evaluate(DRAWN, "#copy-list canvas")
     page.check("#copy-hints")
     page.click("#copy-now")
-    expect(page.locator("#announcer")).to_contain_text("Copied to 1 photo;")
+    expect(page.locator("#status")).to_contain_text("Copied to 1 photo;")
 
     def shows_colour(asked: Request) -> bool:
         return asked.url.endswith("/preview") and "vividness" in (asked.post_data or "")
@@ -157,6 +167,11 @@ def test_all_photos_are_saved_as_one_zip_and_failures_are_named(
     page = visit.page
     drop(page, OMA, HEIC, MOVING, ("twin.png", OMA[1]))
     wait_for_colour(page)
+    page.locator("#warmth").fill("0.2")
+    page.click("#copy-edits")
+    page.click("#copy-now")
+    unsaved = page.locator("#film .unsaved")
+    expect(unsaved).to_have_count(3)
     path = download(page, "#save-all", tmp_path / "all.zip")
     with zipfile.ZipFile(path) as together:
         assert together.testzip() is None
@@ -165,9 +180,42 @@ def test_all_photos_are_saved_as_one_zip_and_failures_are_named(
     assert sizes == [(600, 400), (90, 60), (600, 400)]
     said = page.locator("#save-problem")
     expect(said).to_contain_text("3 of 4 photos are in the ZIP file")
-    expect(said).to_contain_text("uncle.heic: the given data is a HEIC picture")
+    expect(said).to_contain_text("uncle.heic: The given data is a HEIC picture")
     expect(said).to_contain_text("save it as JPEG or PNG")
-    expect(page.locator("#notice")).to_contain_text("oma.color.png: frame 1 of 2: the others")
+    noted = page.locator("#notice p")
+    expect(noted).to_contain_text("oma.color.png: frame 1 of 2: the others")
+    assert noted.inner_text().startswith("oma.")  # as it is shown: names keep their letters
+    expect(unsaved).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.locator("#film .tile").nth(2).click()
+    expect(page.locator("#photo-title")).to_contain_text("the first of 2 pictures in its file")
+
+
+def test_all_photos_as_jpeg_and_all_sessions_are_one_file_each(
+    visit: Visit, tmp_path: Path
+) -> None:
+    page = visit.page
+    drop(page, OMA, OPA, ("aunt.jpg", picture(90, 60)))
+    wait_for_colour(page)
+    expect(page.locator("#film .waiting")).to_have_count(0)
+    page.click("#save")
+    expect(page.locator("#save-sessions")).to_be_hidden()  # nothing is asked of any
+    page.keyboard.press("Escape")
+    path = download(page, "#save-all-jpeg", tmp_path / "all.zip")
+    with zipfile.ZipFile(path) as together:
+        names = together.namelist()
+        kinds = {Image.open(io.BytesIO(together.read(name))).format for name in names}
+    assert (names, kinds) == (["oma.color.jpg", "opa.color.jpg", "aunt.color.jpg"], {"JPEG"})
+    page.locator("#warmth").fill("0.2")
+    page.click("#copy-edits")
+    page.locator("#copy-list input").first.uncheck()
+    page.click("#copy-now")
+    path = download(page, "#save-sessions", tmp_path / "sessions.zip")
+    with zipfile.ZipFile(path) as together:
+        sessions = {name: json.loads(together.read(name)) for name in together.namelist()}
+    assert list(sessions) == ["oma.koalarize.json", "aunt.koalarize.json"]
+    assert [one["steering"]["warmth"] for one in sessions.values()] == [0.2, 0.2]
+    expect(page.locator("#film .unsaved")).to_have_count(0)
 
 
 def drop_folder(visit: Visit, folder: Path) -> None:
@@ -287,6 +335,15 @@ def test_a_session_that_waits_is_said_above_the_start_card(visit: Visit) -> None
       return found === status;
     }"""
     assert page.evaluate(on_top)
+
+
+def test_the_top_of_the_first_page_can_be_reached_in_a_low_window(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 480})
+    stage, card = (visit.page.locator(one).bounding_box() for one in ("#empty", ".empty-card"))
+    assert stage is not None
+    assert card is not None
+    assert card["height"] > stage["height"]
+    assert card["y"] >= stage["y"]
 
 
 def test_the_panel_does_not_jump_when_colourings_come(visit: Visit) -> None:

@@ -233,6 +233,7 @@ def test_a_complaint_outlives_a_preview(page: Page) -> None:
     wait_for_colour(page)
     drop(page, session_of(OPA, vividness=0.6))
     notice = page.locator("#notice")
+    expect(notice).to_contain_text("The session waits for its photo")
     expect(notice).to_contain_text("belongs to")
     before = colourings(page)
     page.locator("#vividness").fill("1.4")
@@ -260,11 +261,72 @@ def test_photos_that_fail_among_many_are_named(page: Page) -> None:
     held[0].continue_()
     notice = page.locator("#notice")
     expect(notice).to_contain_text("2 of 5 photos cannot be used", timeout=WAIT)
-    expect(notice).to_contain_text("no0.jpg, no1.jpg: this is no picture")
+    expect(notice).to_contain_text("no0.jpg, no1.jpg: This is no picture")
     expect(arriving).to_be_hidden()
     page.get_by_role("button", name="Remove them").click()
     expect(page.locator("#film .tile:not(.add)")).to_have_count(3)
     expect(notice).to_be_hidden()
+
+
+#: A strip of forty photos that have come, the 31st of them on the table, and what is done with it.
+FORTY = """async () => {
+  const { Film } = await import("/static/js/film.js");
+  const strip = document.createElement("nav");
+  for (const [name, value] of [["display", "flex"], ["overflow-x", "auto"], ["width", "300px"]])
+    strip.style.setProperty(name, value);
+  document.body.append(strip);
+  const asked = [];
+  const photos = Array.from({length: 40}, (_, number) => ({title: String(number), info: {}}));
+  const tried = async ({title}) => void asked.push(Number(title));
+  const parts = {photos, active: photos[30], tried, steering: () => ({})};
+  const studio = Object.assign(new EventTarget(), parts);
+  const film = new Film(strip, studio, {add() {}});
+  film.show();
+  %s
+}"""
+ASKED = """while (asked.length < 39) await new Promise((done) => setTimeout(done));
+  strip.remove();
+  return asked;"""
+#: Which buttons Tab comes to, and which photo is on the table after each key.
+KEYS = """studio.select = (photo) => { studio.active = photo; film.show(); };
+  const stops = [...strip.querySelectorAll("button")].filter(({tabIndex}) => tabIndex === 0);
+  stops[0].focus();
+  const on = (key) => {
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+    return document.activeElement.title;
+  };
+  const found = ["ArrowRight", "Home", "ArrowLeft", "End", "ArrowLeft"].map(on);
+  strip.remove();
+  return [stops.map((button) => button.ariaLabel), found];"""
+
+
+def test_small_pictures_come_first_where_the_strip_is_looked_at(page: Page) -> None:
+    asked = page.evaluate(FORTY % ASKED)
+    assert sorted(asked) == [number for number in range(40) if number != 30]
+    assert {27, 28, 29} <= set(asked[:5])
+
+
+def test_the_film_strip_is_one_stop_and_arrow_keys_go_along_it(page: Page) -> None:
+    stops, found = page.evaluate(FORTY % KEYS)
+    assert stops == ["30", "Remove 30", "Add photos"]
+    assert found == ["31", "0", "0", "39", "38"]
+
+
+#: What is said to screen readers while one photo, and while four are on their way.
+COMING = """async (count) => {
+  const { Arrivals } = await import("/static/js/arrivals.js");
+  const photos = Array.from({length: count}, () => ({}));
+  const studio = Object.assign(new EventTarget(), {photos});
+  new Arrivals(studio, {complain() {}});
+  document.querySelector("#announcer").textContent = "";
+  studio.dispatchEvent(new Event("photos"));
+  return document.querySelector("#announcer").textContent;
+}"""
+
+
+def test_one_photo_on_its_way_is_not_counted_aloud(page: Page) -> None:
+    assert page.evaluate(COMING, 1) == ""
+    assert page.evaluate(COMING, 4) == "0 of 4 photos uploaded"
 
 
 def test_all_of_a_large_folder_is_kept(page: Page) -> None:

@@ -24,6 +24,7 @@ from pages import (
     save,
     spot,
     wait_for_colour,
+    wait_until_kept,
 )
 from rest import picture
 
@@ -51,7 +52,7 @@ def keep_hint(page: Page) -> None:
     open_hint(page)
     name_colour(page, "bordeaux")
     page.keyboard.press("Escape")
-    page.wait_for_timeout(800)
+    wait_until_kept(page, "([photo]) => photo?.edit.hints[0]?.color")
 
 
 def asked_for(page: Page) -> list[dict]:
@@ -91,7 +92,7 @@ def test_a_reload_loses_nothing_but_what_finds_no_room(visit: Visit) -> None:
     expect(page.locator("#notice")).to_contain_text("A reload would lose large.png")
     page.evaluate(AS_ALT_GR)  # as `[` is typed on a German keyboard
     page.locator("#vividness").fill("1.5")
-    page.wait_for_timeout(800)
+    wait_until_kept(page, "([photo]) => photo.active && photo.edit.vividness === 1.5")
     page.reload()
     wait_for_colour(page)
     expect(page.locator("#photo-title")).to_contain_text("oma.png")
@@ -127,7 +128,7 @@ def test_a_photo_that_comes_before_what_was_kept_loses_none_of_it(visit: Visit) 
     tiles = page.locator("#film .tile:not(.add)")
     expect(tiles).to_have_count(2)
     expect(page.locator("#photo-title")).to_contain_text("opa.png")
-    page.wait_for_timeout(800)
+    wait_until_kept(page, "([first, second]) => second && first.name === 'opa.png'")
     page.reload()
     wait_for_colour(page)
     expect(tiles).to_have_count(2)
@@ -151,7 +152,7 @@ def test_work_is_kept_and_brought_back_where_the_models_fail(visit: Visit) -> No
     expect(page.locator(".hint")).to_have_count(1)
     drop(page, ("opa.png", picture(500, 400, "PNG")))
     expect(page.locator("#photo-title")).to_contain_text("opa.png")
-    page.wait_for_timeout(800)
+    wait_until_kept(page, "(photos) => photos.length === 2")
     page.unroute("**/api/v1/models")
     page.reload()
     wait_for_colour(page)
@@ -163,7 +164,7 @@ def test_a_page_opened_while_the_server_is_away_goes_on_when_it_is_back(visit: V
     page = visit.page
     drop(page, PHOTO)
     wait_for_colour(page)
-    page.wait_for_timeout(800)
+    wait_until_kept(page, "(photos) => photos.length === 1")
     page.route("**/api/**", lambda route: route.abort())
     page.reload()
     expect(page.locator("#notice")).to_contain_text("No answer from koalarize")
@@ -260,12 +261,14 @@ def test_only_a_full_queue_is_asked_again(visit: Visit) -> None:
         route.fulfill(status=status, body=body, headers=headers)
 
     page.route("**/preview", refuse)
+    page.clock.install()
     page.locator("#vividness").fill("1.4")
     expect(page.locator("#notice")).to_contain_text("Took too long")
-    page.wait_for_timeout(1500)
+    page.clock.run_for(1500)
     first = len(asked)  # the slider moving, and the slider let go
     assert first <= 2
-    page.wait_for_timeout(1500)
+    page.clock.run_for(10_000)  # a minute would end its patience with a busy server
+    page.wait_for_timeout(100)  # until what was asked is here
     assert len(asked) == first
     slug[0] = "busy"
     page.locator("#vividness").fill("1.3")

@@ -11,7 +11,8 @@ import hashlib
 __all__ = ["token_page"]
 
 _STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif }
 body { display: grid; place-items: center; min-height: 100vh; margin: 0 }
 main { max-width: 24rem; padding: 1rem }
 input, button { font: inherit; width: 100%; box-sizing: border-box }

@@ -165,6 +165,7 @@ class Entry:
         negative: whether it looks like a negative of colour film.
         deep: whether it has 16 bits.
         exif: whether it has EXIF data.
+        pages: how many pages or frames its file has, of which this is the first.
         used: when it was used last, seconds of the monotonic clock.
         left: whether its page was closed since.
     """
@@ -180,6 +181,7 @@ class Entry:
     negative: bool
     deep: bool
     exif: bool
+    pages: int
     used: float
     left: bool = False
 
@@ -238,6 +240,7 @@ class PhotoStore:
             negative=looks_like_color_negative(photo),
             deep=photo.pixels.dtype == np.uint16,
             exif=photo.exif is not None,
+            pages=photo.pages,
             used=time.monotonic(),
         )
         with self._lock:

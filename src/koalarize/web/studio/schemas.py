@@ -161,6 +161,7 @@ class PhotoInfo(BaseModel):
         negative=False,
         deep=False,
         exif=True,
+        pages=1,
         expires_in=43200,
     )
 
@@ -175,6 +176,7 @@ class PhotoInfo(BaseModel):
     negative: bool = Field(description="it looks like a negative of colour film")
     deep: bool = Field(description="it has 16 bits a channel")
     exif: bool
+    pages: int = Field(description="pages or frames of its file, of which this is the first")
     expires_in: int = Field(description="seconds without use after which it leaves")
 
 

@@ -100,5 +100,6 @@ def _info(studio: Studio, entry: Entry) -> schemas.PhotoInfo:
         negative=entry.negative,
         deep=entry.deep,
         exif=entry.exif,
+        pages=entry.pages,
         expires_in=int(studio.settings.expiry),
     )

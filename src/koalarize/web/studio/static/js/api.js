@@ -6,6 +6,8 @@
  * `api/v1/openapi.json`.
  */
 
+import { capital } from "./dom.js";
+
 const BASE = new URL("api/v1/", document.baseURI);
 const MOST_TRIES = 12; // of a request that finds the server busy
 const LONGEST_WAIT = 8; // seconds between two tries
@@ -24,7 +26,7 @@ export class Problem extends Error {
     super(detail || title);
     this.name = "Problem";
     this.title = title;
-    this.detail = detail;
+    this.detail = capital(detail); // the service's sentences stand behind a name elsewhere
     this.status = status;
     this.slug = slug;
   }
@@ -217,6 +219,7 @@ export async function fields() {
 
 /** Give a photo to the server; resolves to {id, name, sha256, width, height, format, …}. */
 export async function upload(file, name, progress, signal) {
+  if (!file.size) throw new Problem("Not a picture", "The file is empty: copy or scan it again.");
   const body = {
     method: "POST",
     body: file,

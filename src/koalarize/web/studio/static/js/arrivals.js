@@ -31,8 +31,8 @@ export class Arrivals {
     for (const photo of this.#all) if (!here.has(photo)) this.#all.delete(photo);
     const count = this.#all.size;
     const told = $("#photos-arriving");
-    report(told, `${count - coming.length} of ${count} photos uploaded`);
     told.hidden = !coming.length || count <= FEW;
+    if (!told.hidden) report(told, `${count - coming.length} of ${count} photos uploaded`);
     if (coming.length) return;
     const failed = [...this.#all].filter(
       (photo) => photo.failure && !isOffline(photo.failure) && photo !== this.studio.active,
@@ -43,14 +43,15 @@ export class Arrivals {
 
   /** Say which photos failed; on a long film strip nobody sees them. */
   #name(failed, count) {
+    const rest = failed.length - NAMED;
     /** @type {Map<string, string[]>} */
     const names = new Map(); // by what is wrong with them
     for (const { title, failure } of failed.slice(0, NAMED)) {
       const reason = failure.detail || failure.message;
       names.set(reason, [...(names.get(reason) ?? []), title]);
     }
-    const reasons = [...names].map(([reason, titles]) => `${titles.join(", ")}: ${reason}`);
-    const rest = failed.length - NAMED;
+    const lines = [...names].map(([reason, titles]) => `${titles.join(", ")}: ${reason}`);
+    if (rest > 0) lines.push(`And ${rest} more.`);
     const title =
       failed.length > 1
         ? `${failed.length} of ${count} photos cannot be used`
@@ -60,7 +61,7 @@ export class Arrivals {
       $("#notice").hidden = true;
     };
     this.complain(
-      { title, detail: reasons.join(" ") + (rest > 0 ? ` And ${rest} more.` : "") },
+      { title, detail: lines.join("\n") },
       { from: "files", actions: [[failed.length > 1 ? "Remove them" : "Remove it", remove]] },
     );
   }

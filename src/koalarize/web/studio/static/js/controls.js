@@ -11,7 +11,7 @@ import { FIELDS } from "./fields.js";
 const STEPS = 100; // of a slider
 
 /** What a person reads beside a control, where the field's own title is too short for that. */
-const LABELS = {
+export const LABELS = {
   best: "Look at the mirrored photo too",
   keep_color: "Keep the colours the photo has",
   faded: "Faded print",

@@ -4,17 +4,22 @@
  * Not here: what belongs to one photo alone and stays with it: other colourings, crop and place.
  */
 
-import { $, announce, h } from "./dom.js";
+import { $, drawingOn, h } from "./dom.js";
 
+const SMALL = 80; // side of a small picture, pixels
 const OWN = ["alternative", "crop", "turn", "straighten"]; // fields that mean something else on another photo
 
 export class Copying {
   /** @type {import("./photos.js").Photo[]} */
   others = []; // those in the dialog
 
-  /** @param {import("./studio.js").Studio} studio */
-  constructor(studio) {
+  /**
+   * @param {import("./studio.js").Studio} studio
+   * @param {{say: (text: string) => void}} commands
+   */
+  constructor(studio, { say }) {
     this.studio = studio;
+    this.say = say;
     /** @type {HTMLDialogElement} */
     this.dialog = $("#copy");
     /** @type {HTMLElement} */
@@ -53,6 +58,7 @@ export class Copying {
           "label",
           { class: "check" },
           h("input", { type: "checkbox", checked: true }),
+          smallOf(photo),
           photo.title,
         ),
       ),
@@ -77,6 +83,13 @@ export class Copying {
     const asked = { without: OWN, hints: this.hints.checked };
     await Promise.all(chosen.map((photo) => this.studio.copyEdit(photo, asked)));
     const count = chosen.length === 1 ? "1 photo" : `${chosen.length} photos`;
-    announce(`Copied to ${count}; Undo there takes it back`);
+    this.say(`Copied to ${count}; undo there takes it back`);
   }
+}
+
+/** The small picture of a photo, as the film strip shows it now. */
+function smallOf({ tile }) {
+  const canvas = h("canvas", { width: SMALL, height: SMALL, "aria-hidden": "true" });
+  if (tile) drawingOn(canvas).drawImage(tile, 0, 0, SMALL, SMALL);
+  return canvas;
 }

@@ -170,7 +170,9 @@ export class CropFrame extends HTMLElement {
   }
 
   #key(event) {
-    if (event.key === "Escape") {
+    const ends = event.key === "Enter" && !event.target.closest(".crop-bar");
+    if (event.key === "Escape" || ends) {
+      event.preventDefault();
       event.stopPropagation();
       this.#tell("done");
       return;

@@ -36,6 +36,7 @@ export class Film {
       icon("plus"),
     );
     this.element.append(this.more);
+    this.element.addEventListener("keydown", (event) => this.#key(event));
     studio.addEventListener("photos", () => this.show());
   }
 
@@ -53,6 +54,8 @@ export class Film {
       const tile = this.#tiles.get(photo);
       const button = tile.firstChild;
       button.setAttribute("aria-current", String(photo === active));
+      // One stop for Tab, whatever the number of photos: arrow keys go along the strip.
+      for (const part of tile.children) part.tabIndex = photo === active ? 0 : -1;
       tile.classList.toggle("waiting", !photo.info && !photo.failure);
       tile.classList.toggle("failed", Boolean(photo.failure));
       tile.classList.toggle("unsaved", photo.unsaved);
@@ -103,6 +106,21 @@ export class Film {
     this.more.before(tile);
   }
 
+  /** Arrow keys, Home and End on a small picture put another photo on the table. */
+  #key(event) {
+    const { photos, active } = this.studio;
+    const at = photos.findIndex((photo) => photo === active);
+    const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: photos.length - 1 }[
+      event.key
+    ];
+    const isPlain = !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey);
+    if (next === undefined || !isPlain || !event.target.closest(".tile-place")) return;
+    event.preventDefault();
+    if (!photos[next] || photos[next] === active) return;
+    this.studio.select(photos[next]);
+    this.#tiles.get(photos[next]).firstChild.focus({ preventScroll: true });
+  }
+
   #remove(photo) {
     const sure =
       !photo.unsaved || confirm(`${photo.title} has unsaved changes. Remove it from the page?`);
@@ -115,14 +133,26 @@ export class Film {
     (active ? next : $("#choose")).focus();
   }
 
+  /** The next photo without a small picture: the one nearest to the middle of what is in sight. */
+  #next() {
+    const { photos, active } = this.studio;
+    const middle = this.element.scrollLeft + this.element.clientWidth / 2;
+    const far = (photo) => {
+      const { offsetLeft, offsetWidth } = this.#tiles.get(photo);
+      return Math.abs(offsetLeft - this.element.offsetLeft + offsetWidth / 2 - middle);
+    };
+    const without = photos.filter(
+      (photo) => photo.info && !photo.hasTile && photo !== active && this.#tiles.has(photo),
+    );
+    return without.sort((one, other) => far(one) - far(other))[0];
+  }
+
   async #colourOthers() {
     if (this.#working) return;
     this.#working = true;
     try {
       for (;;) {
-        const photo = this.studio.photos.find(
-          (other) => other.info && !other.hasTile && other !== this.studio.active,
-        );
+        const photo = this.#next();
         if (!photo) break;
         photo.hasTile = true; // one try: a failure shows when the photo is on the table
         const { edit } = photo;

@@ -6,7 +6,7 @@
  */
 
 import { atLightness, labToHex } from "./color.js";
-import { clamp, fillTrack, h, icon, onDetail } from "./dom.js";
+import { capital, clamp, fillTrack, h, icon, onDetail } from "./dom.js";
 import { NAMES, nameOf, nameOfHint, parseColor, plainName } from "./names.js";
 import { AbPicker } from "./ab-picker.js";
 import { EyeDropper } from "./eyedropper.js";
@@ -41,7 +41,8 @@ export class HintEditor extends HTMLElement {
   text = h("input", {
     type: "text",
     list: "colour-names",
-    placeholder: "dark green, #1f4a27",
+    placeholder: "dark green",
+    title: "A name, as “dark green”, or a value, as #1f4a27",
     "aria-label": "Colour name or #rrggbb",
     autocomplete: "off",
     spellcheck: "false",
@@ -282,8 +283,8 @@ export class HintEditor extends HTMLElement {
    * @param {number[]} after
    */
   place([across, down], room, after) {
-    const low = matchMedia("(max-height: 480px) and (min-width: 560px)").matches;
-    const narrow = !low && matchMedia("(max-width: 720px)").matches;
+    const low = matchMedia("(max-height: 30em) and (min-width: 35em)").matches;
+    const narrow = !low && matchMedia("(max-width: 45em)").matches;
     this.classList.toggle("sheet", narrow);
     this.classList.toggle("side", low);
     if (narrow || low) {
@@ -370,10 +371,6 @@ export class HintEditor extends HTMLElement {
     const { id } = this.#current;
     this.dispatchEvent(new CustomEvent("hintdelete", { detail: { id } }));
   }
-}
-
-function capital(text) {
-  return text[0].toUpperCase() + text.slice(1);
 }
 
 customElements.define("hint-editor", HintEditor);

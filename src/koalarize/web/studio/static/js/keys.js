@@ -19,6 +19,8 @@ const LETTERS = {
   x: "crop",
   "?": "help-button",
 };
+/** What lasts as long as a key is held. */
+const HELD = { b: "peek", h: "bare" };
 
 /** Listen; `commands` are functions by name. */
 export function listenToKeys(commands) {
@@ -29,14 +31,18 @@ export function listenToKeys(commands) {
     const key = latin(event);
     if (control) return withControl(event, key, commands);
     if ((event.altKey && !bracket) || !onPhoto(event.target)) return undefined;
-    if (key === "b") return event.repeat || commands.peek(true);
+    if (Object.hasOwn(HELD, key)) return event.repeat || commands[HELD[key]](true);
     if (key === "[" || key === "]") return commands.step(key === "[" ? -1 : 1);
     if (!Object.hasOwn(LETTERS, key)) return undefined;
     event.preventDefault();
     return commands[LETTERS[key]]();
   });
-  addEventListener("blur", () => commands.peek(false));
-  addEventListener("keyup", (event) => event.key && latin(event) === "b" && commands.peek(false));
+  const end = (name) => commands[name](false);
+  addEventListener("blur", () => Object.values(HELD).forEach(end));
+  addEventListener("keyup", (event) => {
+    const key = event.key && latin(event);
+    if (Object.hasOwn(HELD, key)) end(HELD[key]);
+  });
 }
 
 /** The key, as a Latin letter where the keyboard writes another script. */

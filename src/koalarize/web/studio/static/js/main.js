@@ -10,6 +10,7 @@ import { Copying } from "./copying.js";
 import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
 import { Film } from "./film.js";
 import { FILM_KINDS, Films, isFilm } from "./films.js";
+import { History } from "./history.js";
 import { Keeping } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
 import { Panel } from "./panel.js";
@@ -31,7 +32,8 @@ const { viewer } = table;
 const panel = new Panel(studio, { open: (id) => table.openHint(id), add: () => table.addHint() });
 const film = new Film($("#film"), studio, { add: choose });
 const previews = new Previews(viewer, studio.steering, studio.tried);
-new Copying(studio);
+const history = new History(studio, { say });
+new Copying(studio, { say });
 new Arrivals(studio, { complain });
 printPhotos(studio);
 const saving = new Saving(studio, { say, complain });
@@ -119,7 +121,9 @@ function showPhoto() {
         ? "failed"
         : "waiting"
     : "empty";
+  const left = photo && $("#empty").contains(document.activeElement);
   $("#empty").hidden = Boolean(photo);
+  if (left) viewer.focus({ preventScroll: true }); // what had the focus is gone
   putRight("photo", "preview");
   showTitle();
   document.title = photo ? `${photo.title} – Koalarize studio` : "Koalarize studio";
@@ -137,7 +141,7 @@ function showPhoto() {
   clearTimeout(waitTimer);
   previews.show(photo);
   showSent();
-  showHistory();
+  history.show();
 }
 
 /** How much of the photo on the table has been uploaded, until it is coloured. */
@@ -158,16 +162,13 @@ function showTitle() {
   let own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
   if (photo?.info?.negative && !photo.edit.negative)
     own = ", looks like a negative: switch on Negative";
+  if (photo?.info && photo.info.pages > 1)
+    own += `, the first of ${photo.info.pages} pictures in its file`;
   const { width, height } = photo?.edit.crop ?? (photo?.info ? photo : {});
   const size = width ? `${width} × ${height}${own}` : "";
   $("#photo-title").replaceChildren(
     ...(photo ? [h("strong", { dir: "auto" }, photo.title), h("span", {}, size)] : []),
   );
-}
-
-function showHistory() {
-  $("#undo").disabled = !studio.active?.canUndo;
-  $("#redo").disabled = !studio.active?.canRedo;
 }
 
 function toggleFullScreen() {
@@ -179,8 +180,8 @@ function toggleFullScreen() {
 }
 
 const commands = {
-  undo: () => studio.active?.undo(),
-  redo: () => studio.active?.redo(),
+  undo: () => history.undo(),
+  redo: () => history.redo(),
   "zoom-in": () => viewer.zoomBy(1.25),
   "zoom-out": () => viewer.zoomBy(0.8),
   actual: () => viewer.actualSize(),
@@ -214,6 +215,9 @@ listenToKeys({
   ...commands,
   peek: (on) => {
     viewer.peek = on;
+  },
+  bare: (on) => {
+    $("#hints").classList.toggle("bare", on);
   },
   "new-hint": () => table.addHint(),
   save: () => studio.active?.info && saving.open(),
@@ -256,7 +260,7 @@ studio.addEventListener("photo", showPhoto);
 onDetail(studio, "edit", (detail) => {
   showTitle();
   previews.changed(detail);
-  showHistory();
+  history.show();
   if (!detail.live) film.show();
 });
 onDetail(studio, "problem", ({ problem }) => complain(problem));

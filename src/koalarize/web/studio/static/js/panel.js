@@ -6,7 +6,7 @@
 
 import * as api from "./api.js";
 import { Controls } from "./controls.js";
-import { $, announce, chooseFiles, debounce, drawingOn, h, icon } from "./dom.js";
+import { $, announce, capital, chooseFiles, debounce, drawingOn, h, icon } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
 import { nameOfHint } from "./names.js";
 import { Recolors } from "./recolors.js";
@@ -228,7 +228,7 @@ export class Panel {
     this.ask.classList.add("busy");
     try {
       const notes = await this.studio.setReference(file);
-      this.#complain(notes.length ? `${notes.join("; ")}.` : "", photo);
+      this.#complain(notes.length ? capital(`${notes.join("; ")}.`) : "", photo);
     } catch (error) {
       this.#complain(error.detail || error.message, photo);
     } finally {

@@ -26,7 +26,7 @@ import { straightenedSize, turnedPlace } from "./straighten.js";
  * @typedef {{x: number, y: number, width: number, height: number}} Box
  * @typedef {Readonly<Record<string, any>>} Edit as `FIRST_EDIT`
  * @typedef {{id: string, name: string, sha256: string, width: number, height: number, grey: boolean,
- *   negative: boolean}} Info
+ *   negative: boolean, pages: number, format: string}} Info
  * @typedef {Box & {bitmap: ImageBitmap, scale: number, edit: Edit}} Detail
  * @typedef {{turn: number, straighten: number, width: number, height: number}} Pose
  * @typedef {{before?: ImageBitmap, after?: ImageBitmap, edit?: Edit | null, pose?: Pose,
@@ -179,12 +179,14 @@ export class Photo extends EventTarget {
     return placed.length - hints.length;
   }
 
-  get canUndo() {
-    return this.#past.length > 0;
+  /** The edit that undo leads back to, if there is one. */
+  get earlier() {
+    return this.#before ?? this.#past.at(-1) ?? null;
   }
 
-  get canRedo() {
-    return this.#future.length > 0;
+  /** The edit that redo leads to, if there is one. */
+  get later() {
+    return this.#future.at(-1) ?? null;
   }
 
   /** Whether there are changes that neither a picture nor a session file holds yet. */

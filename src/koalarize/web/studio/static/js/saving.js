@@ -6,6 +6,7 @@
 
 import * as api from "./api.js";
 import { $, announce, chooseFiles, download } from "./dom.js";
+import { FIRST_EDIT } from "./fields.js";
 import { pairOf, SIDE, sliderOf } from "./sharing.js";
 import { Zip } from "./zip.js";
 
@@ -24,6 +25,11 @@ function give(blob, name, signal) {
 /** A picture holds what was asked of a photo; that of a frame holds nothing of its film. */
 function hold(photo, edit) {
   if (!photo.film) photo.markSaved(edit);
+}
+
+/** Whether a session of a photo says anything; the shots of a film have their list. */
+function isSteered({ edit, film, info }) {
+  return info && !film && JSON.stringify(edit) !== JSON.stringify(FIRST_EDIT);
 }
 
 /** @returns {Promise<never>} that is rejected when it is cancelled */
@@ -57,18 +63,18 @@ export class Saving {
       this.#guarded((signal) => this.#shared(studio.active, { ending, make, signal }));
     $("#save-pair").addEventListener("click", () => share("jpg", pairOf));
     $("#save-slider").addEventListener("click", () => share("html", sliderOf));
-    $("#save-all").addEventListener("click", () => this.#guarded((signal) => this.#all(signal)));
+    const all = (format) => this.#guarded((signal) => this.#all(format, signal));
+    $("#save-all").addEventListener("click", () => all(null));
+    $("#save-all-jpeg").addEventListener("click", () => all("jpeg"));
+    $("#save-sessions").addEventListener("click", () =>
+      this.#guarded((signal) => this.#sessions(signal)),
+    );
     $("#save-session").addEventListener("click", () =>
       this.#guarded((signal) => this.#session(signal)),
     );
     $("#open-session").addEventListener("click", () => this.#chooseSession());
     $("#close-all").addEventListener("click", () => this.#closeAll());
-    this.menu.addEventListener("toggle", () => {
-      $("#save-problem").hidden = true;
-      $("#save-all").hidden = studio.photos.length < 2;
-      $("#save-all span").textContent =
-        `${studio.photos.length} photos in one ZIP file, each in its own format`;
-    });
+    this.menu.addEventListener("toggle", () => this.#show());
     addEventListener("pagehide", () => {
       const ids = studio.photos.flatMap(({ info }) => (info ? [info.id] : []));
       if (ids.length) api.leave(ids);
@@ -76,6 +82,20 @@ export class Saving {
     addEventListener("beforeunload", (event) => {
       if (studio.photos.some((photo) => photo.unsaved)) event.preventDefault();
     });
+  }
+
+  /** Offer what there is to save now. */
+  #show() {
+    const { photos } = this.studio;
+    const steered = photos.filter(isSteered).length;
+    $("#save-problem").hidden = true;
+    $("#save-all").hidden = photos.length < 2;
+    $("#save-all span").textContent =
+      `${photos.length} photos in one ZIP file, each in its own format`;
+    $("#save-all-jpeg").hidden =
+      photos.length < 2 || photos.every(({ info }) => !info || info.format === "JPEG");
+    $("#save-sessions").hidden = steered < 2;
+    $("#save-sessions span").textContent = `of ${steered} photos, in one ZIP file`;
   }
 
   /** Show the ways to save. */
@@ -114,6 +134,7 @@ export class Saving {
         problem.textContent = error.detail || error.message;
         problem.hidden = false;
         this.menu.showPopover();
+        problem.scrollIntoView({ block: "nearest" });
       }
     } finally {
       this.running = null;
@@ -136,7 +157,7 @@ export class Saving {
   /** Say what of the photos is not in their files. */
   #noted(notes) {
     if (notes.length)
-      this.complain({ title: "Saved, but not all of it", detail: `${notes.join("; ")}.` });
+      this.complain({ title: "Saved, but not all of it", detail: notes.join("\n") });
   }
 
   /** The full-size file, by the photo's own name: the service has one for all uploads of its bytes. */
@@ -158,8 +179,8 @@ export class Saving {
     return name;
   }
 
-  /** All photos in one ZIP; those that fail are named, and the others are saved. */
-  async #all(signal) {
+  /** All photos in one ZIP, each in its own format or all in one; those that fail are named, the others saved. */
+  async #all(format, signal) {
     const { photos } = this.studio;
     const zip = new Zip();
     /** @type {string[]} */
@@ -175,7 +196,7 @@ export class Saving {
       const { edit } = photo;
       try {
         if (!photo.info) throw photo.failure ?? new Error("it was not uploaded");
-        const { blob, name, notes } = await this.#rendered(photo, null, signal);
+        const { blob, name, notes } = await this.#rendered(photo, format, signal);
         await zip.add(blob, name);
         lacking.push(...notes.map((note) => `${name}: ${note}`));
         done.push([photo, edit]);
@@ -186,23 +207,47 @@ export class Saving {
     }
     if (zip.count) give(zip.blob(), "koalarize.zip", signal);
     for (const [photo, edit] of done) hold(photo, edit);
+    this.#held();
     this.#noted(lacking);
     if (failed.length) {
-      const all = `${zip.count} of ${photos.length} photos are in the ZIP file. Not saved: `;
-      throw new Error(all + failed.join("; "));
+      const all = `${zip.count} of ${photos.length} photos are in the ZIP file. Not saved:`;
+      throw new Error([all, ...failed].join("\n"));
     }
     return `${photos.length} photos in koalarize.zip`;
+  }
+
+  /** Files hold photos that are not on the table as well: the page shows it on each. */
+  #held() {
+    this.studio.dispatchEvent(new CustomEvent("photos"));
   }
 
   async #session(signal) {
     const photo = this.studio.current;
     const { edit } = photo;
-    const steering = this.studio.steering(photo);
-    const { blob } = await this.studio.tried(photo, (id) => api.session(id, steering, signal));
-    const name = `${photo.stem}.koalarize.json`;
+    const { blob, name } = await this.#sessionOf(photo, signal);
     give(blob, name, signal);
     photo.markSaved(edit);
     return name;
+  }
+
+  async #sessionOf(photo, signal) {
+    const steering = this.studio.steering(photo);
+    const { blob } = await this.studio.tried(photo, (id) => api.session(id, steering, signal));
+    return { blob, name: `${photo.stem}.koalarize.json` };
+  }
+
+  /** The sessions of all photos that a person changed, in one ZIP. */
+  async #sessions(signal) {
+    const zip = new Zip();
+    const held = this.studio.photos.filter(isSteered).map((photo) => ({ photo, edit: photo.edit }));
+    for (const { photo } of held) {
+      const { blob, name } = await this.#sessionOf(photo, signal);
+      await zip.add(blob, name);
+    }
+    give(zip.blob(), "koalarize-sessions.zip", signal);
+    for (const { photo, edit } of held) photo.markSaved(edit);
+    this.#held();
+    return `${held.length} sessions in koalarize-sessions.zip`;
   }
 
   #closeAll() {

@@ -55,8 +55,8 @@ function page({ title, first, second, width, height }) {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}: before and after</title>
 <style>
-  html { height: 100%; background: #1b1b1b; color: #eee; font: 14px/20px system-ui, sans-serif; }
-  body { display: grid; place-items: center; min-height: 100%; margin: 0; }
+  html { height: 100%; background: #1b1b1b; color: #eee; }
+  body { font: .875rem/1.25rem system-ui, sans-serif; display: grid; place-items: center; min-height: 100%; margin: 0; }
   main { position: relative; width: min(100vw, calc(100vh * ${width} / ${height}), ${width}px); aspect-ratio: ${width} / ${height}; --share: 50%; }
   img { position: absolute; inset: 0; width: 100%; height: 100%; }
   img + img { clip-path: inset(0 0 0 var(--share)); }

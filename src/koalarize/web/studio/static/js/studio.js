@@ -274,7 +274,7 @@ export class Studio extends EventTarget {
       }
     }
     this.#sessions.push(text);
-    if (other) throw other;
+    if (other) throw Object.assign(other, { title: "The session waits for its photo" });
     return "waiting";
   }
 
