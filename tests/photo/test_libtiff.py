@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -79,5 +80,6 @@ def test_what_others_do_with_libtiff_is_still_heard_by_them(monkeypatch):
 
 def test_where_libtiff_is_hidden_pictures_are_read_all_the_same(monkeypatch):
     monkeypatch.setattr(libtiff._Before, "tried", False)
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    hidden = SimpleNamespace(**vars(ctypes) | {"CDLL": lambda name: object()})
+    monkeypatch.setattr(libtiff, "ctypes", hidden)  # not for who else loads a library meanwhile
     assert np.array_equal(Photo.read(saved(CAMERA, "TIFF", compression="tiff_lzw")).pixels, CAMERA)
