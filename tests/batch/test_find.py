@@ -267,3 +267,11 @@ def test_a_plan_holds_no_file_of_another_folder(tmp_path):
     many, more = most_memory(tmp_path / "large", tmp_path / "out")
     assert (few, many) == (50, 2000)
     assert (more - less) / (many - few) < 20  # bytes a file; a path alone takes a hundred
+
+
+def test_without_a_journal_small_pictures_take_time_too():
+    forecast = Forecast()
+    for _ in range(300):
+        forecast.add_task("new", 10_000)
+    assert forecast.cost([], workers=1).seconds == pytest.approx(30.5, abs=0.1)
+    assert forecast.cost([], workers=2).seconds == pytest.approx(15.3, abs=0.1)

@@ -10,6 +10,7 @@ import pytest
 
 from koalarize.batch import misnamed
 from koalarize.batch.misnamed import meant
+from koalarize.cli import main
 
 
 @pytest.fixture
@@ -62,3 +63,9 @@ def test_a_folder_is_listed_once_for_a_list_of_names(box: Path, monkeypatch):
     for number in range(100):
         meant(Path("box", f"{number}.jpg"))
     assert listed == ["box"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of other systems")
+def test_a_run_says_which_file_may_be_meant(box: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["box/scan.tiff"]) == 1
+    assert "`box/scan.tif` does: check the ending" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -92,6 +93,17 @@ def test_keep_color_keeps_colours_and_looks_without_them_and_with_them(engine, t
     assert main([str(tmp_path / "a.png"), "--keep-color"]) == 0
     assert [hints is not None for _, hints in engine.seen] == [False, True]
     assert is_red(Image.open(tmp_path / "a.color.png"))
+
+
+def test_a_report_tells_which_pictures_had_colours_that_were_replaced(engine, tmp_path):
+    del engine
+    tinted().save(tmp_path / "a.png")
+    tinted().convert("L").save(tmp_path / "b.png")
+    report = tmp_path / "r.jsonl"
+    pictures = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    assert main([*pictures, "--report", str(report)]) == 0
+    *lines, _ = map(json.loads, report.read_text().splitlines())
+    assert [line.get("had_color") for line in lines] == [True, None]
 
 
 @pytest.mark.parametrize("to", ["stdout", "a file"])
