@@ -164,11 +164,12 @@ def spread_plainly(plain, hinted, lightness, places, gain, doubt):
         wanted = np.array(place.ab)[:, None, None] / gain
         contrary = smooth((np.hypot(*(wanted - there)).item() * gain - 30) / 30)
         brief = contrary * smooth((lightness[place.cell] - 70) / 20)
-        alike = share(drawn(ADDED, brief), way, *differ)
+        far = np.maximum(way, way**2)  # by the square beyond one shorter side
+        alike = share(drawn(ADDED, brief), far, *differ)
         rules.append(alike / (way**2 + 0.01**2))
         added = added + rules[-1] * alike * (wanted - there)
-        owned = owned + rules[-1] * share(drawn(OWN, brief), way, *differ)
-        own = own + rules[-1] * share(drawn(OWN, brief), way, *differ) * wanted
+        owned = owned + rules[-1] * share(drawn(OWN, brief), far, *differ)
+        own = own + rules[-1] * share(drawn(OWN, brief), far, *differ) * wanted
     ruled = np.maximum(sum(rules), 1e-6)
     return (ab + added / ruled) * (1 - owned / ruled) + own / ruled
 
