@@ -118,6 +118,13 @@ class TestWorkers:
         with pytest.raises(DataError, match=expected), own_endings(tmp_path):
             raise RuntimeError(said)
 
+    @pytest.mark.parametrize("signal", ["Terminated", "Terminated: 15", "Hangup"])
+    def test_one_that_was_told_to_end_is_no_want_of_memory(self, tmp_path, signal):
+        """SIGTERM to a whole group, as `timeout`, systemd and containers send it."""
+        told = RuntimeError(f"DataLoader worker (pid 7) is killed by signal: {signal}. ")
+        with pytest.raises(KeyboardInterrupt, match=r"^interrupted"), own_endings(tmp_path):
+            raise told
+
 
 class TestMemoryOfADevice:
     @pytest.mark.parametrize(

@@ -337,6 +337,13 @@ class TestBest:
         room._check_sources(tiny(data=data, validate_every=1))
         assert ("are learnt from as well" in caplog.text) is said
 
+    def test_a_missing_folder_names_null_too(self, tiny, tmp_path):
+        data = {"train": str(tmp_path), "validation": "none"}
+        with pytest.raises(
+            DataError, match=r"`none` does not exist.*; `data\.validation: null` tr"
+        ):
+            room._check_sources(tiny(data=data, validate_every=1))
+
     def test_without_validation_there_is_none(self, tiny, tmp_path):
         train_recipe(tiny(steps=4), tmp_path)
         assert not (tmp_path / "best.safetensors").exists()

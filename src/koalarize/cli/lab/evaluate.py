@@ -35,7 +35,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="MODEL",
-            help="Names of models, .onnx files, .safetensors checkpoints or others' .pth weights.",
+            help="Names of models, .onnx files, .safetensors checkpoints, others' .pth weights, or "
+            "folders of pictures that another program coloured.",
         ),
     ],
     data: Data,

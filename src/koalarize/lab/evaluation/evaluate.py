@@ -22,8 +22,9 @@ from koalarize.engines.engine import Engine
 from koalarize.errors import OptionError
 from koalarize.lab.evaluation.models import load_model, short_name
 from koalarize.lab.evaluation.pictures import MIN_SIDE, UsablePictures
-from koalarize.lab.evaluation.protocols import Procedure, procedure
+from koalarize.lab.evaluation.protocols import Picture, Procedure, procedure
 from koalarize.lab.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
+from koalarize.lab.evaluation.results import Results, is_results
 from koalarize.lab.evaluation.seeds import Trained, check_seeds, over_seeds
 from koalarize.lab.evaluation.trainings import recipe_of
 from koalarize.lab.evaluation.unfinished import Scored, Unfinished
@@ -49,6 +50,7 @@ class _Rival:
     sha256: str | None
     engine: Engine
     recipe: str = ""
+    results: Results | None = None  # then it is coloured already, and the engine is asked nothing
 
 
 def evaluate(
@@ -68,7 +70,8 @@ def evaluate(
     """Colour the pictures of a data set with every model and score the results.
 
     Args:
-        models: names of the catalogue, .onnx files, or .safetensors checkpoints of a training.
+        models: names of the catalogue, .onnx files, .safetensors checkpoints of a training, or
+            folders of pictures that another program has coloured.
         data: a folder of pictures or of Parquet files, or one Parquet file.
         protocol: of ``protocols.PROTOCOLS``: ``colorizer`` scores what a person gets, ``direct``
             the network alone, ``article-a`` and ``article-b`` the same of squashed pictures.
@@ -99,7 +102,7 @@ def evaluate(
     way = procedure(protocol, short_side)
     _check(way, limit, sizes, temperatures)
     commit = source_commit()  # of the code that is loaded; it may change while this runs
-    rivals = _rivals(models, sizes, temperatures, seeds=seeds)
+    rivals = _rivals(way, models, sizes, temperatures, seeds=seeds)
     trained = _trained(way, rivals)
     if seeds:
         check_seeds(trained)
@@ -157,6 +160,7 @@ def _with_weights(wanted: list[str]) -> list[str]:
 
 
 def _rivals(
+    way: Procedure,
     models: Sequence[str | Path],
     sizes: Sequence[int] | None,
     temperatures: Sequence[float] | None,
@@ -165,6 +169,11 @@ def _rivals(
 ) -> list[_Rival]:
     rivals = [_Rival("grey", None, GreyEngine())]
     for model in models:
+        if is_results(model):
+            results = Results(Path(model), way.fit)
+            name = short_name(Path(model).resolve())
+            rivals.append(_Rival(name, results.sha256, GreyEngine(), results=results))
+            continue
         loaded = load_model(model)
         recipe = recipe_of(model) if seeds else ""
         rivals += [
@@ -206,7 +215,7 @@ def _measure(
 ) -> None:
     """Let every rival colour every picture; tallies and set metrics keep the scores."""
     originals = scores.pictures
-    colorers = [way.color(rival.engine) for rival in rivals]
+    colorers = [_colorer(way, rival, originals.names) for rival in rivals]
     with ThreadPoolExecutor(max(1, min(len(rivals), os.cpu_count() or 1))) as pool:
         for pixels in originals:
             colored = [color(pixels) for color in colorers]
@@ -225,6 +234,16 @@ def _measure(
                 progress(len(originals.names), len(originals))
     if keeper is not None:
         keeper.save(scores, now=True)  # the report itself may fail, or have no room
+
+
+def _colorer(way: Procedure, rival: _Rival, names: Sequence[str]) -> Callable[[Picture], Measured]:
+    """Return what colours the picture whose name is the last of ``names``."""
+    results = rival.results
+    if results is None:
+        return way.color(rival.engine)
+    if way.alone:
+        return lambda pixels: results.of(names[-1], pixels)
+    return lambda pixels: Measured(results.of(names[-1], pixels).pixels)
 
 
 def _question(
@@ -282,7 +301,7 @@ def _rows(way: Procedure, rivals: Sequence[_Rival]) -> list[Row]:
         Row(
             model=rival.model,
             sha256=rival.sha256,
-            size=None if not i else way.side if way.alone else rival.engine.info.size,
+            size=_size_of(way, rival) if i else None,
             temperature=rival.engine.info.temperature
             if rival.engine.info.output == "logits"
             else None,
@@ -290,6 +309,13 @@ def _rows(way: Procedure, rivals: Sequence[_Rival]) -> list[Row]:
         )
         for i, rival in enumerate(rivals)
     ]
+
+
+def _size_of(way: Procedure, rival: _Rival) -> int | None:
+    """Return at what shorter side a rival's network looked; None if that is not known."""
+    if rival.results is not None:
+        return None
+    return way.side if way.alone else rival.engine.info.size
 
 
 def _trained(way: Procedure, rivals: Sequence[_Rival]) -> list[Trained]:

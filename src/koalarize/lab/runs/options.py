@@ -185,6 +185,9 @@ def _explained(error: ValidationError, kind: type[Any], where: str) -> str:
         for f in faults
         if _located(f["loc"][1:], kind)[0] == place
     ]
+    hint = typing.get_type_hints(holder).get(str(place[-1]))
+    if type(None) in typing.get_args(hint):
+        rules.append("be null")
     rule = " or ".join(dict.fromkeys(rules))
     return f"`{_dotted(where, place)}` is {fault['input']!r} but must {rule}"
 

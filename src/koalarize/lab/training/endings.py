@@ -34,6 +34,8 @@ _EXPECTED_NOTES = (
 _WORKER_LOST = re.compile(
     r"DataLoader worker \(pid.*?\) (?:is killed by signal: (?P<signal>[\w ]+)|exited unexpectedly)"
 )
+#: How the system calls the signals by which somebody ends a run with all its processes.
+_ASKED_TO_END = ("Terminated", "Interrupt", "Hangup")
 #: What torch's allocator for processors says where it finds no memory.
 _NO_MEMORY = "DefaultCPUAllocator"
 
@@ -83,6 +85,10 @@ def own_endings(last: Path) -> Generator[None]:
             f"from `{last}` with --resume"
         ) from error
     except (KoalarizeError, RuntimeError, MemoryError) as error:
+        lost = _WORKER_LOST.search(str(error))
+        # A group that is told to end loses its workers first.
+        if lost and (lost["signal"] or "").startswith(_ASKED_TO_END):
+            raise KeyboardInterrupt(_how_to_continue(last)) from error
         ours = _in_our_words(error)
         if ours is None:
             raise

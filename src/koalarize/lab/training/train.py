@@ -220,7 +220,12 @@ def _check_sources(recipe: Recipe) -> None:
             )
     validation = recipe.data.validation
     if isinstance(validation, str) and recipe.validate_every:
-        check_there(Path(validation))
+        try:
+            check_there(Path(validation))
+        except DataError as error:
+            raise DataError(
+                f"{error}; `data.validation: null` trains without validation"
+            ) from error
         train = Path(recipe.data.train).resolve()
         if train in (Path(validation).resolve(), *Path(validation).resolve().parents):
             log.warning(
