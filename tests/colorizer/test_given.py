@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 import typing
 from importlib import resources
 
@@ -69,6 +71,18 @@ class TestWrongKinds:
     def test_of_arrays(self, colorizer):
         with pytest.raises(PhotoError, match=r"dtype bool .* `array\.astype\(np\.uint8\) \* 255`"):
             colorizer(LEVELS > 99)
+
+    def test_a_mask_is_not_ignored(self, colorizer):
+        some = np.ma.masked_less(LEVELS / np.float32(255), 0.01)
+        told = r"`array` has [1-9]\d* masked values but must have none: .* `array\.filled\(0\)`"
+        with pytest.raises(PhotoError, match=told):
+            colorizer(some)
+        with pytest.raises(PhotoError, match="`pixels` has"):
+            Photo(np.ma.masked_equal(LEVELS, 3))
+        with pytest.raises(PhotoError, match="`alpha` has"):
+            Photo(LEVELS, np.ma.masked_equal(LEVELS, 3))
+        nothing = np.ma.masked_array(LEVELS, mask=False)
+        assert np.array_equal(colorizer(nothing), colorizer(LEVELS))
 
     @pytest.mark.parametrize(
         ("pixels", "alpha", "told"),
@@ -191,3 +205,14 @@ def test_of_a_pil_image_of_several_pictures_one_is_coloured_and_a_note_says_so(
     colorizer(first)
     (told,) = caplog.messages
     assert f"{called} 1 of several: the others are left out" in told
+
+
+def test_a_look_is_sent_to_another_process_with_what_is_known():
+    look = Colorizer(FakeEngine()).look(Photo(LEVELS))
+    calm = look.calm
+    look.answers.plain()
+    for again in (pickle.loads(pickle.dumps(look)), copy.copy(look)):
+        assert np.array_equal(again.calm, calm)
+        assert np.array_equal(again.lightness, look.lightness)
+        assert again.answers.plain().prediction.ab.shape == (2, 16, 24)
+        assert again.tint is None

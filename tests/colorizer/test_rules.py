@@ -118,6 +118,16 @@ class TestBlank:
         assert hinted[5, 5] > 20
         assert hinted[:, -SIDE:].max() < 1  # out of reach it is as it was
 
+    @pytest.mark.parametrize("sides", [((16, 16), (0, 0)), ((0, 0), (16, 16))])
+    def test_bars_at_two_sides_stay_grey(self, sides):
+        picture = np.pad(scene(SIDE, SIDE), sides, constant_values=128)
+        chroma = chroma_of(Colorizer(FakeEngine((20, -10), size=SIDE))(picture))
+        (top, _), (left, _) = sides
+        photo = chroma[top : top + SIDE, left : left + SIDE]
+        assert photo[8:-8, 8:-8].min() > 15
+        outer = chroma[: top // 2] if top else chroma[:, : left // 2]
+        assert outer.max() < 1
+
     def test_an_alternative_asks_for_colours_too(self):
         colorizer = Colorizer(ClassifyingEngine())
         picture = np.full((112, 112), 120, np.uint8)

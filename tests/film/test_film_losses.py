@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import film_parts as fp
 from koalarize.film.container import held_by
@@ -301,3 +302,14 @@ def test_a_folder_takes_what_would_stand_beside_the_film(command, tmp_path, word
         assert not (tmp_path / "out").exists()
     assert command(["a.mp4", "-o", "out/", *words]) == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
+def test_the_still_of_an_avif_animation_is_no_second_picture(tmp_path):
+    """FFmpeg has it as a stream beside the frames; photo viewers show it."""
+    frames = [Image.fromarray(plane) for plane in fp.moved(3)]
+    source = tmp_path / "a.avif"
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=100, speed=10)
+    facts = read_facts(source)
+    with av.open(str(source)) as opened:
+        assert len(opened.streams.video) == 2
+    assert held_by(".mp4", coding_of(facts, FilmOptions())).lost == ()

@@ -84,6 +84,22 @@ class TestCutShort:
         for kind in ("JPEG", "PNG", "TIFF"):
             assert Photo.read(saved(smooth(), kind), tolerant=True).notes == ()
 
+    @pytest.mark.parametrize("kind", ["WEBP", "JPEG2000"])
+    def test_reading_a_part_is_not_offered_where_there_is_none(self, kind):
+        whole = saved(data.camera()[:99, :99], kind)
+        cut = whole[: len(whole) * 2 // 3]
+        for tolerant in (False, True):
+            with pytest.raises(PhotoError, match=r"copy it again from where it came from\.$"):
+                Photo.read(cut, tolerant=tolerant)
+
+    def test_reading_a_part_is_not_offered_to_whom_asks_for_it(self):
+        whole = saved(data.camera()[:99, :99], "GIF")
+        cut = whole[: len(whole) * 2 // 3]
+        with pytest.raises(PhotoError, match=r"--tolerant"):
+            Photo.read(cut)
+        with pytest.raises(PhotoError, match=r"copy it again from where it came from\.$"):
+            Photo.read(cut, tolerant=True)
+
     def test_nothing_but_a_header_is_no_picture(self):
         with pytest.raises(PhotoError):
             Photo.read(saved(smooth(), "JPEG")[:40], tolerant=True)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import threading
 
 import numpy as np
@@ -222,9 +223,12 @@ class TestBadInput:
         with pytest.raises(PhotoError, match=r"cannot be read as TIFF \(unknown pixel mode\)"):
             Photo.read(buffer.getvalue())
 
-    def test_heic_says_what_it_is(self):
+    @pytest.mark.parametrize("brand", [b"heic", b"hevx", b"hevm", b"hevs"])
+    def test_heic_says_what_it_is(self, monkeypatch, brand):
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
+        monkeypatch.setattr(Image, "ID", [kind for kind in Image.ID if kind != "HEIF"])
         with pytest.raises(PhotoError, match="HEIC"):
-            Photo.read(b"\0\0\0\x18ftypheic" + b"\0" * 50)
+            Photo.read(b"\0\0\0\x18ftyp" + brand + b"\0" * 50)
 
     def test_postscript_is_never_run(self):
         with pytest.raises(PhotoError, match="not a picture"):

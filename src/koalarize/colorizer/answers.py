@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from koalarize.colorizer.grid import Grid
 from koalarize.engines.engine import Engine, Prediction
 from koalarize.steering.alternatives import probabilities
 
-__all__ = ["Answer", "Answers"]
+__all__ = ["Answer", "Answers", "Locked"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -31,7 +32,23 @@ class Answer:
     lightness: Float32
 
 
-class Answers:
+class Locked:
+    """Has a lock, ``_lock``; a copy, in another process too, has one of its own."""
+
+    def __init__(self) -> None:
+        """Make the lock."""
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
+
+
+class Answers(Locked):
     """What one network says of one photo at one working size; safe from several threads."""
 
     def __init__(self, engine: Engine, grid: Grid, lightness: Float32) -> None:
@@ -42,6 +59,7 @@ class Answers:
             grid: of the photo.
             lightness: (h, w), L* on the working grid.
         """
+        super().__init__()
         self.info = engine.info
         self._engine = engine
         self._grid = grid
@@ -52,7 +70,6 @@ class Answers:
         # photo keeps its own lightness.
         self._stretch = (0.0, 1.0) if own else stretch_of(lightness, _ENDS)
         self._plain: dict[bool, Answer] = {}
-        self._lock = threading.RLock()
 
     def plain(self, *, best: bool = False) -> Answer:
         """Return what the network says without any hint, asked only once."""

@@ -73,6 +73,7 @@ _OF_STREAMS = frozenset(
 _SOUND_OF_BLU_RAYS = frozenset({"ac3", "eac3", "dts", "truehd", "pcm_bluray"})
 _OF_BLU_RAYS = _SOUND_OF_BLU_RAYS | {"h264", "hevc", "mpeg2video", "vc1", "hdmv_pgs_subtitle"}
 _BLU_RAYS = (".m2ts", ".mts")
+_AVIF = ("avis", "avif")
 _UNSPECIFIED = 2
 _DISCARDED = 48  # what FFmpeg says of a stream that it reads itself
 _LATE = 0.1  # seconds: sound that begins later is clearly late
@@ -125,7 +126,7 @@ def held_by(ending: str, coding: Coding) -> Held:
             timecode, streams = _is_timecode(stream), [*held, stream.index]
             if stream.index == facts.stream or (timecode and _is_mp4(ending)):
                 continue
-            if _is_chapters(stream):
+            if _is_chapters(stream) or _is_still_of_avif(source, stream):
                 continue
             shown = not timecode and _is_shown(ending, stream, blu_ray=blu_ray)
             if fits and shown and _holds(ending, coding, source, streams):
@@ -251,6 +252,12 @@ def _is_timecode(stream: Stream) -> bool:
 def _is_chapters(stream: Stream) -> bool:
     """Tell whether a stream is MP4's list of chapters, which FFmpeg itself reads and writes."""
     return stream.type == "data" and getattr(stream, "discard", 0) == _DISCARDED
+
+
+def _is_still_of_avif(source: InputContainer, stream: Stream) -> bool:
+    """Tell whether a stream is the single picture that an AVIF animation shows as a photo."""
+    is_avif = source.metadata.get("major_brand") in _AVIF
+    return is_avif and stream.type == "video" and stream.frames == 1
 
 
 def _is_mp4(ending: str) -> bool:

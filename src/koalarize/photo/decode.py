@@ -21,10 +21,10 @@ from koalarize.photo.boxes import Window
 from koalarize.photo.encode8 import Packing
 from koalarize.photo.frames import Frame, frame_of
 from koalarize.photo.libtiff import gathered, is_whole, of_pixels
+from koalarize.photo.mend import WHOLE_ONLY, damaged
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.read import (
     DECODE_ERRORS,
-    damaged,
     dpi_of,
     exif_of,
     pixels_of,
@@ -179,7 +179,8 @@ def decode_image(
         if not own and _is_closed(image):
             step = "give it inside of its `with`, or `image.copy()`"
             raise PhotoError(f"{name} is closed, so its pixels are gone: {step}.") from error
-        raise PhotoError(damaged(name, error)) from error
+        partly = not limits.tolerant and kind not in WHOLE_ONLY
+        raise PhotoError(damaged(name, error, partly=partly)) from error
     packing = _packing_of(image, beside)
     if own:
         Image.Image.close(image)  # frees Pillow's copy before ours is turned; the file stays open

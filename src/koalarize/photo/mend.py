@@ -1,4 +1,4 @@
-"""Files cut short: told apart from those that only lack the mark of their end, and completed.
+"""Files cut short: what is said of them, told apart from those that only lack their end, completed.
 
 Not here: ordinary reading (``decode``).
 """
@@ -11,10 +11,14 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from koalarize.photo.png_chunks import inflated_as_far_as_it_goes, is_png
 
-__all__ = ["completed", "has_all_its_pixels", "with_end"]
+__all__ = ["WHOLE_ONLY", "completed", "damaged", "has_all_its_pixels", "with_end"]
+
+#: Formats whose decoders give nothing of a picture that is cut short.
+WHOLE_ONLY = frozenset({"AVIF", "HEIF", "JPEG2000", "WEBP"})
 
 _SCAN = 0xDA
 _NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})
@@ -25,6 +29,21 @@ _FILLINGS = (b"\x00" * 256, b"\x55\xaa\x3c" * 86, b"\xd2\x69\x1b\xfe" * 64)
 
 Pixels = npt.NDArray[np.uint8]
 Made = TypeVar("Made")
+
+
+def damaged(name: str, error: BaseException, *, partly: bool = True) -> str:
+    """Return the sentence for a picture whose decoding failed.
+
+    Args:
+        name: what to call it.
+        error: what its decoder said.
+        partly: whether to say that what there is of it can be read, which was not tried yet.
+    """
+    why = str(error).strip().rstrip(".") or type(error).__name__
+    if isinstance(error, Image.DecompressionBombError):  # a few readers ask Pillow's own limit
+        return f"{name} is larger than its format is read ({why}): make it smaller, or use TIFF."
+    step = ", or colour what there is of it: `koalarize FILE --tolerant`" if partly else ""
+    return f"{name} is damaged or cut short ({why}): copy it again from where it came from{step}."
 
 
 def with_end(data: bytes, filling: bytes = b"") -> bytes:

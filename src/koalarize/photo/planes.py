@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from koalarize.errors import PhotoError
 
-__all__ = ["check_planes", "described"]
+__all__ = ["check_mask", "check_planes", "described"]
 
 Array = npt.NDArray[Any]
 
@@ -28,6 +28,8 @@ def check_planes(pixels: object, alpha: object) -> None:
             f"`pixels` is of type {type(pixels).__name__} but must be an array: "
             "read the picture by Photo.read."
         )
+    check_mask(pixels, "pixels")
+    check_mask(alpha, "alpha")
     shape: tuple[int, ...] = pixels.shape
     is_plane = len(shape) in (2, 3) and shape[2:] in ((), (3,)) and 0 not in shape
     if not (is_plane and (pixels.dtype.kind == "f" or pixels.dtype in (np.uint8, np.uint16))):
@@ -40,6 +42,20 @@ def check_planes(pixels: object, alpha: object) -> None:
         raise PhotoError(
             f"`alpha` has shape {getattr(alpha, 'shape', None)} but must have that of the pixels, "
             f"{shape[:2]}: bring it to their size."
+        )
+
+
+def check_mask(array: object, name: str) -> None:
+    """Check that an array masks nothing: what is hidden so would be coloured as if it were seen.
+
+    Raises:
+        PhotoError: if it does.
+    """
+    count = int(np.ma.getmaskarray(array).sum()) if isinstance(array, np.ma.MaskedArray) else 0
+    if count:
+        raise PhotoError(
+            f"`{name}` has {count:,} masked values but must have none: fill them with "
+            "`array.filled(0)`, and give alpha as a further channel to hide them."
         )
 
 

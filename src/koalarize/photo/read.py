@@ -22,7 +22,9 @@ from koalarize.errors import PhotoError
 from koalarize.photo.exif_block import block_of, corrected, orientation_of
 from koalarize.photo.lab import lab_to_pixels
 from koalarize.photo.levels import wide_to_uint16
+from koalarize.photo.mend import WHOLE_ONLY, damaged
 from koalarize.photo.places import turning
+from koalarize.photo.planes import check_mask
 from koalarize.photo.profiles import strip_to_srgb, through_profile
 from koalarize.photo.shortage import is_short, webp_size
 from koalarize.photo.sources import head_apart
@@ -46,7 +48,7 @@ _BAND_PIXELS = 1 << 18  # a band of RGB stays in the cache while it is looked at
 _EXIF_HEAD = b"Exif\0\0"
 _UNITS_OF_JFIF = (1, 2)  # the inch and the centimeter
 _PER_CENTIMETER = 3
-_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"hevc", b"msf1")
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx", b"hevm", b"hevs")
 # These start another program or draw vectors: never for a picture from somebody else.
 _REFUSED = frozenset({"EPS", "WMF"})
 # What Pillow's readers are known to raise on a damaged file.
@@ -105,7 +107,7 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
                     raise too_large(size, name) from MemoryError(str(error))
                 if kind == "XPM":  # of which Pillow reads no named colours
                     raise PhotoError(f"{name} is an XPM of a rare kind: save it as PNG.") from error
-                raise PhotoError(damaged(name, error)) from error
+                raise PhotoError(damaged(name, error, partly=kind not in WHOLE_ONLY)) from error
     if (kind := kind_of(head)) is not None:
         raise PhotoError(f"{name} is not a picture in a known format but {kind}: {step_for(kind)}.")
     if failed and "-bit layers" in failed:
@@ -136,17 +138,6 @@ def _register_heif() -> None:
     except ImportError:
         return
     heif.register_heif_opener()
-
-
-def damaged(name: str, error: BaseException) -> str:
-    """Return the sentence for a picture whose decoding failed."""
-    why = str(error).strip().rstrip(".") or type(error).__name__
-    if isinstance(error, Image.DecompressionBombError):  # a few readers ask Pillow's own limit
-        return f"{name} is larger than its format is read ({why}): make it smaller, or use TIFF."
-    return (
-        f"{name} is damaged or cut short ({why}): copy it again from where it came from, "
-        "or colour what there is of it: `koalarize FILE --tolerant`."
-    )
 
 
 def too_large(size: tuple[int, int], name: str) -> PhotoError:
@@ -190,6 +181,8 @@ def pixels_of_array(array: Array) -> tuple[Array, Array | None]:
     Raises:
         PhotoError: if its shape, dtype or values are none of a picture.
     """
+    check_mask(array, "array")
+    array = np.asarray(array)
     shape = array.shape
     if array.ndim not in (2, 3) or (array.ndim == 3 and shape[2] not in (1, 2, 3, 4)):
         raise PhotoError(

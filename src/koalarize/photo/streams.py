@@ -51,11 +51,11 @@ from koalarize.photo.jpeg_segments import (
     lists_more,
 )
 from koalarize.photo.matrix_profiles import color_profile_of
-from koalarize.photo.mend import completed, has_all_its_pixels, with_end
+from koalarize.photo.mend import completed, damaged, has_all_its_pixels, with_end
 from koalarize.photo.metadata import CREDENTIALS, EXIF_HEAD, Metadata, iptc_resource
 from koalarize.photo.png_chunks import is_png, png_parts
 from koalarize.photo.psd import as_of_8_bits, merged_of, merged_samples
-from koalarize.photo.read import DECODE_ERRORS, damaged, open_image
+from koalarize.photo.read import DECODE_ERRORS, open_image
 from koalarize.photo.samples import is_deep_png, is_unusual_pnm, png_samples, pnm_samples
 from koalarize.photo.sectors import lost_bytes
 from koalarize.photo.tiff_decode import decode_tiff

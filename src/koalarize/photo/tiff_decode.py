@@ -13,6 +13,7 @@ from koalarize.errors import PhotoError
 from koalarize.photo.decode import Beside, Decoded, Limits, check_size, decode_image, turned
 from koalarize.photo.directories import Directory, TiffReader
 from koalarize.photo.exif_block import orientation_of
+from koalarize.photo.mend import damaged
 from koalarize.photo.metadata import (
     CREDENTIALS,
     CREDENTIALS_FIELD,
@@ -21,7 +22,7 @@ from koalarize.photo.metadata import (
     metadata_of_tiff,
     orientation_of_tiff,
 )
-from koalarize.photo.read import DECODE_ERRORS, damaged, open_image, too_large
+from koalarize.photo.read import DECODE_ERRORS, open_image, too_large
 from koalarize.photo.samples import SPARE, srgb_of_samples
 from koalarize.photo.sources import overlaid
 from koalarize.photo.tiff_pixels import (
@@ -75,7 +76,7 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     except MemoryError as error:
         raise too_large(size, name) from error
     except DECODE_ERRORS as error:
-        raise PhotoError(damaged(name, error)) from error
+        raise PhotoError(damaged(name, error, partly=not limits.tolerant)) from error
     except PhotoError as error:
         packer = _LACKED.get(page.number(259, 1))
         by_pillow = not pillow_lacks(page)

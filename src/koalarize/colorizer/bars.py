@@ -1,0 +1,175 @@
+"""Flat bars beside a picture: where they lie in a photo, or in all frames of a film.
+
+Not here: paper around a print and mats (``colorizer.ends``), which frames of a film are looked at
+(``film.bars``). Pure.
+
+Bars come in pairs, above and below or left and right, of one tone, and end along straight lines.
+What differs from their tone on less than half of a line is writing in them: subtitles, a timecode,
+a logo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BarFinder", "Bars", "bars_of", "plain_lines"]
+
+Array = npt.NDArray[Any]
+Bool = npt.NDArray[np.bool_]
+Float32 = npt.NDArray[np.float32]
+UInt8 = npt.NDArray[np.uint8]
+
+_ALIKE = 3.0  # L*: what is of a bar's tone, with the noise of tapes and codecs
+_STEPS = 2  # a unit of L* is kept in so many
+_SAMPLES = 256  # of each line are looked at
+_PLAIN = 0.55  # share of a line that is of the bar's tone in every frame,
+_USUALLY = 0.8  # and in the mean of all
+_PLAIN_ALONE = 0.98  # and of a single picture
+_EVEN_ALONE = 0.5  # of a single picture's wider bar the other one is at least
+_NOTHING = 0.98  # share of one tone from which a frame decides nothing: a fade, black leader
+_EDGE = 0.015  # of a side: within which the picture begins beside a bar,
+_BEGINS = 0.5  # on such a share of it
+_LEAST = 0.02  # of a side: what a pair of bars takes at least
+_MOST = 0.4  # of a side: and each bar at most
+_LAYERS = 2  # bars within bars: of the film, and of the copy
+
+
+@dataclass(frozen=True)
+class Bars:
+    """How many lines at each side of a picture are flat bars.
+
+    Attributes:
+        top: rows.
+        bottom: rows.
+        left: columns.
+        right: columns.
+        tone: their L*.
+    """
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+    tone: float = 0.0
+
+    def inside(self, plane: Array) -> Array:
+        """Return the part (..., h, w) of a plane (..., H, W) that is not bars; no copy."""
+        rows, columns = self.parts(plane.shape[-2], plane.shape[-1])
+        return plane[..., rows, columns]
+
+    def parts(self, height: int, width: int) -> tuple[slice, slice]:
+        """Return which rows and columns of a picture are not bars."""
+        return slice(self.top, height - self.bottom), slice(self.left, width - self.right)
+
+
+class BarFinder:
+    """Finds the bars that all frames of a film have."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._rows: list[UInt8] = []
+        self._columns: list[UInt8] = []
+        self._shape = (0, 0)
+
+    def add(self, lightness: Float32) -> None:
+        """Take a frame.
+
+        Args:
+            lightness: (H, W), L*; of the same size as the frames before.
+        """
+        height, width = self._shape = lightness.shape
+        across, down = -(-width // _SAMPLES), -(-height // _SAMPLES)
+        rows, columns = lightness[:, ::across], lightness[::down].T
+        kept = [np.rint(lines * np.float32(_STEPS)).astype(np.uint8) for lines in (rows, columns)]
+        if _alike(kept[0], float(np.median(kept[0]))).mean() < _NOTHING:
+            self._rows.append(kept[0])
+            self._columns.append(kept[1])
+
+    def bars(self, *, alone: bool = False) -> Bars | None:
+        """Return the bars of all frames; None if they have none, or show nothing.
+
+        Args:
+            alone: whether they are a single picture, of which more is asked.
+        """
+        if not self._rows:
+            return None
+        planes = [np.stack(self._rows), np.stack(self._columns)]  # (N, lines, samples)
+        sides, tone = [(0, 0), (0, 0)], None
+        for axis in (0, 1) * _LAYERS:
+            whole, samples = self._shape[axis], planes[axis].shape[2]
+            (first, last), other = sides[axis], self._shape[1 - axis]
+            step = other / samples
+            begin, end = sides[1 - axis]
+            part = slice(int(np.ceil(begin / step)), samples - int(np.ceil(end / step)))
+            lines = planes[axis][:, first : whole - last, part]
+            found = _pair(lines, whole, tone, alone=alone)
+            if found is not None:
+                before, behind, tone = found
+                sides[axis] = (first + before, last + behind)
+        widest = max(max(pair) / n for pair, n in zip(sides, self._shape, strict=True))
+        if tone is None or widest > _MOST:
+            return None
+        (top, bottom), (left, right) = sides
+        return Bars(top, bottom, left, right, tone / _STEPS)
+
+
+def bars_of(lightness: Float32) -> Bars | None:
+    """Return the bars of a single picture; None if it has none.
+
+    More is asked of it than of the frames of a film: its bars are about equally wide, with nothing
+    in them.
+
+    Args:
+        lightness: (H, W), L*.
+    """
+    finder = BarFinder()
+    finder.add(lightness)
+    return finder.bars(alone=True)
+
+
+def plain_lines(lightness: Float32, tone: float) -> Bool:
+    """Return (lines,) which lines (lines, n) are of a bar's tone but for what is written in it."""
+    return np.asarray((np.abs(lightness - np.float32(tone)) <= _ALIKE).mean(axis=1) >= _PLAIN)
+
+
+def _pair(
+    lines: UInt8, whole: int, tone: float | None, *, alone: bool
+) -> tuple[int, int, float] | None:
+    """Return how many lines at both ends are bars, and their tone; None if they are no pair.
+
+    Args:
+        lines: (N, lines, samples), L* in steps.
+        whole: how many lines the frame has.
+        tone: of bars found before, which these share.
+        alone: whether it is a single picture.
+    """
+    if min(lines.shape) < 1 or lines.shape[1] < 4:
+        return None
+    own = float(np.median(lines[:, [0, -1]]))
+    if tone is not None and abs(own - tone) > _ALIKE * _STEPS:
+        return None
+    alike = _alike(lines, own)
+    share = alike.mean(axis=2)
+    plain = (share.min(axis=0) >= _PLAIN) & (share.mean(axis=0) >= _USUALLY)
+    if alone:
+        plain &= share[0] >= _PLAIN_ALONE
+    if plain.all():
+        return None
+    before, behind = int(plain.argmin()), int(plain[::-1].argmin())
+    even = min(before, behind) >= _EVEN_ALONE * max(before, behind) or not alone
+    if not (min(before, behind) and even and before + behind >= _LEAST * whole):
+        return None
+    edge = max(2, round(_EDGE * whole))
+    unlike = np.logical_not(np.all(alike, axis=0, keepdims=True))[0]
+    ends = (unlike[before : before + edge], unlike[::-1][behind : behind + edge])
+    straight = all(float(end.any(axis=0).mean()) >= _BEGINS for end in ends)
+    return (before, behind, own) if straight else None
+
+
+def _alike(lines: UInt8, tone: float) -> Bool:
+    """Return what is of a tone, both L* in steps."""
+    return np.abs(lines.astype(np.float32) - np.float32(tone)) <= _ALIKE * _STEPS
