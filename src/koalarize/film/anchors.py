@@ -21,8 +21,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize import color
+from koalarize.colorizer.bars import Bars
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
+from koalarize.film.bars import bars_of_film, colored_still, hints_within, part_shown
 from koalarize.film.facts import Facts
 from koalarize.film.options import FilmOptions
 from koalarize.film.read import FilmFrame, Reading, frame_index, pictures_at
@@ -145,6 +147,9 @@ def shots_of(facts: Facts, options: FilmOptions) -> Shots | None:
     notes: list[str] = []
     for number, shot in enumerate(listed or (), 1):
         _check_hints(shot, f"shot {number} of `{options.shots}`", facts)
+        if shot.hints:
+            left = len(shot.hints) - len(hints_within(shot.hints, facts, bars_of_film(facts)))
+            notes += [f"a hint of shot {number} is in the film's bars: it is not used"] * bool(left)
     for start, stop in () if listed is None else gaps_in(listed):
         span = f"{clock(start)} to {clock(stop)}"
         notes.append(f"{span} is in no shot of the list: it is coloured with the shot before it")
@@ -260,13 +265,17 @@ def _is_grey(path: Path, facts: Facts) -> bool:
     return float(np.hypot(ab[0], ab[1]).mean()) < _GREY
 
 
-def anchor_ab(anchor: Anchor, facts: Facts, size: tuple[int, int]) -> Float32:
-    """Return (2, h, w) ab of a person's frame on the small grid of the film.
+def anchor_ab(
+    anchor: Anchor, facts: Facts, size: tuple[int, int], bars: Bars | None = None
+) -> Float32:
+    """Return (2, h, w) ab of a person's frame on the small grid of the film, without bars.
 
     Raises:
         PhotoError: if it cannot be read.
     """
     photo = Photo.read(anchor.path)
+    rows, columns = part_shown(facts, bars, photo.height, photo.width)
+    photo = Photo(photo.pixels[rows, columns])
     return facts.coded(_small_ab(photo, size if facts.turns % 2 == 0 else (size[1], size[0])))
 
 
@@ -337,7 +346,7 @@ def export_frames(
         shown = grey = shown_grey(facts, frame)
         if colorizer is not None:
             asked = wanted[pts].steering(steering)
-            shown = colorizer.photo(Photo(grey), asked).photo.pixels
+            shown = colored_still(colorizer, facts, grey, asked)
         buffer = io.BytesIO()
         Image.fromarray(shown).save(buffer, "PNG")
         made[pts] = folder / f"ref_{places[frame.pts]:06d}.png"

@@ -16,6 +16,7 @@ from koalarize.colorizer.given import check_arguments, checked
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.anchors import Exported, export_frames, shots_of
 from koalarize.film.ask import small_size
+from koalarize.film.bars import bars_of_film
 from koalarize.film.coder import Progress
 from koalarize.film.container import Held
 from koalarize.film.encode import Encoder, coding_of
@@ -183,10 +184,11 @@ def color_film(
     small_size(facts, colorizer, steering)
     listed = shots_of(facts, options)
     kind = Kind(options.start, options.stop, listed is not None)
-    store = Store(work_folder(path), key_of(colorizer, facts, steering, options), kind)
+    bars = bars_of_film(facts)
+    store = Store(work_folder(path), key_of(colorizer, facts, steering, options, bars), kind)
     if told is not None and (left := store.others(alike=True)):
         told(_waiting(left))
-    made = Making(colorizer, coding, steering, store, progress, listed)
+    made = Making(colorizer, coding, steering, store, progress, listed, bars)
     span = Span(options.start, options.stop)
     try:
         made.run()

@@ -16,15 +16,16 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.colorizer.bars import Bars
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.anchors import Shots, anchor_ab
 from koalarize.film.ask import Asker, small_size
+from koalarize.film.bars import hints_within, within
 from koalarize.film.coder import Coder, Progress
 from koalarize.film.encode import Coding, Encoder
 from koalarize.film.flow import Seen, see
 from koalarize.film.lead import Led, ShotFrames
-from koalarize.film.levels import Levels
 from koalarize.film.paint import Painter
 from koalarize.film.parts import Part, times_of
 from koalarize.film.read import FilmFrame, Reading, no_frame
@@ -67,6 +68,7 @@ class Making:
         store: keeps the parts.
         progress: called after each frame.
         shots: what a person says of them; None where cuts are to be found.
+        bars: of the film, which stay grey.
         cuts: seconds at which shots begin, of what was read now.
         asked: how many frames the network looked at.
         resumed: frames that were there from an earlier run.
@@ -79,27 +81,20 @@ class Making:
     store: Store
     progress: Callable[[Progress], None] | None = None
     shots: Shots | None = None
+    bars: Bars | None = None
     cuts: list[float] = field(default_factory=list[float])
     asked: int = 0
     resumed: int = 0
     end: int = 0
 
     def __post_init__(self) -> None:
-        facts, target = self.coding.facts, self.coding.target
+        facts = self.coding.facts
         self.reading = Reading(facts)
-        self._size = small_size(facts, self.colorizer, self.steering)
-        levels = Levels.of(
-            target.depth,
-            full=self.coding.full_range,
-            matrix=self.coding.matrix,
-            height=facts.height,
-            transfer=facts.transfer,
-            primaries=facts.primaries,
-        )
-        planes = (-(-facts.height // target.down), -(-facts.width // target.across))
-        self._painter = Painter(levels, planes, interlaced=facts.interlaced)
+        self._inner = within(facts, self.bars)
+        self._size = small_size(self._inner, self.colorizer, self.steering)
+        self._painter = Painter.of(self.coding, self.bars)
         self._coder = Coder(self.coding, self._painter, self.store, self.progress)
-        self._asker = Asker(self.colorizer, facts)
+        self._asker = Asker(self.colorizer, self._inner)
         self._steady = Steady(self._ask, self.coding.options.steadiness, self._lead)
         self._looker = Encoder(self.coding)
         self._open: deque[_Open] = deque()
@@ -251,7 +246,7 @@ class Making:
         self.asked += 1
         hints, led = self._hints.get(number, ()), self._lead(number)
         if led is not None and self.colorizer.info.accepts_hints:
-            hints += led.hints(lightness, (self.coding.facts.height, self.coding.facts.width))
+            hints += led.hints(lightness, (self._inner.height, self._inner.width))
         steering = dataclasses.replace(self._now, hints=hints) if hints else self._now
         return self._asker.ask(lightness, steering)
 
@@ -269,7 +264,8 @@ class Making:
             self._led.close()
             self._led = None
         assert self.shots is not None
-        anchors, hints = self.shots.anchors.get(number), self.shots.shots[number].hints
+        anchors = self.shots.anchors.get(number)
+        hints = hints_within(self.shots.shots[number].hints, self.coding.facts, self.bars)
         if not (anchors or hints) or self._is_whole(first):
             return
         facts, size = self.coding.facts, self._size
@@ -279,14 +275,16 @@ class Making:
             times.append(frame.pts)
             led.looks.add(self._look(frame).seen.lightness)
         seconds = [float(pts * facts.time_base) for pts in times]
-        found = track(led.looks, seconds, hints, (facts.height, facts.width)) if hints else ()
+        film = (self._inner.height, self._inner.width)
+        found = track(led.looks, seconds, hints, film) if hints else ()
         self._hints = dict(enumerate(found, first))
         if not anchors:
             led.close()
             self._led = None
         else:
             at = [first + int(np.argmin(np.abs(np.subtract(times, one.pts)))) for one in anchors]
-            led.lead({n: anchor_ab(one, facts, size) for n, one in zip(at, anchors, strict=True)})
+            given = (anchor_ab(one, facts, size, self.bars) for one in anchors)
+            led.lead(dict(zip(at, given, strict=True)))
 
     def _scouted(self, number: int, first: int) -> Iterator[FilmFrame]:
         """Yield the frames of a listed shot, ahead of its colouring; what is there is not read."""

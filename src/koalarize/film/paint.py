@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.colorizer.bars import Bars, plain_lines
+from koalarize.film.encode import Coding
 from koalarize.film.levels import AB_STEPS, Levels, ab_index
 
 __all__ = ["Painter"]
@@ -30,14 +32,23 @@ _LAST = np.float32(AB_STEPS - 1 - 1e-3)
 class Painter:
     """Makes the chroma of frames of one film."""
 
-    def __init__(self, levels: Levels, size: tuple[int, int], *, interlaced: bool) -> None:
+    def __init__(
+        self,
+        levels: Levels,
+        size: tuple[int, int],
+        *,
+        interlaced: bool,
+        bars: Bars | None = None,
+    ) -> None:
         """Make the tables of a film.
 
         Args:
             levels: what its numbers mean.
             size: height and width of its chroma planes.
             interlaced: whether rows belong to two fields in turn, which are coloured each alone.
+            bars: of its frames: the small grid shows what is between them, and they stay grey.
         """
+        self._bars = bars
         self._levels = levels
         self._height, self._width = size
         self._fields = 2 if interlaced and self._height > 1 else 1
@@ -45,14 +56,36 @@ class Painter:
         self._rows = levels.shade_rows()
         self._table = levels.chroma_table()
 
+    @classmethod
+    def of(cls, coding: Coding, bars: Bars | None = None) -> Painter:
+        """Make the tables of a film as it will be coded.
+
+        Args:
+            coding: of the film.
+            bars: of its frames.
+        """
+        facts, target = coding.facts, coding.target
+        levels = Levels.of(
+            target.depth,
+            full=coding.full_range,
+            matrix=coding.matrix,
+            height=facts.height,
+            transfer=facts.transfer,
+            primaries=facts.primaries,
+        )
+        size = (-(-facts.height // target.down), -(-facts.width // target.across))
+        return cls(levels, size, interlaced=facts.interlaced, bars=bars)
+
     def lightness(self, luma: Array, height: int, width: int) -> Float32:
-        """Return (height, width) L* of a frame on a small grid.
+        """Return (height, width) L* of a frame, without bars, on a small grid.
 
         Args:
             luma: (H, W), the film's numbers.
             height: cells.
             width: cells.
         """
+        if self._bars is not None:
+            luma = self._bars.inside(luma)
         while luma.shape[0] >= 2 * height and luma.shape[1] >= 2 * width:
             half = (luma.shape[1] // 2, luma.shape[0] // 2)
             even = luma[: 2 * half[1], : 2 * half[0]]
@@ -70,8 +103,11 @@ class Painter:
             ab: (2, h, w), Lab units, on the small grid.
             lightness: (h, w), L* on it.
         """
-        size = (self._width, self._height)
+        top, bottom, left, right = sides = self._sides(luma.shape)
+        size = (self._width - left - right, self._height - top - bottom)
         planes = cast(Float32, cv2.resize(_lines(ab, lightness), size))
+        if any(sides):
+            planes = cast(Float32, cv2.copyMakeBorder(planes, *sides, cv2.BORDER_REPLICATE))
         at = np.minimum(self._luma_of_chroma(luma), len(self._lightness) - 1)
         shown = self._lightness[at]
         down = planes[..., 0] * shown
@@ -82,9 +118,54 @@ class Painter:
         across += planes[..., 3]
         np.clip(across, 0, _LAST, out=across)
         pair = cast(Float32, cv2.remap(self._table, across, down, cv2.INTER_LINEAR))
-        top = np.float32(2**self._levels.depth - 1)
-        pair = np.minimum(pair + np.float32(0.5), top).astype(self._levels.dtype)
+        most = np.float32(2**self._levels.depth - 1)
+        pair = np.minimum(pair + np.float32(0.5), most).astype(self._levels.dtype)
+        if self._bars is not None:
+            self._grey_bars(pair, luma, sides, self._bars.tone)
         return pair[..., 0], pair[..., 1]
+
+    def _sides(self, frame: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """Return how many lines of chroma lie in the bars alone: top, bottom, left, right.
+
+        Args:
+            frame: height and width of luma.
+        """
+        if self._bars is None:
+            return 0, 0, 0, 0
+        bars, fields = self._bars, self._fields
+        down = -(-frame[0] // self._height) * fields
+        across = -(-frame[1] // self._width)
+        rows = (bars.top // down * fields, bars.bottom // down * fields)
+        return *rows, bars.left // across, bars.right // across
+
+    def _grey_bars(
+        self, pair: Array, luma: Array, sides: tuple[int, int, int, int], tone: float
+    ) -> None:
+        """Make bars grey where they are bars: a scene may fill the frame that others do not.
+
+        Args:
+            pair: (height, width, 2) Cb and Cr, which change.
+            luma: (H, W), the film's numbers.
+            sides: lines of chroma in the bars.
+            tone: L* of the bars.
+        """
+        top, bottom, left, right = sides
+        rows = slice(top, self._height - bottom)
+        across = -(-luma.shape[1] // self._width)
+        above = luma[self._rows_of_chroma(luma.shape[0])]
+        turned = pair[rows].swapaxes(0, 1), above[rows, ::across].T
+        for (planes, lines), first, last in (((pair, above), top, bottom), (turned, left, right)):
+            for part in (slice(0, first), slice(len(lines) - last, None)):
+                shown = self._lightness[np.minimum(lines[part], len(self._lightness) - 1)]
+                planes[part][plain_lines(shown, tone)] = self._levels.neutral
+
+    def _rows_of_chroma(self, height: int) -> npt.NDArray[np.intp]:
+        """Return (height of chroma,) the first row of luma that each row of chroma belongs to."""
+        down = -(-height // self._height)
+        rows = np.arange(self._height)
+        if self._fields == 1:
+            return rows * down
+        return np.minimum(rows // 2 * (2 * down) + rows % 2, height - 1)
 
     def _luma_of_chroma(self, luma: Array) -> Array:
         """Return (height, width) luma where the chroma samples are, field by field."""

@@ -15,7 +15,7 @@ from koalarize.film.light import light_of, srgb_curve, transfer_like
 from koalarize.film.planes import reformatted
 from koalarize.film.read import FilmFrame
 
-__all__ = ["coded_place", "shown_colors", "shown_grey", "shown_size"]
+__all__ = ["coded_grey", "coded_place", "shown_colors", "shown_grey", "shown_size"]
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -31,6 +31,11 @@ def shown_size(facts: Facts) -> tuple[int, int]:
 
 def shown_grey(facts: Facts, frame: FilmFrame | av.VideoFrame) -> UInt8:
     """Return (h, w) the grey of a frame as players show it."""
+    return _square(facts, facts.upright(coded_grey(facts, frame)))
+
+
+def coded_grey(facts: Facts, frame: FilmFrame | av.VideoFrame) -> UInt8:
+    """Return (H, W) the grey of a frame as it is coded, of the curve of sRGB and the full range."""
     picture = frame.picture if isinstance(frame, FilmFrame) else frame
     grey = reformatted(picture, "gray").to_ndarray().astype(np.uint8, copy=False)
     if facts.full_range is False and facts.pixel_format.startswith(_GREYS):
@@ -39,7 +44,7 @@ def shown_grey(facts: Facts, frame: FilmFrame | av.VideoFrame) -> UInt8:
     if curve != transfer_like(_UNSPECIFIED):  # HDR, which a picture of 8 bits cannot say
         light = light_of(np.arange(256) / 255, curve)
         grey = np.rint(np.minimum(srgb_curve(light), 1) * 255).astype(np.uint8)[grey]
-    return _square(facts, facts.upright(grey))
+    return grey
 
 
 def shown_colors(facts: Facts, picture: av.VideoFrame) -> UInt8:

@@ -19,9 +19,9 @@ from PIL import Image
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
+from koalarize.film.bars import bars_of_film, colored_still, part_shown
 from koalarize.film.encode import Encoder, coding_of
 from koalarize.film.facts import Facts, is_colored
-from koalarize.film.levels import Levels
 from koalarize.film.names import of_span
 from koalarize.film.options import PLAIN_FILM, FilmOptions
 from koalarize.film.paint import Painter
@@ -59,15 +59,7 @@ def find_shots(
     reading, finder = Reading(facts), CutFinder()
     coding = coding_of(facts, options)
     looker = Encoder(coding)
-    levels = Levels.of(
-        coding.target.depth,
-        full=coding.full_range,
-        matrix=coding.matrix,
-        height=facts.height,
-        transfer=facts.transfer,
-        primaries=facts.primaries,
-    )
-    painter = Painter(levels, (2, 2), interlaced=False)
+    painter = Painter.of(coding, bars_of_film(facts))
     times: list[float] = []
     cuts: list[bool] = []
     end = 0
@@ -139,7 +131,7 @@ def preview(
             made.append(shown_colors(facts, frame))
             continue
         asked = shots[place].steering(steering) if shots else steering
-        made.append(colorizer.photo(Photo(shown_grey(facts, frame)), asked).photo.pixels)
+        made.append(colored_still(colorizer, facts, shown_grey(facts, frame), asked))
     return Photo(_sheet(made), format="JPEG")
 
 
@@ -175,8 +167,9 @@ def pooled_palette(
         OptionError: if the model has no use for a palette.
     """
     found: list[npt.NDArray[np.float32]] = []
+    bars = bars_of_film(facts)
     for frame in _spread(facts, options, _POOLED):
-        small = Image.fromarray(frame)
+        small = Image.fromarray(frame[part_shown(facts, bars, *frame.shape)])
         small.thumbnail((_POOLED_SIDE, _POOLED_SIDE))
         srgb = colorizer.photo(Photo(np.asarray(small)), steering).photo.pixels
         found.append(color.srgb_to_lab(srgb).reshape(-1, 3))
