@@ -76,3 +76,16 @@ def test_causes_are_bounded(monkeypatch):
     for words in ("one", "two", "three", "one"):
         told.add(failed("a.jpg"), words)
     assert (told.left, len(list(told))) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("others", "told"), [(0, "the picture has"), (1, "a.png has"), (2, "a.png has")]
+)
+def test_the_only_picture_with_colors_among_others_is_named(capsys, others: int, told: str):
+    def colored() -> Generator[Outcome]:
+        yield Outcome(Path("box", "a.png"), Path("a.color.png"), "colored", had_color=True)
+        for number in range(others):
+            yield Outcome(Path(f"{number}.png"), Path(f"{number}.color.png"), "colored")
+
+    assert follow(colored(), None) == 0
+    assert f"koalarize: note: {told} colours already, which new" in capsys.readouterr().err

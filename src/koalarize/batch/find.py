@@ -50,11 +50,12 @@ class Job:
     Attributes:
         source: the file.
         relative: where it stands below an output folder, its own file name included.
-        found: whether it was found in a folder or by a glob rather than named itself.
+        found: whether it was found in a folder, by a glob or in a list rather than named itself.
         target: the exact file to write, where a person named one.
         problem: why there is nothing to colour here; such a job fails with this sentence.
         reason: the same in few words.
         named: ``path_key`` of all that was named with it: files, folders and globs.
+        listed: whether it was found in a list, of which ``relative`` keeps the folders.
     """
 
     source: Path
@@ -64,6 +65,7 @@ class Job:
     problem: str | None = None
     reason: str = "no picture"
     named: frozenset[str] = frozenset()
+    listed: bool = False
 
     @property
     def root(self) -> Path:
@@ -107,7 +109,7 @@ class Search:
     and earlier results (``name.color.jpg`` and ``name.compare.jpg`` beside a picture called
     ``name``, or wherever they stand if koalarize wrote them) are passed over. A file named itself
     is always taken, unless it is the earlier result of another one that is named too, as in
-    ``*.jpg`` expanded by a shell.
+    ``*.jpg`` expanded by a shell. A name of a list is taken as it is, but for earlier results.
 
     Films bear no mark: one that is called as results are is passed over.
 
@@ -125,6 +127,7 @@ class Search:
         *,
         name: str | None = None,
         films: bool = False,
+        listed: Iterable[str] = (),
     ) -> None:
         """Get ready.
 
@@ -133,6 +136,7 @@ class Search:
             name: the template of results' names, where it is not the usual one: files called so
                 are looked at for a mark too.
             films: whether films are wanted; otherwise they are of a kind that is not read.
+            listed: names of a list: files and folders.
         """
         self.unread: Counter[str] = Counter()
         self.films: list[Job] = []
@@ -140,7 +144,8 @@ class Search:
         self._unwanted_films = 0
         self.results = 0
         self._inputs = [os.fspath(given) for given in inputs]
-        self._keys = frozenset(path_key(Path(given)) for given in self._inputs)
+        self._lines = list(listed)
+        self._keys = frozenset(path_key(Path(given)) for given in (*self._inputs, *self._lines))
         self._name = None if name is None else name_pattern(name)
         self._endings = read_extensions()
         self._folder_stems: tuple[Path, set[str]] | None = None
@@ -148,15 +153,40 @@ class Search:
         self._counted = Seen()
 
     def __iter__(self) -> Iterator[Job]:
-        named = [Path(given) for given in self._inputs]
+        named = [Path(given) for given in (*self._inputs, *self._lines)]
         originals = {(path.parent, path.stem) for path in named}
         for given in _without_foreign(self._inputs):
             for job in self._expand(given):
                 passed = not job.found and _is_result_of(job.source, originals)
                 if self._seen.add(path_key(job.source)) and not passed:
                     yield job
+        for line in self._lines:
+            for job in self._of_line(line):
+                if self._seen.add(path_key(job.source)) and not self._is_earlier(job, originals):
+                    yield job
 
-    def _expand(self, given: str) -> Iterator[Job]:
+    def _of_line(self, line: str) -> Iterator[Job]:
+        """Yield what a line of a list names; below OUTPUT it keeps its folders, as with rsync."""
+        path = Path(line)
+        parts = Path(os.path.normpath(line)).relative_to(path.anchor).parts
+        kept = Path(*(part for part in parts if part != ".."))
+        for job in self._expand(line, literal=True):
+            below = kept / job.relative if job.found else kept
+            job = dataclasses.replace(job, relative=below, found=True, listed=True)
+            is_own_film = job.source == path and is_film(path) and path.is_file()
+            taken = self._take_film(job) if is_own_film else job
+            if taken is not None:
+                yield taken
+
+    def _is_earlier(self, job: Job, originals: set[tuple[Path, str]]) -> bool:
+        """Tell whether a file of a list is an earlier result, and count it."""
+        path = job.source
+        named = is_own(path) or bool(self._name and self._name.fullmatch(path.stem))
+        earlier = _is_result_of(path, originals) or (named and is_ours(path))
+        self.results += earlier
+        return earlier
+
+    def _expand(self, given: str, *, literal: bool = False) -> Iterator[Job]:
         path = Path(given)
         try:
             is_folder, exists = path.is_dir(), path.exists()
@@ -166,7 +196,7 @@ class Search:
             return
         if is_folder:
             yield from self._folder(path)
-        elif not exists and glob.has_magic(given):
+        elif not exists and not literal and glob.has_magic(given):
             yield from self._glob(given)
         else:
             yield Job(path, Path(path.name), named=self._keys)

@@ -234,7 +234,8 @@ class Planner:
             journal = judge.journal
             if journal is None or not journal.failed(journal_name(job.source)):
                 return Outcome(job.source, None, "skipped", reason="did not fail before")
-        if not (job.found or os.path.exists(job.source)):  # noqa: PTH110 (raises nothing)
+        looked_at = job.found and not job.listed
+        if not (looked_at or os.path.exists(job.source)):  # noqa: PTH110 (raises nothing)
             problem = meant(job.source) or not_there(job.source)
             return Outcome(job.source, None, "failed", problem, reason="no readable picture")
         if not self._plan_only and self._swept.add(str(first.parent)):
@@ -295,7 +296,8 @@ class Planner:
             return None
         if options.output is not None:
             return options.output / options.journal_name
-        return job.root / options.journal_name if job.found else None
+        # A list may name files of thousands of folders, or of all the disk.
+        return job.root / options.journal_name if job.found and not job.listed else None
 
     def _named(self, job: Job, target: Path) -> Task | Outcome:
         owner = self._claims.claim(self._naming.key(target), str(job.source))
@@ -367,7 +369,8 @@ class Planner:
             return True
         if self._options.output is not None:
             output = Path(os.path.realpath(self._options.output))
-        root = Path(os.path.realpath(job.root)) if job.found else None
+        searched = job.found and not job.listed
+        root = Path(os.path.realpath(job.root)) if searched else None
         # OUTPUT is only searched by whoever names it, or something in it.
         return any(
             top == root or path_key(top) in named

@@ -15,8 +15,10 @@ from koalarize.cli.many_options import FOLDERS, NAME, PART, PLAN
 
 __all__ = [
     "AlsoFilms",
+    "FilesFrom",
     "Journal",
     "Name",
+    "Null",
     "Plan",
     "Shard",
     "Times",
@@ -27,6 +29,23 @@ __all__ = [
 AlsoFilms = Annotated[
     bool,
     typer.Option("--films", help="Colour the films in folders too.", rich_help_panel=FOLDERS),
+]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from",
+        metavar="LIST",
+        help="Colour what a list names, a name a line; - for stdin.",
+        rich_help_panel=FOLDERS,
+    ),
+]
+Null = Annotated[
+    bool,
+    typer.Option(
+        "--null",
+        help="Names of LIST end with NUL, as of `find -print0`.",
+        rich_help_panel=FOLDERS,
+    ),
 ]
 Workers = Annotated[
     int | None,

@@ -70,6 +70,7 @@ class Many:
         watch: seconds between two looks for new pictures; None looks once.
         series: a folder whose palette leads all pictures.
         films: how films in folders are made; None leaves them alone.
+        listed: the names of a list, where one is given in place of ``inputs``.
     """
 
     inputs: Sequence[str]
@@ -80,6 +81,7 @@ class Many:
     watch: float | None = None
     series: Path | None = None
     films: FilmOptions | None = None
+    listed: Sequence[str] | None = None
 
 
 def color_files(
@@ -186,6 +188,9 @@ def _check_words(many: Many) -> None:
         check_journal(journal)
     if many.report is not None and journal and path_key(many.report) == path_key(journal):
         raise OptionError(f"`--report` and `--journal` are both `{journal}`: name two files")
+    if many.listed is not None:
+        _check_list(many)
+        return
     *others, last = many.inputs
     if many.output is not None or glob.has_magic(last) or os.path.lexists(last):
         return
@@ -193,6 +198,20 @@ def _check_words(many: Many) -> None:
         raise OptionError(
             f"`{last}` does not exist: check its name, or put -o before it if results go there"
         )
+
+
+def _check_list(many: Many) -> None:
+    """Refuse what a list of names cannot be asked, and say so where it names nothing."""
+    if many.watch is not None:
+        raise OptionError(
+            "`--watch` looks for new pictures but `--files-from` names what is there: leave one out"
+        )
+    if many.options.retry_failed and many.output is None and many.options.journal is None:
+        raise OptionError(
+            "`--retry-failed` needs a journal, which a list has only with -o: add -o or --journal"
+        )
+    if not many.listed:
+        typer.echo("koalarize: note: the list names nothing to colour", err=True)
 
 
 def _all(search: Search) -> Iterator[Job]:
@@ -245,7 +264,8 @@ def _led_by(
 
 
 def _search(many: Many) -> Search:
-    return Search(many.inputs, name=many.options.name, films=many.films is not None)
+    films, listed = many.films is not None, many.listed or ()
+    return Search(many.inputs, name=many.options.name, films=films, listed=listed)
 
 
 def _show_plan(

@@ -18,8 +18,10 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from koalarize import __version__
 from koalarize.cli.folder_options import (
     AlsoFilms,
+    FilesFrom,
     Journal,
     Name,
+    Null,
     Plan,
     Shard,
     Times,
@@ -66,7 +68,7 @@ _EXAMPLES = (
     ("koalarize photo.jpg", "write photo.color.jpg"),
     ("koalarize photo.jpg -o new.png", "write new.png"),
     ("koalarize box/ -o coloured/", "a folder with all its folders"),
-    ("koalarize 'scans/**/*.tif' --compare", "and a grey | coloured pair"),
+    ("koalarize 'scans/**/*.tif' --compare", "and a grey and coloured pair"),
     ("koalarize box/ -o coloured/ --plan", "what would be done"),
     ("koalarize photo.jpg --hint 120,300=#c03020", "red around x=120, y=300"),
     ("koalarize - < photo.jpg > new.jpg", "through a pipe"),
@@ -124,7 +126,7 @@ _Session = Annotated[
     typer.Option(metavar="FILE", help="Repeat a colouring that `koalarize serve` saved."),
 ]
 _Compare = Annotated[
-    bool, typer.Option("--compare", help="Also write photo.compare.jpg: grey | coloured.")
+    bool, typer.Option("--compare", help="Also write photo.compare.jpg, grey and coloured.")
 ]
 _Overwrite = Annotated[bool, OVERWRITE(help="Replace OUT, and colour again what is already done.")]
 _ListShots = Annotated[
@@ -202,6 +204,8 @@ def pictures(
     layer: _Layer = False,
     series: _Series = None,
     films: AlsoFilms = False,
+    files_from: FilesFrom = None,
+    null: Null = False,
     workers: Workers = None,
     name: Name = None,
     journal: Journal = None,
@@ -215,10 +219,17 @@ def pictures(
     **asked: object,
 ) -> int:
     """Colour pictures."""
-    inputs = inputs or ([os.fspath(series)] if series is not None else None)
-    if not inputs:
+    listed = None
+    if files_from is not None or null:
+        from koalarize.cli.listing import listed_names
+
+        listed = listed_names(files_from, inputs, null=null)
+    if listed is None and series is not None:
+        inputs = inputs or [os.fspath(series)]
+    if not inputs and listed is None:
         typer.echo(ctx.get_help(), err=True)
         return 2
+    inputs = inputs or []
     if "" in inputs or output == "":
         raise OptionError("a file name is empty: name a picture, a folder or a glob")
     named = films_among(inputs, None if films else output)
@@ -297,21 +308,9 @@ def pictures(
         keep_times=keep_times,
         layer=layer,
     )
-    return color_files(
-        Many(
-            inputs,
-            output,
-            options,
-            report,
-            plan,
-            watch,
-            series,
-            read_film_options(asked) if films else None,
-        ),
-        choice,
-        steering,
-        replayed,
-    )
+    of_films = read_film_options(asked) if films else None
+    many = Many(inputs, output, options, report, plan, watch, series, of_films, listed)
+    return color_files(many, choice, steering, replayed)
 
 
 def _refuse(ctx: typer.Context, heading: str, reason: str, *but: str) -> None:

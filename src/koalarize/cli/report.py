@@ -142,7 +142,8 @@ def follow(
     if not quiet:
         _summarize(told)
     if told.tinted:
-        note_of_colors(told.tinted, listed=report)
+        name = told.last_tinted if told.tinted == 1 and sum(told.counts.values()) > 1 else None
+        note_of_colors(told.tinted, name, listed=report)
     _note_of_earlier(told)
     lists = "add --report FILE, which names each" if report is None else f"`{report}` names each"
     for outcome, others in told.noted:
@@ -162,6 +163,7 @@ class _Told:
     counts: Counter[str] = field(default_factory=Counter[str])
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     tinted: int = 0
+    last_tinted: str | None = None
     noted: Causes = field(default_factory=Causes)
     failed: Causes = field(default_factory=Causes)
     damaged: int = 0
@@ -171,6 +173,8 @@ class _Told:
         self.counts[outcome.status] += 1
         self.reasons[outcome.status, outcome.reason] += 1
         self.tinted += outcome.had_color
+        if outcome.had_color:
+            self.last_tinted = outcome.source.name
         self.damaged += outcome.damage is not None
         self.last = outcome
         if outcome.status != "skipped" and outcome.notes:
@@ -266,14 +270,16 @@ def _check_report(report: Path) -> None:
         )
 
 
-def note_of_colors(pictures: int, *, listed: Path | None = None) -> None:
+def note_of_colors(pictures: int, name: str | None = None, *, listed: Path | None = None) -> None:
     """Say on stderr that pictures had colours of their own, how to keep them, and what names them.
 
     Args:
         pictures: how many.
+        name: of the only one, among others.
         listed: the report that names them, if there is one.
     """
-    what = "the picture has" if pictures == 1 else f"{pictures} pictures have"
+    one = "the picture has" if name is None else f"{plain(name)} has"
+    what = one if pictures == 1 else f"{pictures} pictures have"
     names = f"; `had_color` in `{listed}` tells which" if listed is not None else ""
     if pictures > 1 and listed is None:
         names = "; a --report tells which"
@@ -338,20 +344,17 @@ def _note_of_earlier(told: _Told) -> None:
     """Say on stderr how many results of an earlier version stay, and how many were made again."""
     from koalarize.batch.standing import Standing  # with NumPy, which a plan has loaded by now
 
+    said: list[str] = []
     if count := told.reasons["skipped", Standing.EARLIER.value]:
         stay, them = ("1 result stays", "it") if count == 1 else (f"{count} results stay", "them")
-        typer.echo(
-            f"koalarize: note: {stay} as an earlier version made {them}: --overwrite colours "
-            f"{them} again",
-            err=True,
-        )
+        said.append(f"{stay} as an earlier version made {them}: --overwrite colours {them} again")
     if count := told.reasons["colored", Standing.MODEL.value]:
         were, made = ("1 result was", "it") if count == 1 else (f"{count} results were", "them")
-        typer.echo(
-            f"koalarize: note: {were} made again: another model, or other weights of this one, "
-            f"had made {made}",
-            err=True,
+        said.append(
+            f"{were} made again: another model, or other weights of this one, had made {made}"
         )
+    for note in said:
+        typer.echo(f"koalarize: note: {note}", err=True)
 
 
 def _without_picture(count: int) -> str:
