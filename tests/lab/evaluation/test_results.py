@@ -131,6 +131,13 @@ def test_the_folder_of_a_run_is_none(data, tmp_path):
     assert not is_results(made)
 
 
+def test_a_name_of_the_catalogue_goes_before_a_folder(data, tmp_path, monkeypatch):
+    results(data, tmp_path / "koala")
+    monkeypatch.chdir(tmp_path)
+    assert not is_results("koala")
+    assert is_results("./koala")
+
+
 def test_by_the_command(data, tmp_path, capsys):
     made = results(data, tmp_path / "rival")
     report = tmp_path / "report.json"

@@ -235,3 +235,18 @@ class TestPrecision:
     def test_fp16_is_for_gpus(self, tiny, tmp_path):
         with pytest.raises(OptionError, match="`precision` is 'fp16' but that is for GPUs"):
             train_recipe(tiny(precision="fp16"), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("saved", "said"),
+    [
+        (False, r"make room, then continue with --resume$"),
+        (True, r"then continue from `.*last\.ckpt` with --resume$"),
+    ],
+)
+def test_a_full_disk_names_no_state_that_is_not_there(tmp_path, saved, said):
+    last = tmp_path / "last.ckpt"
+    if saved:
+        last.touch()
+    with pytest.raises(OutputError, match=said), own_endings(last):
+        raise OSError(28, "No space left on device")

@@ -17,7 +17,7 @@ from koalarize.models.open import open_model, parts_of
 from koalarize.models.store import find_model
 from koalarize.photo.files import sha256_of
 
-__all__ = ["Loaded", "load_model", "short_name"]
+__all__ = ["Loaded", "is_name", "load_model", "short_name"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def load_model(model: str | Path) -> Loaded:
     """
     path = Path(model)
     engine: Engine
-    if path.suffix.lower() == ".safetensors" or (path.is_dir() and not _is_name(model)):
+    if path.suffix.lower() == ".safetensors" or (path.is_dir() and not is_name(model)):
         engine = _checkpoint_engine(path)
     elif path.suffix.lower() in (".pth", ".pt", ".bin"):
         engine = _converted_engine(path)
@@ -58,7 +58,7 @@ def load_model(model: str | Path) -> Loaded:
     return Loaded(short_name(model), sha256_of(path), engine)
 
 
-def _is_name(model: str | Path) -> bool:
+def is_name(model: str | Path) -> bool:
     """Tell whether a model is called by its name; a run's folder may be called the same."""
     return str(model) in {**MODELS, **FOREIGN}
 

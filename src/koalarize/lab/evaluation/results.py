@@ -19,6 +19,7 @@ from PIL import Image
 from koalarize import color
 from koalarize.errors import DataError
 from koalarize.lab.datasets.sources import Fit, decode_picture, named_pictures
+from koalarize.lab.evaluation.models import is_name
 from koalarize.lab.metrics.metrics import Measured
 
 __all__ = ["Results", "is_results"]
@@ -36,7 +37,12 @@ _SAME_SHAPE = 0.03
 
 
 def is_results(model: str | Path) -> bool:
-    """Tell whether a model is a folder of pictures in truth, which is nothing of a run."""
+    """Tell whether a model is a folder of pictures in truth, which is nothing of a run.
+
+    A name of the catalogue goes before a folder that is called so, as for all commands.
+    """
+    if is_name(model):
+        return False
     folder = Path(model)
     if not folder.is_dir() or any((folder / name).exists() for name in _OF_A_RUN):
         return False

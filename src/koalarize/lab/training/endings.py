@@ -80,9 +80,10 @@ def own_endings(last: Path) -> Generator[None]:
             signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt(_how_to_continue(last)) from error
     except OSError as error:
+        where = f" from `{last}`" if last.exists() else ""
         raise OutputError(
-            f"the run could not be saved ({error.strerror or error}): make room, then continue "
-            f"from `{last}` with --resume"
+            f"the run could not be saved ({error.strerror or error}): make room, then continue"
+            f"{where} with --resume"
         ) from error
     except (KoalarizeError, RuntimeError, MemoryError) as error:
         lost = _WORKER_LOST.search(str(error))
