@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 from restarted import Here, here
 from test_studio_several import session_of
 
-from pages import IN_A_BROWSER, Visit, drop, drop_and_wait, leave_empty, wait_for_colour
+from pages import IN_A_BROWSER, Visit, drop, drop_and_wait, leave_empty, spot, wait_for_colour
 from rest import picture
 
 pytestmark = IN_A_BROWSER
@@ -271,3 +271,47 @@ def test_a_window_at_400_percent_shows_the_photo(page: Page, height: int, least:
     page.locator("#level").scroll_into_view_if_needed()
     expect(page.locator("#level")).to_be_in_viewport(ratio=0.9)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def wait_for_entry(page: Page, wanted: bool) -> None:
+    """Wait until the browser's history has an entry for what is open, or none."""
+    for _ in range(100):  # the page's policy does not let `wait_for_function` look again
+        if bool(page.evaluate("history.state")) == wanted:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"the entry is {'not there' if wanted else 'left behind'}")
+
+
+def test_back_closes_what_is_open_and_leaves_nothing_behind(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    drop_and_wait(page, OMA)
+    opened = {
+        "#save-menu": "#save",
+        "#level-bar": "#level",
+        ".panel.open": "#sheet-handle",
+    }
+    for shown, button in opened.items():
+        page.click(button)
+        expect(page.locator(shown)).to_be_visible()
+        wait_for_entry(page, True)
+        page.evaluate("history.back()")
+        expect(page.locator(shown)).to_be_hidden()
+    page.mouse.click(*spot(page, 45, 20, 60, 40))
+    expect(page.locator("#editor")).to_be_visible()
+    wait_for_entry(page, True)
+    page.evaluate("history.back()")
+    expect(page.locator("#editor")).to_be_hidden()
+    page.click("#sheet-handle")
+    page.locator("#help").evaluate("(dialog) => dialog.showModal()")
+    page.evaluate("history.back()")
+    expect(page.locator("#help")).to_be_hidden()
+    expect(page.locator(".panel.open")).to_be_visible()  # one at a time
+    wait_for_entry(page, True)
+    page.click("#sheet-handle")  # closed otherwise: the next Back is no empty one
+    wait_for_entry(page, False)
+    page.click("#level")
+    wait_for_entry(page, True)
+    page.wait_for_timeout(400)  # until it is kept
+    page.reload()
+    wait_for_colour(page)
+    wait_for_entry(page, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -216,6 +217,56 @@ def test_all_photos_as_jpeg_and_all_sessions_are_one_file_each(
     assert list(sessions) == ["oma.koalarize.json", "aunt.koalarize.json"]
     assert [one["steering"]["warmth"] for one in sessions.values()] == [0.2, 0.2]
     expect(page.locator("#film .unsaved")).to_have_count(0)
+
+
+def test_all_sessions_go_on_past_one_that_fails(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    drop(page, OMA, OPA)
+    wait_for_colour(page)
+    expect(page.locator("#film .waiting")).to_have_count(0)
+    page.locator("#warmth").fill("0.2")
+    page.click("#copy-edits")
+    page.click("#copy-now")
+    expect(page.locator("#film .unsaved")).to_have_count(2)
+    page.route(  # of the first photo alone
+        f"**/photos/{hashlib.sha256(OMA[1]).hexdigest()}/session",
+        lambda route: route.fulfill(status=415, json={"title": "No", "detail": "not today"}),
+    )
+    path = download(page, "#save-sessions", tmp_path / "sessions.zip")
+    with zipfile.ZipFile(path) as together:
+        assert together.namelist() == ["opa.koalarize.json"]
+    said = page.locator("#save-problem")
+    expect(said).to_contain_text("1 of 2 sessions are in the ZIP file. Not saved:")
+    expect(said).to_contain_text("oma.png: Not today")
+    expect(page.locator("#film .unsaved")).to_have_count(1)
+
+
+def test_a_copy_to_several_photos_is_one_step_of_undo(visit: Visit) -> None:
+    page = visit.page
+    drop(page, OMA, OPA, ("aunt.jpg", picture(90, 60)))
+    wait_for_colour(page)
+    expect(page.locator("#film .waiting")).to_have_count(0)
+    page.locator("#warmth").fill("0.2")
+    page.click("#copy-edits")
+    page.click("#copy-now")
+    unsaved, said = page.locator("#film .unsaved"), page.locator("#status")
+    expect(unsaved).to_have_count(3)
+    expect(page.locator("#undo")).to_have_attribute("aria-label", "Undo: copy to 2 photos")
+    page.click("#undo")
+    expect(said).to_have_text("Undone: copy to 2 photos")
+    expect(unsaved).to_have_count(1)
+    expect(page.locator("#undo")).to_have_attribute("aria-label", "Undo: warmth")
+    page.click("#redo")
+    expect(said).to_have_text("Done again: copy to 2 photos")
+    expect(unsaved).to_have_count(3)
+    page.locator("#film .tile").nth(1).click()
+    expect(page.locator("#undo")).to_have_attribute("aria-label", "Undo: warmth")
+    page.click("#undo")  # of this photo alone
+    expect(unsaved).to_have_count(2)
+    page.locator("#film .tile").nth(0).click()
+    page.click("#undo")
+    expect(said).to_have_text("Undone: copy to 1 photo; 1 photo changed since")
+    expect(unsaved).to_have_count(1)
 
 
 def drop_folder(visit: Visit, folder: Path) -> None:

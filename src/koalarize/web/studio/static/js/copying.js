@@ -5,6 +5,7 @@
  */
 
 import { $, drawingOn, h } from "./dom.js";
+import { photosIn } from "./history.js";
 
 const SMALL = 80; // side of a small picture, pixels
 const OWN = ["alternative", "crop", "turn", "straighten"]; // fields that mean something else on another photo
@@ -15,11 +16,12 @@ export class Copying {
 
   /**
    * @param {import("./studio.js").Studio} studio
-   * @param {{say: (text: string) => void}} commands
+   * @param {{say: (text: string) => void, history: import("./history.js").History}} commands
    */
-  constructor(studio, { say }) {
+  constructor(studio, { say, history }) {
     this.studio = studio;
     this.say = say;
+    this.history = history;
     /** @type {HTMLDialogElement} */
     this.dialog = $("#copy");
     /** @type {HTMLElement} */
@@ -74,16 +76,24 @@ export class Copying {
     this.all.checked = chosen === this.others.length;
     this.all.indeterminate = chosen > 0 && !this.all.checked;
     $("#copy-now").disabled = chosen === 0;
-    $("#copy-now").textContent = `Copy to ${chosen === 1 ? "1 photo" : `${chosen} photos`}`;
+    $("#copy-now").textContent = `Copy to ${photosIn({ length: chosen })}`;
   }
 
   async #copy() {
     const boxes = this.#boxes;
     const chosen = this.others.filter((_, index) => boxes[index].checked);
     const asked = { without: OWN, hints: this.hints.checked };
-    await Promise.all(chosen.map((photo) => this.studio.copyEdit(photo, asked)));
-    const count = chosen.length === 1 ? "1 photo" : `${chosen.length} photos`;
-    this.say(`Copied to ${count}; undo there takes it back`);
+    const { current: source } = this.studio;
+    const { edit } = source;
+    /** @type {[import("./photos.js").Photo, import("./photos.js").Edit][]} */
+    const copies = [];
+    await Promise.all(
+      chosen.map(async (photo) => {
+        if (await this.studio.copyEdit(photo, asked)) copies.push([photo, photo.edit]);
+      }),
+    );
+    this.history.copied(source, edit, copies);
+    this.say(`Copied to ${photosIn(chosen)}; undo takes it back`);
   }
 }
 

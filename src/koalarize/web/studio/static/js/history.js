@@ -46,7 +46,24 @@ function ofHints(before, after) {
   return WORDS.hints;
 }
 
+/** @param {{length: number}} photos */
+export function photosIn({ length }) {
+  return length === 1 ? "1 photo" : `${length} photos`;
+}
+
+/**
+ * What was copied from one photo to others: a step of the first, between those that change itself.
+ *
+ * @typedef {import("./photos.js").Photo} Photo
+ * @typedef {import("./photos.js").Edit} Edit
+ * @typedef {{source: Photo, edit: Edit, copies: [Photo, Edit][], back: boolean}} Copied `edit` is that of
+ *   the source then, `copies` are those of the others after it; `back` says that it is undone
+ */
+
 export class History {
+  /** @type {Copied[]} */
+  #copied = []; // in the order of time, as long as the page is open
+
   /**
    * @param {import("./studio.js").Studio} studio
    * @param {{say: (text: string) => void}} commands
@@ -56,27 +73,90 @@ export class History {
     this.say = say;
   }
 
+  /**
+   * Remember what was copied, as one step.
+   *
+   * @param {Photo} source
+   * @param {Edit} edit
+   * @param {[Photo, Edit][]} copies
+   */
+  copied(source, edit, copies) {
+    this.#copied = this.#copied.filter((one) => one.source !== source || !one.back);
+    if (copies.length) this.#copied.push({ source, edit, copies, back: false });
+    this.show();
+  }
+
+  /** What undo takes back on other photos, if that is what was done last on the one on the table. */
+  get #toUndo() {
+    return this.#copied.findLast((one) => !one.back && this.#untouched(one).length);
+  }
+
+  get #toRedo() {
+    return this.#copied.find((one) => one.back && this.#untouched(one).length);
+  }
+
+  /**
+   * Photos on which nothing was done since it was copied there, or taken back.
+   *
+   * @param {Copied} copied
+   */
+  #untouched({ source, edit, copies, back }) {
+    const { active, photos } = this.studio;
+    if (source !== active || source.edit !== edit) return [];
+    return copies
+      .filter(
+        ([photo, copy]) => photos.includes(photo) && (back ? photo.later : photo.edit) === copy,
+      )
+      .map(([photo]) => photo);
+  }
+
   /** Show on the buttons what there is to undo and to redo. */
   show() {
     const { edit, earlier, later } = this.studio.active ?? {};
-    label("undo", "Undo", "Ctrl+Z", edit && earlier && stepBetween(earlier, edit));
-    label("redo", "Redo", "Ctrl+Shift+Z", edit && later && stepBetween(edit, later));
+    const [undone, redone] = [this.#toUndo, this.#toRedo].map(
+      (copied) => copied && `copy to ${photosIn(this.#untouched(copied))}`,
+    );
+    label("undo", "Undo", "Ctrl+Z", undone || (edit && earlier && stepBetween(earlier, edit)));
+    label("redo", "Redo", "Ctrl+Shift+Z", redone || (edit && later && stepBetween(edit, later)));
   }
 
   undo() {
     const { active: photo } = this.studio;
-    if (!photo?.earlier) return;
+    const copied = this.#toUndo;
+    if (copied) return this.#stepAside(copied, "Undone");
+    if (!photo?.earlier) return undefined;
     const step = stepBetween(photo.earlier, photo.edit);
     photo.undo();
-    this.say(`Undone: ${step}`);
+    return this.say(`Undone: ${step}`);
   }
 
   redo() {
     const { active: photo } = this.studio;
-    if (!photo?.later) return;
+    const copied = this.#toRedo;
+    if (copied) return this.#stepAside(copied, "Done again");
+    if (!photo?.later) return undefined;
     const step = stepBetween(photo.edit, photo.later);
     photo.redo();
-    this.say(`Done again: ${step}`);
+    return this.say(`Done again: ${step}`);
+  }
+
+  /**
+   * Take it back, or do it again, where nothing was done since; say how many photos keep what they have.
+   *
+   * @param {Copied} copied
+   */
+  #stepAside(copied, done) {
+    const photos = this.#untouched(copied);
+    const others = copied.copies.length - photos.length;
+    for (const photo of photos) {
+      if (copied.back) photo.redo();
+      else photo.undo();
+    }
+    copied.back = !copied.back;
+    this.studio.changedAside(photos);
+    this.show();
+    const kept = others ? `; ${photosIn({ length: others })} changed since` : "";
+    this.say(`${done}: copy to ${photosIn(photos)}${kept}`);
   }
 }
 

@@ -6,6 +6,7 @@
 
 import * as api from "./api.js";
 import { Arrivals } from "./arrivals.js";
+import { listenToBack } from "./back.js";
 import { Copying } from "./copying.js";
 import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
 import { Film } from "./film.js";
@@ -33,9 +34,10 @@ const panel = new Panel(studio, { open: (id) => table.openHint(id), add: () => t
 const film = new Film($("#film"), studio, { add: choose });
 const previews = new Previews(viewer, studio.steering, studio.tried);
 const history = new History(studio, { say });
-new Copying(studio, { say });
+new Copying(studio, { say, history });
 new Arrivals(studio, { complain });
 printPhotos(studio);
+listenToBack(table);
 const saving = new Saving(studio, { say, complain });
 const films = new Films(studio, { complain });
 

@@ -28,8 +28,8 @@ function hold(photo, edit) {
 }
 
 /** Whether a session of a photo says anything; the shots of a film have their list. */
-function isSteered({ edit, film, info }) {
-  return info && !film && JSON.stringify(edit) !== JSON.stringify(FIRST_EDIT);
+function isSteered({ edit, film }) {
+  return !film && JSON.stringify(edit) !== JSON.stringify(FIRST_EDIT);
 }
 
 /** @returns {Promise<never>} that is rejected when it is cancelled */
@@ -236,18 +236,36 @@ export class Saving {
     return { blob, name: `${photo.stem}.koalarize.json` };
   }
 
-  /** The sessions of all photos that a person changed, in one ZIP. */
+  /** The sessions of all photos that a person changed, in one ZIP; those that fail are named, the others saved. */
   async #sessions(signal) {
     const zip = new Zip();
-    const held = this.studio.photos.filter(isSteered).map((photo) => ({ photo, edit: photo.edit }));
-    for (const { photo } of held) {
-      const { blob, name } = await this.#sessionOf(photo, signal);
-      await zip.add(blob, name);
+    const steered = this.studio.photos.filter(isSteered);
+    /** @type {string[]} */
+    const failed = [];
+    /** @type {[import("./photos.js").Photo, any][]} */
+    const done = [];
+    for (const photo of steered) {
+      await photo.arrival;
+      signal.throwIfAborted();
+      const { edit } = photo;
+      try {
+        if (!photo.info) throw photo.failure ?? new Error("it was not uploaded");
+        const { blob, name } = await this.#sessionOf(photo, signal);
+        await zip.add(blob, name);
+        done.push([photo, edit]);
+      } catch (error) {
+        if (error.name === "AbortError") throw error;
+        failed.push(`${photo.title}: ${error.detail || error.message}`);
+      }
     }
-    give(zip.blob(), "koalarize-sessions.zip", signal);
-    for (const { photo, edit } of held) photo.markSaved(edit);
+    if (zip.count) give(zip.blob(), "koalarize-sessions.zip", signal);
+    for (const [photo, edit] of done) photo.markSaved(edit);
     this.#held();
-    return `${held.length} sessions in koalarize-sessions.zip`;
+    if (failed.length) {
+      const all = `${zip.count} of ${steered.length} sessions are in the ZIP file. Not saved:`;
+      throw new Error([all, ...failed].join("\n"));
+    }
+    return `${steered.length} sessions in koalarize-sessions.zip`;
   }
 
   #closeAll() {

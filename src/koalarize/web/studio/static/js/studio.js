@@ -183,7 +183,7 @@ export class Studio extends EventTarget {
   }
 
   /**
-   * Ask of another photo what is asked now of the one on the table; hints wait until it is uploaded.
+   * Ask of another photo what is asked now of this one, and tell whether it changes; hints wait for its upload.
    *
    * @param {import("./photos.js").Photo} photo
    * @param {{without: string[], hints: boolean}} options fields that stay its own; whether hints
@@ -191,9 +191,8 @@ export class Studio extends EventTarget {
    */
   async copyEdit(photo, { without, hints }) {
     const { edit, palette, width, height } = this.current;
-    const values = Object.fromEntries(
-      Object.entries(edit).filter(([name]) => name !== "hints" && !without.includes(name)),
-    );
+    const own = ["hints", ...without];
+    const values = Object.fromEntries(Object.entries(edit).filter(([name]) => !own.includes(name)));
     const placed = () => {
       const [across, down] = [photo.width / width, photo.height / height];
       const size = Math.min(photo.width, photo.height) / Math.min(width, height);
@@ -206,13 +205,20 @@ export class Studio extends EventTarget {
       }));
     };
     if (hints) await photo.arrival;
+    const { edit: before } = photo;
     photo.palette = palette;
     if (hints && photo.info) values.hints = placed();
     else if (hints)
       // Its upload failed: they come when it is tried again.
       photo.addEventListener("arrived", () => photo.change({ hints: placed() }), { once: true });
     photo.change(values);
-    photo.hasTile = false;
+    this.changedAside([photo]);
+    return photo.edit !== before;
+  }
+
+  /** Photos that may not be on the table look different now. */
+  changedAside(photos) {
+    for (const photo of photos) photo.hasTile = false;
     this.#tell("photos");
   }
 
@@ -297,9 +303,8 @@ export class Studio extends EventTarget {
     }));
     photo.palette = steering.reference;
     photo.change({ ...steering, hints });
-    photo.hasTile = false;
     photo.markSaved();
-    this.#tell("photos"); // it may not be on the table
+    this.changedAside([photo]);
   }
 
   /** One upload after the other, in the order given; the one on the table goes first. */

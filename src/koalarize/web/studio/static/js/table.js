@@ -41,9 +41,7 @@ export class Table {
     studio.addEventListener("photo", () => this.show());
     addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || document.querySelector(":popover-open, dialog[open]")) return;
-      this.editor.close();
-      this.#endCrop();
-      this.level.close();
+      this.leave();
     });
     studio.addEventListener("edit", () => {
       if (studio.active?.info && JSON.stringify(studio.active.pose) !== this.#pose) this.show();
@@ -211,6 +209,18 @@ export class Table {
   /** Whether a person crops or straightens, so that clicks set no hints. */
   get #placing() {
     return this.frame.editing || this.level.open;
+  }
+
+  /** Whether a hint is open, or a person crops or straightens. */
+  get isBusy() {
+    return this.#placing || !this.editor.hidden;
+  }
+
+  /** Close the open hint; end cropping and straightening. */
+  leave() {
+    this.editor.close();
+    this.#endCrop();
+    this.level.close();
   }
 
   /** Begin to straighten, or end it. */
