@@ -152,6 +152,19 @@ def test_a_film_of_many_minutes_is_looked_at_at_its_key_frames(tmp_path, monkeyp
     assert bars_of_film(facts) is not None
 
 
+@pytest.mark.parametrize("name", ["film.mkv", "film.h264"])
+def test_a_film_without_key_frames_or_length_is_looked_at_to_its_end(tmp_path, monkeypatch, name):
+    """Its beginning, a title in wider bars, says nothing of what follows."""
+    monkeypatch.setattr("koalarize.film.bars._READ_ON", 0.01)
+    monkeypatch.setattr("koalarize.film.bars._NEAR", 0.5)
+    frames = barred(30) + fp.moved(66, (HEIGHT + 2 * BAR, WIDTH), 7)
+    how = {"g": "999", "keyint_min": "999", "sc_threshold": "0"}
+    source = fp.write(tmp_path / name, frames, options=how)
+    assert bars_of_film(read_facts(source)) is None
+    same = fp.write(tmp_path / f"barred_{name}", barred(96), options=how)
+    assert bars_of_film(read_facts(same)) is not None
+
+
 def test_a_hint_lies_where_it_was_set(tmp_path):
     hint = {"time": 0.2, "x": 40, "y": BAR + 20, "color": "#c03020"}
     path = tmp_path / "film.shots.json"

@@ -32,6 +32,8 @@ __all__ = ["bars_of_film", "colored_still", "hints_within", "part_shown", "withi
 UInt8 = npt.NDArray[np.uint8]
 
 _FRAMES = 24  # are looked at
+_LATER = 1.1  # where nothing says how long it lasts: the time of one to that of the one before
+_NEAR = 30.0  # seconds: a key frame that lies farther back is none of that place
 _READ_ON = 5.0  # seconds up to which the next one is reached by reading, and not by a key frame
 
 
@@ -126,26 +128,31 @@ def colored_still(colorizer: Colorizer, facts: Facts, grey: UInt8, steering: Ste
 def _spread(facts: Facts) -> Iterator[av.VideoFrame]:
     """Yield frames spread over a film: key frames where those are near enough.
 
+    Where nothing says how long it lasts, it is read through, and frames come less and less often.
     What cannot be read decides nothing.
     """
     begin = float(facts.start * facts.time_base)
     step = facts.seconds / _FRAMES
-    jumps = step > _READ_ON
-    at = 0
+    jumps, at, wanted = step > _READ_ON, 0, 0.0
     with contextlib.suppress(FFmpegError), open_film(facts.path) as container:
         stream = container.streams[facts.stream]
         assert isinstance(stream, VideoStream)
         stream.thread_type = "AUTO"  # type: ignore[assignment]
-        while at < _FRAMES:
+        while at < _FRAMES or not step:
             if jumps:
                 ticks = round(Fraction(begin + (at + 0.5) * step) / facts.time_base)
                 container.seek(ticks, stream=stream)
-            for frame in container.decode(stream):
-                seconds = 0.0 if frame.pts is None else float(frame.pts * facts.time_base) - begin
-                if jumps or seconds >= at * step - 1e-6:
-                    yield frame
-                    at += 1
-                    if jumps or at == _FRAMES:
-                        break
+            for number, frame in enumerate(container.decode(stream)):
+                seconds = float(number / facts.rate)
+                if step and frame.pts is not None:
+                    seconds = float(frame.pts * facts.time_base) - begin
+                jumps = jumps and seconds > wanted - _NEAR
+                if not jumps and seconds < wanted - 1e-6:
+                    continue
+                yield frame
+                at += 1
+                wanted = at * step if step else seconds * _LATER + 1 / _FRAMES
+                if jumps or at == (_FRAMES if step else 0):
+                    break
             else:
                 return
