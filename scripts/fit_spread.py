@@ -9,9 +9,10 @@ picture (Felzenszwalb and Huttenlocher 2004), which should take that colour whil
 it was without a hint. Fitted are the shares of ``spread`` by Adam to the mean ab error of the whole
 picture and, a little, of the thing; of segments, to what changes outside and, a little, to what
 lacks inside. Without the segments, true hints let shares reach far: colours of one picture are
-alike, and a hint of the most saturated place is a good guess for the rest. Two things are given,
-not fitted: how much a place unlike the hinted one may take, and one far away. The fit would let
-both go, and grey things beside a hinted one would be coloured.
+alike, and a hint of the most saturated place is a good guess for the rest. Three things are given,
+not fitted: how much a place unlike the hinted one may take, and one that looks alike one and three
+shorter sides away. The fit would let them go, and grey things beside a hinted one would be
+coloured.
 
 Not here: the scores that decide (``measure_steering.py``).
 """

@@ -91,6 +91,20 @@ def test_writing_in_a_bar_leaves_it_a_bar() -> None:
     assert bars_of(frames[0]) is None
 
 
+def test_a_single_picture_has_no_bars_with_something_in_them() -> None:
+    frame = barred(scene(), 16, 16, 0, 0, 0.0)
+    frame[:16, 40:48] = frame[-16:, 40:48] = 50  # a sixteenth of each line
+    assert bars_of(frame) is None
+    assert found([frame, frame]) is not None
+
+
+def test_bars_above_and_below_a_narrow_picture_are_found() -> None:
+    """Of a phone held upright: its lines take less than half of the frame's."""
+    sides = (20, 20, 76, 76)
+    bars = found([barred(scene(n), *sides, 0.0) for n in range(3)])
+    assert bars == Bars(*sides, 0.0)
+
+
 def test_what_one_frame_shows_is_no_bar() -> None:
     """A film of which a scene fills the frame, or whose mattes move, has the bars common to all."""
     wide = [barred(scene(n), 16, 16, 0, 0, 0.0) for n in range(5)]
