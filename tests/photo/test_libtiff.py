@@ -13,8 +13,8 @@ from skimage import data
 
 from koalarize.errors import PhotoError
 from koalarize.photo import libtiff
-from koalarize.photo.decode import DAMAGED
 from koalarize.photo.libtiff import gathered
+from koalarize.photo.mend import DAMAGED
 from koalarize.photo.photo import Photo
 from koalarize.photo.tiff_segments import unpacked_by_libtiff
 from photo_parts import saved
@@ -49,7 +49,7 @@ class TestDamage:
 
 def test_nothing_at_all_is_no_picture_even_where_one_asks_for_what_there_is():
     file = saved(CAMERA, "TIFF", compression="tiff_lzw", tiffinfo={278: 256})
-    with pytest.raises(PhotoError, match="damaged or cut short"):
+    with pytest.raises(PhotoError, match=r"damaged or cut short .*came from\.$"):
         Photo.read(file[:99] + bytes(200) + file[299:], tolerant=True)
 
 
@@ -83,3 +83,59 @@ def test_where_libtiff_is_hidden_pictures_are_read_all_the_same(monkeypatch):
     hidden = SimpleNamespace(**vars(ctypes) | {"CDLL": lambda name: object()})
     monkeypatch.setattr(libtiff, "ctypes", hidden)  # not for who else loads a library meanwhile
     assert np.array_equal(Photo.read(saved(CAMERA, "TIFF", compression="tiff_lzw")).pixels, CAMERA)
+
+
+#: Layouts of 16-bit color in four parts, of which Pillow would drop half.
+DEEP = {
+    "strips": {"compression": "zlib", "rowsperstrip": 16},
+    "one strip": {"compression": "zlib", "rowsperstrip": 64},
+    "tiles": {"compression": "zlib", "tile": (32, 32)},
+    "planes": {"compression": "zlib", "planarconfig": "separate"},
+}
+
+
+class TestDamageOfDeepColor:
+    def parts(self, layout):
+        levels = data.astronaut()[:64, :64].astype(np.uint16) * 257
+        planes = np.moveaxis(levels, -1, 0) if layout == "planes" else levels
+        file = io.BytesIO()
+        tifffile.imwrite(file, planes, photometric="rgb", **DEEP[layout])
+        with tifffile.TiffFile(io.BytesIO(file.getvalue())) as found:
+            last = found.pages[0].dataoffsets[-1], found.pages[0].databytecounts[-1]
+        return bytearray(file.getvalue()), last, levels
+
+    @pytest.mark.parametrize("layout", DEEP)
+    def test_is_read_as_far_as_it_goes(self, layout):
+        whole, (start, size), levels = self.parts(layout)
+        middle = start + size // 2
+        whole[middle : middle + 90] = b"\xff\xfe" * 45
+        with pytest.raises(PhotoError, match=r"damaged or cut short \(.*--tolerant"):
+            Photo.read(bytes(whole))
+        photo = Photo.read(bytes(whole), tolerant=True)
+        assert photo.notes == (DAMAGED,)
+        assert photo.pixels.dtype == np.uint16
+        assert np.array_equal(photo.pixels[:24, :, :2], levels[:24, :, :2])
+
+    @pytest.mark.parametrize("layout", DEEP)
+    def test_a_cut_file_is_filled_up(self, layout):
+        whole, (start, size), levels = self.parts(layout)
+        cut = bytes(whole[: start + size // 2])
+        photo = Photo.read(cut, tolerant=True)
+        assert photo.notes == ("it is cut short: what is missing of it is filled up",)
+        assert np.array_equal(photo.pixels[:24, :, :2], levels[:24, :, :2])
+
+    def test_nothing_at_all_is_no_picture(self):
+        whole, (start, size), _ = self.parts("one strip")
+        whole[start : start + size] = bytes(size)
+        with pytest.raises(PhotoError, match=r"damaged or cut short .*came from\.$"):
+            Photo.read(bytes(whole), tolerant=True)
+
+
+def test_damaged_tiles_of_lzw_leave_the_others():
+    file = saved(data.astronaut()[:64, :64], "TIFF", compression="tiff_lzw", tiffinfo={278: 16})
+    with tifffile.TiffFile(io.BytesIO(file)) as found:
+        start, size = found.pages[0].dataoffsets[-1], found.pages[0].databytecounts[-1]
+    packed = file[start : start + size]
+    assert len(unpacked_by_libtiff(packed, 5, 64 * 16 * 3)) == 64 * 16 * 3
+    bad = packed[:200] + b"\xff\xff" * 50 + packed[300:]
+    assert len(unpacked_by_libtiff(bad, 5, 64 * 16 * 3, tolerant=True)) < 64 * 16 * 3

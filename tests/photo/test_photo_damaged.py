@@ -8,6 +8,7 @@ from PIL import Image
 from skimage import data
 
 from koalarize.errors import PhotoError
+from koalarize.photo.mend import DAMAGED
 from koalarize.photo.photo import Photo
 from photo_parts import png_chunk, saved, smooth
 
@@ -80,21 +81,59 @@ class TestCutShort:
         rows = slice(60, None) if kind == "BMP" else slice(40)
         assert np.array_equal(photo.pixels[rows], data.camera()[:99, :99][rows])
 
+    @pytest.mark.parametrize("interlace", [0, 1])
+    @pytest.mark.parametrize("missing", [6, 50, 2000])
+    def test_gif(self, missing, interlace):
+        whole = saved(data.camera()[:99, :99], "GIF", interlace=interlace, comment="a cat")
+        with pytest.raises(PhotoError, match="--tolerant"):
+            Photo.read(whole[:-missing])
+        photo = Photo.read(whole[:-missing], tolerant=True)
+        assert photo.notes == ("it is cut short: what is missing of it is filled up",)
+        rows = slice(0, 60, 8) if interlace else slice(30)
+        assert np.array_equal(photo.pixels[rows], Photo.read(whole).pixels[rows])
+
+    def test_pnm_of_digits(self):
+        levels = data.camera()[:50, :50]
+        whole = b"P2 50 50 255\n" + b" ".join(b"%d" % level for level in levels.flat)
+        photo = Photo.read(whole[: len(whole) * 2 // 3], tolerant=True)
+        assert np.array_equal(photo.pixels[:30], levels[:30])
+
+    @pytest.mark.parametrize("kind", ["BMP", "PPM", "SGI"])
+    def test_a_head_without_any_pixel_is_no_picture(self, kind):
+        whole = saved(data.camera()[:300, :300], kind)
+        head = whole[: len(whole) - 300 * 300]
+        with pytest.raises(PhotoError, match="damaged or cut short"):
+            Photo.read(head, tolerant=True)
+
+    @pytest.mark.parametrize("kind", ["GIF", "PCX", "TGA", "JPEG"])
+    def test_bad_data_within_are_read_as_far_as_they_go(self, kind):
+        options = {"compression": "tga_rle"} if kind == "TGA" else {"interlace": False}
+        whole = saved(data.camera()[:200, :200], kind, **options)
+        middle = len(whole) // 2
+        bad = whole[:middle] + (b"\xff\xc1" if kind == "JPEG" else b"\xff\xfe") * 150
+        bad += whole[middle + 300 :]
+        with pytest.raises(PhotoError, match="--tolerant"):
+            Photo.read(bad)
+        photo = Photo.read(bad, tolerant=True)
+        assert photo.notes == (DAMAGED,)
+        rows = slice(130, None) if kind == "TGA" else slice(70)  # which begins at the bottom
+        assert np.array_equal(photo.pixels[rows], Photo.read(whole).pixels[rows])
+
     def test_a_whole_picture_has_no_note(self):
         for kind in ("JPEG", "PNG", "TIFF"):
             assert Photo.read(saved(smooth(), kind), tolerant=True).notes == ()
 
-    @pytest.mark.parametrize("kind", ["WEBP", "JPEG2000"])
+    @pytest.mark.parametrize("kind", ["WEBP", "JPEG2000", "ICO", "XBM"])
     def test_reading_a_part_is_not_offered_where_there_is_none(self, kind):
-        whole = saved(data.camera()[:99, :99], kind)
+        image = Image.fromarray(data.camera()[:64, :64])
+        whole = saved(image.convert("1") if kind == "XBM" else image, kind)
         cut = whole[: len(whole) * 2 // 3]
         for tolerant in (False, True):
             with pytest.raises(PhotoError, match=r"copy it again from where it came from\.$"):
                 Photo.read(cut, tolerant=tolerant)
 
     def test_reading_a_part_is_not_offered_to_whom_asks_for_it(self):
-        whole = saved(data.camera()[:99, :99], "GIF")
-        cut = whole[: len(whole) * 2 // 3]
+        cut = saved(data.camera()[:99, :99], "GIF")[:120]  # all before its pixels
         with pytest.raises(PhotoError, match=r"--tolerant"):
             Photo.read(cut)
         with pytest.raises(PhotoError, match=r"copy it again from where it came from\.$"):

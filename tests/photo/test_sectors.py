@@ -10,7 +10,7 @@ from PIL import Image
 from skimage import data
 
 from koalarize.errors import PhotoError
-from koalarize.photo.decode import DAMAGED
+from koalarize.photo.mend import DAMAGED
 from koalarize.photo.photo import Photo
 from koalarize.photo.sectors import lost_bytes
 from photo_parts import saved

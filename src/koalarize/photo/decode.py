@@ -21,7 +21,7 @@ from koalarize.photo.boxes import Window
 from koalarize.photo.encode8 import Packing
 from koalarize.photo.frames import Frame, frame_of
 from koalarize.photo.libtiff import gathered, is_whole, of_pixels
-from koalarize.photo.mend import WHOLE_ONLY, damaged
+from koalarize.photo.mend import DAMAGED, WHOLE_ONLY, damaged
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.read import (
     DECODE_ERRORS,
@@ -36,7 +36,6 @@ from koalarize.photo.shortage import is_short
 
 __all__ = [
     "CALLED",
-    "DAMAGED",
     "Beside",
     "Decoded",
     "Limits",
@@ -61,9 +60,6 @@ CALLED = {
     "HEIF": "picture",
 }
 
-
-#: Said of a picture that is read as far as it goes.
-DAMAGED = "its data are damaged: what cannot be read of it is black, grey or noise"
 _SHALLOW = {"L;2": 3, "L;4": 15}  # how Pillow calls grey of few bits, and its white
 
 
@@ -275,10 +271,12 @@ def _load(image: Image.Image, limits: Limits) -> tuple[str, ...]:
         try:
             image.load()
         except OSError as error:
-            whole = is_whole(said) and not is_short("TIFF", image.size, error)
-            if not (limits.tolerant and whole) or getattr(image, "tile", ()):
+            whole = image.format != "TIFF" or is_whole(said)
+            if not (limits.tolerant and whole) or getattr(image, "tile", ()):  # not all is there
                 raise
-            image.load()  # libtiff is not asked again: what it decoded is in the image
+            if is_short(image.format or "", image.size, error):
+                raise
+            image.load()  # its decoder is not asked again: what it gave is in the image
             if image.getbbox() is None:  # nothing
                 raise
             return (DAMAGED,)

@@ -15,15 +15,19 @@ from PIL import Image
 
 from koalarize.photo.png_chunks import inflated_as_far_as_it_goes, is_png
 
-__all__ = ["WHOLE_ONLY", "completed", "damaged", "has_all_its_pixels", "with_end"]
+__all__ = ["DAMAGED", "WHOLE_ONLY", "completed", "damaged", "has_all_its_pixels", "with_end"]
 
+#: Said of a picture that is read as far as it goes.
+DAMAGED = "its data are damaged: what cannot be read of it is black, grey or noise"
 #: Formats whose decoders give nothing of a picture that is cut short.
-WHOLE_ONLY = frozenset({"AVIF", "HEIF", "JPEG2000", "WEBP"})
+WHOLE_ONLY = frozenset({"AVIF", "HEIF", "ICO", "JPEG2000", "WEBP", "XBM", "XPM"})
 
 _SCAN = 0xDA
 _NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})
 _MARKERS = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither within a scan's data
 _END = b"\xff\xd9"
+_GIF, _GIF_EXTENSION, _GIF_PICTURE = b"GIF8", 0x21, 0x2C
+_PNM_OF_DIGITS = (b"P1", b"P2", b"P3")
 # Different pixels come of these where a decoder asks for more than is there.
 _FILLINGS = (b"\x00" * 256, b"\x55\xaa\x3c" * 86, b"\xd2\x69\x1b\xfe" * 64)
 
@@ -115,4 +119,38 @@ def completed(stream: BinaryIO, size: tuple[int, int]) -> bytes:
         return with_end(data[: last.start()] if begun else data)
     if is_png(data[:8]):
         return inflated_as_far_as_it_goes(data)
+    if data.startswith(_GIF):
+        return _completed_gif(data, size)
+    if data.startswith(_PNM_OF_DIGITS):
+        return data + b" 0" * (3 * size[0] * size[1])
     return data + bytes(8 * size[0] * size[1])  # uncompressed pixels end with black
+
+
+def _completed_gif(data: bytes, size: tuple[int, int]) -> bytes:
+    """Return a GIF file that is cut within its first picture, with its first colour for the rest.
+
+    The data of a picture are blocks of up to 255 bytes, each behind its length (GIF89a, 15). A code
+    of zeros is one pixel of the first colour, and takes up to 12 bits.
+    """
+    at = _first_of_gif(data)
+    while at < len(data) and data[at]:
+        at += 1 + data[at]
+    blocks = -(-2 * size[0] * size[1] // 255)
+    return data[:at].ljust(at, b"\0") + (b"\xff" + bytes(255)) * blocks + b"\0\x3b"
+
+
+def _first_of_gif(data: bytes) -> int:
+    """Return where the blocks of the first picture of a GIF file begin."""
+    at = 13 + _palette_of_gif(data[10])
+    while data[at] == _GIF_EXTENSION:
+        at += 2
+        while data[at]:
+            at += 1 + data[at]
+        at += 1
+    if data[at] != _GIF_PICTURE:
+        raise ValueError("its first picture is not found")
+    return at + 10 + _palette_of_gif(data[at + 9]) + 1
+
+
+def _palette_of_gif(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0

@@ -27,7 +27,6 @@ from koalarize.photo.boxes import (
     jp2_parts,
 )
 from koalarize.photo.decode import (
-    DAMAGED,
     Beside,
     Decoded,
     Limits,
@@ -51,7 +50,7 @@ from koalarize.photo.jpeg_segments import (
     lists_more,
 )
 from koalarize.photo.matrix_profiles import color_profile_of
-from koalarize.photo.mend import completed, damaged, has_all_its_pixels, with_end
+from koalarize.photo.mend import DAMAGED, completed, damaged, has_all_its_pixels, with_end
 from koalarize.photo.metadata import CREDENTIALS, EXIF_HEAD, Metadata, iptc_resource
 from koalarize.photo.png_chunks import is_png, png_parts
 from koalarize.photo.psd import as_of_8_bits, merged_of, merged_samples
@@ -250,6 +249,8 @@ def _completed(stream: BinaryIO, name: str, limits: Limits) -> Decoded | None:
     except (PhotoError, *DECODE_ERRORS) as error:
         if isinstance(error.__cause__, MemoryError):
             raise MemoryError from error
+        return None
+    if shown.pixels.min() == shown.pixels.max():  # nothing of it is there
         return None
     note = "it is cut short: what is missing of it is filled up"
     notes = tuple(one for one in shown.notes if one != DAMAGED)  # by what it is filled up with

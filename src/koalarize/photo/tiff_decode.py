@@ -57,7 +57,7 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     try:
         if pillow_lacks(page):
             check_size(size, name, limits.max_pixels)
-            read = read_samples(stream, at, name, size)
+            read = read_samples(stream, at, name, size, tolerant=limits.tolerant)
             samples = srgb_of_samples(read, _profile_of(fields), name)
             dpi = dpi_of_tiff(fields)
             decoded = Decoded(samples.values, samples.alpha, "TIFF", dpi=dpi, notes=samples.notes)

@@ -6,9 +6,8 @@ are tifffile's work; LZW and PackBits are unpacked by Pillow's libtiff.
 
 from __future__ import annotations
 
+import io
 import struct
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
@@ -17,7 +16,8 @@ import numpy.typing as npt
 
 from koalarize.errors import PhotoError
 from koalarize.photo.directories import Directory, TiffReader
-from koalarize.photo.gather import Gathered, band_tops
+from koalarize.photo.gather import Gathered
+from koalarize.photo.mend import DAMAGED
 from koalarize.photo.samples import SPARE, Samples, Space
 from koalarize.photo.tiff_segments import (
     line_bytes,
@@ -27,6 +27,7 @@ from koalarize.photo.tiff_segments import (
     unpacked_by_libtiff,
     without_float_predictor,
 )
+from koalarize.photo.tiff_strips import DEFLATE, UNPACKED, Inflated, bands_of
 
 __all__ = [
     "Pages",
@@ -50,13 +51,10 @@ _DEPTHS = frozenset({1, 2, 4, 8, 16, 32, 64})  # bits of a sample; others are pa
 _SIGNED, _FLOATS = 2, 3  # forms of samples
 _FLOAT_PREDICTOR = 3
 _LZW, _PACK_BITS = 5, 32773
-_DEFLATE = frozenset({8, 32946})
 _LARGE_SEGMENT = 1 << 26  # bytes
 _MOST_SAMPLES = 64  # a pixel; the number may be any, and all would be held
-_PIECE = 1 << 16  # bytes
-_UNPACKED = 1
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_UNPACKERS = frozenset({_UNPACKED, _LZW, _PACK_BITS, *_DEFLATE})
+_UNPACKERS = frozenset({UNPACKED, _LZW, _PACK_BITS, *DEFLATE})
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,9 @@ def pillow_lacks(page: Directory) -> bool:
     return depth in (32, 64) and (samples > 1 or rare or depth == 64)
 
 
-def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) -> Samples:
+def read_samples(
+    stream: BinaryIO, at: int, name: str, size: tuple[int, int], *, tolerant: bool = False
+) -> Samples:
     """Read the page whose directory stands at an offset.
 
     Args:
@@ -177,10 +177,11 @@ def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) ->
         at: the offset.
         name: of the file, for the error.
         size: the width and height that were found not to be too large.
+        tolerant: read what there is of damaged strips and tiles; ``notes`` say so.
 
     Raises:
         PhotoError: if its kind is not read; the sentence names it.
-        ValueError: if it is damaged.
+        ValueError: if it is damaged, or all of it is.
     """
     import tifffile
 
@@ -211,17 +212,37 @@ def read_samples(stream: BinaryIO, at: int, name: str, size: tuple[int, int]) ->
                 f"{int(page.predictor)}, which is not read: save it without a predictor."
             )
         palette = palette_of(page) if photometric == _PALETTE else None
-        bands = _bands(page)
+        bands = bands_of(page, tolerant=tolerant)
         if bands is None:
-            whole = _split(_decoded(page), colors, photometric, page.extrasamples)
-            return whole if palette is None else replace(whole, values=palette[whole.values])
+            decoded, sound = _decoded(page, tolerant)
+            whole = _split(decoded, colors, photometric, page.extrasamples)
+            notes = _told(whole.notes, sound=sound, shown=sound or bool(decoded.any()))
+            return replace(
+                whole,
+                values=whole.values if palette is None else palette[whole.values],
+                notes=notes,
+            )
         found, notes = Gathered(page.imagelength, page.imagewidth), tuple[str, ...]()
-        for top, band in bands:
+        sound, shown = True, False
+        for top, band, is_sound in bands:
             part = _split(band, colors, photometric, page.extrasamples)
             values = part.values if palette is None else palette[part.values]
             found.put(top, values, part.alpha)
-            notes = part.notes
+            notes, sound = part.notes, sound and is_sound
+            shown = shown or is_sound or bool(band.any())
+        notes = _told(notes, sound=sound, shown=shown)
         return Samples(found.values, found.alpha, _SPACES.get(photometric, "srgb"), notes)
+
+
+def _told(notes: tuple[str, ...], *, sound: bool, shown: bool) -> tuple[str, ...]:
+    """Return the notes with one on damage.
+
+    Raises:
+        ValueError: if nothing could be read.
+    """
+    if not shown:
+        raise ValueError("none of its data can be unpacked")
+    return notes if sound else (*notes, DAMAGED)
 
 
 def _is_known(page: Any) -> bool:
@@ -241,74 +262,8 @@ def _packer(page: Any) -> str:
         return f"method {int(page.compression)}"
 
 
-def _bands(page: Any) -> Iterator[tuple[int, Array]] | None:
-    """Return what decodes 16-bit strips band by band, (r, W, samples); None for other kinds.
-
-    Strips may be as large as the picture, and many programs write a single one.
-    """
-    packed, predictor = int(page.compression), int(page.predictor)
-    kind = (page.dtype, int(page.planarconfig), int(page.fillorder), page.is_tiled)
-    if kind != (np.dtype(np.uint16), 1, 1, False) or predictor not in (1, 2):
-        return None
-    if page.bitspersample != 16:
-        return None
-    if packed not in (_UNPACKED, *_DEFLATE) or int(page.imagedepth) != 1 or page.rowsperstrip < 1:
-        return None
-    return _strips(page, packed in _DEFLATE, predictor == 2)
-
-
-def _strips(page: Any, deflated: bool, differences: bool) -> Iterator[tuple[int, Array]]:
-    file = page.parent.filehandle
-    height, width, samples = page.imagelength, page.imagewidth, page.samplesperpixel
-    line = 2 * width * samples
-    step = band_tops(height, width).step
-    bottom = 0
-    for index, (start, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
-        top = index * page.rowsperstrip
-        bottom = min(top + page.rowsperstrip, height)
-        file.seek(start)
-        data = _Unpacked(file, start, size) if deflated else file
-        while top < bottom:
-            rows = min(step, bottom - top)
-            raw = data.read(rows * line) if size else b""
-            if len(raw) < rows * line and size:
-                raise ValueError("image file is truncated")
-            band = np.zeros(rows * line // 2, np.uint16)
-            band[:] = np.frombuffer(raw, page.parent.byteorder + "u2") if size else 0
-            band = band.reshape(rows, width, samples)
-            if differences:
-                np.add.accumulate(band, axis=1, dtype=np.uint16, out=band)
-            yield top, band
-            top += rows
-    if bottom < height:
-        raise ValueError("image file is truncated")
-
-
-class _Unpacked:
-    """A deflated part of a file, read and unpacked as far as it is asked for."""
-
-    def __init__(self, file: Any, start: int, size: int) -> None:
-        self._file, self._at, self._end = file, start, start + size
-        self._packer, self._waiting = zlib.decompressobj(), b""
-
-    def read(self, size: int) -> bytes:
-        """Return some bytes, or fewer at the end."""
-        parts: list[bytes] = []
-        while size and not self._packer.eof:
-            if not self._waiting:
-                self._file.seek(self._at)
-                self._waiting = self._file.read(min(_PIECE, self._end - self._at))
-                self._at += len(self._waiting)
-                if not self._waiting:
-                    break
-            parts.append(self._packer.decompress(self._waiting, size))
-            self._waiting = self._packer.unconsumed_tail
-            size -= len(parts[-1])
-        return b"".join(parts)
-
-
-def _decoded(page: Any) -> Array:
-    """Decode a page to (H, W, samples)."""
+def _decoded(page: Any, tolerant: bool) -> tuple[Array, bool]:
+    """Decode a page to (H, W, samples), and tell whether all of it could be read."""
     planes = int(page.samplesperpixel) if int(page.planarconfig) == 2 else 1
     height, width = page.imagelength, page.imagewidth
     bits, each = page.bitspersample, page.samplesperpixel // planes
@@ -317,21 +272,25 @@ def _decoded(page: Any) -> Array:
     values = np.zeros((planes, height, width, each), dtype)
     packed, backwards = int(page.compression), int(page.fillorder) == 2
     of_floats = int(page.predictor) == _FLOAT_PREDICTOR
-    page.compression, page.fillorder = _UNPACKED, 1  # `decode` then only undoes the predictor
-    most = max(values.nbytes, _LARGE_SEGMENT)
+    page.compression, page.fillorder = UNPACKED, 1  # `decode` then only undoes the predictor
+    most, sound = max(values.nbytes, _LARGE_SEGMENT), True
+    file = page.parent.filehandle
     for index, (start, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
         if not size:
             continue
-        page.parent.filehandle.seek(start)
-        data = page.parent.filehandle.read(size)
+        file.seek(start)
+        data = file.read(size)
+        partly = tolerant and len(data) == size  # what is not there is filled up by others
         data = data.translate(_REVERSED) if backwards else data  # before it is unpacked
         room = _segment_bytes(page, index)
         if room > most:
             raise ValueError("a tile is larger than the picture")
-        if packed in _DEFLATE:
-            data = zlib.decompressobj().decompress(data, room)
-        elif packed != _UNPACKED:
-            data = unpacked_by_libtiff(data, packed, room)
+        if packed in DEFLATE:
+            data = Inflated(io.BytesIO(data), 0, size, tolerant=partly).read(room)
+        elif packed != UNPACKED:
+            data = unpacked_by_libtiff(data, packed, room, tolerant=partly)
+        if partly and len(data) < room:
+            data, sound = data.ljust(room, b"\0"), False
         if by_bits or of_floats:
             plane, top, left, rows, columns = place_of(page, index)
             if of_floats:
@@ -348,7 +307,7 @@ def _decoded(page: Any) -> Array:
             segment = segment[0, :rows, :columns]
         part = values[plane, top : top + rows, left : left + columns]
         part[...] = segment[: part.shape[0], : part.shape[1]]
-    return values[0] if planes == 1 else np.moveaxis(values[..., 0], 0, -1)
+    return values[0] if planes == 1 else np.moveaxis(values[..., 0], 0, -1), sound
 
 
 def _segment_bytes(page: Any, index: int) -> int:

@@ -121,8 +121,16 @@ def without_float_predictor(data: bytes, shape: tuple[int, int, int], size: int)
     return whole.reshape(shape).astype(f"f{size}")
 
 
-def unpacked_by_libtiff(data: bytes, compression: int, size: int) -> bytes:
+def unpacked_by_libtiff(
+    data: bytes, compression: int, size: int, *, tolerant: bool = False
+) -> bytes:
     """Unpack a strip by libtiff: as the one row of an 8-bit TIFF file made around it.
+
+    Args:
+        data: the strip.
+        compression: its number in TIFF.
+        size: its bytes once it is unpacked.
+        tolerant: return what there is of a damaged one: at least a byte fewer.
 
     Raises:
         ValueError: if it is damaged.
@@ -138,7 +146,14 @@ def unpacked_by_libtiff(data: bytes, compression: int, size: int) -> bytes:
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(whole), "")
     image.im = Image.core.new("L", (size, 1))  # ours to decide how large a strip may be
     with gathered() as said:
-        unpacked = image.tobytes()
-    if (decoder := of_pixels(said)) is not None:
+        try:
+            unpacked = image.tobytes()
+        except OSError:
+            if not tolerant:
+                raise
+            return b"" if image.tile else image.tobytes().rstrip(b"\0")[: size - 1]
+    if (decoder := of_pixels(said)) is None:
+        return unpacked
+    if not tolerant:
         raise ValueError(f"{decoder} finds bad data")
-    return unpacked
+    return unpacked[:-1]
