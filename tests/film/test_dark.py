@@ -8,10 +8,14 @@ import pytest
 from PIL import Image
 
 import film_parts as fp
+from fakes import FakeEngine
 from koalarize import color
+from koalarize.colorizer.colorizer import Colorizer
 from koalarize.film.animation import steady_frames
-from koalarize.film.film import color_film
-from koalarize.film.options import FilmOptions
+from koalarize.film.facts import read_facts
+from koalarize.film.film import color_film, export_film
+from koalarize.film.options import PLAIN_FILM, FilmOptions
+from koalarize.film.spread import preview
 from koalarize.film.steady import dimmed
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import PLAIN
@@ -60,6 +64,19 @@ def test_a_film_that_fades_in_gets_its_colours_with_its_light(colorizer, tmp_pat
     with av.open(str(path)) as film:
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     assert chroma(frames[5]) < 0.65 * chroma(frames[-1])
+
+
+def test_a_preview_and_an_exported_frame_are_as_dark_as_the_film(tmp_path):
+    colorizer = Colorizer(FakeEngine((9.0, 6.0)))  # exist in any light
+    frames = [fp.moved(1, seed=3)[0] // 3] * 6
+    source = fp.write(tmp_path / "film.mkv", frames, codec="ffv1")
+    path = color_film(colorizer, source, options=FilmOptions(codec="ffv1")).path
+    with av.open(str(path)) as film:
+        wanted = chroma(next(film.decode(video=0)).to_ndarray(format="rgb24"))
+    sheet = preview(colorizer, read_facts(source), PLAIN, PLAIN_FILM, 1).pixels
+    assert chroma(sheet) == pytest.approx(wanted, rel=0.2)
+    (exported,) = export_film(colorizer, source, tmp_path).paths
+    assert chroma(np.asarray(Image.open(exported))) == pytest.approx(wanted, rel=0.2)
 
 
 def test_an_animation_that_fades_in_gets_its_colours_with_its_light(colorizer):

@@ -22,7 +22,7 @@ from koalarize.batch.find import is_own, own_stem, path_key
 from koalarize.cli.film_plan import show_film_plan
 from koalarize.cli.model_choice import ModelChoice
 from koalarize.cli.report import note_of_losses
-from koalarize.cli.terminal import check_films, stages
+from koalarize.cli.terminal import StoppedError, check_films, stages, told_to_end
 from koalarize.cli.terminal_picture import pictures_above
 from koalarize.errors import KoalarizeError, OptionError
 from koalarize.film.names import film_path, is_film, of_span, without_span
@@ -39,6 +39,7 @@ __all__ = ["Films", "color_films"]
 
 #: Seconds of work from which a person is told before.
 _LONG = 300.0
+_LEAST_SHOWN = 0.05  # MB: less would be shown as 0.0
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
@@ -105,9 +106,10 @@ def color_films(
     code = 0
     for source, target in zip(sources, targets, strict=True):
         try:
-            code |= _one(_Film(colorizer, source, target, wanted, steering, options))
+            with told_to_end():
+                code |= _one(_Film(colorizer, source, target, wanted, steering, options))
         except KoalarizeError as error:
-            if len(sources) == 1 or isinstance(error, OptionError):
+            if len(sources) == 1 or isinstance(error, (OptionError, StoppedError)):
                 raise
             code = 1
             typer.echo(f"koalarize: error: {' '.join(str(error).split())}", err=True)
@@ -203,11 +205,13 @@ def _colored(film: _Film) -> int:
     def amount(stage: str, done: int, total: int | None) -> str:
         del stage
         coded = sizes[0] / 1e6
+        frames = f"{done} frames" if total is None else f"{done} of {max(done, total)} frames"
+        if coded < _LEAST_SHOWN:  # the encoder holds the first frames back
+            return frames
         if total is None:
-            return f"{done} frames, {_number(coded)} MB"
+            return f"{frames}, {_number(coded)} MB"
         whole = coded * max(done, total) / max(1, done)
-        room = f"{_number(coded)} of about {_number(whole)} MB"
-        return f"{done} of {max(done, total)} frames, {room}"
+        return f"{frames}, {_number(coded)} of about {_number(whole)} MB"
 
     with pictures_above(wanted=film.wanted.picture) as picture, stages(amount) as show:
 

@@ -6,17 +6,20 @@ Not here: what becomes of many pictures (``cli.report``). Data goes to stdout, a
 from __future__ import annotations
 
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
 
-from koalarize.errors import DependencyError, OptionError, OutputError
+from koalarize.errors import DependencyError, KoalarizeError, OptionError, OutputError
 from koalarize.photo.files import check_output, check_place
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FilmRow",
     "Stages",
+    "StoppedError",
     "check_figure",
     "check_films",
     "check_target",
@@ -35,6 +39,7 @@ __all__ = [
     "print_path",
     "progress_bar",
     "stages",
+    "told_to_end",
 ]
 
 #: Says how far a stage is, of how much.
@@ -48,6 +53,40 @@ _FORMATS = (".png", ".svg", ".pdf")
 #: What a terminal obeys, or breaks a line at.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x85\u2028\u2029]\s*")
+
+
+class StoppedError(KoalarizeError):
+    """An interrupt that says how to continue; typer would drop its words."""
+
+    exit_code = 130
+
+
+@contextmanager
+def told_to_end() -> Generator[None]:
+    """Make SIGTERM the interrupt that Ctrl-C is, unless somebody else hears or ignores it.
+
+    Raises:
+        StoppedError: with the words of an interrupt that says how to continue.
+        KeyboardInterrupt: of one that says nothing.
+    """
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        if signal.getsignal(signal.SIGTERM) is end:  # else a trainer hears it, and calls this too
+            raise KeyboardInterrupt
+
+    usual = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    heard = usual and threading.current_thread() is threading.main_thread()
+    if heard:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if not str(stop):
+            raise
+        raise StoppedError(str(stop)) from stop
+    finally:
+        if heard:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,7 @@ import bisect
 import dataclasses
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -135,8 +135,15 @@ class Exported:
     notes: tuple[str, ...] = ()
 
 
-def shots_of(facts: Facts, options: FilmOptions) -> Shots | None:
+def shots_of(
+    facts: Facts, options: FilmOptions, progress: Callable[[int], None] | None = None
+) -> Shots | None:
     """Return the shots that a person's list or a person's frames say; None if there is neither.
+
+    Args:
+        facts: of the film.
+        options: how it is to be made.
+        progress: as ``find_shots`` takes it, where shots must be found.
 
     Raises:
         OptionError: if the list or a frame cannot be used.
@@ -159,7 +166,7 @@ def shots_of(facts: Facts, options: FilmOptions) -> Shots | None:
     if not paths:
         return None if listed is None else Shots(listed, notes=tuple(notes))
     if listed is None:
-        listed = [Shot(start, stop) for start, stop in find_shots(facts, options)]
+        listed = [Shot(start, stop) for start, stop in find_shots(facts, options, progress)]
     anchors, grey = _anchors(paths, facts)
     found: dict[int, tuple[Anchor, ...]] = {}
     for anchor in anchors:

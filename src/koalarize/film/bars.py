@@ -24,6 +24,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.film.facts import Facts, open_film
 from koalarize.film.shot_list import TimedHint
 from koalarize.film.shown import coded_grey
+from koalarize.film.steady import lit
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import Steering
 
@@ -107,6 +108,8 @@ def part_shown(facts: Facts, bars: Bars | None, height: int, width: int) -> tupl
 def colored_still(colorizer: Colorizer, facts: Facts, grey: UInt8, steering: Steering) -> UInt8:
     """Return (h, w, 3) a frame of a film coloured alone; its bars stay grey.
 
+    As in the film, it has the less colour the darker, or the whiter, it is as a whole.
+
     Args:
         colorizer: colours pictures.
         facts: of the film.
@@ -117,7 +120,10 @@ def colored_still(colorizer: Colorizer, facts: Facts, grey: UInt8, steering: Ste
         OptionError: if the model cannot do what is asked.
     """
     place = part_shown(facts, bars_of_film(facts), *grey.shape)
-    colored = colorizer.photo(Photo(grey[place]), steering).photo.pixels
+    picture = Photo(grey[place])
+    share = lit(colorizer.look(picture, size=steering.size).lightness)
+    steering = dataclasses.replace(steering, vividness=steering.vividness * share)
+    colored = colorizer.photo(picture, steering).photo.pixels
     if colored.shape[:2] == grey.shape:
         return colored
     whole = np.repeat(grey[..., None], 3, axis=-1)

@@ -69,7 +69,7 @@ class Coder:
             coding: of the film.
             painter: makes chroma of ab.
             store: keeps the parts.
-            progress: called after each frame.
+            progress: called after each frame, and while one is looked at ahead of its colouring.
         """
         self.parts: list[Part] = []
         self._coding, self._painter, self._store = coding, painter, store
@@ -113,8 +113,18 @@ class Coder:
         for packet in self._encoder.encode(frame, shown, chroma):
             self._writer.add(packet)
         self._writer.frames += 1
+        self.tell(lightness, ab)
+
+    def tell(self, lightness: Float32 | None = None, ab: Float32 | None = None) -> None:
+        """Say how far the film is, to whoever may end the run by what they raise.
+
+        Args:
+            lightness: L* of the frame that was coded just now; None where none was.
+            ab: its colours.
+        """
         if self._progress is not None:
-            done, coded = self._kept + self._writer.frames, self._bytes + self._writer.size
+            done, coded = self._kept + self.frames, self._bytes
+            coded += 0 if self._writer is None else self._writer.size
             self._progress(Progress(done, self._coding.frames, coded, lightness, ab))
 
     def close(self, *, since: int, state: State | None, sound: bool, read: float) -> None:

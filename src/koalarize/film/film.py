@@ -27,7 +27,7 @@ from koalarize.film.make import Making
 from koalarize.film.mark import NO_COMMENT
 from koalarize.film.names import work_folder
 from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
-from koalarize.film.parts import times_of
+from koalarize.film.parts import how_to_go_on, times_of
 from koalarize.film.read import Reading, no_frame
 from koalarize.film.shot_list import list_path, write_shots
 from koalarize.film.spread import (
@@ -160,7 +160,7 @@ def color_film(
         steering: what is asked of the colours.
         options: how the film is made.
         overwrite: replace ``target`` if it exists.
-        progress: called now and then.
+        progress: called now and then; what it raises ends the run.
         whole: called with the whole file once, before it gets its name.
         told: called before the work with what should be known of it, a sentence.
 
@@ -168,6 +168,7 @@ def color_film(
         FilmError: if the film cannot be read.
         OutputError: if the result cannot be written; nothing is left half-written under its name.
         OptionError: if something cannot be asked of a film.
+        KeyboardInterrupt: whose text says how to go on, once the work has begun.
     """
     check_steering(steering)
     check_arguments(overwrite=overwrite)
@@ -182,7 +183,10 @@ def color_film(
         steering = dataclasses.replace(steering, reference=pooled)
     Encoder(coding)  # refused now, not after an hour, and before parts that are there are touched
     small_size(facts, colorizer, steering)
-    listed = shots_of(facts, options)
+    looked: Callable[[int], None] | None = None
+    if progress is not None:
+        looked = lambda _: progress(Progress(0, coding.frames, 0))  # noqa: E731
+    listed = shots_of(facts, options, looked)
     kind = Kind(options.start, options.stop, listed is not None)
     bars = bars_of_film(facts)
     store = Store(work_folder(path), key_of(colorizer, facts, steering, options, bars), kind)
@@ -209,6 +213,8 @@ def color_film(
             store.remove()
         else:  # so that the next run with the list makes only what has changed
             store.keep(made.parts)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(how_to_go_on(source.name, made.parts)) from stop
     finally:
         store.release()
     notes = _not_held((*held.lost, *lost), held, path)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast, overload
@@ -110,18 +110,23 @@ class _Shelf:
 class Looks(Sequence[Seen]):
     """The small frames of one shot, in a temporary file."""
 
-    def __init__(self, size: tuple[int, int], folder: Path) -> None:
+    def __init__(
+        self, size: tuple[int, int], folder: Path, used: Callable[[], None] = lambda: None
+    ) -> None:
         """Begin a shot.
 
         Args:
             size: height and width of the small grid.
             folder: where the temporary file is.
+            used: called whenever a frame is added or taken; what it raises ends the work.
         """
         self._frames = _Shelf(folder, size, np.float16)
+        self._used = used
         self._count = 0
 
     def add(self, lightness: Float32) -> None:
         """Take the next frame's (h, w) L*."""
+        self._used()
         self._frames.put(self._count, lightness)
         self._count += 1
 
@@ -137,6 +142,7 @@ class Looks(Sequence[Seen]):
             return [self[one] for one in range(*place.indices(self._count))]
         if not 0 <= place < self._count:
             raise IndexError(place)
+        self._used()
         return see(self._frames.get(place).astype(np.float32))
 
     def close(self) -> None:
@@ -152,17 +158,24 @@ class ShotFrames:
         held: numbers of those that a person has coloured.
     """
 
-    def __init__(self, first: int, size: tuple[int, int], folder: Path) -> None:
+    def __init__(
+        self,
+        first: int,
+        size: tuple[int, int],
+        folder: Path,
+        used: Callable[[], None] = lambda: None,
+    ) -> None:
         """Begin a shot.
 
         Args:
             first: number of its first frame.
             size: height and width of the small grid.
             folder: where its temporary files are.
+            used: as ``Looks`` takes it.
         """
         self._first = first
         self._flow = Flow(*size)
-        self.looks = Looks(size, folder)
+        self.looks = Looks(size, folder, used)
         self._led = _Shelf(folder, (3, *size), np.int8)  # a*, b*, and the share in 1 / 127
         self.held: frozenset[int] = frozenset()
 

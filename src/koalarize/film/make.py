@@ -66,7 +66,7 @@ class Making:
         coding: of the film.
         steering: what is asked of the colours.
         store: keeps the parts.
-        progress: called after each frame.
+        progress: called after each frame, and while one is looked at ahead of its colouring.
         shots: what a person says of them; None where cuts are to be found.
         bars: of the film, which stay grey.
         cuts: seconds at which shots begin, of what was read now.
@@ -228,6 +228,8 @@ class Making:
     def _noting_end(self, frames: Iterator[FilmFrame]) -> Iterator[FilmFrame]:
         for frame in frames:
             self.end = frame.pts + (frame.duration or self.reading.step)
+            if frame.number < self._first:  # it is only read
+                self._coder.tell()
             yield frame
 
     def _seconds(self, frame: FilmFrame) -> float:
@@ -269,7 +271,7 @@ class Making:
         if not (anchors or hints) or self._is_whole(first):
             return
         facts, size = self.coding.facts, self._size
-        led = self._led = ShotFrames(first, size, self.store.folder)
+        led = self._led = ShotFrames(first, size, self.store.folder, self._coder.tell)
         times: list[int] = []
         for frame in self._scouted(number, first):
             times.append(frame.pts)

@@ -20,7 +20,16 @@ from av.stream import Stream
 
 from koalarize.film.steady import State
 
-__all__ = ["Coded", "Part", "PartWriter", "loaded", "part_of", "times_of", "write_text"]
+__all__ = [
+    "Coded",
+    "Part",
+    "PartWriter",
+    "how_to_go_on",
+    "loaded",
+    "part_of",
+    "times_of",
+    "write_text",
+]
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,22 @@ class Part:
     def size(self) -> int:
         """Bytes of all its packets."""
         return sum(one.size for one in self.packets)
+
+
+def how_to_go_on(film: str, parts: Sequence[Part]) -> str:
+    """Return what is to be said of a film whose run was interrupted.
+
+    Args:
+        film: its name.
+        parts: those that are kept.
+    """
+    frames = sum(part.frames for part in parts)
+    if not frames:
+        return f"interrupted before a part of {film} was whole; the same command begins again"
+    return (
+        f"interrupted; {frames} coloured frames of {film} are kept, and the same command goes on "
+        "from there"
+    )
 
 
 def times_of(parts: Sequence[Part]) -> list[int]:

@@ -20,7 +20,7 @@ from koalarize import color
 from koalarize.film.flow import Flow, Seen, Way
 from koalarize.film.lead import Led
 
-__all__ = ["Settled", "State", "Steady", "dimmed"]
+__all__ = ["Settled", "State", "Steady", "dimmed", "lit"]
 
 Float32 = npt.NDArray[np.float32]
 #: Asks the network: number of the frame and its L* (h, w) -> ab (2, h, w), Lab units.
@@ -257,12 +257,21 @@ def dimmed(ab: Float32, lightness: Float32, held: Float32 | None = None) -> Floa
         lightness: (h, w) L*.
         held: (h, w) in [0, 1]: how far a person says the colours of each place; those stay.
     """
-    least, most = (float(one) for one in np.percentile(lightness, (100 - _BRIGHT, _BRIGHT)))
-    washed = (_WASHED[1] - least) / (_WASHED[1] - _WASHED[0])
-    share = np.float32(min(1.0, most / _LIT, max(0.0, washed)))
+    share = np.float32(lit(lightness))
     if share >= 1:
         return ab
     return ab * (share if held is None else share + (1 - share) * held)
+
+
+def lit(lightness: Float32) -> float:
+    """Return the share of its colours that a frame has, 0 to 1: less where all is dark or white.
+
+    Args:
+        lightness: (h, w) L*, on a small grid.
+    """
+    least, most = (float(one) for one in np.percentile(lightness, (100 - _BRIGHT, _BRIGHT)))
+    washed = (_WASHED[1] - least) / (_WASHED[1] - _WASHED[0])
+    return min(1.0, most / _LIT, max(0.0, washed))
 
 
 def _nothing(seen: Seen) -> bool:

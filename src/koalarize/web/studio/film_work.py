@@ -83,7 +83,9 @@ def look(film: Film, most: int) -> None:
 
 
 def frame_of(film: Film, number: int) -> bytes:
-    """Return a PNG of the frame that stands for a shot, upright, grey.
+    """Return a PNG of the frame that stands for a shot, upright, grey, without the film's bars.
+
+    What a page colours is then what the network sees of the film.
 
     Raises:
         Problem: 404 if there is no such shot, 409 if they are not known yet.
@@ -99,9 +101,19 @@ def frame_of(film: Film, number: int) -> bytes:
         )
     for frame in pictures_at(film.facts, film.index, [film.shots[number].pts]):
         buffer = io.BytesIO()
-        Image.fromarray(shown_grey(film.facts, frame)).save(buffer, "PNG", compress_level=3)
+        grey = shown_grey(film.facts, frame)[_part_of_page(film.facts)]
+        Image.fromarray(grey).save(buffer, "PNG", compress_level=3)
         return buffer.getvalue()
     raise Problem(404, f"the frame of shot {number} cannot be read")
+
+
+def _part_of_page(facts: Facts) -> tuple[slice, slice]:
+    """Return which rows and columns of a frame as players show it a page gets: all but bars."""
+    from koalarize.film.anchors import shown_size
+    from koalarize.film.bars import bars_of_film, part_shown
+
+    width, height = shown_size(facts)
+    return part_shown(facts, bars_of_film(facts), height, width)
 
 
 def list_of(film: Film, asked: Mapping[int, Steering]) -> bytes:
@@ -109,8 +121,8 @@ def list_of(film: Film, asked: Mapping[int, Steering]) -> bytes:
 
     Args:
         film: the film.
-        asked: number of a shot -> what is asked of its frame; hints are at pixels of the frame as
-            it is shown.
+        asked: number of a shot -> what is asked of its frame; hints are at pixels of what
+            ``frame_of`` gives.
 
     Raises:
         Problem: 404 for a shot that it does not have, 422 for what no film can be asked.
@@ -150,8 +162,9 @@ def _entry(film: Film, shot: FilmShot, steering: Steering) -> dict[str, Any]:
     if steering.reference is not None:
         entry["reference"] = steering.reference.to_json()
     hints: list[dict[str, Any]] = []
+    rows, columns = _part_of_page(film.facts) if steering.hints else (slice(0), slice(0))
     for hint in steering.hints:
-        x, y = coded_place(film.facts, hint.x, hint.y)
+        x, y = coded_place(film.facts, hint.x + columns.start, hint.y + rows.start)
         one = {"time": clock(shot.time), "x": round(x, 1), "y": round(y, 1), "color": hint.color}
         for key in ("radius", "reach"):
             if getattr(hint, key) is not None:
