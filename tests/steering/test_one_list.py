@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from fakes import ClassifyingEngine
 from koalarize.cli import main
@@ -170,10 +171,7 @@ def test_the_published_palette_is_ours():
     palette = palette_from_photo(Photo.read(np.full((8, 8, 3), (250, 90, 0), np.uint8)))
     published = SteeringAsked.model_json_schema()["properties"]["reference"]["anyOf"][0]
     bands = published["properties"]["bands"]
-    one = bands["items"]["items"]
     facts = palette.to_json()
     assert set(facts) == set(published["properties"])
     assert bands["minItems"] == len(facts["bands"]) == bands["maxItems"]
-    for color in (color for band in facts["bands"] for color in band):
-        assert one["minItems"] <= len(color) <= one["maxItems"]
-    assert one["items"] == {"type": "number"}
+    Draft202012Validator(published).validate(facts)

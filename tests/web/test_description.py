@@ -6,7 +6,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from koalarize import color
+from koalarize.steering.wire import SteeringAsked
 from koalarize.web.studio.api_page import page
 from rest import API, image_of
 
@@ -57,6 +60,35 @@ def test_examples_are_right(document, service, photo):
         hints = [{**hint, "x": 3, "y": 4} for hint in example.get("hints", ())]
         asked = {"steering": {**example, "hints": hints}}
         assert service.post(f"{photo}/preview", json=asked).is_success
+
+
+def test_the_palette_described_is_the_palette_that_is_read(document, service, exif, photo):
+    """Whoever sends what the description allows is not refused, and the other way round."""
+    check = Draft202012Validator(SteeringAsked.model_json_schema()).is_valid
+    palette = service.post(f"{API}/references?name=sun.jpg", content=exif).json()
+    old = {**palette, "bands": [[[3, 7], [0, 9]]] * 3}  # bins and weights, of 0.3
+    last = len(color.default_bins()) - 1
+    bands = {
+        True: [[[1.5, -2, 7]], [[0, 0, 1.0]], [[150, -150, 10_000]], [[last, 1]]],
+        False: [
+            [[0, 0, 0.5]],
+            [[0, 0, 0]],
+            [[151, 0, 1]],
+            [[0.5, 1]],
+            [[last + 1, 1]],
+            [[1, 2, 3], [1, 2, 3]],
+            [],
+            [[1]],
+            [[0, 0, 10_001]],
+        ],
+    }
+    wanted = [(palette, True), (old, True)]
+    wanted += [({**palette, "bands": [band] * 3}, good) for good in bands for band in bands[good]]
+    wanted += [({**palette, "swatches": wrong}, False) for wrong in ({}, [3], None, "#c03020")]
+    for reference, good in wanted:
+        assert check({"reference": reference}) is good, reference["bands"]
+        said = service.post(f"{photo}/session", json={"steering": {"reference": reference}})
+        assert said.status_code == (200 if good else 422), said.text
 
 
 def test_pictures_as_bytes_for_those_who_ask(service, photo, exif):

@@ -25,6 +25,7 @@ def test_head_where_get_is(service, path):
         (f"{API}/photos/{'0' * 64}", "DELETE, GET, HEAD"),
         (f"{API}/photos", "POST"),
         (f"{API}/health", "GET, HEAD"),
+        ("/static/js/main.js", "GET, HEAD"),
     ],
 )
 def test_allow_is_complete(service, path, allowed):
@@ -33,6 +34,45 @@ def test_allow_is_complete(service, path, allowed):
     assert said.headers["allow"] == allowed
     if "GET" not in allowed:
         assert service.head(path).headers["allow"] == allowed
+
+
+def test_an_address_of_its_own_allows_nothing_that_is_for_ids(service):
+    assert service.patch(f"{API}/photos/leave").headers["allow"] == "POST"
+
+
+class TestCompressed:
+    """The client takes gzip and reads it, as browsers do."""
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/static/js/main.js", "/static/css/base.css", f"{API}/openapi.json"]
+    )
+    def test_what_the_page_is_made_of_is_sent_compressed(self, service, path):
+        plain = service.get(path, headers={"accept-encoding": "identity"})
+        said = service.get(path, headers={"accept-encoding": "br;q=1, gzip; q=0.5"})
+        assert said.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert said.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+        assert said.content == plain.content
+        assert int(said.headers["content-length"]) < 0.5 * int(plain.headers["content-length"])
+        assert service.head(path).headers["content-length"] == said.headers["content-length"]
+
+    def test_one_that_is_known_is_not_sent_again(self, service):
+        said = service.get("/static/js/main.js")
+        known = {"if-none-match": said.headers["etag"]}
+        assert said.headers["etag"].startswith("W/")
+        assert service.get("/static/js/main.js", headers=known).status_code == 304
+
+    @pytest.mark.parametrize(
+        ("path", "headers"),
+        [
+            ("/static/js/main.js", {"accept-encoding": "gzip;q=0, identity"}),
+            ("/static/js/main.js", {"accept-encoding": "gzip", "range": "bytes=0-4999"}),
+            ("/static/examples/coffee.jpg", {"accept-encoding": "gzip"}),
+            (f"{API}/health", {"accept-encoding": "gzip"}),
+        ],
+    )
+    def test_what_must_not_or_need_not_be_is_not(self, service, path, headers):
+        assert "content-encoding" not in service.get(path, headers=headers).headers
 
 
 def test_unknown_query_keys(service, photo, exif):

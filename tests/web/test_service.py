@@ -251,6 +251,20 @@ class TestFiles:
         expected = Colorizer(ClassifyingEngine())(exif, steering=session.steering)
         assert service.post(f"{photo}/render", json=asked).content == expected
 
+    def test_a_session_on_a_smaller_copy(self, service, photo, exif):
+        """Places come to the size of the copy, and a note says so."""
+        session = service.post(f"{photo}/session", json={"steering": HINTED}).content
+        small = Image.open(io.BytesIO(exif)).resize((140, 100))
+        buffer = io.BytesIO()
+        small.save(buffer, "PNG")
+        id = service.post(f"{API}/photos?name=b.png", content=buffer.getvalue()).json()["id"]
+        said = service.post(f"{API}/photos/{id}/session/open", content=session)
+        hint = said.json()["hints"][0]
+        assert (hint["x"], hint["y"]) == (40.5, 50.5)
+        assert "from 70 × 50 to 140 × 100 pixels" in json.loads(said.headers["koalarize-notes"])[0]
+        own = service.post(f"{photo}/session/open", content=session)
+        assert "koalarize-notes" not in own.headers
+
     def test_another_photos_session(self, service, photo):
         other = place_of(service.post(f"{API}/photos", content=picture(30, 30)))
         session = service.post(f"{other}/session", json={}).content

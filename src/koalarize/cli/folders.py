@@ -25,7 +25,7 @@ from koalarize.batch.orphans import orphans
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.run import asked_of, closing, colorize_many, plan_many
 from koalarize.batch.watch import Again, signs_of, watch
-from koalarize.cli.replay import check_bytes, warn_of_weights
+from koalarize.cli.replay import replayed_on, warn_of_weights
 from koalarize.cli.report import (
     follow,
     note_of_films_left,
@@ -102,7 +102,7 @@ def color_files(
     if session is not None:
         if many.watch is not None:
             raise OptionError(_ONE_TO_WATCH.format("--session"))
-        _check_photo(session, first)
+        steering = _of_session(session, steering, first)
     elif (option := option_of_one_picture(steering)) is not None and found != 1:
         raise OptionError(f"`{option}` is for one picture but {found} are given: name only one")
     elif option is not None and many.watch is not None:
@@ -295,15 +295,17 @@ def _show_plan(
     return show_plan(outcomes(), whole, many.report, search)
 
 
-def _check_photo(session: Session, jobs: Sequence[Job]) -> None:
-    """Check that the one picture is that of the session, and say so if the weights are others."""
+def _of_session(session: Session, steering: Steering, jobs: Sequence[Job]) -> Steering:
+    """Return a session's steering for the one picture; say so if that or the weights are others."""
     if len(jobs) != 1:
         raise OptionError(
             f"`--session` is for one picture but {len(jobs)} are given: name only one"
         )
     if jobs[0].problem is None and jobs[0].source.is_file():
-        check_bytes(session, jobs[0].source.read_bytes(), jobs[0].source.name)
+        source = jobs[0].source
+        steering = replayed_on(session, steering, source.read_bytes(), source.name)
     warn_of_weights(session)
+    return steering
 
 
 def _place(

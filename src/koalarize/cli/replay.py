@@ -12,8 +12,9 @@ import typer
 
 if TYPE_CHECKING:
     from koalarize.steering.session import Session
+    from koalarize.steering.steering import Steering
 
-__all__ = ["check_bytes", "warn_of_weights"]
+__all__ = ["replayed_on", "warn_of_weights"]
 
 
 def warn_of_weights(session: Session) -> None:
@@ -29,22 +30,24 @@ def warn_of_weights(session: Session) -> None:
         )
 
 
-def check_bytes(session: Session, data: bytes, name: str) -> None:
-    """Check that a file's bytes are the session's photo; say so if only its picture is.
+def replayed_on(session: Session, steering: Steering, data: bytes, name: str) -> Steering:
+    """Return a session's steering for a file; say so if it is another copy of the picture.
+
+    Args:
+        session: the session.
+        steering: its steering, with what the command line asks besides.
+        data: the file's bytes.
+        name: what to call it.
 
     Raises:
         OtherPhotoError: if it is another picture.
         PhotoError: if the bytes are others, and no picture.
     """
+    from koalarize.colorizer.copies import replayed
+    from koalarize.photo.photo import Photo
 
-    def pixels() -> str:
-        from koalarize.photo.photo import Photo
-
-        return Photo.read(data).digest()
-
-    if not session.check(hashlib.sha256(data).hexdigest(), name, pixels):
-        typer.echo(
-            f"koalarize: warning: `{name}` was changed since the session was saved, but its "
-            "picture is the same",
-            err=True,
-        )
+    digest = hashlib.sha256(data).hexdigest()
+    steering, note = replayed(session, steering, digest, name, lambda: Photo.read(data))
+    if note is not None:
+        typer.echo(f"koalarize: warning: {note}", err=True)
+    return steering

@@ -14,7 +14,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from koalarize.cli.replay import check_bytes, warn_of_weights
+from koalarize.cli.replay import replayed_on, warn_of_weights
 from koalarize.cli.report import note_of_colors, note_of_losses
 from koalarize.cli.terminal import check_target, print_path
 from koalarize.errors import OptionError, OutputError, PhotoError
@@ -66,7 +66,8 @@ def color_stream(
         )
     data = _read(inputs[0])
     if session is not None:
-        check_bytes(session, data, "stdin" if inputs[0] == "-" else inputs[0])
+        shown = "stdin" if inputs[0] == "-" else inputs[0]
+        steering = replayed_on(session, steering, data, shown)
         warn_of_weights(session)
 
     from koalarize.photo.files import write_bytes

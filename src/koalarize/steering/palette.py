@@ -25,15 +25,17 @@ from koalarize.color import Bins
 from koalarize.errors import OptionError
 from koalarize.steering.fields import written_name
 
-__all__ = ["Palette"]
+__all__ = ["MOST_AB", "WEIGHTS", "Palette"]
 
 Float32 = npt.NDArray[np.float32]
 
+#: Weights of a band are whole numbers that add up to about this.
+WEIGHTS = 10_000
+#: No a* or b* of sRGB lies further from 0.
+MOST_AB = 150.0
 #: Lightnesses at the middle of each band; between them bands blend linearly.
 _BANDS = (20.0, 50.0, 80.0)
-_PARTS = 10_000  # weights of a band are whole numbers that add up to about this
 _MOST_COLORS = 1000  # of a band: networks have some hundred bins
-_MOST_AB = 150.0  # no a* or b* of sRGB lies further from 0
 _LEAST_SHARE = 0.03  # of the reference's pixels in a band; below it the whole picture speaks
 _ROUNDS = 2
 _TEMPER = 0.4  # exponent of each correction: 1 would force the palette
@@ -67,13 +69,13 @@ class Palette:
         for band in self.bands:
             colors = [(a, b) for a, b, _ in band]
             fair = all(
-                abs(a) <= _MOST_AB and abs(b) <= _MOST_AB and 0 < weight <= _PARTS
+                abs(a) <= MOST_AB and abs(b) <= MOST_AB and 0 < weight <= WEIGHTS
                 for a, b, weight in band
             )
             if not band or not fair or len(set(colors)) != len(colors):
                 raise OptionError(
-                    f"a band of the palette must be triples of a* and b* up to {_MOST_AB:g}, each "
-                    f"colour once, and a weight in 1..{_PARTS}: make it again from its picture"
+                    f"a band of the palette must be triples of a* and b* up to {MOST_AB:g}, each "
+                    f"colour once, and a weight in 1..{WEIGHTS}: make it again from its picture"
                 )
 
     @classmethod
@@ -96,7 +98,7 @@ class Palette:
         bands: list[tuple[tuple[float, float, int], ...]] = []
         for weight in weights.T:
             share = _histogram(nearest, weight, bins) if weight.mean() >= _LEAST_SHARE else whole
-            parts = np.rint(share * _PARTS).astype(int)
+            parts = np.rint(share * WEIGHTS).astype(int)
             used = np.flatnonzero(parts)
             bands.append(
                 tuple((*map(float, bins.centres[number]), int(parts[number])) for number in used)  # type: ignore[misc]
@@ -189,6 +191,8 @@ class Palette:
             unknown = set(facts) - {"name", "sha256", "bands", "swatches"}
             if unknown:
                 raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
+            for swatch in _list(facts.get("swatches", [])):  # for showing: made again
+                _text(swatch)
             bands = cast("Sequence[Sequence[Sequence[Any]]]", facts["bands"])
             if len(bands) > len(_BANDS) or max(map(len, bands)) > _MOST_COLORS:
                 raise ValueError(f"more than {_MOST_COLORS} colours in a band, or too many bands")
@@ -222,9 +226,18 @@ def _number(value: object) -> float:
 
 
 def _whole(value: object) -> int:
+    """Read a whole number; JSON Schema takes 5.0 for one."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"`{value}` is no whole number")
     return value
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise ValueError(f"`{value}` is no list")
+    return cast("list[object]", value)
 
 
 def _text(value: object) -> str:

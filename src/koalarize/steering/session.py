@@ -7,26 +7,30 @@ Not here: pictures, networks. The page of ``koalarize serve`` saves sessions and
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, Strict, ValidationError
 
 from koalarize.errors import OptionError
 from koalarize.steering.fields import written_name
+from koalarize.steering.hints import MOST_PIXELS
 from koalarize.steering.steering import Steering
-from koalarize.steering.wire import SteeringAsked, Strictly, reason, steering_asked
+from koalarize.steering.wire import SteeringAsked, Strictly, reason, steering_asked, whole
 
-__all__ = ["FORMAT", "OtherPhotoError", "Session", "SessionFile"]
+__all__ = ["FORMAT", "OtherPhotoError", "Session", "SessionCopy", "SessionFile"]
 
 #: Names the layout of the file; another number, another layout.
 FORMAT = "koalarize-session-1"
 _MOST_BYTES = 4 << 20
 _ORDER = "give Session(photo, sha256, model, steering)"
 _Text = Annotated[str, Field(min_length=1)]
+_Size = Annotated[int, BeforeValidator(whole), Strict(), Field(ge=1, le=MOST_PIXELS)]
+_LOOKS = 512  # digits of a picture's looks
 
 
 class SessionPhoto(Strictly):
@@ -35,6 +39,13 @@ class SessionPhoto(Strictly):
     name: _Text
     sha256: _Text
     pixels: _Text | None = Field(None, description="sha256 of the decoded picture")
+    width: _Size | None = Field(None, description="of the upright picture, pixels")
+    height: _Size | None = Field(None, description="of it")
+    looks: str | None = Field(
+        None,
+        pattern=f"^[0-9a-f]{{{_LOOKS}}}$",
+        description="16 x 16 mean lightnesses, two digits each: the same in a copy of another size",
+    )
 
 
 class SessionFile(Strictly):
@@ -51,6 +62,21 @@ class OtherPhotoError(OptionError):
 
 
 @dataclass(frozen=True)
+class SessionCopy:
+    """What a picture has in common with smaller, larger and repacked copies of it.
+
+    Attributes:
+        width: of the upright picture, pixels.
+        height: of it.
+        looks: 16 x 16 mean lightnesses in 0..255, as hexadecimal digits.
+    """
+
+    width: int
+    height: int
+    looks: str
+
+
+@dataclass(frozen=True)
 class Session:
     """What was asked of one photo.
 
@@ -62,6 +88,7 @@ class Session:
         weights: sha256 of the model's file, where it is known.
         pixels: sha256 of the decoded picture, with which a session goes whatever else its file
             says; None in sessions of earlier versions, which go with the bytes alone.
+        copy: by which copies of another size are known; None in sessions of earlier versions.
 
     Raises:
         OptionError: if one of them is of a wrong type, or an empty text.
@@ -73,6 +100,7 @@ class Session:
     steering: Steering
     weights: str | None = None
     pixels: str | None = None
+    copy: SessionCopy | None = None
 
     def __post_init__(self) -> None:
         for name in ("photo", "sha256", "model", "weights", "pixels"):
@@ -93,10 +121,11 @@ class Session:
 
     def dumps(self) -> str:
         """Return it as JSON text."""
+        copy = {} if self.copy is None else dataclasses.asdict(self.copy)
         document = SessionFile(
             format=FORMAT,
             photo=SessionPhoto(
-                name=written_name(self.photo), sha256=self.sha256, pixels=self.pixels
+                name=written_name(self.photo), sha256=self.sha256, pixels=self.pixels, **copy
             ),
             weights=self.weights,
             steering=steering_asked(self.steering, self.model),
@@ -124,8 +153,10 @@ class Session:
                 ) from error
             raise OptionError(f"the session cannot be used: {reason(error)}") from error
         model, steering = document.steering.parse()
-        photo = document.photo
-        return cls(photo.name, photo.sha256, model, steering, document.weights, photo.pixels)
+        photo, copy = document.photo, None
+        if photo.width is not None and photo.height is not None and photo.looks is not None:
+            copy = SessionCopy(photo.width, photo.height, photo.looks)
+        return cls(photo.name, photo.sha256, model, steering, document.weights, photo.pixels, copy)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Session:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -27,7 +28,7 @@ from pydantic import (
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.steering.fields import Help
 from koalarize.steering.hints import Hint
-from koalarize.steering.palette import Palette
+from koalarize.steering.palette import MOST_AB, WEIGHTS, Palette
 from koalarize.steering.steering import PARTS, Steering
 
 __all__ = ["PaletteJson", "SteeringAsked", "Strictly", "read", "reason", "steering_asked", "whole"]
@@ -43,7 +44,17 @@ _KINDS = {
     "list": "a list",
     "model": "an object",
 }
-_COLOR_SCHEMA = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 3}
+_AB_SCHEMA = {"type": "number", "minimum": -MOST_AB, "maximum": MOST_AB}
+_WEIGHT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": WEIGHTS}
+_BIN_SCHEMA = {"type": "integer", "minimum": 0, "maximum": 259}  # of the default bins
+
+
+def _tuple_schema(*members: Mapping[str, object]) -> dict[str, object]:
+    """Describe a list of a fixed length."""
+    size = len(members)
+    return {"type": "array", "prefixItems": list(members), "minItems": size, "maxItems": size}
+
+
 _PALETTE_SCHEMA = {
     "title": "Palette",
     "description": "The palette of a reference picture, as `POST /references` gives it.",
@@ -54,11 +65,17 @@ _PALETTE_SCHEMA = {
         "sha256": {"type": "string"},
         "bands": {
             "description": "Of the dark, the middle and the light tones: colours as a*, b* and a "
-            "weight, a whole number. Pairs of an ab bin and its weight, of 0.3, are read too.",
+            "weight, each colour once. Pairs of an ab bin and its weight, of 0.3, are read too.",
             "type": "array",
             "items": {
                 "type": "array",
-                "items": _COLOR_SCHEMA,
+                "items": {
+                    "anyOf": [
+                        _tuple_schema(_AB_SCHEMA, _AB_SCHEMA, _WEIGHT_SCHEMA),
+                        _tuple_schema(_BIN_SCHEMA, _WEIGHT_SCHEMA),
+                    ]
+                },
+                "uniqueItems": True,
                 "minItems": 1,
                 "maxItems": 1000,
             },

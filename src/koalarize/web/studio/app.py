@@ -30,6 +30,7 @@ from koalarize.web.studio.folder import Folder
 from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.routes import router
 from koalarize.web.studio.settings import Settings
+from koalarize.web.studio.squeeze import Squeeze
 from koalarize.web.studio.state import PREFIX, Studio
 from koalarize.web.studio.strict import Head
 from koalarize.web.studio.uploads import UploadReader
@@ -116,7 +117,9 @@ def create_app(
     # A rebound name brings no token, and behind a token any name may be this machine's.
     hosts = ("*",) if settings.token is not None else settings.hosts
     uploads = frozenset(f"{PREFIX}/{part}" for part in ("photos", "references", "colorize"))
-    bounded = BodyLimit(Head(app), settings, uploads=uploads, films=f"{PREFIX}/films")
+    pages = ("/", f"{PREFIX}/docs", f"{PREFIX}/openapi.json")
+    squeezed = Squeeze(app, below="/static/", paths=pages)
+    bounded = BodyLimit(Head(squeezed), settings, uploads=uploads, films=f"{PREFIX}/films")
     guard = Guard(
         bounded,
         hosts=hosts,

@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 from koalarize.errors import KoalarizeError, PhotoError
 from koalarize.steering.hints import HEX_COLOR
@@ -192,13 +192,24 @@ def _of_http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """Return all methods of an address: Starlette names those of its first endpoint only."""
-    found = {
-        method
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
-        for route in request.app.routes
-        if route.matches({**request.scope, "method": method})[0] is Match.FULL
-    }
+    """Return all methods of an address: Starlette names those of its first endpoint only.
+
+    An address that is described as it stands is no ``{id}`` of another.
+    """
+    # A mount moves the root of what it answers.
+    root = request.scope.get("app_root_path", request.scope.get("root_path", ""))
+    scope = {**request.scope, "root_path": root}
+    described = request.app.openapi()["paths"].get(scope["path"].removeprefix(root))
+    if described is not None:
+        found = {method.upper() for method in described}
+    else:
+        found = {
+            method
+            for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+            for route in request.app.routes
+            if route.matches({**scope, "method": method})[0] is Match.FULL
+            and (method == "GET" or not isinstance(route, Mount))  # mounted are files
+        }
     return found | ({"HEAD"} if "GET" in found else set())
 
 

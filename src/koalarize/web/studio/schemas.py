@@ -204,7 +204,9 @@ class Gamut(BaseModel):
 
     lightness: float
     extent: float = Field(description="no a* or b* lies further from 0")
-    boundary: list[tuple[float, float]] = Field(description="72 points, by hue from 0 degrees")
+    boundary: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
+        description="a* and b* of 72 points, by hue from 0 degrees"
+    )
 
 
 class Limits(BaseModel):

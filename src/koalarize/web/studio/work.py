@@ -330,12 +330,12 @@ def encode(
     return buffer.getvalue()
 
 
-def gamut_boundary(lightness: float) -> list[tuple[float, float]]:
-    """Return the outermost (a*, b*) at a lightness, one each 5 degrees of hue."""
+def gamut_boundary(lightness: float) -> list[list[float]]:
+    """Return the outermost a* and b* at a lightness, a pair each 5 degrees of hue."""
     hue = np.radians(np.arange(0, 360, 5))
     lab = np.stack([np.full(72, lightness), 150 * np.cos(hue), 150 * np.sin(hue)], 1)
     edge = color.map_to_gamut(lab.astype(np.float32))[:, 1:]
-    return [(round(float(a), 2), round(float(b), 2)) for a, b in edge]
+    return [[round(float(a), 2), round(float(b), 2)] for a, b in edge]
 
 
 def gamut_picture(lightness: float, side: int) -> bytes:

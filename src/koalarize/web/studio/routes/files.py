@@ -11,8 +11,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from koalarize.colorizer.copies import copy_facts, replayed
 from koalarize.models.catalog import card_of
-from koalarize.steering.session import Session, SessionFile
+from koalarize.photo.photo import Photo
+from koalarize.steering.session import Session, SessionCopy, SessionFile
 from koalarize.steering.wire import SteeringAsked, steering_asked
 from koalarize.web.studio import schemas, work
 from koalarize.web.studio.openapi import (
@@ -22,11 +24,12 @@ from koalarize.web.studio.openapi import (
     accepted,
     attachment,
     kind_of,
+    noted,
+    notes_header,
     problems,
     send_file,
 )
-from koalarize.web.studio.photo_store import Entry
-from koalarize.web.studio.state import Shared, Studio
+from koalarize.web.studio.state import Shared
 from koalarize.web.studio.strict import StrictRoute
 from koalarize.web.studio.work_queue import Stop
 
@@ -81,8 +84,13 @@ async def save(studio: Shared, request: Request, id: Id, asked: schemas.SessionA
     entry, (model, steering) = studio.photos.get(id), asked.steering.parse()
     card = card_of(model)
     weights = None if card is None else card.sha256
-    pixels = await studio.queue.run(lambda: _digest(studio, entry), request)
-    session = Session(entry.name, entry.id, model, steering, weights, pixels)
+
+    def told() -> tuple[str, SessionCopy]:
+        with studio.photos.open(entry) as opened:
+            return opened.photo.digest(), copy_facts(opened.photo)
+
+    pixels, copy = await studio.queue.run(told, request)
+    session = Session(entry.name, entry.id, model, steering, weights, pixels, copy)
     name = f"{PurePosixPath(entry.name).stem}.koalarize.json"
     headers = {"content-disposition": attachment(name)}
     return Response(session.dumps(), headers=headers, media_type="application/json")
@@ -92,22 +100,30 @@ async def save(studio: Shared, request: Request, id: Id, asked: schemas.SessionA
     "/session/open",
     operation_id="openSession",
     summary="The steering in a session's file",
-    description=("Takes the file that `saveSession` gave for this photo."),
+    description=(
+        "Takes the file that `saveSession` gave for this photo, or for another copy of its "
+        "picture; then places in it are brought to this one's size."
+    ),
     openapi_extra=_SESSION_BODY,
-    responses=problems(409, *WORKED),
+    responses={
+        200: {"headers": notes_header("that places were brought to the size of another copy")},
+        **problems(409, *WORKED),
+    },
 )
-async def reopen(studio: Shared, request: Request, id: Id) -> SteeringAsked:
+async def reopen(studio: Shared, request: Request, response: Response, id: Id) -> SteeringAsked:
     entry = studio.photos.get(id)
 
-    def opened(text: bytes) -> SteeringAsked:
+    def picture() -> Photo:
+        with studio.photos.open(entry) as opened:
+            return opened.photo
+
+    def opened(text: bytes) -> tuple[SteeringAsked, str | None]:
         session = Session.loads(text)
-        session.check(entry.id, entry.name, lambda: _digest(studio, entry))
-        return steering_asked(session.steering, session.model)
+        steering, note = replayed(session, session.steering, entry.id, entry.name, picture)
+        moved = steering != session.steering  # a page needs no word on a caption that changed
+        return steering_asked(steering, session.model), note if moved else None
 
     async with studio.uploads.read(request) as sent:
-        return await studio.queue.run(lambda: opened(sent.picture), request)
-
-
-def _digest(studio: Studio, entry: Entry) -> str:
-    with studio.photos.open(entry) as opened:
-        return opened.photo.digest()
+        steering, note = await studio.queue.run(lambda: opened(sent.picture), request)
+    response.headers.update(noted([note] if note else []))
+    return steering

@@ -278,10 +278,11 @@ export async function session(id, steering, signal) {
   return fileOf(await request(at(id, "session"), asJson({ steering }, signal)));
 }
 
-/** The steering in a session file of this photo. */
+/** The steering in a session file of this photo, and a note if places were moved: {steering, note}. */
 export async function openSession(id, text) {
   const body = { method: "POST", body: text, headers: { "Content-Type": "application/json" } };
-  return (await request(at(id, "session/open"), body)).json();
+  const response = await request(at(id, "session/open"), body);
+  return { steering: await response.json(), note: notesOf(response)[0] };
 }
 
 /** The palette of a colour picture, for `steering.reference`, and what its colours lack: {palette, notes}. */

@@ -256,9 +256,8 @@ export class Studio extends EventTarget {
   }
 
   /**
-   * Continue a session on its photo: as soon as that is here, or, since another program may have
-   * changed the file, on the one on the table or one of its name. If it is none of them, it waits. Of
-   * several photos of the same bytes it is for the one on the table.
+   * Continue a session on its photo, as soon as that is here, or on another copy of it: the one on
+   * the table, which goes before others of the same bytes too, or one of its name. Else it waits.
    */
   async openSession(text) {
     const name = nameIn(text);
@@ -294,7 +293,7 @@ export class Studio extends EventTarget {
   }
 
   async #applySession(photo, text) {
-    const steering = await this.tried(photo, (id) => api.openSession(id, text));
+    const { steering, note } = await this.tried(photo, (id) => api.openSession(id, text));
     const least = 0.012 * Math.min(photo.width, photo.height);
     const hints = steering.hints.map((hint) => ({
       ...hint,
@@ -305,6 +304,7 @@ export class Studio extends EventTarget {
     photo.change({ ...steering, hints });
     photo.markSaved();
     this.changedAside([photo]);
+    if (note) this.#tell("problem", { problem: new api.Problem("Session opened", note) });
   }
 
   /** One upload after the other, in the order given; the one on the table goes first. */
