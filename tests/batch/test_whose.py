@@ -227,6 +227,16 @@ def test_results_of_other_weights_are_made_again_and_called_so(tmp_path: Path, r
     ]
 
 
+def test_results_of_other_weights_stay_if_that_is_asked(tmp_path: Path, red, lost):
+    picture(tmp_path / "a.png")
+    run(red, tmp_path)
+    lost(tmp_path)
+    made = output_path(tmp_path / "a.png").read_bytes()
+    red.provenance = lambda *how: dataclasses.replace(Reddener().provenance(*how), weights="b")
+    assert told(run(red, tmp_path, keep_earlier=True)) == [("skipped", "other model or weights")]
+    assert output_path(tmp_path / "a.png").read_bytes() == made
+
+
 @pytest.mark.parametrize(("name", "mark"), [("a.bmp", True), ("a.png", False)])
 def test_results_without_a_mark_are_known_by_the_journal(tmp_path: Path, red, name, mark):
     source = picture(tmp_path / name)

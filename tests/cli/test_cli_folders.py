@@ -137,7 +137,32 @@ def test_results_of_other_weights_are_counted(box: Path, fake, capsys, monkeypat
     monkeypatch.setattr(fake, "provenance", lambda *how: replace(plain(*how), weights="other"))
     assert main(["box"]) == 0
     said = "2 results were made again: another model, or other weights of this one, had made them"
-    assert capsys.readouterr().err == f"koalarize: note: {said}\n"
+    left = "--keep-earlier leaves such results"
+    assert capsys.readouterr().err == f"koalarize: note: {said}; {left}\n"
+
+
+def test_results_of_other_options_stay_with_keep_earlier(box: Path, fake, capsys):
+    assert main(["box"]) == 0
+    before = {path: path.read_bytes() for path in box.rglob("*.color.*")}
+    capsys.readouterr()
+    bold = ["box", "--vividness", "2"]
+    assert main([*bold, "--plan"]) == 0
+    said = "2 results would be made again: other options had made them; --keep-earlier leaves such"
+    assert said in capsys.readouterr().err
+    fake.calls.clear()
+    assert main([*bold, "--keep-earlier"]) == 0
+    said = "2 results stay as other options had made them: without --keep-earlier they are made"
+    assert said in capsys.readouterr().err
+    assert fake.calls == []
+    assert {path: path.read_bytes() for path in box.rglob("*.color.*")} == before
+    assert main(bold) == 0
+    assert len(fake.calls) == 2
+
+
+@pytest.mark.parametrize("option", ["--overwrite", "--compare"])
+def test_keep_earlier_is_refused_beside_what_makes_results_again(box: Path, fake, capsys, option):
+    assert main(["box", "--keep-earlier", option]) == 2
+    assert f"`{option}` makes" in one_line_error(capsys.readouterr().err)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that takes nothing")

@@ -120,6 +120,7 @@ class BatchOptions:
         retry_failed: only what failed when it was last tried.
         keep_times: give results the times of their pictures.
         layer: write only the colours, as ``name.layer.png`` or ``.tif``.
+        keep_earlier: leave results of other settings, models and weights as they are.
     """
 
     output: Path | None = None
@@ -133,6 +134,11 @@ class BatchOptions:
     retry_failed: bool = False
     keep_times: bool = False
     layer: bool = False
+    keep_earlier: bool = False
+
+    def leaves(self, standing: Standing) -> bool:
+        """Tell whether a result that was found is left though it was made otherwise."""
+        return self.keep_earlier and standing in (Standing.SETTINGS, Standing.MODEL)
 
     @property
     def template(self) -> str:
@@ -336,7 +342,8 @@ class Planner:
             first = self._naming.target(job, ending=ending).name
             notes = (f"its result is `{target.name}`, since `{first}` is that of {whose}",)
         options, done = self._options, (Standing.DONE, Standing.EARLIER)
-        if standing in done and job.found and not options.overwrite:
+        left = (standing in done and job.found) or options.leaves(standing)
+        if left and not options.overwrite:
             return Outcome(job.source, target, "skipped", notes=notes, reason=standing.value)
         if standing is Standing.FOREIGN and self._is_original(job, target):
             text = ORIGINAL.format(target)

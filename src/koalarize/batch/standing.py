@@ -18,7 +18,16 @@ from koalarize.photo.files import EXTENSIONS, sha256_of
 from koalarize.photo.profiles import has_our_profile
 from koalarize.photo.provenance import Mark, Provenance, is_marked, read_mark
 
-__all__ = ["ORIGINAL", "REFUSALS", "Judge", "KeptError", "Standing", "journal_name", "settings_of"]
+__all__ = [
+    "ORIGINAL",
+    "REFUSALS",
+    "Judge",
+    "KeptError",
+    "Standing",
+    "how_made",
+    "journal_name",
+    "settings_of",
+]
 
 
 class Standing(Enum):
@@ -194,14 +203,27 @@ class Judge:
             return Standing.TOUCHED
         if not same:
             return Standing.SOURCE
-        if not mark.provenance.is_like(self.asked):
-            same = mark.provenance.settings == self.asked.settings
-            return Standing.MODEL if same else Standing.SETTINGS
-        if self.journal is not None:
+        how = how_made(mark.provenance, self.asked)
+        if how is Standing.DONE and self.journal is not None:
             of = replace(Stamp.of(source), hash=digest)
             result = Stamp.of(target, hashed=True)
             self.journal.finish(target, Made(journal_name(source), self.settings, of, result))
+        return how
+
+
+def how_made(made: Provenance, asked: Provenance) -> Standing:
+    """Return how the making of a result stands to what is asked: ``DONE`` if it is the same.
+
+    Args:
+        made: what the result says of its making.
+        asked: model, weights and settings of this run.
+
+    Returns:
+        ``MODEL`` if only model or weights differ, else ``SETTINGS``.
+    """
+    if made.is_like(asked):
         return Standing.DONE
+    return Standing.MODEL if made.settings == asked.settings else Standing.SETTINGS
 
 
 def settings_of(asked: Provenance) -> str:

@@ -20,9 +20,11 @@ from koalarize.cli.many_options import (
     OVERWRITE,
     PART,
     PLAN,
+    KeepEarlier,
     Report,
     Retry,
     Tolerant,
+    check_kept,
 )
 from koalarize.cli.model_choice import (
     BlendChroma,
@@ -157,6 +159,7 @@ def cluster(
     plain_bytes: _Bytes = False,
     name: _Name = None,
     overwrite: _Overwrite = False,
+    keep_earlier: KeepEarlier = False,
     tolerant: Tolerant = False,
     layer: _Layer = False,
     keep_times: _Times = False,
@@ -174,6 +177,7 @@ def cluster(
     check_model(model)
     if workers == 0 and (address or gpus):
         raise OptionError("`--workers 0` works in this process, without --address and --gpus")
+    check_kept(keep_earlier=keep_earlier, overwrite=overwrite)
     steering = _steering(asked)
     options = BatchOptions(
         overwrite=overwrite,
@@ -183,6 +187,7 @@ def cluster(
         retry_failed=retry_failed,
         keep_times=keep_times,
         layer=layer,
+        keep_earlier=keep_earlier,
     )
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
     with needs("cluster"):

@@ -12,7 +12,21 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["FOLDERS", "LAYER", "NAME", "OVERWRITE", "PART", "PLAN", "Report", "Retry", "Tolerant"]
+from koalarize.errors import OptionError
+
+__all__ = [
+    "FOLDERS",
+    "LAYER",
+    "NAME",
+    "OVERWRITE",
+    "PART",
+    "PLAN",
+    "KeepEarlier",
+    "Report",
+    "Retry",
+    "Tolerant",
+    "check_kept",
+]
 
 #: Under which heading of the help options of folders stand.
 FOLDERS = "Folders"
@@ -25,6 +39,14 @@ OVERWRITE = partial(typer.Option, "--overwrite")
 PART = partial(typer.Option, "--shard", metavar="I/N")
 PLAN = partial(typer.Option, "--plan", rich_help_panel=FOLDERS)
 
+KeepEarlier = Annotated[
+    bool,
+    typer.Option(
+        "--keep-earlier",
+        help="Leave results of other options, models or weights as they are.",
+        rich_help_panel=FOLDERS,
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option(
@@ -42,3 +64,20 @@ Retry = Annotated[
 Tolerant = Annotated[
     bool, typer.Option("--tolerant", help="Colour pictures that are cut short as far as they go.")
 ]
+
+
+def check_kept(*, keep_earlier: bool, overwrite: bool, compare: bool = False) -> None:
+    """Refuse options that make results again beside the one that leaves them.
+
+    Raises:
+        OptionError: if there are both.
+    """
+    if keep_earlier and overwrite:
+        raise OptionError(
+            "`--keep-earlier` leaves results but `--overwrite` makes them again: leave one out"
+        )
+    if keep_earlier and compare:
+        raise OptionError(
+            "`--keep-earlier` leaves results but `--compare` makes those without a comparison "
+            "again: leave one out"
+        )

@@ -28,7 +28,16 @@ from koalarize.cli.folder_options import (
     Watch,
     Workers,
 )
-from koalarize.cli.many_options import FOLDERS, LAYER, OVERWRITE, Report, Retry, Tolerant
+from koalarize.cli.many_options import (
+    FOLDERS,
+    LAYER,
+    OVERWRITE,
+    KeepEarlier,
+    Report,
+    Retry,
+    Tolerant,
+    check_kept,
+)
 from koalarize.cli.model_choice import (
     MODELS,
     BlendChroma,
@@ -212,6 +221,7 @@ def pictures(
     report: Report = None,
     plan: Plan = False,
     retry_failed: Retry = False,
+    keep_earlier: KeepEarlier = False,
     shard: Shard = None,
     watch: Watch = None,
     keep_times: Times = False,
@@ -291,6 +301,7 @@ def pictures(
         raise OptionError("`--plan` colours nothing, so `--watch` has no place beside it")
     if layer and compare:
         raise OptionError("`--layer` makes no picture to `--compare`: leave one of them out")
+    check_kept(keep_earlier=keep_earlier, overwrite=overwrite, compare=compare)
     from koalarize.batch.naming import check_name
     from koalarize.batch.plan import BatchOptions
     from koalarize.batch.shard import Shard
@@ -307,6 +318,7 @@ def pictures(
         retry_failed=retry_failed,
         keep_times=keep_times,
         layer=layer,
+        keep_earlier=keep_earlier,
     )
     of_films = read_film_options(asked) if films else None
     many = Many(inputs, output, options, report, plan, watch, series, of_films, listed)

@@ -85,7 +85,7 @@ def show_plan(
     if lost := told.counts["orphaned"]:
         sentence += f"; {_without_picture(lost)}"
     typer.echo(sentence)
-    _note_of_earlier(told)
+    _say_earlier(told)
     return 1 if told.counts["failed"] else 0
 
 
@@ -144,7 +144,7 @@ def follow(
     if told.tinted:
         name = told.last_tinted if told.tinted == 1 and sum(told.counts.values()) > 1 else None
         note_of_colors(told.tinted, name, listed=report)
-    _note_of_earlier(told)
+    _say_earlier(told)
     lists = "add --report FILE, which names each" if report is None else f"`{report}` names each"
     for outcome, others in told.noted:
         note_of_losses(outcome.source.name, outcome.notes)
@@ -340,21 +340,10 @@ def note_of_orphans(orphaned: Iterable[Outcome]) -> None:
         )
 
 
-def _note_of_earlier(told: _Told) -> None:
-    """Say on stderr how many results of an earlier version stay, and how many were made again."""
-    from koalarize.batch.standing import Standing  # with NumPy, which a plan has loaded by now
+def _say_earlier(told: _Told) -> None:
+    from koalarize.cli.earlier import note_of_earlier  # with NumPy, which is loaded by now
 
-    said: list[str] = []
-    if count := told.reasons["skipped", Standing.EARLIER.value]:
-        stay, them = ("1 result stays", "it") if count == 1 else (f"{count} results stay", "them")
-        said.append(f"{stay} as an earlier version made {them}: --overwrite colours {them} again")
-    if count := told.reasons["colored", Standing.MODEL.value]:
-        were, made = ("1 result was", "it") if count == 1 else (f"{count} results were", "them")
-        said.append(
-            f"{were} made again: another model, or other weights of this one, had made {made}"
-        )
-    for note in said:
-        typer.echo(f"koalarize: note: {note}", err=True)
+    note_of_earlier(told.reasons)
 
 
 def _without_picture(count: int) -> str:

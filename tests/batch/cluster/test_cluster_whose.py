@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -357,3 +359,30 @@ def test_results_of_a_folder_that_cannot_be_read_are_no_orphans(tmp_path: Path, 
     away = [Entry("b.png", Version(1), "b.png"), Entry("deep", Version(), "deep", problem="away")]
     monkeypatch.setattr("koalarize.batch.cluster.sources.Files.entries", lambda self: iter(away))
     assert orphaned(red, tmp_path / "box", tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("how", ["rows", "touched", "marks", "lost", "table"])
+def test_results_of_other_weights_are_called_so(box: Path, out: Path, red, how: str, lost):
+    (lost if how == "lost" else run)(red, box, out, table="struct" if how == "table" else "")
+    if how == "touched":  # its bytes are looked at
+        os.utime(box / "a.png", ns=(1, 1))
+    if how == "marks":
+        shutil.rmtree(out / "_koalarize")
+        (out / "b.color.bmp").unlink()
+    red.provenance = lambda *asked: dataclasses.replace(
+        Reddener().provenance(*asked), weights="weights of another day"
+    )
+    other, new = ("colored", "other model or weights"), ("colored", "new")
+    table = "struct" if how == "table" else ""
+    outcomes = run(red, box, out, table=table)
+    assert told(outcomes) == sorted([other, new if how == "marks" else other])
+    assert told(run(red, box, out, BOLD, table=table)) == [("colored", "other settings")] * 2
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_results_of_other_options_stay_if_that_is_asked(box: Path, out: Path, red, touched: bool):
+    run(red, box, out)
+    if touched:  # its bytes are looked at
+        os.utime(box / "a.png", ns=(1, 1))
+    assert told(run(red, box, out, BOLD, keep_earlier=True)) == [("skipped", "other settings")] * 2
+    assert told(run(red, box, out)) == [("skipped", "already coloured")] * 2  # rows say whose it is

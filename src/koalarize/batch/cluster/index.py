@@ -20,13 +20,15 @@ from koalarize.batch.spill import temporary_database
 __all__ = ["Index", "Known"]
 
 _TABLES = (
-    "CREATE TABLE made (slot TEXT PRIMARY KEY, key TEXT, result TEXT, settings TEXT, source TEXT, "
-    "source_hash TEXT, made TEXT, made_hash TEXT, elsewhere INTEGER, time INTEGER) WITHOUT ROWID",
+    "CREATE TABLE made (slot TEXT PRIMARY KEY, key TEXT, result TEXT, model TEXT, weights TEXT, "
+    "settings TEXT, source TEXT, source_hash TEXT, made TEXT, made_hash TEXT, elsewhere INTEGER, "
+    "time INTEGER) WITHOUT ROWID",
     "CREATE TABLE last (key TEXT, here INTEGER, failed INTEGER, time INTEGER, "
     "PRIMARY KEY (key, here)) WITHOUT ROWID",
     "CREATE TABLE others (slot TEXT, key TEXT, PRIMARY KEY (slot, key)) WITHOUT ROWID",
     "CREATE TABLE announced (slot TEXT, key TEXT, settings TEXT, source_hash TEXT, made_hash TEXT, "
-    "input TEXT, PRIMARY KEY (slot, key, settings, source_hash, made_hash, input)) WITHOUT ROWID",
+    "input TEXT, model TEXT, weights TEXT, "
+    "PRIMARY KEY (slot, key, settings, source_hash, made_hash, input)) WITHOUT ROWID",
     "CREATE TABLE there (result TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID",
     "CREATE TABLE stale (part TEXT, key TEXT, PRIMARY KEY (part, key)) WITHOUT ROWID",
     "CREATE TABLE met (key TEXT PRIMARY KEY) WITHOUT ROWID",
@@ -41,7 +43,9 @@ class Known:
     Attributes:
         key: the picture it was made of.
         result: its key, or that of the table that holds it.
-        settings: what was asked.
+        model: the name of that which made it.
+        weights: what tells them from others.
+        settings: as ``settings_hash`` names all that was asked.
         source: the picture's version.
         source_sha256: of the picture's bytes.
         made: the result's version.
@@ -51,6 +55,8 @@ class Known:
 
     key: str
     result: str
+    model: str
+    weights: str | None
     settings: str
     source: Version
     source_sha256: str | None
@@ -110,10 +116,12 @@ class Index:
             do("INSERT OR IGNORE INTO stale VALUES (?, ?)", (old, row.key))
         if found is None or found[1] <= row.time:
             values = (
-                *(slot, row.key, row.result, row.settings, _text(row.source), row.source_sha256),
-                *(_text(row.made), row.made_sha256, elsewhere, row.time),
+                *(slot, row.key, row.result, row.model, row.weights, row.settings),
+                *(_text(row.source), row.source_sha256, _text(row.made), row.made_sha256),
+                *(elsewhere, row.time),
             )
-            do("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            marks = ", ".join("?" * len(values))
+            do(f"INSERT OR REPLACE INTO made VALUES ({marks})", values)
 
     def add_objects(self, items: Iterable[Item]) -> None:
         """Add objects that stand in OUTPUT."""
@@ -126,23 +134,23 @@ class Index:
     def add_announced(self, results: Iterable[Announced]) -> None:
         """Add results without a mark that a run which ended was about to write."""
         self._database.executemany(
-            "INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (astuple(one) for one in results),
         )
 
     def known(self, slot: str) -> Known | None:
         """Return what the rows tell of a place."""
         row = self._database.execute(
-            "SELECT key, result, settings, source, source_hash, made, made_hash, elsewhere "
-            "FROM made WHERE slot = ?",
+            "SELECT key, result, model, weights, settings, source, source_hash, made, made_hash, "
+            "elsewhere FROM made WHERE slot = ?",
             (slot,),
         ).fetchone()
         if row is None:
             return None
-        key, result, settings, source, of, made, digest, elsewhere = row
+        *told, source, of, made, digest, elsewhere = row
         versions = _version(source), _version(made)
         elsewhere = bool(elsewhere) and not self._tables  # there a key is one row, of any INPUT
-        return Known(key, result, settings, versions[0], of, versions[1], digest, elsewhere)
+        return Known(*told, versions[0], of, versions[1], digest, elsewhere)
 
     def there(self, result: str) -> Version | None:
         """Return the version of an object in OUTPUT, None if there is none."""

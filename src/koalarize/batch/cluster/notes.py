@@ -31,7 +31,9 @@ class Announced:
         settings: what was asked.
         source_sha256: of the picture's bytes.
         made_sha256: of the result's bytes.
-        input: the address of INPUT; empty in notes of earlier versions.
+        input: the address of INPUT; empty in notes of earlier versions, as the following are.
+        model: the model's name.
+        weights: what tells them from others.
     """
 
     slot: str
@@ -40,6 +42,8 @@ class Announced:
     source_sha256: str
     made_sha256: str
     input: str = ""
+    model: str = ""
+    weights: str | None = None
 
 
 @dataclass

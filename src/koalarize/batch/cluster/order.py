@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from koalarize.batch.cluster.notes import Announced
 from koalarize.batch.cluster.sources import Entry, Source
@@ -22,7 +22,7 @@ from koalarize.engines.engine import CPU
 from koalarize.photo.provenance import Provenance
 from koalarize.steering.steering import Steering
 
-__all__ = ["Check", "Model", "Order", "PortionTask", "settings_hash"]
+__all__ = ["Check", "Model", "Order", "PortionTask", "Signed", "how_asked", "settings_hash"]
 
 #: What a worker looks at before it colours: whether the place is free; whether picture or result
 #: are those of the known row; the mark of a result that no row tells of; nothing. Results that are
@@ -94,7 +94,9 @@ class PortionTask:
         number: which of the names it wanted this is, from 1.
         why: how what stands there stood when the plan was made.
         check: what must be looked at before it is coloured.
-        settings: what the known result was asked.
+        model: which made the known result.
+        weights: of that model.
+        settings: as ``settings_hash`` names all that the known result was asked.
         source_sha256: of the picture's bytes when the known result was made.
         made: the version of the known result.
         made_sha256: of the known result's bytes.
@@ -111,6 +113,8 @@ class PortionTask:
     number: int = 1
     why: Standing = Standing.FREE
     check: Check = "free"
+    model: str = ""
+    weights: str | None = None
     settings: str = ""
     source_sha256: str | None = None
     made: Version = field(default_factory=Version)
@@ -145,3 +149,40 @@ class PortionTask:
 def settings_hash(asked: Provenance) -> str:
     """Return what names all that is asked, and of which model, in a row."""
     return hashlib.sha256(settings_of(asked).encode()).hexdigest()
+
+
+class Signed(Protocol):
+    """What tells how a result was made, as a row and a note do.
+
+    Attributes:
+        model: the model's name.
+        weights: what tells them from others.
+        settings: as ``settings_hash`` names all three.
+    """
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        ...
+
+    @property
+    def weights(self) -> str | None:
+        """What tells them from others."""
+        ...
+
+    @property
+    def settings(self) -> str:
+        """What names all three."""
+        ...
+
+
+def how_asked(made: Signed, asked: Provenance) -> Standing:
+    """Return how the making of a result stands to what is asked: ``DONE`` if it is the same.
+
+    Returns:
+        ``MODEL`` if only model or weights differ, else ``SETTINGS``.
+    """
+    if made.settings == settings_hash(asked):
+        return Standing.DONE
+    by_it = dataclasses.replace(asked, model=made.model, weights=made.weights)
+    return Standing.MODEL if made.settings == settings_hash(by_it) else Standing.SETTINGS

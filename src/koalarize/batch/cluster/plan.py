@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from koalarize.batch.cluster.index import Index, Known
-from koalarize.batch.cluster.order import Check, PortionTask, settings_hash
+from koalarize.batch.cluster.order import Check, PortionTask, how_asked
 from koalarize.batch.cluster.sources import Entry, Source
 from koalarize.batch.cluster.stores import LocalStore, Store, real_place
 from koalarize.batch.find import Job, is_own
@@ -54,7 +54,7 @@ class Planner:
         given = source.place, output.place
         places = given, tuple(map(real_place, given))  # a link may lead into OUTPUT
         self._inside = {in_.removeprefix(out) for in_, out in places if in_.startswith(out)}
-        self._settings = settings_hash(asked)
+        self._asked = asked
         self._claims = Claims()
 
     def decide(self, entry: Entry, *, rows: bool, start: int = 1) -> PortionTask | Outcome | None:
@@ -106,9 +106,8 @@ class Planner:
             return PortionTask(entry, entry.key, check="none")
         if not known.source.fits(entry.version):
             return self._ruled(self._task(entry, entry.key, 1, known), Standing.SOURCE, "source")
-        done = known.settings == self._settings
-        standing = Standing.DONE if done else Standing.SETTINGS
-        return self._ruled(self._task(entry, entry.key, 1, known), standing, "none")
+        task = self._task(entry, entry.key, 1, known)
+        return self._ruled(task, how_asked(known, self._asked), "none")
 
     def _as_object(self, entry: Entry, first: str, start: int) -> PortionTask | Outcome:
         """Find the first name that is free, or that of an earlier result of this very picture."""
@@ -156,15 +155,14 @@ class Planner:
             return Standing.TOUCHED, "result", mine
         if mine.elsewhere or not mine.source.fits(entry.version):
             return Standing.SOURCE, "source", mine
-        done = mine.settings == self._settings
-        return Standing.DONE if done else Standing.SETTINGS, "none", mine
+        return how_asked(mine, self._asked), "none", mine
 
     def _ruled(self, task: PortionTask, why: Standing, check: Check) -> PortionTask | Outcome:
         again = self._options.overwrite and why is Standing.DONE
         task = dataclasses.replace(task, why=Standing.AGAIN if again else why, check=check)
         if self._options.overwrite:
             return task
-        if check == "none" and why is Standing.DONE:
+        if check == "none" and (why is Standing.DONE or self._options.leaves(why)):
             source, result = Path(task.entry.key), Path(task.result or task.slot)
             return Outcome(source, result, "skipped", notes=task.notes, reason=why.value)
         if check == "none" and why.is_kept:
@@ -178,6 +176,8 @@ class Planner:
             entry,
             slot,
             number,
+            model=known.model,
+            weights=known.weights,
             settings=known.settings,
             source_sha256=known.source_sha256,
             made=known.made,

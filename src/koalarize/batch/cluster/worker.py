@@ -20,13 +20,13 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from koalarize.batch.cluster.notes import Announced, Notes
-from koalarize.batch.cluster.order import Order, PortionTask, settings_hash
+from koalarize.batch.cluster.order import Order, PortionTask, Signed, how_asked, settings_hash
 from koalarize.batch.cluster.results import Row, write_part
 from koalarize.batch.cluster.stores import LocalStore, Version
 from koalarize.batch.cluster.tables import TableWriter
 from koalarize.batch.plan import Outcome, Task
 from koalarize.batch.run import asked_of, coloring, run_task
-from koalarize.batch.standing import ORIGINAL, REFUSALS, Standing
+from koalarize.batch.standing import ORIGINAL, REFUSALS, Standing, how_made
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import KoalarizeError, ModelError, PhotoError
 from koalarize.photo.provenance import holds_mark, mark_of
@@ -114,22 +114,24 @@ class Worker:
             return self._row(task, "failed", reason="cannot be read", error=error)
         digest = hashlib.sha256(data).hexdigest()
         try:
-            why = self._standing(task, digest, portion.notes)
+            why, signed = self._standing(task, digest, portion.notes)
         except OSError as error:
             text = f"`{task.slot}` in OUTPUT cannot be read: {_said(error)}"
             return self._row(task, "failed", reason="cannot be read", error=text)
-        ruled = self._ruled(task, why, digest)
+        ruled = self._ruled(task, why, digest, signed)
         if ruled is not None:
             return ruled
         return self._colored(task, data, why, portion)
 
-    def _standing(self, task: PortionTask, digest: str, notes: Notes) -> Standing:
-        """Return how what stands in OUTPUT now stands to the picture."""
+    def _standing(
+        self, task: PortionTask, digest: str, notes: Notes
+    ) -> tuple[Standing, Signed | None]:
+        """Return how what stands in OUTPUT now stands to the picture, and what tells its making."""
         if task.check in ("none", "source") and (self._order.table or self._is_as_planned(task)):
-            return task.why if task.check == "none" else self._of_known(task, digest)
+            return (task.why if task.check == "none" else self._of_known(task, digest)), task
         there = self._order.output.info(task.slot)
         if there is None:
-            return Standing.FREE
+            return Standing.FREE, None
         made = self._order.output.read(task.slot)
         made_sha256 = hashlib.sha256(made).hexdigest()
         fitting = [
@@ -141,21 +143,28 @@ class Worker:
             same = [one for one in fitting if one.source_sha256 == digest]
             if not same:
                 here = any(one.input in ("", self._order.source.place) for one in fitting)
-                return Standing.SOURCE if here else Standing.OTHER
-            done = any(one.settings == self._settings for one in same)
-            return Standing.DONE if done else Standing.SETTINGS
+                return (Standing.SOURCE if here else Standing.OTHER), None
+            hows = {how_asked(one, self._order.asked): one for one in same}
+            best = (Standing.DONE, Standing.MODEL, Standing.SETTINGS)
+            return next((how, hows[how]) for how in best if how in hows)
         others = task.elsewhere and digest != task.source_sha256
         if not others and task.made_sha256 is not None:
             same = task.made_sha256 == made_sha256
-            return self._of_known(task, digest) if same else Standing.TOUCHED
+            return (self._of_known(task, digest) if same else Standing.TOUCHED), task
         mark = mark_of(made)
         if mark is None:
-            return Standing.OTHER if others else Standing.FOREIGN
-        if mark.provenance.source != digest:
-            return Standing.OTHER
+            return (Standing.OTHER if others else Standing.FOREIGN), None
+        made_by = mark.provenance
+        if made_by.source != digest:
+            return Standing.OTHER, None
         if not mark.untouched:
-            return Standing.TOUCHED
-        return Standing.DONE if mark.provenance.is_like(self._order.asked) else Standing.SETTINGS
+            return Standing.TOUCHED, None
+        signed = Announced(
+            *(task.slot, task.entry.key, settings_hash(made_by), digest, made_sha256),
+            model=made_by.model,
+            weights=made_by.weights,
+        )
+        return how_made(made_by, self._order.asked), signed
 
     def _is_as_planned(self, task: PortionTask) -> bool:
         """Tell whether the result is still what the plan knew; a run may last for days."""
@@ -166,9 +175,11 @@ class Worker:
         """Return how the result that a row tells of stands to the picture."""
         if digest != task.source_sha256:
             return Standing.OTHER if task.elsewhere else Standing.SOURCE
-        return Standing.DONE if task.settings == self._settings else Standing.SETTINGS
+        return how_asked(task, self._order.asked)
 
-    def _ruled(self, task: PortionTask, why: Standing, digest: str) -> Row | None:
+    def _ruled(
+        self, task: PortionTask, why: Standing, digest: str, signed: Signed | None
+    ) -> Row | None:
         """Return a row if there is nothing to colour."""
         if why is Standing.OTHER:
             return self._row(task, "other", reason=why.value)
@@ -180,7 +191,7 @@ class Worker:
         if why.is_kept:
             error = REFUSALS[why].format(task.slot)
             return self._row(task, "failed", reason=why.value, error=error)
-        if why is not Standing.DONE:
+        if why is not Standing.DONE and not self._order.options.leaves(why):
             return None
         if task.result is not None and (self._order.table or self._is_as_planned(task)):
             made, made_sha256 = task.made, task.made_sha256
@@ -189,8 +200,12 @@ class Worker:
             made = Version() if there is None else there.version
             made_sha256 = hashlib.sha256(self._order.output.read(task.slot)).hexdigest()
         row = self._row(task, "kept", reason=why.value)
+        made_by = row if signed is None or why is Standing.DONE else signed
         return dataclasses.replace(
             row,
+            model=made_by.model,
+            weights=made_by.weights,
+            settings=made_by.settings,
             result=task.result or task.slot,
             source_sha256=digest,
             made=made,
@@ -245,8 +260,8 @@ class Worker:
         if task.made_sha256 is None and self._order.steering.mark and holds_mark(task.slot):
             return
         of, result = (hashlib.sha256(each).hexdigest() for each in (data, made))
-        place = self._order.source.place
-        notes.announce(Announced(task.slot, task.entry.key, self._settings, of, result, place))
+        who = self._order.source.place, self._order.asked.model, self._order.asked.weights
+        notes.announce(Announced(task.slot, task.entry.key, self._settings, of, result, *who))
 
     def _keep_time(self, task: PortionTask) -> tuple[str, ...]:
         """Give a result the time of its picture, if that is asked; return what is to be noted."""
