@@ -72,6 +72,20 @@ def test_each_recipe_has_its_own():
         check_seeds(trained[:3])
 
 
+def test_what_is_no_training_stands_beside_them():
+    """Shipped models and others' pictures are compared with, and in no mean."""
+    beside = [Trained(name, name, None, None, None) for name in ("koala", "out/theirs", "out/ours")]
+    rows = [(one, {"psnr": float(n)}, {}) for n, one in enumerate((A, *beside, B))]
+    check_seeds([one for one, _, _ in rows])
+    (found,) = over_seeds(rows)
+    assert (found.models, found.mean) == ([A.model, B.model], {"psnr": 2.0})
+    assert found.label == "mean ± deviation of 2"
+    with pytest.raises(OptionError, match=r"without a training but must have 2 or more"):
+        check_seeds(beside)
+    with pytest.raises(OptionError, match=r"given with 1 model but"):
+        check_seeds([A, *beside])
+
+
 def test_in_what_recipes_differ():
     hints = {"count": 9, "patch": [1, 9], "share_without": 0.5, "more": "x" * 40}
     recipes = [recipe_text(), recipe_text(hints=hints), recipe_text(steps=20), ""]
@@ -104,7 +118,8 @@ def test_the_recipe_of_a_model(tmp_path):
     assert recipe_of(tmp_path / "2.onnx") == texts[2]
     entry.value = json.dumps({"recipe": {"later": 1}})
     onnx.save(model, tmp_path / "later.onnx")
-    assert recipe_of(tmp_path / "later.onnx") == recipe_of("koala") == ""
+    assert recipe_of(tmp_path / "later.onnx") == ""
+    assert recipe_of("koala") is recipe_of("koala,koala-int8:2") is None
 
 
 @pytest.mark.parametrize(
@@ -133,10 +148,13 @@ def test_the_report_has_a_line_of_them(tmp_path, capsys):
         save_checkpoint(path, build_network(recipe.network).state_dict(), recipe, {})
         models.append(str(path))
     data, report = picture_folder(tmp_path / "set"), tmp_path / "report.json"
+    theirs = picture_folder(tmp_path / "theirs")
+    models += [str(theirs), "koala"]
     asked = ["lab", "evaluate", *models, "--data", str(data), "--metrics", "psnr,variety"]
     assert main([*asked, "--limit", "2", "--seeds", "-o", str(report)]) == 0
     told = json.loads(report.read_text())
-    own = [row["scores"]["psnr"] for row in told["rows"][1:]]
+    own = [row["scores"]["psnr"] for row in told["rows"][1:3]]
+    assert len(told["rows"]) == 5
     assert own[0] != own[1]
     (spread,) = told["seeds"]
     assert spread["mean"]["psnr"] == pytest.approx(statistics.fmean(own), abs=1e-6)

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from koalarize.errors import OptionError
 from koalarize.lab.runs.checkpoint import load_checkpoint
-from koalarize.lab.training import devices
+from koalarize.lab.training import devices, processes
 from koalarize.lab.training.train import train
 from runs import state_of, tiny_recipe, tiny_values
 
@@ -181,8 +181,8 @@ class TestDevices:
 
     @pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"])
     def test_who_speaks(self, monkeypatch, name):
-        assert devices.is_first_process()
+        assert processes.is_first_process()
         monkeypatch.setenv(name, "0")
-        assert devices.is_first_process()
+        assert processes.is_first_process()
         monkeypatch.setenv(name, "1")
-        assert not devices.is_first_process()
+        assert not processes.is_first_process()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -13,10 +14,13 @@ import yaml
 from torch.utils.data import DataLoader
 
 from koalarize.cli import main
+from koalarize.cli.lab.options import loading
+from koalarize.cli.terminal import told_to_end
 from koalarize.errors import DataError, ModelError, OptionError, OutputError
 from koalarize.lab.datasets.kept import Kept, Reading
 from koalarize.lab.datasets.places import Place
 from koalarize.lab.training import devices
+from koalarize.lab.training import train as room
 from koalarize.lab.training.callbacks import Progress
 from koalarize.lab.training.endings import own_endings
 from koalarize.lab.training.train import train, train_recipe
@@ -70,6 +74,57 @@ class TestInterrupt:
         last = capsys.readouterr().err.splitlines()[-1]
         assert last.startswith("koalarize: error: interrupted")
         assert words in last
+
+    @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize(("begun", "words"), [(True, "add --resume"), (False, "begins again")])
+    def test_so_it_does_while_pictures_are_read(
+        self, photos, tmp_path, monkeypatch, capsys, kind, begun, words
+    ):
+        """No trainer hears a signal yet, and a large set takes minutes."""
+
+        def read(source, reading):
+            (tmp_path / "run" / "last.ckpt").touch() if begun else None
+            signal.raise_signal(kind)
+
+        monkeypatch.setattr(room, "keep_pictures", read)
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(yaml.safe_dump(tiny_values(photos)))
+        assert main(["lab", "train", str(recipe), "-o", str(tmp_path / "run")]) == 130
+        assert words in capsys.readouterr().err.splitlines()[-1]
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+    def test_one_process_says_it_for_all(self, photos, tmp_path, monkeypatch, capsys):
+        """A launcher, and `timeout`, tell every process to end."""
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(yaml.safe_dump(tiny_values(photos)))
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        monkeypatch.setattr(room, "keep_pictures", lambda *_: signal.raise_signal(signal.SIGINT))
+        assert main(["lab", "train", str(recipe), "-o", str(tmp_path / "run")]) == 143
+        assert capsys.readouterr().err == ""
+
+    def test_what_hears_it_in_our_place_decides(self):
+        """Lightning's own way to end calls the one before, which must not cut it short."""
+        heard = []
+        with told_to_end():
+            ours = signal.getsignal(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, lambda *args: (heard.append(args), ours(*args)))
+            signal.raise_signal(signal.SIGTERM)
+        assert len(heard) == 1
+
+    def test_it_waits_while_torch_is_loaded(self):
+        """Its modules end the process with a trace of C++ where they are interrupted."""
+        steps = []
+        with pytest.raises(KeyboardInterrupt), told_to_end():
+            with loading():
+                signal.raise_signal(signal.SIGTERM)
+                steps.append("loaded")
+            steps.append("trained")
+        with pytest.raises(KeyboardInterrupt), loading():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # somebody who does not wait
+            steps.append("loaded")
+        assert steps == ["loaded"]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 class TestAskedTwice:

@@ -9,7 +9,6 @@ import torch
 from koalarize import color
 from koalarize.errors import OptionError
 from koalarize.lab.training import losses
-from koalarize.lab.training.train import bin_shares
 
 
 class TestBinWeights:
@@ -37,7 +36,7 @@ class TestBinWeights:
         from koalarize.lab.datasets.sources import Pictures
 
         flat = np.full((30, 30, 3), (200, 30, 30), np.uint8)
-        shares = bin_shares(
+        shares = losses.bin_shares(
             Pictures([flat, np.full((30, 30, 3), 90, np.uint8)]), color.default_bins()
         )
         assert shares.shape == (len(color.ab_bins()),)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.terminal import needs
+from koalarize.cli.lab.options import loading
 
 __all__ = ["convert"]
 
@@ -39,6 +39,6 @@ def convert(
     ] = None,
 ) -> None:
     """Turn other people's PyTorch weights into a model, hints and suggestions included."""
-    with needs("train"):
+    with loading():
         from koalarize.lab.export.convert import convert as run
     typer.echo(run(source, output, size=size))

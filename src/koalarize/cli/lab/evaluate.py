@@ -18,9 +18,10 @@ from koalarize.cli.lab.options import (
     Report,
     StoppedError,
     check_written_over,
+    loading,
     words_of,
 )
-from koalarize.cli.terminal import needs, progress_bar
+from koalarize.cli.terminal import progress_bar, told_to_end
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, write_bytes
 
@@ -84,7 +85,8 @@ def evaluate(
         bool,
         typer.Option(
             "--seeds",
-            help="Models of one recipe differ in their seed: also their mean and deviation.",
+            help="Models of one recipe differ in their seed: also their mean and deviation. "
+            "Shipped models and folders of pictures stand beside them.",
         ),
     ] = False,
     output: Report = None,
@@ -113,22 +115,23 @@ def evaluate(
     unfinished = None if beside is None else beside.with_name(f"{beside.name}.unfinished")
     if unfinished is not None:
         check_place(unfinished)
-    with needs("train"):
-        from koalarize.lab.evaluation.evaluate import evaluate as run
-    with _told_how_to_go_on(unfinished), progress_bar() as advance:
-        report = run(
-            models,
-            data,
-            protocol=protocol,
-            short_side=short_side,
-            limit=limit,
-            metrics=words_of([_METRICS] if metrics is None else metrics),
-            sizes=sizes,
-            temperatures=temperatures,
-            seeds=seeds,
-            progress=advance,
-            unfinished=unfinished,
-        )
+    with _told_how_to_go_on(unfinished), told_to_end():
+        with loading():
+            from koalarize.lab.evaluation.evaluate import evaluate as run
+        with progress_bar() as advance:
+            report = run(
+                models,
+                data,
+                protocol=protocol,
+                short_side=short_side,
+                limit=limit,
+                metrics=words_of([_METRICS] if metrics is None else metrics),
+                sizes=sizes,
+                temperatures=temperatures,
+                seeds=seeds,
+                progress=advance,
+                unfinished=unfinished,
+            )
     typer.echo(report.to_markdown())
     if output is not None:
         write_bytes(f"{report.to_json()}\n".encode(), output, overwrite=True)

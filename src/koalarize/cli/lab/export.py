@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koalarize.cli.terminal import needs, progress_bar
+from koalarize.cli.lab.options import loading
+from koalarize.cli.terminal import progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import write_bytes
 
@@ -119,7 +120,7 @@ def export(
                 "`--calibrate`, `--limit` and `--max-delta-e` check a lighter model but "
                 "`--precision` is fp32: add `--precision fp16` or `--precision int8`"
             )
-        with needs("train"):
+        with loading():
             from koalarize.lab.export.export import export as run
         target = output or source.with_suffix(".onnx")
         if card:
@@ -138,7 +139,7 @@ def export(
         if card:
             typer.echo(_write_card(source, target, samples))
         return
-    with needs("train"):
+    with loading():
         from koalarize.lab.export.quantize import export_lighter
     with progress_bar() as advance:
         path, drift = export_lighter(
@@ -179,7 +180,7 @@ def _sheet_of(model: Path) -> Path:
 
 def _write_card(checkpoint: Path, model: Path, pictures: Path | None) -> Path:
     """Write the model card, and a sheet of coloured pictures where there are some to show."""
-    with needs("train"):
+    with loading():
         from koalarize.lab.evaluation.sheet import to_png
         from koalarize.lab.evaluation.showcase import make_showcase
         from koalarize.lab.export.card import write_card

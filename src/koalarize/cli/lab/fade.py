@@ -10,7 +10,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from koalarize.cli.lab.options import Data, Limit, ShortSide, check_written_over, words_of
+from koalarize.cli.lab.options import (
+    Data,
+    Limit,
+    ShortSide,
+    check_written_over,
+    loading,
+    words_of,
+)
 from koalarize.cli.terminal import check_figure, needs, progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import write_bytes
@@ -47,7 +54,7 @@ def fade(
                 f"`{name}` and `--experiment article` exclude each other: the article's experiment "
                 "has one metric and no figure"
             )
-        with needs("train"):
+        with loading():
             from koalarize.lab.evaluation.article_fading import measure_article_fading
         with progress_bar() as advance:
             article = measure_article_fading(
@@ -58,7 +65,7 @@ def fade(
     if output is not None:
         check_figure(output)
         check_written_over(output, data=[data])
-    with needs("train"):
+    with loading():
         from koalarize.lab.evaluation.fading import measure_fading
         from koalarize.lab.evaluation.plots import plot_fading
     names = None if metrics is None else words_of(metrics)

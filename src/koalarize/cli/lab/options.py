@@ -1,14 +1,19 @@
-"""What commands of the laboratory share: options declared once, their check, a way to stop."""
+"""What commands of the laboratory share: options declared once, their check, the way to torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
-from koalarize.errors import KoalarizeError, OptionError
+from koalarize.cli.terminal import StoppedError, needs
+from koalarize.errors import OptionError
 
 __all__ = [
     "Data",
@@ -18,6 +23,7 @@ __all__ = [
     "StoppedError",
     "check_no_input",
     "check_written_over",
+    "loading",
     "words_of",
 ]
 
@@ -46,10 +52,40 @@ Report = Annotated[
 ]
 
 
-class StoppedError(KoalarizeError):
-    """An interrupt that says how to continue; typer would drop its words."""
+@contextmanager
+def loading() -> Generator[None]:
+    """Load what the laboratory needs; an interrupt waits until that is done.
 
-    exit_code = 130
+    It takes seconds. Torch's modules, interrupted, end the process with a trace of C++; a second
+    interrupt does.
+
+    Raises:
+        DependencyError: if the extra is not installed.
+        KeyboardInterrupt: if there was an interrupt.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM) if main else ()
+    before = {number: signal.getsignal(number) for number in signals}
+    before = {number: heard for number, heard in before.items() if callable(heard)}
+    held: list[int] = []
+
+    def restore() -> None:
+        for number, heard in before.items():
+            signal.signal(number, heard)
+
+    def hold(signum: int, frame: FrameType | None) -> None:
+        held.append(signum)
+        restore()
+
+    for number in before:
+        signal.signal(number, hold)
+    try:
+        with needs("train"):
+            yield
+    finally:
+        restore()
+    if held:
+        raise KeyboardInterrupt
 
 
 def words_of(texts: Sequence[str]) -> list[str]:

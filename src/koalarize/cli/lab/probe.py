@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.lab.options import Data, Limit, Report, ShortSide, check_written_over
-from koalarize.cli.terminal import needs, progress_bar
+from koalarize.cli.lab.options import Data, Limit, Report, ShortSide, check_written_over, loading
+from koalarize.cli.terminal import progress_bar
 from koalarize.errors import OptionError
 from koalarize.photo.files import check_place, write_bytes
 
@@ -51,7 +51,7 @@ def probe(
     if output is not None:
         check_place(output)
         check_written_over(output, data=[data], models=[model])
-    with needs("train"):
+    with loading():
         from koalarize.lab.evaluation.probe import probe as run
     with progress_bar() as advance:
         found = run(

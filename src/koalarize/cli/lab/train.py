@@ -6,16 +6,20 @@ Not here: the training itself (``lab.training``, which needs the extra ``train``
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from koalarize.cli.lab.options import StoppedError
-from koalarize.cli.terminal import needs
+from koalarize.cli.lab.options import loading
+from koalarize.cli.terminal import told_to_end
 from koalarize.errors import OptionError
 
 __all__ = ["train"]
+
+_SILENT = 143  # as a process that SIGTERM ends; 130 would be told in words
 
 
 def train(
@@ -79,20 +83,27 @@ def train(
             option = f"--{key.rpartition('.')[2]}"
             raise OptionError(f"`{option}` and `--set {key}=` both give `{key}`: leave one out")
     overrides |= given
-    with needs("train"):
-        from koalarize.lab.training.devices import is_first_process
-        from koalarize.lab.training.train import train as run
-    _show_progress(logging.INFO if is_first_process() else logging.WARNING)
-    try:
+    from koalarize.lab.training.processes import is_first_process
+
+    speaks = is_first_process()
+    _show_progress(logging.INFO if speaks else logging.WARNING)
+    with told_to_end() if speaks else _silent():
+        with loading():
+            from koalarize.lab.training.train import train as run
         path = run(
             recipe, output=output, resume=resume, overrides=overrides, limit=limit, size=size
         )
-    except KeyboardInterrupt as stop:
-        if not str(stop):
-            raise
-        raise StoppedError(str(stop)) from stop
-    if is_first_process():
+    if speaks:
         typer.echo(path)
+
+
+@contextmanager
+def _silent() -> Generator[None]:
+    """End at an interrupt without a word: the first process says for all how to continue."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise typer.Exit(_SILENT) from stop
 
 
 def _show_progress(level: int) -> None:

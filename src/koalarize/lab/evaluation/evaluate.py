@@ -49,7 +49,7 @@ class _Rival:
     model: str
     sha256: str | None
     engine: Engine
-    recipe: str = ""
+    recipe: str | None = None
     results: Results | None = None  # then it is coloured already, and the engine is asked nothing
 
 
@@ -81,7 +81,8 @@ def evaluate(
         metrics: names as for ``definitions.metric_of``, or ``all``.
         sizes: working sizes, one row each; None takes each model's own.
         temperatures: of the annealed mean, one row each; None takes each model's own.
-        seeds: the models are several trainings of each recipe: also their mean and deviation.
+        seeds: several trainings of each recipe: also their mean and deviation. Models of the
+            catalogue and folders of pictures stand beside them.
         progress: called with the pictures done and their number, as far as that is known.
         unfinished: a file that keeps the scores so far, written once a minute. Where it is there,
             the evaluation that it is of goes on; it stays at the end, for the caller to delete.
@@ -175,7 +176,7 @@ def _rivals(
             rivals.append(_Rival(name, results.sha256, GreyEngine(), results=results))
             continue
         loaded = load_model(model)
-        recipe = recipe_of(model) if seeds else ""
+        recipe = recipe_of(model) if seeds else None
         rivals += [
             _Rival(loaded.name, loaded.sha256, each, recipe)
             for each in variants(loaded.engine, sizes, temperatures)

@@ -29,14 +29,15 @@ class Trained:
         sha256: of its file.
         size: working size; None where the network saw each picture at the picture's own size.
         temperature: of the annealed mean; None where there is nothing to decode.
-        recipe: what it was trained by, as ``recipe_of`` returns it; empty if that is not known.
+        recipe: what it was trained by, as ``recipe_of`` returns it; empty if that is not known,
+            None of what is no training: it stands beside them, in no mean.
     """
 
     model: str
     sha256: str | None
     size: int | None
     temperature: float | None
-    recipe: str = ""
+    recipe: str | None = ""
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,18 @@ def check_seeds(trained: Sequence[Trained]) -> None:
     """Check, before any picture is looked at, that there are several trainings of each recipe.
 
     Args:
-        trained: one a row of the report to come, grey left out.
+        trained: one a row of the report to come, grey left out; what is no training is passed over.
 
     Raises:
         OptionError: if there are fewer than two of a recipe, two with the same weights, or settings
             that not all of a recipe have.
     """
+    trained = [one for one in trained if one.recipe is not None]
+    if not trained:
+        raise OptionError(
+            f"`--seeds` is given without a training but must have {_LEAST} or more: shipped models "
+            "and folders of pictures may stand beside them, but have no mean"
+        )
     for place, one in enumerate(trained):
         for other in trained[:place]:
             same = (one.size, one.temperature) == (other.size, other.temperature)
@@ -121,7 +128,7 @@ def _check_settings(members: Sequence[Trained], hashes: set[str | None]) -> None
 
 def _recipes(trained: Sequence[Trained]) -> dict[str, dict[str, str]]:
     """Return the recipes in their order, each with what it does not share with the others."""
-    recipes = list(dict.fromkeys(one.recipe for one in trained))
+    recipes = list(dict.fromkeys(one.recipe for one in trained if one.recipe is not None))
     return dict(zip(recipes, differences(recipes), strict=True))
 
 
@@ -130,9 +137,10 @@ def over_seeds(rows: Sequence[tuple[Trained, Scores, Scores]]) -> list[Seeds]:
 
     Args:
         rows: for each row of a report but grey's, whose it is, its scores, and the same beside
-            the references.
+            the references. What is no training is passed over.
     """
     found: list[Seeds] = []
+    rows = [row for row in rows if row[0].recipe is not None]
     recipes = _recipes([one for one, _, _ in rows])
     for members in _by_setting([one for one, _, _ in rows]).values():
         scores = [of for one, of, _ in rows if one in members]
@@ -146,7 +154,7 @@ def over_seeds(rows: Sequence[tuple[Trained, Scores, Scores]]) -> list[Seeds]:
                 deviation=_each(scores, statistics.stdev),
                 relative_mean=_each(beside, statistics.fmean),
                 relative_deviation=_each(beside, statistics.stdev),
-                differs=recipes[members[0].recipe],
+                differs=recipes[members[0].recipe or ""],
             )
         )
     return found

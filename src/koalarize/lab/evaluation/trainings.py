@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import cast
 
 from koalarize.errors import OptionError
+from koalarize.lab.evaluation.models import is_name
+from koalarize.models.open import parts_of
 
 __all__ = ["differences", "recipe_of"]
 
@@ -27,7 +29,7 @@ _ANY_DATA = frozenset({"workers", "memory"})
 _LONGEST = 40  # characters of a group of options in a table
 
 
-def recipe_of(model: str | Path) -> str:
+def recipe_of(model: str | Path) -> str | None:
     """Return what a model's training depended on but for its seed, as JSON in a fixed order.
 
     Equal texts are of one recipe. Folders count by their last part, as they may have moved.
@@ -36,12 +38,15 @@ def recipe_of(model: str | Path) -> str:
         model: a checkpoint of a training, or an .onnx file that was exported of one.
 
     Returns:
-        The text; empty for models that do not say how they were trained.
+        The text; empty for models that do not say how they were trained. None for a name of the
+        catalogue, and for a blend of them: those are no trainings to compare.
     """
     from koalarize.lab.export.export import without_folders
     from koalarize.lab.runs.options import build
     from koalarize.lab.runs.recipe import Recipe
 
+    if all(is_name(name) for name, _ in parts_of(model)):
+        return None
     try:
         noted = _noted(Path(model))
         recipe = build(Recipe, noted) if isinstance(noted, dict) else None

@@ -1,6 +1,6 @@
-"""Which devices a run uses, how precise its numbers are there, and which process this one is.
+"""Which devices a run uses, and how precise its numbers are there.
 
-Not here: the launching of processes, which is Lightning's, torchrun's or SLURM's.
+Not here: which process this one is (``processes``).
 A recipe's batch is that of all devices together, so their number changes the speed and no result.
 """
 
@@ -19,14 +19,9 @@ __all__ = [
     "TrainerDevices",
     "check_devices",
     "choose_precision",
-    "is_first_process",
     "trainer_devices",
     "usable_workers",
 ]
-
-#: Variables by which launchers number their processes; the first one has 0 in all of them.
-_NUMBERS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
-
 
 #: Lightning's words for the precisions of a recipe.
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -115,11 +110,6 @@ def usable_workers(wanted: int) -> int:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(wanted, cores or 1)
-
-
-def is_first_process() -> bool:
-    """Tell whether this process is the one that speaks; asked before a trainer exists."""
-    return all(os.environ.get(name, "0") == "0" for name in _NUMBERS)
 
 
 def _started_processes() -> int | None:

@@ -18,7 +18,7 @@ import torch
 
 from koalarize.errors import DataError, KoalarizeError, ModelError, OutputError
 
-__all__ = ["own_endings", "quiet"]
+__all__ = ["own_endings", "quiet", "stoppable"]
 
 #: Notes of Lightning and torch on what is meant to be so here.
 _EXPECTED_NOTES = (
@@ -55,6 +55,24 @@ def quiet() -> Generator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def stoppable(last: Path) -> Generator[None]:
+    """Say how to continue at an interrupt, also where there is no trainer yet.
+
+    Args:
+        last: the state that a run is continued from.
+
+    Raises:
+        KeyboardInterrupt: whose text says how to continue.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if str(stop):
+            raise
+        raise KeyboardInterrupt(_how_to_continue(last)) from stop
 
 
 @contextmanager

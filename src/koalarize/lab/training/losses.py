@@ -8,6 +8,7 @@ the others are the articles', over ab on their scale from -1 to 1, so that weigh
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,10 +19,12 @@ from torch.nn import functional as F
 
 from koalarize import color
 from koalarize.errors import OptionError
+from koalarize.lab.datasets.sources import Pictures
 
 __all__ = [
     "SSIM_WINDOW",
     "WithGradient",
+    "bin_shares",
     "bin_weights",
     "combined_loss",
     "distillation",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 _CPU_ROWS = 2048
+_SHARE_PICTURES = 4000
 _REACH = 128  # ab of 8-bit sRGB lies within -108..99
 #: Lab units in one unit of the articles' scale: 127.5 in the first; the second's 128 is 0.4 % more.
 _SCALE = 127.5
@@ -134,6 +138,17 @@ def distillation(logits: Tensor, teacher: Tensor) -> Tensor:
         part.permute(0, 2, 3, 1).reshape(-1, part.shape[1]) for part in (logits, teacher)
     )
     return _Divergence.apply(rows, wanted)  # type: ignore
+
+
+def bin_shares(pictures: Pictures, bins: color.Bins) -> npt.NDArray[np.float64]:
+    """Return (Q,) how often each ab bin occurs in the first pictures, softly encoded; sums to 1."""
+    total = np.zeros(len(bins))
+    for pixels in islice(pictures.arrays, _SHARE_PICTURES):
+        step = max(1, min(pixels.shape[:2]) // 10)
+        ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
+        numbers, shares = bins.encode(ab.reshape(-1, 2))
+        np.add.at(total, numbers.ravel(), shares.ravel() / len(shares))
+    return total / total.sum()
 
 
 def bin_weights(share: npt.NDArray[np.floating], *, uniform: float, power: float) -> Tensor:

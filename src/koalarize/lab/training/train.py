@@ -13,7 +13,6 @@ import logging
 import math
 import sys
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 import lightning as L
@@ -39,18 +38,19 @@ from koalarize.lab.training.callbacks import LOOK_EVERY, Progress, SaveWeights
 from koalarize.lab.training.devices import (
     check_devices,
     choose_precision,
-    is_first_process,
     trainer_devices,
 )
-from koalarize.lab.training.endings import own_endings, quiet
+from koalarize.lab.training.endings import own_endings, quiet, stoppable
 from koalarize.lab.training.initialise import load_encoder, start_from
 from koalarize.lab.training.loaders import Loaders
 from koalarize.lab.training.loggers import check_logger, run_loggers
-from koalarize.lab.training.losses import SSIM_WINDOW, bin_weights
+from koalarize.lab.training.losses import SSIM_WINDOW, bin_shares, bin_weights
 from koalarize.lab.training.module import ColorizationModule
 from koalarize.lab.training.own_loss import OwnLoss
 from koalarize.lab.training.perceptual import PerceptualLoss
+from koalarize.lab.training.processes import is_first_process
 from koalarize.lab.training.resume import (
+    LAST,
     EarlierRun,
     GoOn,
     WholeFiles,
@@ -61,11 +61,9 @@ from koalarize.lab.training.shrink import shrink
 from koalarize.models.open import parts_of
 from koalarize.models.store import find_model
 
-__all__ = ["bin_shares", "hold_out", "train", "train_recipe"]
+__all__ = ["hold_out", "train", "train_recipe"]
 
 log = logging.getLogger(__name__)
-
-_SHARE_PICTURES = 4000
 
 
 def train(
@@ -112,12 +110,19 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
         ModelError: if the state to go on from is damaged or of another network.
         OutputError: if the folder cannot be written, or another run is writing it; what was
             written before stays.
+        KeyboardInterrupt: whose text says how to continue.
     """
+    with stoppable(folder / LAST):
+        return _train(recipe, folder, resume=resume)
+
+
+def _train(recipe: Recipe, folder: Path, *, resume: bool) -> Path:
+    """Check everything that needs no picture, then train alone in the folder."""
     check_devices(recipe)
     check_logger(recipe)
     if recipe.loss.perceptual:
         PerceptualLoss.check()
-    checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
+    checkpoint, last = folder / "model.safetensors", folder / LAST
     network = _network(recipe, begins=not last.exists())
     earlier: EarlierRun | None = None
     if last.exists():
@@ -140,7 +145,7 @@ def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
 
 def _run(recipe: Recipe, network: ColorNetwork, folder: Path, earlier: EarlierRun | None) -> Path:
     """Read the pictures and train, in a folder that is this run's own."""
-    checkpoint, last = folder / "model.safetensors", folder / "last.ckpt"
+    checkpoint, last = folder / "model.safetensors", folder / LAST
     pictures, validation = _pictures(recipe)
     judges = None if validation is None else validation.sha256
     recipe = _with_steps(recipe, len(pictures))
@@ -306,17 +311,6 @@ def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
         return recipe
     steps = math.ceil(pictures * recipe.epochs / recipe.samples_a_step)
     return dataclasses.replace(recipe, steps=steps)
-
-
-def bin_shares(pictures: Pictures, bins: color.Bins) -> npt.NDArray[np.float64]:
-    """Return (Q,) how often each ab bin occurs in the first pictures, softly encoded; sums to 1."""
-    total = np.zeros(len(bins))
-    for pixels in islice(pictures.arrays, _SHARE_PICTURES):
-        step = max(1, min(pixels.shape[:2]) // 10)
-        ab = color.srgb_to_lab(np.ascontiguousarray(pixels[::step, ::step]))[..., 1:]
-        numbers, shares = bins.encode(ab.reshape(-1, 2))
-        np.add.at(total, numbers.ravel(), shares.ravel() / len(shares))
-    return total / total.sum()
 
 
 def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
