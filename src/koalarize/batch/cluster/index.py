@@ -147,8 +147,8 @@ class Index:
         ).fetchone()
         if row is None:
             return None
-        *told, source, of, made, digest, elsewhere = row
-        versions = _version(source), _version(made)
+        key, result, model, weights, settings, source, of, made, digest, elsewhere = row
+        told, versions = (key, result, model, weights, settings), (_version(source), _version(made))
         elsewhere = bool(elsewhere) and not self._tables  # there a key is one row, of any INPUT
         return Known(*told, versions[0], of, versions[1], digest, elsewhere)
 
