@@ -135,7 +135,10 @@ async def delete(studio: Shared, id: Id) -> None:
     "/films/{id}/shots/{number}/frame",
     operation_id="getFrame",
     summary="The frame that stands for a shot",
-    description="A grey PNG of the middle frame, upright: upload it as a photo, and steer that.",
+    description=(
+        "A grey PNG of the middle frame, upright, without the film's bars: upload it as a photo, "
+        "and steer that."
+    ),
     response_class=Response,
     responses={**pictures("image/png"), **problems(404, 409, 429, 503)},
 )
