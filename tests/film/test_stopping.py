@@ -46,9 +46,7 @@ def source(tmp_path):
     return fp.write(tmp_path / "film.mkv", fp.moved(60, (32, 48)))
 
 
-@pytest.mark.skipif(
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="started where interrupts are ignored"
-)
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGTERM")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(

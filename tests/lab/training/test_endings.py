@@ -64,9 +64,7 @@ class TestLine:
             train_recipe(tiny(data=data, steps=2), tmp_path)
 
 
-@pytest.mark.skipif(
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="started where interrupts are ignored"
-)
+@pytest.mark.usefixtures("interrupts")
 class TestInterrupt:
     @pytest.mark.parametrize(("after", "words"), [(5, "add --resume to the same"), (2, "begins")])
     def test_it_says_how_to_continue(self, photos, tmp_path, monkeypatch, capsys, after, words):
