@@ -57,7 +57,13 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.fixture
 def interrupts() -> Generator[None]:
-    """Hear interrupts, also where the tests were started with these ignored (`nohup`, `&`)."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Hear signals as a fresh program does.
+
+    Interrupts are ignored where the tests were started so (`nohup`, `&`); Ray leaves a handler of
+    SIGTERM behind.
+    """
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -61,14 +61,10 @@ def test_a_signal_ends_a_film_in_order(source, monkeypatch, capsys, sent, asked,
 
     monkeypatch.setattr(make, "MOST_PART", 16)
     monkeypatch.chdir(source.parent)
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        colorizer = Colorizer(Signalling(asked, sent))
-        monkeypatch.setattr(Colorizer, "load", staticmethod(lambda *_, **__: colorizer))
-        assert main(["film.mkv"]) == 130
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    colorizer = Colorizer(Signalling(asked, sent))
+    monkeypatch.setattr(Colorizer, "load", staticmethod(lambda *_, **__: colorizer))
+    assert main(["film.mkv"]) == 130
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert re.search(said, " ".join(capsys.readouterr().err.split()))
     assert not source.with_name("film.color.mkv").exists()
     assert main(["film.mkv"]) == 0
