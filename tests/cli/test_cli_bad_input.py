@@ -302,6 +302,29 @@ def test_train_hands_over_what_is_asked(monkeypatch, capsys):
     assert capsys.readouterr().out == f"{Path('runs/one.safetensors')}\n"
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_train_shows_its_lines_and_gives_the_logger_back(monkeypatch, capsys, caplog, ends):
+    import logging
+    import types
+
+    def train(recipe, **options):
+        logging.getLogger("koalarize.run").info("step 1")
+        if not ends:
+            raise OptionError("the run is no run")
+        return Path("runs/one.safetensors")
+
+    module = types.SimpleNamespace(train=train)
+    monkeypatch.setitem(sys.modules, "koalarize.lab.training.train", module)
+    logger = logging.getLogger("koalarize")
+    before = logger.level, logger.propagate, logger.handlers
+    assert main(["lab", "train", "r.yaml"]) == (0 if ends else 2)
+    assert capsys.readouterr().err.splitlines()[0] == "step 1"
+    assert (logger.level, logger.propagate, logger.handlers) == before
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("koalarize.run").info("afterwards")
+    assert "afterwards" in caplog.text
+
+
 def test_export_writes_beside_the_checkpoint(monkeypatch, capsys):
     import types
 

@@ -86,8 +86,8 @@ def train(
     from koalarize.lab.training.processes import is_first_process
 
     speaks = is_first_process()
-    _show_progress(logging.INFO if speaks else logging.WARNING)
-    with told_to_end() if speaks else _silent():
+    lines = _lines(logging.INFO if speaks else logging.WARNING)
+    with lines, told_to_end() if speaks else _silent():
         with loading():
             from koalarize.lab.training.train import train as run
         path = run(
@@ -106,14 +106,24 @@ def _silent() -> Generator[None]:
         raise typer.Exit(_SILENT) from stop
 
 
-def _show_progress(level: int) -> None:
-    """Show the run's own lines on stderr, on a terminal and in a log file alike."""
+@contextmanager
+def _lines(level: int) -> Generator[None]:
+    """Show the run's own lines on stderr, on a terminal and in a log file alike.
+
+    The library's logger is afterwards as it was: a caller's own handlers hear it again.
+    """
     logger = logging.getLogger("koalarize")
-    logger.setLevel(level)
-    logger.propagate = False
+    before = logger.level, logger.propagate, logger.handlers
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.setLevel(level)
+    logger.propagate = False
     logger.handlers = [handler]
+    try:
+        yield
+    finally:
+        logger.setLevel(before[0])
+        logger.propagate, logger.handlers = before[1:]
 
 
 def _overrides(settings: list[str]) -> dict[str, str]:
