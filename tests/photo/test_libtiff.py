@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import io
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -50,7 +52,7 @@ class TestDamage:
 def test_nothing_at_all_is_no_picture_even_where_one_asks_for_what_there_is():
     file = saved(CAMERA, "TIFF", compression="tiff_lzw", tiffinfo={278: 256})
     with pytest.raises(PhotoError, match=r"damaged or cut short .*came from\.$"):
-        Photo.read(file[:99] + bytes(200) + file[299:], tolerant=True)
+        Photo.read(file[:8] + b"\xff" * 300 + file[308:], tolerant=True)
 
 
 def test_a_cut_file_is_filled_up_and_not_called_damaged_too():
@@ -92,6 +94,53 @@ DEEP = {
     "tiles": {"compression": "zlib", "tile": (32, 32)},
     "planes": {"compression": "zlib", "planarconfig": "separate"},
 }
+#: Layouts of 8 bits, which libtiff unpacks where they are sound.
+SHALLOW = {"8 bits": {"compression": "zlib"}, "8 bits in tiles": DEEP["tiles"]}
+
+
+def turned_bit(packed):
+    """Return deflated data with a bit turned, so that all bytes and more are unpacked of them."""
+    wanted = len(zlib.decompress(packed))
+    for place in range(len(packed) // 3, len(packed) - 4):
+        for bit in range(8):
+            bad = bytearray(packed)
+            bad[place] ^= 1 << bit
+            with contextlib.suppress(zlib.error):
+                unpacker = zlib.decompressobj()
+                if len(unpacker.decompress(bad, wanted)) == wanted and not unpacker.eof:
+                    return bytes(bad)
+    raise AssertionError("no bit does")
+
+
+@pytest.mark.parametrize("layout", DEEP | SHALLOW)
+def test_damage_that_unpacks_to_enough_bytes_is_told_by_the_checksum(layout):
+    levels = data.astronaut()[:64, :64]
+    levels = levels.astype(np.uint16) * 257 if layout in DEEP else levels
+    file = io.BytesIO()
+    planes = np.moveaxis(levels, -1, 0) if layout == "planes" else levels
+    tifffile.imwrite(file, planes, photometric="rgb", **(DEEP | SHALLOW)[layout])
+    whole = bytearray(file.getvalue())
+    assert Photo.read(bytes(whole)).notes == ()
+    with tifffile.TiffFile(io.BytesIO(whole)) as found:
+        start, size = found.pages[0].dataoffsets[-1], found.pages[0].databytecounts[-1]
+    whole[start : start + size] = turned_bit(bytes(whole[start : start + size]))
+    with pytest.raises(PhotoError, match=r"damaged or cut short \(.*--tolerant"):
+        Photo.read(bytes(whole))
+    photo = Photo.read(bytes(whole), tolerant=True)
+    assert photo.notes == (DAMAGED,)
+    assert np.array_equal(photo.pixels[:16], levels[:16]) or layout == "planes"
+
+
+@pytest.mark.parametrize("packer", ["tiff_adobe_deflate", "tiff_lzw"])
+def test_a_picture_in_one_damaged_strip_is_read_as_far_as_it_goes(packer):
+    whole = saved(CAMERA, "TIFF", compression=packer, tiffinfo={278: 256})
+    middle = len(whole) // 2
+    bad = whole[:middle] + b"\xff\xfe" * 200 + whole[middle + 400 :]
+    with pytest.raises(PhotoError, match="--tolerant"):
+        Photo.read(bad)
+    photo = Photo.read(bad, tolerant=True)
+    assert photo.notes == (DAMAGED,)
+    assert np.array_equal(photo.pixels[:80], CAMERA[:80])
 
 
 class TestDamageOfDeepColor:

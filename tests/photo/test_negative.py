@@ -105,6 +105,7 @@ class TestLayers:
         assert layer_path(Path("a/b.jpg")) == Path("a/b.layer.png")
         assert layer_path(Path("b.TIF")) == Path("b.layer.TIF")
         assert layer_path(Path("b.webp")) == Path("b.layer.png")
+        assert layer_path(Path("J. Smith 1923")) == Path("J. Smith 1923.layer.png")
 
     def test_in_a_batch(self, tmp_path, colorizer):
         for name in ("a.jpg", "b.tif"):

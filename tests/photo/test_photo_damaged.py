@@ -1,5 +1,6 @@
 """Good pictures in files with faults beside the pixels; pictures that are really cut short."""
 
+import struct
 import zlib
 
 import numpy as np
@@ -16,6 +17,15 @@ from photo_parts import png_chunk, saved, smooth
 def png_with(extra, at=33):
     encoded = saved(smooth(), "PNG")
     return encoded[:at] + extra + encoded[at:]
+
+
+def bmp_of_runs(levels):
+    """Return a BMP file whose pixels are packed, each as a run of one."""
+    height, width = levels.shape
+    runs = b"".join(b"".join(b"\1%c" % one for one in row) + b"\0\0" for row in levels[::-1])
+    colors = b"".join(bytes((level, level, level, 0)) for level in range(256))
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(runs), 2835, 2835, 256, 0)
+    return b"BM" + struct.pack("<IHHI", 1078 + len(runs), 0, 0, 1078) + head + colors + runs
 
 
 class TestBesideThePixels:
@@ -98,6 +108,40 @@ class TestCutShort:
         photo = Photo.read(whole[: len(whole) * 2 // 3], tolerant=True)
         assert np.array_equal(photo.pixels[:30], levels[:30])
 
+    @pytest.mark.parametrize("bad", [b" x7 ", b" 999 ", b" 123456789012 "])
+    def test_pnm_of_digits_with_words_that_are_no_levels(self, bad):
+        levels = data.camera()[:50, :50]
+        text = [b"%d" % level for level in levels.flat]
+        text[1250] = bad.strip()
+        whole = b"P2 50 50 255\n# a cat\n" + b" ".join(text)
+        with pytest.raises(PhotoError, match="--tolerant"):
+            Photo.read(whole)
+        photo = Photo.read(whole, tolerant=True)
+        assert np.array_equal(photo.pixels != levels, np.arange(2500).reshape(50, 50) == 1250)
+
+    @pytest.mark.parametrize("at", [1800, 1801, 2800])
+    @pytest.mark.parametrize("early", [b"", b"\0\1"])
+    def test_bmp_packed_by_runs(self, at, early):
+        levels = data.camera()[100:300:4, 100:300:4]
+        whole = bmp_of_runs(levels)
+        bad = whole[:at] + (early + whole[at + 2 :] if early and not at % 2 else b"")
+        with pytest.raises(PhotoError, match="--tolerant"):
+            Photo.read(bad)
+        photo = Photo.read(bad, tolerant=True)
+        rows = (at - 1078) // 102 - 1
+        assert np.array_equal(photo.pixels[-rows:], levels[-rows:])  # it begins at the bottom
+        assert not photo.pixels[:5].any()
+        assert "cut short" in photo.notes[-1]
+
+    def test_psd_within_its_layers(self):
+        layers = bytes(400)
+        head = b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 1, 50, 50, 8, 1) + bytes(8)
+        whole = head + struct.pack(">I", 400) + layers + b"\0\0" + bytes(range(250)) * 10
+        assert Photo.read(whole).pixels.shape == (50, 50)
+        for tolerant in (False, True):
+            with pytest.raises(PhotoError, match=r"before its picture .*came from\.$"):
+                Photo.read(whole[:300], tolerant=tolerant)
+
     @pytest.mark.parametrize("kind", ["BMP", "PPM", "SGI"])
     def test_a_head_without_any_pixel_is_no_picture(self, kind):
         whole = saved(data.camera()[:300, :300], kind)
@@ -122,6 +166,18 @@ class TestCutShort:
     def test_a_whole_picture_has_no_note(self):
         for kind in ("JPEG", "PNG", "TIFF"):
             assert Photo.read(saved(smooth(), kind), tolerant=True).notes == ()
+
+    def test_reading_a_part_is_not_offered_of_damaged_icns(self):
+        whole = saved(data.camera()[:32, :32], "ICNS", sizes=[(32, 32)])
+        bad = whole.replace(b"IDAT", b"I\xfeAT")
+        for tolerant in (False, True):
+            with pytest.raises(PhotoError, match=r"copy it again from where it came from\.$"):
+                Photo.read(bad, tolerant=tolerant)
+
+    def test_reading_a_part_is_not_offered_where_the_head_is_cut(self):
+        for tolerant in (False, True):
+            with pytest.raises(PhotoError, match=r"copy it again from where it came from\.$"):
+                Photo.read(b"SIMPLE  =                    T".ljust(80), tolerant=tolerant)
 
     @pytest.mark.parametrize("kind", ["WEBP", "JPEG2000", "ICO", "XBM"])
     def test_reading_a_part_is_not_offered_where_there_is_none(self, kind):

@@ -379,3 +379,37 @@ def packed_tiff(levels, packer, predictor, fill_order=1):
     at = 8 + len(strip) + len(strip) % 2
     head = b"II*\0" + at.to_bytes(4, "little") + strip.ljust(at - 8, b"\0")
     return head + directory_bytes(Directory(fields), at)
+
+
+LEVELS = np.arange(3 * 64, dtype=np.uint16).reshape(3, 8, 8) * 300
+#: Descriptions of the layout, as programs write them, and whether they say more.
+LAID_OUT = {
+    "tifffile": ({}, False),
+    "tifffile's words": ({"metadata": {"lens": "old"}}, True),
+    "imagej": ({"imagej": True, "metadata": {"unit": "um"}}, False),
+    "ome": ({"ome": True, "metadata": {"axes": "ZYX"}}, True),
+}
+
+
+def description_of(photo):
+    tags = Image.Exif()
+    tags.load(photo.exif)
+    return tags.get(270, "")
+
+
+@pytest.mark.parametrize("program", LAID_OUT)
+def test_a_result_has_no_description_of_another_layout(program):
+    options, more = LAID_OUT[program]
+    file = io.BytesIO()
+    tifffile.imwrite(file, LEVELS, photometric="minisblack", **options)
+    photo = Photo.read(file.getvalue())
+    assert any("how the file is laid out" in note for note in photo.notes) == more
+    left = "ImageJ=1.11a\nunit=um" if program == "imagej" else ""
+    assert description_of(photo).strip() == left
+
+
+def test_other_descriptions_stay():
+    for said in ("Grandma, 1931", '{"shape": a cat', "<!-- a -->" * 40):
+        file = io.BytesIO()
+        tifffile.imwrite(file, LEVELS[0], description=said, metadata=None)
+        assert description_of(Photo.read(file.getvalue())) == said

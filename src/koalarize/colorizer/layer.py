@@ -57,6 +57,6 @@ def layer_path(source: Path, *, suffix: str = ".layer") -> Path:
 
     A TIFF picture's layer is a TIFF file.
     """
+    path = output_path(source, suffix=suffix)
     kind = FORMATS.get(source.suffix.lower())
-    name = source if kind == "TIFF" else source.with_suffix(".png")
-    return output_path(name, suffix=suffix)
+    return path if kind == "TIFF" else path.with_suffix(".png")

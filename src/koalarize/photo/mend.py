@@ -20,14 +20,15 @@ __all__ = ["DAMAGED", "WHOLE_ONLY", "completed", "damaged", "has_all_its_pixels"
 #: Said of a picture that is read as far as it goes.
 DAMAGED = "its data are damaged: what cannot be read of it is black, grey or noise"
 #: Formats whose decoders give nothing of a picture that is cut short.
-WHOLE_ONLY = frozenset({"AVIF", "HEIF", "ICO", "JPEG2000", "WEBP", "XBM", "XPM"})
+WHOLE_ONLY = frozenset({"AVIF", "HEIF", "ICNS", "ICO", "JPEG2000", "WEBP", "XBM", "XPM"})
 
 _SCAN = 0xDA
 _NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})
 _MARKERS = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither within a scan's data
 _END = b"\xff\xd9"
 _GIF, _GIF_EXTENSION, _GIF_PICTURE = b"GIF8", 0x21, 0x2C
-_PNM_OF_DIGITS = (b"P1", b"P2", b"P3")
+_PNM_HEAD = re.compile(rb"P(?:1(?:(?:\s|#.*\n)+\d+){2}|[23](?:(?:\s|#.*\n)+(\d+)){3})(?=\s)")
+_BMP, _RUNS_OF_BMP = b"BM", (1, 2)  # packed by runs, of 8 and of 4 bits
 # Different pixels come of these where a decoder asks for more than is there.
 _FILLINGS = (b"\x00" * 256, b"\x55\xaa\x3c" * 86, b"\xd2\x69\x1b\xfe" * 64)
 
@@ -121,9 +122,50 @@ def completed(stream: BinaryIO, size: tuple[int, int]) -> bytes:
         return inflated_as_far_as_it_goes(data)
     if data.startswith(_GIF):
         return _completed_gif(data, size)
-    if data.startswith(_PNM_OF_DIGITS):
-        return data + b" 0" * (3 * size[0] * size[1])
+    if head := _PNM_HEAD.match(data):
+        digits = _sound_digits(data[head.end() :], head[1])
+        return head[0] + digits + b" 0" * (3 * size[0] * size[1])
+    if data.startswith(_BMP) and int.from_bytes(data[30:34], "little") in _RUNS_OF_BMP:
+        line = b"\xff\0" * -(-size[0] // 255) + b"\0\0"  # runs of its first color, and their end
+        return data[: _end_of_runs(data)] + line * (size[1] + 1)
     return data + bytes(8 * size[0] * size[1])  # uncompressed pixels end with black
+
+
+def _end_of_runs(data: bytes) -> int:
+    """Return where the runs of a packed BMP file end: at the mark of it, or where it is cut."""
+    per_byte = data[30]  # pixels: of 8 bits 1, of 4 bits 2, as the number of the packing
+    at = int.from_bytes(data[10:14], "little")
+    while at + 2 <= len(data):
+        count, kind = data[at], data[at + 1]
+        size = 2
+        if not count and kind == 1:
+            break
+        if not count and kind == 2:
+            size = 4
+        elif not count and kind:  # single pixels, filled up to a word
+            size = 2 + -(-kind // per_byte)
+            size += size % 2
+        if at + size > len(data):
+            break
+        at += size
+    return at
+
+
+def _sound_digits(data: bytes, white: bytes | None) -> bytes:
+    """Return the levels of a PNM file of digits, with 0 for what is none of them.
+
+    Args:
+        data: the file behind its head.
+        white: its highest level; None of a bitmap, whose digits may stand side by side.
+    """
+    data = re.sub(rb"#.*", b"", data)
+    if white is None:
+        return re.sub(rb"[^01\s]", b"0", data)
+    most, longest = int(white), len(white.lstrip(b"0"))
+    return b" " + b" ".join(
+        level if level.isdigit() and len(level) <= longest and int(level) <= most else b"0"
+        for level in data.split()
+    )
 
 
 def _completed_gif(data: bytes, size: tuple[int, int]) -> bytes:

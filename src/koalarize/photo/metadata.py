@@ -31,6 +31,7 @@ __all__ = [
     "orientation_of_tiff",
     "orientation_of_xmp",
     "tiff_fields",
+    "true_of_result",
 ]
 
 EXIF_HEAD = b"Exif\0\0"
@@ -62,6 +63,14 @@ _THUMBNAILS = frozenset({0x0409, 0x040C})
 _RESOLUTION = 0x03ED
 # What XMP says of the pixels' places, as an attribute or as an element.
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>))\s*[1-8]")
+_DESCRIPTION, _IMAGEJ = 270, b"ImageJ="
+#: How descriptions by tifffile, ImageJ and microscopes (OME-TIFF) begin, and what is in them.
+_LAYOUT_TEXT = re.compile(
+    rb'\{"shape": \[|ImageJ=|(?:<\?xml[^>]*>)?(?>\s+|<!--(?s:.)*?-->)*+<OME\s'
+)
+_IMAGEJ_LAYOUT = re.compile(rb"^(?:images|channels|slices|frames|hyperstack|mode)=.*\n?", re.M)
+_NOTHING_BUT_LAYOUT = re.compile(rb'\{"shape": [^{}"]*(?:, "axes": "\w*")?\}')
+_LAYOUT_LEFT_OUT = "its description, which tells how the file is laid out, is left out"
 # What XMP says of what stands in a file beside its picture (films of Android's motion photos, maps
 # of brightness), and of grey levels and their profile. Each byte is looked at a few times at most.
 _UNTRUE = (
@@ -226,6 +235,24 @@ def orientation_of_xmp(xmp: bytes) -> int:
     """Return the orientation, 1 to 8, that XMP states, or 1."""
     found = _XMP_ORIENTATION.search(xmp)
     return int(found[0][-1:]) if found else 1
+
+
+def true_of_result(fields: Directory) -> tuple[Directory, tuple[str, ...]]:
+    """Return a TIFF file's fields with a description that is true of a coloured copy, and a note.
+
+    Some programs describe in it how the file is laid out (shape, channels, grey), and read it so.
+    """
+    said = fields.fields.get(_DESCRIPTION)
+    text = said.data.rstrip(b"\0") if said is not None else b""
+    if not (begun := _LAYOUT_TEXT.match(text)):
+        return fields, ()
+    kept = {tag: value for tag, value in fields.fields.items() if tag != _DESCRIPTION}
+    if begun[0] == _IMAGEJ:
+        text = _IMAGEJ_LAYOUT.sub(b"", text) + b"\0"
+        kept[_DESCRIPTION] = Field(2, len(text), text)
+        return Directory(kept, fields.below), ()
+    notes = () if _NOTHING_BUT_LAYOUT.fullmatch(text) else (_LAYOUT_LEFT_OUT,)
+    return Directory(kept, fields.below), notes
 
 
 def exif_of_tiff(fields: Directory, orientation: int, size: tuple[int, int]) -> bytes | None:

@@ -22,7 +22,7 @@ from koalarize.errors import PhotoError
 from koalarize.photo.exif_block import block_of, corrected, orientation_of
 from koalarize.photo.lab import lab_to_pixels
 from koalarize.photo.levels import wide_to_uint16
-from koalarize.photo.mend import WHOLE_ONLY, damaged
+from koalarize.photo.mend import damaged
 from koalarize.photo.places import turning
 from koalarize.photo.planes import check_mask
 from koalarize.photo.profiles import strip_to_srgb, through_profile
@@ -107,7 +107,7 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
                     raise too_large(size, name) from MemoryError(str(error))
                 if kind == "XPM":  # of which Pillow reads no named colours
                     raise PhotoError(f"{name} is an XPM of a rare kind: save it as PNG.") from error
-                raise PhotoError(damaged(name, error, partly=kind not in WHOLE_ONLY)) from error
+                raise PhotoError(damaged(name, error, partly=False)) from error
     if (kind := kind_of(head)) is not None:
         raise PhotoError(f"{name} is not a picture in a known format but {kind}: {step_for(kind)}.")
     if failed and "-bit layers" in failed:

@@ -188,6 +188,9 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         signed = (CREDENTIALS,) * (b"C2PA" in webp_chunks(stream))
         beside = Beside(notes=signed, lossless=is_lossless_webp(stream))
     merged = merged_of(stream)
+    if merged is not None and stream.seek(0, io.SEEK_END) <= merged.at:
+        cut = ValueError("it ends before its picture begins")
+        raise PhotoError(damaged(name, cut, partly=False))
     with open_image(stream if merged is None else as_of_8_bits(stream), name) as image:
         if image.format == "PSD":
             beside = _of_psd(image, name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+import zlib
 from typing import BinaryIO
 
 from koalarize.errors import PhotoError
@@ -21,16 +22,20 @@ from koalarize.photo.metadata import (
     exif_of_tiff,
     metadata_of_tiff,
     orientation_of_tiff,
+    true_of_result,
 )
 from koalarize.photo.read import DECODE_ERRORS, open_image, too_large
 from koalarize.photo.samples import SPARE, srgb_of_samples
 from koalarize.photo.sources import overlaid
 from koalarize.photo.tiff_pixels import (
+    Pages,
     has_spare_channel,
+    is_unpacked_here,
     pages_of,
     pillow_lacks,
     read_samples,
 )
+from koalarize.photo.tiff_strips import DEFLATE, check_streams
 
 __all__ = ["decode_tiff"]
 
@@ -51,22 +56,20 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         )
     at = pages.offsets[limits.page]
     page = pages.directories[limits.page]
-    fields = _fields_of(stream, at)
+    fields, told = true_of_result(_fields_of(stream, at))
     orientation = orientation_of_tiff(fields)
     size = (page.number(256, 0), page.number(257, 0))
     try:
-        if pillow_lacks(page):
-            check_size(size, name, limits.max_pixels)
+        check_size(size, name, limits.max_pixels)
+        read_by_pillow = None if pillow_lacks(page) else _of_pillow(stream, pages, name, limits)
+        if read_by_pillow is None:
             read = read_samples(stream, at, name, size, tolerant=limits.tolerant)
             samples = srgb_of_samples(read, _profile_of(fields), name)
             dpi = dpi_of_tiff(fields)
             decoded = Decoded(samples.values, samples.alpha, "TIFF", dpi=dpi, notes=samples.notes)
             decoded = turned(decoded, orientation)
         else:
-            with open_image(_at_page(stream, at), name) as image:
-                by_pillow = orientation_of(image)
-                beside = Beside(pages=len(pages.offsets))
-                decoded = decode_image(image, name, limits, beside, own=True)
+            decoded, by_pillow = read_by_pillow
             if by_pillow != 1 or _ORIENTATION in fields.fields:
                 orientation = by_pillow
             else:  # Pillow does not know all ways to write it in XMP
@@ -92,9 +95,54 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         decoded,
         exif=exif_of_tiff(fields, orientation, size),
         metadata=metadata_of_tiff(fields).carried().upright(orientation, size),
-        notes=(*decoded.notes, *signed, *(_MASKED,) * pages.masked),
+        notes=(*decoded.notes, *told, *signed, *(_MASKED,) * pages.masked),
         pages=len(pages.offsets),
     )
+
+
+def _of_pillow(
+    stream: BinaryIO, pages: Pages, name: str, limits: Limits
+) -> tuple[Decoded, int] | None:
+    """Return what Pillow reads of a page, and the orientation by which it was turned.
+
+    libtiff gives nothing of a damaged strip, which may be the whole picture: None asks for what
+    ``read_samples`` can read of it.
+
+    Raises:
+        PhotoError: if it is damaged.
+        zlib.error: if it is damaged, and libtiff would not say so.
+    """
+    at, page = pages.offsets[limits.page], pages.directories[limits.page]
+    try:
+        if page.number(259, 1) in DEFLATE:
+            _check_deflated(stream, at, page)
+        with open_image(_at_page(stream, at), name) as image:
+            orientation = orientation_of(image)
+            beside = Beside(pages=len(pages.offsets))
+            return decode_image(image, name, limits, beside, own=True), orientation
+    except (PhotoError, zlib.error) as error:
+        known = isinstance(error, zlib.error) or isinstance(error.__cause__, DECODE_ERRORS)
+        if limits.tolerant and known and is_unpacked_here(page):
+            return None
+        raise
+
+
+def _check_deflated(stream: BinaryIO, at: int, page: Directory) -> None:
+    """Check the strips or tiles of a page.
+
+    Raises:
+        zlib.error: if one is damaged.
+    """
+    if page.number(266, 1) != 1:
+        return
+    reader = TiffReader(stream)
+    found = reader.directory(at)[0].fields
+    for starts, sizes in ((273, 279), (324, 325)):
+        if starts in found and sizes in found:
+            places = zip(found[starts].numbers, found[sizes].numbers, strict=False)
+            bits = found[258].numbers if 258 in found else (1,)
+            pixels = page.number(256, 0) * page.number(257, 0)
+            check_streams(stream, places, pixels * page.number(277, 1) * max(bits) // 8)
 
 
 def _fields_of(stream: BinaryIO, at: int) -> Directory:

@@ -33,6 +33,7 @@ __all__ = [
     "Pages",
     "has_spare_channel",
     "is_tiff",
+    "is_unpacked_here",
     "pages_of",
     "pillow_lacks",
     "read_samples",
@@ -167,6 +168,12 @@ def pillow_lacks(page: Directory) -> bool:
     return depth in (32, 64) and (samples > 1 or rare or depth == 64)
 
 
+def is_unpacked_here(page: Directory) -> bool:
+    """Tell whether ``read_samples`` unpacks a page that Pillow reads too."""
+    packed = page.number(259, 1)
+    return packed != UNPACKED and packed in _UNPACKERS and page.number(262, 1) in _COLORS
+
+
 def read_samples(
     stream: BinaryIO, at: int, name: str, size: tuple[int, int], *, tolerant: bool = False
 ) -> Samples:
@@ -286,7 +293,10 @@ def _decoded(page: Any, tolerant: bool) -> tuple[Array, bool]:
         if room > most:
             raise ValueError("a tile is larger than the picture")
         if packed in DEFLATE:
-            data = Inflated(io.BytesIO(data), 0, size, tolerant=partly).read(room)
+            inflated = Inflated(io.BytesIO(data), 0, size, tolerant=partly)
+            data = inflated.read(room)
+            inflated.finish()
+            sound = sound and inflated.sound
         elif packed != UNPACKED:
             data = unpacked_by_libtiff(data, packed, room, tolerant=partly)
         if partly and len(data) < room:

@@ -136,6 +136,23 @@ def unpacked_by_libtiff(
         ValueError: if it is damaged.
         OSError: if libtiff gives nothing of it.
     """
+    try:
+        return _unpacked(data, compression, size)
+    except (ValueError, OSError):
+        if not tolerant:
+            raise
+    sound, damaged = 0, size  # of a strip that is asked for too much libtiff gives nothing
+    while damaged - sound > 1:
+        middle = (sound + damaged) // 2
+        try:
+            _unpacked(data, compression, middle)
+            sound = middle
+        except (ValueError, OSError):
+            damaged = middle
+    return _unpacked(data, compression, sound) if sound else b""
+
+
+def _unpacked(data: bytes, compression: int, size: int) -> bytes:
     entries = ((256, size), (257, 1), (258, 8), (259, compression), (262, 1), (273, 0))
     entries += ((277, 1), (278, 1), (279, len(data)))
     start = 8 + 2 + 12 * len(entries) + 4
@@ -146,14 +163,7 @@ def unpacked_by_libtiff(
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(whole), "")
     image.im = Image.core.new("L", (size, 1))  # ours to decide how large a strip may be
     with gathered() as said:
-        try:
-            unpacked = image.tobytes()
-        except OSError:
-            if not tolerant:
-                raise
-            return b"" if image.tile else image.tobytes().rstrip(b"\0")[: size - 1]
-    if (decoder := of_pixels(said)) is None:
-        return unpacked
-    if not tolerant:
+        unpacked = image.tobytes()
+    if (decoder := of_pixels(said)) is not None:
         raise ValueError(f"{decoder} finds bad data")
-    return unpacked[:-1]
+    return unpacked

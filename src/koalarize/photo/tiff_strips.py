@@ -6,7 +6,7 @@ Not here: tiles and other depths (``tiff_pixels``), strips that libtiff unpacks 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -17,13 +17,14 @@ from koalarize.photo.gather import band_tops
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
-__all__ = ["DEFLATE", "UNPACKED", "Band", "Inflated", "bands_of"]
+__all__ = ["DEFLATE", "UNPACKED", "Band", "Inflated", "bands_of", "check_streams"]
 
 UNPACKED = 1
 DEFLATE = frozenset({8, 32946})
 
 _PIECE = 1 << 16  # bytes
 _CRUMB = 1 << 6  # bytes of a damaged piece
+_MOST_BEHIND = 1 << 24  # bytes behind those that are wanted, before a checksum is given up
 
 
 class Band(NamedTuple):
@@ -41,7 +42,11 @@ class Band(NamedTuple):
 
 
 class Inflated:
-    """A deflated part of a file, read and unpacked as far as it is asked for."""
+    """A deflated part of a file, read and unpacked as far as it is asked for.
+
+    Attributes:
+        sound: whether no damage has been met.
+    """
 
     def __init__(self, file: BinaryIO, start: int, size: int, *, tolerant: bool) -> None:
         """Begin.
@@ -55,6 +60,7 @@ class Inflated:
         self._file, self._at, self._end = file, start, start + size
         self._packer, self._waiting = zlib.decompressobj(), b""
         self._tolerant = tolerant
+        self.sound = True
 
     def read(self, size: int) -> bytes:
         """Return some bytes, or fewer at the end.
@@ -74,6 +80,19 @@ class Inflated:
             size -= len(parts[-1])
         return b"".join(parts)
 
+    def finish(self, most: int = _MOST_BEHIND) -> None:
+        """Read to the end, where the checksum of all that was unpacked stands (RFC 1950).
+
+        Args:
+            most: bytes that are unpacked on the way at most.
+
+        Raises:
+            zlib.error: if it is damaged; data without their end, which a writer may leave out,
+                are not.
+        """
+        while most > 0 and (behind := self.read(min(most, _PIECE))):
+            most -= len(behind)
+
     def _unpack(self, most: int) -> bytes:
         if not self._tolerant:
             unpacked = self._packer.decompress(self._waiting, most)
@@ -86,17 +105,40 @@ class Inflated:
         except zlib.error:
             unpacked = _as_far_as_it_goes(before, self._waiting, most)
             self._at, self._waiting = self._end, b""
+            self.sound = False
         return unpacked
 
 
 def _as_far_as_it_goes(packer: Any, data: bytes, most: int) -> bytes:
+    """Unpack a damaged piece up to the very byte at which it cannot be unpacked."""
     parts: list[bytes] = []
-    try:
-        for at in range(0, len(data), _CRUMB):
-            parts.append(packer.decompress(data[at : at + _CRUMB]))
-    except zlib.error:
-        pass
+    for step in (_CRUMB, 1):
+        while data:
+            before = packer.copy()
+            try:
+                parts.append(packer.decompress(data[:step]))
+            except zlib.error:
+                packer = before
+                break
+            data = data[step:]
     return b"".join(parts)[:most]
+
+
+def check_streams(file: BinaryIO, places: Iterable[tuple[int, int]], size: int) -> None:
+    """Check the deflated strips or tiles of a picture that others unpack.
+
+    libtiff stops at the last byte that it needs, before the checksum.
+
+    Args:
+        file: where they stand.
+        places: where each begins, and its bytes.
+        size: bytes of the picture once it is unpacked.
+
+    Raises:
+        zlib.error: if one is damaged.
+    """
+    for start, packed in places:
+        Inflated(file, start, packed, tolerant=False).finish(size + _MOST_BEHIND)
 
 
 def bands_of(page: TiffPage, *, tolerant: bool) -> Iterator[Band] | None:
@@ -135,6 +177,10 @@ def _strips(page: Any, deflated: bool, differences: bool, tolerant: bool) -> Ite
             rows = min(step, bottom - top)
             raw = data.read(rows * line) if size else bytes(rows * line)
             sound = len(raw) == rows * line
+            if isinstance(data, Inflated):
+                if top + rows == bottom:
+                    data.finish()
+                sound = sound and data.sound
             if not sound and (not tolerant or start + size > file.size):
                 raise ValueError("image file is truncated")
             band = np.zeros(rows * line // 2, np.uint16)
