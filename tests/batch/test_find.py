@@ -244,7 +244,7 @@ def most_memory(box, out):
     """Plan a folder; return how many files there are, and the most memory that Python held."""
     asked = Provenance("koalarize", "koala", None, "{}")
     planner = Planner(BatchOptions(output=out), asked, plan_only=True)
-    forecast = Forecast()
+    forecast = Forecast("koala")
     gc.collect()
     tracemalloc.start()
     try:
@@ -270,7 +270,7 @@ def test_a_plan_holds_no_file_of_another_folder(tmp_path):
 
 
 def test_without_a_journal_small_pictures_take_time_too():
-    forecast = Forecast()
+    forecast = Forecast("koala")
     for _ in range(300):
         forecast.add_task("new", 10_000)
     assert forecast.cost([], workers=1).seconds == pytest.approx(30.5, abs=0.1)

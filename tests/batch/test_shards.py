@@ -51,7 +51,7 @@ def test_a_run_without_a_shard_tries_again_what_failed_in_shards(box: Path):
 def test_a_plan_without_a_shard_knows_failures_and_times_of_shards(box: Path):
     options = BatchOptions(output=Path("out"))
     planner = Planner(options, asked_of(Reddener(), PLAIN, options), plan_only=True)  # type: ignore[arg-type]
-    forecast = Forecast()
+    forecast = Forecast(planner.model)
     decisions = [decided for _, decided in plan_many(find_pictures(["box"]), planner)]
     for decided in decisions:
         forecast.add(decided)

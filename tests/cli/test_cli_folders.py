@@ -355,6 +355,16 @@ def test_a_watch_knows_what_failed_by_no_fault_of_its_own(box: Path, fake, monke
     assert [Path(name).name for name in waits] == ["b.png"]
 
 
+def test_a_watch_of_an_empty_folder_waits(here: Path, fake, monkeypatch, capsys):
+    """It was told as an error, and as a failure in the report."""
+    monkeypatch.setattr("koalarize.cli.folders.watch", lambda *_: ())
+    Path("inbox").mkdir()
+    assert main(["inbox", "-o", "out", "--watch", "1", "--report", "r.jsonl"]) == 0
+    assert capsys.readouterr().err == "koalarize: note: `inbox` holds no picture yet\n"
+    assert '"failed": {}' in Path("r.jsonl").read_text()
+    assert main(["inbox", "-o", "out"]) == 1
+
+
 def test_a_journal_without_room_ends_no_watch(box: Path, fake, monkeypatch, capsys):
     """As on a disk that was full for an hour of the night."""
 

@@ -115,7 +115,8 @@ def test_a_name_with_an_end_of_line_needs_null(here: Path):
         (["--null"], "add --files-from"),
         (["--files-from", "list", "a.png"], "put it in the list"),
         (["--files-from", "list", "--watch", "1"], "leave one out"),
-        (["--files-from", "gone"], "cannot be read"),
+        (["--files-from", "gone"], "cannot be read (No such file"),
+        (["--files-from", "a\0b"], "cannot be read (embedded null byte)"),
         (["--files-from", "a.png"], "must be a list of names"),
         (["--files-from", "nul"], "add --null"),
         (["--files-from", "list", "--null"], "leave --null out"),
@@ -126,6 +127,12 @@ def test_what_is_no_list_is_refused(here: Path, fake, capsys, words: list[str], 
     Path("nul").write_bytes(b"a.png\0b.png\0")
     assert main(words) == 2
     assert told in one_line_error(capsys.readouterr().err)
+
+
+def test_a_list_from_a_stdin_that_is_closed_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(OptionError, match="stdin is closed: name a file"):
+        read_list("-")
 
 
 def test_a_list_that_only_begins_as_utf_16_is_refused(here: Path):

@@ -121,3 +121,16 @@ def test_through_a_pipe_the_note_about_colours_is_given(
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(encoded(picture))))
         assert main(["-", "--overwrite", *words, *out]) == 0
         assert (note in capfdbinary.readouterr().err) is noted
+
+
+def test_a_file_that_a_dash_begins_is_told_how_it_is_named(
+    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    """`koalarize *.png` names it; it was only said that there is no option `-d`."""
+    monkeypatch.chdir(tmp_path)
+    tinted().save("-dash.png")
+    assert main(["-dash.png"]) == 2
+    assert capsys.readouterr().err.endswith("; the file of that name is `./-dash.png`\n")
+    assert main(["-gone.png"]) == 2
+    assert capsys.readouterr().err.endswith("; see `koalarize --help`\n")
+    assert main(["./-dash.png"]) == 0

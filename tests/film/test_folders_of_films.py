@@ -326,3 +326,23 @@ def test_what_has_no_place_is_refused_before_any_work(box, capsys, words, named)
     assert main([*words, "-o", "out"]) == 2
     assert named in capsys.readouterr().err
     assert not list(Path("out").glob("*.color*"))
+
+
+@pytest.mark.usefixtures("interrupts")
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGTERM")
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_says_what_is_kept_of_a_film_in_a_folder(box, monkeypatch, capsys, sent):
+    """SIGTERM ended it in silence; Ctrl-C said nothing of the film."""
+
+    class Signalling(FakeEngine):
+        def run(self, lightness, hints=None):
+            if Path("out/p.color.png").exists():  # pictures are first
+                os.kill(os.getpid(), sent)
+            return super().run(lightness, hints)
+
+    colorizer = Colorizer(Signalling((30.0, 20.0)))
+    monkeypatch.setattr(Colorizer, "load", staticmethod(lambda *_, **__: colorizer))
+    assert main(["box", "-o", "out", "--films", *FAST]) == 130
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert "of a.mp4 was whole; the same command begins again" in capsys.readouterr().err
+    assert results() == ["p.color.png"]

@@ -121,7 +121,7 @@ def color_many_films(
     planner = film_planner(colorizer, steering, options, work.options)
     with closing(planner):
         tasks: list[tuple[Judge | None, Task]] = []
-        forecast = Forecast()
+        forecast = Forecast(planner.model)
         for job in jobs:
             decided = planner.decide(job)
             if isinstance(decided, Task):

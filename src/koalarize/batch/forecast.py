@@ -6,9 +6,11 @@ Not here: the plan (``plan``).
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from koalarize.batch.plan import Outcome, Task
@@ -18,13 +20,34 @@ if TYPE_CHECKING:
     from koalarize.batch.journal import Journal
     from koalarize.film.film import Outlook
 
-__all__ = ["Cost", "Forecast", "Rates", "film_cost", "lasting", "time_and_room", "total_of_films"]
+__all__ = [
+    "Cost",
+    "Forecast",
+    "Rates",
+    "film_cost",
+    "lack_of_room",
+    "lasting",
+    "time_and_room",
+    "total_of_films",
+]
 
 #: Seconds a picture, however small, and seconds a byte of its file, on one core, where no journal
 #: knows better: the steps at the network's size, and the others of a JPEG file of 2.3 MB, which
 #: TIFF files of 60 megapixels fit (tables of docs/performance.md, 2026-11-30). Bytes of results for
 #: a byte of pictures are an estimate.
 _USUAL_SECONDS, _USUAL_RATES = 0.1, (0.17e-6, 1.3)
+#: Seconds a picture, on one core, that other models take more than koala: both cores' time of
+#: `python benchmarks/rivals.py --runs 1` at 0db165c, 2026-11-30 (benchmarks/README.md).
+_USUAL_MORE = {
+    "koala": 0.0,
+    "koala-int8": 0.0,
+    "eccv16": 1.1,
+    "siggraph17": 2.7,
+    "ddcolor-tiny-256": 0.8,
+    "ddcolor-tiny": 3.6,
+    "ddcolor": 8.9,
+    "ddcolor-artistic": 8.9,
+}
 #: Of films, where no journal knows better: processor seconds a frame, and a pixel more; bytes a
 #: pixel. Measured with `koala`, CRF 18, `medium`, of drawn films with grain of 320x240, 640x480 and
 #: 1920x1080, which they fit to a twentieth, 2026-11-29.
@@ -35,8 +58,8 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 class Rates(Protocol):
     """What knows how long pictures took, as a ``Journal``."""
 
-    def rates(self) -> tuple[float, float] | None:
-        """Return seconds, and bytes of results, for each byte of pictures so far."""
+    def rates(self, model: str) -> tuple[float, float] | None:
+        """Return a model's seconds, and bytes of results, for each byte of pictures so far."""
         ...
 
 
@@ -61,7 +84,14 @@ class Forecast:
     Pictures in work at once have one core each; films, one after the other, have all of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model: str) -> None:
+        """Begin at nothing.
+
+        Args:
+            model: by its name, or of a blend by all of them with commas; each has times of its own.
+        """
+        self._model = model
+        self._parts = [part.strip() for part in model.split(",")]
         self.counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._bytes = 0
@@ -113,22 +143,31 @@ class Forecast:
             return ", ".join(parts)
         cost = self.cost(journals, workers, of_films)
         films = [film for film, _ in self._films]
-        return f"{', '.join(parts)}; {_total(films, cost.seconds, cost.room, usual=cost.usual)}"
+        known = set(self._parts) <= _USUAL_MORE.keys() and not (films and self._more)
+        whose = "usual rates" if known else "usual rates of `koala`; this model may take longer"
+        rates = whose if cost.usual else "journal"
+        return f"{', '.join(parts)}; {_total(films, cost.seconds, cost.room, rates)}"
+
+    @property
+    def _more(self) -> float:
+        """Seconds a picture that the model, or all of a blend, takes more than koala."""
+        return sum(_USUAL_MORE.get(part, 0.0) for part in self._parts)
 
     def cost(
         self, journals: Iterable[Rates], workers: int, of_films: Iterable[Journal] = ()
     ) -> Cost:
         """Return about how long it takes and what room it needs, as ``sentence`` says it."""
-        known = next((rates for one in journals if (rates := one.rates()) is not None), None)
+        known = next((rates for one in journals if (rates := one.rates(self._model))), None)
         seconds, ratio = known or _USUAL_RATES
         time, room = self._bytes * seconds / workers, self._bytes * ratio
         pictures = self.counts["colored"] - len(self._films)
         usual = known is None and pictures > 0
         if usual:
-            time += pictures * _USUAL_SECONDS / workers
+            time += pictures * (_USUAL_SECONDS + self._more) / workers
         films = [film for film, _ in self._films]
         if films:
-            rates = next((found for one in of_films if (found := one.rates(films=True))), None)
+            known_of_films = (one.rates(self._model, films=True) for one in of_films)
+            rates = next(filter(None, known_of_films), None)
             size = sum(size for _, size in self._films)
             more = _cost(films) if rates is None else (size * rates[0], size * rates[1])
             time, room, usual = time + more[0], room + more[1], usual or rates is None
@@ -137,12 +176,12 @@ class Forecast:
 
 def total_of_films(films: Sequence[Outlook]) -> str:
     """Return how long films last, how long they take, and what room they need, by usual rates."""
-    return _total(films, *_cost(films), usual=True)
+    return _total(films, *_cost(films), "usual rates")
 
 
-def _total(films: Sequence[Outlook], seconds: float, room: float, *, usual: bool) -> str:
+def _total(films: Sequence[Outlook], seconds: float, room: float, rates: str) -> str:
     length = f"the films last {lasting(sum(film.seconds for film in films))}; " if films else ""
-    return f"{length}{time_and_room(seconds, room)}, by the {'usual rates' if usual else 'journal'}"
+    return f"{length}{time_and_room(seconds, room)}, by the {rates}"
 
 
 def _cost(films: Sequence[Outlook]) -> tuple[float, float]:
@@ -160,6 +199,26 @@ def film_cost(film: Outlook) -> tuple[float, float]:
 def time_and_room(seconds: float, room: float) -> str:
     """Return seconds and bytes as people say them."""
     return f"about {lasting(seconds)} and {_size(room)}"
+
+
+def lack_of_room(room: float, folder: Path) -> str | None:
+    """Return what to say where results have no room; None where they have, or nobody knows.
+
+    Args:
+        room: bytes of the results.
+        folder: of the results, which need not be there yet.
+    """
+    place = next((at for at in (folder, *folder.absolute().parents) if at.is_dir()), folder)
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError:
+        return None
+    if free >= room:
+        return None
+    return (
+        f"the results take about {_size(room)} but `{folder}` has room for {_size(free)}: make "
+        "room, or name another folder with -o"
+    )
 
 
 def lasting(seconds: float) -> str:

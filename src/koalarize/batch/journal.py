@@ -224,13 +224,19 @@ class Journal:
         self._do("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", row)
         self._commit_now_and_then()
 
-    def rates(self, *, films: bool = False) -> tuple[float, float] | None:
-        """Return seconds, and bytes of results, for each byte of pictures, or of films, so far."""
+    def rates(self, model: str | None = None, *, films: bool = False) -> tuple[float, float] | None:
+        """Return seconds, and bytes of results, for each byte of pictures, or of films, so far.
+
+        Only of a model, if one is named; ``Made.settings`` begins with its name.
+        """
         query = (
             "SELECT sum(seconds), sum(size), sum(source_size) FROM results "
-            f"WHERE seconds > 0 AND ({_IS_FILM}) = ? HAVING sum(source_size) > 0"
+            f"WHERE seconds > 0 AND ({_IS_FILM}) = ? AND substr(settings, 1, length(?)) = ? "
+            "HAVING sum(source_size) > 0"
         )
-        rows = self._do(query, (films,)) or self._asked_of_others(query, (films,))
+        begins = "" if model is None else f"{model} "
+        asked = films, begins, begins
+        rows = self._do(query, asked) or self._asked_of_others(query, asked)
         return (rows[0][0] / rows[0][2], rows[0][1] / rows[0][2]) if rows else None
 
     def commit(self) -> None:

@@ -82,13 +82,15 @@ class Naming:
             number: from the second on it stands in the name.
             ending: of a film's result; by default as far as its name says.
         """
-        template = self.template.partition("{stem}")
-        suffix = template[2] if number == 1 else f"{template[2]}-{number}"
+        before, _, after = self.template.partition("{stem}")
+        # What stands before the stem takes room too, so it is among what stands behind at first.
+        suffix = f"{before}{after}" if number == 1 else f"{before}{after}-{number}"
         if is_film(job.source):
             plain = film_path(job.source, ending, suffix=suffix)
         else:
             plain = (layer_path if self.layer else output_path)(job.source, suffix=suffix)
-        named = plain.with_name(template[0] + plain.name)
+        end = len(plain.name) - len(suffix + plain.suffix)
+        named = plain.with_name(before + plain.name[:end] + plain.name[end + len(before) :])
         return named if self.output is None else self.output / job.relative.parent / named.name
 
     def key(self, target: Path) -> str:

@@ -186,6 +186,11 @@ class Planner:
         self._real: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     @property
+    def model(self) -> str:
+        """The name of the model that is asked."""
+        return self._asked.model
+
+    @property
     def workers(self) -> int:
         """How many pictures are in work at once."""
         return thread_count(self._options.workers or 0)

@@ -212,7 +212,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except _ClickException as error:
         text = _plainer(cast(Any, error).format_message())
         help = " ".join(["koalarize", *_commands_of(command, words), "--help"])
-        return _fail(f"{text[:1].lower()}{text[1:].rstrip('.')}; see `{help}`", _USAGE)
+        advice = _file_meant(words) or f"see `{help}`"
+        return _fail(f"{text[:1].lower()}{text[1:].rstrip('.')}; {advice}", _USAGE)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except BrokenPipeError:
@@ -236,6 +237,13 @@ def _commands_of(group: TyperGroup, words: Sequence[str]) -> list[str]:
         return []
     below = _commands_of(command, words[1:]) if isinstance(command, TyperGroup) else []
     return [words[0], *below]
+
+
+def _file_meant(words: Sequence[str]) -> str | None:
+    """Return how a file is named that a dash begins, as `*` names it: it was read as an option."""
+    dashed = (word for word in words if word.startswith("-") and os.path.lexists(word))
+    file = next(dashed, None)
+    return None if file is None else f"the file of that name is `./{file}`"
 
 
 def _plainer(text: str) -> str:

@@ -286,7 +286,7 @@ def _show_plan(archive: Archive, report: Path | None) -> int:
     """Say what would be done, and what it would come to."""
     from koalarize.batch.forecast import Forecast
 
-    forecast = Forecast()
+    forecast = Forecast(archive.model)
 
     def whole() -> tuple[str, Cost]:
         return forecast.sentence([archive], 1), forecast.cost([archive], 1)

@@ -19,7 +19,7 @@ import typer
 
 from koalarize.batch.films import FilmWork, color_many_films, film_planner
 from koalarize.batch.find import Job, Search, path_key
-from koalarize.batch.forecast import Cost, Forecast
+from koalarize.batch.forecast import Cost, Forecast, lack_of_room
 from koalarize.batch.journal import check_journal
 from koalarize.batch.orphans import orphans
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
@@ -34,7 +34,7 @@ from koalarize.cli.report import (
     show_plan,
 )
 from koalarize.cli.steering_options import option_of_one_picture
-from koalarize.cli.terminal import FilmRow, check_films, check_target, one_line
+from koalarize.cli.terminal import FilmRow, check_films, check_target, one_line, told_to_end
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.names import is_film
 from koalarize.film.options import THREADS
@@ -96,7 +96,7 @@ def color_files(
     # Taken before the work: what arrives or changes while it lasts is new to the watch.
     before = {} if many.watch is None else signs_of(_all(_search(many)))
     search = _search(many)
-    coming = iter(search)
+    coming = iter(search) if many.watch is None else _waited_for(search)
     first = list(islice(coming, _COUNTED))
     found = len(first) + len(search.films)
     if session is not None:
@@ -132,7 +132,9 @@ def color_files(
         yield from colorize_many(colorizer, pictures, steering, options)
         if many.films is not None and (some := list(films)):
             work = _film_work(many.films, row)
-            yield from color_many_films(choice.load(threads=THREADS), some, steering, options, work)
+            with told_to_end():
+                engine = choice.load(threads=THREADS)
+                yield from color_many_films(engine, some, steering, options, work)
 
     again, code = Again(), 0
     try:
@@ -214,6 +216,15 @@ def _check_list(many: Many) -> None:
         typer.echo("koalarize: note: the list names nothing to colour", err=True)
 
 
+def _waited_for(search: Search) -> Iterator[Job]:
+    """Yield pictures; a folder that holds none yet is what a watch is for."""
+    for job in search:
+        if job.problem is not None and job.reason == Job.reason and job.source.is_dir():
+            typer.echo(f"koalarize: note: `{job.source}` holds no picture yet", err=True)
+        else:
+            yield job
+
+
 def _all(search: Search) -> Iterator[Job]:
     """Yield pictures, then films."""
     yield from search
@@ -272,7 +283,7 @@ def _show_plan(
     many: Many, jobs: Iterable[Job], search: Search, planner: Planner, of_films: Planner | None
 ) -> int:
     """Say what would be done, what it would come to, and which results have lost their pictures."""
-    forecast = Forecast()
+    forecast = Forecast(planner.model)
     decisions = plan_many(jobs, planner)
     if of_films is not None:
         decisions = chain(decisions, plan_many(search.films, of_films))
@@ -292,7 +303,14 @@ def _show_plan(
         of_all = planner.journals, planner.workers, known
         return forecast.sentence(*of_all), forecast.cost(*of_all)
 
-    return show_plan(outcomes(), whole, many.report, search)
+    code = show_plan(outcomes(), whole, many.report, search)
+    given = (Path(given) for given in many.inputs or many.listed or ())
+    folders = (one if one.is_dir() else one.parent for one in given)
+    place = next(folders, Path()) if many.output is None else Path(many.output)
+    lack = lack_of_room(whole()[1].room, place)
+    if lack is not None:
+        typer.echo(f"koalarize: note: {lack}", err=True)
+    return code
 
 
 def _of_session(session: Session, steering: Steering, jobs: Sequence[Job]) -> Steering:

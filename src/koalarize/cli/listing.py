@@ -55,7 +55,7 @@ def read_list(path: str, *, null: bool = False) -> list[str]:
     data = _bytes_of(path)
     if data.startswith(_WIDE):
         try:
-            data = data.decode("utf-16").encode("utf-8", "surrogatepass")
+            data = data.decode("utf-16").encode("utf-8")
         except UnicodeError as error:
             raise OptionError(
                 f"`--files-from` is `{path}`, which begins as UTF-16 but is none: save it as UTF-8"

@@ -18,7 +18,7 @@ from cluster_parts import StoppingReddener, order, picture, results, rows_of, ru
 from fakes import Reddener
 from koalarize.batch.cluster.actors import Machines
 from koalarize.batch.cluster.order import PortionTask
-from koalarize.batch.cluster.results import RESULTS
+from koalarize.batch.cluster.results import RESULTS, Row
 from koalarize.batch.cluster.rows import Columns
 from koalarize.batch.cluster.run import Archive
 from koalarize.batch.cluster.sources import Entry
@@ -386,3 +386,14 @@ def test_results_of_other_options_stay_if_that_is_asked(box: Path, out: Path, re
         os.utime(box / "a.png", ns=(1, 1))
     assert told(run(red, box, out, BOLD, keep_earlier=True)) == [("skipped", "other settings")] * 2
     assert told(run(red, box, out)) == [("skipped", "already coloured")] * 2  # rows say whose it is
+
+
+def test_a_plan_takes_the_times_of_its_own_model(box: Path, out: Path):
+    """One of a slower model got those of all that had worked here."""
+    archive = Archive(order(Reddener(), box, out), plan_only=True)
+    size = Version(size=1000)
+    for model, seconds in (("koala", 1.0), ("slow", 100.0)):
+        row = Row(model, f"{model}.png", "colored", model=model, seconds=seconds)
+        archive._index.add_rows([dataclasses.replace(row, source=size, made=size)])
+    assert archive.rates("slow") == (0.1, 1.0)
+    assert archive.rates("other") is None

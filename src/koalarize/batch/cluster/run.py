@@ -86,9 +86,14 @@ class Archive:
         """How many earlier results were passed over."""
         return self._order.source.results
 
-    def rates(self) -> tuple[float, float] | None:
-        """Return seconds, and bytes of results, for each byte of pictures so far."""
-        return self._index.rates()
+    @property
+    def model(self) -> str:
+        """The name of the model that is asked."""
+        return self._order.asked.model
+
+    def rates(self, model: str) -> tuple[float, float] | None:
+        """Return a model's seconds, and bytes of results, for each byte of pictures so far."""
+        return self._index.rates(model)
 
     def plan(self) -> Generator[Decided]:
         """Say what would be done for each picture, without doing it.
