@@ -202,3 +202,10 @@ class TestOtherSites:
         link = {**SITE, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
         assert service.get("/", headers=link).is_success
         problem(service.get("/", headers={**link, "sec-fetch-dest": "iframe"}), 403, "other-origin")
+
+
+def test_a_refused_page_is_told_both_names_and_what_a_proxy_must_pass_on(service):
+    headers = {"origin": "https://a.example"}
+    answer = service.post(f"{API}/photos/leave", json={"ids": []}, headers=headers)
+    problem(answer, 403, "other-origin", "a page of `https://a.example` asked `127.0.0.1:8765`")
+    assert "a proxy before it must pass on the `Host`" in answer.json()["detail"]

@@ -330,7 +330,7 @@ def test_colours_reference_and_other_colourings(visit: Visit, photo: Path) -> No
     said = page.locator("#reference-problem")
     expect(said).to_be_hidden()
     drop(page, (photo.name, photo.read_bytes()), onto="#reference")  # which is grey
-    expect(said).to_have_text(re.compile("^The reference `.*` has next to no colours: it asks"))
+    expect(said).to_have_text(re.compile("^The reference “.*” has next to no colours: it asks"))
     page.get_by_role("button", name="Remove the reference picture").click()
     expect(said).to_be_hidden()
     visit.errors = [text for text in visit.errors if "422" not in text]

@@ -176,7 +176,10 @@ class Guard:
             return None if self._token is None or bearer else (401, "send the token as Bearer")
         changes = method not in _READING or scope["type"] == "websocket"
         if changes and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return 403, "requests from other pages are refused"
+            return 403, (
+                f"a page of `{origin[:60]}` asked `{host[:60]}`, and other pages are refused: open "
+                "the server's own page; a proxy before it must pass on the `Host` it was asked for"
+            )
         site, mode = headers.get(b"sec-fetch-site", ""), headers.get(b"sec-fetch-mode", "")
         followed = mode == "navigate" and headers.get(b"sec-fetch-dest", "") == "document"
         if site == "cross-site" and not (followed and method == "GET"):

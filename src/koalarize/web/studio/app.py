@@ -27,6 +27,7 @@ from koalarize.web.studio import api_page, openapi, problems
 from koalarize.web.studio.bodies import BodyLimit
 from koalarize.web.studio.film_store import FilmStore
 from koalarize.web.studio.folder import Folder
+from koalarize.web.studio.heap import give_back
 from koalarize.web.studio.photo_store import PhotoStore
 from koalarize.web.studio.routes import router
 from koalarize.web.studio.settings import Settings
@@ -134,10 +135,12 @@ def create_app(
 async def _sweep_by_clock(studio: Studio) -> None:
     """Let photos go when their time is over, though nobody asks for anything."""
     settings = studio.settings
+    soonest = min(settings.expiry, settings.grace, settings.idle)
     while True:
-        await asyncio.sleep(max(0.01, min(30.0, settings.expiry / 4, settings.grace / 4)))
+        await asyncio.sleep(max(0.01, min(30.0, soonest / 4)))
         await asyncio.to_thread(studio.photos.sweep)
         await asyncio.to_thread(studio.films.sweep)
+        await asyncio.to_thread(give_back)
 
 
 async def _page() -> Response:

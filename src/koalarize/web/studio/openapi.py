@@ -134,6 +134,8 @@ def complete(app: FastAPI) -> None:
 
     def described() -> dict[str, Any]:
         document = original()
+        if "ProblemDetails" in document["components"]["schemas"]:
+            return document  # complete: every request to an `{id}` asks for it
         found = document["components"]["schemas"]
         found.pop("HTTPValidationError", None)
         found.pop("ValidationError", None)

@@ -347,6 +347,8 @@ class PhotoStore:
         ]
         for key in old:
             self._drop(key)
+        for key in [one for one in self._opened if now - self._entries[one].used > settings.idle]:
+            del self._opened[key]
         total = sum(one.bytes for one in self._entries.values())
         while len(self._entries) > settings.photos or (
             total > settings.disk and len(self._entries) > 1

@@ -21,7 +21,7 @@ from koalarize.errors import KoalarizeError, PhotoError
 from koalarize.steering.hints import HEX_COLOR
 from koalarize.steering.session import OtherPhotoError
 
-__all__ = ["MEDIA_TYPE", "SLUGS", "Problem", "answer", "install", "refusal"]
+__all__ = ["MEDIA_TYPE", "SLUGS", "Problem", "answer", "described", "install", "refusal"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -191,25 +191,27 @@ def _of_http(request: Request, error: Exception) -> Response:
     return _answer(http.status_code, detail, headers=headers)
 
 
-def _methods(request: Request) -> set[str]:
-    """Return all methods of an address: Starlette names those of its first endpoint only.
+def described(scope: Mapping[str, Any]) -> Mapping[str, object] | None:
+    """Return what the description says of an address as it stands; None if it has no such one."""
+    path = scope["path"].removeprefix(_root(scope))
+    return scope["app"].openapi()["paths"].get(path)
 
-    An address that is described as it stands is no ``{id}`` of another.
-    """
-    # A mount moves the root of what it answers.
-    root = request.scope.get("app_root_path", request.scope.get("root_path", ""))
-    scope = {**request.scope, "root_path": root}
-    described = request.app.openapi()["paths"].get(scope["path"].removeprefix(root))
-    if described is not None:
-        found = {method.upper() for method in described}
-    else:
-        found = {
-            method
-            for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
-            for route in request.app.routes
-            if route.matches({**scope, "method": method})[0] is Match.FULL
-            and (method == "GET" or not isinstance(route, Mount))  # mounted are files
-        }
+
+def _root(scope: Mapping[str, Any]) -> str:
+    """Return the path under which the application is; a mount moves that of what it answers."""
+    return scope.get("app_root_path", scope.get("root_path", ""))
+
+
+def _methods(request: Request) -> set[str]:
+    """Return all methods of an address: Starlette names those of its first endpoint only."""
+    scope = {**request.scope, "root_path": _root(request.scope)}
+    found = {
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        for route in request.app.routes
+        if route.matches({**scope, "method": method})[0] is Match.FULL
+        and (method == "GET" or not isinstance(route, Mount))  # mounted are files
+    }
     return found | ({"HEAD"} if "GET" in found else set())
 
 

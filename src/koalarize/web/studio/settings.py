@@ -37,6 +37,7 @@ class Settings:
         photos: photos kept.
         disk: bytes of photos kept in the temporary folder, and again of films and their results.
         memory: bytes of decoded photos, and of what was made of them, kept in memory.
+        idle: seconds after which an unused photo leaves memory; its file stays.
         expiry: seconds after which an unused photo leaves.
         grace: seconds after which it leaves once its page was closed; a reload takes less.
     """
@@ -57,7 +58,8 @@ class Settings:
     upload_memory: int = 1024 * _MIB
     photos: int = 500
     disk: int = 8192 * _MIB
-    memory: int = 768 * _MIB
+    memory: int = 384 * _MIB
+    idle: float = 600.0
     expiry: float = 12 * 3600.0
     grace: float = 300.0
 
@@ -69,7 +71,7 @@ class Settings:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be at least 1")
         if self.queue < 0:
             raise OptionError(f"`queue` is {self.queue} but must be 0 or more")
-        times = ("timeout", "upload_idle", "upload_seconds", "film_seconds", "expiry", "grace")
-        for name in times:
+        uploads = ("upload_idle", "upload_seconds", "film_seconds")
+        for name in ("timeout", *uploads, "idle", "expiry", "grace"):
             if not getattr(self, name) > 0:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be above 0 seconds")

@@ -1,5 +1,7 @@
 """Endpoints that ignore nothing: unknown query keys are errors; HEAD answers where GET does.
 
+An address that stands in the description as it is, is no ``{id}`` of another one.
+
 Not here: unknown keys of JSON (``schemas``), how large a body may be (``bodies``).
 """
 
@@ -14,10 +16,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from koalarize.errors import OptionError, did_you_mean
 from koalarize.web.server import App, Message, Receive, Send
-from koalarize.web.studio.problems import Problem
+from koalarize.web.studio.problems import Problem, described
 
 __all__ = ["BYTES", "Head", "StrictRoute"]
 
@@ -53,6 +56,13 @@ class StrictRoute(APIRoute):
             return response
 
         return handle
+
+    def matches(self, scope: Message) -> tuple[Match, Message]:
+        """Return whether a request is for this endpoint, and what Starlette adds to its scope."""
+        found = super().matches(scope)
+        if found[0] is Match.NONE or not self.param_convertors or described(scope) is None:
+            return found
+        return Match.NONE, {}
 
 
 def _wants_bytes(accept: str) -> bool:

@@ -6,7 +6,7 @@
  * `api/v1/openapi.json`.
  */
 
-import { capital } from "./dom.js";
+import { capital, prose } from "./dom.js";
 
 const BASE = new URL("api/v1/", document.baseURI);
 const MOST_TRIES = 12; // of a request that finds the server busy
@@ -26,7 +26,7 @@ export class Problem extends Error {
     super(detail || title);
     this.name = "Problem";
     this.title = title;
-    this.detail = capital(detail); // the service's sentences stand behind a name elsewhere
+    this.detail = capital(prose(detail)); // the service's sentences stand behind a name elsewhere
     this.status = status;
     this.slug = slug;
   }
@@ -306,5 +306,5 @@ export async function fileOf(response) {
 }
 
 function notesOf(response) {
-  return JSON.parse(response.headers.get("Koalarize-Notes") ?? "[]");
+  return JSON.parse(response.headers.get("Koalarize-Notes") ?? "[]").map(prose);
 }

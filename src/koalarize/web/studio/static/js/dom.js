@@ -146,6 +146,11 @@ export function debounce(work, wait, most = Infinity) {
   return later;
 }
 
+/** A sentence of the service, with what it names in quotes rather than in backticks. */
+export function prose(text) {
+  return text.replace(/`([^`]*)`/g, "“$1”");
+}
+
 /** A text as a sentence begins; one that begins with the name of a file stays as it is. */
 export function capital(text) {
   return /^[\p{L}-]+(\s|,|$)/u.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;

@@ -6,7 +6,7 @@
  */
 
 import { asJson, connection, fileOf, isOffline, leave, Problem, request } from "./api.js";
-import { $, announce, download, h, report } from "./dom.js";
+import { $, announce, download, h, prose, report } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
 import { drop, keep, keptOf } from "./kept-films.js";
 
@@ -335,9 +335,9 @@ export class Films {
       running: total
         ? `${render.done} of ${total} frames, ${(render.bytes / 1e6).toFixed(1)} MB`
         : "Beginning…",
-      done: [coloured, ...(render?.notes ?? [])].join(" Note: "),
+      done: [coloured, ...(render?.notes ?? []).map(prose)].join(" Note: "),
       cancelled: "Cancelled. What is coloured is kept, and the next time goes on from there.",
-      failed: render?.problem ?? "",
+      failed: prose(render?.problem ?? ""),
     };
     report($("#film-state"), render ? texts[render.state] : "");
     $("#film-render").hidden = busy;
