@@ -234,7 +234,7 @@ def test_a_hint_is_followed_to_both_sides():
     seen = small(fp.moved(13, size=(96, 128)))
     times = [n / 25 for n in range(13)]
     hints = [TimedHint(6 / 25, Hint(128, 100, "#ff0000", 4))]
-    found = track(seen, times, hints, (192, 256))
+    found = track(seen, times, hints, (192, 256), 0.5)
     assert all(len(one) == 1 for one in found)
     for number, (hint,) in enumerate(found):
         assert hint.x == pytest.approx(128 - 2 * (number - 6), abs=3)

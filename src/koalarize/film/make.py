@@ -248,7 +248,8 @@ class Making:
         self.asked += 1
         hints, led = self._hints.get(number, ()), self._lead(number)
         if led is not None and self.colorizer.info.accepts_hints:
-            hints += led.hints(lightness, (self._inner.height, self._inner.width))
+            told = led.hints(lightness, (self._inner.height, self._inner.width))
+            hints += tuple(dataclasses.replace(one, reach=self._now.reach) for one in told)
         steering = dataclasses.replace(self._now, hints=hints) if hints else self._now
         return self._asker.ask(lightness, steering)
 
@@ -278,7 +279,8 @@ class Making:
             led.looks.add(self._look(frame).seen.lightness)
         seconds = [float(pts * facts.time_base) for pts in times]
         film = (self._inner.height, self._inner.width)
-        found = track(led.looks, seconds, hints, film) if hints else ()
+        reach = self.shots.shots[number].steering(self.steering).reach
+        found = track(led.looks, seconds, hints, film, reach) if hints else ()
         self._hints = dict(enumerate(found, first))
         if not anchors:
             led.close()

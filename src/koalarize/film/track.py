@@ -13,6 +13,7 @@ import numpy as np
 from koalarize.film.flow import Flow, Seen
 from koalarize.film.shot_list import TimedHint
 from koalarize.steering.hints import Hint
+from koalarize.steering.spread import reach_at
 
 __all__ = ["track"]
 
@@ -25,17 +26,19 @@ def track(
     times: Sequence[float],
     hints: Sequence[TimedHint],
     film: tuple[int, int],
+    reach: float,
 ) -> list[tuple[Hint, ...]]:
     """Return the hints of each frame of a shot, each where its place is there.
 
     A hint is set at one frame and followed along the motion to both sides, up to where it leaves
-    the frame or is covered.
+    the frame or is covered. It reaches as far in all of them as in the frame where it is set.
 
     Args:
         seen: the frames of the shot; each is taken a few times, in order.
         times: seconds of each.
         hints: of the shot.
         film: height and width, pixels.
+        reach: of hints without one of their own, a share of the shorter side.
     """
     if not len(seen):
         return []
@@ -48,6 +51,9 @@ def track(
     for one in hints:
         first = int(np.argmin([abs(time - one.seconds) for time in times]))
         x, y = one.hint.x * across, one.hint.y * down
+        cell = min(int(y), rows - 1), min(int(x), columns - 1)
+        there = one.hint.reach or reach_at(seen[first].lightness, cell, reach)
+        one = dataclasses.replace(one, hint=dataclasses.replace(one.hint, reach=there))
         places.append((first, x, y, one))
         begun.append(_mean(seen[first], (x, y)))
         found[first].append(one.hint)

@@ -29,8 +29,9 @@ import numpy.typing as npt
 from koalarize.color import smoothstep
 from koalarize.steering.hints import HintPlace
 from koalarize.steering.reach import ways_to
+from koalarize.steering.small import smallness
 
-__all__ = ["ADDED", "ANSWERED", "OWN", "Fall", "answered_share", "spread"]
+__all__ = ["ADDED", "ANSWERED", "OWN", "Fall", "answered_share", "reach_at", "spread"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -43,6 +44,8 @@ _ALONE = 0.01
 _SUPPORT = np.float32(1.6)  # way, in shorter sides, by which what a hint supports falls to 1 / e
 _NEIGHBOURS = np.float32(0.4)  # the same of how far two hints count as one
 _CERTAIN = 0.85  # power of the gain for doubt that the answer loses where support is complete
+# What becomes of the reach on a small thing: a tenth, yet no less than a person may ask for.
+_LEAST_SHARE, _LEAST = 0.1, 0.05
 _LARGEST = np.float32(80)  # exponents above 88 overflow in float32
 
 
@@ -125,7 +128,7 @@ def spread(
     nearest = np.full_like(lightness, np.inf)
     support = np.zeros_like(lightness)
     for way, place, weight in zip(ways, places, weights, strict=True):
-        stretched = _REACH / (place.reach or reach)
+        stretched = _REACH / (place.reach or reach_at(lightness, place.cell, reach))
         if place.radius:
             way -= np.float32(place.radius) / side
             np.maximum(way, 0, out=way)
@@ -168,6 +171,18 @@ def spread(
     np.maximum(ruled, np.float32(1e-6), out=ruled)
     ab = plain + answered * (hinted - plain) + added / ruled
     return (ab * (1 - owned / ruled) + own / ruled).astype(np.float32)
+
+
+def reach_at(lightness: Float32, cell: tuple[int, int], reach: float) -> float:
+    """Return the reach of a hint without one of its own: less where its thing is small.
+
+    Args:
+        lightness: (h, w), L* on the working grid.
+        cell: row and column of the hint on it.
+        reach: of hints, a share of the shorter side.
+    """
+    least = max(reach * _LEAST_SHARE, min(reach, _LEAST))
+    return max(least, reach * (least / reach) ** smallness(lightness, cell))
 
 
 def answered_share(lightness: Float32, places: Sequence[tuple[int, int]]) -> Float32:
