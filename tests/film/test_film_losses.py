@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import struct
 from fractions import Fraction
 
 import numpy as np
@@ -313,3 +314,38 @@ def test_the_still_of_an_avif_animation_is_no_second_picture(tmp_path):
     with av.open(str(source)) as opened:
         assert len(opened.streams.video) == 2
     assert held_by(".mp4", coding_of(facts, FilmOptions())).lost == ()
+
+
+def apertured(data, width, height):
+    """Return an MP4 file with its table behind its pictures, given a clean aperture."""
+    clap = struct.pack(">I4s8i", 40, b"clap", width, 1, height, 1, 0, 1, 0, 1)
+    at, heads = 0, []
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        while data[at + 4 : at + 8] != name:
+            at += int.from_bytes(data[at : at + 4])
+        heads.append(at)
+        end = at + int.from_bytes(data[at : at + 4])
+        at += 16 if name == b"stsd" else 8
+    out = bytearray(data[:end] + clap + data[end:])
+    for head in heads:
+        out[head : head + 4] = (int.from_bytes(out[head : head + 4]) + len(clap)).to_bytes(4)
+    return bytes(out)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+@pytest.mark.parametrize(("size", "shown"), [((48, 40), (48, 40)), ((64, 48), None)])
+def test_a_clean_aperture_is_told(tmp_path, ending, size, shown):
+    source = fp.write(tmp_path / "a.mp4", fp.moved(2))
+    source.write_bytes(apertured(source.read_bytes(), *size))
+    film = tmp_path / f"b{ending}"
+    with av.open(str(source)) as read, av.open(str(film), "w") as out:
+        stream = out.add_stream_from_template(read.streams.video[0])
+        for packet in read.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    facts = read_facts(film)
+    assert facts.aperture == shown
+    losses = [one for one in coding_of(facts, FilmOptions()).losses if "aperture" in one]
+    assert len(losses) == (shown is not None)
+    assert all("48 x 40 of 64 x 48" in one for one in losses)

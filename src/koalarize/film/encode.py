@@ -127,6 +127,12 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
     if (source.alpha and not facts.opaque) or facts.alpha:
         losses.append("its transparency is not kept")
     losses += [f"its {name} is not kept" for name in facts.dynamic]
+    if facts.aperture:
+        shown = "{} x {}".format(*facts.aperture)
+        losses.append(
+            f"its clean aperture (players show {shown} of {facts.width} x {facts.height} pixels) "
+            "is not kept: they will show whole frames"
+        )
     if facts.captioned and options.codec not in _CRF:
         losses.append(f"its closed captions cannot be held by {options.codec}")
     if facts.interlaced and options.codec == "x265":

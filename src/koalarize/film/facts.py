@@ -25,6 +25,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
+from koalarize.film.aperture import clean_aperture
 from koalarize.film.ending import is_cut_short, lacks_table
 from koalarize.film.planes import chroma_planes, layout_of, reformatted
 
@@ -88,6 +89,7 @@ class Facts:
         cut_short: whether its file ends before it does.
         captioned: whether closed captions (CEA-608, CEA-708) lie in its frames.
         opaque: whether it is an animation of which nothing is transparent, as its first frame says.
+        aperture: width and height in pixels that players show of each frame; None if all of it.
     """
 
     path: Path
@@ -116,6 +118,7 @@ class Facts:
     cut_short: bool = False
     captioned: bool = False
     opaque: bool = False
+    aperture: tuple[int, int] | None = None
 
     @property
     def turns(self) -> int:
@@ -198,6 +201,7 @@ def read_facts(path: Path, *, alone: bool = False) -> Facts:
     with open_film(path, alone=alone) as container:
         stream = _main_stream(container, path)
         first: av.VideoFrame | None = None
+        begins: av.Packet[VideoStream] | None = None
         interlaced = captioned = False
         looked_at = 0
         for packet in container.demux(stream):
@@ -207,6 +211,7 @@ def read_facts(path: Path, *, alone: bool = False) -> Facts:
                 pictures = packet.decode()
             except FFmpegError:
                 continue
+            begins = begins or packet
             for picture in pictures:
                 first = first or picture
                 interlaced |= picture.interlaced_frame
@@ -227,7 +232,8 @@ def read_facts(path: Path, *, alone: bool = False) -> Facts:
         facts = _facts(path, container, stream, first, interlaced)
         if not interlaced:
             facts = dataclasses.replace(facts, interlaced=_has_fields(container, stream))
-        return dataclasses.replace(facts, captioned=captioned)
+        aperture = None if begins is None else clean_aperture(container, stream, begins)
+        return dataclasses.replace(facts, captioned=captioned, aperture=aperture)
 
 
 def _has_fields(container: InputContainer, stream: VideoStream) -> bool:
