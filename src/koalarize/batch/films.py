@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from koalarize.film.coder import Progress
     from koalarize.film.film import FilmResult
 
-__all__ = ["FilmWork", "color_many_films", "film_planner"]
+__all__ = ["FilmWork", "color_many_films", "damage_of", "film_planner"]
 
 #: What a film is called of which some seconds could not be read.
 _DAMAGED = "damaged in part"
@@ -188,7 +188,7 @@ def _made(
         notes=(*task.notes, *result.notes),
         reason=task.why.value,
         stamps=(of, stamp),
-        damage=_damage(result),
+        damage=damage_of(result),
     )
     return _noted(judge, outcome)
 
@@ -203,8 +203,8 @@ def _check(judge: Judge | None, task: Task, options: BatchOptions) -> None:
         judge.check(task.source, task.target)
 
 
-def _damage(result: FilmResult) -> str | None:
-    """Say which seconds of a film could not be read."""
+def damage_of(result: FilmResult) -> str | None:
+    """Say which seconds of a film could not be read; None if it was read whole."""
     from koalarize.film.shot_list import clock
 
     if not result.damaged:

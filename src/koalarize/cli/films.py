@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from koalarize.batch.films import damage_of
 from koalarize.batch.find import is_own, own_stem, path_key
 from koalarize.cli.film_plan import show_film_plan
 from koalarize.cli.model_choice import ModelChoice
@@ -274,18 +275,8 @@ def _tell(source: Path, result: FilmResult, seconds: float) -> None:
     else:
         typer.echo(result.path)
     note_of_losses(source.name, result.notes)
-    for begin, end in result.damaged:
-        typer.echo(
-            f"koalarize: error: {source}: {_clock(begin)} to {_clock(end)} is damaged "
-            "and could not be read whole; the rest is coloured",
-            err=True,
-        )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}"
+    if (damage := damage_of(result)) is not None:
+        typer.echo(f"koalarize: error: {source}: {damage}", err=True)
 
 
 def _expanded(inputs: Sequence[str]) -> list[Path]:
