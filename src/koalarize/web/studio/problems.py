@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Mount
+from starlette.types import Scope
 
 from koalarize.errors import KoalarizeError, PhotoError
 from koalarize.steering.hints import HEX_COLOR
@@ -191,13 +192,13 @@ def _of_http(request: Request, error: Exception) -> Response:
     return _answer(http.status_code, detail, headers=headers)
 
 
-def described(scope: Mapping[str, Any]) -> Mapping[str, object] | None:
+def described(scope: Scope) -> Mapping[str, object] | None:
     """Return what the description says of an address as it stands; None if it has no such one."""
     path = scope["path"].removeprefix(_root(scope))
     return scope["app"].openapi()["paths"].get(path)
 
 
-def _root(scope: Mapping[str, Any]) -> str:
+def _root(scope: Scope) -> str:
     """Return the path under which the application is; a mount moves that of what it answers."""
     return scope.get("app_root_path", scope.get("root_path", ""))
 
