@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from koalarize.errors import DataError, ModelError, OptionError
+from koalarize.lab.datasets.batches import CropOptions
 from koalarize.lab.datasets.sources import check_there, load_pictures
 from koalarize.lab.evaluation.evaluate import evaluate
 from koalarize.lab.evaluation.fading import measure_fading
@@ -20,6 +21,7 @@ from koalarize.lab.metrics.definitions import ALL_METRICS, choose_metrics, metri
 from koalarize.lab.metrics.metrics import picture_scores
 from koalarize.lab.runs.checkpoint import build_network, load_checkpoint, save_checkpoint
 from koalarize.lab.runs.recipe import LossOptions, NetworkOptions, Recipe, load_recipe
+from koalarize.lab.training.network import network_of
 from koalarize.lab.training.own_loss import OwnLoss
 from koalarize.lab.training.resume import _is_judged_alike
 from koalarize.lab.training.shrink import shrink
@@ -45,6 +47,21 @@ class Empty(ColorNetwork):
 class Illogical(ClassifyingNetwork):
     stride, accepts_hints = 1, False
 
+class Answers(ColorNetwork):
+    stride, accepts_hints = 1, True
+    def __init__(self, kind="true"):
+        super().__init__()
+        self.kind = kind
+        self.body = torch.nn.Sequential(torch.nn.Conv2d(4, 2, 1), torch.nn.BatchNorm2d(2))
+        if kind == "unmade":
+            raise ValueError("no kind")
+    def forward(self, l, hints=None):
+        ab = self.body(torch.cat([l, hints], 1)) + torch.rand(())
+        faults = {"thin": ab[:, :1], "small": ab[..., ::2, ::2], "list": [ab], "cut": ab.detach()}
+        if self.kind == "lost":
+            return ab + self.lost
+        return faults.get(self.kind, ab)
+
 class Weighted(torch.nn.Module):
     def __init__(self, weight):
         super().__init__()
@@ -53,6 +70,7 @@ class Weighted(torch.nn.Module):
         return self.weight * (ab - target).abs().mean()
 
 def planes(ab, target): return (ab - target).abs()
+def misspelt(ab, target): return ab.maen()
 def number(ab, target): return (ab - target).abs().mean().item()
 def detached(ab, target): return (ab - target).abs().mean().detach()
 scoreless = ALL_METRICS["psnr"]
@@ -68,6 +86,10 @@ def nameless(): yield b""
 def floats(): yield "a", np.zeros((20, 20, 3))
 def words(): yield "a", "b.jpg"
 def one(): return 1
+def called(): raise OSError("no such folder")
+def halfway():
+    yield "a", b"no picture"
+    raise OSError("the disk is gone")
 def none(): return []
 def arrays():
     yield "a", np.full((20, 20, 3), (200, 90, 40), np.uint8)
@@ -89,6 +111,13 @@ def own(tmp_path, monkeypatch):
     yield tmp_path
     for name in ("mine", "mistakes", "broken"):
         sys.modules.pop(name, None)
+
+
+def answering(kind):
+    network = NetworkOptions("mistakes:Answers", {"kind": kind})
+    return Recipe(
+        network=network, crop=CropOptions(sizes=(8,)), hints=None, loss=LossOptions("mse")
+    )
 
 
 def test_the_document_runs_as_printed(own):
@@ -139,6 +168,31 @@ class TestNames:
         with pytest.raises(OptionError, match=words):
             build_network(NetworkOptions(name))
 
+    @pytest.mark.parametrize(
+        ("kind", "words"),
+        [
+            ("thin", r"answer to L\* \(2, 1, 8, 8\) is of shape \(2, 1, 8, 8\) but must be ab"),
+            ("small", r"is of shape \(2, 2, 4, 4\) but must be ab \(2, 2, 8, 8\)"),
+            ("list", "is <class 'list'> but must be ab"),
+            ("cut", "whose answer has no gradient: it must be made by weights"),
+            ("lost", r"which fails: mend .*mistakes\.py, line \d+ \(AttributeError: .*'lost'"),
+            ("unmade", r"which fails: mend .*mistakes\.py, line \d+ \(ValueError: no kind\)"),
+        ],
+    )
+    def test_a_network_answers_once_before_a_picture_is_read(self, kind, words):
+        with pytest.raises(OptionError, match=rf"`network\.name` is 'mistakes:Answers', .*{words}"):
+            network_of(answering(kind))
+
+    def test_that_answer_changes_nothing(self):
+        network = network_of(answering("true"))
+        following = torch.rand(1)
+        torch.manual_seed(0)
+        fresh = build_network(NetworkOptions("mistakes:Answers"))
+        assert network.training
+        assert torch.equal(following, torch.rand(1))
+        for name, value in fresh.state_dict().items():
+            assert torch.equal(value, network.state_dict()[name])
+
     def test_options_that_a_network_does_not_take(self):
         with pytest.raises(OptionError, match=r"`network.options` is .*takes \(width.*'widht'"):
             build_network(NetworkOptions("mine:Small", {"widht": 8}))
@@ -165,6 +219,11 @@ class TestLoss:
         ab, target = torch.full((1, 2, 8, 8), 3.0), torch.zeros(1, 2, 8, 8)
         loss = OwnLoss(LossOptions("mine:charbonnier", {"epsilon": 4.0}))
         assert float(loss(ab, target)) == pytest.approx(5)
+
+    def test_one_that_fails_says_where(self):
+        words = r"'mistakes:misspelt', which fails: mend .*mistakes\.py, line \d+ \(Attribute"
+        with pytest.raises(OptionError, match=words):
+            OwnLoss(LossOptions("mistakes:misspelt")).try_out(8)
 
     def test_a_module_is_frozen(self):
         loss = OwnLoss(LossOptions("mistakes:Weighted", {"weight": 2.0}))
@@ -252,6 +311,8 @@ class TestData:
             ("floats", "as float64 of shape"),
             ("words", "as str but a picture must be"),
             ("one", "returned 1 but must yield"),
+            ("called", r"which fails: mend .*mistakes\.py, line \d+ \(OSError: no such folder"),
+            ("halfway", r"which fails: mend .*mistakes\.py, line \d+ \(OSError: the disk is gone"),
             ("none", "it must yield some; its relative paths begin at"),
         ],
     )

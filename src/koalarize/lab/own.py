@@ -10,12 +10,13 @@ import importlib
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from koalarize.errors import OptionError, did_you_mean
+from koalarize.errors import KoalarizeError, OptionError, did_you_mean
 
-__all__ = ["check_call", "find_own", "is_own", "source_of"]
+__all__ = ["check_call", "find_own", "is_own", "own_faults", "source_of"]
 
 _WORDS = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _NAME = re.compile(rf"{_WORDS}:{_WORDS}")
@@ -49,6 +50,32 @@ def find_own(name: str, key: str) -> object:
             )
         found = getattr(found, word)
     return found
+
+
+@contextmanager
+def own_faults(name: str, key: str, kind: type[KoalarizeError] = OptionError) -> Generator[None]:
+    """Tell whatever somebody's own code raises in one sentence, with its line.
+
+    Args:
+        name: ``MODULE:NAME``, imported.
+        key: what holds the name, for errors.
+        kind: of the error.
+
+    Raises:
+        KoalarizeError: of that kind; those of ours pass.
+    """
+    try:
+        yield
+    except KoalarizeError:
+        raise
+    except Exception as error:  # whatever it raises
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if frame.filename == str(source_of(name))]
+        last = (own or frames)[-1]
+        raise kind(
+            f"`{key}` is {name!r}, which fails: mend {last.filename}, line {last.lineno} "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 def _why_not(module: str, error: Exception) -> str:

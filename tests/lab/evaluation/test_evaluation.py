@@ -21,7 +21,7 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.engines.engine import ModelInfo, Prediction
 from koalarize.errors import DataError, ModelError, OptionError
 from koalarize.lab.evaluation.evaluate import evaluate
-from koalarize.lab.evaluation.models import load_model, short_name
+from koalarize.lab.evaluation.models import load_model, short_name, short_names
 from koalarize.lab.evaluation.report import at_commit
 from koalarize.lab.evaluation.torch_engine import TorchEngine
 from koalarize.lab.evaluation.variants import GreyEngine, variants
@@ -329,6 +329,22 @@ def test_values_that_are_not_allowed(options, text: str, koala: Path, data: Path
 )
 def test_a_model_is_named_without_this_machine_s_folders(model, name):
     assert short_name(model) == name
+
+
+def test_models_whose_last_folders_are_alike_are_told_apart(tmp_path: Path, monkeypatch):
+    """The columns of a showcase and the rows of `--per-picture` are known by these names alone."""
+    runs = [tmp_path / name / "seed-1" / "model.safetensors" for name in ("mse", "l1")]
+    other = tmp_path / "l1" / "seed-2" / "model.safetensors"
+    for run in (*runs, other):
+        run.parent.mkdir(parents=True)
+        run.touch()
+    apart = ["mse/seed-1/model.safetensors", "l1/seed-1/model.safetensors"]
+    names = short_names(["koala", *runs, other, runs[0], "koala", "koala,koala-int8"])
+    ends = ["seed-2/model.safetensors", apart[0], "koala", "koala,koala-int8"]
+    assert names == ["koala", *apart, *ends]
+    monkeypatch.chdir(tmp_path / "l1")
+    assert short_names(["seed-1/model.safetensors", runs[0]]) == apart[::-1]
+    assert short_names([".", runs[0].parent]) == [f"{tmp_path.name}/l1", "mse/seed-1"]
 
 
 def test_unknown_models_and_too_few_pictures(koala: Path, data: Path, tmp_path: Path):

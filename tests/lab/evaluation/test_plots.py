@@ -283,6 +283,39 @@ def test_an_endless_score_is_drawn_at_the_top_of_its_panel(tmp_path: Path):
     assert len({plot_histories([History("run", psnr, {"psnr": one})]) for one in scores}) == 4
 
 
+@pytest.mark.parametrize(
+    ("values", "label", "markers"),
+    [((9, 9), "originals", ["None"]), ((9, 8), "originals, each run's own", ["o", "s"])],
+)
+def test_the_originals_line_is_named_and_told_apart_by_run(monkeypatch, values, label, markers):
+    """Runs of other seeds hold other pictures out: two dotted lines, and nothing said whose."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "_encode", lambda figure, _: drawn.append(figure) or b"")
+    plot_histories(
+        [
+            history("run", [3], psnr=[20], colorfulness=[3], colorfulness_original=[v])
+            for v in values
+        ]
+    )
+    _, psnr, panel = drawn[0].axes
+    dotted = [
+        line for line in panel.get_lines() if len(line.get_xdata()) and line.get_linestyle() == ":"
+    ]
+    assert [line.get_marker() for line in dotted] == markers
+    assert len({line.get_color() for line in dotted}) == len(markers)
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == [label]
+    assert psnr.get_legend() is None
+
+
+def test_a_fading_figure_shows_that_the_psnr_of_the_originals_is_endless(data: Path, monkeypatch):
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "_encode", lambda figure, _: drawn.append(figure) or b"")
+    plot_fading(measure_fading(data, limit=2, metrics=["psnr"]))
+    for panel, at in zip(drawn[0].axes, (1.0, 0.0), strict=True):
+        signs = [line for line in panel.get_lines() if line.get_marker() == r"$\infty$"]
+        assert [list(line.get_xdata()) for line in signs] == [[at]]
+
+
 def test_log_smoothing_and_axis_change_the_figure():
     run = [history("one", [3, 2, 1.5, 0.2, 0.1])]
     figures = {

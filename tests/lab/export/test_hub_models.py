@@ -98,6 +98,12 @@ def test_a_private_repository(run, hub):
     assert hub.calls == [("me/my-koala", True, True)]
 
 
+@pytest.mark.parametrize("name", ["none", "run/model.onnx"])
+def test_a_run_that_is_no_folder(run, hub, name):
+    with pytest.raises(OptionError, match=r"is no folder: give that of a run"):
+        push(run.parent / name, "me/my-koala")
+
+
 @pytest.mark.parametrize("missing", ["model.onnx", "model.md"])
 def test_a_run_that_was_not_exported(run, hub, missing):
     (run / missing).unlink()

@@ -197,6 +197,16 @@ class TestRefused:
         with pytest.raises(ModelError, match=r"of no network that is known here .*`conv\.weight`"):
             load_foreign(path)
 
+    @pytest.mark.parametrize("name", ["model.safetensors", "last.ckpt"])
+    def test_a_file_of_a_run_is_exported(self, tmp_path, name):
+        path = tmp_path / name
+        path.write_bytes(b"\x40\0\0\0\0\0\0\0{}")
+        if name == "last.ckpt":
+            saved(tmp_path, {"conv.weight": torch.zeros(2, 2)}).rename(path)
+        words = r"; of a model that koalarize has trained, `koalarize lab export .*/model\.safet"
+        with pytest.raises(ModelError, match=words):
+            load_foreign(path)
+
     def test_missing_unknown_and_misshapen(self, tmp_path):
         state = random_state(Siggraph17(8))
         del state["model5.2.bias"]

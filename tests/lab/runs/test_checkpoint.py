@@ -97,8 +97,12 @@ class TestCheckpoint:
         with pytest.raises(ModelError, match=r"is a folder: give the run's `.*model\.safeten"):
             load_checkpoint(tmp_path)
         path.write_bytes(b"text of some length")
-        with pytest.raises(ModelError, match="cannot be read as a checkpoint"):
+        with pytest.raises(ModelError, match=r"as a checkpoint \(.*: it is cut short, or another"):
             load_checkpoint(path)
+        state = tmp_path / "last.ckpt"
+        torch.save({}, state)
+        with pytest.raises(ModelError, match=r"one of torch, as .* give the run's `.*model\.safet"):
+            load_checkpoint(state)
         save_file({"a": torch.zeros(1)}, path)
         with pytest.raises(ModelError, match="is not a checkpoint of koalarize"):
             load_checkpoint(path)

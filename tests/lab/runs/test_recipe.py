@@ -24,6 +24,7 @@ from koalarize.lab.runs.recipe import (
     load_recipe,
 )
 from koalarize.lab.training import train as room
+from koalarize.lab.training.network import check_fit
 from koalarize.lab.training.shrink import shrink
 from koalarize.lab.training.train import train
 from runs import RECIPES, make_photos
@@ -59,7 +60,7 @@ class TestRecipe:
     def test_ours_load_and_fit_their_networks(self, path):
         recipe = load_recipe(path, without_download(path))
         assert recipe.name == path.stem
-        room._check_fit(recipe, build_network(recipe.network))
+        check_fit(recipe, build_network(recipe.network))
         assert not Path(recipe.data.train).is_absolute()
 
     def test_there_is_one_for_each_network(self):
@@ -186,8 +187,14 @@ class TestRecipe:
             pytest.param(LAUGHS, "aliases stand for more than 100,000 values", id="laughs"),
             ("steps: 1\nseed: 2\nsteps: 3", "`steps` stands twice in .*line 1 and line 3"),
             ("data: {limit: 1, limit: 2}", "`limit` stands twice in .*line 1 and line 1"),
-            ("optimizer: {learning_rate: '1e-3'}", "`optimizer.learning_rate` is '1e-3' but must"),
-            ("name: 3", "`name` is 3 but must be of type str"),
+            (
+                "optimizer: {learning_rate: '1e-3'}",
+                "`.*_rate` is '1e-3' .*: write it without quotes$",
+            ),
+            ("steps: '40x'", "`steps` is '40x' but must be of type int$"),
+            ("name: 3", "`name` is 3 but must be of type str; a word that .* stands in quotes$"),
+            ("name: no", "`name` is False but must be of type str; a word that .* in quotes$"),
+            ("name: a\n\tsteps: 4", "is not YAML: line 2 has a tab in column 1, .*: write spaces$"),
         ],
     )
     def test_errors(self, tmp_path, text, message):
@@ -376,9 +383,9 @@ class TestShrink:
         assert small.network.options == {"width": 32}
         network = build_network(small.network)
         assert network.fixed_size == small.size == 32
-        room._check_fit(small, network)
+        check_fit(small, network)
         with pytest.raises(OptionError, match=r"holds 32 but the network `cnn` takes .* 128 x 128"):
-            room._check_fit(small, build_network(recipe.network))
+            check_fit(small, build_network(recipe.network))
 
     def test_bad_values(self):
         with pytest.raises(OptionError, match=r"`size` is 60 .* multiple of 16 .* try 48 or 64"):

@@ -366,3 +366,4 @@ def test_a_report_of_nothing_answered_yet():
     text = make_report([("s", record([FAKE, REAL, CHECK], []))]).to_markdown()
     assert "| fake | 0 | – | – | – |" in text
     assert "Real pictures judged real: none asked." in text
+    assert "- A fooling rate is read against the share of real pictures judged real.\n" in text

@@ -12,8 +12,9 @@ from koalarize.errors import DependencyError, OptionError
 from koalarize.lab.runs.recipe import AdversarialOptions
 from koalarize.lab.training.adversary import Adversary, FeatureDiscriminator, PatchDiscriminator
 from koalarize.lab.training.module import ColorizationModule
+from koalarize.lab.training.network import network_of
 from koalarize.lab.training.perceptual import FEATURES, PerceptualLoss, lab_to_srgb
-from koalarize.lab.training.train import _network, train_recipe
+from koalarize.lab.training.train import train_recipe
 from runs import (
     KilledError,
     assert_same_run,
@@ -155,7 +156,7 @@ class TestBins:
     def test_the_colours_are_those_that_a_picture_will_have(self, tiny, weights, monkeypatch):
         values = {"network": SMALL, "crop": {"sizes": [32]}, "loss": {"perceptual": 1.0}}
         recipe = tiny(**values, temperature=0.4, chroma_gain=1.5)
-        network = _network(recipe)
+        network = network_of(recipe)
         module = ColorizationModule(network, recipe, torch.ones(len(network.ab_bins)))
         module.log = lambda *_, **__: None
         monkeypatch.setattr(ColorizationModule, "learning_rate", 0.0)  # asks a trainer

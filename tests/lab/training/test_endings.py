@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import warnings
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from koalarize.lab.training import train as room
 from koalarize.lab.training.callbacks import Progress
 from koalarize.lab.training.endings import own_endings
 from koalarize.lab.training.train import train, train_recipe
+from koalarize.photo import files
 from runs import assert_same_run, kill_run_after, tiny_values
 
 
@@ -257,10 +259,21 @@ class TestLooks:
 
         monkeypatch.setattr(module, "_regression_loss", failing)
         monkeypatch.setattr(callbacks, "LOOK_EVERY", 4)
-        with pytest.raises(ModelError, match=r"the loss is inf at step 2: lower `optimizer\.learn"):
+        words = r"the loss is inf at step 2: lower .*, and give the command again"
+        with pytest.raises(ModelError, match=words):
             train_recipe(tiny(steps=50, segment=50), tmp_path)
         assert len(calls) == 4
         assert not list(tmp_path.glob("*.ckpt")) + list(tmp_path.glob("*.safetensors"))
+
+    def test_a_loss_without_a_number_at_the_first_step_is_no_matter_of_the_rate(
+        self, tiny, tmp_path, monkeypatch
+    ):
+        from koalarize.lab.training import module
+
+        failing = Mock(return_value=torch.tensor(float("nan"), requires_grad=True))
+        monkeypatch.setattr(module, "_regression_loss", failing)
+        with pytest.raises(ModelError, match=r"is nan at step 0: no weight has changed yet, so"):
+            train_recipe(tiny(), tmp_path)
 
     def test_a_weight_that_is_not_finite_is_not_saved(self, tiny, photos, tmp_path, monkeypatch):
         real = Progress.on_train_batch_end
@@ -275,6 +288,28 @@ class TestLooks:
         with pytest.raises(ModelError, match="a weight is not finite after step 8"):
             train_recipe(tiny(data=data, validate_every=1), tmp_path)
         assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 4
+
+
+def test_a_run_that_is_asked_for_less_than_it_has_does_not_go_on(tiny, tmp_path, caplog):
+    train_recipe(tiny(steps=4), tmp_path)
+    with caplog.at_level("INFO", "koalarize"):
+        train_recipe(tiny(epochs=1, batch=2), tmp_path, resume=True)
+    assert "the run is finished: 4 steps" in caplog.messages
+    assert "going on" not in caplog.text
+
+
+def test_a_run_that_another_made_meanwhile_is_kept(tiny, tmp_path, monkeypatch):
+    """Two begin at once, and the first ends before the second has locked the folder."""
+    made = []
+
+    def meanwhile(recipe):
+        monkeypatch.undo()
+        made.append(train_recipe(tiny(steps=2), tmp_path).read_bytes())
+
+    monkeypatch.setattr(room, "_check_sources", meanwhile)
+    with pytest.raises(OptionError, match=r"another run has filled .* meanwhile: add --resume"):
+        train_recipe(tiny(steps=4), tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == made[0]
 
 
 class TestPrecision:
@@ -306,3 +341,17 @@ def test_a_full_disk_names_no_state_that_is_not_there(tmp_path, saved, said):
         last.touch()
     with pytest.raises(OutputError, match=said), own_endings(last):
         raise OSError(28, "No space left on device")
+
+
+def test_a_file_of_a_run_that_cannot_be_written_does_not_send_it_to_another_folder(
+    tmp_path, monkeypatch
+):
+    """There it would begin again; `write_bytes` tells so of results, which begin nothing."""
+    last = tmp_path / "last.ckpt"
+    for code, said in ((28, "make room"), (13, rf"make `{tmp_path}` writable")):
+        monkeypatch.setattr(files.os, "fsync", Mock(side_effect=OSError(code, "no")))
+        words = rf"^the run could not be saved \(no\): {said}, then continue with --resume$"
+        with pytest.raises(OutputError, match=words), own_endings(last):
+            files.write_bytes(b"", last)
+    with pytest.raises(OutputError, match=r"^busy$"), own_endings(last):
+        raise OutputError("busy")

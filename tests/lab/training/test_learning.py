@@ -21,6 +21,7 @@ from koalarize.lab.datasets.sources import Pictures, load_pictures
 from koalarize.lab.runs.checkpoint import build_network, load_checkpoint
 from koalarize.lab.training import devices, resume
 from koalarize.lab.training import train as room
+from koalarize.lab.training.network import network_of
 from koalarize.lab.training.train import train_recipe
 from runs import (
     KilledError,
@@ -118,7 +119,7 @@ class TestLosses:
             temperature=0.3,
             steps=2,
         )
-        assert room._network(recipe).temperature == 0.3
+        assert network_of(recipe).temperature == 0.3
         loaded = load_checkpoint(train_recipe(recipe, tmp_path))
         assert loaded.network.temperature == 0.3
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from koalarize.errors import DataError
-from koalarize.lab.own import check_call, find_own, is_own
+from koalarize.lab.own import check_call, find_own, is_own, own_faults
 
 __all__ = ["check_own_set", "is_own_set", "own_pictures"]
 
@@ -53,18 +53,30 @@ def own_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
     """
     check_own_set(source)
     called: Any = find_own(str(source), "data")
-    rows: Any = called()
+    with own_faults(str(source), "data", DataError):
+        rows: Any = called()
     if not isinstance(rows, Iterable):
         raise DataError(
             f"`{source}` returned {rows!r} but must yield pairs of a name and a picture"
         )
-    for row in rows:
+    for row in _each(rows, source):
         if not (isinstance(row, tuple) and len(row) == 2 and isinstance(row[0], str)):
             raise DataError(
                 f"`{source}` yielded something of type {type(row).__name__} but must yield pairs "
                 "of a name (text) and a picture"
             )
         yield row[0], _encoded(row[1], row[0], source)
+
+
+def _each(rows: Iterable[object], source: Path) -> Iterator[object]:
+    each = iter(rows)
+    while True:
+        with own_faults(str(source), "data", DataError):
+            try:
+                row = next(each)
+            except StopIteration:
+                return
+        yield row
 
 
 def _encoded(picture: object, name: str, source: Path) -> bytes:

@@ -20,7 +20,7 @@ from pathlib import Path
 import koalarize
 from koalarize.engines.engine import Engine
 from koalarize.errors import OptionError
-from koalarize.lab.evaluation.models import load_model, short_name
+from koalarize.lab.evaluation.models import load_model, short_names
 from koalarize.lab.evaluation.pictures import MIN_SIDE, UsablePictures
 from koalarize.lab.evaluation.protocols import Picture, Procedure, procedure
 from koalarize.lab.evaluation.report import MetricBackend, Protocol, Report, Row, source_commit
@@ -169,16 +169,15 @@ def _rivals(
     seeds: bool,
 ) -> list[_Rival]:
     rivals = [_Rival("grey", None, GreyEngine())]
-    for model in models:
+    for model, name in zip(models, short_names(models), strict=True):
         if is_results(model):
             results = Results(Path(model), way.fit)
-            name = short_name(Path(model).resolve())
             rivals.append(_Rival(name, results.sha256, GreyEngine(), results=results))
             continue
         loaded = load_model(model)
         recipe = recipe_of(model) if seeds else None
         rivals += [
-            _Rival(loaded.name, loaded.sha256, each, recipe)
+            _Rival(name, loaded.sha256, each, recipe)
             for each in variants(loaded.engine, sizes, temperatures)
         ]
     return rivals
@@ -386,7 +385,7 @@ def _command(
         "koalarize",
         "lab",
         "evaluate",
-        *map(short_name, models),
+        *short_names(models),
         "--data",
         data.resolve().name,
     ]

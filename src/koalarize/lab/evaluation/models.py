@@ -7,6 +7,7 @@ without.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ from koalarize.models.open import open_model, parts_of
 from koalarize.models.store import find_model
 from koalarize.photo.files import sha256_of
 
-__all__ = ["Loaded", "is_name", "load_model", "short_name"]
+__all__ = ["Loaded", "is_name", "load_model", "short_name", "short_names"]
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,46 @@ def is_name(model: str | Path) -> bool:
     return str(model) in {**MODELS, **FOREIGN}
 
 
-def short_name(model: str | Path) -> str:
-    """Return the last two parts of a model's path, or its name; of a blend those of each."""
+def short_name(model: str | Path, parts: int = 2) -> str:
+    """Return the last ``parts`` of a model's path, or its name; of a blend those of each."""
     text = str(model)
     blended = len(parts_of(model)) > 1
     names = [name.strip() for name in text.split(",")] if blended else [text]
     # Every run's checkpoint is called model.safetensors: only the folder tells them apart.
     ends = (
-        [part for part in Path(name).parts[-2:] if part not in ("/", "..", ".")] for name in names
+        [part for part in Path(name).parts if part not in ("/", "..", ".")][-parts:]
+        for name in names
     )
     return ",".join("/".join(end) for end in ends)
+
+
+def short_names(models: Sequence[str | Path]) -> list[str]:
+    """Return the models' short names; where two would share one, with as many folders as differ.
+
+    Args:
+        models: as for ``load_model``, or folders of pictures. One that is given twice has one name.
+    """
+    places = [_place(model) for model in models]
+    names = [
+        short_name(place if Path(model).is_dir() else model)
+        for model, place in zip(models, places, strict=True)
+    ]
+    for name in set(names):
+        same = [i for i, other in enumerate(names) if other == name]
+        different = len({str(places[i]) for i in same})
+        deepest = max(len(Path(places[i]).parts) for i in same)
+        for parts in range(3, deepest + 1):
+            if len({names[i] for i in same}) == different:
+                break
+            for i in same:
+                names[i] = short_name(places[i], parts)
+    return names
+
+
+def _place(model: str | Path) -> str | Path:
+    """Return the whole path of a file or folder; names and blends as they are."""
+    known = is_name(model) or len(parts_of(model)) > 1
+    return model if known or not Path(model).exists() else Path(model).absolute().resolve()
 
 
 def _converted_engine(path: Path) -> Engine:

@@ -45,8 +45,9 @@ def plot_histories(
 ) -> bytes:
     """Draw the loss of runs, smoothed over the faint raw values, and below their validation scores.
 
-    A dotted line in a score's panel is the originals' own value, where the run says it; an infinite
-    score, as the PSNR of equal pictures, is a sign at the panel's top.
+    A dotted line in a score's panel is the originals' own value, where the run says it; of runs
+    that saw unlike pictures, one in the colour and with the marker of each. An infinite score, as
+    the PSNR of equal pictures, is a sign at the panel's top.
 
     Args:
         histories: runs, one colour each.
@@ -80,6 +81,8 @@ def plot_histories(
         _draw_loss(panels[0], history, number, smoothing, axis)
         for panel, name in zip(panels[1:], scores, strict=True):
             _draw_score(panel, history, name, number, axis)
+    for panel, name in zip(panels[1:], scores, strict=True):
+        _draw_originals(panel, histories, name)
     panels[0].set_ylabel("training loss")
     if log:
         _logarithmic(panels[0])
@@ -115,6 +118,9 @@ def plot_fading(fading: Fading, *, suffix: str = ".png") -> bytes:
             for number, name in enumerate(names):
                 points = [(x, y) for x, y in zip(where, scores[name], strict=True) if y is not None]
                 panel.plot(*zip(*points, strict=True), **_style(number), label=_plain(name))
+                endless = [x for x, y in zip(where, scores[name], strict=True) if y is None]
+                if endless:
+                    _draw_endless(panel, endless, number)
             _dress(panel)
         row[0].set_ylabel("SSIM" if names == similar else _plain(names[0]))
         if len(names) > 1:
@@ -193,22 +199,35 @@ def _draw_score(panel: Any, history: History, name: str, number: int, axis: str)
     if series is not None and series.values:
         panel.plot(_where(history.name, series, axis), series.values, **_style(number))
     if series is not None and series.endless is not None:
-        where = _where(history.name, series.endless, axis)
-        # At the panel's top, whatever its values; runs one below the other.
-        top = [1 - 0.07 * (number % len(_COLORS))] * len(where)
-        panel.plot(
-            where,
-            top,
-            color=_style(number)["color"],
-            marker=r"$\infty$",
-            markersize=9,
-            linestyle="none",
-            transform=panel.get_xaxis_transform(),
-            clip_on=False,
-        )
-    original = history.validation.get(name + _ORIGINAL)
-    if original is not None and original.values:
-        panel.axhline(original.values[-1], color=_TEXT, linestyle=":", linewidth=1)
+        _draw_endless(panel, _where(history.name, series.endless, axis), number)
+
+
+def _draw_originals(panel: Any, histories: Sequence[History], name: str) -> None:
+    """Draw the originals' own value, and say so; a line each where runs saw unlike pictures."""
+    found = [one.validation.get(name + _ORIGINAL, Series()).values for one in histories]
+    last = {number: values[-1] for number, values in enumerate(found) if values}
+    alike = len(set(last.values())) == 1
+    for number, value in list(last.items())[: 1 if alike else None]:
+        style = {"color": _TEXT, "linewidth": 1.5} if alike else _style(number)
+        panel.axhline(value, **style | {"linestyle": ":"})
+    if last:
+        label = "originals" if alike else "originals, each run's own"
+        panel.plot([], [], color=_TEXT, linestyle=":", linewidth=1.5, label=label)
+        panel.legend(frameon=False, labelcolor=_TEXT, fontsize=8)
+
+
+def _draw_endless(panel: Any, where: Sequence[float], number: int) -> None:
+    """Draw infinite scores at the panel's top, whatever its values; lines one below the other."""
+    panel.plot(
+        where,
+        [1 - 0.07 * (number % len(_COLORS))] * len(where),
+        color=_style(number)["color"],
+        marker=r"$\infty$",
+        markersize=9,
+        linestyle="none",
+        transform=panel.get_xaxis_transform(),
+        clip_on=False,
+    )
 
 
 def _where(name: str, series: Series, axis: str) -> list[float]:

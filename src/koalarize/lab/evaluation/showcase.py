@@ -19,7 +19,7 @@ from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import DataError, OptionError, PhotoError
 from koalarize.lab.datasets.sources import named_pictures
-from koalarize.lab.evaluation.models import load_model
+from koalarize.lab.evaluation.models import load_model, short_names
 from koalarize.lab.evaluation.reveal import revealed_hints
 from koalarize.lab.evaluation.variants import GreyEngine
 from koalarize.photo.files import EXTENSIONS
@@ -90,11 +90,12 @@ def make_showcase(
     """
     _check(models, count, size, columns, hints)
     colorizers: list[tuple[str, Colorizer]] = [("grey", Colorizer(GreyEngine()))]
-    for model in models if "models" in columns else ():
+    shown = models if "models" in columns else ()
+    for model, name in zip(shown, short_names(shown), strict=True):
         loaded = load_model(model)
         if hints and not loaded.engine.info.accepts_hints:
             raise OptionError(f"`hints` is {hints} but the model `{loaded.name}` takes none: use 0")
-        heading = loaded.name.removesuffix("/model.safetensors")  # as every run's checkpoint
+        heading = name.removesuffix("/model.safetensors")  # as every run's checkpoint
         colorizers.append((heading, Colorizer(loaded.engine)))
     names = [name + (f", {hints} hints" if hints else "") for name, _ in colorizers[1:]]
     showcase = Showcase(["grey", "original", *names])

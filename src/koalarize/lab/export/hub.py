@@ -44,13 +44,16 @@ def push(run: Path, repository: str, *, private: bool = False) -> str:
         The address of the commit.
 
     Raises:
-        OptionError: if the folder lacks the model or its card, or the name is malformed.
+        OptionError: if there is no such folder, it lacks the model or its card, or the name is
+            malformed.
         ModelError: if the weights cannot be read.
         DependencyError: if the package ``huggingface_hub`` is missing.
         OutputError: if the hub refuses or cannot be reached.
     """
     _check_name(repository)
     model = run / _MODEL
+    if not run.is_dir():
+        raise OptionError(f"`{run}` is no folder: give that of a run, as `runs/koala`")
     for path in (model, card_path(model)):
         if not path.is_file():
             raise OptionError(

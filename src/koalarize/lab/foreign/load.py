@@ -86,8 +86,16 @@ def _check_kind(path: Path) -> None:
     if head and not head.startswith(_BEGINNINGS):
         raise ModelError(
             f"`{path}` is no file of PyTorch: give weights as their authors publish them, .pth, "
-            ".pt or .bin"
+            f".pt or .bin{_of_ours(path)}"
         )
+
+
+def _of_ours(path: Path) -> str:
+    """Return which command is for a file of a run of koalarize's own; nothing for others."""
+    if path.suffix.lower() not in (".safetensors", ".ckpt"):
+        return ""
+    model = path if path.suffix.lower() == ".safetensors" else path.with_name("model.safetensors")
+    return f"; of a model that koalarize has trained, `koalarize lab export {model}` makes a file"
 
 
 def fold(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -155,7 +163,7 @@ def _network_for(weights: Mapping[str, Tensor], path: Path, size: int | None) ->
     some = ", ".join(f"`{name}`" for name in sorted(weights)[:3])
     raise ModelError(
         f"`{path}` is of no network that is known here (its weights are called {some} …): "
-        "SIGGRAPH17, ECCV16 and DDColor are"
+        f"SIGGRAPH17, ECCV16 and DDColor are{_of_ours(path)}"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from koalarize.lab.networks import NETWORKS, ClassifyingNetwork, ColorNetwork, n
 from koalarize.lab.networks.extractor import EXTRACTOR_FILE
 from koalarize.lab.networks.fit import misfits
 from koalarize.lab.networks.koala import KoalaConfig
-from koalarize.lab.own import check_call, is_own
+from koalarize.lab.own import check_call, is_own, own_faults
 from koalarize.lab.runs.recipe import NetworkOptions, Recipe, build
 from koalarize.photo.files import write_bytes
 
@@ -64,7 +65,8 @@ def build_network(options: NetworkOptions) -> ColorNetwork:
         own = network_class(options.name)
         assert own is not None  # it raises instead
         check_call(own, options.name, options.options, _OPTIONS)
-        return own(**options.options)
+        with own_faults(options.name, "network.name"):
+            return own(**options.options)
     if options.name not in NETWORKS:
         raise OptionError(
             f"`network.name` is {options.name!r}{did_you_mean(options.name, NETWORKS)} "
@@ -125,8 +127,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise ModelError(f"`{path}` cannot be read as a checkpoint: {error}") from error
+    except SafetensorError as error:
+        if zipfile.is_zipfile(path):  # as torch writes
+            raise ModelError(
+                f"`{path}` is no safetensors file but one of torch, as the state of a run is: give "
+                f"the run's `{path.with_name('model.safetensors')}`"
+            ) from error
+        raise ModelError(
+            f"`{path}` cannot be read as a checkpoint ({error}): it is cut short, or another kind "
+            "of file; copy it again, or give the model.safetensors of a run"
+        ) from error
     if metadata.get("format") != FORMAT:
         raise ModelError(
             f"`{path}` is not a checkpoint of koalarize ({FORMAT}): "

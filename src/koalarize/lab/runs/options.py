@@ -12,6 +12,7 @@ import re
 import types
 import typing
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from koalarize.errors import OptionError, did_you_mean
 
-__all__ = ["build", "read_yaml"]
+__all__ = ["build", "fault_of", "read_yaml"]
 
 Kind = TypeVar("Kind")
 Place = tuple[int | str, ...]
@@ -64,6 +65,17 @@ def read_yaml(text: str) -> object:
         raise yaml.YAMLError(f"a value is not what its tag says: {error}") from error
     finally:
         loader.dispose()
+
+
+def fault_of(error: yaml.YAMLError) -> str:
+    """Return in one line what is not YAML; of a tab, where it stands and what to write."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None and repr("\t") in str(getattr(error, "problem", "")):
+        return (
+            f"line {mark.line + 1} has a tab in column {mark.column + 1}, where YAML takes spaces "
+            "alone: write spaces"
+        )
+    return " ".join(str(error).split())
 
 
 def _count(node: yaml.Node, counted: dict[int, int]) -> int:
@@ -189,7 +201,19 @@ def _explained(error: ValidationError, kind: type[Any], where: str) -> str:
     if type(None) in typing.get_args(hint):
         rules.append("be null")
     rule = " or ".join(dict.fromkeys(rules))
-    return f"`{_dotted(where, place)}` is {fault['input']!r} but must {rule}"
+    step = _quotes(fault["input"], rules)
+    return f"`{_dotted(where, place)}` is {fault['input']!r} but must {rule}{step}"
+
+
+def _quotes(value: object, rules: Sequence[str]) -> str:
+    """Return what quotes would mend: YAML reads ``no`` as False and ``2024`` as a number."""
+    if isinstance(value, (bool, int, float)) and rules == [_RULES["string_type"]]:
+        return "; a word that YAML takes for something else, as no, off or 2024, stands in quotes"
+    if isinstance(value, str) and {_RULES["int_type"], _RULES["float_type"]} & {*rules}:
+        with suppress(yaml.YAMLError):
+            if isinstance(read_yaml(value), (int, float)):
+                return ": write it without quotes"
+    return ""
 
 
 def _located(location: Sequence[int | str], kind: type[Any]) -> tuple[Place, type[Any]]:

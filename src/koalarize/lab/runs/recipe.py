@@ -20,7 +20,7 @@ from koalarize.lab.datasets.degrade import DegradeOptions
 from koalarize.lab.networks import ClassifyingNetwork, network_class
 from koalarize.lab.own import is_own
 from koalarize.lab.runs.data_options import DataOptions, SplitOptions
-from koalarize.lab.runs.options import build, read_yaml
+from koalarize.lab.runs.options import build, fault_of, read_yaml
 from koalarize.lab.runs.overviews import check_overview_of_crops
 from koalarize.lab.runs.teacher_options import TeacherOptions
 
@@ -340,7 +340,7 @@ def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"`{path}` cannot be read as a recipe: {error}") from error
     except yaml.YAMLError as error:
-        raise OptionError(f"`{path}` is not YAML: {' '.join(str(error).split())}") from error
+        raise OptionError(f"`{path}` is not YAML: {fault_of(error)}") from error
     if not isinstance(values, dict):
         raise OptionError(f"`{path}` must hold keys and values, as recipes/koala.yaml does")
     _keep_one_length(values, path, overrides or {})

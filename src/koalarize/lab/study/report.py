@@ -131,9 +131,9 @@ class Report:
         chance = "50 % means that people cannot tell"
         if self.mode == "single":
             rate = self.real.rate
-            against = "nothing" if rate is None else _percent(rate)
+            against = "" if rate is None else f", {_percent(rate)}"
             chance = (
-                f"a fooling rate is read against the share of real pictures judged real, {against}"
+                f"a fooling rate is read against the share of real pictures judged real{against}"
             )
         notes.append(f"{chance[:1].upper()}{chance[1:]}.")
         if self.apart and self.mode == "single":

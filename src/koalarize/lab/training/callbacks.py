@@ -41,10 +41,16 @@ __all__ = ["LOOK_EVERY", "Progress", "SaveWeights"]
 
 log = logging.getLogger(__name__)
 
-_AFTER_A_LOSS = (
-    "lower `optimizer.learning_rate` or set `optimizer.clip`, and continue with --resume; "
-    "the state before is kept (if it is spoilt too, begin again with another -o)"
+_AFTER_A_LOSS = "lower `optimizer.learning_rate` or set `optimizer.clip`, and "
+_WITH_A_STATE = (
+    "continue with --resume; the state before is kept (if it is spoilt too, begin again with "
+    "another -o)"
 )
+_BEFORE_ANY_STEP = (
+    "no weight has changed yet, so the loss, the network or the weights that it begins with give "
+    "no number: mend them, or try `--precision fp32`"
+)
+_WITHOUT = "give the command again: the run begins anew, as no segment was saved"
 #: Batches between two readings of the loss: each waits for the GPU.
 LOOK_EVERY = 20
 
@@ -259,12 +265,18 @@ class Progress(Callback):
             first = own[0] if own else len(self._losses) - 1  # else it was another process
             step = self._from + first // self.recipe.optimizer.accumulate
             value = float(self._losses[first]) if own else math.nan
-            raise ModelError(f"the loss is {value} at step {step}: {_AFTER_A_LOSS}")
+            raise ModelError(f"the loss is {value} at step {step}: {self._how_to_mend(step)}")
         finite = [torch.isfinite(weights).all() for weights in pl_module.parameters()]
         if not bool(torch.stack(finite).all()):
             raise ModelError(
-                f"a weight is not finite after step {trainer.global_step}: {_AFTER_A_LOSS}"
+                f"a weight is not finite after step {trainer.global_step}: {self._how_to_mend()}"
             )
+
+    def _how_to_mend(self, step: int = 1) -> str:
+        if step == 0:
+            return _BEFORE_ANY_STEP
+        saved = self.table.with_name(LAST).exists()
+        return _AFTER_A_LOSS + (_WITH_A_STATE if saved else _WITHOUT)
 
     def _mean_loss(self, trainer: L.Trainer) -> float:
         """Return the mean over the segment so far and all processes, which all ask."""

@@ -5,6 +5,7 @@ Not here: the run (``train``), going on from its state (``resume``).
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import signal
@@ -38,6 +39,8 @@ _WORKER_LOST = re.compile(
 _ASKED_TO_END = ("Terminated", "Interrupt", "Hangup")
 #: What torch's allocator for processors says where it finds no memory.
 _NO_MEMORY = "DefaultCPUAllocator"
+#: The system's numbers of a full disk, a full share of it, and a file above the largest size.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -98,12 +101,10 @@ def own_endings(last: Path) -> Generator[None]:
             signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt(_how_to_continue(last)) from error
     except OSError as error:
-        where = f" from `{last}`" if last.exists() else ""
-        raise OutputError(
-            f"the run could not be saved ({error.strerror or error}): make room, then continue"
-            f"{where} with --resume"
-        ) from error
+        raise _not_saved(error, last) from error
     except (KoalarizeError, RuntimeError, MemoryError) as error:
+        if isinstance(error, OutputError) and isinstance(error.__cause__, OSError):
+            raise _not_saved(error.__cause__, last) from error
         lost = _WORKER_LOST.search(str(error))
         # A group that is told to end loses its workers first.
         if lost and (lost["signal"] or "").startswith(_ASKED_TO_END):
@@ -112,6 +113,16 @@ def own_endings(last: Path) -> Generator[None]:
         if ours is None:
             raise
         raise ours from error
+
+
+def _not_saved(error: OSError, last: Path) -> OutputError:
+    """Return how a run says that its disk took no file: another folder would begin it again."""
+    step = "make room" if error.errno in _NO_ROOM else f"make `{last.parent}` writable"
+    where = f" from `{last}`" if last.exists() else ""
+    return OutputError(
+        f"the run could not be saved ({error.strerror or error}): {step}, then continue"
+        f"{where} with --resume"
+    )
 
 
 def _in_our_words(error: Exception) -> KoalarizeError | None:

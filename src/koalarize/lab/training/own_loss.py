@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from koalarize.errors import OptionError
-from koalarize.lab.own import check_call, find_own
+from koalarize.lab.own import check_call, find_own, own_faults
 from koalarize.lab.runs.recipe import LossOptions
 
 __all__ = ["OwnLoss"]
@@ -42,7 +42,8 @@ class OwnLoss:
             )
         given = 0 if isinstance(found, type) else 2
         check_call(found, options.name, options.options, "loss.options", given)
-        made: Any = found(**options.options) if given == 0 else partial(found, **options.options)
+        with own_faults(options.name, "loss.name"):
+            made: Any = found(**options.options) if not given else partial(found, **options.options)
         self._loss: Callable[[Tensor, Tensor], object] = made
         if isinstance(made, nn.Module):
             made.requires_grad_(False).eval()
@@ -81,7 +82,9 @@ class OwnLoss:
         ab, target = (
             40 * torch.rand(_ROWS, 2, side, side, generator=chance) - 20 for _ in range(2)
         )
-        if not self(ab.requires_grad_(), target).requires_grad:
+        with own_faults(self._name, "loss.name"):
+            loss = self(ab.requires_grad_(), target)
+        if not loss.requires_grad:
             raise OptionError(
                 f"`loss.name` is {self._name!r}, which returned a number without a gradient but "
                 "must be differentiable in ab: leave out .item(), .detach() and NumPy"

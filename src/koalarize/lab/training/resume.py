@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import sys
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,8 +180,13 @@ def earlier_run(last: Path, recipe: Recipe, network: ColorNetwork) -> EarlierRun
         stale, scores = int(judged.get(STALE_KEY, 0)), judged.get(SCORES_KEY)
     except (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.PickleError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        if not zipfile.is_zipfile(last):  # torch speaks of what whoever saves it should do
+            reason = "it is cut short, or another kind of file"
+        weights = last.with_name("model.safetensors")
+        start = f" and `--set network.start={weights}`, its weights" if weights.exists() else ""
         raise ModelError(
-            f"`{last}` cannot be read as the state of a run ({reason}): start again with another -o"
+            f"`{last}` cannot be read as the state of a run ({reason}): start again with another "
+            f"-o{start}"
         ) from error
     if shapes != {name: tuple(value.shape) for name, value in network.state_dict().items()}:
         raise ModelError(

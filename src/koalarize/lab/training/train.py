@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-from torch import nn
 
 import koalarize
 from koalarize import color
@@ -29,9 +28,7 @@ from koalarize.lab.datasets.alone import alone
 from koalarize.lab.datasets.kept import Chosen, Reading, keep_pictures
 from koalarize.lab.datasets.sources import Pictures, check_there, load_pictures, passed_over
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
-from koalarize.lab.networks.koala import Koala
 from koalarize.lab.own import is_own
-from koalarize.lab.runs.checkpoint import build_network
 from koalarize.lab.runs.recipe import Recipe, SplitOptions, load_recipe
 from koalarize.lab.training.bar import Bar
 from koalarize.lab.training.callbacks import LOOK_EVERY, Progress, SaveWeights
@@ -41,12 +38,11 @@ from koalarize.lab.training.devices import (
     trainer_devices,
 )
 from koalarize.lab.training.endings import own_endings, quiet, stoppable
-from koalarize.lab.training.initialise import load_encoder, start_from
 from koalarize.lab.training.loaders import Loaders
 from koalarize.lab.training.loggers import check_logger, run_loggers
-from koalarize.lab.training.losses import SSIM_WINDOW, bin_shares, bin_weights
+from koalarize.lab.training.losses import bin_shares, bin_weights
 from koalarize.lab.training.module import ColorizationModule
-from koalarize.lab.training.own_loss import OwnLoss
+from koalarize.lab.training.network import network_of
 from koalarize.lab.training.perceptual import PerceptualLoss
 from koalarize.lab.training.processes import is_first_process
 from koalarize.lab.training.resume import (
@@ -123,7 +119,7 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool) -> Path:
     if recipe.loss.perceptual:
         PerceptualLoss.check()
     checkpoint, last = folder / "model.safetensors", folder / LAST
-    network = _network(recipe, begins=not last.exists())
+    network = network_of(recipe, begins=not last.exists())
     earlier: EarlierRun | None = None
     if last.exists():
         if not resume:
@@ -140,6 +136,10 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool) -> Path:
         return _run(recipe, network, folder, earlier)
     busy = f"another run is writing `{folder}`: wait for it, or choose another -o"
     with alone(folder, OutputError(busy)):
+        if earlier is None and last.exists():
+            raise OptionError(
+                f"another run has filled `{folder}` meanwhile: add --resume, or choose another -o"
+            )
         return _run(recipe, network, folder, earlier)
 
 
@@ -148,12 +148,17 @@ def _run(recipe: Recipe, network: ColorNetwork, folder: Path, earlier: EarlierRu
     checkpoint, last = folder / "model.safetensors", folder / LAST
     pictures, validation = _pictures(recipe)
     judges = None if validation is None else validation.sha256
+    ends = False
     recipe = _with_steps(recipe, len(pictures))
     if earlier is not None:
         earlier.check_pictures(len(pictures), pictures.sha256)
         earlier = earlier.validated_with(judges)
-        log.info("going on after step %d of %d", earlier.taken, recipe.steps)
-        if not earlier.judged_alike and validation is not None:
+        ends = earlier.is_finished(recipe) or earlier.taken >= recipe.steps
+        if ends:
+            log.info("the run is finished: %d steps", earlier.taken)
+        else:
+            log.info("going on after step %d of %d", earlier.taken, recipe.steps)
+        if not ends and not earlier.judged_alike and validation is not None:
             log.info("the validation loss is another than before: `best.safetensors` begins again")
     bins = network.ab_bins if isinstance(network, ClassifyingNetwork) else color.default_bins()
     shares = bin_shares(pictures, bins)
@@ -174,7 +179,7 @@ def _run(recipe: Recipe, network: ColorNetwork, folder: Path, earlier: EarlierRu
         if is_first_process() and not checkpoint.exists():
             earlier.complete(folder / "history.csv")
             save_weights.restore(last, earlier)
-        if earlier.is_finished(recipe) or earlier.taken >= recipe.steps:
+        if ends:
             return checkpoint
     with quiet(), own_endings(last):
         trainer = _trainer(recipe, folder, save_weights, len(pictures))
@@ -185,29 +190,6 @@ def _run(recipe: Recipe, network: ColorNetwork, folder: Path, earlier: EarlierRu
             weights_only=True,
         )
     return checkpoint
-
-
-def _network(recipe: Recipe, *, begins: bool = True) -> ColorNetwork:
-    """Build the recipe's network, the same in every process.
-
-    Args:
-        recipe: of the run.
-        begins: whether with the weights that it begins with; a run that goes on has its own, and
-            the files of those may be gone.
-    """
-    L.seed_everything(recipe.seed, verbose=False)
-    network = build_network(recipe.network)
-    _check_fit(recipe, network)
-    if isinstance(network, ClassifyingNetwork):
-        network.temperature = recipe.temperature  # of what it predicts while a loss compares ab
-    if recipe.network.start is not None and begins:
-        start_from(network, recipe.network.start)
-    if recipe.network.encoder is not None:
-        if not isinstance(network, Koala):
-            raise OptionError(f"`network.encoder` does not fit the network `{recipe.network.name}`")
-        if begins:
-            load_encoder(network.encoder, Path(recipe.network.encoder))
-    return network
 
 
 def _check_sources(recipe: Recipe) -> None:
@@ -311,45 +293,6 @@ def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
         return recipe
     steps = math.ceil(pictures * recipe.epochs / recipe.samples_a_step)
     return dataclasses.replace(recipe, steps=steps)
-
-
-def _check_fit(recipe: Recipe, network: ColorNetwork) -> None:
-    """Check what recipe and network must agree on."""
-    name = recipe.network.name
-    classifies = isinstance(network, ClassifyingNetwork)
-    if recipe.loss.name == "rebalanced-cross-entropy" and not classifies:
-        raise OptionError(
-            f"`loss.name` is {recipe.loss.name!r} but the network `{name}` predicts ab itself: "
-            "use 'mse', 'l1', 'ssim' or 'combined'"
-        )
-    if is_own(recipe.loss.name):
-        OwnLoss(recipe.loss).try_out(min(recipe.crop.sizes))
-    normalises = any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
-    compares = recipe.loss.name == "ssim" or (recipe.loss.name == "combined" and recipe.loss.gamma)
-    for size in recipe.crop.sizes:
-        if network.fixed_size is not None and size != network.fixed_size:
-            raise OptionError(
-                f"`crop.sizes` holds {size} but the network `{name}` takes pictures of "
-                f"{network.fixed_size} x {network.fixed_size} only: use {network.fixed_size}"
-            )
-        if compares and size < SSIM_WINDOW:
-            raise OptionError(
-                f"`crop.sizes` holds {size} but the loss {recipe.loss.name!r} compares windows of "
-                f"{SSIM_WINDOW} pixels: use larger crops, or the loss 'mse'"
-            )
-        if size % network.stride:
-            below = size // network.stride * network.stride
-            raise OptionError(
-                f"`crop.sizes` holds {size} but each must be a multiple of {network.stride} for "
-                f"the network `{name}`: try {below or below + network.stride}"
-            )
-        rows = recipe.batch // (recipe.devices * recipe.nodes)
-        if normalises and rows * (size // network.stride) ** 2 == 1:
-            raise OptionError(
-                f"`crop.sizes` holds {size} and a process sees {rows} crop at a time, which leaves "
-                f"the batch norm of the network `{name}` one value, without a variance: use crops "
-                f"of {2 * size}, or a `batch` of {2 * recipe.batch}"
-            )
 
 
 def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights, pictures: int) -> L.Trainer:
