@@ -59,8 +59,8 @@ def smallness(lightness: Float32, cell: tuple[int, int]) -> float:
         beyond = _grown(beyond, np.True_, np.True_)
     near = (away < _NEAR) & ~beyond
     others = (unlike < _ALIKE)[near].mean() if near.any() else 1.0
-    large = smoothstep(np.float32([away[thing].max()]), *_EXTENT)[0]
-    common = smoothstep(np.float32([others]), *_OTHERS)[0]
+    large = smoothstep(np.asarray(away[thing].max(), np.float32), *_EXTENT)
+    common = smoothstep(np.asarray(others, np.float32), *_OTHERS)
     return float((1 - large) * (1 - common))
 
 
