@@ -157,3 +157,21 @@ def test_a_film_that_comes_twice_at_once_is_one(opened, tmp_path, monkeypatch, l
     store._looking.shutdown()
     assert looked == [one]
     assert [path.name for path in tmp_path.iterdir()] == [f"{'a' * 64}.mp4"]
+
+
+def test_the_page_says_what_could_not_be_read_as_the_command_does(tmp_path, monkeypatch):
+    """One damaged frame was `0.5 to 0.5 s`."""
+    from types import SimpleNamespace
+
+    from koalarize.batch.films import damage_of
+    from koalarize.web.studio import film_work
+
+    made = SimpleNamespace(notes=("no sound",), damaged=((0.5, 0.54),))
+    monkeypatch.setattr("koalarize.film.film.color_film", lambda *_, **__: made)
+    film = SimpleNamespace(file=tmp_path / "a.mp4", id="a")
+    render = SimpleNamespace(target=tmp_path / "a.color.mp4")
+    notes = film_work.colored(film, None, b"[]", 0.5, render)  # type: ignore[arg-type]
+    assert notes == ("no sound", damage_of(made))  # type: ignore[arg-type]
+    assert notes[1].startswith("0:00:00.500 to 0:00:00.540 is damaged")
+    made.damaged = ()
+    assert film_work.colored(film, None, b"[]", 0.5, render) == ("no sound",)  # type: ignore[arg-type]

@@ -194,6 +194,7 @@ def colored(
         KoalarizeError: if it cannot be coloured.
         Stopped: if it was cancelled; what is coloured is kept for the next time.
     """
+    from koalarize.batch.films import damage_of
     from koalarize.film.film import color_film
     from koalarize.film.options import FilmOptions
 
@@ -207,5 +208,5 @@ def colored(
     result = color_film(
         colorizer, film.file, render.target, options=options, overwrite=True, progress=progress
     )
-    missing = [f"{begin:.1f} to {end:.1f} s could not be read" for begin, end in result.damaged]
-    return (*result.notes, *missing)
+    damage = damage_of(result)
+    return result.notes if damage is None else (*result.notes, damage)
