@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 
+import numpy as np
 import pytest
 
 from koalarize.errors import OptionError
 from koalarize.steering.crop import Crop
 from koalarize.steering.hints import Hint
 from koalarize.steering.recolor import Recolor
+from koalarize.steering.settings import settings_text
 from koalarize.steering.steering import Steering
 
 
@@ -57,3 +59,15 @@ def test_what_is_allowed_stays_so():
     asked = Steering(hints=list(hints), recolors=iter([]), crop=Crop(1, 1, 5, 5))
     assert (asked.hints, asked.recolors) == (hints, ())
     assert Steering(hints=[], crop=None) == Steering()
+
+
+def test_numbers_of_numpy_are_held_as_those_of_python():
+    """JSON, which sessions and the mark of a result are, holds no others."""
+    hint = Hint(np.int64(3), np.float32(4.5), "#f00", radius=np.int32(2), reach=np.float64(0.5))
+    whole = Crop(*np.array([1, 2, 3, 4]))
+    steering = Steering(vividness=np.float32(1.5), hints=[hint], crop=whole)
+    assert settings_text(steering) == settings_text(
+        Steering(vividness=1.5, hints=[Hint(3, 4.5, "#f00", 2, 0.5)], crop=Crop(1, 2, 3, 4))
+    )
+    assert {type(hint.x), type(whole.x)} == {int}
+    assert {type(hint.y), type(hint.reach), type(steering.vividness)} == {float}

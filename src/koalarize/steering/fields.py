@@ -140,6 +140,8 @@ def _finite(value: SupportsFloat) -> float:
 def check_all(value: DataclassInstance, owner: str = "") -> None:
     """Check every field of a dataclass whose fields declare their bounds.
 
+    Numbers of other packages, as NumPy's, become Python's, so that JSON can hold them.
+
     Args:
         value: the dataclass.
         owner: what stands before a field's name in the error, as in "the hint's ".
@@ -148,4 +150,8 @@ def check_all(value: DataclassInstance, owner: str = "") -> None:
         OptionError: if a value is outside its bounds.
     """
     for field in dataclasses.fields(value):
-        check(f"{owner}`{field.name}`", getattr(value, field.name), bounds_of(field))
+        given, bounds = getattr(value, field.name), bounds_of(field)
+        check(f"{owner}`{field.name}`", given, bounds)
+        if bounds.kind in (int, float) and given is not None and type(given) not in (int, float):
+            plain = int(given) if isinstance(given, numbers.Integral) else float(given)
+            object.__setattr__(value, field.name, plain)
