@@ -11,6 +11,7 @@ from fakes import ClassifyingEngine, logits_of
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.reference import palette_of, read_reference
 from koalarize.engines.engine import Prediction
+from koalarize.errors import PhotoError
 
 ORANGE = Image.new("RGB", (8, 6), (200, 90, 20))
 
@@ -31,6 +32,14 @@ def test_what_its_colours_lack_is_said(tmp_path):
 def test_further_pages_are_not_looked_at_and_said(tmp_path):
     pages = saved(tmp_path / "a.tif", save_all=True, append_images=[ORANGE])
     assert read_reference(pages)[1] == ("the reference `a.tif`: only page 1 of 2 is looked at",)
+
+
+def test_one_of_which_nothing_is_seen_is_refused():
+    clear = np.full((8, 8, 4), (250, 0, 0, 0), np.uint8)
+    with pytest.raises(PhotoError, match="transparent all over"):
+        palette_of(clear)
+    clear[0, 0, 3] = 1
+    assert palette_of(clear) is not None
 
 
 def test_what_stands_beside_its_colours_does_not_matter():

@@ -17,6 +17,7 @@ from koalarize.photo.photo import Photo
 from photo_parts import png_chunk, saved, smooth
 
 FURTHER = "a further picture in it (a preview or a map of brightness) is left out"
+BEHIND = "what stands behind its picture in the file is left out"
 XMP_NAME, ISO_NAME = b"http://ns.adobe.com/xap/1.0/\0", b"urn:iso:std:iso:ts:21496:-1\0"
 SPACE = b"xmlns:hdrgm='http://ns.adobe.com/hdr-gain-map/1.0/'"
 LIST = (
@@ -50,7 +51,22 @@ def test_a_map_of_brightness_as_large_as_the_picture_is_no_picture(told):
     assert Photo.read(several(jpeg(), jpeg())).pages == 2
 
 
-@pytest.mark.parametrize(("missing", "notes"), [(0, (FURTHER,)), (1, ())])
+def test_a_picture_behind_the_picture_is_named_though_nothing_lists_it():
+    photo = Photo.read(jpeg() + jpeg())
+    assert np.array_equal(photo.pixels, Photo.read(jpeg()).pixels)
+    assert photo.notes == (BEHIND,)
+    assert Photo.read(jpeg() + bytes(999)).notes == ()
+
+
+@pytest.mark.parametrize("left", [0, 2, 60])
+def test_a_picture_that_is_cut_off_is_not_called_a_preview(left):
+    second = jpeg()
+    whole = several(jpeg(), second)
+    photo = Photo.read(whole[: len(whole) - len(second) + left])
+    assert photo.notes == ("it is cut short: a further picture that it lists is missing",)
+
+
+@pytest.mark.parametrize(("missing", "notes"), [(0, (FURTHER,)), (1, (BEHIND,))])
 def test_a_picture_that_only_xmp_lists_is_named_if_it_is_there(missing, notes):
     depth = jpeg()[missing:]
     said = LIST % (b"", LISTED % len(jpeg()))

@@ -1,10 +1,12 @@
 """Good pictures in files with faults beside the pixels; pictures that are really cut short."""
 
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from skimage import data
 
@@ -83,6 +85,39 @@ class TestCutShort:
         photo = Photo.read(cut, tolerant=True)
         assert np.array_equal(photo.pixels[:40], Photo.read(whole).pixels[:40])
         assert "cut short" in photo.notes[-1]
+
+    @pytest.mark.parametrize("place", [100, 120, 129])
+    def test_png_whose_damage_unpacks_to_enough_bytes(self, place):
+        whole = saved(Image.fromarray(data.astronaut()[:160, :160]).convert("RGBA"), "PNG")
+        assert whole.count(b"IDAT") == 1
+        bad = whole[:place] + bytes([whole[place] ^ 2]) + whole[place + 1 :]
+        with pytest.raises(PhotoError, match=r"checksum of its pixels is wrong.*--tolerant"):
+            Photo.read(bad)
+        if place > 100:  # of which its decoder says nothing
+            assert Photo.read(bad, tolerant=True).notes == (DAMAGED,)
+
+    def test_png_of_sound_pixels_whose_chunk_has_a_wrong_checksum(self):
+        whole = saved(smooth(), "PNG")
+        at = whole.rindex(b"IEND") - 8
+        photo = Photo.read(whole[:at] + b"abcd" + whole[at + 4 :])
+        assert np.array_equal(photo.pixels, smooth())
+        assert photo.notes == ()
+
+    @pytest.mark.parametrize("at", [5, 20, -400])
+    def test_tiff_that_ends_before_what_says_where_its_picture_lies(self, at):
+        whole = saved(data.camera()[:99, :99], "TIFF", compression="tiff_lzw")
+        with pytest.raises(PhotoError, match=r"before what says where its .* came from\.$"):
+            Photo.read(whole[:at])
+
+    @pytest.mark.parametrize("share", [0.1, 0.6])
+    def test_tiff_of_floats_in_colour(self, share):
+        file, levels = io.BytesIO(), data.astronaut()[:64, :64] / np.float32(255)
+        tifffile.imwrite(file, levels, photometric="rgb")
+        whole = file.getvalue()
+        photo = Photo.read(whole[: int(len(whole) * share)], tolerant=True)
+        assert photo.notes == ("it is cut short: what is missing of it is filled up",)
+        rows = slice(int(64 * share))
+        assert np.array_equal(photo.pixels[rows], Photo.read(whole).pixels[rows])
 
     @pytest.mark.parametrize("kind", ["BMP", "TIFF", "PPM"])
     def test_uncompressed(self, kind):

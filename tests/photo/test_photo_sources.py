@@ -1,9 +1,11 @@
 """Photos: what they are read from, and bad input."""
 
 import io
+import mmap
 import struct
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +57,15 @@ class TestSources:
             assert picture.format == "PNG"
         assert pictures[0].source == path
         assert pictures[2].source is None
+
+    def test_what_has_no_more_than_read(self, tmp_path):
+        path = tmp_path / "photo.png"
+        path.write_bytes(saved(smooth(), "PNG"))
+        bare = SimpleNamespace(read=path.open("rb").read)
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        for source in (bare, mapped):
+            assert np.array_equal(Photo.read(source).pixels, smooth())
 
     @pytest.mark.parametrize("read_before", [False, True])
     def test_a_closed_image_is_called_so(self, tmp_path, read_before):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from koalarize.color import light_to_srgb
 from koalarize.errors import PhotoError
+from koalarize.photo.mend import DAMAGED
 from koalarize.photo.photo import Photo
 from koalarize.photo.samples import SPARE
 from photo_parts import grey_profile
@@ -125,3 +126,25 @@ def test_one_that_is_cut_short(packed):
     for size in (len(whole) - 1, 60):
         with pytest.raises(PhotoError, match="damaged or cut short"):
             Photo.read(whole[:size])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("bits", "missing"), [(8, 90), (16, 90), (16, 500)])
+def test_one_that_is_cut_short_is_read_as_far_as_it_goes(bits, missing, packed):
+    levels = levels_of(3, bits)
+    photo = Photo.read(psd(levels, RGB, packed=packed)[:-missing], tolerant=True)
+    assert photo.notes == ("it is cut short: what is missing of it is filled up",)
+    assert np.array_equal(photo.pixels[..., :2], levels[..., :2])
+    assert not photo.pixels[-1, -40:, 2].any()
+
+
+def test_damaged_rows_leave_the_others():
+    levels = levels_of(1, 8)
+    whole = psd(levels, GREY)
+    row = WIDTH + 2
+    bad = whole[: -2 * row] + b"\x80" * row + whole[-row:]  # which stands for nothing
+    with pytest.raises(PhotoError, match="--tolerant"):
+        Photo.read(bad)
+    photo = Photo.read(bad, tolerant=True)
+    assert photo.notes == (DAMAGED,)
+    assert np.array_equal(photo.pixels[[0, 2]], levels[[0, 2], :, 0])

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -31,6 +32,17 @@ def test_an_xpm_with_colours_by_name_is_no_damage():
     words = b'/* XPM */\nstatic char *a[] = {\n"1 1 1 1",\n"a c black",\n"a"};\n'
     with pytest.raises(PhotoError, match=r"is an XPM of a rare kind: save it as PNG\.$"):
         Photo.read(words)
+
+
+@pytest.mark.parametrize(
+    ("brands", "said"),
+    [(b"mif1heic", "is a HEIC picture: install"), (b"mif1avif", "cannot be read as AVIF")],
+)
+def test_a_brand_that_heic_and_avif_share_is_told_by_the_others(brands, said, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    with pytest.raises(PhotoError, match=said):
+        Photo.read(struct.pack(">I", 24) + b"ftypmif1\0\0\0\0" + brands + bytes(500))
 
 
 def test_fits_of_more_than_8_bits_is_refused():

@@ -1,4 +1,4 @@
-"""JPEG files of which sectors are lost, with zeros in their place: never read in silence."""
+"""JPEG files of which sectors (zeros are in their place) or rows are lost: not read in silence."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from PIL import Image
 from skimage import data
 
 from koalarize.errors import PhotoError
-from koalarize.photo.mend import DAMAGED
+from koalarize.photo.mend import DAMAGED, FILLED
 from koalarize.photo.photo import Photo
 from koalarize.photo.sectors import lost_bytes
-from photo_parts import saved
+from photo_parts import saved, some_exif
 
 WHOLE = saved(data.camera(), "JPEG", quality=90)
 SECTOR = 512
@@ -73,3 +73,38 @@ def test_a_plain_surface_has_zeros():
     plain = saved(np.full((3000, 3000), 255, np.uint8), "JPEG", optimize=True)
     assert bytes(8 * SECTOR) in plain
     assert Image.open(io.BytesIO(plain)).size == (3000, 3000)
+
+
+def shorter(whole, share, mark=b"\xff\xd9"):
+    """Return a JPEG file whose last pixels are missing before the mark of its end."""
+    return whole[: int(len(whole) * share)].removesuffix(b"\xff") + mark
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.99])
+@pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 1}, {"optimize": True}])
+def test_pixels_that_are_missing_before_the_end_are_no_surface(options, share):
+    whole = saved(data.camera()[:200, :200], "JPEG", **options)
+    missing = shorter(whole, share)
+    with pytest.raises(PhotoError, match=r"data end before its picture does.*--tolerant"):
+        Photo.read(missing)
+    photo = Photo.read(missing, tolerant=True)
+    assert photo.notes == (FILLED,)
+    rows = slice(int(200 * share) - 40)
+    assert np.array_equal(photo.pixels[rows], Photo.read(whole).pixels[rows])
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 8])
+def test_missing_pixels_are_found_however_the_picture_is_turned(orientation):
+    whole = saved(data.camera()[250:450, 200:400], "JPEG", exif=some_exif(orientation))
+    with pytest.raises(PhotoError, match="data end before its picture does"):
+        Photo.read(shorter(whole, 0.7))
+
+
+def test_a_plain_corner_is_no_missing_one():
+    levels = data.camera()[:200, :200].copy()
+    levels[150:] = 128
+    for kind in ({}, {"progressive": True}, {"restart_marker_rows": 1}):
+        for shade in (levels, np.dstack([levels] * 3)):
+            assert Photo.read(saved(shade, "JPEG", **kind)).notes == ()
+    for size in ((1, 1), (3, 5), (7, 300), (300, 7)):
+        assert Photo.read(saved(np.full(size, 99, np.uint8), "JPEG")).notes == ()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from skimage import data
 
 from koalarize.errors import PhotoError
 from koalarize.photo.directories import Directory, Field, directory_bytes
@@ -318,6 +319,41 @@ class TestPreviews:
             Photo.read(buffer.getvalue())
 
 
+@pytest.mark.parametrize("packer", [None, "zlib"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_what_a_sparse_file_leaves_out_is_black(bits, packer):
+    levels = data.camera()[:64, :64].astype(f"u{bits // 8}")
+    source = bytearray(tiff(levels, tile=(32, 32), compression=packer))
+    with tifffile.TiffFile(io.BytesIO(source)) as file:
+        starts, sizes = (file.pages[0].tags[tag] for tag in (324, 325))
+        width = sizes.valuebytecount // 4
+    for start, size in ((starts.valueoffset, 4), (sizes.valueoffset, width)):
+        source[start + size : start + 2 * size] = bytes(size)  # of the second tile of four
+    levels[:32, 32:] = 0
+    assert np.array_equal(Photo.read(bytes(source)).pixels, levels)
+
+
+@pytest.mark.parametrize("packer", [None, "zlib"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_bigtiff_of_big_ends(channels, packer):
+    levels = data.astronaut()[:20, :30] if channels == 3 else data.camera()[:20, :30]
+    kind = "rgb" if channels == 3 else "minisblack"
+    source = tiff(levels, bigtiff=True, byteorder=">", photometric=kind, compression=packer)
+    assert np.array_equal(Photo.read(source).pixels, levels)
+
+
+def test_a_palette_in_a_bigtiff_of_big_ends():
+    levels, ramp = data.camera()[:20, :30], np.arange(256, dtype=np.uint16)[::-1] * 257
+    how = {"photometric": "palette", "colormap": np.stack([ramp] * 3)}
+    source = tiff(levels, bigtiff=True, byteorder=">", **how)
+    assert np.array_equal(Photo.read(source).pixels, 255 - levels)
+
+
+def test_complex_numbers_are_no_damage():
+    with pytest.raises(PhotoError, match=r"kind that is not read \(MINISBLACK, 1 × 64 bits\)"):
+        Photo.read(tiff(np.ones((4, 4), np.complex64)))
+
+
 def test_tiff_over_pillow_s_own_limit(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     assert np.array_equal(Photo.read(saved(smooth(), "TIFF")).pixels, smooth())
@@ -406,6 +442,14 @@ def test_a_result_has_no_description_of_another_layout(program):
     assert any("how the file is laid out" in note for note in photo.notes) == more
     left = "ImageJ=1.11a\nunit=um" if program == "imagej" else ""
     assert description_of(photo).strip() == left
+
+
+def test_a_description_before_that_of_tifffile_stays():
+    file = io.BytesIO()
+    tifffile.imwrite(file, smooth(), description="Grandmother, 1932")
+    photo = Photo.read(file.getvalue())
+    assert photo.notes == ()
+    assert description_of(photo) == "Grandmother, 1932"
 
 
 def test_other_descriptions_stay():

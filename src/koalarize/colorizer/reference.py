@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from koalarize import color
+from koalarize.errors import PhotoError
 from koalarize.photo.files import sha256_of
 from koalarize.photo.photo import Photo
 from koalarize.steering.palette import Palette
@@ -54,9 +55,13 @@ def read_reference(
     """Return the palette of a picture, and what to say of its colours, a sentence each.
 
     Raises:
-        PhotoError: if the picture cannot be read.
+        PhotoError: if the picture cannot be read, or nothing of it is seen.
     """
     photo = reference if isinstance(reference, Photo) else Photo.read(reference)
+    if photo.alpha is not None and not photo.alpha.any():
+        raise PhotoError(
+            "the reference is transparent all over, so it shows no colours: give another picture."
+        )
     if isinstance(reference, (str, os.PathLike)):
         path = Path(reference)
         palette = palette_from_photo(photo, name=path.name, sha256=sha256_of(path))

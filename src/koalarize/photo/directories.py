@@ -14,10 +14,20 @@ from typing import BinaryIO
 
 import numpy as np
 
-__all__ = ["EXIF", "GPS", "INTEROP", "Directory", "Field", "TiffReader", "directory_bytes"]
+__all__ = [
+    "EXIF",
+    "GPS",
+    "INTEROP",
+    "Directory",
+    "Field",
+    "TiffReader",
+    "directory_bytes",
+    "ends_within_directory",
+]
 
 #: Tags of the directories that belong to a picture's description.
 EXIF, GPS, INTEROP = 34665, 34853, 40965
+_DESCRIPTION = 270
 
 # Field types (TIFF 6.0, page 15, and BigTIFF): bytes that a byte order turns, and bytes of a value.
 _SWAPPED = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -109,6 +119,8 @@ class TiffReader:
         fields: dict[int, Field] = {}
         for entry in range(start, start + width * count, width):
             tag, kind = struct.unpack(self.order + "HH", self._bytes(entry, 4))
+            if tag == _DESCRIPTION and tag in fields:
+                continue  # tifffile writes one of its own behind a person's
             if tag not in leave and kind in _SIZES:
                 try:
                     fields[tag] = self._of_words(tag, self._field(entry, kind))
@@ -156,6 +168,15 @@ class TiffReader:
             at = following
         return offsets
 
+    def ends_within_first(self) -> bool:
+        """Tell whether the file ends before the end of the first directory."""
+        code, width = ("Q", 20) if self.big else ("H", 12)
+        try:
+            end = self.first + struct.calcsize(code) + width * self._number(code, self.first)
+        except ValueError:
+            return True
+        return end > self._end
+
     def described(self, at: int, leave: Iterable[int] = ()) -> Directory:
         """Read a directory with those below it that describe the picture (EXIF, GPS)."""
         directory, _ = self.directory(at, leave)
@@ -172,6 +193,17 @@ class TiffReader:
 
 
 _POINTERS = (EXIF, GPS, INTEROP)
+
+
+def ends_within_directory(stream: BinaryIO) -> bool:
+    """Tell whether a TIFF file is cut before the end of its first directory.
+
+    Many programs write that behind the pixels.
+    """
+    try:
+        return TiffReader(stream).ends_within_first()
+    except (ValueError, struct.error):  # not even its head is there
+        return True
 
 
 def directory_bytes(directory: Directory, at: int, following: int = 0) -> bytes:

@@ -127,12 +127,12 @@ class MpoPart:
         return io.BytesIO(whole.read(self.size))
 
 
-def mpo_parts(stream: BinaryIO) -> tuple[list[MpoPart], int]:
+def mpo_parts(stream: BinaryIO) -> tuple[list[MpoPart], int, bool]:
     """Return the pictures of a JPEG file with a list of several (CIPA DC-007), if it has one.
 
     Returns:
-        The pictures, and how many others there are: previews, maps of brightness or depth, and
-        pictures of another size than the first.
+        The pictures; how many others there are: previews, maps of brightness or depth, and pictures
+        of another size than the first; whether the file ends before all are there.
 
     Raises:
         ValueError: if the list is damaged.
@@ -140,7 +140,7 @@ def mpo_parts(stream: BinaryIO) -> tuple[list[MpoPart], int]:
     """
     found = _list_of_pictures(stream)
     if found is None:
-        return [], 0
+        return [], 0, False
     at, block = found
     reader = TiffReader(io.BytesIO(block))
     entries = reader.directory(reader.first)[0].fields.get(_ENTRIES)
@@ -150,9 +150,11 @@ def mpo_parts(stream: BinaryIO) -> tuple[list[MpoPart], int]:
     for place in range(0, len(entries.data) - _ENTRY + 1, _ENTRY):
         kind, size, offset = struct.unpack_from(reader.order + "3I", entries.data, place)
         parts.append(MpoPart(at + offset if parts else 0, size, Frame(kind=kind)))
-    first = _size_of(stream)
+    first, end = _size_of(stream), stream.seek(0, io.SEEK_END)
     fitting = [part for part in parts[1:] if _fits(part, stream, first)]
-    return [*parts[:1], *fitting], len(parts) - 1 - len(fitting)
+    others = [part for part in parts[1:] if part not in fitting]
+    missing = [part for part in others if part.at + part.size > end]
+    return [*parts[:1], *fitting], len(others) - len(missing), bool(missing)
 
 
 def _fits(part: MpoPart, stream: BinaryIO, size: tuple[int, int] | None) -> bool:

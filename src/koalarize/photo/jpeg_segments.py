@@ -95,14 +95,13 @@ def lists_more(stream: BinaryIO, xmp: bytes | None) -> bool:
 
 def has_more_behind(stream: BinaryIO) -> bool:
     """Tell whether anything but padding stands behind the end of the picture."""
-    if _ends_with_picture(stream):
-        return False
     start = 2
     for _, at, size in segment_places(stream):
         start = at + size
     stream.seek(start)
-    _, end, behind = stream.read().partition(_END)  # which the code of pixels cannot hold
-    return bool(end) and len(behind.strip(b"\0\xff\r\n ")) >= _PADDING
+    data = stream.read()
+    end = data.find(_END)  # which the code of pixels cannot hold
+    return end >= 0 and len(data[end + len(_END) :].strip(b"\0\xff\r\n ")) >= _PADDING
 
 
 def _ends_with_picture(stream: BinaryIO) -> bool:

@@ -15,10 +15,23 @@ from PIL import Image
 
 from koalarize.photo.png_chunks import inflated_as_far_as_it_goes, is_png
 
-__all__ = ["DAMAGED", "WHOLE_ONLY", "completed", "damaged", "has_all_its_pixels", "with_end"]
+__all__ = [
+    "DAMAGED",
+    "FILLED",
+    "PARTLY",
+    "WHOLE_ONLY",
+    "completed",
+    "damaged",
+    "has_all_its_pixels",
+    "with_end",
+]
 
 #: Said of a picture that is read as far as it goes.
 DAMAGED = "its data are damaged: what cannot be read of it is black, grey or noise"
+#: Said of a picture that is cut short and read as far as it goes.
+FILLED = "it is cut short: what is missing of it is filled up"
+#: What else can be done with a picture that is damaged, where what there is of it can be read.
+PARTLY = ", or colour what there is of it: `koalarize FILE --tolerant`"
 #: Formats whose decoders give nothing of a picture that is cut short.
 WHOLE_ONLY = frozenset({"AVIF", "HEIF", "ICNS", "ICO", "JPEG2000", "WEBP", "XBM", "XPM"})
 
@@ -47,7 +60,7 @@ def damaged(name: str, error: BaseException, *, partly: bool = True) -> str:
     why = str(error).strip().rstrip(".") or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):  # a few readers ask Pillow's own limit
         return f"{name} is larger than its format is read ({why}): make it smaller, or use TIFF."
-    step = ", or colour what there is of it: `koalarize FILE --tolerant`" if partly else ""
+    step = PARTLY if partly else ""
     return f"{name} is damaged or cut short ({why}): copy it again from where it came from{step}."
 
 
@@ -102,12 +115,13 @@ def has_all_its_scans(data: bytes) -> bool:
     return not any(missing.values())
 
 
-def completed(stream: BinaryIO, size: tuple[int, int]) -> bytes:
+def completed(stream: BinaryIO, size: tuple[int, int], depth: int) -> bytes:
     """Return a file that is cut short with something in place of what is missing.
 
     Args:
         stream: the file.
         size: width and height of the picture.
+        depth: bytes that a pixel may take.
 
     Raises:
         ValueError: if not even its header is there.
@@ -128,7 +142,7 @@ def completed(stream: BinaryIO, size: tuple[int, int]) -> bytes:
     if data.startswith(_BMP) and int.from_bytes(data[30:34], "little") in _RUNS_OF_BMP:
         line = b"\xff\0" * -(-size[0] // 255) + b"\0\0"  # runs of its first color, and their end
         return data[: _end_of_runs(data)] + line * (size[1] + 1)
-    return data + bytes(8 * size[0] * size[1])  # uncompressed pixels end with black
+    return data + bytes(depth * size[0] * size[1])  # uncompressed pixels end with black
 
 
 def _end_of_runs(data: bytes) -> int:

@@ -22,6 +22,7 @@ __all__ = [
     "PngParts",
     "chunk",
     "chunks_of",
+    "has_sound_pixels",
     "inflated_as_far_as_it_goes",
     "is_png",
     "png_parts",
@@ -42,6 +43,7 @@ _MOST_BYTES = 1 << 26
 _MOST_CHUNKS = 1 << 19
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _EMPTY = 12  # bytes of a chunk without data
+_PIECE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,44 @@ def _data_of(stream: BinaryIO, one: _Chunk) -> tuple[bytes, bool]:
     data = stream.read(one.size)
     (checksum,) = struct.unpack(">I", stream.read(4))
     return data, zlib.crc32(one.kind + data) == checksum
+
+
+def has_sound_pixels(stream: BinaryIO) -> bool:
+    """Tell whether the pixels of a PNG file are those that were written.
+
+    Damage may unpack to enough bytes, at which a decoder ends, and looks at no checksum. One of a
+    chunk may be wrong by itself: what unpacks to what its own checksum says is sound.
+    """
+    packed = [one for one in _chunks(stream) if one.whole and one.kind in (b"IDAT", b"fdAT")]
+    wrong = {one.kind for one in packed if not _has_right_sum(stream, one)}
+    if wrong != {b"IDAT"}:
+        return not wrong
+    unpacker = zlib.decompressobj()
+    try:
+        for one in packed:
+            if one.kind == b"IDAT":
+                for piece in _pieces_of(stream, one.at + 8, one.size):
+                    while piece and unpacker.decompress(piece, _PIECE):
+                        piece = unpacker.unconsumed_tail
+        unpacker.flush()
+    except zlib.error:
+        return False
+    return unpacker.eof
+
+
+def _has_right_sum(stream: BinaryIO, one: _Chunk) -> bool:
+    found = zlib.crc32(one.kind)
+    for piece in _pieces_of(stream, one.at + 8, one.size):
+        found = zlib.crc32(piece, found)
+    return stream.read(4) == found.to_bytes(4, "big")
+
+
+def _pieces_of(stream: BinaryIO, at: int, size: int) -> Iterator[bytes]:
+    """Yield the bytes of a part of a file, and leave it behind them."""
+    stream.seek(at)
+    while size and (piece := stream.read(min(size, _PIECE))):
+        size -= len(piece)
+        yield piece
 
 
 def _without(stream: BinaryIO, chunks: list[_Chunk], removed: set[int]) -> BinaryIO:

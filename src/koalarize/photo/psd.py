@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from koalarize.color import light_to_srgb
+from koalarize.photo.mend import DAMAGED
 from koalarize.photo.samples import SPARE, Samples, Space
 from koalarize.photo.sources import overlaid
 from koalarize.photo.tiff_segments import unpacked_by_libtiff
@@ -118,34 +119,37 @@ def as_of_8_bits(stream: BinaryIO) -> BinaryIO:
     return overlaid(stream, _BITS_AT, b"\0\x08")
 
 
-def merged_samples(stream: BinaryIO, merged: Merged, *, profiled: bool) -> Samples:
+def merged_samples(
+    stream: BinaryIO, merged: Merged, *, profiled: bool, tolerant: bool = False
+) -> Samples:
     """Decode the merged picture.
 
     Args:
         stream: the file.
         merged: of ``merged_of``.
         profiled: whether a profile says what its levels mean; floats without one are light.
+        tolerant: read what there is of damaged rows; ``notes`` say so.
 
     Raises:
-        ValueError: if it is cut short.
+        ValueError: if it is cut short or damaged.
     """
     height, width = merged.size
     wanted = min(merged.colors + merged.alpha, merged.channels)
     line = -(-width * merged.bits // 8)
     stream.seek(merged.at)
-    sizes = [height * line] * wanted
+    counts, sound = np.full((merged.channels, height), line, np.int64), True
     if merged.packing == _RLE:
         lines = _read(stream, 2 * merged.channels * height)
-        counts = np.frombuffer(lines, ">u2").reshape(merged.channels, height)
-        sizes = [int(count) for count in counts.sum(axis=1, dtype=np.int64)[:wanted]]
+        counts[:] = np.frombuffer(lines, ">u2").reshape(merged.channels, height)
     dtype = np.dtype({1: "u1", 8: "u1", 16: ">u2", 32: ">f4"}[merged.bits])
     native = dtype.newbyteorder("=")
     values: Array = np.empty((height, width, merged.colors), native)
     alpha: Array | None = None
-    for number, size in enumerate(sizes):
-        data = _read(stream, size)
+    for number, rows in enumerate(counts[:wanted]):
+        data = _read(stream, int(rows.sum()))
         if merged.packing == _RLE:
-            data = unpacked_by_libtiff(data, _PACK_BITS, height * line)
+            data, whole = _unpacked(data, rows, line, tolerant)
+            sound = sound and whole
         plane = np.frombuffer(data, dtype).reshape(height, -1)
         if merged.bits == 1:  # 1 is black
             plane = (1 - np.unpackbits(plane, axis=1)[:, :width]) * np.uint8(255)
@@ -159,8 +163,31 @@ def merged_samples(stream: BinaryIO, merged: Merged, *, profiled: bool) -> Sampl
         values[..., 1:] ^= 1 << (merged.bits - 1)  # a* and b* begin at half of what there is
     elif merged.bits == 32 and not profiled:
         values = light_to_srgb(values)
-    notes = (SPARE,) * (merged.channels > wanted)
+    notes = (SPARE,) * (merged.channels > wanted) + (DAMAGED,) * (not sound)
     return Samples(values.squeeze(2) if merged.colors == 1 else values, alpha, merged.space, notes)
+
+
+def _unpacked(packed: bytes, rows: Array, line: int, tolerant: bool) -> tuple[bytes, bool]:
+    """Unpack a channel, and tell whether all of it could be; of damaged rows the end is zeros.
+
+    Args:
+        packed: its rows.
+        rows: how many bytes each has.
+        line: how many it has unpacked.
+        tolerant: read what there is of it.
+
+    Raises:
+        ValueError, OSError: if it is damaged.
+    """
+    try:
+        return unpacked_by_libtiff(packed, _PACK_BITS, len(rows) * line), True
+    except (ValueError, OSError):
+        if not tolerant:
+            raise
+    ends = np.cumsum(rows)
+    parts = (packed[end - size : end] for end, size in zip(ends, rows, strict=True))
+    unpacked = (unpacked_by_libtiff(one, _PACK_BITS, line, tolerant=True) for one in parts)
+    return b"".join(one.ljust(line, b"\0") for one in unpacked), False
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:

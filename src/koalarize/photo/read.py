@@ -48,6 +48,7 @@ _BAND_PIXELS = 1 << 18  # a band of RGB stays in the cache while it is looked at
 _EXIF_HEAD = b"Exif\0\0"
 _UNITS_OF_JFIF = (1, 2)  # the inch and the centimeter
 _PER_CENTIMETER = 3
+_MOST_BRANDS = 256  # bytes
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx", b"hevm", b"hevs")
 # These start another program or draw vectors: never for a picture from somebody else.
 _REFUSED = frozenset({"EPS", "WMF"})
@@ -115,20 +116,27 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
             f"{name} is a JPEG of a rare kind (of more than 8 bits, or lossless), which is not "
             "read: save it as PNG or TIFF."
         )
+    if heic and "HEIF" not in Image.OPEN and not (failed and _is_also_avif(stream)):
+        raise PhotoError(
+            f"{name} is a HEIC picture: install the extra with `pip install 'koalarize[heif]'`, "
+            "or save it as JPEG or PNG."
+        )
     if failed:
         raise PhotoError(
             f"{name} cannot be read as {failed}, so it is damaged or of a rare kind: "
             "copy it again, or save it as PNG."
         )
-    if heic:
-        raise PhotoError(
-            f"{name} is a HEIC picture: install the extra with `pip install 'koalarize[heif]'`, "
-            "or save it as JPEG or PNG."
-        )
     raise PhotoError(
         f"{name} is not a picture in a known format, or its beginning is damaged: "
         "give a JPEG, PNG, TIFF, WebP, BMP or AVIF file."
     )
+
+
+def _is_also_avif(stream: BinaryIO) -> bool:
+    """Tell whether a file of a brand that HEIC and AVIF share says that it is AVIF."""
+    stream.seek(0)
+    size = int.from_bytes(stream.read(4), "big")
+    return b"avi" in stream.read(min(size, _MOST_BRANDS))
 
 
 def _register_heif() -> None:

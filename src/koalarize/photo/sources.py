@@ -26,6 +26,8 @@ _NUMBERED = re.compile(r"%0?\d*d")
 def seekable(given: object) -> BinaryIO:
     """Return a binary file that can be read from the start; a pipe is read whole.
 
+    So is what has no more than ``read``, and a mapped file (``mmap``), which is no whole file.
+
     Raises:
         PhotoError: if it cannot be read, or is open as text.
     """
@@ -36,7 +38,8 @@ def seekable(given: object) -> BinaryIO:
         )
     stream = cast("BinaryIO", given)
     try:
-        if stream.seekable() and isinstance(cast(object, stream.read(0)), bytes):
+        can_seek = hasattr(stream, "seekable") and stream.seekable()
+        if can_seek and isinstance(cast(object, stream.read(0)), bytes):
             return stream
         data = stream.read()
     except (OSError, AttributeError, ValueError) as error:

@@ -50,21 +50,30 @@ from koalarize.photo.jpeg_segments import (
     lists_more,
 )
 from koalarize.photo.matrix_profiles import color_profile_of
-from koalarize.photo.mend import DAMAGED, completed, damaged, has_all_its_pixels, with_end
+from koalarize.photo.mend import (
+    DAMAGED,
+    FILLED,
+    completed,
+    damaged,
+    has_all_its_pixels,
+    with_end,
+)
 from koalarize.photo.metadata import CREDENTIALS, EXIF_HEAD, Metadata, iptc_resource
-from koalarize.photo.png_chunks import is_png, png_parts
+from koalarize.photo.png_chunks import has_sound_pixels, is_png, png_parts
 from koalarize.photo.psd import as_of_8_bits, merged_of, merged_samples
 from koalarize.photo.read import DECODE_ERRORS, open_image
 from koalarize.photo.samples import is_deep_png, is_unusual_pnm, png_samples, pnm_samples
-from koalarize.photo.sectors import lost_bytes
+from koalarize.photo.sectors import lacks_pixels, lost_bytes
 from koalarize.photo.tiff_decode import decode_tiff
-from koalarize.photo.tiff_pixels import is_tiff
+from koalarize.photo.tiff_pixels import is_tiff, pages_of
 
 __all__ = ["decode_pictures", "decode_stream"]
 
 _FURTHER = "a further picture in it (a preview or a map of brightness) is left out"
+_CUT_OFF = "it is cut short: a further picture that it lists is missing"
 _BEHIND = "what stands behind its picture in the file is left out"
 _BMP = b"BM"
+_USUAL_DEPTH, _MOST_DEPTH = 8, 32  # bytes a pixel
 _SGI_DEPTH = 3  # where the head says how many bytes a sample has
 _GIF, _END_OF_GIF = b"GIF8", b"\x3b"
 _XMP_IN_GIF, _BEHIND_XMP = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe"
@@ -168,6 +177,9 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     if is_tiff(head):
         return decode_tiff(stream, name, limits)
     stream, beside = _apart(stream)
+    unsound = is_png(head) and not has_sound_pixels(stream)
+    if unsound and not limits.tolerant:
+        raise PhotoError(damaged(name, OSError("the checksum of its pixels is wrong")))
     if is_deep_png(head):
         beside = dataclasses.replace(beside, samples=partial(png_samples, stream))
     elif is_jpeg(head):
@@ -196,7 +208,10 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
             beside = _of_psd(image, name)
             if merged is not None:
                 profiled = bool(image.info.get("icc_profile"))
-                samples = partial(merged_samples, stream, merged, profiled=profiled)
+                tolerant = limits.tolerant
+                samples = partial(
+                    merged_samples, stream, merged, profiled=profiled, tolerant=tolerant
+                )
                 beside = dataclasses.replace(beside, samples=samples)
         elif image.format == "HEIF":
             beside = _of_heif(image, stream)
@@ -210,16 +225,23 @@ def _decode_whole(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
             note = "16 bits of an animation are read as 8"
             beside = dataclasses.replace(beside, samples=None, notes=(*beside.notes, note))
         shown = decode_image(image, name, limits, beside, own=True)
+    if unsound and DAMAGED not in shown.notes:
+        shown = dataclasses.replace(shown, notes=(*shown.notes, DAMAGED))
+    sound = is_jpeg(head) and DAMAGED not in shown.notes
+    if sound and lacks_pixels(stream, shown.pixels):
+        if not limits.tolerant:
+            raise PhotoError(damaged(name, OSError("its data end before its picture does")))
+        shown = dataclasses.replace(shown, notes=(*shown.notes, FILLED))
     return _as_part(shown, parts, parts[0]) if parts else shown
 
 
 def _parts_of(stream: BinaryIO) -> tuple[list[MpoPart], tuple[str, ...]]:
     """Return the pictures of a JPEG file, if they are several, and notes on those left out."""
     try:
-        parts, others = mpo_parts(stream)
+        parts, others, cut = mpo_parts(stream)
     except (ValueError, struct.error):
         return [], ("its list of further pictures is damaged and left out",)
-    return parts, (_FURTHER,) * (others > 0)
+    return parts, (_FURTHER,) * (others > 0) + (_CUT_OFF,) * cut
 
 
 def _as_part(shown: Decoded, parts: list[MpoPart], part: MpoPart) -> Decoded:
@@ -246,25 +268,40 @@ def _completed(stream: BinaryIO, name: str, limits: Limits) -> Decoded | None:
     if not limits.tolerant:  # before it is read whole
         return None
     try:
-        size = _size_of(stream, name, limits)
+        size, depth = _extent_of(stream, name, limits)
         check_size(size, name, limits.max_pixels)
-        shown = _decode_whole(io.BytesIO(completed(stream, size)), name, limits)
+        shown = _decode_whole(io.BytesIO(completed(stream, size, depth)), name, limits)
     except (PhotoError, *DECODE_ERRORS) as error:
         if isinstance(error.__cause__, MemoryError):
             raise MemoryError from error
         return None
     if shown.pixels.min() == shown.pixels.max():  # nothing of it is there
         return None
-    note = "it is cut short: what is missing of it is filled up"
-    notes = tuple(one for one in shown.notes if one != DAMAGED)  # by what it is filled up with
-    return dataclasses.replace(shown, notes=(*notes, note))
+    # By what it is filled up with, it may look damaged.
+    notes = tuple(one for one in shown.notes if one not in (DAMAGED, FILLED))
+    return dataclasses.replace(shown, notes=(*notes, FILLED))
 
 
-def _size_of(stream: BinaryIO, name: str, limits: Limits) -> tuple[int, int]:
+def _head_of(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    return stream.read(64)
+
+
+def _extent_of(stream: BinaryIO, name: str, limits: Limits) -> tuple[tuple[int, int], int]:
+    """Return width and height of a picture, and how many bytes a pixel may take in its file."""
+    pages = pages_of(stream, name) if is_tiff(_head_of(stream)) else None
+    if pages is not None:
+        page = pages.directories[limits.page]
+        bits = page.fields[258].numbers if 258 in page.fields else (1,)
+        size = (page.number(256, 0), page.number(257, 0))
+        depth = page.number(277, 1) * max(bits, default=1) // 8
+        return size, min(max(_USUAL_DEPTH, depth), _MOST_DEPTH)
+    merged = merged_of(stream)
+    if merged is not None:  # what is packed may be a little longer than it is unpacked
+        height, width = merged.size
+        return (width, height), min(merged.channels * merged.bits // 8 + 1, _MOST_DEPTH)
     with open_image(_apart(stream)[0], name) as image:
-        if limits.page and image.format == "TIFF":
-            image.seek(limits.page)
-        return image.size
+        return image.size, _USUAL_DEPTH
 
 
 def _endless_jpeg(data: bytes, name: str, limits: Limits) -> Decoded | None:
@@ -287,8 +324,7 @@ def _endless_jpeg(data: bytes, name: str, limits: Limits) -> Decoded | None:
 
 def _apart(stream: BinaryIO) -> tuple[BinaryIO, Beside]:
     """Return the file that Pillow is given, and what of it Pillow does not see."""
-    stream.seek(0)
-    head = stream.read(64)
+    head = _head_of(stream)
     if is_png(head):
         found = png_parts(stream)
         return found.stream, Beside(found.metadata, found.exif, found.icc, found.notes)

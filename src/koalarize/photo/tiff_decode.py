@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from koalarize.errors import PhotoError
 from koalarize.photo.decode import Beside, Decoded, Limits, check_size, decode_image, turned
-from koalarize.photo.directories import Directory, TiffReader
+from koalarize.photo.directories import Directory, TiffReader, ends_within_directory
 from koalarize.photo.exif_block import orientation_of
 from koalarize.photo.mend import damaged
 from koalarize.photo.metadata import (
@@ -28,6 +28,7 @@ from koalarize.photo.read import DECODE_ERRORS, open_image, too_large
 from koalarize.photo.samples import SPARE, srgb_of_samples
 from koalarize.photo.sources import overlaid
 from koalarize.photo.tiff_pixels import (
+    UNPACKERS,
     Pages,
     has_spare_channel,
     is_unpacked_here,
@@ -47,6 +48,9 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
         PhotoError: if it is damaged, too large, of a kind that is not read, or not there.
     """
     pages = pages_of(stream, name)
+    if pages is None and ends_within_directory(stream):
+        cut = ValueError("it ends before what says where its picture lies")
+        raise PhotoError(damaged(name, cut, partly=False))
     if pages is None:  # whatever it is, Pillow says what is wrong with it
         with open_image(stream, name) as image:
             return decode_image(image, name, limits, own=True)
@@ -61,7 +65,8 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     size = (page.number(256, 0), page.number(257, 0))
     try:
         check_size(size, name, limits.max_pixels)
-        read_by_pillow = None if pillow_lacks(page) else _of_pillow(stream, pages, name, limits)
+        ours = pillow_lacks(page) or _is_misread(stream, at, page)
+        read_by_pillow = None if ours else _of_pillow(stream, pages, name, limits)
         if read_by_pillow is None:
             read = read_samples(stream, at, name, size, tolerant=limits.tolerant)
             samples = srgb_of_samples(read, _profile_of(fields), name)
@@ -125,6 +130,17 @@ def _of_pillow(
         if limits.tolerant and known and is_unpacked_here(page):
             return None
         raise
+
+
+def _is_misread(stream: BinaryIO, at: int, page: Directory) -> bool:
+    """Tell whether Pillow takes a page's file for another kind, or what is left out for pixels."""
+    reader = TiffReader(stream)
+    if reader.big and reader.order == ">":
+        return True
+    if page.number(259, 1) not in UNPACKERS:
+        return False
+    fields = reader.directory(at)[0].fields
+    return any(0 in fields[starts].numbers for starts in (273, 324) if starts in fields)
 
 
 def _check_deflated(stream: BinaryIO, at: int, page: Directory) -> None:

@@ -27,9 +27,17 @@ from koalarize.photo.tiff_segments import (
     unpacked_by_libtiff,
     without_float_predictor,
 )
-from koalarize.photo.tiff_strips import DEFLATE, UNPACKED, Inflated, bands_of
+from koalarize.photo.tiff_strips import DEFLATE, UNPACKED, Inflated, bands_of, predictor_of
+from koalarize.photo.tiff_ycbcr import (
+    is_subsampled,
+    sharing_of,
+    unit_bytes,
+    units_to_samples,
+    ycbcr_to_srgb,
+)
 
 __all__ = [
+    "UNPACKERS",
     "Pages",
     "has_spare_channel",
     "is_tiff",
@@ -41,21 +49,25 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 
-_TAGS_OF_LAYOUT = frozenset({254, 255, 256, 257, 258, 259, 262, 277, 284, 330, 338, 339})
+_TAGS_OF_LAYOUT = frozenset(
+    {254, 255, 256, 257, 258, 259, 262, 266, 277, 284, 317, 330, 338, 339, 530}
+)
 _KEPT_OUT = frozenset(range(65536)) - _TAGS_OF_LAYOUT
 _CFA, _LINEAR_RAW = 32803, 34892
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK = 0, 1, 2, 3, 4, 5
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR = range(7)
 _CIELAB, _ICCLAB = 8, 9
-_COLORS = {0: 1, 1: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _CIELAB: 3, _ICCLAB: 3}
+_COLORS = {0: 1, 1: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3, _CIELAB: 3, _ICCLAB: 3}
 _SPACES: dict[int, Space] = {_CMYK: "cmyk", _CIELAB: "lab", _ICCLAB: "icclab"}
 _DEPTHS = frozenset({1, 2, 4, 8, 16, 32, 64})  # bits of a sample; others are packed by bits
 _SIGNED, _FLOATS = 2, 3  # forms of samples
+_WHOLE = frozenset({1, 4})  # forms that are numbers from 0 on, or not said
 _FLOAT_PREDICTOR = 3
 _LZW, _PACK_BITS = 5, 32773
 _LARGE_SEGMENT = 1 << 26  # bytes
 _MOST_SAMPLES = 64  # a pixel; the number may be any, and all would be held
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_UNPACKERS = frozenset({UNPACKED, _LZW, _PACK_BITS, *DEFLATE})
+#: Packers that are unpacked here.
+UNPACKERS = frozenset({UNPACKED, _LZW, _PACK_BITS, *DEFLATE})
 
 
 @dataclass(frozen=True)
@@ -148,10 +160,15 @@ def pillow_lacks(page: Directory) -> bool:
     depth = max(bits.numbers, default=1) if bits is not None else 1
     samples, photometric = page.number(277, 1), page.number(262, 1)
     form = page.number(339, 1)
+    if photometric == _YCBCR:  # of units Pillow unpacks none that are not packed
+        said = page.fields[530].numbers if 530 in page.fields else ()
+        packed, stated = page.number(259, 1), page.number(317, 1)
+        by_libtiff = is_subsampled(said) and predictor_of(packed, stated) > 1
+        return packed in UNPACKERS and not by_libtiff
     if photometric not in _COLORS or photometric == _PALETTE:
         return photometric == _PALETTE and depth == 16
     if photometric in (_CIELAB, _ICCLAB):  # Pillow's way to sRGB moves lightness by a level
-        return page.number(259, 1) in _UNPACKERS
+        return page.number(259, 1) in UNPACKERS
     if depth not in _DEPTHS or (depth < 8 and samples > 1):
         return True
     if depth == 16 and (samples > 1 or form in (2, 3) or photometric == _WHITE_IS_ZERO):
@@ -171,7 +188,7 @@ def pillow_lacks(page: Directory) -> bool:
 def is_unpacked_here(page: Directory) -> bool:
     """Tell whether ``read_samples`` unpacks a page that Pillow reads too."""
     packed = page.number(259, 1)
-    return packed != UNPACKED and packed in _UNPACKERS and page.number(262, 1) in _COLORS
+    return packed != UNPACKED and packed in UNPACKERS and page.number(262, 1) in _COLORS
 
 
 def read_samples(
@@ -204,24 +221,28 @@ def read_samples(
         floats = int(page.sampleformat) == _FLOATS
         if colors is None or not (_is_known(page) and colors <= count <= _MOST_SAMPLES):
             raise PhotoError(
-                f"{name} is a TIFF of a kind that is not read ({page.photometric!s}, "
+                f"{name} is a TIFF of a kind that is not read ({_named(page.photometric)}, "
                 f"{page.samplesperpixel} × {page.bitspersample} bits): save it as RGB or grey."
             )
-        if int(page.compression) not in _UNPACKERS:
+        if int(page.compression) not in UNPACKERS:
             raise PhotoError(
-                f"{name} is a TIFF of {page.bitspersample} bits packed by {_packer(page)}, "
-                "which is not read: save it with LZW, deflate or no compression."
+                f"{name} is a TIFF of {page.bitspersample} bits packed by "
+                f"{_named(page.compression)}, which is not read: "
+                "save it with LZW, deflate or no compression."
             )
         known = (1, _FLOAT_PREDICTOR if floats else 2, 2 if bits in _DEPTHS else 1)
-        if int(page.predictor) not in known:
+        page.predictor = predictor_of(int(page.compression), int(page.predictor))
+        if page.predictor not in known:
             raise PhotoError(
                 f"{name} is a TIFF of {page.bitspersample} bits with predictor "
-                f"{int(page.predictor)}, which is not read: save it without a predictor."
+                f"{page.predictor}, which is not read: save it without a predictor."
             )
         palette = palette_of(page) if photometric == _PALETTE else None
         bands = bands_of(page, tolerant=tolerant)
         if bands is None:
             decoded, sound = _decoded(page, tolerant)
+            if photometric == _YCBCR:
+                ycbcr_to_srgb(decoded, page)
             whole = _split(decoded, colors, photometric, page.extrasamples)
             notes = _told(whole.notes, sound=sound, shown=sound or bool(decoded.any()))
             return replace(
@@ -255,18 +276,17 @@ def _told(notes: tuple[str, ...], *, sound: bool, shown: bool) -> tuple[str, ...
 def _is_known(page: Any) -> bool:
     """Tell whether the samples of a page are of one kind that is read."""
     bits, form = page.bitspersample, int(page.sampleformat)
+    if int(page.photometric) == _YCBCR:
+        shared = sharing_of(page) != (1, 1)
+        return bits == 8 and not (shared and (page.planarconfig == 2 or page.samplesperpixel > 3))
     if form in (_SIGNED, _FLOATS):
         return bits in ((8, 16, 32, 64) if form == _SIGNED else (16, 32, 64))
-    return isinstance(cast(object, bits), int) and (bits <= 32 or bits == 64)
+    return form in _WHOLE and isinstance(cast(object, bits), int) and (bits <= 32 or bits == 64)
 
 
-def _packer(page: Any) -> str:
-    import tifffile
-
-    try:
-        return tifffile.COMPRESSION(page.compression).name
-    except ValueError:
-        return f"method {int(page.compression)}"
+def _named(number: int) -> str:
+    """Return the name of a number of tifffile's: of a kind of picture, or of a packer."""
+    return getattr(number, "name", f"kind {int(number)}")
 
 
 def _decoded(page: Any, tolerant: bool) -> tuple[Array, bool]:
@@ -279,11 +299,12 @@ def _decoded(page: Any, tolerant: bool) -> tuple[Array, bool]:
     values = np.zeros((planes, height, width, each), dtype)
     packed, backwards = int(page.compression), int(page.fillorder) == 2
     of_floats = int(page.predictor) == _FLOAT_PREDICTOR
+    sharing = _sharing(page)
     page.compression, page.fillorder = UNPACKED, 1  # `decode` then only undoes the predictor
     most, sound = max(values.nbytes, _LARGE_SEGMENT), True
     file = page.parent.filehandle
     for index, (start, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
-        if not size:
+        if not (start and size):  # left out of a sparse file
             continue
         file.seek(start)
         data = file.read(size)
@@ -301,9 +322,11 @@ def _decoded(page: Any, tolerant: bool) -> tuple[Array, bool]:
             data = unpacked_by_libtiff(data, packed, room, tolerant=partly)
         if partly and len(data) < room:
             data, sound = data.ljust(room, b"\0"), False
-        if by_bits or of_floats:
+        if by_bits or of_floats or sharing is not None:
             plane, top, left, rows, columns = place_of(page, index)
-            if of_floats:
+            if sharing is not None:
+                segment = units_to_samples(data, rows, columns, sharing)
+            elif of_floats:
                 shape = (rows, columns, each)
                 segment = without_float_predictor(data, shape, dtype.itemsize)
             else:
@@ -311,6 +334,8 @@ def _decoded(page: Any, tolerant: bool) -> tuple[Array, bool]:
                 segment = samples_of_bits(data, bits, rows, columns * each, order)
                 segment = segment.reshape(rows, columns, each)
         else:
+            if len(data) < room:
+                raise ValueError("image file is truncated")
             segment, (plane, _, top, left, _), (_, rows, columns, _) = page.decode(data, index)
             if segment is None:
                 continue
@@ -320,10 +345,18 @@ def _decoded(page: Any, tolerant: bool) -> tuple[Array, bool]:
     return values[0] if planes == 1 else np.moveaxis(values[..., 0], 0, -1), sound
 
 
+def _sharing(page: Any) -> tuple[int, int] | None:
+    """Return how many pixels of a page share one colour; None where each has its own."""
+    sharing = sharing_of(page) if int(page.photometric) == _YCBCR else (1, 1)
+    return None if sharing == (1, 1) else sharing
+
+
 def _segment_bytes(page: Any, index: int) -> int:
     """Return how many bytes a strip or tile has once it is unpacked."""
     planes = int(page.samplesperpixel) if int(page.planarconfig) == 2 else 1
     *_, rows, columns = place_of(page, index)
+    if (sharing := _sharing(page)) is not None:
+        return unit_bytes(rows, columns, sharing)
     return rows * line_bytes(columns * (page.samplesperpixel // planes), page.bitspersample)
 
 

@@ -38,14 +38,16 @@ def line_bytes(samples: int, bits: int) -> int:
 
 
 def palette_of(page: TiffPage) -> Array:
-    """Return (65536, 3) the colours that the levels of a page of 16 bits number.
+    """Return (256 or 65536, 3) the colours that the levels of a page of 8 or 16 bits number.
 
     Raises:
         ValueError: if there are too few.
     """
-    if page.colormap is None or page.colormap.shape != (3, 1 << 16):
+    bits = page.bitspersample
+    if page.colormap is None or page.colormap.shape != (3, 1 << bits) or bits not in (8, 16):
         raise ValueError("its palette is missing or cut short")
-    return np.ascontiguousarray(page.colormap.T, np.uint16)
+    colors = page.colormap.T if bits == 16 else page.colormap.T >> 8
+    return np.ascontiguousarray(colors, np.uint16 if bits == 16 else np.uint8)
 
 
 def place_of(page: TiffPage, index: int) -> tuple[int, int, int, int, int]:

@@ -17,7 +17,7 @@ from koalarize.photo.gather import band_tops
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
-__all__ = ["DEFLATE", "UNPACKED", "Band", "Inflated", "bands_of", "check_streams"]
+__all__ = ["DEFLATE", "UNPACKED", "Band", "Inflated", "bands_of", "check_streams", "predictor_of"]
 
 UNPACKED = 1
 DEFLATE = frozenset({8, 32946})
@@ -141,6 +141,17 @@ def check_streams(file: BinaryIO, places: Iterable[tuple[int, int]], size: int) 
         Inflated(file, start, packed, tolerant=False).finish(size + _MOST_BEHIND)
 
 
+def predictor_of(packed: int, stated: int) -> int:
+    """Return the predictor of a page, 1 for none.
+
+    Args:
+        packed: how it is packed.
+        stated: what its field 317 says, which libtiff leaves aside where nothing is packed (the
+            differences are made by the packer's codec: TIFF 6.0, section 14).
+    """
+    return 1 if packed == UNPACKED else stated
+
+
 def bands_of(page: TiffPage, *, tolerant: bool) -> Iterator[Band] | None:
     """Return what decodes the strips of tifffile's page of 16 bits; None for pages of other kinds.
 
@@ -151,7 +162,8 @@ def bands_of(page: TiffPage, *, tolerant: bool) -> Iterator[Band] | None:
         tolerant: give what can be read of damaged strips; iterating raises ``ValueError`` or
             ``zlib.error`` for them otherwise, and for strips of which the file lacks the data.
     """
-    packed, predictor = int(page.compression), int(page.predictor)
+    packed = int(page.compression)
+    predictor = predictor_of(packed, int(page.predictor))
     kind = (page.dtype, int(page.planarconfig), int(page.fillorder), page.is_tiled)
     if kind != (np.dtype(np.uint16), 1, 1, False) or predictor not in (1, 2):
         return None
@@ -175,7 +187,7 @@ def _strips(page: Any, deflated: bool, differences: bool, tolerant: bool) -> Ite
         data = Inflated(file, start, size, tolerant=tolerant) if deflated else file
         while top < bottom:
             rows = min(step, bottom - top)
-            raw = data.read(rows * line) if size else bytes(rows * line)
+            raw = data.read(rows * line) if start and size else bytes(rows * line)
             sound = len(raw) == rows * line
             if isinstance(data, Inflated):
                 if top + rows == bottom:
