@@ -146,3 +146,17 @@ class TestAlone:
         os.close(ended[1])
         if not killed:
             os.waitpid(worker, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("cat.jpg", r"give the folder that it lies in, `{}`"),
+        ("film.MP4", r"give pictures of it \(`ffmpeg -i film.MP4 -vf fps=1"),
+        ("notes.txt", r"give a folder of pictures"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_what_to_give_instead(tmp_path, name, step):
+    (tmp_path / name).touch()
+    with pytest.raises(DataError, match=rf"is not a folder.*: {step.format(tmp_path)}"):
+        load_pictures(tmp_path / name)

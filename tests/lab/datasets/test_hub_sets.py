@@ -85,6 +85,16 @@ def test_without_the_network(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "said"), [("x.jsonl", "JSON parse error"), ("x.zip", "File is not a zip file")]
+)
+def test_damage_that_its_readers_tell_in_errors_of_their_own(tmp_path, name, said):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / name).write_text('{"a":')
+    with pytest.raises(DataError, match=rf"cannot be loaded: {said}.*(?<!\.)\. Check the name"):
+        list(named_pictures(Path(f"hf:{tmp_path / 'set'}")))
+
+
+@pytest.mark.parametrize(
     ("source", "parsed"),
     [
         ("hf:cifar10", HubName("cifar10")),

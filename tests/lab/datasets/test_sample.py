@@ -42,15 +42,33 @@ def test_scenes_differ_and_are_the_same_every_time():
     assert all(color.mean_chroma(scene) > 10 for scene in scenes)
 
 
-def test_a_folder_with_files_is_left_alone(sample, tmp_path):
-    with pytest.raises(OutputError, match="is not empty: choose another folder"):
-        make_sample(sample)
+def test_a_folder_with_files_is_left_alone(tmp_path):
+    for name in ("mine.jpg", "train/mine.jpg", "train"):
+        folder = tmp_path / name.replace("/", "-")
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+        with pytest.raises(OutputError, match="holds more than a sample: choose another folder"):
+            make_sample(folder)
+        assert [path for path in folder.rglob("*") if path.is_file()] == [folder / name]
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be filled"):
+    with pytest.raises(OutputError, match=r"cannot be filled \(.*\): choose another folder"):
         make_sample(tmp_path / "file")
 
 
-def test_the_command(tmp_path, capsys):
-    assert main(["lab", "data", "sample", str(tmp_path / "few")]) == 0
-    assert "80 pictures in `train` and `test`" in capsys.readouterr().out
-    assert main(["lab", "data", "sample", str(tmp_path / "few")]) == 1
+def test_one_that_was_stopped_goes_on_and_one_that_is_whole_stays(sample, tmp_path):
+    """Two pages of the documents begin with this command."""
+    few = tmp_path / "few"
+    for name in ("train/coffee-03.jpg", "test/scene-01.jpg"):
+        (few / name).parent.mkdir(parents=True)
+        (few / name).write_bytes(b"made before")
+    (few / ".DS_Store").touch()
+    assert make_sample(few) == 80
+    same = [path.relative_to(sample) for path in sample.rglob("*.jpg")]
+    others = [path for path in same if (few / path).read_bytes() != (sample / path).read_bytes()]
+    assert sorted(map(str, others)) == ["test/scene-01.jpg", "train/coffee-03.jpg"]
+
+
+def test_the_command(sample, capsys):
+    for _ in range(2):
+        assert main(["lab", "data", "sample", str(sample)]) == 0
+        assert "80 pictures in `train` and `test`" in capsys.readouterr().out

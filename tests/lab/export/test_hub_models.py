@@ -1,5 +1,7 @@
 """Models on the Hugging Face hub: what is sent and fetched; stand-ins have its signatures."""
 
+import errno
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -38,10 +40,10 @@ def run(tmp_path, weights):
 
 
 class Hub:
-    """Keeps what was uploaded; `fail` is raised instead."""
+    """Keeps what was uploaded; `fail` is raised instead, `cut` when all but the last is there."""
 
     def __init__(self):
-        self.files, self.calls, self.fail = {}, [], None
+        self.files, self.calls, self.fail, self.cut = {}, [], None, None
 
     def create_repo(self, repo_id, *, private=None, exist_ok=False):
         self.calls.append((repo_id, private, exist_ok))
@@ -56,6 +58,8 @@ class Hub:
         if self.fail is not None:
             raise self.fail
         for name, data in self.files.items():
+            if self.cut is not None and name == [*self.files][-1]:
+                raise self.cut
             if any(Path(name).match(pattern) for pattern in allow_patterns):
                 local_dir.mkdir(parents=True, exist_ok=True)
                 (local_dir / name).write_bytes(data)
@@ -164,6 +168,7 @@ def test_a_repository_without_one_model(hub, tmp_path, names):
     hub.files = {"README.md": b"x"} | dict.fromkeys(names, b"x")
     with pytest.raises(ModelError, match=f"holds {len(names)} models"):
         pull("me/other", tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_the_hub_says_reaches_the_person(run, hub, tmp_path, capsys):
@@ -172,6 +177,45 @@ def test_what_the_hub_says_reaches_the_person(run, hub, tmp_path, capsys):
     assert "hf auth login" in capsys.readouterr().err
     with pytest.raises(ModelError, match="cannot be read from the hub: no route to host"):
         pull("me/my-koala", tmp_path / "new")
+
+
+class ConnectError(Exception):
+    """As the hub's package raises it: of its client of HTTP, whose errors are no `OSError`."""
+
+
+class RepositoryNotFoundError(Exception):
+    """As the hub's: its first line tells a number alone."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConnectError("[Errno 111] Connection refused"), "Connection refused"),
+        (RepositoryNotFoundError("404 Client Error.\n"), "no such repository, or it is private"),
+        (json.JSONDecodeError("Expecting value", "<html>", 0), "a login page may stand between"),
+    ],
+)
+def test_errors_of_the_client_are_told_in_words(run, hub, tmp_path, capsys, error, said):
+    hub.fail = error
+    for words in (["push", str(run), "me/my-koala"], ["pull", "me/my-koala", str(tmp_path / "x")]):
+        assert main(["lab", *words]) == 1
+        told = capsys.readouterr().err
+        assert said in told
+        assert "hf auth login" in told
+
+
+def test_a_pull_that_was_cut_leaves_nothing_and_can_be_given_again(run, hub, tmp_path):
+    push(run, "me/my-koala")
+    hub.cut = ConnectError("peer closed connection")
+    with pytest.raises(ModelError, match="peer closed"):
+        pull("me/my-koala", tmp_path / "a" / "new")
+    assert list((tmp_path / "a").iterdir()) == []
+    hub.cut = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OutputError, match=r"new` cannot be written \(No space left.*make room"):
+        pull("me/my-koala", tmp_path / "a" / "new")
+    hub.cut = None
+    assert pull("me/my-koala", tmp_path / "a" / "new").is_file()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["new"]
 
 
 def test_without_the_package(run, tmp_path, monkeypatch):

@@ -175,6 +175,7 @@ class TestRefused:
                 "is a web page, as drives",
             ),
             (b"BM\x00", "is no file of PyTorch: give weights as their authors"),
+            (b"", r"\(it is empty or cut short\): get the file again from where it came from$"),
         ],
     )
     def test_what_is_no_file_of_pytorch_is_named_so(self, tmp_path, data, said):

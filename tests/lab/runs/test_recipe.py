@@ -398,6 +398,29 @@ class TestShrink:
             shrink(self.recipe(), limit=0)
 
 
+def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
+    """No shell expands `~` in a file, nor behind `--set KEY=`."""
+    monkeypatch.setenv("HOME", "/home/ada")
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: ~me\ndata: {train: ~/photos, validation: photos/~/x}\n")
+    loaded = load_recipe(path, {"network.start": "~/koala.onnx", "teacher.model": "koala"})
+    assert (loaded.name, loaded.data.train) == ("~me", "/home/ada/photos")
+    assert loaded.data.validation == "photos/~/x"
+    assert loaded.network.start == "/home/ada/koala.onnx"
+    assert load_recipe(path, {"data.validation": "{split: 3}"}).data.validation == SplitOptions(3)
+
+
+def test_a_whole_number_written_as_a_fraction_is_told_how_to_write_it(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: a\n")
+    with pytest.raises(OptionError, match=r"`steps` is 1000\.0 but must .* int: write 1000$"):
+        load_recipe(path, {"steps": "1e3"})
+    with pytest.raises(OptionError, match=r"`epochs` is 20\.0 .* or be null: write 20$"):
+        load_recipe(path, {"epochs": "20.0"})
+    with pytest.raises(OptionError, match=r"`steps` is 0\.5 but must be of type int$"):
+        load_recipe(path, {"steps": "0.5"})
+
+
 @pytest.mark.slow
 @EVERY_RECIPE
 def test_ours_run_shrunk(path, tmp_path, monkeypatch):

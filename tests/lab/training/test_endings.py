@@ -15,12 +15,13 @@ import yaml
 from torch.utils.data import DataLoader
 
 from koalarize.cli import main
+from koalarize.cli.lab import train as command
 from koalarize.cli.lab.options import loading
 from koalarize.cli.terminal import told_to_end
 from koalarize.errors import DataError, ModelError, OptionError, OutputError
 from koalarize.lab.datasets.kept import Kept, Reading
 from koalarize.lab.datasets.places import Place
-from koalarize.lab.training import devices
+from koalarize.lab.training import devices, module
 from koalarize.lab.training import train as room
 from koalarize.lab.training.callbacks import Progress
 from koalarize.lab.training.endings import own_endings
@@ -104,6 +105,19 @@ class TestInterrupt:
         monkeypatch.setattr(room, "keep_pictures", lambda *_: signal.raise_signal(signal.SIGINT))
         assert main(["lab", "train", str(recipe), "-o", str(tmp_path / "run")]) == 143
         assert capsys.readouterr().err == ""
+
+    @pytest.mark.parametrize(("rank", "said"), [("0", 1), ("1", 0)])
+    def test_one_process_says_what_all_meet(
+        self, photos, tmp_path, monkeypatch, capsys, rank, said
+    ):
+        """A loss that is not finite ends every process, and is told once."""
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(yaml.safe_dump(tiny_values(photos)))
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        monkeypatch.setattr(command, "_SECONDS", 0)
+        monkeypatch.setattr(module, "_regression_loss", lambda ab, *_: ab.mean() * float("nan"))
+        assert main(["lab", "train", str(recipe), "-o", str(tmp_path / "run")]) == 1
+        assert capsys.readouterr().err.count("koalarize: error: the loss is nan at step 0") == said
 
     def test_what_hears_it_in_our_place_decides(self):
         """Lightning's own way to end calls the one before, which must not cut it short."""

@@ -30,7 +30,9 @@ __all__ = [
 #: Pictures in colour to measure on.
 Data = Annotated[
     Path,
-    typer.Option("--data", metavar="FOLDER", help="Folder of colour pictures or Parquet files."),
+    typer.Option(
+        "--data", metavar="FOLDER", help="Folder of colour pictures, Parquet files or tar shards."
+    ),
 ]
 #: How many of them; None for all.
 Limit = Annotated[

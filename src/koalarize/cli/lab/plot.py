@@ -28,7 +28,7 @@ def plot(
     smoothing: Annotated[
         float,
         typer.Option(
-            "--smoothing", metavar="WEIGHT", help="Weight of the steps before; 0 smooths nothing."
+            "--smoothing", metavar="WEIGHT", help="Weight of the steps beside; 0 smooths nothing."
         ),
     ] = 0.9,
     axis: Annotated[
@@ -39,11 +39,10 @@ def plot(
     check_figure(output)
     check_written_over(output, data=[run for run in runs if run.is_file()])
     with needs("train"):
-        from koalarize.lab.evaluation.history import read_history
+        from koalarize.lab.evaluation.history import read_histories
         from koalarize.lab.evaluation.plots import plot_histories
 
-        histories = [read_history(run) for run in runs]
         figure = plot_histories(
-            histories, suffix=output.suffix, log=log, smoothing=smoothing, axis=axis
+            read_histories(runs), suffix=output.suffix, log=log, smoothing=smoothing, axis=axis
         )
     typer.echo(write_bytes(figure, output, overwrite=True))

@@ -6,6 +6,7 @@ Not here: the training itself (``lab.training``, which needs the extra ``train``
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from koalarize.errors import OptionError
 
 __all__ = ["train"]
 
+_SECONDS = 2.0  # until a failed process ends: a launcher then ends the others, the first as well
 _SILENT = 143  # as a process that SIGTERM ends; 130 would be told in words
 
 
@@ -26,7 +28,12 @@ def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FOLDER", help="Folder that the run is written to."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FOLDER",
+            help="Folder that the run is written to; by default runs/NAME.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an earlier run where it stopped.")
@@ -99,11 +106,16 @@ def train(
 
 @contextmanager
 def _silent() -> Generator[None]:
-    """End at an interrupt without a word: the first process says for all how to continue."""
+    """End without a word where the first process speaks for all: an interrupt, a common fault."""
+    from koalarize.lab.training.processes import CommonError
+
     try:
         yield
     except KeyboardInterrupt as stop:
         raise typer.Exit(_SILENT) from stop
+    except CommonError as error:
+        time.sleep(_SECONDS)
+        raise typer.Exit(1) from error
 
 
 @contextmanager

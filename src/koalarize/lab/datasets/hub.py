@@ -77,14 +77,16 @@ def _rows(name: HubName, source: Path) -> tuple[Any, str]:
     """Return the set, its pictures left encoded, and the name of their column."""
     try:
         import datasets
+        from datasets.exceptions import DatasetsError
     except ModuleNotFoundError as error:
         raise DependencyError(
             f'`{source}` needs `datasets`, which is not installed: pip install "koalarize[hub]"'
         ) from error
     try:
         rows: Any = datasets.load_dataset(name.path, name.config, split=name.split)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
+    except Exception as error:  # whatever its readers and its client of HTTP raise
+        cause = error.__cause__ if isinstance(error, DatasetsError) else None
+        reason = str(cause or error).strip().partition("\n")[0].rstrip(".")
         raise DataError(
             f"`{source}` cannot be loaded: {reason}. Check the name, the split and the network; a "
             "folder of Parquet files is read without either"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import colorsys
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -36,28 +37,41 @@ _SCENE = (288, 216)
 def make_sample(folder: Path) -> int:
     """Write ``train`` (64 pictures) and ``test`` (16) below a folder, and return their number.
 
-    No photo has crops in both.
+    No photo has crops in both. Pictures of an earlier call, done or stopped, stay as they are.
 
     Raises:
-        OutputError: if the folder holds anything already, or cannot be written.
+        OutputError: if the folder holds anything else, or cannot be written.
     """
+    wanted = {folder / part / name: make for part, name, make in _pictures()}
     try:
-        if folder.exists() and any(folder.iterdir()):
-            raise OutputError(f"`{folder}` is not empty: choose another folder for the sample")
-        count = 0
-        for part, (photos, crops, scenes) in _PARTS.items():
-            place = folder / part
-            place.mkdir(parents=True, exist_ok=True)
-            for name in photos:
-                for number, pixels in enumerate(_crops(name, crops)):
-                    _write(pixels, place / f"{name}-{number:02d}.jpg")
-            for number in range(scenes):
-                seed = number if part == "train" else 1000 + number
-                _write(draw_scene(seed), place / f"scene-{number:02d}.jpg")
-            count += len(photos) * crops + scenes
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+        for path in folder.rglob("[!.]*"):  # as far as the first that is another's
+            if path not in wanted and not path.is_dir():
+                raise OutputError(
+                    f"`{folder}` is not empty, and holds more than a sample: choose another folder"
+                )
+        for path, make in wanted.items():
+            if not path.exists():
+                path.parent.mkdir(exist_ok=True)
+                _write(make(), path)
     except OSError as error:
-        raise OutputError(f"`{folder}` cannot be filled: {error.strerror or error}") from error
-    return count
+        raise OutputError(
+            f"`{folder}` cannot be filled ({error.strerror or error}): choose another folder"
+        ) from error
+    return len(wanted)
+
+
+def _pictures() -> Iterator[tuple[str, str, Callable[[], UInt8]]]:
+    """Yield part and name of each picture, and what makes it."""
+    for part, (photos, crops, scenes) in _PARTS.items():
+        for photo in photos:
+            cut = cache(partial(_crops, photo, crops))  # all of a photo at once, when asked for
+            for number in range(crops):
+                yield part, f"{photo}-{number:02d}.jpg", lambda cut=cut, n=number: cut()[n]
+        for number in range(scenes):
+            seed = number if part == "train" else 1000 + number
+            yield part, f"scene-{number:02d}.jpg", partial(draw_scene, seed)
 
 
 def _write(pixels: UInt8, path: Path) -> None:
@@ -65,19 +79,21 @@ def _write(pixels: UInt8, path: Path) -> None:
     write_bytes(stream.getvalue(), path)
 
 
-def _crops(name: str, count: int) -> Iterator[UInt8]:
-    """Yield square crops of a photo of scikit-image, the same ones every time."""
+def _crops(name: str, count: int) -> list[UInt8]:
+    """Return square crops of a photo of scikit-image, the same ones every time."""
     import skimage.data
 
     loaded = getattr(skimage.data, name)()
     photo: UInt8 = loaded[0] if isinstance(loaded, tuple) else loaded
     rng = np.random.default_rng(len(name))
     height, width = photo.shape[:2]
+    cut: list[UInt8] = []
     for _ in range(count):
         side = int(rng.integers(_SIDE * 2 // 3, min(height, width, _SIDE * 3 // 2) + 1))
         top, left = (int(rng.integers(0, most - side + 1)) for most in (height, width))
         crop = Image.fromarray(photo[top : top + side, left : left + side])
-        yield np.asarray(crop.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
+        cut.append(np.asarray(crop.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)))
+    return cut
 
 
 def draw_scene(seed: int) -> UInt8:

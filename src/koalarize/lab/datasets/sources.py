@@ -61,6 +61,7 @@ Fit = Callable[[Image.Image], Image.Image]
 
 log = logging.getLogger(__name__)
 
+_FILM_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg")
 _DECODERS = 4
 _PROFILED = ("RGB", "RGBA", "RGBX", "P")  # modes whose ICC profile is one of an RGB space
 #: What Pillow's decoders raise for damaged files.
@@ -321,7 +322,12 @@ def _files(source: Path) -> list[Path]:
 
 def _check_kind(path: Path) -> None:
     if not path.is_file() or not path.name.lower().endswith((".parquet", *SHARD_SUFFIXES)):
-        raise DataError(f"`{path}` is not a folder, a .parquet file or a .tar shard")
+        step = "give a folder of pictures"
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            step = f"give the folder that it lies in, `{path.parent}`"
+        elif path.suffix.lower() in _FILM_SUFFIXES:
+            step = f"give pictures of it (`ffmpeg -i {path.name} -vf fps=1 FOLDER/%06d.png`)"
+        raise DataError(f"`{path}` is not a folder, a .parquet file or a .tar shard: {step}")
 
 
 def passed_over(source: Path) -> Counter[str]:

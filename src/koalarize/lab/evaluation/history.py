@@ -6,14 +6,16 @@ Not here: the training that writes it, the figure (``plots``).
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from koalarize.errors import DataError
 
-__all__ = ["History", "Series", "read_history"]
+__all__ = ["History", "Series", "read_histories", "read_history"]
 
 _FILE = "history.csv"
 _VALIDATION = "validation/"
@@ -54,6 +56,31 @@ class History:
     name: str
     loss: Series
     validation: dict[str, Series]
+
+
+def read_histories(runs: Sequence[Path]) -> list[History]:
+    """Read several runs; where folders are called alike, names have as many folders as differ.
+
+    Args:
+        runs: as for ``read_history``. One that is given twice has one name.
+
+    Raises:
+        DataError: as ``read_history``.
+    """
+    histories = [read_history(run) for run in runs]
+    places = [(run.parent if run.is_file() else run).resolve() for run in runs]
+    names = [history.name for history in histories]
+    for depth in range(2, 1 + max((len(place.parts) for place in places), default=0)):
+        shared = {
+            name
+            for name in names
+            if len({place for place, own in zip(places, names, strict=True) if own == name}) > 1
+        }
+        for number, place in enumerate(places):
+            if names[number] in shared:
+                names[number] = "/".join(part for part in place.parts[-depth:] if part != "/")
+    pairs = zip(histories, names, strict=True)
+    return [dataclasses.replace(history, name=name) for history, name in pairs]
 
 
 def read_history(run: Path) -> History:

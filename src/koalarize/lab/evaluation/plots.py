@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import logging
+import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from koalarize.lab.evaluation.fading import Fading
 
 __all__ = ["FIGURE_FORMATS", "plot_fading", "plot_histories", "smoothed"]
+
+log = logging.getLogger(__name__)
 
 #: Extensions that a figure can be written to.
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
@@ -164,7 +169,7 @@ def _decayed(values: Sequence[float], weight: float) -> list[float]:
 
 
 def _told_apart(histories: Sequence[History]) -> list[History]:
-    """Number runs whose folders have the same name."""
+    """Number runs that have the same name."""
     seen: dict[str, int] = {}
     out: list[History] = []
     for history in histories:
@@ -188,10 +193,14 @@ def _draw_loss(panel: Any, history: History, number: int, smoothing: float, axis
 
 def _name_runs(panel: Any, histories: Sequence[History], *, marked: bool) -> None:
     """Draw the legend; where a score may be one point, with the marker that tells whose it is."""
-    for number, history in enumerate(histories):
+    for number in range(len(histories)):
         style = _style(number) | ({} if marked else {"marker": None})
-        panel.plot([], [], **style, label=history.name)
-    panel.legend(frameon=False, labelcolor=_TEXT, handlelength=3)
+        panel.plot([], [], **style, label=f"run {number}")
+    legend = panel.legend(frameon=False, labelcolor=_TEXT, handlelength=3)
+    for text, history in zip(legend.get_texts(), histories, strict=True):
+        # As it is: matplotlib leaves a label with `_` before out, and takes `$` for a formula.
+        text.set_parse_math(False)
+        text.set_text(history.name)
 
 
 def _draw_score(panel: Any, history: History, name: str, number: int, axis: str) -> None:
@@ -273,12 +282,17 @@ def _figure(width: float, height: float) -> Any:
 
 
 def _dress(panel: Any) -> None:
+    from matplotlib.ticker import ScalarFormatter
+
     panel.set_facecolor("white")
     panel.grid(color=_GRID, linewidth=0.6)
     panel.set_axisbelow(True)
     panel.tick_params(which="both", colors=_TEXT, labelsize=8)
     panel.xaxis.label.set_color(_TEXT)
     panel.yaxis.label.set_color(_TEXT)
+    if isinstance(numbers := panel.yaxis.get_major_formatter(), ScalarFormatter):
+        numbers.set_useOffset(False)  # nobody adds 1e-7 and 0.1778 to read a score
+    panel.yaxis.label.set_parse_math(False)  # a metric of somebody's own may have a `$`
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -308,5 +322,14 @@ def _encode(figure: Any, suffix: str) -> bytes:
         ".svg": {"Creator": MARK, "Date": None},  # equal numbers, equal bytes
         ".pdf": {"Creator": MARK},
     }
-    figure.savefig(stream, format=kind[1:], dpi=_DPI, metadata=notes[kind])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        figure.savefig(stream, format=kind[1:], dpi=_DPI, metadata=notes[kind])
+    found = [re.match(r"Glyph (\d+) .*missing from", str(one.message)) for one in told]
+    if missing := sorted({chr(int(match[1])) for match in found if match}):
+        log.warning(
+            "the figure shows `%s` as boxes, as its font has no such letters: a folder of another "
+            "name is drawn with its name",
+            "".join(missing),
+        )
     return stream.getvalue()

@@ -7,8 +7,10 @@ reads the account's token from where ``hf auth login`` or the variable ``HF_TOKE
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from koalarize.errors import DependencyError, ModelError, OptionError, OutputError
@@ -26,6 +28,14 @@ _HISTORY = "history.csv"
 _FRONT = (
     "---\nlibrary_name: koalarize\npipeline_tag: image-to-image\ntags:\n- colorization\n---\n\n"
 )
+#: The system's numbers of a full disk, and a full share of it.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+#: What errors of the hub's package say in many lines, of which the first tells a number alone.
+_KNOWN = {
+    "RepositoryNotFoundError": "there is no such repository, or it is private",
+    "GatedRepoError": "its owner opens it to those who ask on its page",
+    "JSONDecodeError": "its answer is not the hub's; a proxy or a login page may stand between",
+}
 _SHARED = ("*.onnx", "*.safetensors", "*.csv", "*.md", "*.png")
 
 
@@ -62,11 +72,6 @@ def push(run: Path, repository: str, *, private: bool = False) -> str:
             )
     try:
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import (
-            HfHubHTTPError,
-            HFValidationError,
-            LocalTokenNotFoundError,
-        )
     except ModuleNotFoundError as error:
         raise _missing() from error
     with tempfile.TemporaryDirectory() as made:
@@ -80,7 +85,7 @@ def push(run: Path, repository: str, *, private: bool = False) -> str:
                 folder_path=folder,
                 commit_message="Upload a model of koalarize",
             )
-        except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
+        except Exception as error:  # the client's, of HTTP, of JSON: the hub's package has no list
             raise OutputError(
                 f"`{repository}` cannot be written on the hub: {_reason(error)}. Log in with "
                 "`hf auth login`, or check the name and the network"
@@ -91,13 +96,15 @@ def push(run: Path, repository: str, *, private: bool = False) -> str:
 def pull(repository: str, target: Path) -> Path:
     """Download a shared model's files into a folder, and return the model's path.
 
+    The folder appears with all of them or not at all.
+
     Args:
         repository: ``OWNER/NAME``.
         target: a folder that is missing or empty.
 
     Raises:
         OptionError: if the name is malformed.
-        OutputError: if the folder holds anything.
+        OutputError: if the folder holds anything, or cannot be written.
         ModelError: if the repository cannot be read, or holds no single exported model.
         DependencyError: if the package ``huggingface_hub`` is missing.
     """
@@ -105,27 +112,49 @@ def pull(repository: str, target: Path) -> Path:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputError(f"`{target}` is there already: give a folder that is missing or empty")
     try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import (
-            HfHubHTTPError,
-            HFValidationError,
-            LocalEntryNotFoundError,
-        )
+        import huggingface_hub
     except ModuleNotFoundError as error:
         raise _missing() from error
     try:
-        snapshot_download(repository, local_dir=target, allow_patterns=list(_SHARED))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise _not_written(target, error) from error
+    try:
+        _fetch(repository, made, huggingface_hub.snapshot_download)
+        models = sorted(made.glob("*.onnx"))
+        if len(models) != 1:
+            names = ", ".join(path.name for path in models) or "none"
+            raise ModelError(
+                f"`{repository}` holds {len(models)} models ({names}) but must hold one"
+            )
+        target.mkdir(exist_ok=True)
+        for path in made.iterdir():
+            path.rename(target / path.name)
+    except OSError as error:
+        raise _not_written(target, error) from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return target / models[0].name
+
+
+def _fetch(repository: str, folder: Path, snapshot_download: Callable[..., str]) -> None:
+    """Download what is shared of a repository into an empty folder.
+
+    Raises:
+        OSError: if the disk is full.
+        ModelError: if the repository cannot be read.
+    """
+    try:
+        snapshot_download(repository, local_dir=folder, allow_patterns=list(_SHARED))
+    except Exception as error:  # as in ``push``
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise
         raise ModelError(
             f"`{repository}` cannot be read from the hub: {_reason(error)}. Check the name and the "
-            "network"
+            "network, or log in with `hf auth login`"
         ) from error
-    shutil.rmtree(target / ".cache", ignore_errors=True)
-    models = sorted(target.glob("*.onnx"))
-    if len(models) != 1:
-        names = ", ".join(path.name for path in models) or "none"
-        raise ModelError(f"`{repository}` holds {len(models)} models ({names}) but must hold one")
-    return models[0]
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
 
 
 def _gather(run: Path, folder: Path) -> None:
@@ -162,5 +191,16 @@ def _missing() -> DependencyError:
     )
 
 
+def _not_written(target: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"`{target}` cannot be written ({error.strerror or error}): make room, or choose another "
+        "folder"
+    )
+
+
 def _reason(error: Exception) -> str:
+    """Return in a few words what the hub's package raised."""
+    kind = type(error).__name__
+    if kind in _KNOWN:
+        return _KNOWN[kind]
     return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

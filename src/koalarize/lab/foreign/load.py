@@ -52,8 +52,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             "get the file with the weights alone"
         ) from error
     except Exception as error:
-        reason = " ".join(str(error).split())[:160]
-        raise ModelError(f"`{path}` cannot be read as PyTorch's weights: {reason}") from error
+        reason = " ".join(str(error).split())[:160] or "it is empty or cut short"
+        raise ModelError(
+            f"`{path}` cannot be read as PyTorch's weights ({reason}): get the file again from "
+            "where it came from"
+        ) from error
     for wrap in _WRAPS:
         if isinstance(found, dict) and isinstance(found.get(wrap), dict):
             found = found[wrap]

@@ -206,7 +206,9 @@ def _explained(error: ValidationError, kind: type[Any], where: str) -> str:
 
 
 def _quotes(value: object, rules: Sequence[str]) -> str:
-    """Return what quotes would mend: YAML reads ``no`` as False and ``2024`` as a number."""
+    """Return what quotes or digits would mend: YAML reads ``no`` as False, ``1e3`` as a float."""
+    if isinstance(value, float) and value.is_integer() and rules[0] == _RULES["int_type"]:
+        return f": write {int(value)}"
     if isinstance(value, (bool, int, float)) and rules == [_RULES["string_type"]]:
         return "; a word that YAML takes for something else, as no, off or 2024, stands in quotes"
     if isinstance(value, str) and {_RULES["int_type"], _RULES["float_type"]} & {*rules}:

@@ -20,6 +20,7 @@ from koalarize.lab.datasets.degrade import DegradeOptions
 from koalarize.lab.networks import ClassifyingNetwork, network_class
 from koalarize.lab.own import is_own
 from koalarize.lab.runs.data_options import DataOptions, SplitOptions
+from koalarize.lab.runs.home import expand_home
 from koalarize.lab.runs.options import build, fault_of, read_yaml
 from koalarize.lab.runs.overviews import check_overview_of_crops
 from koalarize.lab.runs.teacher_options import TeacherOptions
@@ -331,6 +332,7 @@ def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
     Args:
         path: the YAML file.
         overrides: dotted keys and YAML values that win over the file, as ``--set data.limit=64``.
+            In paths of either `~` is the folder of one's own.
 
     Raises:
         OptionError: if the file cannot be read, has an unknown key, or a value of a wrong type.
@@ -358,6 +360,7 @@ def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
             place[last] = read_yaml(text)
         except yaml.YAMLError as error:
             raise OptionError(f"`{key}` is {text!r}, which is not a YAML value") from error
+    expand_home(values)
     return build(Recipe, values)
 
 

@@ -18,11 +18,11 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from koalarize.errors import ModelError
 from koalarize.lab.runs.checkpoint import save_checkpoint
 from koalarize.lab.runs.history import History
 from koalarize.lab.runs.recipe import Recipe
 from koalarize.lab.training.module import ColorizationModule
+from koalarize.lab.training.processes import CommonError
 from koalarize.lab.training.resume import (
     HASH_KEY,
     LAST,
@@ -239,7 +239,7 @@ class Progress(Callback):
         """Keep the loss where it is, and look at it now and then: a look stops a GPU.
 
         Raises:
-            ModelError: if the loss or a weight is not finite, in every process.
+            CommonError: if the loss or a weight is not finite, in every process.
         """
         self._ended = time.perf_counter()
         assert isinstance(outputs, Mapping)
@@ -265,10 +265,10 @@ class Progress(Callback):
             first = own[0] if own else len(self._losses) - 1  # else it was another process
             step = self._from + first // self.recipe.optimizer.accumulate
             value = float(self._losses[first]) if own else math.nan
-            raise ModelError(f"the loss is {value} at step {step}: {self._how_to_mend(step)}")
+            raise CommonError(f"the loss is {value} at step {step}: {self._how_to_mend(step)}")
         finite = [torch.isfinite(weights).all() for weights in pl_module.parameters()]
         if not bool(torch.stack(finite).all()):
-            raise ModelError(
+            raise CommonError(
                 f"a weight is not finite after step {trainer.global_step}: {self._how_to_mend()}"
             )
 

@@ -1,4 +1,4 @@
-"""Which process of a run speaks; torch is not loaded to tell.
+"""Which process of a run speaks, and of what; torch is not loaded to tell.
 
 Not here: the launching of processes, which is Lightning's, torchrun's or SLURM's.
 """
@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["is_first_process"]
+from koalarize.errors import ModelError
+
+__all__ = ["CommonError", "is_first_process"]
 
 #: Variables by which launchers number their processes; the first one has 0 in all of them.
 _NUMBERS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+
+
+class CommonError(ModelError):
+    """A fault that every process of a run meets at once: the first one says it for all."""
 
 
 def is_first_process() -> bool:
