@@ -13,10 +13,12 @@ import pytest
 
 import film_parts as fp
 from fakes import FakeEngine
+from koalarize.batch import forecast
+from koalarize.batch.forecast import film_cost
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import FilmError, OptionError, OutputError
-from koalarize.film.film import color_film
+from koalarize.film.film import color_film, look_at
 from koalarize.film.names import work_folder
 from koalarize.film.options import CODECS, FilmOptions
 from koalarize.steering.steering import Steering
@@ -372,3 +374,13 @@ def test_what_screens_are_told_is_a_note(colorizer, tmp_path, monkeypatch):
     monkeypatch.setattr("koalarize.film.facts._dynamic", lambda _: ("Dolby Vision",))
     result = color_film(colorizer, fp.write(tmp_path / "film.mp4", fp.moved(3)))
     assert result.notes == ("its Dolby Vision is not kept",)
+
+
+@pytest.mark.parametrize(("codec", "share"), [("prores", 8), ("ffv1", 7), ("x265", 0.5)])
+def test_the_plan_tells_the_room_of_the_codec(tmp_path, codec, share):
+    """ProRes and FFV1 were announced with an eighth of what they take."""
+    assert set(forecast._USUAL_ROOM) == set(CODECS)
+    source = fp.write(tmp_path / "film.mkv", fp.moved(10))
+    _, usual = film_cost(look_at(source))
+    _, room = film_cost(look_at(source, FilmOptions(codec=codec)))
+    assert share <= room / usual < 1.2 * share

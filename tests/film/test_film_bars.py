@@ -135,6 +135,18 @@ def test_a_scene_that_fills_the_frame_is_coloured_to_its_edges(tmp_path):
     assert (chroma[2][2][: BAR // 2] == 128).all()
 
 
+@pytest.mark.parametrize("sides", [((BAR, BAR), (0, 0)), ((0, 0), (16, 16))])
+@pytest.mark.parametrize(("others", "has"), [(12, True), (20, False)])
+def test_a_title_that_fills_the_frame_hides_no_bars(tmp_path, sides, others, has):
+    """One full frame of those looked at let the network see the bars of the whole film."""
+    shape = np.pad(np.zeros((HEIGHT, WIDTH), np.uint8), sides).shape
+    frames = fp.moved(others, shape, 7) + barred(108 - others, sides)
+    bars = bars_of_film(read_facts(film(tmp_path, frames)))
+    assert (bars is not None) == has
+    if bars is not None:
+        assert ((bars.top, bars.bottom), (bars.left, bars.right)) == sides
+
+
 def test_subtitles_in_a_bar_stay_grey(tmp_path):
     frames = barred()
     for one in frames[2:8]:

@@ -19,8 +19,9 @@ from koalarize.batch.find import Search
 from koalarize.batch.journal import Journal, Made, Stamp
 from koalarize.cli import main
 from koalarize.colorizer.colorizer import Colorizer
-from koalarize.film.film import FilmResult
+from koalarize.errors import OutputError
 from koalarize.film.options import FilmOptions
+from koalarize.film.result import FilmResult
 
 FAST = ["--preset", "ultrafast"]
 
@@ -346,3 +347,19 @@ def test_a_signal_says_what_is_kept_of_a_film_in_a_folder(box, monkeypatch, caps
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert "of a.mp4 was whole; the same command begins again" in capsys.readouterr().err
     assert results() == ["p.color.png"]
+
+
+def test_a_full_disk_ends_a_run_with_what_is_kept_of_the_film(box, capsys, monkeypatch):
+    asked: list[str] = []
+
+    def full(colorizer, source, *given, **named):
+        asked.append(source.name)
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise OutputError("no space; what is coloured already is kept") from error
+
+    monkeypatch.setattr("koalarize.film.film.color_film", full)
+    assert main(["box", "-o", "out", "--films", *FAST]) == 1
+    assert asked == ["a.mp4"]
+    assert "error: no space; what is coloured already is kept\n" in capsys.readouterr().err

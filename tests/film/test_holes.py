@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 
 import film_parts as fp
 from koalarize.film.facts import read_facts
+from koalarize.film.holes import Spoilt
 from koalarize.film.read import Reading
+
+PictureType = fp.av.video.frame.PictureType
 
 #: Clusters of half a second, so that a reader finds its way back.
 SHORT = {"cluster_time_limit": "500"}
@@ -95,3 +99,38 @@ def test_a_frame_that_comes_late_does_not_move_those_behind_it(tmp_path, monkeyp
     found = read(source)[1]
     assert found[10] < found[11] < found[12]
     assert found[:11] + found[12:] == whole
+
+
+@pytest.mark.parametrize("packet", [24, 28])
+def test_what_is_made_of_a_damaged_frame_is_damaged_too(tmp_path, packet):
+    """A damaged key frame was told as a single frame; all up to the next one show it."""
+    options = {"g": "24", "bf": "0", "crf": "10", "sc_threshold": "0", "preset": "ultrafast"}
+    source = fp.write(tmp_path / "a.mp4", fp.moved(60), options=options)
+    with fp.av.open(str(source)) as film:
+        found = [one for one in film.demux(video=0) if one.size]
+        place, size = found[packet].pos, found[packet].size
+    data = bytearray(source.read_bytes())
+    data[place + size // 2 : place + size] = bytes(size - size // 2)
+    source.write_bytes(data)
+    damaged, times = read(source)
+    assert len(times) == 60
+    assert damaged == [pytest.approx((packet / 25, 48 / 25))]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "shown"),
+    [("iPb!Pp", [2]), ("iP!bPip", [1, 2, 3]), ("iP!pIp", [1, 2]), ("i!pPip", [0, 1, 2])],
+)
+def test_which_frames_show_a_damaged_one(kinds, shown):
+    """Frames between two are in none; what stands for itself ends it. `!` is damage before it."""
+    pictures = [
+        SimpleNamespace(
+            is_corrupt=kinds[at + 1 : at + 2] == "!",
+            key_frame=kind == "i",
+            pict_type=PictureType[kind.upper()],
+        )
+        for at, kind in enumerate(kinds)
+        if kind != "!"
+    ]
+    spoilt = Spoilt()
+    assert [n for n, one in enumerate(pictures) if spoilt.is_shown(one)] == shown  # type: ignore[arg-type]

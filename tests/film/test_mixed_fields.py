@@ -79,3 +79,24 @@ def test_what_a_film_says_of_its_coding_is_not_said_of_new_pictures(
     assert video <= {"title", "DURATION"}
     assert "title" in video & audio
     assert ("NUMBER_OF_FRAMES" in audio) == counted
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"), [("prores", "b.mov"), ("prores", "b.mkv"), ("ffv1", "b.mkv")]
+)
+@pytest.mark.parametrize("order", [1, 3, 4])
+def test_which_field_comes_first_stands_in_the_container(colorizer, tmp_path, codec, name, order):
+    """Codecs that say it of each frame alone left it open there, where editing programs look."""
+
+    def touch(stream, _):
+        flags = av.codec.context.Flags
+        stream.codec_context.field_order = order
+        if order > 1:
+            stream.codec_context.flags |= flags.interlaced_dct | flags.interlaced_me
+
+    pixels = {"codec": "prores_ks", "pixels": "yuv422p10le"}
+    source = fp.write(tmp_path / "a.mov", fp.moved(2), touch=touch, **pixels)
+    made = color_film(colorizer, source, tmp_path / name, options=FilmOptions(codec=codec)).path
+    with av.open(str(source)) as film, av.open(str(made)) as result:
+        before, after = (one.streams.video[0].codec_context for one in (film, result))
+        assert (before.field_order, after.field_order) == (order, order)

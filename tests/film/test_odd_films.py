@@ -379,7 +379,7 @@ def test_a_name_that_leaves_no_room_for_more_is_cut(command, tmp_path, capsys):
     assert len(work_folder(tmp_path / name).name.encode()) <= 255
 
 
-def test_a_second_film_beside_the_first_keeps_its_times(colorizer, tmp_path):
+def test_a_second_film_beside_the_first_keeps_its_times_and_is_named(colorizer, tmp_path):
     """Matroska leaves out when the first frames of a stream are decoded."""
     one = fp.write(tmp_path / "one.mp4", fp.moved(9), options={"bf": "3"})
     with av.open(str(one)) as film, av.open(str(tmp_path / "two.mkv"), "w") as out:
@@ -391,10 +391,11 @@ def test_a_second_film_beside_the_first_keeps_its_times(colorizer, tmp_path):
                 if packet.size:
                     out.mux(packet)
         again.close()
-    result = color_film(colorizer, tmp_path / "two.mkv").path
+    made = color_film(colorizer, tmp_path / "two.mkv")
     second = fp.packets_of(tmp_path / "two.mkv", "video")[1]
     assert [one[0] for one in second] != sorted(one[0] for one in second)
-    assert second in fp.packets_of(result, "video")
+    assert second in fp.packets_of(made.path, "video")
+    assert made.notes == ("a second film in the same file stays as it is: one is coloured",)
 
 
 def test_sound_whose_times_avi_would_make_equal_is_written(colorizer, tmp_path):

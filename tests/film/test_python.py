@@ -40,6 +40,8 @@ def test_the_example_of_the_document_runs(colorizer, tmp_path, monkeypatch, caps
         (lambda c: color_film(c, "a.mp4", steering=PLAIN_FILM), OptionError, "of type Steering"),
         (lambda c: color_film(c, "a.mp4", overwrite="no"), OptionError, "must be true or false"),
         (lambda c: preview_film(c, "a.mp4", PLAIN, PLAIN_FILM, 2, None, 1), OptionError, "is 1"),
+        (lambda c: preview_film(c, "a.mp4", PLAIN, PLAIN_FILM, 0), OptionError, "`count` is 0 but"),
+        (lambda c: preview_film(c, "a.mp4", PLAIN, PLAIN_FILM, 2.5), OptionError, "a whole num"),
         (lambda c: FilmOptions(start="1:10"), OptionError, "`start` is '1:10' but must be a num"),
         (lambda c: FilmOptions(stop=float("nan")), OptionError, "`stop` is nan but must be a time"),
         (lambda c: FilmOptions(shots=5), OptionError, "`shots` is of type int"),

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+import json
 
+import numpy as np
+import pytest
+from PIL import Image
+
+import film_parts as fp
+from fakes import FakeEngine
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.film.ask import Asker
+from koalarize.film.film import color_film
 from koalarize.film.flow import see
+from koalarize.film.options import FilmOptions
 from koalarize.film.shot_list import TimedHint
 from koalarize.film.track import track
 from koalarize.steering.hints import Hint
@@ -38,3 +48,28 @@ def test_a_hint_beside_it_reaches_as_far_as_is_asked():
 
 def test_a_reach_of_its_own_is_kept():
     assert reaches(Hint(51, 48, "#2050d0", reach=0.8)) == {0.8}
+
+
+@pytest.mark.parametrize(("asked", "reach"), [({}, 0.5), ({"reach": 0.2}, 0.2)])
+def test_what_a_coloured_frame_tells_the_network_reaches_as_the_film_asks(
+    tmp_path, monkeypatch, asked, reach
+):
+    """A frame says colours everywhere: none of them is of a small thing alone."""
+    red = np.zeros((48, 64, 3), np.uint8)
+    red[:, :32], red[:, 32:] = (200, 60, 50), (40, 60, 220)
+    Image.fromarray(red).save(tmp_path / "ref_000003.png")
+    shot = {"from": 0, "to": 1, "frames": ["ref_000003.png"], **asked}
+    listed = tmp_path / "film.shots.json"
+    listed.write_text(json.dumps({"film": "film.mkv", "shots": [shot]}))
+    found = []
+    ask = Asker.ask
+
+    def noted(self, lightness, steering):
+        found.extend(steering.hints)
+        return ask(self, lightness, steering)
+
+    monkeypatch.setattr(Asker, "ask", noted)
+    source = fp.write(tmp_path / "film.mkv", fp.moved(12))
+    color_film(Colorizer(FakeEngine((30.0, 20.0))), source, options=FilmOptions(shots=listed))
+    assert len(found) > 10
+    assert {one.reach for one in found} == {reach}

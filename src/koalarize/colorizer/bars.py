@@ -36,6 +36,7 @@ _BEGINS = 0.5  # on such a share of it
 _LEAST = 0.02  # of a side: what a pair of bars takes at least
 _MOST = 0.4  # of a side: and each bar at most
 _LAYERS = 2  # bars within bars: of the film, and of the copy
+_OTHERS = 8  # one frame of so many at most may fill the frame: a title, an insert
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Bars:
 
 
 class BarFinder:
-    """Finds the bars that all frames of a film have."""
+    """Finds the bars that the frames of a film have, but for few that fill the frame."""
 
     def __init__(self) -> None:
         """Begin."""
@@ -90,7 +91,7 @@ class BarFinder:
             self._columns.append(kept[1])
 
     def bars(self, *, alone: bool = False) -> Bars | None:
-        """Return the bars of all frames; None if they have none, or show nothing.
+        """Return the bars of the frames; None if they have none, or show nothing.
 
         Args:
             alone: whether they are a single picture, of which more is asked.
@@ -98,6 +99,15 @@ class BarFinder:
         if not self._rows:
             return None
         planes = [np.stack(self._rows), np.stack(self._columns)]  # (N, lines, samples)
+        found = self._common(planes, alone=alone)
+        for lines in planes if found is None else ():
+            kept = _edged(lines)
+            if 0 < np.count_nonzero(~kept) <= len(kept) // _OTHERS:
+                found = found or self._common([plane[kept] for plane in planes], alone=alone)
+        return found
+
+    def _common(self, planes: list[UInt8], *, alone: bool) -> Bars | None:
+        """Return the bars that all of some frames have; None if they have none."""
         sides, tone = [(0, 0), (0, 0)], None
         for axis in (0, 1) * _LAYERS:
             whole, samples = self._shape[axis], planes[axis].shape[2]
@@ -168,6 +178,13 @@ def _pair(
     ends = (unlike[before : before + edge], unlike[::-1][behind : behind + edge])
     straight = all(float(end.any(axis=0).mean()) >= _BEGINS for end in ends)
     return (before, behind, own) if straight else None
+
+
+def _edged(lines: UInt8) -> Bool:
+    """Return (N,) which frames (N, lines, samples) have outer lines of the most usual tone."""
+    outer = lines[:, [0, -1]]
+    plain = _alike(outer, float(np.median(outer))).mean(axis=2) >= _PLAIN
+    return np.asarray(plain.all(axis=1))
 
 
 def _alike(lines: UInt8, tone: float) -> Bool:

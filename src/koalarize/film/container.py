@@ -98,6 +98,7 @@ class Held:
         tags_lost: names of the film's tags that cannot be held.
         more_tags: whether ``MORE_TAGS`` is needed to hold the others.
         blu_ray: whether it is a transport stream as Blu-rays have it.
+        films: how many of the streams that are copied are films too, such as other cameras.
     """
 
     streams: tuple[int, ...]
@@ -106,6 +107,7 @@ class Held:
     tags_lost: tuple[str, ...] = ()
     more_tags: bool = False
     blu_ray: bool = False
+    films: int = 0
 
 
 def held_by(ending: str, coding: Coding) -> Held:
@@ -137,11 +139,12 @@ def held_by(ending: str, coding: Coding) -> Held:
             lost += _unsaid(ending, coding, source, held)
         tags = tags_of(source) if fits else {}
         cover = any(source.streams[number].disposition & NOT_FILMS for number in held)
+        films = [n for n in held if _is_film(source.streams[n])]
     tags_lost = _tags_lost(ending, tags)
     more_tags = bool(tags_lost) and _is_mp4(ending) and not cover  # FFmpeg writes one of the two
     if more_tags:
         tags_lost = _tags_lost(ending, tags, {"movflags": MORE_TAGS})
-    return Held(tuple(held), tuple(lost), fits, tags_lost, more_tags, blu_ray)
+    return Held(tuple(held), tuple(lost), fits, tags_lost, more_tags, blu_ray, len(films))
 
 
 def tags_of(source: InputContainer) -> dict[str, str]:
@@ -244,6 +247,10 @@ def _turned(facts: Facts) -> str:
     return " and ".join([f"{facts.rotation} degrees to the left"] * bool(facts.rotation) + mirrored)
 
 
+def _is_film(stream: Stream) -> bool:
+    return stream.type == "video" and not stream.disposition & NOT_FILMS
+
+
 def _is_timecode(stream: Stream) -> bool:
     """Tell whether a stream is a timecode: MP4 makes it itself, of a tag of the pictures."""
     return stream.type == "data" and "timecode" in stream.metadata
@@ -280,6 +287,8 @@ def set_out(
             codec = CODECS[coding.options.codec]
             made = cast(VideoStream, out.add_stream(codec, rate=facts.rate))
             set_up(made.codec_context, coding)
+            if facts.interlaced == (facts.field_order > 1):  # else it says nothing, or not so
+                made.codec_context.field_order = facts.field_order
             made.time_base = facts.time_base
             if facts.rotation or facts.mirrored:
                 made.set_display_rotation(facts.rotation, hflip=facts.mirrored)

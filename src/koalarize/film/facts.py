@@ -90,6 +90,8 @@ class Facts:
         captioned: whether closed captions (CEA-608, CEA-708) lie in its frames.
         opaque: whether it is an animation of which nothing is transparent, as its first frame says.
         aperture: width and height in pixels that players show of each frame; None if all of it.
+        field_order: which field comes first, as FFmpeg numbers it: 1 for whole frames, 0 where
+            nothing says.
     """
 
     path: Path
@@ -119,6 +121,7 @@ class Facts:
     captioned: bool = False
     opaque: bool = False
     aperture: tuple[int, int] | None = None
+    field_order: int = 0
 
     @property
     def turns(self) -> int:
@@ -311,6 +314,7 @@ def _facts(
         aspect=Fraction(aspect.numerator, aspect.denominator) if aspect else None,
         rotation=rotation,
         interlaced=interlaced,
+        field_order=context.field_order,
         primaries=int(context.color_primaries),
         transfer=int(context.color_trc),
         matrix=int(first.colorspace),

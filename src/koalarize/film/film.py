@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from koalarize.colorizer.colorizer import Colorizer
@@ -29,6 +28,7 @@ from koalarize.film.names import work_folder
 from koalarize.film.options import OF_PHOTOS, PLAIN_FILM, FilmOptions
 from koalarize.film.parts import how_to_go_on, times_of
 from koalarize.film.read import Reading, no_frame
+from koalarize.film.result import FilmResult, Outlook
 from koalarize.film.shot_list import list_path, write_shots
 from koalarize.film.spread import (
     colored_among,
@@ -43,6 +43,7 @@ from koalarize.film.write import Span, write_film
 from koalarize.photo.arguments import path_of
 from koalarize.photo.files import check_output
 from koalarize.photo.provenance import read_mark
+from koalarize.steering.fields import Bounds, check
 from koalarize.steering.steering import PLAIN, Steering
 
 __all__ = [
@@ -58,55 +59,12 @@ __all__ = [
 
 AnyPath = str | os.PathLike[str]
 
+_PREVIEWED = Bounds(int, 1, 100)  # frames on a sheet
+
 _REPLACED = (
     "it has colours already, which new ones replaced; shots of a list can keep them (`keep_color`)"
 )
 _KEPT = "it has colours, which shots with `keep_color` keep, and new ones replaced elsewhere"
-
-
-@dataclass(frozen=True)
-class FilmResult:
-    """A coloured film.
-
-    Attributes:
-        path: of the file.
-        frames: how many it has.
-        shots: how many shots were found in what was coloured now.
-        asked: how many frames the network looked at now.
-        resumed: frames that an earlier, interrupted run had coloured.
-        damaged: from and to, in seconds, of what could not be read.
-        notes: what of the film is not in the result, a phrase each.
-    """
-
-    path: Path
-    frames: int
-    shots: int = 0
-    asked: int = 0
-    resumed: int = 0
-    damaged: tuple[tuple[float, float], ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What is known of a film's result before the film is coloured.
-
-    Attributes:
-        path: of its file.
-        begun: whether parts are there: of a run that was stopped, or of one with a list of shots.
-            What was made otherwise than is asked now is made again all the same.
-        lost: what of the film is not in it, a phrase each.
-        frames: how many of it are wanted, as far as anything says.
-        seconds: how long they last.
-        pixels: of a frame.
-    """
-
-    path: Path
-    begun: bool
-    lost: tuple[str, ...]
-    frames: int
-    seconds: float
-    pixels: int
 
 
 def look_at(
@@ -132,7 +90,8 @@ def look_at(
     lost = (*_not_held(held.lost, held, path), *coding.losses)
     begun = work_folder(path).exists()
     pixels = facts.width * facts.height
-    return Outlook(path, begun, lost, coding.frames, coding.seconds, pixels)
+    codec = coding.options.codec
+    return Outlook(path, begun, lost, coding.frames, coding.seconds, pixels, codec)
 
 
 def color_film(
@@ -218,6 +177,9 @@ def color_film(
     finally:
         store.release()
     notes = _not_held((*held.lost, *lost), held, path)
+    if held.films:
+        what = "a second film" if held.films == 1 else f"{held.films} more films"
+        notes.append(f"{what} in the same file stays as it is: one is coloured")
     if left:
         notes.append(
             f"{left} frames of other runs (a part, the whole, a list of shots) are kept in "
@@ -316,7 +278,7 @@ def preview_film(
         source: the film.
         steering: what is asked of the colours.
         options: what of the film.
-        count: how many frames.
+        count: how many frames, 1 to 100.
         target: a picture; by default ``film.preview.jpg`` beside the film, and of a part of it one
             that says which.
         overwrite: replace a file that is there; an earlier sheet beside the film that nobody has
@@ -324,10 +286,12 @@ def preview_film(
 
     Raises:
         FilmError: if the film cannot be read.
+        OptionError: if ``count`` is not allowed, or something cannot be asked of a film.
         OutputError: if the sheet cannot be written.
     """
     check_steering(steering)
     check_arguments(overwrite=overwrite)
+    check("`count`", count, _PREVIEWED)
     source, options, target = film_of(source), options_of(options), target_given(target)
     path = preview_path(source, options) if target is None else target
     made = None if overwrite or target is not None else read_mark(path)

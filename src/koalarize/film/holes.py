@@ -11,14 +11,15 @@ import contextlib
 import statistics
 from collections.abc import Iterator, Sequence
 
-from av import Packet
+from av import Packet, VideoFrame
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Stream
+from av.video.frame import PictureType
 
 from koalarize.film.facts import Facts, open_film
 
-__all__ = ["is_damage", "lost_at_end"]
+__all__ = ["Spoilt", "is_damage", "lost_at_end"]
 
 #: Containers in which packet follows packet, with a few bytes between them.
 _DENSE = ("matroska", "flv")
@@ -27,6 +28,26 @@ _TIMES = 8  # of the usual number, the same
 _NEAR = 1.0  # seconds around a hole in which a packet that is not whole has to do with it
 _MISSING = 1.0  # seconds that are missing at an end that could not be read, at least
 _SHARE = 0.25  # of the bytes that those seconds have as a rule, the same
+
+
+class Spoilt:
+    """Tells which decoded frames show damage: also those that are made of damaged ones."""
+
+    def __init__(self) -> None:
+        """Begin with the film, or at a key frame."""
+        self._goes_on = False
+
+    def is_shown(self, picture: VideoFrame) -> bool:
+        """Tell whether a frame shows what could not be read; take each, in the order of showing.
+
+        Others are made of a damaged frame up to the next that stands for itself, but hardly ever of
+        one that lies between two.
+        """
+        if picture.is_corrupt:
+            self._goes_on = self._goes_on or picture.pict_type != PictureType.B
+        elif picture.key_frame or picture.pict_type == PictureType.I:
+            self._goes_on = False
+        return picture.is_corrupt or self._goes_on
 
 
 def is_damage(facts: Facts, last: int, pts: int, broken: Sequence[int]) -> bool:

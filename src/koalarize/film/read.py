@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
 from koalarize.film.facts import Facts, is_colored, open_film
-from koalarize.film.holes import is_damage, lost_at_end
+from koalarize.film.holes import Spoilt, is_damage, lost_at_end
 from koalarize.film.packets import readable
 from koalarize.film.planes import reformatted
 from koalarize.film.seek import Index, index_of
@@ -194,6 +194,7 @@ class Reading:
         step = self.step
         last: int | None = None
         shift = number = 0
+        spoilt = Spoilt()
         with open_film(facts.path) as container:
             stream = container.streams[facts.stream]
             assert isinstance(stream, VideoStream)
@@ -218,7 +219,7 @@ class Reading:
                     else:  # less than a frame, so that those behind it keep their own times
                         near //= 2
                     pts = last + max(1, near)
-                if picture.is_corrupt:
+                if spoilt.is_shown(picture):
                     self._note(pts, step)
                 if last is not None:
                     self._watch(last, pts, step)

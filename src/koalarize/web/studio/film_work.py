@@ -194,7 +194,6 @@ def colored(
         KoalarizeError: if it cannot be coloured.
         Stopped: if it was cancelled; what is coloured is kept for the next time.
     """
-    from koalarize.batch.films import damage_of
     from koalarize.film.film import color_film
     from koalarize.film.options import FilmOptions
 
@@ -208,5 +207,4 @@ def colored(
     result = color_film(
         colorizer, film.file, render.target, options=options, overwrite=True, progress=progress
     )
-    damage = damage_of(result)
-    return result.notes if damage is None else (*result.notes, damage)
+    return result.notes if result.damage is None else (*result.notes, result.damage)
