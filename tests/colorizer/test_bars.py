@@ -1,10 +1,17 @@
 """Flat bars beside a picture: found in one picture, and in all frames of a film."""
 
+import dataclasses
+import io
+
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
-from koalarize.colorizer.bars import BarFinder, Bars, bars_of, plain_lines
+from fakes import FakeEngine
+from koalarize.colorizer.bars import BarFinder, Bars, bars_of, filled_side, plain_lines
+from koalarize.colorizer.colorizer import Colorizer
+from koalarize.photo.photo import Photo
 
 Float32 = npt.NDArray[np.float32]
 
@@ -132,3 +139,25 @@ def test_a_line_of_a_bar_is_plain_but_for_writing() -> None:
     lines = np.zeros((3, 20), np.float32)
     lines[1, :8], lines[2, :12] = 90, 90
     assert plain_lines(lines, 1.0).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("sides", [(0, 40, 0, 0), (5, 0, 0, 0), (0, 0, 60, 0), (0, 0, 0, 9)])
+def test_what_is_filled_up_is_found_at_any_side(sides: tuple[int, int, int, int]) -> None:
+    bars = filled_side(barred(scene(), *sides, 53.6))
+    assert bars is not None
+    assert (bars.top, bars.bottom, bars.left, bars.right) == sides
+    assert bars.tone == pytest.approx(53.6)
+    assert filled_side(scene() + np.linspace(0, 5, 128, dtype=np.float32)) is None
+    assert filled_side(np.full((32, 32), 53.6, np.float32)) is None
+
+
+def test_what_is_missing_of_a_damaged_photo_stays_grey() -> None:
+    file = io.BytesIO()
+    Image.fromarray((scene() * 2.55).astype(np.uint8)).save(file, "JPEG")
+    photo = Photo.read(file.getvalue()[: len(file.getvalue()) // 2], tolerant=True)
+    colored = Colorizer(FakeEngine(), threads=1).photo(photo).photo.pixels
+    chroma = np.ptp(colored.astype(int), axis=2).max(axis=1)
+    assert chroma[:8].min() > 0
+    assert chroma[-16:].max() == 0
+    whole = dataclasses.replace(photo, notes=())
+    assert np.ptp(Colorizer(FakeEngine(), threads=1).photo(whole).photo.pixels[-1], axis=1).max()

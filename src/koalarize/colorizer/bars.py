@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BarFinder", "Bars", "bars_of", "plain_lines"]
+__all__ = ["BarFinder", "Bars", "bars_of", "filled_side", "plain_lines"]
 
 Array = npt.NDArray[Any]
 Bool = npt.NDArray[np.bool_]
@@ -36,6 +36,7 @@ _BEGINS = 0.5  # on such a share of it
 _LEAST = 0.02  # of a side: what a pair of bars takes at least
 _MOST = 0.4  # of a side: and each bar at most
 _LAYERS = 2  # bars within bars: of the film, and of the copy
+_SAME = 0.05  # L*: within which lines are of one value, but for the rounding of a resize
 _OTHERS = 8  # one frame of so many at most may fill the frame: a title, an insert
 
 
@@ -141,6 +142,27 @@ def bars_of(lightness: Float32) -> Bars | None:
     return finder.bars(alone=True)
 
 
+def filled_side(lightness: Float32) -> Bars | None:
+    """Return the lines at one side of a damaged picture that decoders fill with one value.
+
+    Of other pictures this is not asked: a sky may be as even, and would end at a line.
+
+    Args:
+        lightness: (H, W), L*.
+    """
+    counts = [_same(lines) for lines in (lightness, lightness[::-1])]
+    counts += [_same(lines.T) for lines in (lightness, lightness[:, ::-1])]
+    shares = np.array(counts) / np.repeat(lightness.shape, 2)
+    side = int(shares.argmax())
+    if not _LEAST <= shares[side] < 1:
+        return None
+    tone = float(lightness[(0, -1, 0, 0)[side], (0, 0, 0, -1)[side]])
+    top, bottom, left, right = (
+        count if number == side else 0 for number, count in enumerate(counts)
+    )
+    return Bars(top, bottom, left, right, tone)
+
+
 def plain_lines(lightness: Float32, tone: float) -> Bool:
     """Return (lines,) which lines (lines, n) are of a bar's tone but for what is written in it."""
     return np.asarray((np.abs(lightness - np.float32(tone)) <= _ALIKE).mean(axis=1) >= _PLAIN)
@@ -178,6 +200,12 @@ def _pair(
     ends = (unlike[before : before + edge], unlike[::-1][behind : behind + edge])
     straight = all(float(end.any(axis=0).mean()) >= _BEGINS for end in ends)
     return (before, behind, own) if straight else None
+
+
+def _same(lines: Float32) -> int:
+    """Return how many lines (lines, n) from the first on are of the first's one value."""
+    same = np.all(np.abs(lines - lines[0, 0]) <= _SAME, axis=1)
+    return len(same) if same.all() else int(same.argmin())
 
 
 def _edged(lines: UInt8) -> Bool:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.colorizer.answers import Answers, Locked
-from koalarize.colorizer.bars import bars_of
+from koalarize.colorizer.bars import bars_of, filled_side
 from koalarize.colorizer.ends import mat_of
 from koalarize.colorizer.grid import Grid
 from koalarize.engines.engine import Engine
@@ -61,6 +61,7 @@ class Look(Locked):
         self.grid = Grid.of((photo.height, photo.width), size, engine.info)
         self.lightness, self._own_ab = _shrunk(photo, *self.grid.shape)
         self.answers = Answers(engine, self.grid, self.lightness)
+        self._is_partial = photo.is_partial
         self._tint: Tint | None = None
         self._calm: Float32 | None = None
         self._anchors: list[list[Anchor]] | None = None
@@ -74,7 +75,10 @@ class Look(Locked):
                 calm[mat] = 0
             # 2026-12-02, 1,000 validation photos: 17 have bars by this, of which one is a flower's
             # dark ground; grey bars at two sides had a mean chroma of 13 to 15 (40 photos).
-            if (bars := bars_of(self.lightness)) is not None:
+            bars = bars_of(self.lightness)
+            if bars is None and self._is_partial:
+                bars = filled_side(self.lightness)
+            if bars is not None:
                 photo = bars.inside(calm).copy()
                 calm[:] = 0
                 bars.inside(calm)[:] = photo

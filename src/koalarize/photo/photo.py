@@ -35,6 +35,7 @@ from koalarize.photo.encode8 import (
 from koalarize.photo.encode_jpeg import encode_shallow
 from koalarize.photo.files import FORMATS, check_output, write_bytes, written_format
 from koalarize.photo.frames import Frame
+from koalarize.photo.mend import DAMAGED, FILLED
 from koalarize.photo.metadata import Metadata, tiff_fields
 from koalarize.photo.planes import check_planes, described
 from koalarize.photo.profiles import srgb_profile
@@ -196,6 +197,11 @@ class Photo:
     def called(self) -> str:
         """What each picture of its file is called, if there are several."""
         return CALLED.get(self.format, "picture")
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether its file was read as far as it goes: part of the photo may be filled up."""
+        return bool({DAMAGED, FILLED} & set(self.notes))
 
     @property
     def is_grey(self) -> bool:
