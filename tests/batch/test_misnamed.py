@@ -51,6 +51,14 @@ def test_a_name_that_means_nothing_says_nothing(box: Path, name: str):
     assert meant(Path(name)) is None
 
 
+def test_a_link_that_leads_nowhere_is_called_one(box: Path):
+    """Its own name was offered, as one whose accents are coded differently."""
+    for name, to in (("dead.jpg", "gone.jpg"), ("round.jpg", "round.jpg")):
+        Path("box", name).symlink_to(to)
+        said = meant(Path("box", name)) or ""
+        assert said.startswith(f"`{Path('box', name)}` is a link that leads to no file: bring")
+
+
 def test_a_folder_is_listed_once_for_a_list_of_names(box: Path, monkeypatch):
     listed: list[str] = []
     scandir = os.scandir

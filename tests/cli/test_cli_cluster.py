@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def test_steering_and_files_options_reach_the_pictures(box: Path, fake: FakeColo
         (["--gpus", "0.5"], "`--workers 0` works in this process"),
         (["--address", "auto"], "`--workers 0` works in this process"),
         (["--model", "no-such"], "`--model` is `no-such`"),
+        (["--plain-bytes"], "`--plain-bytes` is for tables but OUTPUT is `out`"),
     ],
 )
 def test_wrong_options(box: Path, words: list[str], said: str, capsys):
@@ -203,3 +205,21 @@ def test_times_are_kept_in_folders(box: Path):
     os.utime(box / "box" / "a.png", (1e9, 1e9))
     assert main(["cluster", "box", "out", *HERE, "--keep-times"]) == 0
     assert (box / "out" / "a.color.png").stat().st_mtime == 1e9
+
+
+@pytest.mark.parametrize(("places", "word"), [(["", "out"], "INPUT"), (["box", ""], "OUTPUT")])
+def test_an_unset_variable_is_no_folder(box: Path, places: list[str], word: str, capsys):
+    """It was the folder in which the command is given."""
+    assert main(["cluster", *places, *HERE]) == 2
+    assert f"{word} is empty: name a folder" in one_line_error(capsys.readouterr().err)
+    assert files(box) == ["box/a.png", "box/deep/b.png", "photo.jpg"]
+
+
+def test_a_plan_calls_no_file_somebody_s_before_it_is_looked_at(box: Path, capsys):
+    """A worker that was lost leaves results without rows, which the run will take as done."""
+    assert main(["cluster", "box", "out", *HERE]) == 0
+    shutil.rmtree("out/_koalarize")
+    capsys.readouterr()
+    assert main(["cluster", "box", "out", "--plan"]) == 0
+    line = "a file is there, to be looked at: a.png -> a.color.png"
+    assert capsys.readouterr().out.splitlines()[0] == line

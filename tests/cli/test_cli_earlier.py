@@ -112,3 +112,20 @@ def test_cluster_refuses_overwrite_beside_keep_earlier(box: Path, capsys):
     pytest.importorskip("pyarrow")
     assert main([*CLUSTER, "--keep-earlier", "--overwrite"]) == 2
     assert "leave one out" in one_line_error(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ["box/a.png", "box/b.bmp", "-o", "out"]])
+def test_nothing_is_said_of_results_that_were_asked_to_be_made_again(
+    box: Path, fake, capsys, command: list[str]
+):
+    """--keep-earlier was offered beside --overwrite, which it is refused beside."""
+    again = [*changed(command, OPTIONS, None), *(["--overwrite"] * (command in COMMANDS))]
+    capsys.readouterr()
+    assert main([*again, "--plan"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "\n2 to colour (coloured before); about" in printed.out
+    assert main([*again, "--report", "r.jsonl"]) == 0
+    assert capsys.readouterr().err == ""
+    summary = json.loads(Path("r.jsonl").read_text().splitlines()[-1])["summary"]
+    assert summary["colored"] == {"coloured before": 2}

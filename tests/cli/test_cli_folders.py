@@ -394,6 +394,11 @@ def test_a_journal_without_room_ends_no_watch(box: Path, fake, monkeypatch, caps
     [
         (["box", "--plan", "--watch", "1"], "`--watch` has no place"),
         (["box", "--layer", "--compare"], "`--compare`"),
+        (["box", "--watch", "inf"], "must be at most 86400"),
+        (["box/a.jpg", "--retry-failed"], "`--retry-failed` needs a journal"),
+        (["box/a.jpg", "--name", "{stem}_c", "-o", "q.png"], "both name the result"),
+        (["box", "--series", ""], "a file name is empty"),
+        (["--series", ""], "a file name is empty"),
         (["box/a.jpg", "--hint", "1,1=#ff0000", "--watch", "1"], "`--hint` is for one picture"),
         (["box/a.jpg", "--crop", "0,0,4,4", "--watch", "1"], "`--crop` is for one picture"),
         (["box/a.jpg", "--report", "box/b.png"], "must not end as a picture"),

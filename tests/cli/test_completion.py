@@ -60,4 +60,4 @@ def test_bash_completes_commands_options_values_and_files(here: Path, capsys):
 def test_another_shell_is_told_which_there_are(capsys):
     assert main(["completion", "zhs"]) == 2
     said = one_line_error(capsys.readouterr().err)
-    assert "`SHELL` is `zhs`, which has no script, did you mean `zsh`?: name one of bash" in said
+    assert "`SHELL` is `zhs` but must be one of bash, zsh, fish, did you mean `zsh`?" in said

@@ -78,7 +78,8 @@ def test_help_shows_no_types_of_python_and_bounds_in_words(words, capsys):
     out = " ".join(capsys.readouterr().out.split())
     for foreign in ("<=", "x>=", "<str>", "list[", "{", "[required]"):
         assert foreign not in out.replace("{stem}", "")
-    assert words or ("[1 to 256]" in out and "[at least 0.05]" in out)
+    assert words or ("[1 to 256]" in out and "[0.05 to 86400]" in out)
+    assert words != ["cluster"] or "[at least 0]" in out
 
 
 def test_best_looks_twice_and_keeps_no_colours(engine, tmp_path):

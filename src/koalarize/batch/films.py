@@ -9,19 +9,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from koalarize.batch.find import Job
 from koalarize.batch.forecast import Forecast
+from koalarize.batch.full import full_disk
 from koalarize.batch.journal import Made, Stamp
 from koalarize.batch.plan import BatchOptions, Outcome, Planner, Task
 from koalarize.batch.run import closing, failed_at
 from koalarize.batch.stage import keep_times
 from koalarize.batch.standing import Judge, journal_name
-from koalarize.errors import OptionError
+from koalarize.errors import OptionError, OutputError
 from koalarize.film.options import FilmOptions
 from koalarize.photo.provenance import Provenance
 from koalarize.steering.steering import Steering
@@ -29,9 +30,8 @@ from koalarize.steering.steering import Steering
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colorizer
     from koalarize.film.coder import Progress
-    from koalarize.film.film import FilmResult
 
-__all__ = ["FilmWork", "color_many_films", "damage_of", "film_planner"]
+__all__ = ["FilmWork", "color_many_films", "film_planner"]
 
 #: What a film is called of which some seconds could not be read.
 _DAMAGED = "damaged in part"
@@ -114,7 +114,7 @@ def color_many_films(
 
     Raises:
         OptionError: if something cannot be asked of a film.
-        OutputError: if the journal cannot be used.
+        OutputError: if the journal cannot be used, or the disk is full.
     """
     from koalarize.film.store import clear_finished
 
@@ -178,7 +178,11 @@ def _made(
             _note(judge, task, of, stamp, 0.0 if result.resumed else seconds)
     except OptionError:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, the other films go on
+    except Exception as error:  # whatever it is but a full disk, the other films go on
+        if (full := full_disk(error, task.target)) is not None:
+            if isinstance(error, OutputError):  # it tells what of the film is kept
+                raise
+            raise full from error
         return _noted(judge, failed_at(task, error, time.perf_counter() - start))
     outcome = Outcome(
         task.source,
@@ -188,7 +192,7 @@ def _made(
         notes=(*task.notes, *result.notes),
         reason=task.why.value,
         stamps=(of, stamp),
-        damage=damage_of(result),
+        damage=result.damage,
     )
     return _noted(judge, outcome)
 
@@ -201,23 +205,6 @@ def _check(judge: Judge | None, task: Task, options: BatchOptions) -> None:
     """
     if judge is not None and task.overwrite and not options.overwrite:
         judge.check(task.source, task.target)
-
-
-def damage_of(result: FilmResult) -> str | None:
-    """Say which seconds of a film could not be read; None if it was read whole."""
-    from koalarize.film.shot_list import clock
-
-    if not result.damaged:
-        return None
-    spans = [f"{clock(begin)} to {clock(end)}" for begin, end in result.damaged]
-    what = "is" if len(spans) == 1 else "are"
-    return f"{_listed(spans)} {what} damaged and could not be read whole; the rest is coloured"
-
-
-def _listed(spans: Sequence[str]) -> str:
-    most = 5
-    more = f" and {len(spans) - most} more spans" if len(spans) > most else ""
-    return ", ".join(spans[:most]) + more
 
 
 def _note(judge: Judge | None, task: Task, of: Stamp, result: Stamp, seconds: float) -> None:

@@ -18,7 +18,7 @@ from koalarize.color import thread_count
 
 if TYPE_CHECKING:
     from koalarize.batch.journal import Journal
-    from koalarize.film.film import Outlook
+    from koalarize.film.result import Outlook
 
 __all__ = [
     "Cost",
@@ -49,9 +49,12 @@ _USUAL_MORE = {
     "ddcolor-artistic": 8.9,
 }
 #: Of films, where no journal knows better: processor seconds a frame, and a pixel more; bytes a
-#: pixel. Measured with `koala`, CRF 18, `medium`, of drawn films with grain of 320x240, 640x480 and
-#: 1920x1080, which they fit to a twentieth, 2026-11-29.
-_USUAL_FILMS = (0.018, 0.085e-6, 0.08)
+#: pixel with each codec. Measured with `koala`, CRF 18, `medium`, of drawn films with grain of
+#: 320x240, 640x480 and 1920x1080, which they fit to a twentieth, 2026-11-29. The other codecs'
+#: bytes: pans over two photos with grain, 8 bits, of 320x240, 640x480 and 1280x720, 2026-12-03:
+#: 0.52 to 0.76 and 0.52 to 0.69 of prores and ffv1; x265 takes half of x264's.
+_USUAL_FILMS = (0.018, 0.085e-6)
+_USUAL_ROOM = {"x264": 0.08, "x265": 0.04, "prores": 0.65, "ffv1": 0.6}
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -191,9 +194,9 @@ def _cost(films: Sequence[Outlook]) -> tuple[float, float]:
 
 def film_cost(film: Outlook) -> tuple[float, float]:
     """Return about how many seconds a film takes on all cores, and the bytes of its result."""
-    a_frame, a_pixel, room = _USUAL_FILMS
+    a_frame, a_pixel = _USUAL_FILMS
     seconds = film.frames * (a_frame + a_pixel * film.pixels) / thread_count(0)
-    return seconds, film.frames * film.pixels * room
+    return seconds, film.frames * film.pixels * _USUAL_ROOM[film.codec]
 
 
 def time_and_room(seconds: float, room: float) -> str:

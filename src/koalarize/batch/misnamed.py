@@ -29,6 +29,8 @@ def bare(name: str) -> str:
 def meant(path: Path) -> str | None:
     """Return a sentence on the file that a name which leads nowhere may mean, if there is one."""
     with suppress(OSError, ValueError):
+        if path.is_symlink():  # its own name is the nearest, and right
+            return f"`{path}` is a link that leads to no file: bring that back or name another."
         if near := _of_a_list(str(path)) or _spelled_otherwise(path):
             other, advice = near
             return f"`{path}` does not exist, but `{other}` does: {advice}."

@@ -27,8 +27,8 @@ from koalarize.photo.provenance import Provenance
 from koalarize.photo.sources import not_there
 
 if TYPE_CHECKING:
-    from koalarize.film.film import Outlook
     from koalarize.film.options import FilmOptions
+    from koalarize.film.result import Outlook
 
 __all__ = ["OWN", "BatchOptions", "Outcome", "Planner", "Task"]
 
@@ -364,7 +364,7 @@ class Planner:
         compare = self._films is None and options.compare
         compare = compare or (sheet is not Standing.FREE and sheet not in REFUSALS)
         replaces = options.overwrite or standing is not Standing.FREE
-        standing = Standing.AGAIN if standing is Standing.DONE else standing
+        standing = standing.when_made_again(asked=options.overwrite or not job.found)
         journal = judge.journal if self._plan_only else None
         failed = journal is not None and journal.failed(journal_name(job.source))
         task = Task(job.source, target, True, replaces, standing, notes, compare=compare)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from koalarize.batch.compare import compare_path
 from koalarize.batch.find import Job, reason_of
+from koalarize.batch.full import full_disk
 from koalarize.batch.journal import Made, Stamp
 from koalarize.batch.large import LARGE, check_kind
 from koalarize.batch.plan import OWN, BatchOptions, Outcome, Planner, Task
@@ -78,7 +79,7 @@ def colorize_many(
 
     Raises:
         OptionError: if an option is wrong, which no other picture would change.
-        OutputError: if the journal cannot be used.
+        OutputError: if the journal cannot be used, or the disk is full.
     """
     options = options or BatchOptions()
     planner = Planner(options, asked_of(colorizer, steering, options))
@@ -275,6 +276,7 @@ def run_task(
 
     Raises:
         OptionError: if an option is wrong, which no other picture would change.
+        OutputError: if the disk is full, which would be met by each later picture.
     """
     start = time.perf_counter()
     try:
@@ -292,7 +294,9 @@ def run_task(
         keep_times(task, colored.written, options)
     except OptionError:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, the other pictures go on
+    except Exception as error:  # whatever it is but a full disk, the other pictures go on
+        if (full := full_disk(error, task.target)) is not None:
+            raise full from error
         return failed_at(task, error, time.perf_counter() - start)
     seconds = time.perf_counter() - start
     stamps = None if of is None else (of, Stamp.of(colored.written, hashed=True))

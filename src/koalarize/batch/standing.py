@@ -49,6 +49,15 @@ class Standing(Enum):
         """Whether only ``--overwrite`` may replace it."""
         return self in (Standing.TOUCHED, Standing.FOREIGN)
 
+    def when_made_again(self, *, asked: bool) -> Standing:
+        """Return what is said of a result that is made again.
+
+        Args:
+            asked: whether that was asked, however it had been made: nobody wonders then.
+        """
+        made = (Standing.DONE, Standing.SETTINGS, Standing.MODEL)
+        return Standing.AGAIN if self in made[: 3 if asked else 1] else self
+
 
 #: What a person is told of a result that is not replaced; the place of its name is left open.
 REFUSALS = {

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from koalarize.cli.many_options import (
+    FILES_FROM,
     LAYER,
     NAME,
     OVERWRITE,
     PART,
     PLAN,
     KeepEarlier,
+    Null,
     Report,
     Retry,
     Tolerant,
@@ -36,7 +38,7 @@ from koalarize.cli.model_choice import (
 )
 from koalarize.cli.report import follow, note_of_orphans, note_of_unread, show_plan
 from koalarize.cli.steering_options import color_options, option_of_one_picture, read_steering
-from koalarize.cli.terminal import needs
+from koalarize.cli.terminal import needs, told_to_end
 from koalarize.errors import OptionError
 
 if TYPE_CHECKING:
@@ -138,6 +140,10 @@ _Times = Annotated[
     ),
 ]
 _Layer = Annotated[bool, LAYER(help="Write only the colours, as layers for an editor.")]
+_FilesFrom = Annotated[
+    str | None,
+    FILES_FROM(help="Colour only what a list names of INPUT, a key a line; - for stdin."),
+]
 _Plan = Annotated[bool, PLAN(help="Only say what would be done.")]
 
 
@@ -165,6 +171,8 @@ def cluster(
     keep_times: _Times = False,
     plan: _Plan = False,
     retry_failed: Retry = False,
+    files_from: _FilesFrom = None,
+    null: Null = False,
     report: Report = None,
     **asked: object,
 ) -> int:
@@ -172,12 +180,17 @@ def cluster(
     from koalarize.batch.naming import check_name
     from koalarize.batch.plan import BatchOptions
     from koalarize.batch.shard import Shard
+    from koalarize.cli.listing import listed_names
     from koalarize.models.open import check_model
 
+    _check_places(source, output, plain_bytes=plain_bytes)
     check_model(model)
     if workers == 0 and (address or gpus):
         raise OptionError("`--workers 0` works in this process, without --address and --gpus")
     check_kept(keep_earlier=keep_earlier, overwrite=overwrite)
+    names = listed_names(files_from, None, null=null) if files_from is not None or null else None
+    if names == []:
+        typer.echo("koalarize: note: the list names nothing to colour", err=True)
     steering = _steering(asked)
     options = BatchOptions(
         overwrite=overwrite,
@@ -190,7 +203,7 @@ def cluster(
         keep_earlier=keep_earlier,
     )
     choice = ModelChoice(model, faithful, blend_chroma, yes, offline)
-    with needs("cluster"):
+    with needs("cluster"), told_to_end():
         from koalarize.batch.cluster.actors import Machines, check_installed
         from koalarize.batch.cluster.rows import Columns, is_table
         from koalarize.batch.cluster.run import Archive
@@ -208,13 +221,32 @@ def cluster(
                     "name another"
                 )
             order = dataclasses.replace(order, table="bytes" if plain_bytes else "struct")
-        archive = Archive(order, plan_only=plan)
+        archive = Archive(order, plan_only=plan, names=names)
         if plan:
             return _show_plan(archive, report)
-        code = follow(archive.color(Machines(address, workers, gpus)), None, report, archive)
+        outcomes = archive.color(Machines(address, workers, gpus))
+        code = follow(outcomes, None, report, archive, goes_on=True)
     note_of_orphans(archive.orphans())
     note_of_unread(archive.unread)
     return code
+
+
+def _check_places(source: str, output: str, *, plain_bytes: bool) -> None:
+    """Refuse places that are none, as an unset variable of a shell names them.
+
+    Raises:
+        OptionError: naming what is wrong.
+    """
+    from koalarize.batch.cluster.rows import is_table
+
+    for word, place in (("INPUT", source), ("OUTPUT", output)):
+        if not place:
+            raise OptionError(f"{word} is empty: name a folder, an address or a table")
+    if plain_bytes and not is_table(output):
+        raise OptionError(
+            f"`--plain-bytes` is for tables but OUTPUT is `{output}`: leave it out, or name one "
+            "that ends with .parquet"
+        )
 
 
 def _steering(asked: Mapping[str, object]) -> Steering:
@@ -307,7 +339,9 @@ def _planned(archive: Archive, forecast: Forecast) -> Iterator[Outcome]:
             continue
         look = "" if what.check in ("none", "free") else ", to be looked at"
         look += ", failed before" if decided.failed else ""
-        why = f"{what.why.value}{look}"
+        # Whose a file without a row is only its mark can say, as after a worker was lost.
+        why = "a file is there" if what.check == "mark" else what.why.value
+        why += look
         forecast.add_task(why, decided.entry.version.size or 0)
         yield Outcome(Path(key), Path(what.slot), "planned", notes=what.notes, reason=why)
     yield from archive.orphans()

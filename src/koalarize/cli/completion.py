@@ -80,8 +80,8 @@ def completion_script(shell: str, program: Command, default: str) -> str:
     """
     if shell not in SHELLS:
         raise OptionError(
-            f"`SHELL` is `{shell}`, which has no script{did_you_mean(shell, SHELLS)}: name one of "
-            f"{', '.join(SHELLS)}"
+            f"`SHELL` is `{shell}` but must be one of {', '.join(SHELLS)}"
+            f"{did_you_mean(shell, SHELLS)}"
         )
     commands = {one.path: one for one in _commands(program, default)}
     return SHELLS[shell](commands)

@@ -39,8 +39,9 @@ def show_film_plan(
     """
     from koalarize.batch.forecast import lasting, total_of_films
     from koalarize.film.facts import read_facts
-    from koalarize.film.film import Outlook, look_at
+    from koalarize.film.film import look_at
     from koalarize.film.mark import is_marked
+    from koalarize.film.result import Outlook
     from koalarize.film.target import check_target
 
     films: list[Outlook] = []

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from koalarize.batch.films import damage_of
 from koalarize.batch.find import is_own, own_stem, path_key
 from koalarize.cli.film_plan import show_film_plan
 from koalarize.cli.model_choice import ModelChoice
@@ -34,7 +33,7 @@ from koalarize.steering.steering import Steering
 if TYPE_CHECKING:
     from koalarize.colorizer.colorizer import Colorizer
     from koalarize.film.coder import Progress
-    from koalarize.film.film import FilmResult
+    from koalarize.film.result import FilmResult
 
 __all__ = ["Films", "color_films"]
 
@@ -275,7 +274,7 @@ def _tell(source: Path, result: FilmResult, seconds: float) -> None:
     else:
         typer.echo(result.path)
     note_of_losses(source.name, result.notes)
-    if (damage := damage_of(result)) is not None:
+    if (damage := result.damage) is not None:
         typer.echo(f"koalarize: error: {source}: {damage}", err=True)
 
 

@@ -11,14 +11,13 @@ from typing import Annotated
 
 import typer
 
-from koalarize.cli.many_options import FOLDERS, NAME, PART, PLAN
+from koalarize.cli.many_options import FILES_FROM, FOLDERS, NAME, PART, PLAN
 
 __all__ = [
     "AlsoFilms",
     "FilesFrom",
     "Journal",
     "Name",
-    "Null",
     "Plan",
     "Shard",
     "Times",
@@ -31,21 +30,7 @@ AlsoFilms = Annotated[
     typer.Option("--films", help="Colour the films in folders too.", rich_help_panel=FOLDERS),
 ]
 FilesFrom = Annotated[
-    str | None,
-    typer.Option(
-        "--files-from",
-        metavar="LIST",
-        help="Colour what a list names, a name a line; - for stdin.",
-        rich_help_panel=FOLDERS,
-    ),
-]
-Null = Annotated[
-    bool,
-    typer.Option(
-        "--null",
-        help="Names of LIST end with NUL, as of `find -print0`.",
-        rich_help_panel=FOLDERS,
-    ),
+    str | None, FILES_FROM(help="Colour what a list names, a name a line; - for stdin.")
 ]
 Workers = Annotated[
     int | None,
@@ -81,6 +66,7 @@ Watch = Annotated[
     typer.Option(
         metavar="SECONDS",
         min=0.05,
+        max=86400,
         help="Go on, and look for new pictures this often.",
         rich_help_panel=FOLDERS,
     ),

@@ -91,7 +91,15 @@ def color_files(
 
     Raises:
         KoalarizeError: if what is asked cannot be done at all.
+        KeyboardInterrupt: if it is stopped, by SIGTERM too.
     """
+    with told_to_end():
+        return _color_files(many, choice, steering, session)
+
+
+def _color_files(
+    many: Many, choice: ModelChoice, steering: Steering, session: Session | None
+) -> int:
     _check_words(many)
     # Taken before the work: what arrives or changes while it lasts is new to the watch.
     before = {} if many.watch is None else signs_of(_all(_search(many)))
@@ -109,6 +117,7 @@ def color_files(
         raise OptionError(_ONE_TO_WATCH.format(option))
     first, folder = _place(first, many.output, make=not many.plan)
     single = first[0].target if len(first) == 1 else None
+    _check_named(many, first, folder, single)
     options = dataclasses.replace(many.options, output=folder)
     # Many pictures have a thread each; a single one has all of them.
     colorizer = choice.load(threads=1 if found > 1 or many.watch else 0)
@@ -132,14 +141,13 @@ def color_files(
         yield from colorize_many(colorizer, pictures, steering, options)
         if many.films is not None and (some := list(films)):
             work = _film_work(many.films, row)
-            with told_to_end():
-                engine = choice.load(threads=THREADS)
-                yield from color_many_films(engine, some, steering, options, work)
+            engine = choice.load(threads=THREADS)
+            yield from color_many_films(engine, some, steering, options, work)
 
     again, code = Again(), 0
     try:
         coming_out = again.noted(outcomes(jobs, search.films))
-        code = follow(coming_out, total, many.report, search, row=row)
+        code = follow(coming_out, total, many.report, search, row=row, goes_on=_goes_on(many))
     except OutputError as error:
         if many.watch is None:
             raise
@@ -164,10 +172,31 @@ def _take_turn(
 ) -> None:
     """Colour what a watch has found; what ends it, as a full disk, does not end the watch."""
     try:
-        follow(outcomes, None, many.report, more=True, row=row)
+        follow(outcomes, None, many.report, more=True, row=row, goes_on=True)
     except OutputError as error:
         again.wait_for(jobs)
         _say_watched(error)
+
+
+def _check_named(many: Many, jobs: Sequence[Job], folder: Path | None, single: Path | None) -> None:
+    """Refuse what has no meaning for pictures that are named themselves.
+
+    Raises:
+        OptionError: naming the option.
+    """
+    if many.options.name is not None and single is not None:
+        raise OptionError(f"`--name` and `--output` `{single}` both name the result: leave one out")
+    alone = folder is None and many.options.journal is None
+    if many.options.retry_failed and jobs and alone and not any(job.found for job in jobs):
+        raise OptionError(
+            "`--retry-failed` needs a journal, which named pictures have only with -o FOLDER: add "
+            "that or --journal, or leave it out to colour them again"
+        )
+
+
+def _goes_on(many: Many) -> bool:
+    """Tell whether the same command skips what is done: a picture that is named is made again."""
+    return not any(os.path.isfile(given) for given in many.inputs)  # noqa: PTH113 (raises nothing)
 
 
 def _say_watched(error: OutputError) -> None:

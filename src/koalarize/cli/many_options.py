@@ -15,6 +15,7 @@ import typer
 from koalarize.errors import OptionError
 
 __all__ = [
+    "FILES_FROM",
     "FOLDERS",
     "LAYER",
     "NAME",
@@ -22,6 +23,7 @@ __all__ = [
     "PART",
     "PLAN",
     "KeepEarlier",
+    "Null",
     "Report",
     "Retry",
     "Tolerant",
@@ -31,6 +33,7 @@ __all__ = [
 #: Under which heading of the help options of folders stand.
 FOLDERS = "Folders"
 
+FILES_FROM = partial(typer.Option, "--files-from", metavar="LIST", rich_help_panel=FOLDERS)
 LAYER = partial(typer.Option, "--layer")
 NAME = partial(
     typer.Option, "--name", metavar="TEMPLATE", show_default=False, rich_help_panel=FOLDERS
@@ -44,6 +47,14 @@ KeepEarlier = Annotated[
     typer.Option(
         "--keep-earlier",
         help="Leave results of other options, models or weights as they are.",
+        rich_help_panel=FOLDERS,
+    ),
+]
+Null = Annotated[
+    bool,
+    typer.Option(
+        "--null",
+        help="Names of LIST end with NUL, as of `find -print0`.",
         rich_help_panel=FOLDERS,
     ),
 ]

@@ -7,7 +7,6 @@ here, since this is its command.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +20,6 @@ from koalarize.cli.folder_options import (
     FilesFrom,
     Journal,
     Name,
-    Null,
     Plan,
     Shard,
     Times,
@@ -33,6 +31,7 @@ from koalarize.cli.many_options import (
     LAYER,
     OVERWRITE,
     KeepEarlier,
+    Null,
     Report,
     Retry,
     Tolerant,
@@ -176,7 +175,7 @@ _Layer = Annotated[
     bool, LAYER(help="Write only the colours, as a layer for an editor: photo.layer.png.")
 ]
 _Series = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         metavar="FOLDER",
         help="Give the same things the same colours as all over this folder, by one palette.",
@@ -235,12 +234,12 @@ def pictures(
 
         listed = listed_names(files_from, inputs, null=null)
     if listed is None and series is not None:
-        inputs = inputs or [os.fspath(series)]
+        inputs = inputs or [series]
     if not inputs and listed is None:
         typer.echo(ctx.get_help(), err=True)
         return 2
     inputs = inputs or []
-    if "" in inputs or output == "":
+    if "" in (*inputs, output, series):
         raise OptionError("a file name is empty: name a picture, a folder or a glob")
     named = films_among(inputs, None if films else output)
     if films:
@@ -321,7 +320,8 @@ def pictures(
         keep_earlier=keep_earlier,
     )
     of_films = read_film_options(asked) if films else None
-    many = Many(inputs, output, options, report, plan, watch, series, of_films, listed)
+    led_by = None if series is None else Path(series)
+    many = Many(inputs, output, options, report, plan, watch, led_by, of_films, listed)
     return color_files(many, choice, steering, replayed)
 
 

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from koalarize.cli.causes import Causes
-from koalarize.cli.terminal import FilmRow, named_bar, one_line, plain, print_path
+from koalarize.cli.terminal import (
+    FilmRow,
+    StoppedError,
+    named_bar,
+    one_line,
+    plain,
+    print_path,
+)
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.names import FILM_EXTENSIONS
 from koalarize.photo.files import EXTENSIONS, HEIF_EXTENSIONS, advice, check_place
@@ -112,6 +119,7 @@ def follow(
     *,
     more: bool = False,
     row: FilmRow | None = None,
+    goes_on: bool = False,
 ) -> int:
     """Go through the outcomes and show each in its place.
 
@@ -125,24 +133,31 @@ def follow(
         search: what found the pictures, with what it passed over.
         more: whether the report goes on with what it holds.
         row: shows how far a film is, where films are among them.
+        goes_on: whether the same command goes on where this one was stopped.
 
     Returns:
         The exit code: 1 if a picture failed or a film is damaged in part, else 0.
+
+    Raises:
+        StoppedError: if it was interrupted.
     """
     told, began = _Told(), _now()
     quiet = sys.stdout is None or not sys.stdout.isatty()
-    with closing(outcomes), named_bar(total, row) as advance, _lines(report, more) as write:
-        for outcome in outcomes:
-            advance(outcome.source.name)
-            told.add(outcome)
-            write(_as_json(outcome))
-            if outcome.status == "colored" and quiet:
-                print_path(outcome.output)
-        write({"summary": told.summary(search) | {"began": began, "ended": _now()}})
+    try:
+        with closing(outcomes), named_bar(total, row) as advance, _lines(report, more) as write:
+            for outcome in outcomes:
+                advance(outcome.source.name)
+                told.add(outcome)
+                write(_as_json(outcome))
+                if outcome.status == "colored" and quiet:
+                    print_path(outcome.output)
+            write({"summary": told.summary(search) | {"began": began, "ended": _now()}})
+    except KeyboardInterrupt as stop:
+        raise StoppedError.after(told.counts.total(), total, stop, goes_on=goes_on) from stop
     if not quiet:
         _summarize(told)
     if told.tinted:
-        name = told.last_tinted if told.tinted == 1 and sum(told.counts.values()) > 1 else None
+        name = told.last_tinted if told.tinted == 1 and told.counts.total() > 1 else None
         note_of_colors(told.tinted, name, listed=report)
     _say_earlier(told)
     lists = "add --report FILE, which names each" if report is None else f"`{report}` names each"
@@ -358,7 +373,7 @@ def _note_of_more(count: int, what: str, lists: str) -> None:
 
 
 def _summarize(told: _Told) -> None:
-    only = told.last if sum(told.counts.values()) == 1 else None
+    only = told.last if told.counts.total() == 1 else None
     if only is None:
         parts = [f"{told.counts['colored']} coloured"] if told.counts["colored"] else []
         if parts and told.tinted:

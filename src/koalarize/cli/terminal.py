@@ -60,6 +60,24 @@ class StoppedError(KoalarizeError):
 
     exit_code = 130
 
+    @classmethod
+    def after(
+        cls, done: int, total: int | None, stop: KeyboardInterrupt, *, goes_on: bool
+    ) -> StoppedError:
+        """Return the error of a run over many pictures.
+
+        Args:
+            done: how many it was done with.
+            total: of how many; None where nobody knows.
+            stop: what ended it; that of a film has words of its own.
+            goes_on: whether the same command goes on where this one was stopped.
+        """
+        of = "" if total is None else f" of {total}"
+        one = (done if total is None else total) == 1
+        after = f" after {done}{of} {'picture' if one else 'pictures'}" if done else ""
+        more = ", and the same command goes on" if goes_on else ""
+        return cls(str(stop) or f"interrupted{after}; what was finished before is kept{more}")
+
 
 @contextmanager
 def told_to_end() -> Generator[None]:

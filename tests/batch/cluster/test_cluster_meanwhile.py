@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from PIL import Image
 from fakes import Reddener
 from koalarize.batch.cluster.order import PortionTask
 from koalarize.batch.cluster.run import Archive
-from koalarize.batch.cluster.stores import LocalStore
+from koalarize.batch.cluster.stores import LocalStore, unwritable
 from koalarize.batch.cluster.worker import Worker
 from koalarize.cli import main
+from koalarize.errors import OutputError
 from koalarize.steering.steering import Steering
 
 BOLD = Steering(vividness=1.3)
@@ -119,3 +121,31 @@ def test_a_result_that_went_during_a_run_is_made_again(box: Path, out: Path, red
     (out / "a.color.png").unlink()
     rows = Worker(made, red).portion("one", tasks)  # type: ignore[arg-type]
     assert {row.status for row in rows} == {"colored"}
+
+
+def test_a_full_disk_ends_a_run_and_the_next_one_goes_on(
+    tmp_path: Path, out: Path, red: StoppingReddener, monkeypatch: pytest.MonkeyPatch
+):
+    for name in "abcdefgh":
+        picture(tmp_path / "box" / f"{name}.png")
+    put = LocalStore.put
+
+    def fill(store: LocalStore, key: str, data: bytes) -> None:
+        if key == "b.color.png" or "/results/" in key:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(store, key, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "put", fill)
+        with pytest.raises(OutputError, match=r"^there is no space left for `b\.color\.png`: make"):
+            run(red, tmp_path / "box", out)
+    assert sorted(red.made) == ["a.png", "b.png"]
+    assert sorted(told(run(red, tmp_path / "box", out)))[-1] == ("skipped", "already coloured")
+    assert sorted(red.made) == [f"{name}.png" for name in "bcdefgh"]
+
+
+def test_a_store_without_room_is_told_from_one_that_is_refused(tmp_path: Path):
+    store = LocalStore(str(tmp_path), tmp_path)
+    full, locked = OSError(errno.ENOSPC, "no space"), OSError(errno.EACCES, "refused")
+    assert str(unwritable(store, full)).startswith(f"there is no space left for `{tmp_path}`")
+    assert str(unwritable(store, locked)).endswith(": check its name and permissions")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -178,6 +179,7 @@ def _ray(machines: Machines) -> Generator[int]:
     here: dict[str, Any] = {"num_cpus": count, "include_dashboard": False}
     here |= {"object_store_memory": _SHARED}
     environment = {"env_vars": dict.fromkeys(_THREADS, "1")}
+    heard = signal.getsignal(signal.SIGTERM)
     with _only_this_thread_prints():
         try:
             _knock(machines.address)
@@ -195,6 +197,8 @@ def _ray(machines: Machines) -> Generator[int]:
                 f"({' '.join(str(error).split())[:200]}): give that of a running cluster, with "
                 "its token in RAY_AUTH_TOKEN where it asks for one, or leave it out"
             ) from error
+        if callable(heard):  # Ray hears it now, and would end without a word
+            signal.signal(signal.SIGTERM, heard)
         for name in ("ray", "ray.data"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         context = ray.data.DataContext.get_current()

@@ -158,10 +158,10 @@ class Planner:
         return how_asked(mine, self._asked), "none", mine
 
     def _ruled(self, task: PortionTask, why: Standing, check: Check) -> PortionTask | Outcome:
-        again = self._options.overwrite and why is Standing.DONE
-        task = dataclasses.replace(task, why=Standing.AGAIN if again else why, check=check)
         if self._options.overwrite:
-            return task
+            why = why.when_made_again(asked=True)
+            return dataclasses.replace(task, why=why, check=check)
+        task = dataclasses.replace(task, why=why, check=check)
         if check == "none" and (why is Standing.DONE or self._options.leaves(why)):
             source, result = Path(task.entry.key), Path(task.result or task.slot)
             return Outcome(source, result, "skipped", notes=task.notes, reason=why.value)

@@ -11,13 +11,14 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from koalarize.batch.cluster.actors import Machines, Portion, do_here, do_with_ray
 from koalarize.batch.cluster.index import Index
+from koalarize.batch.cluster.listed import listed
 from koalarize.batch.cluster.manifest import read_manifest, write_manifest
 from koalarize.batch.cluster.notes import Announced, left_behind
 from koalarize.batch.cluster.order import Order, PortionTask, settings_hash
@@ -60,14 +61,18 @@ class Decided:
 class Archive:
     """An archive that is being coloured: INPUT, OUTPUT, and what is known of both."""
 
-    def __init__(self, order: Order, *, plan_only: bool = False) -> None:
+    def __init__(
+        self, order: Order, *, plan_only: bool = False, names: Sequence[str] | None = None
+    ) -> None:
         """Get ready; nothing is read yet.
 
         Args:
             order: what is asked.
             plan_only: write nothing to OUTPUT.
+            names: of a list, which pictures of INPUT are wanted; None wants all.
         """
         self._order = order
+        self._names = names
         self._plan_only = plan_only
         self._index = Index(order.source.place, rows_in_tables=bool(order.table))
         self._seen_parts: list[str] = []
@@ -79,7 +84,7 @@ class Archive:
     @property
     def unread(self) -> Counter[str]:
         """How many files were passed over since they are of no kind that is read, by ending."""
-        return self._order.source.unread
+        return self._order.source.unread if self._names is None else Counter()
 
     @property
     def results(self) -> int:
@@ -132,9 +137,9 @@ class Archive:
     def orphans(self) -> Generator[Outcome]:
         """Yield, after a plan or a run, the results that stand though their pictures are gone.
 
-        Of a row of a table the output is the part that holds it.
+        Of a row of a table the output is the part that holds it. A list tells of none.
         """
-        if self._planner is None:
+        if self._planner is None or self._names is not None:
             return
         rows = bool(self._order.table)
         for key, result in self._index.lost():
@@ -153,7 +158,10 @@ class Archive:
         order = self._order
         with tempfile.TemporaryDirectory(prefix="koalarize-") as folder:
             path = Path(folder, "manifest.parquet")
-            self.total = write_manifest(order.source.entries(), path)
+            entries = order.source.entries()
+            if self._names is not None:
+                entries = listed(entries, self._names, order.source.place)
+            self.total = write_manifest(entries, path)
             with _of_output(order.output):
                 if not self._plan_only:
                     order.output.put_file(f"{CONTROL}/{self._manifest_name()}", path)

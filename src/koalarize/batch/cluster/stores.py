@@ -21,6 +21,7 @@ from koalarize.batch.cluster.versions import (
     version_of,
     version_of_arrow,
 )
+from koalarize.batch.full import full_disk
 from koalarize.errors import DataError, OutputError
 from koalarize.photo.files import FORMATS, MEDIA_TYPES, write_bytes
 
@@ -353,7 +354,9 @@ def real_place(place: str) -> str:
 
 def unwritable(store: Store, error: OSError) -> OutputError:
     """Return the error of a person whose OUTPUT cannot be read or written."""
-    return OutputError(
+    local = isinstance(store, LocalStore)
+    check = "its name and permissions" if local else "the address, and what its credentials allow"
+    return full_disk(error, store.address) or OutputError(
         f"`{store.address}` cannot be read or written ({' '.join(str(error).split())[:300]}): "
-        "check the address, and what its credentials allow"
+        f"check {check}"
     )

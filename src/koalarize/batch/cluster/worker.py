@@ -24,6 +24,7 @@ from koalarize.batch.cluster.order import Order, PortionTask, Signed, how_asked,
 from koalarize.batch.cluster.results import Row, write_part
 from koalarize.batch.cluster.stores import LocalStore, Version
 from koalarize.batch.cluster.tables import TableWriter
+from koalarize.batch.full import full_disk
 from koalarize.batch.plan import Outcome, Task
 from koalarize.batch.run import asked_of, coloring, run_task
 from koalarize.batch.standing import ORIGINAL, REFUSALS, Standing, how_made
@@ -83,6 +84,7 @@ class Worker:
         Raises:
             OSError: if nothing can be written to OUTPUT.
             OptionError: if what is asked suits no picture.
+            OutputError: if a disk is full.
         """
         tasks, order = list(tasks), self._order
         notes = Notes.begin(order.output, name)
@@ -214,7 +216,7 @@ class Worker:
 
     def _colored(self, task: PortionTask, data: bytes, why: Standing, portion: _Portion) -> Row:
         """Colour one picture by way of local files, as a folder run does, to the same bytes."""
-        why = Standing.AGAIN if why is Standing.DONE else why
+        why = why.when_made_again(asked=self._order.options.overwrite)
         folder, table = portion.folder, portion.table
         source = folder / "in" / _local_name(task.entry.name)
         named = _local_name(task.slot if table is None else task.entry.name)
@@ -233,6 +235,8 @@ class Worker:
                     notes = self._keep_time(task)
                     item = self._order.output.info(task.slot)
                 except (OSError, KoalarizeError) as error:
+                    if (full := full_disk(error, task.slot)) is not None:
+                        raise full from error
                     text = f"`{task.slot}` cannot be written to OUTPUT: {_said(error)}"
                     return self._row(task, "failed", reason="cannot be written", error=text)
                 version = version if item is None else item.version
