@@ -124,6 +124,16 @@ def test_a_second_head_on_the_same_connection():
         assert closes(connection)
 
 
+@pytest.mark.parametrize("other", ["h2c", "websocket"])
+def test_a_client_that_would_change_the_protocol_is_answered_without_a_word(caplog, other):
+    with serving() as (address, _), socket.create_connection(address) as connection:
+        connection.sendall(
+            f"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: {other}\r\n\r\n".encode()
+        )
+        assert until(connection, b"well").startswith(b"HTTP/1.1 200")
+    assert caplog.text == ""
+
+
 def test_a_body_that_nobody_read():
     with serving(linger=0.3) as (address, _), socket.create_connection(address) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")

@@ -31,7 +31,7 @@ def opened(tmp_path):
     stores = []
 
     def opening(**limits):
-        stores.append(FilmStore(tmp_path, Settings(**limits)))
+        stores.append(FilmStore(tmp_path, Settings(**limits), lambda: None))
         return stores[-1]
 
     yield opening
@@ -159,19 +159,30 @@ def test_a_film_that_comes_twice_at_once_is_one(opened, tmp_path, monkeypatch, l
     assert [path.name for path in tmp_path.iterdir()] == [f"{'a' * 64}.mp4"]
 
 
+def test_a_film_whose_file_was_cleared_away_can_be_sent_again(opened, looked):
+    store = opened()
+    film = keep(store, 1, 9)
+    film.file.unlink()
+    again = keep(store, 1, 9)
+    assert again is not film
+    assert again.file.exists()
+    store._looking.shutdown()
+    assert looked == [film, again]
+
+
 def test_the_page_says_what_could_not_be_read_as_the_command_does(tmp_path, monkeypatch):
     """One damaged frame was `0.5 to 0.5 s`."""
     from types import SimpleNamespace
 
-    from koalarize.batch.films import damage_of
+    from koalarize.film.result import FilmResult
     from koalarize.web.studio import film_work
 
-    made = SimpleNamespace(notes=("no sound",), damaged=((0.5, 0.54),))
+    made = FilmResult(tmp_path, 9, damaged=((0.5, 0.54),), notes=("no sound",))
     monkeypatch.setattr("koalarize.film.film.color_film", lambda *_, **__: made)
     film = SimpleNamespace(file=tmp_path / "a.mp4", id="a")
     render = SimpleNamespace(target=tmp_path / "a.color.mp4")
     notes = film_work.colored(film, None, b"[]", 0.5, render)  # type: ignore[arg-type]
-    assert notes == ("no sound", damage_of(made))  # type: ignore[arg-type]
+    assert notes == ("no sound", made.damage)
     assert notes[1].startswith("0:00:00.500 to 0:00:00.540 is damaged")
-    made.damaged = ()
+    made = FilmResult(tmp_path, 9, notes=("no sound",))
     assert film_work.colored(film, None, b"[]", 0.5, render) == ("no sound",)  # type: ignore[arg-type]

@@ -43,7 +43,8 @@ class TestGuard:
     @pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", ""])
     def test_other_hosts(self, service, host):
         answer = service.get(f"{API}/models", headers={"host": host})
-        problem(answer, 421, "other-host")
+        said = problem(answer, 421, "other-host", "start it with `--trusted-host` and the name")
+        assert (f"and `{host}` is none" in said["detail"]) is bool(host)
 
     def test_other_origins(self, service, exif):
         headers = {"origin": "http://evil.example"}

@@ -145,6 +145,30 @@ def test_a_body_that_is_no_object_is_said_without_pythons_words(service, photo, 
     problem(said, 422, "not-allowed", "the body must be a JSON object: send one as")
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        (b"[" * 100_000, 400, "nested too deeply: send the object"),
+        (b'{"side": ' + b"9" * 5000 + b"}", 400, "more digits than can be read"),
+        ('{"steering": {"model": "\xe9"}}'.encode("latin-1"), 400, "not in UTF-8"),
+        (b'{"side": 100, "side": 200}', 422, "`side` stands twice"),
+        (b'{"steering": {"hints": [{"x": 1, "x": 2, "y": 3}]}}', 422, "`x` stands twice"),
+    ],
+)
+def test_json_that_cannot_be_taken_as_it_stands_is_said_in_words(
+    service, photo, body, status, word
+):
+    headers = {"content-type": "application/json"}
+    said = service.post(f"{photo}/preview", content=body, headers=headers)
+    problem(said, status, "bad-request" if status == 400 else "not-allowed", word)
+
+
+def test_a_list_that_is_too_long_is_said_without_pydantics_words(service, photo):
+    hints = [{"x": 1, "y": 1, "color": "#fff"}] * 201
+    said = service.post(f"{photo}/preview", json={"steering": {"hints": hints}})
+    problem(said, 422, "not-allowed", "must have at most 200 items, not 201")
+
+
 def test_the_description_names_the_token(service):
     document = service.get(f"{API}/openapi.json").json()
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -97,6 +99,51 @@ class TestLeftovers:
         sweep()
         assert len(list(temporary.iterdir())) == 4
         assert (elsewhere / "photo").exists()
+
+
+class TestClearedMeanwhile:
+    """What clears temporary files does not ask whether a service still uses them."""
+
+    def test_a_photo_whose_file_went_can_be_sent_again(self, service):
+        sent = picture(31, 17)
+        known = service.post(f"{API}/photos", content=sent).json()["id"]
+        photos = studio_of(service.app).photos
+        (photos._folder / known).unlink()
+        photos._opened.clear()
+        asked = f"{API}/photos/{known}/preview"
+        problem(service.post(asked, json={}), 404, "not-found", "upload it again")
+        assert service.post(f"{API}/photos", content=sent).status_code == 200
+        assert service.post(asked, json={}).status_code == 200
+
+    @pytest.mark.skipif(os.name != "posix", reason="folders cannot be locked there")
+    def test_the_folder_comes_again_its_owners_alone_and_is_not_swept(self, temporary):
+        with client() as opened:
+            (folder,) = temporary.iterdir()
+            shutil.rmtree(folder)
+            assert opened.post(f"{API}/photos", content=picture()).status_code == 201
+            assert list(temporary.iterdir()) == [folder]
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            os.utime(folder, (0, 0))
+            sweep()
+            assert len(list((folder / "photos").iterdir())) == 1
+        assert list(temporary.iterdir()) == []
+
+    @pytest.mark.skipif(os.name != "posix", reason="folders cannot be locked there")
+    def test_nothing_is_written_into_a_folder_that_somebody_else_put_there(self, temporary):
+        with client() as opened:
+            (folder,) = temporary.iterdir()
+            folder.rename(temporary / "mine")
+            folder.mkdir()
+            problem(opened.post(f"{API}/photos", content=picture()), 507, "no-room")
+            assert list(folder.iterdir()) == []
+
+    def test_the_clock_goes_on_though_a_folder_went(self):
+        with client(expiry=0.1) as opened:
+            studio = studio_of(opened.app)
+            shutil.rmtree(studio.films._folder)
+            assert until(studio.films._folder.is_dir)
+            assert opened.post(f"{API}/photos", content=picture()).is_success
+            assert until(lambda: not list(studio.photos._folder.iterdir()))
 
 
 class TestFullDisk:

@@ -22,7 +22,18 @@ from koalarize.photo.photo import Photo
 from koalarize.web.studio.app import create_app
 from koalarize.web.studio.settings import Settings
 from koalarize.web.studio.uploads import safe_name
-from rest import API, HINTED, HOST, MODELS, client, image_of, picture, place_of, problem
+from rest import (
+    API,
+    HINTED,
+    HOST,
+    MODELS,
+    client,
+    image_of,
+    picture,
+    place_of,
+    problem,
+    studio_of,
+)
 
 
 class TestPhotos:
@@ -52,9 +63,22 @@ class TestPhotos:
         problem(service.post(f"{API}/colorize", content=data), 415, "not-a-picture")
         problem(service.post(f"{API}/references", content=data), 415, "not-a-picture")
 
-    def test_a_cut_picture_is_told_of_in_words_of_the_page(self, service):
-        said = service.post(f"{API}/photos", content=picture(90, 60, "JPEG")[:-200])
-        problem(said, 415, "not-a-picture", "what there is of it: `koalarize FILE --tolerant`")
+    def test_a_cut_picture_is_read_as_far_as_it_goes_if_that_is_asked(self, service):
+        cut, missing = picture(90, 60, "JPEG")[:-200], "what is missing of it is filled up"
+        for place in ("photos", "colorize"):
+            said = service.post(f"{API}/{place}", content=cut)
+            problem(said, 415, "damaged", "ask for what there is of it (`tolerant=true`)")
+        said = service.post(f"{API}/colorize?tolerant=true", content=cut)
+        assert missing in said.headers["koalarize-notes"]
+        kept = service.post(f"{API}/photos?tolerant=true", content=cut)
+        assert missing in kept.json()["notes"][0]
+        studio_of(service.app).photos._opened.clear()  # it is read again from its file
+        assert image_of(service.post(f"{place_of(kept)}/render", json={})).size == (90, 60)
+        problem(service.post(f"{API}/photos", content=cut), 415, "damaged")
+
+    def test_of_a_reference_that_is_cut_no_part_is_offered(self, service):
+        said = service.post(f"{API}/references", content=picture(90, 60, "JPEG")[:-200])
+        problem(said, 415, "not-a-picture", "from where it came from.")
 
     @pytest.mark.parametrize("path", ["0" * 64, "..%2f..%2fetc%2fpasswd", "x"])
     def test_unknown(self, service, path):

@@ -9,6 +9,7 @@ import io
 import threading
 import time
 import weakref
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -238,6 +239,13 @@ class TestBodies:
         assert sent[0]["status"] == 408
         assert len(pieces) > 50
 
+    @pytest.mark.parametrize(("rate", "status"), [(1000, 408), (100, 415)])
+    def test_a_large_body_over_a_slow_line_has_the_time_it_needs(self, rate, status):
+        app = create_app(Settings(upload_seconds=0.2, upload_rate=rate), models=MODELS)
+        pieces = [dict(PIECE, body=bytes(10)) for _ in range(20)]  # 200 bytes/s at most
+        sent = talk(app, [*pieces, dict(PIECE, more_body=False)], pause=0.05)
+        assert sent[0]["status"] == status
+
     @pytest.mark.parametrize("path", ["preview", "region", "render", "session", "session/open"])
     def test_json_has_a_mebibyte(self, service, photo, path):
         body = b" " * (1 << 20) + b"{}"
@@ -282,6 +290,8 @@ class TestBodies:
 
 class Gone:
     """A request whose client has left."""
+
+    scope: ClassVar[dict[str, object]] = {}
 
     async def receive(self):
         return {"type": "http.disconnect"}

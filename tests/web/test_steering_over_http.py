@@ -234,7 +234,8 @@ class TestQuery:
             if bounds.low is not None:
                 number = one["schema"].get("anyOf", [one["schema"]])[0]
                 assert (number["minimum"], number["maximum"]) == (bounds.low, bounds.high)
-        assert set(described) - {"hint", "recolor", "model", "format", "name"} <= set(FIELDS)
+        of_file = {"model", "format", "name", "tolerant"}
+        assert set(described) - of_file - {"hint", "recolor"} <= set(FIELDS)
 
     @pytest.mark.parametrize(("name", "value"), ENDS)
     def test_the_ends_of_each_range(self, service, grey, name, value):

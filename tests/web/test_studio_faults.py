@@ -387,6 +387,30 @@ def test_a_film_that_the_service_forgot_is_not_taken_for_downloaded(
     expect(unsaved).to_have_count(0)
 
 
+def test_the_focus_is_not_lost_with_the_hint_that_undo_takes_away(page: Page) -> None:
+    drop_and_wait(page, OMA)
+    page.mouse.click(*spot(page, 35, 20, 60, 40))
+    page.locator("#editor .swatch").first.click()
+    page.keyboard.press("Escape")
+    expect(page.locator("#hints .hint")).to_be_focused()
+    page.keyboard.press("Control+z")
+    expect(page.locator("#hints .hint")).to_have_count(0)
+    expect(page.locator("#viewer")).to_be_focused()
+
+
+def test_a_step_is_called_by_what_a_person_did(page: Page) -> None:
+    steps = page.evaluate(
+        """async () => {
+          const { stepBetween } = await import("/static/js/history.js");
+          const before = { model: null, alternative: 2, hints: [1], turn: 0 };
+          const other = { model: "plain", alternative: 0 };
+          const after = [other, { turn: 90, hints: [] }, { turn: 90, model: "plain" }];
+          return after.map((change) => stepBetween(before, { ...before, ...change }));
+        }"""
+    )
+    assert steps == ["model", "turn", "several settings"]
+
+
 def test_text_is_pasted_into_a_field_though_a_picture_comes_with_it(page: Page) -> None:
     drop_and_wait(page, OMA)
     paste = """(field, [text, bytes]) => {

@@ -121,6 +121,7 @@ def test_hints_outside_of_the_straightened_photo_are_left_out(page: Page) -> Non
     page.locator("#straighten").fill("-9")
     wait_for_colour(page, before)
     expect(page.locator(".hint")).to_have_count(0)
+    expect(page.locator("#status")).to_have_text(re.compile("^A hint lies outside now: left out"))
     before = colourings(page)
     page.locator("#zoom-in").focus()
     page.keyboard.press("Escape")
@@ -202,3 +203,20 @@ def test_what_is_blue_becomes_brown(page: Page) -> None:
     page.evaluate(limit % "FIELDS.recolors.maxItems", 20)
     page.get_by_role("button", name="Delete: blue becomes brown").click()
     expect(row).to_have_count(0)
+
+
+def test_a_click_on_the_dividers_line_sets_a_hint(page: Page) -> None:
+    divider = page.get_by_role("slider", name="Divider")
+    x, y = spot(page, 300, 80)
+    page.mouse.click(x + 6, y)
+    expect(page.locator("#editor")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(divider).to_have_attribute("aria-valuenow", "50")
+    page.mouse.click(*spot(page, 300, 200))  # its handle
+    page.wait_for_timeout(400)  # a click waits for a second one
+    expect(page.locator("#editor")).to_be_hidden()
+    page.mouse.move(x + 6, y)
+    page.mouse.down()
+    page.mouse.move(x + 100, y)
+    page.mouse.up()
+    expect(divider).not_to_have_attribute("aria-valuenow", "50")

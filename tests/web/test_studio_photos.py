@@ -181,7 +181,7 @@ def test_all_photos_are_saved_as_one_zip_and_failures_are_named(
     assert sizes == [(600, 400), (90, 60), (600, 400)]
     said = page.locator("#save-problem")
     expect(said).to_contain_text("3 of 4 photos are in the ZIP file")
-    expect(said).to_contain_text("uncle.heic: The given data is a HEIC picture")
+    expect(said).to_contain_text("uncle.heic: The file is a HEIC picture")
     expect(said).to_contain_text("save it as JPEG or PNG")
     noted = page.locator("#notice p")
     expect(noted).to_contain_text("oma.color.png: frame 1 of 2: the others")

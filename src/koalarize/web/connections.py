@@ -77,6 +77,9 @@ def bounded_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
             elif between and self._clock is None:
                 self._watch(bounds.head)
 
+        def _unsupported_upgrade_warning(self) -> None:
+            pass  # Java's client asks for HTTP/2 each time, and is answered in HTTP/1.1
+
         def on_response_complete(self) -> None:
             unread = self.cycle.more_body
             super().on_response_complete()

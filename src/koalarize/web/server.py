@@ -113,6 +113,7 @@ class Guard:
         public: Collection[str] = (),
         origins: Collection[str] = (),
         refusal: Callable[[int, str], tuple[str, bytes]] | None = None,
+        elsewhere: str = "open the one it printed",
     ) -> None:
         """Guard an application.
 
@@ -127,6 +128,7 @@ class Guard:
                 cookies do not count.
             refusal: makes content type and body of a refusal from its status and sentence; plain
                 text by default.
+            elsewhere: what to do, for those who come under another name.
         """
         self._app = app
         self._hosts = _LOCAL_NAMES | {host.lower().strip("[]") for host in hosts}
@@ -135,6 +137,7 @@ class Guard:
         self._public = frozenset(public)
         self._origins = frozenset(origins)
         self._body_of = refusal or _plain_text
+        self._elsewhere = elsewhere
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -168,7 +171,8 @@ class Guard:
     def _refusal(self, scope: Message, headers: dict[bytes, str]) -> tuple[int, str] | None:
         host = headers.get(b"host", "")
         if not self._is_ours(host):
-            return 421, "this server answers only under its own address; open the one it printed"
+            asked = f", and `{host[:60]}` is none" if host else ""
+            return 421, f"this server answers only under its own address{asked}: {self._elsewhere}"
         method = scope.get("method", "GET")
         origin = headers.get(b"origin")
         if origin in self._origins:
@@ -329,7 +333,7 @@ def serve(
     path: str = "/",
     patience: int = _PATIENCE,
 ) -> None:
-    """Serve an application until Ctrl-C or SIGTERM; open requests are let finish.
+    """Serve an application until Ctrl-C, SIGTERM or SIGHUP; open requests are let finish.
 
     Args:
         app: the application, best behind a ``Guard``.
@@ -343,7 +347,7 @@ def serve(
     Raises:
         OptionError: as ``open_socket`` says.
     """
-    import uvicorn
+    from koalarize.web.ending import Server
 
     listening = open_socket(host, port)
     host = host.strip("[]")
@@ -351,17 +355,14 @@ def serve(
     shown = f"[{shown}]" if ":" in shown else shown
     address = f"http://{shown}:{listening.getsockname()[1]}{path}"
 
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if not self.should_exit:
-                announce(address)
-                if open_browser:
-                    # Some browsers, those of a text terminal, return only when they are left.
-                    threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+    def started() -> None:
+        announce(address)
+        if open_browser:
+            # Some browsers, those of a text terminal, return only when they are left.
+            threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
     try:
-        Server(server_config(app, patience=patience)).run(sockets=[listening])
+        Server(server_config(app, patience=patience), started).run(sockets=[listening])
     except KeyboardInterrupt:
         pass  # uvicorn has shut down in order and passes the signal on; it was how to stop us
     finally:

@@ -53,6 +53,11 @@ Errors are problem details (RFC 9457), `application/problem+json`. Where the ser
 token, send it as `Authorization: Bearer`. Who accepts `application/octet-stream` alone gets
 pictures under that name.
 """
+_ELSEWHERE = (
+    "open the one it printed; if a proxy stands before it, start it with `--trusted-host` and the "
+    "name that people open"
+)
+_STOPPING = problems.Problem(503, "the service is stopping: try again later")
 #: Seconds a client may take to accept one piece of an answer.
 _SLOWEST_READER = 60.0
 
@@ -72,20 +77,20 @@ def create_app(
     settings = settings or Settings()
     loaders = models or offered()
     # Removed when the service stops, or with the application if it was never served.
-    folder = Folder()
+    folder = Folder("photos", "films")
     studio = Studio(
         settings,
         Models(loaders),
         WorkQueue(workers=settings.workers, queue=settings.queue, timeout=settings.timeout),
         # Apart: a photo and a film of the same bytes have one id.
-        PhotoStore(folder.path / "photos", settings),
-        FilmStore(folder.path / "films", settings),
+        PhotoStore(folder.path / "photos", settings, folder.restore),
+        FilmStore(folder.path / "films", settings, folder.restore),
         UploadReader(settings),
     )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
-        clock = asyncio.create_task(_sweep_by_clock(studio))
+        clock = asyncio.create_task(_sweep_by_clock(studio, folder))
         try:
             yield
         finally:
@@ -128,19 +133,22 @@ def create_app(
         public=public,
         origins=settings.origins,
         refusal=problems.refusal,
+        elsewhere=_ELSEWHERE,
     )
     return _RequestLog(Cors(guard, settings.origins))
 
 
-async def _sweep_by_clock(studio: Studio) -> None:
+async def _sweep_by_clock(studio: Studio, folder: Folder) -> None:
     """Let photos go when their time is over, though nobody asks for anything."""
     settings = studio.settings
     soonest = min(settings.expiry, settings.grace, settings.idle)
     while True:
         await asyncio.sleep(max(0.01, min(30.0, soonest / 4)))
-        await asyncio.to_thread(studio.photos.sweep)
-        await asyncio.to_thread(studio.films.sweep)
-        await asyncio.to_thread(give_back)
+        try:
+            for work in (folder.restore, studio.photos.sweep, studio.films.sweep, give_back):
+                await asyncio.to_thread(work)
+        except OSError as error:  # the next time is another
+            _LOG.warning("what is too old could not be removed: %s", error)
 
 
 async def _page() -> Response:
@@ -203,6 +211,11 @@ class _RequestLog:
             await self._app(scope, receive, counted)
         except TimeoutError:
             _LOG.warning("a reader stalled and was given up")
+        except asyncio.CancelledError:
+            # The server stops, and would answer with a bug of its own.
+            _LOG.warning("a request was ended, since the service stops")
+            if not status:
+                await problems.answer(_STOPPING)(scope, receive, counted)
         finally:
             route = getattr(scope.get("route"), "path", "-")
             _LOG.info(

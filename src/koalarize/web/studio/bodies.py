@@ -23,7 +23,7 @@ class BodyLimit:
     """An ASGI application in front of another whose requests' bodies are bounded.
 
     - More bytes than the address takes: 413, at once if the length is announced.
-    - A body that stalls, or takes too long in all: 408.
+    - A body that stalls, or comes so slowly that it takes too long in all: 408.
     - A compressed body: 415 with a sentence, since it would be read as something else.
     """
 
@@ -54,7 +54,8 @@ class BodyLimit:
             most, seconds = settings.max_film, settings.film_seconds
         elif path in self._uploads:
             most, overhead = settings.max_bytes, FORM_OVERHEAD
-        body = _Body(receive, (most, overhead), seconds, settings.upload_idle)
+        pace = (seconds, settings.upload_rate, settings.upload_idle)
+        body = _Body(receive, (most, overhead), pace)
         try:
             body.check(dict(scope["headers"]))
         except Problem as problem:
@@ -67,10 +68,10 @@ class _Body:
     """The body of one request, counted and timed as it comes."""
 
     def __init__(
-        self, receive: Receive, most: tuple[int, int], seconds: float, idle: float
+        self, receive: Receive, most: tuple[int, int], pace: tuple[float, int, float]
     ) -> None:
         self._receive = receive
-        self._idle = idle
+        seconds, self._rate, self._idle = pace
         self._end = time.monotonic() + seconds
         self._shown, overhead = most
         self._most = self._shown + overhead
@@ -98,7 +99,8 @@ class _Body:
         """Return the next message, as an ASGI server would."""
         if self._whole:
             return await self._receive()
-        patience = min(self._idle, self._end - time.monotonic())
+        end = self._end + self._total / self._rate
+        patience = min(self._idle, end - time.monotonic())
         try:
             message = await asyncio.wait_for(self._receive(), max(patience, 0))
         except TimeoutError as error:

@@ -133,10 +133,10 @@ class Film:
 class FilmStore:
     """Films by their id; safe from several threads."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        """Make a store in an empty folder of its own, which is made if there is none."""
-        folder.mkdir(exist_ok=True)
+    def __init__(self, folder: Path, settings: Settings, restore: Callable[[], None]) -> None:
+        """Make a store in an empty folder of its own; ``restore`` makes it again if it went."""
         self._folder = folder
+        self._restore = restore
         self._settings = settings
         self._films: dict[str, Film] = {}
         self._claims: list[Claim] = []
@@ -155,6 +155,7 @@ class FilmStore:
             Problem: 413 or 507.
         """
         claim = Claim(size)
+        self._restore()
         with self._lock:
             self._check_room(claim)
             self._claims.append(claim)
@@ -321,6 +322,9 @@ class FilmStore:
         """Return a film that is here, under the name that it was sent by last."""
         with self._lock:
             film = self._films.get(key)
+            if film is not None and not film.file.exists():  # temporary files were cleared
+                self._drop(key)
+                film = None
             if film is not None:
                 film.name, film.used, film.left = name or film.name, time.monotonic(), False
             return film

@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -27,12 +28,40 @@ class Folder:
     can be locked has no owner any more. Where folders cannot be locked (Windows), none is swept.
     """
 
-    def __init__(self) -> None:
-        """Make one, after the folders of services that were killed are removed."""
+    def __init__(self, *rooms: str) -> None:
+        """Make one, after the folders of services that were killed are removed.
+
+        Args:
+            rooms: names of folders in it, which are made with it.
+        """
         sweep()
+        self._rooms = rooms
+        self._making = threading.Lock()
         self._made = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         self.path = Path(self._made.name)
         self._lock = _lock(self.path)
+        self.restore()
+
+    def restore(self) -> None:
+        """Make it again if what clears temporary files has removed it, or a folder in it.
+
+        Raises:
+            OSError: if it cannot be made, or somebody else has put another in its place.
+        """
+        with self._making:
+            if self._lock is not None:
+                try:
+                    found = self.path.lstat()
+                except FileNotFoundError:
+                    _LOG.warning("the folder of photos was removed from outside: it is made again")
+                    self.path.mkdir(mode=0o700)
+                    os.close(self._lock)
+                    self._lock = _lock(self.path)
+                else:
+                    if not os.path.samestat(found, os.fstat(self._lock)):
+                        raise FileExistsError(f"{self.path} is another folder now")
+            for room in self._rooms:
+                (self.path / room).mkdir(exist_ok=True)
 
     def remove(self) -> None:
         """Remove it with all that lies in it."""

@@ -31,6 +31,7 @@ __all__ = [
     "WORKED",
     "Id",
     "Name",
+    "Tolerant",
     "accepted",
     "attachment",
     "complete",
@@ -76,6 +77,7 @@ _PICTURE = {"type": "string", "format": "binary", "description": "a JPEG, PNG, T
 
 Id = Annotated[str, PathPart(pattern="^[0-9a-f]{64}$", description="of `PhotoInfo`")]
 Name = Annotated[str, Query(max_length=1000, description="the file's name, for the result's")]
+Tolerant = Annotated[bool, Query(description="read a damaged picture as far as it goes")]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, object]]:

@@ -7,7 +7,6 @@ nothing of a path ever comes from a client. Called from worker threads.
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
 import time
 from collections import OrderedDict
@@ -24,15 +23,14 @@ from PIL import Image
 from koalarize.colorizer.chroma import Chroma
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.prepare import preparation, prepared
-from koalarize.errors import PhotoError
 from koalarize.photo.negative import looks_like_color_negative
 from koalarize.photo.photo import Photo
-from koalarize.photo.read import open_image
 from koalarize.steering.steering import PLAIN, Steering
 from koalarize.web.studio.problems import Problem
+from koalarize.web.studio.reading import read_photo
 from koalarize.web.studio.settings import Settings
 
-__all__ = ["Entry", "Opened", "PhotoStore", "read_photo"]
+__all__ = ["Entry", "Opened", "PhotoStore"]
 
 _T = TypeVar("_T")
 #: Where the classes live whose arrays belong to a photo.
@@ -46,27 +44,6 @@ _PREVIEWS = 3
 _LOOKS = 3
 _CHROMAS = 12
 _OTHERS = 2  # each is as large as the photo: as it is coloured, and the original in its place
-
-
-def read_photo(data: bytes, settings: Settings) -> Photo:
-    """Decode an upload.
-
-    Raises:
-        PhotoError: if it is no picture.
-        Problem: 413 if it has too many pixels, which is asked before it is decoded.
-    """
-    if not data:
-        raise PhotoError("the upload is empty: send the bytes of a picture")
-    try:
-        with open_image(io.BytesIO(data), "the upload") as image:
-            pixels = image.width * image.height
-    except PhotoError:
-        pixels = 0  # the reader below says better what is wrong
-    if pixels > settings.max_pixels:
-        raise Problem(
-            413, f"the picture has {pixels:,} pixels but at most {settings.max_pixels:,} are taken"
-        )
-    return Photo.read(data, max_pixels=settings.max_pixels)
 
 
 class _Cache(Generic[_T]):
@@ -166,6 +143,8 @@ class Entry:
         deep: whether it has 16 bits.
         exif: whether it has EXIF data.
         pages: how many pages or frames its file has, of which this is the first.
+        notes: what of its file is not in it, a phrase each.
+        tolerant: whether it is read as far as it goes.
         used: when it was used last, seconds of the monotonic clock.
         left: whether its page was closed since.
     """
@@ -182,6 +161,8 @@ class Entry:
     deep: bool
     exif: bool
     pages: int
+    notes: tuple[str, ...]
+    tolerant: bool
     used: float
     left: bool = False
 
@@ -189,10 +170,10 @@ class Entry:
 class PhotoStore:
     """Photos by their id, the least recently used leaving first; safe from several threads."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        """Make a store in an empty folder of its own, which is made if there is none."""
-        folder.mkdir(exist_ok=True)
+    def __init__(self, folder: Path, settings: Settings, restore: Callable[[], None]) -> None:
+        """Make a store in an empty folder of its own; ``restore`` makes it again if it went."""
         self._folder = folder
+        self._restore = restore
         self._settings = settings
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._opened: OrderedDict[str, Opened] = OrderedDict()
@@ -201,19 +182,20 @@ class PhotoStore:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, data: bytes, name: str) -> tuple[Entry, bool]:
+    def add(self, data: bytes, name: str, *, tolerant: bool = False) -> tuple[Entry, bool]:
         """Keep a photo; return its entry and whether it is new.
 
         Raises:
             PhotoError: if it is no picture.
-            Problem: 413 if it is too large.
+            Problem: 413 if it is too large, 415 if it is damaged and not to be read as far as it
+                goes.
         """
-        photo = read_photo(data, self._settings)
+        photo = read_photo(data, self._settings, tolerant=tolerant)
         key = hashlib.sha256(data).hexdigest()
         with self._lock:
             self._sweep()
             known = self._entries.get(key)
-            if known is not None:
+            if known is not None and known.file.exists():
                 entry = replace(known, name=name or known.name, used=time.monotonic(), left=False)
                 self._entries[key] = entry
                 self._entries.move_to_end(key)
@@ -221,6 +203,7 @@ class PhotoStore:
         file = self._folder / key
         partial = self._folder / f"{key}.{threading.get_ident()}.part"
         try:
+            self._restore()
             partial.write_bytes(data)
             partial.replace(file)
         except OSError as error:
@@ -241,6 +224,8 @@ class PhotoStore:
             deep=photo.pixels.dtype == np.uint16,
             exif=photo.exif is not None,
             pages=photo.pages,
+            notes=photo.notes,
+            tolerant=tolerant,
             used=time.monotonic(),
         )
         with self._lock:
@@ -284,7 +269,9 @@ class PhotoStore:
                 data = entry.file.read_bytes()
             except OSError as error:
                 raise Problem(404, "this photo is no longer here: upload it again") from error
-            opened = Opened(Photo.read(data, max_pixels=self._settings.max_pixels))
+            opened = Opened(
+                Photo.read(data, max_pixels=self._settings.max_pixels, tolerant=entry.tolerant)
+            )
             del data
             with self._lock:
                 if entry.id in self._entries:

@@ -38,7 +38,7 @@ SLUGS: Mapping[int, tuple[str, str]] = {
     408: ("too-slow", "The upload was too slow"),
     409: ("other-photo", "The session belongs to another photo"),
     413: ("too-large", "Too large"),
-    415: ("not-a-picture", "Not a picture"),
+    415: ("not-a-picture", "Cannot be read as a picture"),
     421: ("other-host", "Another host's name"),
     422: ("not-allowed", "A value is not allowed"),
     429: ("busy", "Too many requests at once"),
@@ -49,6 +49,7 @@ SLUGS: Mapping[int, tuple[str, str]] = {
 }
 #: Problems that share their status with another: last part of the type -> title.
 _OTHERS: Mapping[str, str] = {
+    "damaged": "The picture is damaged",
     "encoded": "The body is encoded",
     "not-a-film": "Not a film",
     "working": "Work on it goes on",
@@ -177,7 +178,7 @@ def _rule(error: Mapping[str, Any]) -> str:
     """Return what a value must be, with no regular expression in it."""
     if error["type"] == "string_pattern_mismatch":
         return f"String should {_PATTERNS.get(error['ctx']['pattern'], _ID)}"
-    return str(error["msg"])
+    return str(error["msg"]).replace(" after validation", "")
 
 
 def _of_http(request: Request, error: Exception) -> Response:

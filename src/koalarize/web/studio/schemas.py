@@ -162,6 +162,7 @@ class PhotoInfo(BaseModel):
         deep=False,
         exif=True,
         pages=1,
+        notes=[],
         expires_in=43200,
     )
 
@@ -177,6 +178,7 @@ class PhotoInfo(BaseModel):
     deep: bool = Field(description="it has 16 bits a channel")
     exif: bool
     pages: int = Field(description="pages or frames of its file, of which this is the first")
+    notes: list[str] = Field(description="what of its file is not in it, a phrase each")
     expires_in: int = Field(description="seconds without use after which it leaves")
 
 

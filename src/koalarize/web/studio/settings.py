@@ -32,7 +32,8 @@ class Settings:
         timeout: seconds one request may wait and compute.
         upload_idle: seconds a body may stall.
         upload_seconds: seconds a body may take.
-        film_seconds: seconds a film may take to come.
+        upload_rate: bytes a second; one that comes as fast, or faster, may take longer.
+        film_seconds: seconds a film may take to come; longer, too, if it comes as fast as that.
         upload_memory: bytes that uploads under way and in the queue may hold together.
         photos: photos kept.
         disk: bytes of photos kept in the temporary folder, and again of films and their results.
@@ -54,6 +55,7 @@ class Settings:
     timeout: float = 60.0
     upload_idle: float = 20.0
     upload_seconds: float = 300.0
+    upload_rate: int = 32 << 10
     film_seconds: float = 3600.0
     upload_memory: int = 1024 * _MIB
     photos: int = 500
@@ -66,7 +68,7 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "origins", tuple(map(checked_origin, self.origins)))
         counts = ("max_bytes", "max_film", "max_json", "max_pixels", "workers", "photos", "disk")
-        for name in (*counts, "memory"):
+        for name in (*counts, "memory", "upload_rate"):
             if getattr(self, name) < 1:
                 raise OptionError(f"`{name}` is {getattr(self, name)} but must be at least 1")
         if self.queue < 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, get_args, get_origin
 
@@ -29,6 +30,7 @@ BYTES = "application/octet-stream"
 
 _MOST_KEYS = 1000  # of one JSON object: more than any that is asked for has
 _SMALL = 1 << 14  # bytes of JSON that cost the loop less than a thread would
+_AS_DESCRIBED = "send the object that the description shows"
 
 
 class StrictRoute(APIRoute):
@@ -99,14 +101,34 @@ class _JsonRequest(Request):
 
 
 def _parse(body: bytes) -> object:
-    return json.loads(body, object_pairs_hook=_object)
+    """Return what a body says in JSON.
+
+    Raises:
+        Problem: 400 if it cannot be read, 422 for an object with too many keys, or one twice.
+        json.JSONDecodeError: if it is no JSON.
+    """
+    try:
+        return json.loads(body, object_pairs_hook=_object)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError as error:
+        raise Problem(400, f"the body is nested too deeply: {_AS_DESCRIBED}") from error
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"the body is not in UTF-8: {_AS_DESCRIBED}") from error
+    except ValueError as error:
+        text = "the body holds a number with more digits than can be read"
+        raise Problem(400, f"{text}: {_AS_DESCRIBED}") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object; each key too many would become an error of its own."""
     if len(pairs) > _MOST_KEYS:
         raise Problem(422, f"an object of the body has more than {_MOST_KEYS} keys")
-    return dict(pairs)
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise Problem(422, f"`{twice[:60]}` stands twice in an object of the body: give it once")
+    return found
 
 
 class Head:

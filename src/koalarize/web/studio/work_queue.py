@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
 
 from starlette.requests import Request
 
 from koalarize.web.studio.problems import Problem
+from koalarize.web.studio.turns import Job, Turns
 
 __all__ = ["Stop", "Stopped", "WorkQueue"]
 
@@ -45,7 +46,11 @@ class Stop:
 
 
 class WorkQueue:
-    """Runs work in a bounded pool of threads; used from one event loop."""
+    """Runs work in a bounded pool of threads; used from one event loop.
+
+    Who asks is an address and a path, so that a photo that is steered, and an upload, have turns of
+    their own beside a program that has many pictures coloured. One may fill half the queue.
+    """
 
     def __init__(self, *, workers: int, queue: int, timeout: float) -> None:
         """Open it.
@@ -56,10 +61,12 @@ class WorkQueue:
             timeout: seconds that one request may wait and compute.
         """
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="studio")
+        self._turns = Turns()
         self._workers = workers
         self._most = workers + queue
+        self._share = workers + (queue + 1) // 2
         self._timeout = timeout
-        self._pending: set[Future[object]] = set()
+        self._pending: set[Job[object]] = set()
 
     @property
     def busy(self) -> int:
@@ -90,26 +97,31 @@ class WorkQueue:
         Raises:
             Problem: 429 if the queue is full, 503 if it took too long.
         """
-        if len(self._pending) >= self._most:
+        whose = None if request is None else _whose(request)
+        mine = sum(job.whose == whose for job in self._pending)
+        if len(self._pending) >= self._most or mine >= self._share:
             raise Problem(429, "the service is busy: try again in a second")
         loop = asyncio.get_running_loop()
-        held = [work]
+        own = Job(work, whose)
+        job = cast("Job[object]", own)
+        self._turns.put(job)
         try:
-            job = self._pool.submit(lambda: held.pop()())
+            self._pool.submit(self._next)
         except RuntimeError as error:
+            self._turns.remove(job)
             raise Problem(503, "the service is stopping: try again later") from error
-        self._pending.add(job)  # type: ignore[arg-type]
+        self._pending.add(job)
 
-        def done(_: Future[_T]) -> None:
+        def done(_: object) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._pending.discard, job)
 
         def drop() -> None:
-            if job.cancel():
-                held.clear()  # the pool keeps a cancelled job, and all it holds, until its turn
+            if job.drop():
+                self._turns.remove(job)
 
-        job.add_done_callback(done)
-        future = asyncio.wrap_future(job)
+        own.future.add_done_callback(done)
+        future = asyncio.wrap_future(own.future)
         gone = asyncio.ensure_future(_gone(request))
         try:
             await asyncio.wait(
@@ -136,7 +148,19 @@ class WorkQueue:
 
     def close(self) -> None:
         """Let what runs finish; what waits is dropped."""
+        while (job := self._turns.take()) is not None:
+            job.drop()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _next(self) -> None:
+        job = self._turns.take()
+        if job is not None:  # else it was dropped
+            job.run()
+
+
+def _whose(request: Request) -> Hashable:
+    host, _ = request.scope.get("client") or ("", 0)
+    return host, request.scope.get("path")
 
 
 async def _gone(request: Request | None) -> None:

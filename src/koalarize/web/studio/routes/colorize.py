@@ -18,14 +18,16 @@ from koalarize.web.studio.openapi import (
     FULL,
     UPLOADED,
     Name,
+    Tolerant,
     accepted,
     kind_of,
     problems,
     send_file,
     upload_body,
 )
-from koalarize.web.studio.photo_store import Opened, read_photo
+from koalarize.web.studio.photo_store import Opened
 from koalarize.web.studio.query import FromQuery
+from koalarize.web.studio.reading import read_photo
 from koalarize.web.studio.state import Shared
 from koalarize.web.studio.strict import StrictRoute
 from koalarize.web.studio.uploads import Upload
@@ -57,12 +59,13 @@ async def colorize(
         schemas.Output | None, Query(description="the picture's own by default")
     ] = None,
     name: Name = "",
+    tolerant: Tolerant = False,
 ) -> Response:
     (model, steering), stop = asked, Stop()
     format = accepted(request, format)
 
     def colored(sent: Upload) -> tuple[bytes, str, tuple[str, ...]]:
-        photo = read_photo(sent.picture, studio.settings)
+        photo = read_photo(sent.picture, studio.settings, tolerant=tolerant)
         digest = hashlib.sha256(sent.picture).hexdigest()
         asked, noted = steering, ()
         if sent.reference is not None:

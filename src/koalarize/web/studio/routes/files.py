@@ -86,7 +86,9 @@ async def save(studio: Shared, request: Request, id: Id, asked: schemas.SessionA
     weights = None if card is None else card.sha256
 
     def told() -> tuple[str, SessionCopy]:
+        studio.models.get(model)  # one that nothing can open is no session
         with studio.photos.open(entry) as opened:
+            work.check_places(opened, steering)
             return opened.photo.digest(), copy_facts(opened.photo)
 
     pixels, copy = await studio.queue.run(told, request)

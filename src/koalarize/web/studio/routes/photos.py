@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from koalarize.web.studio import schemas
-from koalarize.web.studio.openapi import UPLOADED, Id, Name, problems, upload_body
+from koalarize.web.studio.openapi import UPLOADED, Id, Name, Tolerant, problems, upload_body
 from koalarize.web.studio.photo_store import Entry
 from koalarize.web.studio.state import Shared, Studio
 from koalarize.web.studio.strict import StrictRoute
@@ -27,7 +27,8 @@ router = APIRouter(tags=["photos"], route_class=StrictRoute)
     description=(
         "The bytes of a picture, or a form with the file `picture`. The id is the sha256 "
         "of the bytes, so that a photo that is here already is answered with 200. It "
-        "leaves after hours without use."
+        "leaves after hours without use. A damaged one is refused (415, `damaged`) unless "
+        "`tolerant` is true; then `notes` say what is not there."
     ),
     status_code=201,
     openapi_extra=upload_body(),
@@ -37,11 +38,15 @@ router = APIRouter(tags=["photos"], route_class=StrictRoute)
     },
 )
 async def upload(
-    studio: Shared, request: Request, response: Response, name: Name = ""
+    studio: Shared,
+    request: Request,
+    response: Response,
+    name: Name = "",
+    tolerant: Tolerant = False,
 ) -> schemas.PhotoInfo:
     async with studio.uploads.read(request, name=name) as sent:
         entry, new = await studio.queue.run(
-            lambda: studio.photos.add(sent.picture, sent.name), request
+            lambda: studio.photos.add(sent.picture, sent.name, tolerant=tolerant), request
         )
     response.status_code = 201 if new else 200
     response.headers["location"] = f"photos/{entry.id}"  # a proxy may add a path
@@ -101,5 +106,6 @@ def _info(studio: Studio, entry: Entry) -> schemas.PhotoInfo:
         deep=entry.deep,
         exif=entry.exif,
         pages=entry.pages,
+        notes=list(entry.notes),
         expires_in=int(studio.settings.expiry),
     )

@@ -11,6 +11,7 @@ import { capital, prose } from "./dom.js";
 const BASE = new URL("api/v1/", document.baseURI);
 const MOST_TRIES = 12; // of a request that finds the server busy
 const LONGEST_WAIT = 8; // seconds between two tries
+const OTHERS_STEP = ", or ask for what there is of it (`tolerant=true`)"; // the page has a button
 
 /** What a person reads while the server is away, whoever noticed. */
 export const AWAY =
@@ -40,6 +41,16 @@ export class Problem extends Error {
   get offline() {
     return this.slug === "offline";
   }
+}
+
+/** Whether what went wrong is that a photo is damaged, of which what there is can be opened. */
+export function isDamaged(error) {
+  return error instanceof Problem && error.slug === "damaged";
+}
+
+/** Whether what went wrong lies in the file itself, so that another try would end alike. */
+export function isOfFile(error) {
+  return error instanceof Problem && [413, 415].includes(error.status);
 }
 
 /** Whether what went wrong is that the server did not answer. */
@@ -142,11 +153,17 @@ function sendSeen(url, { method = "GET", body, headers, signal }, progress) {
   });
 }
 
+/** What the service says to programs, as a person in a browser reads it. */
+function inBrowser(detail) {
+  return detail.replace(OTHERS_STEP, "").replace(/^the given data\b/, "the file");
+}
+
 async function problemOf(response) {
   const { status } = response;
   try {
     const { title, detail, type = "" } = await response.json();
-    return new Problem(title || `Error ${status}`, typeof detail === "string" ? detail : "", {
+    const said = typeof detail === "string" ? inBrowser(detail) : "";
+    return new Problem(title || `Error ${status}`, said, {
       status,
       slug: type.split(":").pop(),
     });
@@ -217,16 +234,24 @@ export async function fields() {
   return (await request("steering")).json();
 }
 
-/** Give a photo to the server; resolves to {id, name, sha256, width, height, format, …}. */
-export async function upload(file, name, progress, signal) {
-  if (!file.size) throw new Problem("Not a picture", "The file is empty: copy or scan it again.");
+/**
+ * Give a photo to the server; resolves to {id, name, sha256, width, height, format, …}.
+ *
+ * @param {{file: File, name: string, tolerant: boolean}} photo a damaged one is read as far as it goes if `tolerant`
+ * @param {(share: number) => void} progress
+ * @param {AbortSignal} signal
+ */
+export async function upload({ file, name, tolerant }, progress, signal) {
+  if (!file.size)
+    throw new Problem("The file is empty", "There is no picture in it: copy or scan it again.");
   const body = {
     method: "POST",
     body: file,
     headers: { "Content-Type": "application/octet-stream" },
     signal,
   };
-  return (await request(`photos?name=${encodeURIComponent(name)}`, body, progress)).json();
+  const path = `photos?name=${encodeURIComponent(name)}${tolerant ? "&tolerant=true" : ""}`;
+  return (await request(path, body, progress)).json();
 }
 
 /** What the server says of a photo that it holds already; counts as use. */

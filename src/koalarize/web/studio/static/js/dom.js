@@ -123,6 +123,12 @@ export function chooseFiles({ accept = "image/*", multiple = false } = {}) {
   });
 }
 
+/** A file by the name that it shows: signs that turn the direction of writing can hide its ending. */
+export function plainlyNamed(file) {
+  const name = file.name.replace(/[\u202a-\u202e\u2066-\u2069]/g, "");
+  return name === file.name ? file : new File([file], name, { type: file.type });
+}
+
 /** Call `work` once calls have stopped for `wait` milliseconds, or have gone on for `most`. */
 export function debounce(work, wait, most = Infinity) {
   let timer = 0;

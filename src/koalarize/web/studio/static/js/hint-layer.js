@@ -37,12 +37,15 @@ export class HintLayer extends HTMLElement {
   show(hints, view) {
     [this.#hints, this.#view] = [hints, view];
     const wanted = new Set(hints.map((hint) => hint.id));
+    const focused = this.contains(document.activeElement);
     for (const [id, button] of this.#buttons) {
       if (!wanted.has(id)) {
         button.remove();
         this.#buttons.delete(id);
       }
     }
+    if (focused && !this.contains(document.activeElement))
+      this.parentElement?.focus({ preventScroll: true }); // undo took the hint away
     for (const hint of hints) if (!this.#buttons.has(hint.id)) this.#add(hint.id);
     this.place();
   }

@@ -8,7 +8,7 @@ import { LABELS } from "./controls.js";
 import { $ } from "./dom.js";
 import { FIELDS } from "./fields.js";
 
-/** What people call a step that changed this; hints and crop move along with the first two. */
+/** What people call a step that changed this. */
 const WORDS = {
   turn: "turn",
   straighten: "straightening",
@@ -19,7 +19,12 @@ const WORDS = {
   alternative: "colouring",
   model: "model",
 };
-const MOVE_ALL = ["turn", "straighten"];
+/** What a step is called by, though these change along with it. */
+const ALONG = {
+  turn: ["hints", "crop"],
+  straighten: ["hints", "crop"],
+  model: ["alternative"], // another model has colourings of its own
+};
 
 /**
  * What one step changed, in words: "warmth", "new hint".
@@ -31,8 +36,8 @@ export function stepBetween(before, after) {
   const isChanged = (name) =>
     before[name] !== after[name] && JSON.stringify(before[name]) !== JSON.stringify(after[name]);
   const changed = Object.keys(after).filter(isChanged);
-  const mover = MOVE_ALL.find((name) => changed.includes(name));
-  if (mover && changed.every((name) => ["hints", "crop", mover].includes(name)))
+  const mover = Object.keys(ALONG).find((name) => changed.includes(name));
+  if (mover && changed.every((name) => name === mover || ALONG[mover].includes(name)))
     return WORDS[mover];
   if (changed.length !== 1) return "several settings";
   const [name] = changed;

@@ -2,10 +2,11 @@
  * The bar that straightens a photo: a slider in tenths of a degree, over a grid of level lines.
  *
  * Not here: where hints and crop go (`photos.js`), the turned pixels (the service's). While the slider
- * is dragged the page turns what it shows, and fires "tilt" with the degrees that are still to come.
+ * is dragged the page turns what it shows, and fires "tilt" with the degrees that are still to come; "lost" with a
+ * sentence tells of hints that are left out.
  */
 
-import { $, announce, fillTrack, onDetail } from "./dom.js";
+import { $, fillTrack, onDetail } from "./dom.js";
 import { FIELDS } from "./fields.js";
 
 const SETTLE = 350; // milliseconds a slider rests, moved by keys, before the photo is asked for
@@ -125,7 +126,8 @@ export class Level extends EventTarget {
     photo.hasTile = false; // away from the table nothing else draws it
     if (lost) {
       const hints = lost === 1 ? "A hint lies" : `${lost} hints lie`;
-      announce(`${hints} outside now: left out until the photo is turned back`);
+      const detail = `${hints} outside now: left out until the photo is turned back`;
+      this.dispatchEvent(new CustomEvent("lost", { detail }));
     }
   }
 

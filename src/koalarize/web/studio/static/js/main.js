@@ -5,10 +5,20 @@
  */
 
 import * as api from "./api.js";
-import { Arrivals } from "./arrivals.js";
+import { Arrivals, waysOn } from "./arrivals.js";
 import { listenToBack } from "./back.js";
 import { Copying } from "./copying.js";
-import { $, announce, chooseFiles, fillIcons, h, icon, onDetail } from "./dom.js";
+import {
+  $,
+  announce,
+  capital,
+  chooseFiles,
+  fillIcons,
+  h,
+  icon,
+  onDetail,
+  plainlyNamed,
+} from "./dom.js";
 import { Film } from "./film.js";
 import { FILM_KINDS, Films, isFilm } from "./films.js";
 import { History } from "./history.js";
@@ -44,6 +54,7 @@ const films = new Films(studio, { complain });
 let statusTimer = 0;
 let answering = false; // whether what stands there answers a person
 let waitTimer = 0;
+const told = new WeakSet(); // photos of which was said what is not there
 
 /**
  * Say something in passing, below the photo and to screen readers. What the page does by itself takes the place
@@ -130,14 +141,12 @@ function showPhoto() {
   showTitle();
   document.title = photo ? `${photo.title} – Koalarize studio` : "Koalarize studio";
   $("#progress").hidden = !photo || Boolean(photo.failure) || Boolean(photo.info);
+  if (!answering) $("#status").hidden = true; // it was said of the photo before
   if (photo?.failure) {
     viewer.setPhoto(1, 1);
     complain(photo.failure, {
       from: "photo",
-      actions: [
-        ["Try again", () => studio.retry(photo)],
-        ["Remove", () => studio.remove(photo)],
-      ],
+      actions: [...waysOn(studio, photo), ["Remove", () => studio.remove(photo)]],
     });
   }
   clearTimeout(waitTimer);
@@ -164,6 +173,7 @@ function showTitle() {
   let own = photo?.info?.grey === false ? ", its own colours are replaced" : "";
   if (photo?.info?.negative && !photo.edit.negative)
     own = ", looks like a negative: switch on Negative";
+  if (lackOf(photo)) own += `, ${lackOf(photo)}`;
   if (photo?.info && photo.info.pages > 1)
     own += `, the first of ${photo.info.pages} pictures in its file`;
   const { width, height } = photo?.edit.crop ?? (photo?.info ? photo : {});
@@ -171,6 +181,11 @@ function showTitle() {
   $("#photo-title").replaceChildren(
     ...(photo ? [h("strong", { dir: "auto" }, photo.title), h("span", {}, size)] : []),
   );
+}
+
+/** What is not there of a damaged photo that was opened as far as it can be read. */
+function lackOf(photo) {
+  return photo?.tolerant ? (photo.info?.notes ?? []).join("; ") : "";
 }
 
 function toggleFullScreen() {
@@ -235,8 +250,9 @@ async function choose() {
 }
 
 /** Take files however they came: photos go on the table, a session is continued. */
-async function take(files) {
+async function take(given) {
   putRight("files");
+  const files = given.map(plainlyNamed);
   const sessions = files.filter(
     (file) => file.name?.toLowerCase().endsWith(".json") || file.type === "application/json",
   );
@@ -252,7 +268,7 @@ async function take(files) {
 }
 takeFiles({
   take,
-  leave: (left) => complain({ title: "Not everything was taken", detail: left }),
+  leave: (detail, title = "Not everything was taken") => complain({ title, detail }),
   over: (on) => {
     $("#drop-here").hidden = !on;
   },
@@ -274,6 +290,7 @@ viewer.addEventListener("view", () => {
 });
 
 onDetail(table.level, "tilt", (degrees) => previews.tilt(degrees));
+onDetail(table.level, "lost", say);
 onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   if (photo !== studio.active) return;
   $("#progress").hidden = !busy;
@@ -284,7 +301,7 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
     previews.retry();
   };
   if (problem?.offline) complain(problem);
-  else if (problem?.status === 422 && photo.edit.alternative) mend(photo, problem);
+  else if (problem?.status === 422) mend(photo, problem);
   else if (problem) complain(problem, { from: "preview", actions: [["Try again", again]] });
   if (seconds === undefined) return;
   putRight("preview");
@@ -296,20 +313,25 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   panel.settled();
 });
 
-/** What to do next, at the first photo of a visit: the panel says it too, but below what is in sight. */
+/**
+ * What is not there of a damaged photo, said once; what to do next, at the first photo of a visit: the panel says it
+ * too, but below what is in sight.
+ */
 function tipFor(photo) {
+  const lack = !told.has(photo) && lackOf(photo);
+  told.add(photo);
+  if (lack) return `. ${capital(lack)}.`;
   const isFirst = !document.body.dataset.coloured && !photo.edit.hints.length;
   if (!isFirst || studio.modelOf(photo)?.accepts_hints === false) return "";
   const byTouch = matchMedia("(pointer: coarse)").matches;
   return `. ${byTouch ? "Tap" : "Click"} on the photo where a colour is wrong.`;
 }
 
-/** Show another colouring where the photo has the chosen one no longer; else say what is wrong. */
+/** Show the photo as it can be where what is asked of it cannot; say in any case what is wrong. */
 async function mend(photo, problem) {
-  const title = "The chosen colouring is no longer there";
-  const detail =
-    "Turned or restored like this, the photo has fewer colourings. The likeliest is shown; undo brings the chosen one back.";
-  if (await panel.mend(photo)) complain({ title, detail });
+  await asked; // the models
+  const mended = await panel.mend(photo);
+  if (mended) complain(mended);
   else if (photo === studio.active) complain(problem, { from: "preview" });
 }
 
@@ -363,6 +385,6 @@ async function learnModels() {
 }
 
 showExamples().catch(complain);
-learnModels();
+const asked = learnModels();
 // Work is kept and brought back whatever else fails.
 new Keeping(studio, { complain }).start().catch(complain);

@@ -91,17 +91,29 @@ export class Panel {
   }
 
   /**
-   * The service refuses what is asked: where it has fewer colourings of the photo turned or restored
-   * otherwise, the likeliest takes the place of the one that was chosen. Resolves to whether it did.
+   * The service refuses what is asked: where it has not the model (a session's, or of another visit), its usual one
+   * takes its place; where it has fewer colourings of the photo turned or restored otherwise, the likeliest that of
+   * the one that was chosen. Resolves to what is said of that, or null.
    */
   async mend(photo) {
     const { edit } = photo;
+    const { models } = this.studio;
+    if (edit.model && models.length && !models.some(({ name }) => name === edit.model)) {
+      photo.amend({ model: null, alternative: 0 });
+      const detail = `“${this.studio.modelOf(photo).name}” colours this photo in its place. “koalarize serve --model” offers other models.`;
+      return { title: `The model “${edit.model}” is not here`, detail };
+    }
+    if (!edit.alternative) return null;
     const values = { steering: { ...this.studio.steering(photo), alternative: 0 }, side: 16 };
     const asked = this.studio.tried(photo, (id) => api.alternatives(id, { ...values, count: 5 }));
     const found = await asked.catch(() => null);
-    if (!found || photo.edit !== edit || edit.alternative < found.length) return false;
+    if (!found || photo.edit !== edit || edit.alternative < found.length) return null;
     photo.amend({ alternative: 0 });
-    return true;
+    return {
+      title: "The chosen colouring is no longer there",
+      detail:
+        "Turned or restored like this, the photo has fewer colourings. The likeliest is shown; undo brings the chosen one back.",
+    };
   }
 
   #showHints(photo) {

@@ -26,7 +26,7 @@ import { straightenedSize, turnedPlace } from "./straighten.js";
  * @typedef {{x: number, y: number, width: number, height: number}} Box
  * @typedef {Readonly<Record<string, any>>} Edit as `FIRST_EDIT`
  * @typedef {{id: string, name: string, sha256: string, width: number, height: number, grey: boolean,
- *   negative: boolean, pages: number, format: string}} Info
+ *   negative: boolean, pages: number, notes: string[], format: string}} Info
  * @typedef {Box & {bitmap: ImageBitmap, scale: number, edit: Edit}} Detail
  * @typedef {{turn: number, straighten: number, width: number, height: number}} Pose
  * @typedef {{before?: ImageBitmap, after?: ImageBitmap, edit?: Edit | null, pose?: Pose,
@@ -59,6 +59,7 @@ export class Photo extends EventTarget {
     this.kept = `${Date.now()}-${this.key}`; // the key of what is kept of it, of no other visit's
     this.file = file;
     this.name = name;
+    this.tolerant = false; // whether a damaged file is read as far as it goes
     this.copy = 1; // which of those with its name it is
     /** @type {Info | null} */
     this.info = null; // what the service says of it, once it is there
@@ -222,14 +223,15 @@ export class Photo extends EventTarget {
 
   /** What is kept of the work on it, as plain data. */
   get work() {
-    const { name, edit, film, made, unsaved, info } = this;
+    const { name, tolerant, edit, film, made, unsaved, info } = this;
     const [past, future] = [this.#past, this.#future].map((steps) => steps.slice(-MOST_STEPS));
-    return { name, edit, film, made, past, future, unsaved, told: info ?? this.told };
+    return { name, tolerant, edit, film, made, past, future, unsaved, told: info ?? this.told };
   }
 
   /** Continue the work that was kept of it. */
-  resume({ edit, past, future = [], unsaved, film = null, made = null, told = null }) {
+  resume({ edit, past, future = [], unsaved, film = null, made = null, told = null, tolerant }) {
     this.film = film;
+    this.tolerant = Boolean(tolerant);
     this.told = told;
     for (const step of [edit, ...past, ...future])
       for (const { id } of step.hints) count = Math.max(count, id);

@@ -175,8 +175,9 @@ export class Studio extends EventTarget {
     if (!this.photos.some(({ info }) => info?.id === id)) api.forget(id);
   }
 
-  retry(photo) {
-    photo.failure = null;
+  /** Upload it once more; a damaged one perhaps `tolerant`, as far as it can be read. */
+  retry(photo, { tolerant = photo.tolerant } = {}) {
+    Object.assign(photo, { failure: null, tolerant });
     photo.arrival = this.#enqueue(photo);
     this.#tell("photos");
     if (photo === this.active) this.#tell("photo");
@@ -349,8 +350,7 @@ export class Studio extends EventTarget {
     };
     try {
       photo.info =
-        (!again && (await this.#held(photo, signal))) ||
-        (await api.upload(photo.file, photo.name, sent, signal));
+        (!again && (await this.#held(photo, signal))) || (await api.upload(photo, sent, signal));
     } catch (problem) {
       photo.failure = problem;
     }

@@ -8,12 +8,16 @@ import { isFilm } from "./films.js";
 
 const MOST = 500; // files of one drop
 const NAMED = 5; // of the files that are left
+const LINK =
+  "The studio fetches nothing from the internet: save the picture, then drop or choose its file.";
+const NO_PICTURE =
+  "Copy the picture itself, not its address or its file’s name, and paste it here.";
 /** What a browser may not know as pictures. */
 const PICTURES =
   /\.(jpe?g|jpe|jfif|a?png|tiff?|webp|bmp|dib|avif|hei[cf]|mpo|gif|jp2|j2k|p[bgnp]m|tga|pcx|psd)$/i;
 
 /**
- * Call `take(files)` for each drop or paste, `leave(text)` with what of a folder is left, and
+ * Call `take(files)` for each drop or paste, `leave(text, title)` with what is left of it, and
  * `over(bool)` while files hover over the page.
  */
 export function takeFiles({ take, leave, over }) {
@@ -31,10 +35,16 @@ export function takeFiles({ take, leave, over }) {
     depth = Math.max(0, depth - 1);
     if (!depth) over(false);
   });
-  addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
+  addEventListener("dragover", (event) => {
+    if (hasFiles(event) || isLink(event)) event.preventDefault();
+  });
   document.addEventListener("dropped", gone);
   addEventListener("drop", async (event) => {
     gone();
+    if (isLink(event)) {
+      event.preventDefault(); // or the browser would leave the page for it
+      leave(LINK, "That was a link, not a picture");
+    }
     if (!hasFiles(event)) return;
     event.preventDefault();
     const { files, left } = await filesOf(event.dataTransfer);
@@ -43,15 +53,27 @@ export function takeFiles({ take, leave, over }) {
   });
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length || isTyped(event)) return;
-    event.preventDefault();
-    take(files);
+    if (isTyped(event)) return;
+    if (files.length) {
+      event.preventDefault();
+      take(files);
+    } else if (!isField(event.target)) leave(NO_PICTURE, "There is no picture in the clipboard");
   });
 }
 
 /** Whether a paste is text for a field; office programs put a picture of it beside it. */
 function isTyped({ target, clipboardData }) {
   return target.closest?.("input[type=text]") && clipboardData.types.includes("text/plain");
+}
+
+function isField(target) {
+  return target instanceof Element && target.matches("input, textarea, select");
+}
+
+/** Whether a link is dragged, without the file of a picture, and not into a field. */
+function isLink(event) {
+  const types = event.dataTransfer?.types ?? [];
+  return types.includes("text/uri-list") && !types.includes("Files") && !isField(event.target);
 }
 
 function hasFiles(event) {

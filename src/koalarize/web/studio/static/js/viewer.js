@@ -287,7 +287,8 @@ export class KoalaViewer extends HTMLElement {
       this.divider.focus({ preventScroll: true });
     }
     const kind = onDivider && this.#pointers.size === 1 ? "divider" : "pan";
-    this.#gesture = { kind, start: this.#position(event), moved: this.#pointers.size > 1 };
+    const aside = this.#pointers.size > 1 || Boolean(event.target.closest(".divider-handle"));
+    this.#gesture = { kind, start: this.#position(event), moved: aside };
   }
 
   #move(event) {
@@ -296,18 +297,17 @@ export class KoalaViewer extends HTMLElement {
     const now = this.#position(event);
     const gesture = this.#gesture;
     if (!gesture) return;
-    if (this.#pointers.size === 2) this.#pinch(event.pointerId, before, now);
-    else if (gesture.kind === "divider") {
+    if (this.#pointers.size === 2) return this.#pinch(event.pointerId, before, now);
+    gesture.moved ||= Math.hypot(now[0] - gesture.start[0], now[1] - gesture.start[1]) > SLOP;
+    if (!gesture.moved) return;
+    if (gesture.kind === "divider") {
       const [left, , right] = this.#view.screenRect;
       this.#setShare((now[0] - left) / (right - left));
     } else {
-      gesture.moved ||= Math.hypot(now[0] - gesture.start[0], now[1] - gesture.start[1]) > SLOP;
-      if (gesture.moved) {
-        this.classList.add("panning");
-        this.panBy(now[0] - before[0], now[1] - before[1]);
-      }
+      this.classList.add("panning");
+      this.panBy(now[0] - before[0], now[1] - before[1]);
     }
-    if (gesture.kind === "divider" || gesture.moved) this.#pointers.set(event.pointerId, now);
+    this.#pointers.set(event.pointerId, now);
   }
 
   #pinch(id, before, now) {
@@ -326,12 +326,12 @@ export class KoalaViewer extends HTMLElement {
     if (!gesture) return;
     if (this.#pointers.size) {
       this.#gesture = { ...gesture, kind: "pan", moved: true };
-    } else if (event.type === "pointerup" && gesture.kind === "pan" && !gesture.moved) {
+    } else if (event.type === "pointerup" && !gesture.moved) {
       this.#click(gesture.start);
     }
   }
 
-  /** A click places a hint, unless a second follows at once: that zooms. */
+  /** A click, on the divider's line as well, places a hint, unless a second follows at once: that zooms. */
   #click(at) {
     if (this.#waiting) {
       clearTimeout(this.#waiting);
