@@ -22,7 +22,7 @@ STOPS = [
 
 
 @pytest.fixture
-def stopped(here: Path, fake, monkeypatch):
+def stopped(here: Path, fake, monkeypatch, interrupts):
     """Three photos in a folder; the second one's result is when a signal comes."""
 
     def stop(by: signal.Signals) -> None:
