@@ -104,7 +104,9 @@ def broken(session, *path, value):
 @pytest.mark.parametrize(
     ("path", "value", "match"),
     [
-        (("format",), "koalarize-session-2", "format"),
+        (("format",), "koalarize-session-2", "of another version of koalarize"),
+        (("format",), 99, "`format` is 99 but must be 'koalarize-session-1'"),
+        (("model",), "koala", "has the key `model`, which belongs in another place"),
         (("colour",), 1, "unknown key `colour`"),
         (("photo", "sha256"), 5, "sha256"),
         (("photo",), None, "photo"),

@@ -26,6 +26,7 @@ __all__ = ["FORMAT", "OtherPhotoError", "Session", "SessionCopy", "SessionFile"]
 
 #: Names the layout of the file; another number, another layout.
 FORMAT = "koalarize-session-1"
+_FORMATS = "koalarize-session-"
 _MOST_BYTES = 4 << 20
 _ORDER = "give Session(photo, sha256, model, steering)"
 _Text = Annotated[str, Field(min_length=1)]
@@ -147,9 +148,15 @@ class Session:
         try:
             document = SessionFile.model_validate_json(_without_mark(text))
         except ValidationError as error:
-            if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            first = error.errors(include_url=False)[0]
+            if first["type"] == "json_invalid":
                 raise OptionError(
                     "the session is no JSON: give a file that `koalarize serve` saved"
+                ) from error
+            if first["loc"] == ("format",) and str(first["input"]).startswith(_FORMATS):
+                raise OptionError(
+                    f"the session is of another version of koalarize (`{first['input']}`; this one "
+                    f"reads `{FORMAT}`): open it with that version, or a newer one"
                 ) from error
             raise OptionError(f"the session cannot be used: {reason(error)}") from error
         model, steering = document.steering.parse()

@@ -219,7 +219,10 @@ def reason(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"]) or "the document"
     if first["type"] == "extra_forbidden":
         where, _, key = place.rpartition(".")
-        return f"{where or 'the document'} has an unknown key `{key}`{_near(key)}"
+        where = f"`{where}`" if where else "the document"
+        if key in _known():
+            return f"{where} has the key `{key}`, which belongs in another place: move it there"
+        return f"{where} has an unknown key `{key}`{did_you_mean(key, _known())}"
     if first["type"] == "missing":
         return f"`{place}` is missing: it must be given"
     if first["type"] == "string_pattern_mismatch":
@@ -229,10 +232,9 @@ def reason(error: ValidationError) -> str:
     return f"`{place}` is {_shown(first['input'])} but must {must or first['msg']}"
 
 
-def _near(key: str) -> str:
+def _known() -> list[str]:
     parts = [field.name for noun in PARTS.values() for field in dataclasses.fields(noun)]
-    known = list(dict.fromkeys([*_names(), "model", *parts]))
-    return did_you_mean(key, known)
+    return list(dict.fromkeys([*_names(), "model", *parts]))
 
 
 def _shown(value: object) -> str:
