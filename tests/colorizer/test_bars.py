@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fakes import FakeEngine
-from koalarize.colorizer.bars import BarFinder, Bars, bars_of, filled_side, plain_lines
+from koalarize.colorizer.bars import BarFinder, Bars, bars_of, filled_in, filled_side, plain_lines
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.photo.photo import Photo
 
@@ -149,6 +149,20 @@ def test_what_is_filled_up_is_found_at_any_side(sides: tuple[int, int, int, int]
     assert bars.tone == pytest.approx(53.6)
     assert filled_side(scene() + np.linspace(0, 5, 128, dtype=np.float32)) is None
     assert filled_side(np.full((32, 32), 53.6, np.float32)) is None
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_row_that_is_filled_partly_goes_with_the_filled_side(turns: int) -> None:
+    plane = barred(scene() / 2, 0, 40, 0, 0, 53.6)
+    plane[88:96, 70:] = 53.6  # the last row of blocks
+    plane[87, 70:] = 52.0  # a resize mixed it with the photo
+    plane[40:48, 70:80] = 53.6  # of the photo's own
+    turned = np.ascontiguousarray(np.rot90(plane, turns))
+    side = filled_side(turned)
+    assert side is not None
+    missing = np.zeros(plane.shape, np.bool_)
+    missing[96:], missing[87:, 70:] = True, True
+    assert (np.rot90(filled_in(turned, side), -turns) == missing).all()
 
 
 def test_what_is_missing_of_a_damaged_photo_stays_grey() -> None:

@@ -134,3 +134,29 @@ def test_which_frames_show_a_damaged_one(kinds, shown):
     ]
     spoilt = Spoilt()
     assert [n for n, one in enumerate(pictures) if spoilt.is_shown(one)] == shown  # type: ignore[arg-type]
+
+
+def motion_jpeg(path, spoilt):
+    """Write 20 frames of Motion JPEG, of which some are spoilt behind their heads."""
+    luma, fine = fp.moved(20, (96, 128)), {"qmax": "2"}
+    fp.write(path, luma, codec="mjpeg", pixels="yuvj420p", options=fine)
+    with fp.av.open(str(path)) as film:
+        packets = [(one.pos, one.size) for one in film.demux(video=0) if one.size]
+    data = bytearray(path.read_bytes())
+    for number in spoilt:
+        at, size = packets[number]
+        data[at + size - 400 : at + size - 300] = b"\xfe" * 100  # no code
+    path.write_bytes(data)
+    return read(path)
+
+
+@pytest.mark.parametrize("ending", [".avi", ".mov"])
+def test_damage_in_motion_jpeg_is_told_and_shown_as_far_as_it_goes(tmp_path, ending):
+    damaged, times = motion_jpeg(tmp_path / f"a{ending}", (9, 10))
+    assert len(times) == 20
+    assert damaged == [(pytest.approx(0.36), pytest.approx(0.44))]
+
+
+def test_ways_of_a_camera_are_no_damage(tmp_path):
+    damaged, times = motion_jpeg(tmp_path / "a.avi", range(20))
+    assert (len(times), damaged) == (20, [])

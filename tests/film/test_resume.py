@@ -232,7 +232,14 @@ def test_a_damaged_part_is_made_again(tmp_path, short_parts):
     fp.assert_same_film(again.path, whole.path)
 
 
-def test_a_full_disk_keeps_what_is_coloured(tmp_path, short_parts, monkeypatch):
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        (50, r"\d+ coloured frames of \S+ are kept, and the same command goes on from there"),
+        (0, r"no part of \S+ was whole yet, and the same command begins again"),
+    ],
+)
+def test_a_full_disk_keeps_what_is_coloured(tmp_path, short_parts, monkeypatch, room, said):
     source = film(tmp_path / "a")
     from koalarize.film.parts import PartWriter
 
@@ -240,7 +247,7 @@ def test_a_full_disk_keeps_what_is_coloured(tmp_path, short_parts, monkeypatch):
     added = iter(range(10_000))
 
     def add(self, packet):
-        if next(added) > 50:
+        if next(added) > room:
             raise OSError(28, "No space left on device")
         real(self, packet)
 
@@ -250,9 +257,9 @@ def test_a_full_disk_keeps_what_is_coloured(tmp_path, short_parts, monkeypatch):
     with monkeypatch.context() as full:
         full.setattr(PartWriter, "add", add)
         full.setattr(PartWriter, "__exit__", close)
-        with pytest.raises(OutputError, match=r"No space left.*goes on from there"):
+        with pytest.raises(OutputError, match=rf"No space left.*; {said}"):
             color(source)
-    assert color(source).resumed > 0
+    assert bool(color(source).resumed) == (room > 0)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")

@@ -17,6 +17,8 @@ from koalarize.lab.datasets.batches import CropOptions
 from koalarize.lab.datasets.sources import check_there, load_pictures
 from koalarize.lab.evaluation.evaluate import evaluate
 from koalarize.lab.evaluation.fading import measure_fading
+from koalarize.lab.export.card import write_card
+from koalarize.lab.export.export import export
 from koalarize.lab.metrics.definitions import ALL_METRICS, choose_metrics, metric_of
 from koalarize.lab.metrics.metrics import picture_scores
 from koalarize.lab.runs.checkpoint import build_network, load_checkpoint, save_checkpoint
@@ -138,6 +140,16 @@ def test_the_document_runs_as_printed(own):
     assert len(used.sha256 or "") == 64
     assert "chroma error (of grey)" in report.to_markdown()
     assert report.to_csv().startswith("picture,model,size,temperature,psnr,mine:chroma_error\n")
+
+
+def test_a_card_says_that_a_checkpoint_needs_its_authors_module(own):
+    network = build_network(NetworkOptions("mine:Small"))
+    recipe = Recipe(network=NetworkOptions("mine:Small"), hints=None, loss=LossOptions("mse"))
+    save_checkpoint(own / "model.safetensors", network.state_dict(), recipe, {})
+    model = export(own / "model.safetensors", own / "mine.onnx")
+    card = write_card(own / "model.safetensors", model).read_text(encoding="utf-8")
+    assert "It needs nothing else. The checkpoint (`model.safetensors`)" in card
+    assert "`mine.py` in a folder of PYTHONPATH" in card
 
 
 def test_fading_shows_what_a_metric_of_ones_own_notices(own):

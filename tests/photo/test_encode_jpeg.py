@@ -179,3 +179,21 @@ def test_a_file_that_has_no_room_for_all_is_an_error():
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert saved(image, "JPEG", {}) == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit on the size of files")
+def test_a_limit_on_files_is_no_fault_of_the_format(tmp_path):
+    """It said that the photo cannot be written as JPEG, and to choose PNG or TIFF."""
+    import resource
+
+    noise = np.asarray(Image.effect_noise((512, 512), 90))
+    photo, srgb = Photo.read(noise), np.repeat(noise[..., None], 3, axis=2)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        for name in ("a.jpg", "a.png"):
+            with pytest.raises(OutputError, match=r"\(File too large\): raise the limit that"):
+                photo.write(srgb, tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())

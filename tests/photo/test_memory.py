@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from koalarize.engines.session import Session, open_session
+from koalarize.errors import ModelError
 from koalarize.models.store import find_model
 from koalarize.photo.shortage import webp_size
 
@@ -62,6 +63,27 @@ def test_a_network_that_cannot_be_loaded(monkeypatch):
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", loading)
     with pytest.raises(MemoryError):
+        open_session(find_model("koala"), trusted=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("a.so: failed to map segment from shared object", MemoryError),
+        ("a.so: cannot open shared object file", ModelError),
+    ],
+)
+def test_a_runtime_that_does_not_load(said: str, kind: type[Exception], monkeypatch):
+    """It ended in a traceback, where memory was short too."""
+
+    class Broken:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "onnxruntime":
+                raise ImportError(said)
+
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(kind):
         open_session(find_model("koala"), trusted=True)
 
 

@@ -11,6 +11,7 @@ from skimage import data
 from fakes import FakeEngine
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError, OutputError, PhotoError
+from koalarize.photo.directories import TiffReader
 from koalarize.photo.encode16 import TIFF_HEAD
 from koalarize.photo.metadata import Metadata
 from koalarize.photo.pages import notes_of_pages
@@ -190,3 +191,16 @@ def test_a_page_is_read_without_a_copy_of_the_file(album):
     with Watched(album) as stream:
         assert Photo.read(stream, page=2).pixels.shape == (120, 240)
     assert max(read) < album.stat().st_size
+
+
+def test_a_file_cut_behind_a_page_says_so_and_keeps_those_before():
+    """It said "(Missing dimensions)", and `--tolerant` read the first page only."""
+    file, page = io.BytesIO(), Image.new("L", (40, 30), 90)
+    page.save(file, "TIFF", save_all=True, append_images=[page, page])
+    third = TiffReader(io.BytesIO(file.getvalue())).chain()[2]
+    cut = file.getvalue()[: third + 40]
+    with pytest.raises(PhotoError, match=r"\(it ends before what says where page 3 lies\)"):
+        Photo.read(cut)
+    read = list(Photo.each(cut, tolerant=True))
+    assert [photo.pages for photo in read] == [2, 2]
+    assert "it is cut short before page 3" in read[0].notes

@@ -22,6 +22,7 @@ from koalarize.photo.pages import encode_pages
 from koalarize.photo.photo import Photo
 from koalarize.photo.provenance import (
     Provenance,
+    has_mark,
     holds_mark,
     is_marked,
     mark_of,
@@ -143,6 +144,16 @@ def test_a_second_mark_replaces_the_first():
 @pytest.mark.parametrize("xmp", [b"no xmp at all", OWN.encode("utf-16")])
 def test_xmp_without_a_place_stays_as_it_is(xmp: bytes):
     assert MADE.mark(xmp) is None
+
+
+def test_rdf_that_is_closed_at_once_is_opened_for_the_mark():
+    """It was called XMP without a place for it."""
+    xmp = OWN.format("/>")
+    at, end = xmp.index("<rdf:RDF"), xmp.index("</rdf:RDF>") + len("</rdf:RDF>")
+    head = xmp[at : xmp.index(">", at)]
+    found = MADE.mark(f"{xmp[:at]}{head}/>{xmp[end:]}".encode()) or b""
+    assert len(source_types(found)) == 1
+    assert has_mark(found)
 
 
 def test_xmp_that_would_outgrow_a_jpeg_loses_its_padding_or_the_mark():

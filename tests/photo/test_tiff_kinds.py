@@ -457,3 +457,16 @@ def test_other_descriptions_stay():
         file = io.BytesIO()
         tifffile.imwrite(file, LEVELS[0], description=said, metadata=None)
         assert description_of(Photo.read(file.getvalue())) == said
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_the_slices_of_a_volume_are_named(dtype: str):
+    """One was read in silence, and the result called itself a volume of three."""
+    file = io.BytesIO()
+    volume = np.stack([np.full((32, 48), level) for level in (10, 20, 30)]).astype(dtype)
+    tifffile.imwrite(file, volume, volumetric=True, photometric="minisblack", metadata=None)
+    photo = Photo.read(file.getvalue())
+    assert "of a volume of 3 slices one is read: the others are left out" in photo.notes
+    result = photo.encode(np.repeat(photo.pixels[..., None], 3, axis=-1), format="tif")
+    with tifffile.TiffFile(io.BytesIO(result)) as read:
+        assert read.pages[0].shape == (32, 48, 3)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 from PIL import Image
 
-from koalarize.photo.straighten import straightened_size
+from koalarize.photo.photo import Photo
+from koalarize.photo.straighten import straightened, straightened_size
+from koalarize.web.studio import photo_store
 from rest import API, client, image_of, picture, place_of, problem, studio_of
 
 
@@ -31,6 +34,36 @@ def test_a_straightened_photo_is_shown_and_saved_so(service, photo):
         assert image_of(service.post(f"{photo}/{path}", json=asked)).size == size
     said = service.post(f"{photo}/render", json={"steering": {"straighten": 15.1}})
     problem(said, 422, "not-allowed", "less than or equal to 15")
+
+
+def test_of_a_large_photo_a_small_version_is_straightened_to_be_shown(service, monkeypatch):
+    place = place_of(service.post(f"{API}/photos", content=picture(400, 300)))
+    widths = []
+    work = photo_store.prepared
+    monkeypatch.setattr(
+        photo_store, "prepared", lambda *a, **k: (widths.append(a[0].width), work(*a, **k))[1]
+    )
+    asked = {"format": "png", "side": 50, "steering": {"straighten": 4.5}}
+    before = image_of(service.post(f"{place}/preview", json={**asked, "grey": True}))
+    assert widths and max(widths) < 150
+    assert before.size == image_of(service.post(f"{place}/preview", json=asked)).size
+    level = straightened(Photo.read(picture(400, 300)), 4.5)
+    wanted = (
+        Image.fromarray(level.pixels).convert("L").resize(before.size, Image.Resampling.LANCZOS)
+    )
+    off = np.abs(np.asarray(before.convert("L"), float) - np.asarray(wanted, float))
+    assert off.mean() < 2
+
+
+def test_a_session_whose_places_lie_outside_is_refused_when_it_is_opened(service, photo):
+    text = service.post(f"{photo}/session", json={"steering": {"turn": 90}}).json()
+    for steering, word in (
+        ({"turn": 90, "hints": [{"x": 60, "y": 1, "color": "#fff"}]}, "50 x 70 pixels"),
+        ({"crop": {"x": 1, "y": 0, "width": 70, "height": 9}}, "reaches beyond the photo"),
+    ):
+        edited = json.dumps({**text, "steering": {**text["steering"], "turn": 0, **steering}})
+        said = service.post(f"{photo}/session/open", content=edited)
+        problem(said, 422, "not-allowed", word)
 
 
 def test_a_negative_is_inverted(service):

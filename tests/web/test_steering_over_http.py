@@ -153,7 +153,6 @@ class TestOpeningASession:
             {"vividness": 5},
             {"size": 16},
             {"size": 2048},
-            {"hints": [{"x": 99_999, "y": 1, "color": "#fff"}]},
             {"reference": {"name": "n" * 301, "sha256": "0", "bands": BANDS}},
             {"reference": {"name": "n" * 9_999, "sha256": "0" * 999, "bands": BANDS}},
         ],

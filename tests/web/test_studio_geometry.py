@@ -220,3 +220,65 @@ def test_a_click_on_the_dividers_line_sets_a_hint(page: Page) -> None:
     page.mouse.move(x + 100, y)
     page.mouse.up()
     expect(divider).not_to_have_attribute("aria-valuenow", "50")
+
+
+def test_a_crop_that_is_dragged_is_put_back_by_escape_and_goes_to_no_other_photo(
+    page: Page,
+) -> None:
+    before = colourings(page)
+    drop(page, ("opa.png", picture(300, 200, "PNG")))
+    wait_for_colour(page, before)
+    page.keyboard.press("[")
+    page.click("#crop")
+    corner = page.locator(".crop-corner").first.bounding_box()
+    assert corner is not None
+    across, down = corner["x"] + corner["width"] / 2, corner["y"] + corner["height"] / 2
+    size = page.locator("crop-frame [role=status]")
+    for key in ("Escape", "]"):
+        page.mouse.move(across, down)
+        page.mouse.down()
+        page.mouse.move(across + 80, down + 60, steps=2)
+        expect(size).not_to_have_text("600 × 400")
+        page.keyboard.press(key)
+        if key == "]":
+            expect(page.locator("#photo-title")).to_contain_text("300 × 200")
+        page.mouse.move(across + 90, down + 60, steps=2)
+        page.mouse.up()
+        if key == "Escape":
+            expect(size).to_have_text("600 × 400")
+    expect(page.locator("crop-frame")).to_be_hidden()
+    expect(page.locator("#photo-title")).to_contain_text("300 × 200")
+    page.keyboard.press("[")
+    expect(page.locator("#photo-title")).to_contain_text("600 × 400")
+
+
+def test_a_held_key_does_it_once(page: Page) -> None:
+    for _ in range(4):
+        page.keyboard.down("r")
+    page.keyboard.up("r")
+    expect(page.locator("#photo-title")).to_contain_text("400 × 600")
+    for _ in range(4):
+        page.keyboard.down("x")
+    page.keyboard.up("x")
+    expect(page.locator(".crop-bar")).to_be_visible()
+
+
+def test_a_hint_that_is_dragged_is_let_go_when_another_photo_comes(page: Page) -> None:
+    before = colourings(page)
+    drop(page, ("opa.png", picture(300, 200, "PNG")))
+    wait_for_colour(page, before)
+    page.keyboard.press("[")
+    page.mouse.click(*spot(page, 360, 200))
+    name_colour(page, "teal")
+    page.keyboard.press("Escape")
+    page.mouse.move(*spot(page, 360, 200))
+    page.mouse.down()
+    page.mouse.move(*spot(page, 450, 100), steps=4)
+    page.keyboard.press("]")
+    expect(page.locator("#photo-title")).to_contain_text("300 × 200")
+    page.mouse.move(*spot(page, 300, 300), steps=2)
+    page.mouse.up()
+    page.keyboard.press("[")
+    page.keyboard.press("r")
+    page.click("#undo")
+    expect(page.locator("#undo")).to_have_attribute("title", "Undo: hint (Ctrl+Z)")

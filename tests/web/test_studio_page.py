@@ -243,6 +243,26 @@ def test_several_photos_keep_their_own_state(visit: Visit, photo: Path) -> None:
     visit.errors = [text for text in visit.errors if "415" not in text]
 
 
+def test_escape_puts_a_dragged_hint_back(visit: Visit, photo: Path) -> None:
+    page = visit.page
+    drop(page, (photo.name, photo.read_bytes()))
+    wait_for_colour(page)
+    page.mouse.click(*spot(page, 360, 200))
+    name_colour(page, "teal")
+    page.mouse.move(*spot(page, 360, 200))
+    page.mouse.down()
+    page.mouse.move(*spot(page, 450, 100), steps=8)
+    hint = page.locator(".hint")
+    expect(hint).to_have_attribute("aria-label", "Hint 1: teal, 75 % across, 25 % down")
+    page.keyboard.press("Escape")
+    expect(hint).to_have_attribute("aria-label", "Hint 1: teal, 60 % across, 50 % down")
+    page.mouse.move(*spot(page, 300, 300), steps=2)
+    page.mouse.up()
+    expect(hint).to_have_attribute("aria-label", "Hint 1: teal, 60 % across, 50 % down")
+    expect(page.locator("#editor")).to_be_visible()  # it was open, and the key was for the drag
+    expect(page.get_by_role("button", name="Undo: new hint")).to_be_enabled()
+
+
 def test_a_hint_is_dragged_brushed_and_deleted(visit: Visit, photo: Path) -> None:
     page = visit.page
     drop(page, (photo.name, photo.read_bytes()))

@@ -162,6 +162,16 @@ def test_edits_are_copied_to_others(visit: Visit) -> None:
     expect(page.locator(".hint")).to_have_count(0)
 
 
+def test_edits_are_not_offered_to_photos_that_cannot_be_used(visit: Visit) -> None:
+    page = visit.page
+    drop(page, OMA, HEIC)
+    wait_for_colour(page)
+    expect(page.locator("#film .failed")).to_have_count(1)
+    expect(page.locator("#copy-edits")).to_be_hidden()
+    drop(page, OPA)
+    expect(page.locator("#copy-edits")).to_be_visible()
+
+
 def test_all_photos_are_saved_as_one_zip_and_failures_are_named(
     visit: Visit, tmp_path: Path
 ) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from koalarize.colorizer.prepare import placed_size
 from koalarize.photo.photo import Photo
-from koalarize.photo.straighten import straightened_size
 from koalarize.steering.crop import Crop
 from koalarize.steering.hints import Hint
 from koalarize.steering.session import OtherPhotoError, Session, SessionCopy
@@ -119,7 +119,7 @@ def _shares(lines: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 
 def _scaled(steering: Steering, before: tuple[int, int], now: tuple[int, int]) -> Steering:
     """Return steering with the places of one size, width and height, brought to another."""
-    (old_width, old_height), (width, height) = (_placed(steering, one) for one in (before, now))
+    (old_width, old_height), (width, height) = (placed_size(steering, one) for one in (before, now))
     across, down = width / old_width, height / old_height
 
     def hint(one: Hint) -> Hint:
@@ -141,11 +141,3 @@ def _scaled(steering: Steering, before: tuple[int, int], now: tuple[int, int]) -
         )
     hints = tuple(hint(one) for one in steering.hints)
     return dataclasses.replace(steering, hints=hints, crop=crop)
-
-
-def _placed(steering: Steering, size: tuple[int, int]) -> tuple[int, int]:
-    """Return width and height after turning and straightening, in which places are given."""
-    width, height = size if steering.turn % 180 == 0 else size[::-1]
-    if steering.straighten:
-        return straightened_size(width, height, steering.straighten)
-    return width, height

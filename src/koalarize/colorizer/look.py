@@ -15,7 +15,7 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.colorizer.answers import Answers, Locked
-from koalarize.colorizer.bars import bars_of, filled_side
+from koalarize.colorizer.bars import bars_of, filled_in, filled_side
 from koalarize.colorizer.ends import mat_of
 from koalarize.colorizer.grid import Grid
 from koalarize.engines.engine import Engine
@@ -76,8 +76,9 @@ class Look(Locked):
             # 2026-12-02, 1,000 validation photos: 17 have bars by this, of which one is a flower's
             # dark ground; grey bars at two sides had a mean chroma of 13 to 15 (40 photos).
             bars = bars_of(self.lightness)
-            if bars is None and self._is_partial:
-                bars = filled_side(self.lightness)
+            filled = filled_side(self.lightness) if bars is None and self._is_partial else None
+            if filled is not None:
+                calm[filled_in(self.lightness, filled)] = 0
             if bars is not None:
                 photo = bars.inside(calm).copy()
                 calm[:] = 0

@@ -17,10 +17,18 @@ from koalarize.colorizer.ends import Stretch, stretch_of
 from koalarize.photo.geometry import cropped, turned
 from koalarize.photo.negative import inverted
 from koalarize.photo.photo import Photo
-from koalarize.photo.straighten import straightened
+from koalarize.photo.straighten import straightened, straightened_size
 from koalarize.steering.steering import PLAIN, Steering
 
-__all__ = ["framed", "frames_prepared", "placement", "preparation", "prepared", "unprepared"]
+__all__ = [
+    "framed",
+    "frames_prepared",
+    "placed_size",
+    "placement",
+    "preparation",
+    "prepared",
+    "unprepared",
+]
 
 Array = npt.NDArray[Any]
 
@@ -65,6 +73,17 @@ def preparation(steering: Steering) -> Steering:
 def placement(steering: Steering) -> Steering:
     """Return of what is asked only that which says where things of the photo lie."""
     return dataclasses.replace(PLAIN, turn=steering.turn, straighten=steering.straighten)
+
+
+def placed_size(steering: Steering, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height in which places are given: turned and straightened, pixels.
+
+    Args:
+        steering: what is asked.
+        size: width and height of the photo as it came, pixels.
+    """
+    width, height = size if steering.turn % 180 == 0 else size[::-1]
+    return straightened_size(width, height, steering.straighten)
 
 
 def framed(photo: Photo, steering: Steering) -> Photo:

@@ -28,8 +28,15 @@ __all__ = ["Session", "checked", "open_session"]
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 
-#: What ONNX Runtime's errors say where memory is short; they have no class of their own.
-_NO_MEMORY = ("bad_alloc", "BFCArena", "Failed to allocate memory")
+#: What ONNX Runtime's errors say where memory is short, and the system's of a library that does
+#: not fit into it; they have no class of their own.
+_NO_MEMORY = (
+    "bad_alloc",
+    "BFCArena",
+    "Failed to allocate memory",
+    "failed to map segment",
+    "cannot allocate memory",
+)
 #: What they say of a file that is made for a later version, and what of it that is.
 _NEWER = (
     (re.compile(r"Opset (\d+) is under .* is till opset (\d+)"), "ONNX's operator set"),
@@ -104,10 +111,19 @@ def open_session(
         trusted: whether its hash is known; else it is looked into first.
 
     Raises:
-        ModelError: if the file is missing, damaged, or refers to what it must not.
+        MemoryError: if there is not enough.
+        ModelError: if the file is missing, damaged, or refers to what it must not, or ONNX Runtime
+            cannot be loaded.
         OptionError: if this ONNX Runtime has no such provider, or cannot use it here.
     """
-    import onnxruntime as ort  # takes long, so not before a picture is to be coloured
+    try:
+        import onnxruntime as ort  # takes long, so not before a picture is to be coloured
+    except ImportError as error:
+        _check_memory(error)
+        raise ModelError(
+            f"ONNX Runtime cannot be loaded ({str(error).splitlines()[0][-160:]}): "
+            "install it again with `pip install --force-reinstall onnxruntime`"
+        ) from error
 
     if provider not in (known := ort.get_available_providers()):
         raise OptionError(

@@ -136,7 +136,8 @@ def coding_of(facts: Facts, options: FilmOptions) -> Coding:
     if facts.captioned and options.codec not in _CRF:
         losses.append(f"its closed captions cannot be held by {options.codec}")
     if facts.interlaced and options.codec == "x265":
-        losses.append("it no longer says that its frames are two fields")
+        whole = "; MP4, MOV and Matroska say it of the whole film" if facts.field_order > 1 else ""
+        losses.append(f"its frames no longer say that they are two fields{whole}")
     kind = (source.across, source.down)
     if facts.codec in ANIMATIONS and options.codec in _CRF:
         kind = (2, 2)  # what browsers and phones play

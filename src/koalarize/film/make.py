@@ -27,7 +27,7 @@ from koalarize.film.encode import Coding, Encoder
 from koalarize.film.flow import Seen, see
 from koalarize.film.lead import Led, ShotFrames
 from koalarize.film.paint import Painter
-from koalarize.film.parts import Part, times_of
+from koalarize.film.parts import Part, times_of, what_is_kept
 from koalarize.film.read import FilmFrame, Reading, no_frame
 from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.film.steady import Settled, State, Steady, dimmed
@@ -130,7 +130,7 @@ class Making:
         except OSError as error:
             raise OutputError(
                 f"`{self.store.folder}` cannot be written ({error.strerror}): check its free "
-                "space; what is coloured already is kept, and the same command goes on from there"
+                f"space; {what_is_kept(self.coding.facts.path.name, self.parts)}"
             ) from error
         finally:
             self._coder.stop()

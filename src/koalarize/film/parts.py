@@ -28,6 +28,7 @@ __all__ = [
     "loaded",
     "part_of",
     "times_of",
+    "what_is_kept",
     "write_text",
 ]
 
@@ -87,13 +88,22 @@ def how_to_go_on(film: str, parts: Sequence[Part]) -> str:
         film: its name.
         parts: those that are kept.
     """
+    if not parts:
+        return f"interrupted before a part of {film} was whole; the same command begins again"
+    return f"interrupted; {what_is_kept(film, parts)}"
+
+
+def what_is_kept(film: str, parts: Sequence[Part]) -> str:
+    """Return what of a film need not be coloured again, and what the same command does.
+
+    Args:
+        film: its name.
+        parts: those that are kept.
+    """
     frames = sum(part.frames for part in parts)
     if not frames:
-        return f"interrupted before a part of {film} was whole; the same command begins again"
-    return (
-        f"interrupted; {frames} coloured frames of {film} are kept, and the same command goes on "
-        "from there"
-    )
+        return f"no part of {film} was whole yet, and the same command begins again"
+    return f"{frames} coloured frames of {film} are kept, and the same command goes on from there"
 
 
 def times_of(parts: Sequence[Part]) -> list[int]:

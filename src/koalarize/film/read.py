@@ -21,6 +21,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from koalarize.errors import FilmError
+from koalarize.film.decoder import Decoder
 from koalarize.film.facts import Facts, is_colored, open_film
 from koalarize.film.holes import Spoilt, is_damage, lost_at_end
 from koalarize.film.packets import readable
@@ -195,13 +196,14 @@ class Reading:
         last: int | None = None
         shift = number = 0
         spoilt = Spoilt()
-        with open_film(facts.path) as container:
+        with contextlib.ExitStack() as opened:
+            container = opened.enter_context(open_film(facts.path))
             stream = container.streams[facts.stream]
             assert isinstance(stream, VideoStream)
-            stream.thread_type = "AUTO"  # type: ignore[assignment]
+            decoder = Decoder(facts.path, stream, opened)
             if entry is not None:
                 container.seek(entry - math.ceil(_EARLIER / facts.time_base), stream=stream)
-            for picture in self._decoded(container, stream):
+            for picture in self._decoded(container, stream, decoder):
                 pts = picture.pts if picture.pts is not None else picture.dts
                 if entry is not None and (pts is None or pts < entry):
                     continue
@@ -238,18 +240,22 @@ class Reading:
         missing = self.facts.end - float((last + self.step) * self.facts.time_base)
         return missing > JUMP and lost_at_end(self.facts, last)
 
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    def _decoded(
+        self, container: InputContainer, stream: VideoStream, decoder: Decoder
+    ) -> Iterator[av.VideoFrame]:
         for packet in readable(lambda: container.demux(stream)):
             if self.facts.lists_frames and packet.pts is not None and not packet.is_discard:
                 self._waiting.append(packet.pts)
             if packet.is_corrupt and packet.pts is not None:
                 self._broken.append(packet.pts)
             self.read = max(self.read, (packet.pos or 0) + packet.size)
-            try:
-                yield from packet.decode()
-            except FFmpegError:
-                if packet.pts is not None:
-                    self._note(packet.pts, packet.duration or 1)
+            pictures: list[av.VideoFrame] = []
+            damaged = True
+            with contextlib.suppress(FFmpegError):
+                pictures, damaged = decoder.frames(packet)
+            if damaged and packet.pts is not None:
+                self._note(packet.pts, packet.duration or 1)
+            yield from pictures
 
     def _watch(self, last: int, pts: int, step: int) -> None:
         """Note a hole in a film of one rate: containers skip in silence what they cannot read."""

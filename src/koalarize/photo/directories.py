@@ -168,11 +168,11 @@ class TiffReader:
             at = following
         return offsets
 
-    def ends_within_first(self) -> bool:
-        """Tell whether the file ends before the end of the first directory."""
+    def ends_within(self, at: int) -> bool:
+        """Tell whether the file ends before the end of the directory at an offset."""
         code, width = ("Q", 20) if self.big else ("H", 12)
         try:
-            end = self.first + struct.calcsize(code) + width * self._number(code, self.first)
+            end = at + struct.calcsize(code) + width * self._number(code, at)
         except ValueError:
             return True
         return end > self._end
@@ -195,15 +195,17 @@ class TiffReader:
 _POINTERS = (EXIF, GPS, INTEROP)
 
 
-def ends_within_directory(stream: BinaryIO) -> bool:
-    """Tell whether a TIFF file is cut before the end of its first directory.
+def ends_within_directory(stream: BinaryIO) -> int | None:
+    """Return which directory of a TIFF file it is cut within, from 0 on; None if within none.
 
     Many programs write that behind the pixels.
     """
     try:
-        return TiffReader(stream).ends_within_first()
+        reader = TiffReader(stream)
     except (ValueError, struct.error):  # not even its head is there
-        return True
+        return 0
+    chain = reader.chain() or [reader.first]
+    return next((number for number, at in enumerate(chain) if reader.ends_within(at)), None)
 
 
 def directory_bytes(directory: Directory, at: int, following: int = 0) -> bytes:

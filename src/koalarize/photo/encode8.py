@@ -129,10 +129,15 @@ def saved(image: Image.Image, kind: str, options: Mapping[str, object]) -> bytes
     temporary one where the system gives none of memory.
 
     Raises:
-        OutputError: if that file has no room: Pillow minds no write that was cut short there.
+        OutputError: if that file has no room: Pillow passes over some writes that were cut short.
     """
     with _spare_file() if kind == "JPEG" else io.BytesIO() as stream:
-        image.save(stream, kind, **options)
+        try:
+            image.save(stream, kind, **options)
+        except OSError as error:
+            if error.errno is None:  # what the format cannot hold
+                raise
+            raise OutputError(f"the {kind} file cannot be packed ({_advice(error)}") from error
         stream.seek(0)
         data = stream.read()
         if kind == "JPEG" and not data.endswith(_END_OF_JPEG):
@@ -146,10 +151,14 @@ def _no_room(stream: BinaryIO) -> str:
         os.lseek(stream.fileno(), 0, os.SEEK_END)
         os.write(stream.fileno(), b"\0")
     except OSError as error:
-        if error.errno == errno.EFBIG:
-            return f"{error.strerror}): raise the limit that `ulimit -f` sets"
-        return f"{error.strerror}): make room in memory and in `{tempfile.gettempdir()}`"
+        return _advice(error)
     return "it was cut short): give the same command again"
+
+
+def _advice(error: OSError) -> str:
+    if error.errno == errno.EFBIG:
+        return f"{error.strerror}): raise the limit that `ulimit -f` sets"
+    return f"{error.strerror}): make room in memory and in `{tempfile.gettempdir()}`"
 
 
 def _spare_file() -> BinaryIO:

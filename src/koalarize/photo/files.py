@@ -280,6 +280,8 @@ def advice(path: Path, code: int | None) -> str:
             f"drives formatted as FAT or NTFS take no {' '.join(foreign)} in names: rename the "
             "file, or choose a folder on another drive"
         )
+    if code == errno.EFBIG:
+        return "raise the limit that `ulimit -f` sets, or choose a folder on another drive"
     return "check the folder's permissions and free space, or choose another folder"
 
 

@@ -47,6 +47,7 @@ _TIFF_LAYOUT = frozenset(
     | {301, 318, 319, CREDENTIALS_FIELD}  # what levels meant, which are sRGB now; a signature
     | {330, 332, 333, 334, 336, 338, 339, 340, 341, 342, 347, 512, 513, 514, 515, 517, 518, 519}
     | {520, 521, 529, 530, 531, 532, 559, _XMP, _IPTC, _PHOTOSHOP, _ICC, _LAYERS}
+    | {32997, 32998}  # slices of a volume, of which one is a picture
     | set(range(50706, 50828))  # a digital negative's own: they would make a DNG of the copy
 )
 _TIFF_RESOLUTION = frozenset({282, 283, 296})

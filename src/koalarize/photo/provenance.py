@@ -68,6 +68,8 @@ _PACKET = (
     b'</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
 )
 _END = b"</rdf:RDF>"
+#: RDF that is closed at once; what lies in its attributes holds no ">".
+_CLOSED = re.compile(rb"<rdf:RDF\b([^<>]*)/>")
 #: How XML writes what would end an attribute or be changed in it; "&" is first. The module of the
 #: standard library that does this loads its web client too.
 _ESCAPES = (
@@ -123,6 +125,8 @@ class Provenance:
             None if the XMP has no place for it, or grew beyond what a JPEG file holds.
         """
         packet = _OWN.sub(b"", _EMPTY.sub(_unless_own, xmp)) if xmp else _PACKET
+        if _END not in packet:
+            packet = _CLOSED.sub(rb"<rdf:RDF\1>\n" + _END, packet, count=1)
         place = packet.rfind(_END)
         if place < 0:
             return None

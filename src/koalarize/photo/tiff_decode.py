@@ -47,10 +47,13 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
     Raises:
         PhotoError: if it is damaged, too large, of a kind that is not read, or not there.
     """
-    pages = pages_of(stream, name)
-    if pages is None and ends_within_directory(stream):
-        cut = ValueError("it ends before what says where its picture lies")
-        raise PhotoError(damaged(name, cut, partly=False))
+    pages, cut_off = pages_of(stream, name), ()
+    if pages is None and (number := ends_within_directory(stream)) is not None:
+        picture = f"page {number + 1}" if number else "its picture"
+        cut = ValueError(f"it ends before what says where {picture} lies")
+        if not (number and limits.tolerant):
+            raise PhotoError(damaged(name, cut, partly=number > 0))
+        pages, cut_off = pages_of(stream, name, number), (f"it is cut short before {picture}",)
     if pages is None:  # whatever it is, Pillow says what is wrong with it
         with open_image(stream, name) as image:
             return decode_image(image, name, limits, own=True)
@@ -96,11 +99,13 @@ def decode_tiff(stream: BinaryIO, name: str, limits: Limits) -> Decoded:
             "save it with LZW, deflate or no compression."
         ) from error
     signed = (CREDENTIALS,) * (CREDENTIALS_FIELD in fields.fields)
+    slices = fields.number(_DEPTH, 1)
+    told += (f"of a volume of {slices} slices one is read: the others are left out",) * (slices > 1)
     return dataclasses.replace(
         decoded,
         exif=exif_of_tiff(fields, orientation, size),
         metadata=metadata_of_tiff(fields).carried().upright(orientation, size),
-        notes=(*decoded.notes, *told, *signed, *(_MASKED,) * pages.masked),
+        notes=(*decoded.notes, *cut_off, *told, *signed, *(_MASKED,) * pages.masked),
         pages=len(pages.offsets),
     )
 
@@ -173,6 +178,7 @@ def _profile_of(fields: Directory) -> bytes | None:
 
 
 _ORIENTATION = 274
+_DEPTH = 32997  # slices of a volume, which one directory holds
 _MASKED = "its mask of transparency is left out"
 #: Packers that Pillow or its libtiff lacks: it calls such a file damaged, or names a number.
 _LACKED = {

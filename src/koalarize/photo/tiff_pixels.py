@@ -101,8 +101,8 @@ def is_tiff(head: bytes) -> bool:
     return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def pages_of(stream: BinaryIO, name: str) -> Pages | None:
-    """Find the pages of a TIFF file; None if its structure cannot be followed.
+def pages_of(stream: BinaryIO, name: str, most: int | None = None) -> Pages | None:
+    """Find the pages among a TIFF file's first directories; None if they cannot be followed.
 
     A first page that calls itself a reduced copy is passed over for the full picture, in a page
     behind it or in a directory below (tag 330).
@@ -112,7 +112,7 @@ def pages_of(stream: BinaryIO, name: str) -> Pages | None:
     """
     try:
         reader = TiffReader(stream)
-        tops = [(at, reader.directory(at, _KEPT_OUT)[0]) for at in reader.chain()]
+        tops = [(at, reader.directory(at, _KEPT_OUT)[0]) for at in reader.chain()[:most]]
         pages = [(at, found) for at, found in tops if _is_full(found)]
         masked = any(found.number(254, 0) & 4 for _, found in tops)
         if not tops or (pages and pages[0][0] == tops[0][0] and not _is_mask(pages[0][1])):

@@ -176,7 +176,7 @@ def browser():
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-@pytest.mark.parametrize(("mode", "width"), [("single", 1200), ("pair", 390)])
+@pytest.mark.parametrize(("mode", "width"), [("single", 1200), ("pair", 320)])
 def test_a_person_in_a_browser(browser, folder, tmp_path, mode, width):
     file = tmp_path / "s.json"
     words = ["--mode", mode, "--trials", "4", "--catch", "1", "--seconds", "0.3"]
@@ -209,6 +209,8 @@ def test_a_person_in_a_browser(browser, folder, tmp_path, mode, width):
         assert page.locator("#chart circle").count() >= 1
         narrow = "document.documentElement.scrollWidth <= innerWidth"
         assert page.evaluate(narrow)
+        table = "(box => box.scrollWidth <= box.clientWidth)(document.querySelector('.scroll'))"
+        assert page.evaluate(table)
         page.close()
         assert troubles == []
         assert all(url.startswith((address, f"blob:{address}", "data:")) for url in requests)

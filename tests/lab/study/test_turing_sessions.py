@@ -315,6 +315,14 @@ def test_people_without_a_name_are_those_of_their_files():
     assert [row.person for row in make_report(pair).people] == ["one", "two"]
 
 
+def test_a_report_over_several_sets_of_photos_says_what_draws_them():
+    one = record([REAL, FAKE], ["real"] * 2, ident="1", person="Ada")
+    two = record([REAL, FAKE], ["real"] * 2, ident="2", person="Bob", seed=1, data_sha256="other")
+    (note,) = (n for n in make_report([("x", one), ("y", two)]).notes() if "sets of photos" in n)
+    assert note.startswith("The sessions showed 2 different sets of photos: ")
+    assert "each `--seed` draws its own" in note
+
+
 def test_a_model_is_judged_beside_the_real_pictures_of_who_saw_it():
     # Ada calls all real, Bob nothing: neither can tell, whatever the other says.
     other = FAKE.model_copy(update={"model": "other"})

@@ -72,7 +72,8 @@ def test_a_missing_package_is_named_before_the_work(photos, tmp_path, monkeypatc
 
 
 def test_another_name(photos):
-    with pytest.raises(OptionError, match="`logger` is 'wandbb' but must be one of"):
+    rule = "`logger` is 'wandbb' but must be wandb or mlflow or be null$"
+    with pytest.raises(OptionError, match=rule):
         tiny_recipe(photos, logger="wandbb")
 
 

@@ -16,6 +16,7 @@ import yaml
 from koalarize.engines.engine import METADATA_KEY
 from koalarize.errors import OptionError, OutputError
 from koalarize.lab.export.export import without_folders
+from koalarize.lab.own import is_own
 from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
 from koalarize.lab.runs.history import History
 from koalarize.photo.files import check_place, sha256_of, write_bytes
@@ -106,7 +107,20 @@ def _summary(loaded: Checkpoint, model: Path) -> str:
         f"{facts.get('steps', 0):,} steps on {facts.get('samples', 0):,} crops. Colours are "
         f"plausible guesses, not history.\n\n"
         f"`{model.name}`, sha256 `{sha256_of(model)}`. Use it by "
-        f"`koalarize photo.jpg --model {model.name}`.{_settings(loaded, model)}"
+        f"`koalarize photo.jpg --model {model.name}`.{_needed(loaded)}{_settings(loaded, model)}"
+    )
+
+
+def _needed(loaded: Checkpoint) -> str:
+    """Return what its checkpoint needs besides koalarize: the module of a network of one's own."""
+    name = loaded.recipe.network.name
+    if not is_own(name):
+        return ""
+    module = name.partition(":")[0]
+    return (
+        "\n\nIt needs nothing else. The checkpoint (`model.safetensors`) that it was exported from "
+        f"needs its author's Python module `{module}` where Python finds it, as "
+        f"`{module.replace('.', '/')}.py` in a folder of PYTHONPATH."
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from koalarize.errors import OptionError, did_you_mean
 
@@ -192,17 +193,20 @@ def _explained(error: ValidationError, kind: type[Any], where: str) -> str:
         return f"`{_dotted(where, place[:-1])}` has {count} values but must have {wanted}"
     if fault["type"] == "missing":
         return f"`{_dotted(where, place)}` is missing"
-    rules = [
-        _RULES.get(f["type"], f"be otherwise: {f['msg']}")
-        for f in faults
-        if _located(f["loc"][1:], kind)[0] == place
-    ]
+    rules = [_rule(f) for f in faults if _located(f["loc"][1:], kind)[0] == place]
     hint = typing.get_type_hints(holder).get(str(place[-1]))
     if type(None) in typing.get_args(hint):
         rules.append("be null")
     rule = " or ".join(dict.fromkeys(rules))
     step = _quotes(fault["input"], rules)
     return f"`{_dotted(where, place)}` is {fault['input']!r} but must {rule}{step}"
+
+
+def _rule(fault: ErrorDetails) -> str:
+    """Return what a value must be, after "must"."""
+    if fault["type"] == "literal_error":  # of a closed set of words
+        return f"be {fault.get('ctx', {})['expected'].replace(chr(39), '')}"
+    return _RULES.get(fault["type"], f"be otherwise: {fault['msg']}")
 
 
 def _quotes(value: object, rules: Sequence[str]) -> str:

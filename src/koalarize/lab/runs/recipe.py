@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -40,7 +40,6 @@ __all__ = [
 LOSSES = ("rebalanced-cross-entropy", "mse", "l1", "ssim", "combined")
 OPTIMIZERS = ("adamw", "adam")
 SCHEDULES = ("cosine", "constant")
-LOGGERS = ("wandb", "mlflow")
 SEES = ("patches", "features")
 _NULLS = ("null", "~", "")  # YAML's words for nothing
 
@@ -237,11 +236,11 @@ class Recipe:
     validate_every: int = 2
     patience: int | None = None
     ema: float = 0.999
-    precision: str = "auto"
-    accelerator: str = "auto"
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: int = 1
     nodes: int = 1
-    logger: str | None = None
+    logger: Literal["wandb", "mlflow"] | None = None
     seed: int = 0
     size: int = 160
     temperature: float = 0.5
@@ -304,12 +303,6 @@ class Recipe:
                 )
         if not 0 <= self.seed < 2**32:
             raise OptionError(f"`seed` is {self.seed} but must be from 0 to {2**32 - 1}")
-        if self.precision not in ("auto", "bf16", "fp16", "fp32"):
-            raise OptionError(f"`precision` is {self.precision!r}: use auto, bf16, fp16 or fp32")
-        if self.accelerator not in ("auto", "cpu", "gpu"):
-            raise OptionError(f"`accelerator` is {self.accelerator!r}: use auto, cpu or gpu")
-        if self.logger not in (None, *LOGGERS):
-            raise OptionError(f"`logger` is {self.logger!r} but must be one of {LOGGERS} or null")
         world = self.devices * self.nodes
         if self.batch % world:
             near = max(1, round(self.batch / world)) * world

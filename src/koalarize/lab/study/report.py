@@ -142,7 +142,11 @@ class Report:
                 "showed the model, and rates of different people are read apart."
             )
         if len(self.data_sha256) > 1:
-            notes.append(f"The sessions showed {len(self.data_sha256)} different sets of photos.")
+            notes.append(
+                f"The sessions showed {len(self.data_sha256)} different sets of photos: out of a "
+                "folder each `--seed` draws its own. Sessions that share folder, seed and numbers "
+                "of trials and checks show the same photos."
+            )
         notes += [
             f"{row.person} answered {row.catch.count} of {row.catch.n} attention checks right: "
             "look at these answers before you trust them."

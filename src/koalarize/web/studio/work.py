@@ -23,7 +23,7 @@ from koalarize.colorizer.colorizer import Colorizer, Making
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.plan import suggestions as likely
-from koalarize.colorizer.prepare import framed
+from koalarize.colorizer.prepare import framed, placed_size
 from koalarize.colorizer.reference import notes_on, palette_from_photo
 from koalarize.colorizer.several import in_strips
 from koalarize.errors import OptionError, did_you_mean
@@ -145,11 +145,11 @@ def check_places(opened: Opened, steering: Steering) -> None:
     Raises:
         OptionError: if one does not.
     """
-    photo = opened.prepared(steering).photo
+    width, height = placed_size(steering, (opened.photo.width, opened.photo.height))
     for hint in steering.hints:
-        check_inside("the hint at", hint.x, hint.y, width=photo.width, height=photo.height)
+        check_inside("the hint at", hint.x, hint.y, width=width, height=height)
     if steering.crop is not None:
-        steering.crop.box(photo.width, photo.height)
+        steering.crop.box(width, height)
 
 
 def preview(

@@ -28,7 +28,10 @@ export function fillReport(report) {
         ? "–"
         : row.p_value.toPrecision(2),
   ]);
-  byId("models").replaceChildren(line("th", titles), ...rows.map((row) => line("td", row)));
+  byId("models").replaceChildren(
+    line("th", titles, titles),
+    ...rows.map((row) => line("td", row, titles)),
+  );
   const facts = [];
   if (single) {
     const { rate, interval, count, n } = report.real_judged_real;
@@ -53,15 +56,19 @@ export function fillReport(report) {
 /**
  * @param {"td" | "th"} kind
  * @param {string[]} cells
+ * @param {string[]} titles of the columns, which a narrow window shows beside the cells
  */
-function line(kind, cells) {
+function line(kind, cells, titles) {
   const row = document.createElement("tr");
-  for (const text of cells) {
+  row.setAttribute("role", "row"); // a row to a reader too where it is laid out as a list
+  cells.forEach((text, index) => {
     const cell = document.createElement(kind);
+    cell.setAttribute("role", kind === "th" ? "columnheader" : "cell");
     if (kind === "th") cell.setAttribute("scope", "col");
+    else cell.dataset.title = titles[index];
     cell.textContent = text;
     row.append(cell);
-  }
+  });
   return row;
 }
 
@@ -87,7 +94,7 @@ export function drawReport(report) {
   rows.forEach(({ name, fooled }, index) => {
     const y = (index + 0.5) * step;
     const [low, high] = fooled.interval;
-    const short = name.length > 14 ? `${name.slice(0, 13)}…` : name;
+    const short = name.length > 12 ? `${name.slice(0, 11)}…` : name;
     svg.append(node("text", { x: left - 14, y: y + 4, "text-anchor": "end" }, short));
     svg.append(node("line", { x1: at(low), x2: at(high), y1: y, y2: y, class: "range" }));
     svg.append(node("circle", { cx: at(fooled.rate), cy: y, r: 6, class: "point" }));

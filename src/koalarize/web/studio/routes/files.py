@@ -122,6 +122,8 @@ async def reopen(studio: Shared, request: Request, response: Response, id: Id) -
     def opened(text: bytes) -> tuple[SteeringAsked, str | None]:
         session = Session.loads(text)
         steering, note = replayed(session, session.steering, entry.id, entry.name, picture)
+        with studio.photos.open(entry) as photo:
+            work.check_places(photo, steering)  # one that was edited by hand may lie anywhere
         moved = steering != session.steering  # a page needs no word on a caption that changed
         return steering_asked(steering, session.model), note if moved else None
 

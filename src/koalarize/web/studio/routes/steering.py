@@ -42,8 +42,11 @@ async def preview(
 
     def job() -> bytes:
         with studio.photos.open(entry) as opened:
-            shown, chroma = _shown(studio, opened, steering, grey=asked.grey)
             crop = steering[1].crop
+            if asked.grey and crop is None:
+                shown, chroma = opened.straightened(placement(steering[1]), asked.side), None
+            else:
+                shown, chroma = _shown(studio, opened, steering, grey=asked.grey)
             return work.preview(shown, chroma, side=asked.side, format=asked.format, crop=crop)
 
     data = await studio.queue.run(job, request)

@@ -41,7 +41,7 @@ export class Copying {
     });
     for (const name of ["photo", "photos"])
       studio.addEventListener(name, () => {
-        $("#copy-edits").hidden = studio.photos.length < 2;
+        $("#copy-edits").hidden = this.#usable.length === 0;
       });
   }
 
@@ -50,9 +50,15 @@ export class Copying {
     return [...this.list.querySelectorAll("input")];
   }
 
+  /** The photos that it can be copied to. */
+  get #usable() {
+    const { photos, active } = this.studio;
+    return photos.filter((photo) => photo !== active && !photo.failure);
+  }
+
   #open() {
-    const { photos, current: active } = this.studio;
-    const others = photos.filter((photo) => photo !== active && !photo.failure);
+    const { current: active } = this.studio;
+    const others = this.#usable;
     this.others = others;
     this.list.replaceChildren(
       ...others.map((photo) =>

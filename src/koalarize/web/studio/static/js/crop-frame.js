@@ -28,7 +28,7 @@ export class CropFrame extends HTMLElement {
   #view = null;
   #size = [1, 1];
   #editing = false;
-  /** @type {{corner: Corner | null, from: Box, at: number[]} | null} */
+  /** @type {{corner: Corner | null, before: Box | null, from: Box, at: number[]} | null} */
   #drag = null;
 
   frame = h("div", {
@@ -79,6 +79,7 @@ export class CropFrame extends HTMLElement {
 
   set editing(on) {
     this.#editing = on;
+    if (!on) this.#putBack();
     this.place();
   }
 
@@ -89,6 +90,7 @@ export class CropFrame extends HTMLElement {
 
   /** Show a crop ({x, y, width, height} or null) of a photo of this size on this view. */
   show(crop, view, size) {
+    this.#drag = null; // what is dragged is no longer what is shown
     [this.#crop, this.#view, this.#size] = [crop, view, size];
     this.place();
   }
@@ -123,6 +125,7 @@ export class CropFrame extends HTMLElement {
     const corner = event.target.closest(".crop-corner");
     this.#drag = {
       corner: corner ? { x: Number(corner.dataset.x), y: Number(corner.dataset.y) } : null,
+      before: this.#crop,
       from: this.#now,
       at: [event.clientX, event.clientY],
     };
@@ -141,6 +144,12 @@ export class CropFrame extends HTMLElement {
     if (!this.#drag) return;
     this.#drag = null;
     this.#settle();
+  }
+
+  /** End a drag, with the frame where it was. */
+  #putBack() {
+    if (this.#drag) this.#crop = this.#drag.before;
+    this.#drag = null;
   }
 
   /** A crop with a corner, or all of it, moved by photo pixels; it stays inside of the photo. */
@@ -174,7 +183,9 @@ export class CropFrame extends HTMLElement {
     if (event.key === "Escape" || ends) {
       event.preventDefault();
       event.stopPropagation();
-      this.#tell("done");
+      if (this.#drag && event.key === "Escape") this.#putBack();
+      else this.#tell("done");
+      this.place();
       return;
     }
     const step = Math.max(1, Math.round((event.shiftKey ? 0.05 : 0.01) * Math.min(...this.#size)));

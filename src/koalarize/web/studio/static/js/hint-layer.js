@@ -1,5 +1,5 @@
 /**
- * `<hint-layer>`: the hints as buttons over the photo; drag or arrow keys move, Enter opens.
+ * `<hint-layer>`: the hints as buttons over the photo; drag or arrow keys move, Esc ends a drag, Enter opens.
  *
  * Not here: their colours (`hint-editor.js`) and what they do to the photo. Fires "hintopen" {id},
  * "hintmove" {id, x, y, done} and "hintdelete" {id}.
@@ -31,12 +31,15 @@ export class HintLayer extends HTMLElement {
 
   connectedCallback() {
     this.append(this.ring, this.ghost);
+    // Before all others hear of the key: it closes nothing while a hint is dragged.
+    addEventListener("keydown", (event) => this.#putBack(event), { capture: true });
   }
 
   /** Show these hints ({id, x, y, radius, color or null}) on this view. */
   show(hints, view) {
     [this.#hints, this.#view] = [hints, view];
     const wanted = new Set(hints.map((hint) => hint.id));
+    if (this.#drag && !wanted.has(this.#drag.id)) this.#drag = null; // of another photo, or undone
     const focused = this.contains(document.activeElement);
     for (const [id, button] of this.#buttons) {
       if (!wanted.has(id)) {
@@ -175,6 +178,16 @@ export class HintLayer extends HTMLElement {
     const hint = this.#hints.find(({ id }) => id === drag.id);
     if (hint) this.#moveTo(hint.id, hint.x, hint.y, true);
     this.#dragged = true;
+  }
+
+  /** Esc ends a drag, and the hint is where it was. */
+  #putBack(event) {
+    const drag = this.#drag;
+    if (!drag || event.key !== "Escape") return;
+    event.stopPropagation();
+    this.#drag = null;
+    this.#dragged = true; // the button that is still held ends in a click
+    if (drag.moved) this.#moveTo(drag.id, drag.x, drag.y, true);
   }
 
   #moveTo(id, x, y, done) {

@@ -19,6 +19,8 @@ const LETTERS = {
   x: "crop",
   "?": "help-button",
 };
+/** What goes on while its key is held; all else is done once. */
+const GOES_ON = new Set(["zoom-in", "zoom-out"]);
 /** What lasts as long as a key is held. */
 const HELD = { b: "peek", h: "bare" };
 
@@ -35,6 +37,7 @@ export function listenToKeys(commands) {
     if (key === "[" || key === "]") return commands.step(key === "[" ? -1 : 1);
     if (!Object.hasOwn(LETTERS, key)) return undefined;
     event.preventDefault();
+    if (event.repeat && !GOES_ON.has(LETTERS[key])) return undefined;
     return commands[LETTERS[key]]();
   });
   const end = (name) => commands[name](false);

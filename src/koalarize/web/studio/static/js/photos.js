@@ -221,6 +221,12 @@ export class Photo extends EventTarget {
     if (this.#before) this.change({});
   }
 
+  /** Another photo comes on the table: a drag ends, and the hint without a colour goes. */
+  leave() {
+    this.pending = null;
+    this.settle();
+  }
+
   /** What is kept of the work on it, as plain data. */
   get work() {
     const { name, tolerant, edit, film, made, unsaved, info } = this;

@@ -102,7 +102,7 @@ export class Studio extends EventTarget {
 
   /** Put a photo on the table. */
   select(photo) {
-    if (this.active) this.active.pending = null;
+    this.active?.leave();
     this.active = photo;
     this.#tell("photo");
     this.#tell("photos");
