@@ -90,7 +90,7 @@ class Opened:
         """Return the photo in its place, to be shown with its longer side at most ``side`` pixels.
 
         Of a large one a version of twice that size is straightened (99 MP in colour at 1600 pixels
-        on one core, 2026-12-03: 2.6 s; the photo itself took more than 20).
+        on one core, 2026-12-03: 2.6 s; as they are, 12 MP took so long).
         """
         whole = placed_size(asked, (self.photo.width, self.photo.height))
         if not asked.straighten or max(whole) <= _FINER * side:
