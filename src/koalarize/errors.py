@@ -16,9 +16,11 @@ one sentence with the wrong thing, its value, the rule and the next step.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 __all__ = [
+    "NO_ROOM",
     "DataError",
     "DependencyError",
     "FilmError",
@@ -29,6 +31,9 @@ __all__ = [
     "PhotoError",
     "did_you_mean",
 ]
+
+#: The system's numbers of a full disk, and of a full share of it.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class KoalarizeError(Exception):

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from errno import EDQUOT, ENOSPC
 
-from koalarize.errors import OutputError
+from koalarize.errors import NO_ROOM, OutputError
 
 __all__ = ["full_disk"]
 
@@ -25,7 +24,7 @@ def full_disk(error: Exception, target: object) -> OutputError | None:
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds to a kind
         if isinstance(cause, sqlite3.Error) and code == sqlite3.SQLITE_FULL:
             return error if isinstance(error, OutputError) else _no_room(target)
-        if isinstance(cause, OSError) and cause.errno in (ENOSPC, EDQUOT):
+        if isinstance(cause, OSError) and cause.errno in NO_ROOM:
             return _no_room(target)
     return None
 

@@ -11,7 +11,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from traceback import walk_tb
 from types import FunctionType
@@ -28,7 +27,7 @@ from koalarize.cli.plain_help import PlainCommand
 from koalarize.cli.serve import serve
 from koalarize.cli.terminal import one_line
 from koalarize.cli.waiting import wait_for_readers
-from koalarize.errors import KoalarizeError, OptionError, did_you_mean
+from koalarize.errors import NO_ROOM, KoalarizeError, OptionError, did_you_mean
 
 __all__ = ["main"]
 
@@ -270,7 +269,7 @@ def _fail(text: str, code: int) -> int:
 
 def _of_system(error: OSError) -> str:
     """Return what a person is told of an error of the system that nobody has told more plainly."""
-    if error.errno == ENOSPC:
+    if error.errno in NO_ROOM:
         beside = f" for `{error.filename}`" if error.filename else " where the result goes"
         return f"there is no space left{beside}: make room, then give the same command again"
     if "No usable temporary directory" in str(error):  # `tempfile` has no class for it
@@ -290,7 +289,7 @@ def _is_of_stdout(error: OSError) -> bool:
 def _stdout_failed(error: OSError) -> int:
     """End when stdout cannot be written, as on a full disk in ``koalarize box > list``."""
     why = error.strerror or error
-    advice = "make room there" if error.errno in (ENOSPC, EDQUOT) else "look where it goes"
+    advice = "make room there" if error.errno in NO_ROOM else "look where it goes"
     _fail(f"stdout cannot be written ({why}): {advice}; what was finished before is kept", 1)
     return _reader_left()
 

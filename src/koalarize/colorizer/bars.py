@@ -37,8 +37,6 @@ _LEAST = 0.02  # of a side: what a pair of bars takes at least
 _MOST = 0.4  # of a side: and each bar at most
 _LAYERS = 2  # bars within bars: of the film, and of the copy
 _SAME = 0.05  # L*: within which lines are of one value, but for the rounding of a resize
-# Photos cut at 0.3, 0.5 and 0.8 (2026-12-03): the mean chroma of the row filled partly fell from 35
-# to 10 with none, and to 4 with two.
 _BLURRED = 2  # cells beside what is filled, which a resize mixed with the photo
 _OTHERS = 8  # one frame of so many at most may fill the frame: a title, an insert
 

@@ -451,3 +451,9 @@ def test_ours_run_shrunk(path, tmp_path, monkeypatch):
     assert loaded.facts["samples"] == loaded.facts["steps"] * a_step
     assert max(loaded.recipe.crop.sizes) == side
     assert loaded.recipe.name == load_recipe(path).name
+
+
+@pytest.mark.parametrize("name", ["precision", "accelerator", "logger"])
+def test_closed_words_are_checked_of_recipes_made_in_python_too(name):
+    with pytest.raises(OptionError, match=rf"`{name}` is 'x' but must be \w+ or"):
+        Recipe(**{name: "x"})

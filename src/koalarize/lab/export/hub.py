@@ -7,13 +7,12 @@ reads the account's token from where ``hf auth login`` or the variable ``HF_TOKE
 
 from __future__ import annotations
 
-import errno
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from koalarize.errors import DependencyError, ModelError, OptionError, OutputError
+from koalarize.errors import NO_ROOM, DependencyError, ModelError, OptionError, OutputError
 from koalarize.lab.export.card import card_path
 from koalarize.lab.export.export import without_folders
 from koalarize.lab.networks.extractor import EXTRACTOR_FILE, copy_weights
@@ -28,8 +27,6 @@ _HISTORY = "history.csv"
 _FRONT = (
     "---\nlibrary_name: koalarize\npipeline_tag: image-to-image\ntags:\n- colorization\n---\n\n"
 )
-#: The system's numbers of a full disk, and a full share of it.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 #: What errors of the hub's package say in many lines, of which the first tells a number alone.
 _KNOWN = {
     "RepositoryNotFoundError": "there is no such repository, or it is private",
@@ -148,7 +145,7 @@ def _fetch(repository: str, folder: Path, snapshot_download: Callable[..., str])
     try:
         snapshot_download(repository, local_dir=folder, allow_patterns=list(_SHARED))
     except Exception as error:  # as in ``push``
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise
         raise ModelError(
             f"`{repository}` cannot be read from the hub: {_reason(error)}. Check the name and the "

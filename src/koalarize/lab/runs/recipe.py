@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -249,6 +250,11 @@ class Recipe:
     train_overview: bool = False
 
     def __post_init__(self) -> None:
+        for name, words in _closed_words().items():  # types check files, but no Python
+            value = getattr(self, name)
+            if value not in words:
+                allowed = " or ".join("null" if word is None else word for word in words)
+                raise OptionError(f"`{name}` is {value!r} but must be {allowed}")
         counts = ("batch", "steps", "epochs", "segment", "size", "devices", "nodes", "patience")
         for name in counts:
             value = getattr(self, name)
@@ -317,6 +323,18 @@ class Recipe:
         world = self.devices * self.nodes
         copies = 0 if self.degrade is None else world * self.degrade.copies(self.batch // world)
         return (self.batch - copies) * self.optimizer.accumulate
+
+
+@cache
+def _closed_words() -> dict[str, tuple[str | None, ...]]:
+    """Return the fields of a recipe that take a closed set of words, with these."""
+    found: dict[str, tuple[str | None, ...]] = {}
+    for name, kind in get_type_hints(Recipe).items():
+        parts = (kind,) if get_origin(kind) is Literal else get_args(kind)
+        words = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
+        if words:
+            found[name] = (*words, *((None,) if type(None) in parts else ()))
+    return found
 
 
 def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:

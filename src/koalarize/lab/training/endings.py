@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from koalarize.errors import DataError, KoalarizeError, ModelError, OutputError
+from koalarize.errors import NO_ROOM, DataError, KoalarizeError, ModelError, OutputError
 
 __all__ = ["own_endings", "quiet", "stoppable"]
 
@@ -39,8 +39,8 @@ _WORKER_LOST = re.compile(
 _ASKED_TO_END = ("Terminated", "Interrupt", "Hangup")
 #: What torch's allocator for processors says where it finds no memory.
 _NO_MEMORY = "DefaultCPUAllocator"
-#: The system's numbers of a full disk, a full share of it, and a file above the largest size.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: Numbers of the system's errors that room would mend: also of a file above the largest size.
+_NO_ROOM = (*NO_ROOM, errno.EFBIG)
 
 
 @contextmanager
