@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BarFinder", "Bars", "bars_of", "filled_in", "filled_side", "plain_lines"]
+__all__ = [
+    "BarFinder",
+    "Bars",
+    "bars_of",
+    "filled_in",
+    "filled_side",
+    "mirrored_over",
+    "plain_lines",
+]
 
 Array = npt.NDArray[Any]
 Bool = npt.NDArray[np.bool_]
@@ -173,12 +181,33 @@ def filled_in(lightness: Float32, filled: Bars) -> Bool:
         lightness: (h, w), L*.
         filled: what ``filled_side`` found of it.
     """
-    turns = int(np.argmax((filled.top, filled.right, filled.bottom, filled.left)))
+    turns = _turns(filled)
     off = np.abs(np.rot90(lightness, turns) - np.float32(filled.tone))  # the filled side is above
     found = np.logical_and.accumulate(off <= _SAME, axis=0)
     for _ in range(_BLURRED):
         found[1:] |= found[:-1] & (off[1:] <= _ALIKE)
     return np.rot90(found, -turns)
+
+
+def mirrored_over(lightness: Float32, filled: Bars) -> Float32:
+    """Return (h, w) lightness with the sound lines mirrored over what decoders filled.
+
+    Args:
+        lightness: (h, w), L*.
+        filled: what ``filled_side`` found of it.
+    """
+    turns = _turns(filled)
+    lines, found = (np.rot90(one, turns) for one in (lightness, filled_in(lightness, filled)))
+    count = int(np.count_nonzero(found.any(axis=1)))  # the first lines hold what is filled
+    if count == len(lines):
+        return lightness
+    sound = np.pad(lines[count:], ((count, 0), (0, 0)), mode="symmetric")
+    return np.ascontiguousarray(np.rot90(np.where(found, sound, lines), -turns))
+
+
+def _turns(filled: Bars) -> int:
+    """Return by how many quarter turns the filled side comes to lie above."""
+    return int(np.argmax((filled.top, filled.right, filled.bottom, filled.left)))
 
 
 def plain_lines(lightness: Float32, tone: float) -> Bool:

@@ -55,12 +55,17 @@ class Chroma:
     """How a photo is coloured.
 
     Attributes:
-        guidance: how chroma follows lightness, on the working grid.
+        guidance: how chroma follows lightness, on a grid that shows the whole photo.
         kept: which colours of the photo's own stay as they are; None replaces them all.
     """
 
     guidance: Guidance
     kept: Kept | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing of the photo gets or keeps a colour."""
+        return self.kept is None and not self.guidance.planes.any()
 
     def paint(
         self,
@@ -92,8 +97,16 @@ class Chroma:
         """
         return Painting(pixels, self, area)
 
-    def at(self, row: int, column: int, lightness: float) -> npt.NDArray[np.float32]:
-        """Return (3,) the Lab colour at a place of the working grid."""
-        slope_a, offset_a, slope_b, offset_b = self.guidance.planes[:, row, column]
+    def at(self, across: float, down: float, lightness: float) -> npt.NDArray[np.float32]:
+        """Return (3,) the Lab colour at a place of the photo.
+
+        Args:
+            across: share of the photo's width, in [0, 1).
+            down: share of its height, in [0, 1).
+            lightness: L* there.
+        """
+        planes = self.guidance.planes
+        row, column = int(down * planes.shape[1]), int(across * planes.shape[2])
+        slope_a, offset_a, slope_b, offset_b = planes[:, row, column]
         lab = [lightness, slope_a * lightness + offset_a, slope_b * lightness + offset_b]
         return np.array(lab, np.float32)

@@ -32,7 +32,7 @@ from koalarize.colorizer.given import (
     tell,
 )
 from koalarize.colorizer.layer import layer_path
-from koalarize.colorizer.look import Look
+from koalarize.colorizer.look import LAYERS, Look
 from koalarize.colorizer.plan import plan
 from koalarize.colorizer.prepare import framed, prepared
 from koalarize.colorizer.reference import palette_from_photo
@@ -65,6 +65,7 @@ class Colored:
     Attributes:
         base: the photo whose pixels are coloured, or are yet its own where ``rows`` makes them.
         had_colors: whether the picture clearly had colours of its own, which new ones replaced.
+        stays_grey: whether it shows nothing to colour, and nobody asked for grey.
         path: of the file that was written, if one was.
         notes: what of the original is not in the result, a phrase each.
         data: the file, if none was written.
@@ -74,6 +75,7 @@ class Colored:
 
     base: Photo
     had_colors: bool = False
+    stays_grey: bool = False
     path: Path | None = None
     notes: tuple[str, ...] = ()
     data: bytes | None = field(default=None, repr=False)
@@ -329,7 +331,7 @@ class Colorizer:
         assert colored.rows is not None
         srgb = colored.rows.rows(0, colored.base.height, threads=self._threads)
         base = dataclasses.replace(colored.base, pixels=srgb)
-        return Colored(base, had_colors=colored.had_colors)
+        return dataclasses.replace(colored, base=base, rows=None)
 
     def _painting(self, photo: Photo, steering: Steering) -> Colored:
         """Return a photo whose colours are known, with what makes its pixels."""
@@ -338,8 +340,11 @@ class Colorizer:
         look = self.look(photo, size=steering.size)
         crop = steering.crop
         area = None if crop is None else crop.box(photo.width, photo.height)
-        rows = plan(look, steering).painting(photo.pixels, area=area)
-        return Colored(wanted, not steering.keep_color and look.has_colors, rows=rows)
+        chroma = plan(look, steering)
+        grey = chroma.is_none and steering.vividness > 0
+        rows = chroma.painting(photo.pixels, area=area)
+        had_colors = not steering.keep_color and look.has_colors
+        return Colored(wanted, had_colors, grey, rows=rows)
 
     def provenance(self, steering: Steering = PLAIN, making: Making | None = None) -> Provenance:
         """Return what a result says of its making.
@@ -377,14 +382,15 @@ class Colorizer:
             return photo
         return dataclasses.replace(photo, metadata=dataclasses.replace(photo.metadata, xmp=xmp))
 
-    def look(self, photo: Photo, *, size: int | None = None) -> Look:
+    def look(self, photo: Photo, *, size: int | None = None, prints: bool = True) -> Look:
         """Look at a photo at the working size, to steer it often.
 
         Args:
             photo: the photo.
             size: shorter side at which the network looks, pixels; the model's own by default.
+            prints: whether prints on a page are looked at by themselves.
 
         Raises:
             OptionError: if the size is not allowed.
         """
-        return Look(self._engine, checked(photo, Photo), size)
+        return Look(self._engine, checked(photo, Photo), size, layers=LAYERS if prints else 0)

@@ -7,6 +7,8 @@ of the network and no look at the photo.
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,10 @@ from PIL import Image
 
 from koalarize import color
 from koalarize.colorizer.answers import Answers, Locked
-from koalarize.colorizer.bars import bars_of, filled_in, filled_side
+from koalarize.colorizer.bars import bars_of, filled_in, filled_side, mirrored_over
 from koalarize.colorizer.ends import mat_of
 from koalarize.colorizer.grid import Grid
+from koalarize.colorizer.prints import SIDE, Box, Prints, has_page, prints_of
 from koalarize.engines.engine import Engine
 from koalarize.photo.photo import Photo
 from koalarize.steering.alternatives import Anchor, alternative_anchors
@@ -26,14 +29,49 @@ from koalarize.steering.fields import Bounds, check
 from koalarize.steering.own_colors import Tint, find_tint
 from koalarize.steering.steering import MOST_ALTERNATIVES
 
-__all__ = ["Look"]
+__all__ = ["LAYERS", "Look", "Page"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 
+#: Pages in one another: an album's or a scanner's, and the paper of each print.
+LAYERS = 2
 _GAP = 2  # how much larger than the grid a photo is that is reduced before it is resized
 _BAND_PIXELS = 1 << 20
+_MOST_SQUARES = 8  # of the side in which prints are looked for: a long picture is looked at smaller
+_LEAST_SHOWN = 16  # pixels: of fewer nothing is told
+#: Four scenes of 16 to 48 pixels (2026-12-03) are told as photos so, and noise still is as noise.
+_MOST_ENLARGED = 4
 _SIZE = Bounds(int, 1, 2048, required=False)  # films ask for less than ``Steering.size`` takes
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of an album, or what lay on a scanner together: each print is looked at by itself.
+
+    Attributes:
+        prints: where they lie.
+        boxes: of each, pixels of the photo.
+        inner: what of each is looked at: all but its edges.
+        looks: at each, in this order.
+    """
+
+    prints: Prints
+    boxes: tuple[Box, ...]
+    inner: tuple[Box, ...]
+    looks: tuple[Look, ...]
+
+    def place(self, number: int, x: float, y: float) -> tuple[float, float]:
+        """Return where a point of the photo lies in what is looked at of a print, or next to it."""
+        left, top, right, bottom = self.inner[number]
+        return min(max(x, left), right - 1) - left, min(max(y, top), bottom - 1) - top
+
+    def number(self, x: float, y: float) -> int | None:
+        """Return which print's box a point of the photo is in, counted from 0; None if none's."""
+        for number, (left, top, right, bottom) in enumerate(self.boxes):
+            if left <= x < right and top <= y < bottom:
+                return number
+        return None
 
 
 class Look(Locked):
@@ -43,15 +81,20 @@ class Look(Locked):
         grid: the working grid.
         lightness: (h, w), L* on it.
         answers: what the network says.
+        page: the prints in the photo, if it is a page with some.
     """
 
-    def __init__(self, engine: Engine, photo: Photo, size: int | None = None) -> None:
+    def __init__(
+        self, engine: Engine, photo: Photo, size: int | None = None, *, layers: int = LAYERS
+    ) -> None:
         """Look at a photo; people call ``Colorizer.look``.
 
         Args:
             engine: runs the network.
             photo: the photo.
             size: shorter side at which the network looks, pixels; the model's own by default.
+            layers: how many pages may lie in one another whose prints are looked at by themselves;
+                0 looks at the whole, as at a photo that a model is shown as its authors do.
 
         Raises:
             OptionError: if the size is not allowed.
@@ -60,29 +103,42 @@ class Look(Locked):
         check("`size`", size, _SIZE)
         self.grid = Grid.of((photo.height, photo.width), size, engine.info)
         self.lightness, self._own_ab = _shrunk(photo, *self.grid.shape)
-        self.answers = Answers(engine, self.grid, self.lightness)
-        self._is_partial = photo.is_partial
+        self._small = _enlarged(photo, *self.grid.shape)
+        self._filled = filled_side(self.lightness) if photo.is_partial else None
+        seen = self.lightness
+        if self._filled is not None:
+            seen = mirrored_over(seen, self._filled)
+        self.answers = Answers(engine, self.grid, seen)
+        apart = layers > 0 and engine.info.way is None and has_page(self.lightness)
+        self.page = _page(engine, photo, size, layers - 1) if apart else None
         self._tint: Tint | None = None
         self._calm: Float32 | None = None
         self._anchors: list[list[Anchor]] | None = None
 
     @property
     def calm(self) -> Float32:
-        """Factor (h, w) on the chroma; 1 where something is shown, 0 on a mat and on bars."""
+        """Factor (h, w) on the chroma; 1 where something is shown, 0 on a mat, bars and a page.
+
+        Of a page that has prints they count as the page: they are looked at by themselves.
+        """
         if self._calm is None:
-            calm = np.full(self.lightness.shape, calmness(self.lightness), np.float32)
+            shows = calmness(self.lightness)
+            if self._small is not None:
+                shows = max(shows, calmness(self._small))
+            calm = np.full(self.lightness.shape, shows, np.float32)
             if (mat := mat_of(self.lightness)) is not None:
                 calm[mat] = 0
             # 2026-12-02, 1,000 validation photos: 17 have bars by this, of which one is a flower's
             # dark ground; grey bars at two sides had a mean chroma of 13 to 15 (40 photos).
             bars = bars_of(self.lightness)
-            filled = filled_side(self.lightness) if bars is None and self._is_partial else None
-            if filled is not None:
-                calm[filled_in(self.lightness, filled)] = 0
+            if self._filled is not None and bars is None:
+                calm[filled_in(self.lightness, self._filled)] = 0
             if bars is not None:
                 photo = bars.inside(calm).copy()
                 calm[:] = 0
                 bars.inside(calm)[:] = photo
+            if self.page is not None:
+                calm *= color.resize(self.page.prints.other[None], *calm.shape)[0]
             self._calm = calm
         return self._calm
 
@@ -108,6 +164,17 @@ class Look(Locked):
         """
         return float(self.lightness[self.grid.cell(x, y)])
 
+    def count_alternatives(self) -> int:
+        """Return how many other plausible colourings there are; on a page, of what has most.
+
+        Raises:
+            OptionError: if the model knows no distributions.
+        """
+        if self.page is None:
+            return len(self.alternatives())
+        looks = self.page.looks
+        return max(look.count_alternatives() for look in looks)
+
     def alternatives(self) -> list[list[Anchor]]:
         """Return the points that bring about each other plausible colouring, found only once.
 
@@ -132,6 +199,43 @@ class Look(Locked):
                     temperature=self.answers.info.temperature,
                 )
             return self._anchors
+
+
+def _page(engine: Engine, photo: Photo, size: int | None, layers: int) -> Page | None:
+    """Return the looks at the prints on a page; None if the photo is none.
+
+    Args:
+        engine: runs the network.
+        photo: which may be a page.
+        size: as ``Look`` takes it.
+        layers: how many pages each print may hold in turn.
+    """
+    height, width = photo.height, photo.width
+    scale = min(SIDE / min(height, width), (_MOST_SQUARES * SIDE**2 / (height * width)) ** 0.5)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    prints = prints_of(_shrunk(photo, rows, columns)[0])
+    if prints is None:
+        return None
+    inner = prints.scaled(height, width, inner=True)
+    looks = (Look(engine, _part(photo, box), size, layers=layers) for box in inner)
+    return Page(prints, prints.scaled(height, width), inner, tuple(looks))
+
+
+def _part(photo: Photo, box: Box) -> Photo:
+    """Return a part of a photo, to be looked at: its pixels alone."""
+    left, top, right, bottom = box
+    return dataclasses.replace(photo, pixels=photo.pixels[top:bottom, left:right], alpha=None)
+
+
+def _enlarged(photo: Photo, height: int, width: int) -> Float32 | None:
+    """Return L* of a photo smaller than its grid, each pixel a square; None of others.
+
+    Resized smoothly it is without any edge, as shading is.
+    """
+    side = min(height // photo.height, width // photo.width, _MOST_ENLARGED)
+    if side < 2 or min(photo.height, photo.width) < _LEAST_SHOWN:
+        return None
+    return np.kron(photo.lightness(), np.ones((side, side), np.float32))
 
 
 def _shrunk(photo: Photo, height: int, width: int) -> tuple[Float32, Float32 | None]:

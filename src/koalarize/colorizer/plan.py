@@ -17,6 +17,7 @@ from koalarize.colorizer.answers import Answer
 from koalarize.colorizer.chroma import Chroma
 from koalarize.colorizer.look import Look
 from koalarize.colorizer.merge import guide, upsampled
+from koalarize.colorizer.pages import asked_beside, asked_of_each, joined
 from koalarize.errors import OptionError
 from koalarize.steering import apply
 from koalarize.steering.alternatives import Suggestion, probabilities, suggest
@@ -41,9 +42,16 @@ def plan(look: Look, steering: Steering) -> Chroma:
         OptionError: if the model cannot do what is asked, or a hint lies outside the photo.
     """
     kept, info = _kept(look, steering), look.answers.info
-    ab, way = _steered(look, steering, kept), info.way
+    page = look.page
+    beside = steering if page is None else asked_beside(steering, page)
+    ab, way = _steered(look, beside, kept), info.way
     guidance = guide(ab, look.lightness) if way is None else upsampled(ab, way.upsampling)
     guidance = guidance.scaled(steering.vividness * info.chroma_gain)
+    if page is not None:
+        _check_alternative(look, steering)
+        each = zip(page.looks, asked_of_each(steering, page), strict=True)
+        prints = [plan(own, asked).guidance for own, asked in each]
+        guidance = joined(look, guidance, page, prints)
     return Chroma(guidance, None if kept is None else kept.kept())
 
 
@@ -81,6 +89,8 @@ def _steered(look: Look, steering: Steering, kept: Tint | None) -> Float32:
 def _unhinted(look: Look, steering: Steering, kept: Tint | None) -> Float32:
     """Return ab on the working grid as it is out of reach of every hint."""
     unhinted = dataclasses.replace(steering, hints=())
+    if look.page is not None and not look.calm.any():
+        return np.zeros((2, *look.lightness.shape), np.float32)
     ab = _ab(look, _ask(look, unhinted, None), unhinted)
     if kept is not None and look.answers.info.accepts_hints and (patches := kept.patches()):
         change = _ab(look, _ask(look, unhinted, kept), unhinted) - ab
@@ -106,7 +116,14 @@ def suggestions(
     Raises:
         OptionError: if the spot is outside the photo, or the model knows no distributions.
     """
-    row, column = look.grid.cell(*point)
+    page, (x, y) = look.page, point
+    row, column = look.grid.cell(x, y)
+    if page is not None:
+        number = page.number(x, y)
+        if number is not None:
+            asked = asked_of_each(steering, page)[number]
+            return suggestions(page.looks[number], asked, page.place(number, x, y), count)
+        steering = asked_beside(steering, page)
     lightness = float(look.lightness[row, column])
     answer = _ask(look, steering, _kept(look, steering))
     logits = _led(look, answer, steering)
@@ -174,12 +191,7 @@ def _led(look: Look, answer: Answer, steering: Steering) -> Float32:
 def _draw_alternative(planes: Float32, look: Look, steering: Steering) -> None:
     """Draw the points of an alternative onto hint planes, except near a person's own hints."""
     found = look.alternatives()
-    if steering.alternative > len(found):
-        known = f"1 to {len(found)}" if found else "none"
-        raise OptionError(
-            f"`alternative` is {steering.alternative} but this photo has {known}: "
-            "0 is the network's own colouring"
-        )
+    _check_alternative(look, steering)
     cells = look.answers.plain().prediction.distributions(look.answers.info.name).shape[1]
     step = look.grid.padded[0] / cells  # working pixels a cell
     (height, width), (rows, columns) = look.grid.photo, look.grid.shape
@@ -189,6 +201,15 @@ def _draw_alternative(planes: Float32, look: Look, steering: Steering) -> None:
         if any(np.hypot(row - y, column - x) < _APART * min(rows, columns) for y, x in own):
             continue
         _draw(planes, row, column, anchor.ab)
+
+
+def _check_alternative(look: Look, steering: Steering) -> None:
+    if steering.alternative > (count := look.count_alternatives() if steering.alternative else 0):
+        known = f"1 to {count}" if count else "none"
+        raise OptionError(
+            f"`alternative` is {steering.alternative} but this photo has {known}: "
+            "0 is the network's own colouring"
+        )
 
 
 def _draw(planes: Float32, row: float, column: float, ab: tuple[float, float]) -> None:

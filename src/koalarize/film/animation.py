@@ -153,7 +153,8 @@ def _asker(colorizer: Colorizer, steering: Steering) -> Callable[[int, Float32],
         grey = np.interp(lightness, known, levels).astype(np.uint16)
         fixed = colorizer.info.fixed_size is not None
         ab = planned(
-            colorizer.look(Photo(grey), size=None if fixed else min(lightness.shape)), steering
+            colorizer.look(Photo(grey), size=None if fixed else min(lightness.shape), prints=False),
+            steering,
         )
         same = ab.shape[1:] == lightness.shape
         return ab if same else color.resize(ab, *lightness.shape)

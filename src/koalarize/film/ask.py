@@ -63,7 +63,9 @@ class Asker:
         grey = np.interp(lightness, self._lightness, self._levels).astype(np.uint16)
         upright = self._facts.upright(grey)
         fixed = self._colorizer.info.fixed_size is not None
-        look = self._colorizer.look(Photo(upright), size=None if fixed else min(height, width))
+        look = self._colorizer.look(
+            Photo(upright), size=None if fixed else min(height, width), prints=False
+        )
         hints = tuple(self._placed(hint, (height, width)) for hint in steering.hints)
         ab = self._facts.coded(planned(look, dataclasses.replace(steering, hints=hints)))
         return ab if ab.shape[1:] == (height, width) else color.resize(ab, height, width)

@@ -121,7 +121,7 @@ def colored_still(colorizer: Colorizer, facts: Facts, grey: UInt8, steering: Ste
     """
     place = part_shown(facts, bars_of_film(facts), *grey.shape)
     picture = Photo(grey[place])
-    share = lit(colorizer.look(picture, size=steering.size).lightness)
+    share = lit(colorizer.look(picture, size=steering.size, prints=False).lightness)
     steering = dataclasses.replace(steering, vividness=steering.vividness * share)
     colored = colorizer.photo(picture, steering).photo.pixels
     if colored.shape[:2] == grey.shape:

@@ -300,7 +300,8 @@ def suggestions(
     look = steered.look
     lightness = look.lightness_at(x, y)
     found = likely(look, steered.steering, (x, y), count)
-    now = steered.chroma.at(*look.grid.cell(x, y), lightness)
+    height, width = look.grid.photo
+    now = steered.chroma.at(x / width, y / height, lightness)
     return lightness, color.lab_to_hex(now), found
 
 
@@ -315,7 +316,7 @@ def alternatives(
     small = steered.opened.small(side)
     found: list[tuple[int, float, str]] = []
     first: npt.NDArray[np.float32] | None = None
-    for number in range(min(count, len(steered.look.alternatives())) + 1):
+    for number in range(min(count, steered.look.count_alternatives()) + 1):
         stop.check()
         other = replace(steered, steering=replace(steered.steering, alternative=number))
         srgb = other.chroma.paint(small.pixels)
