@@ -254,6 +254,14 @@ def test_a_part_of_a_film_has_its_own_timecode(colorizer, tmp_path):
     assert tags["timecode"] == "10:00:00:05"
 
 
+def test_which_program_wrote_the_film_is_no_loss(tmp_path):
+    """Matroska writes it in capitals."""
+    source = fp.write(tmp_path / "a.mkv", fp.moved(2))
+    with av.open(str(source)) as film:
+        assert "ENCODER" in film.metadata
+    assert look_at(source, target=tmp_path / "b.ts").lost == ()
+
+
 @pytest.mark.parametrize("frames", [2, 4])  # shorter than the steps in which frames are looked at
 def test_colours_behind_a_black_beginning_are_told(colorizer, tmp_path, frames):
     with av.open(str(tmp_path / "a.mkv"), "w") as out:

@@ -306,8 +306,8 @@ def test_films_and_pictures_have_rates_of_their_own(tmp_path):
     of = Stamp.of(source)
     journal.finish(tmp_path / "a.png", Made("a", "", of, Stamp(8, 0), 2.0))
     journal.finish(tmp_path / "b.color.MKV", Made("b", "", of, Stamp(4, 0), 400.0))
-    assert journal.rates() == (0.5, 2.0)
-    assert journal.rates(films=True) == (100.0, 1.0)
+    assert journal.rates()[:2] == (0.5, 2.0)
+    assert journal.rates(films=True)[:2] == (100.0, 1.0)
 
 
 @pytest.mark.parametrize(

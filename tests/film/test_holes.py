@@ -10,6 +10,7 @@ import pytest
 import film_parts as fp
 from koalarize.film.facts import read_facts
 from koalarize.film.holes import Spoilt
+from koalarize.film.lost import Losses
 from koalarize.film.read import Reading
 
 PictureType = fp.av.video.frame.PictureType
@@ -160,3 +161,57 @@ def test_damage_in_motion_jpeg_is_told_and_shown_as_far_as_it_goes(tmp_path, end
 def test_ways_of_a_camera_are_no_damage(tmp_path):
     damaged, times = motion_jpeg(tmp_path / "a.avi", range(20))
     assert (len(times), damaged) == (20, [])
+
+
+def spoil(path, packet, begin, size=80, filled=b"\0"):
+    """Overwrite bytes of a packet of the pictures, from a share of it on."""
+    with fp.av.open(str(path)) as film:
+        found = [one for one in film.demux(video=0) if one.size][packet]
+        data = bytes(found)
+    whole = bytearray(path.read_bytes())
+    at = whole.index(data) + int(len(data) * begin)
+    assert size < len(data) * (1 - begin)
+    whole[at : at + size] = filled * size
+    path.write_bytes(whole)
+
+
+_H265 = {"crf": "4", "x265-params": "keyint=12:min-keyint=12:bframes=0"}
+_FFV1 = {"level": "3", "g": "12", "slices": "4"}
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "filled"),
+    [
+        ("a.mp4", "libx264", {"g": "12", "bf": "0", "crf": "4"}, b"\0"),
+        ("a.mkv", "libx265", _H265, b"\0"),
+        ("a.mkv", "ffv1", _FFV1, b"\0"),
+        ("b.mkv", "ffv1", _FFV1, b"\x5a"),
+    ],
+)
+def test_damage_of_which_the_decoder_says_nothing_is_told(tmp_path, name, codec, options, filled):
+    """Up to the next key frame: in H.264 and H.265 lost bytes (zeros), in FFV1 any."""
+    source = tmp_path / name
+    fp.write(source, fp.moved(30, (144, 192)), codec=codec, options=options)
+    assert read(source)[0] == []
+    spoil(source, 17, 0.7, filled=filled)
+    damaged, times = read(source)
+    assert len(times) == 30
+    assert damaged == [pytest.approx((0.68, 0.96), abs=1e-3)]
+
+
+def test_zeros_between_units_are_no_damage(tmp_path):
+    """Some encoders fill up their packets so."""
+    mark = b"\0\0\0\1"
+    source = fp.write(tmp_path / "a.h264", fp.moved(12), options={"crf": "10"})
+    whole = source.read_bytes()
+    filled = tmp_path / "b.h264"
+    filled.write_bytes(whole.replace(mark, bytes(100) + mark) + bytes(100))
+    losses = Losses("h264", None)
+    assert not losses.are_in(filled.read_bytes())
+    assert losses.are_in(whole + bytes(100) + b"\x77")
+
+
+def test_ffv1_without_checksums_is_no_damage(tmp_path):
+    options = {"level": "3", "slicecrc": "0"}
+    source = fp.write(tmp_path / "a.mkv", fp.moved(4), codec="ffv1", options=options)
+    assert read(source)[0] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -260,6 +261,20 @@ def test_a_full_disk_keeps_what_is_coloured(tmp_path, short_parts, monkeypatch, 
         with pytest.raises(OutputError, match=rf"No space left.*; {said}"):
             color(source)
     assert bool(color(source).resumed) == (room > 0)
+
+
+@pytest.mark.parametrize(
+    ("number", "what"), [(errno.EPERM, "permissions"), (errno.EFBIG, "`ulimit -f`")]
+)
+def test_what_stops_the_writing_of_parts_is_told(tmp_path, monkeypatch, number, what):
+    from koalarize.film.parts import PartWriter
+
+    def add(self, packet):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(PartWriter, "add", add)
+    with pytest.raises(OutputError, match=what):
+        color(film(tmp_path / "a"))
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")

@@ -149,7 +149,7 @@ def held_by(ending: str, coding: Coding) -> Held:
 
 def tags_of(source: InputContainer) -> dict[str, str]:
     """Return what a file says of its film."""
-    return {key: text for key, text in source.metadata.items() if key not in _OWN_TAGS}
+    return {key: text for key, text in source.metadata.items() if key.lower() not in _OWN_TAGS}
 
 
 def _tags_lost(

@@ -1,6 +1,7 @@
 """Packets of a film's pictures into frames, and whether a decoder hides that one is damaged.
 
-Not here: frames that show their damage (``film.holes``), times (``film.read``).
+Not here: frames that show their damage (``film.holes``), bytes that are lost (``film.lost``),
+times (``film.read``).
 FFmpeg's decoder of Motion JPEG says nothing of a damaged picture unless it is to refuse it.
 """
 
@@ -16,6 +17,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from koalarize.film.facts import open_film
+from koalarize.film.lost import Losses
 
 __all__ = ["Decoder"]
 
@@ -39,6 +41,7 @@ class Decoder:
         self._strict = stream.codec_context.name in _SILENT
         self._sound = self._refused = 0
         self._again: InputContainer | None = None
+        self._losses = Losses(stream.codec_context.name, stream.codec_context.extradata)
         stream.thread_type = "AUTO"  # type: ignore[assignment]
         if self._strict:
             stream.codec_context.options = {"err_detect": "explode"}
@@ -61,7 +64,7 @@ class Decoder:
             # Cameras have ways of their own: where most pictures are refused, none is damaged.
             return self._leniently(packet), self._sound >= self._refused
         self._sound += len(found)
-        return found, False
+        return found, self._losses.are_in(bytes(packet))
 
     def _leniently(self, packet: av.Packet[VideoStream]) -> list[av.VideoFrame]:
         """Decode a packet as far as it goes, by a second decoder."""

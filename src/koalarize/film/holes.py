@@ -28,26 +28,38 @@ _TIMES = 8  # of the usual number, the same
 _NEAR = 1.0  # seconds around a hole in which a packet that is not whole has to do with it
 _MISSING = 1.0  # seconds that are missing at an end that could not be read, at least
 _SHARE = 0.25  # of the bytes that those seconds have as a rule, the same
+#: Codecs that carry the state of their coder from one frame to the next, though each is an I.
+_CARRIED = frozenset({"ffv1"})
 
 
 class Spoilt:
     """Tells which decoded frames show damage: also those that are made of damaged ones."""
 
-    def __init__(self) -> None:
-        """Begin with the film, or at a key frame."""
-        self._goes_on = False
+    def __init__(self, codec: str = "") -> None:
+        """Begin with the film, or at a key frame.
 
-    def is_shown(self, picture: VideoFrame) -> bool:
+        Args:
+            codec: FFmpeg's name of the film's codec.
+        """
+        self._goes_on = False
+        self._alone = codec not in _CARRIED
+
+    def is_shown(self, picture: VideoFrame, lost: bool = False) -> bool:
         """Tell whether a frame shows what could not be read; take each, in the order of showing.
 
         Others are made of a damaged frame up to the next that stands for itself, but hardly ever of
         one that lies between two.
+
+        Args:
+            picture: the frame.
+            lost: whether it is damaged though its decoder does not say so.
         """
-        if picture.is_corrupt:
+        damaged = lost or picture.is_corrupt
+        if damaged:
             self._goes_on = self._goes_on or picture.pict_type != PictureType.B
-        elif picture.key_frame or picture.pict_type == PictureType.I:
+        elif picture.key_frame or (self._alone and picture.pict_type == PictureType.I):
             self._goes_on = False
-        return picture.is_corrupt or self._goes_on
+        return damaged or self._goes_on
 
 
 def is_damage(facts: Facts, last: int, pts: int, broken: Sequence[int]) -> bool:

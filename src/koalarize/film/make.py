@@ -33,6 +33,7 @@ from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.film.steady import Settled, State, Steady, dimmed
 from koalarize.film.store import Store
 from koalarize.film.track import track
+from koalarize.photo.files import advice
 from koalarize.steering.hints import Hint
 from koalarize.steering.steering import Steering
 
@@ -128,9 +129,10 @@ class Making:
                 self._check_shots(self.shots)
             self._run()
         except OSError as error:
+            kept = what_is_kept(self.coding.facts.path.name, self.parts)
             raise OutputError(
-                f"`{self.store.folder}` cannot be written ({error.strerror}): check its free "
-                f"space; {what_is_kept(self.coding.facts.path.name, self.parts)}"
+                f"`{self.store.folder}` cannot be written ({error.strerror}): "
+                f"{advice(self.store.folder, error.errno)}; {kept}"
             ) from error
         finally:
             self._coder.stop()

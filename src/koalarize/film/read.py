@@ -28,7 +28,7 @@ from koalarize.film.packets import readable
 from koalarize.film.planes import reformatted
 from koalarize.film.seek import Index, index_of
 
-__all__ = ["JUMP", "FilmFrame", "Reading", "frame_index", "frames_at", "no_frame", "pictures_at"]
+__all__ = ["JUMP", "FilmFrame", "Reading", "frame_index", "no_frame", "pictures_at"]
 
 #: Seconds: a time that falls by more starts the clock of a stream afresh.
 JUMP = 1.0
@@ -83,6 +83,7 @@ class Reading:
     _uneven: int = 0
     _waiting: list[int] = field(default_factory=list[int])  # ticks of packets that gave no frame
     _broken: list[int] = field(default_factory=list[int])  # ticks of packets that are not whole
+    _lost: set[int] = field(default_factory=set[int])  # the same, though the container says nothing
 
     @property
     def step(self) -> int:
@@ -195,12 +196,12 @@ class Reading:
         step = self.step
         last: int | None = None
         shift = number = 0
-        spoilt = Spoilt()
         with contextlib.ExitStack() as opened:
             container = opened.enter_context(open_film(facts.path))
             stream = container.streams[facts.stream]
             assert isinstance(stream, VideoStream)
             decoder = Decoder(facts.path, stream, opened)
+            spoilt = Spoilt(stream.codec_context.name)
             if entry is not None:
                 container.seek(entry - math.ceil(_EARLIER / facts.time_base), stream=stream)
             for picture in self._decoded(container, stream, decoder):
@@ -221,7 +222,7 @@ class Reading:
                     else:  # less than a frame, so that those behind it keep their own times
                         near //= 2
                     pts = last + max(1, near)
-                if spoilt.is_shown(picture):
+                if spoilt.is_shown(picture, picture.pts in self._lost):
                     self._note(pts, step)
                 if last is not None:
                     self._watch(last, pts, step)
@@ -254,6 +255,7 @@ class Reading:
             with contextlib.suppress(FFmpegError):
                 pictures, damaged = decoder.frames(packet)
             if damaged and packet.pts is not None:
+                self._lost.add(packet.pts)
                 self._note(packet.pts, packet.duration or 1)
             yield from pictures
 
@@ -363,31 +365,6 @@ def pictures_at(facts: Facts, index: Index, times: Sequence[int]) -> Iterator[Fi
     for frame in Reading(facts).frames():
         if frame.pts in wanted:
             yield frame
-
-
-def frames_at(facts: Facts, seconds: Sequence[float]) -> Iterator[av.VideoFrame]:
-    """Yield the frames shown at some times, without reading what lies between.
-
-    Args:
-        facts: of the film.
-        seconds: rising.
-    """
-    with open_film(facts.path) as container:
-        stream = container.streams[facts.stream]
-        assert isinstance(stream, VideoStream)
-        for wanted in seconds:
-            ticks = round(Fraction(wanted) / facts.time_base)
-            with contextlib.suppress(FFmpegError):
-                container.seek(ticks, stream=stream)
-                last: av.VideoFrame | None = None
-                for frame in container.decode(stream):
-                    if frame.pts is not None and frame.pts > ticks and last is not None:
-                        break
-                    last = frame
-                    if frame.pts is not None and frame.pts >= ticks:
-                        break
-                if last is not None:
-                    yield last
 
 
 def no_frame(facts: Facts) -> FilmError:

@@ -6,14 +6,18 @@ Not here: the film itself (``film.film``).
 from __future__ import annotations
 
 import bisect
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
+from av.video.stream import VideoStream
 from PIL import Image
 
 from koalarize import color
@@ -21,11 +25,11 @@ from koalarize.colorizer.colorizer import Colorizer
 from koalarize.errors import OptionError
 from koalarize.film.bars import bars_of_film, colored_still, part_shown
 from koalarize.film.encode import Encoder, coding_of
-from koalarize.film.facts import Facts, is_colored
+from koalarize.film.facts import Facts, is_colored, open_film
 from koalarize.film.names import of_span
 from koalarize.film.options import PLAIN_FILM, FilmOptions
 from koalarize.film.paint import Painter
-from koalarize.film.read import Reading, frames_at, no_frame
+from koalarize.film.read import Reading, no_frame
 from koalarize.film.shot_list import Shot, read_shots
 from koalarize.film.shots import CutFinder, thumbnail
 from koalarize.film.shown import shown_colors, shown_grey
@@ -85,7 +89,7 @@ def colored_among(facts: Facts, shots: Sequence[tuple[float, float]]) -> frozens
     """
     starts = [start - _ROUNDED for start, _ in shots]
     found: set[int] = set()
-    for frame in frames_at(facts, [(start + stop) / 2 for start, stop in shots]):
+    for frame in _frames_at(facts, [(start + stop) / 2 for start, stop in shots]):
         if is_colored(frame):
             seconds = float((frame.pts or 0) * facts.time_base)
             found.add(max(0, bisect.bisect_right(starts, seconds) - 1))
@@ -192,7 +196,7 @@ def _timed(facts: Facts, options: FilmOptions, count: int) -> Iterator[tuple[flo
     first = max(start, options.start or 0.0)
     last = min(options.stop or 1e9, start + facts.seconds if facts.seconds else first + count)
     none = True
-    for frame in frames_at(
+    for frame in _frames_at(
         facts, [first + (last - first) * (n + 0.5) / count for n in range(count)]
     ):
         seconds = float((frame.pts or 0) * facts.time_base)
@@ -215,3 +219,28 @@ def _sheet(frames: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
         small = Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)
         sheet.paste(small, (number % across * width, number // across * height))
     return np.asarray(sheet)
+
+
+def _frames_at(facts: Facts, seconds: Sequence[float]) -> Iterator[av.VideoFrame]:
+    """Yield the frames shown at some times, without reading what lies between.
+
+    Args:
+        facts: of the film.
+        seconds: rising.
+    """
+    with open_film(facts.path) as container:
+        stream = container.streams[facts.stream]
+        assert isinstance(stream, VideoStream)
+        for wanted in seconds:
+            ticks = round(Fraction(wanted) / facts.time_base)
+            with contextlib.suppress(FFmpegError):
+                container.seek(ticks, stream=stream)
+                last: av.VideoFrame | None = None
+                for frame in container.decode(stream):
+                    if frame.pts is not None and frame.pts > ticks and last is not None:
+                        break
+                    last = frame
+                    if frame.pts is not None and frame.pts >= ticks:
+                        break
+                if last is not None:
+                    yield last
