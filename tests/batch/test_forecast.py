@@ -24,7 +24,8 @@ def journal(tmp_path: Path) -> Journal:
 
 def plan(model: str) -> Forecast:
     forecast = Forecast(model)
-    forecast.add_task("new", 10_000)
+    for _ in range(10):
+        forecast.add_task("new", 1000)
     return forecast
 
 
@@ -35,12 +36,22 @@ def test_a_model_takes_the_time_that_it_took(journal: Journal, model: str, secon
     assert plan(model).sentence([journal], 1).endswith("by the journal")
 
 
+def test_pictures_of_another_size_take_no_time_by_the_byte_alone(journal: Journal):
+    """Most of what a small one takes, the network's steps, each takes once, however large."""
+    large, small = Forecast("koala"), Forecast("koala")
+    large.add_task("new", 1_000_000)
+    for _ in range(1000):
+        small.add_task("new", 1)
+    assert large.cost([journal], 1).seconds < 100  # 1000 s by the byte
+    assert small.cost([journal], 1).seconds > 900  # 1 s by the byte
+
+
 def test_a_name_that_begins_alike_is_another_model(journal: Journal):
     assert plan("slo").cost([journal], 1).usual
 
 
 @pytest.mark.parametrize(
-    ("model", "seconds"), [("koala", 0.1), ("ddcolor", 9.0), ("koala,ddcolor-tiny", 3.7)]
+    ("model", "seconds"), [("koala", 1.0), ("ddcolor", 90.0), ("koala,ddcolor-tiny", 37.0)]
 )
 def test_without_a_journal_a_slow_model_takes_longer(model: str, seconds: float):
     assert plan(model).cost([], 1).seconds == pytest.approx(seconds, abs=0.01)

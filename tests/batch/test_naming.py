@@ -40,3 +40,21 @@ def test_a_name_that_is_too_long_with_its_template_is_cut(source: str, template:
         assert 200 < len(name.encode()) <= 255
         assert source.startswith(stem)
         assert rest[8:].startswith(after)
+
+
+@pytest.mark.parametrize("folds", [True, False])
+def test_a_plan_knows_without_a_file_of_its_own_how_a_folder_spells(
+    tmp_path: Path, monkeypatch, folds: bool
+):
+    """It named one result for `A` and `a` where a run makes two."""
+    folder = tmp_path / "Box"
+    folder.mkdir()
+    (folder / "1.jpg").touch()
+    if folds:
+        there = {str(path).casefold() for path in (folder, folder / "1.jpg")}
+        monkeypatch.setattr("os.path.lexists", lambda path: str(path).casefold() in there)
+        monkeypatch.setattr(Path, "samefile", lambda self, other: True)
+    naming = Naming(folder, probes=False)
+    same = naming.key(folder / "A.jpg") == naming.key(folder / "a.jpg")
+    assert same is folds
+    assert [path.name for path in folder.iterdir()] == ["1.jpg"]

@@ -244,7 +244,9 @@ def test_a_journal_that_cannot_be_used_is_asked_once(tmp_path, monkeypatch):
         raise OutputError("locked")
 
     monkeypatch.setattr("koalarize.batch.plan.Journal", refuse)
-    for name in ("a.png", "b.png", "c.png"):
-        picture(tmp_path / name)
-    assert told(run(Reddener(), tmp_path)) == [("failed", "cannot be written")] * 3
-    assert asked == [tmp_path / JOURNAL]
+    boxes = [tmp_path / "one", tmp_path / "two"]
+    for box in boxes:
+        for name in ("a.png", "b.png", "c.png"):
+            picture(box / name)
+    assert told(run(Reddener(), *boxes)) == [("failed", "cannot be written")] * 6
+    assert asked == [box / JOURNAL for box in boxes]

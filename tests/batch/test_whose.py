@@ -18,7 +18,7 @@ from koalarize.batch.journal import JOURNAL
 from koalarize.batch.run import BatchOptions, Outcome, colorize_many
 from koalarize.batch.spill import Claims
 from koalarize.colorizer.colorizer import Making
-from koalarize.errors import OptionError
+from koalarize.errors import OptionError, OutputError
 from koalarize.photo.files import output_path
 from koalarize.photo.photo import Photo
 from koalarize.steering.steering import PLAIN, Steering
@@ -266,16 +266,36 @@ def test_the_journal_stands_where_it_is_asked(tmp_path: Path, red):
     assert sorted(path.name for path in tmp_path.rglob("*.sqlite")) == ["own.sqlite"]
     run(red, tmp_path / "box", output=tmp_path / "out")
     assert (tmp_path / "out" / JOURNAL).is_file()
-    (tmp_path / "odd").write_text("no journal")
-    (outcome,) = run(red, tmp_path / "box", journal=tmp_path / "odd")
-    assert "--journal" in (outcome.error or "")
+
+
+def test_a_journal_of_all_pictures_that_cannot_be_used_ends_the_run(tmp_path: Path, red):
+    """One error says so, not one a picture."""
+    for name in ("a.png", "b.png"):
+        picture(tmp_path / "box" / name)
+    run(red, tmp_path / "box", journal=tmp_path / "own.sqlite")
+    odd = tmp_path / "odd"
+    odd.write_text("no journal")
+    with pytest.raises(OutputError, match=r"cannot be opened .* name another with --journal"):
+        run(red, tmp_path / "box", journal=odd)
     data = (tmp_path / "own.sqlite").read_bytes()  # with what is no text where its tables are named
-    (tmp_path / "odd").write_bytes(data.replace(b"CREATE TABLE", b"CREATE\xa3TABLE"))
-    (outcome,) = run(red, tmp_path / "box", journal=tmp_path / "odd")
-    assert "cannot be opened" in (outcome.error or "")
-    (outcome,) = run(red, tmp_path / "box", journal=tmp_path / "odd" / "own.sqlite")
-    assert "cannot be made" in (outcome.error or "")  # as in a folder that is only read
-    assert "name a folder for the results with -o" in (outcome.error or "")
+    odd.write_bytes(data.replace(b"CREATE TABLE", b"CREATE\xa3TABLE"))
+    with pytest.raises(OutputError, match="cannot be opened"):
+        run(red, tmp_path / "box", journal=odd)
+    made = r"cannot be made .* name a folder for the results with -o"  # as where nobody may write
+    with pytest.raises(OutputError, match=made):
+        run(red, tmp_path / "box", journal=odd / "own.sqlite")
+    (tmp_path / "out" / JOURNAL).mkdir(parents=True)
+    with pytest.raises(OutputError, match="a folder has its name"):
+        run(red, tmp_path / "box", output=tmp_path / "out")
+    (tmp_path / "box" / JOURNAL).unlink(missing_ok=True)
+    (tmp_path / "box" / JOURNAL).mkdir()
+    with pytest.raises(OutputError, match="a folder has its name"):
+        run(red, tmp_path / "box")
+    picture(tmp_path / "other" / "c.png")  # another folder has another journal
+    assert {outcome.status for outcome in run(red, tmp_path / "box", tmp_path / "other")} == {
+        "failed",
+        "colored",
+    }
 
 
 def test_names_of_any_bytes_are_no_trouble_for_the_journal(tmp_path: Path, red):

@@ -207,11 +207,18 @@ def test_times_are_kept_in_folders(box: Path):
     assert (box / "out" / "a.color.png").stat().st_mtime == 1e9
 
 
-@pytest.mark.parametrize(("places", "word"), [(["", "out"], "INPUT"), (["box", ""], "OUTPUT")])
+@pytest.mark.parametrize(
+    ("places", "word"),
+    [
+        (["", "out"], "INPUT is empty: name a folder"),
+        (["box", ""], "OUTPUT is empty: name a folder"),
+        (["box", "out", "--address="], "`--address` is empty"),
+    ],
+)
 def test_an_unset_variable_is_no_folder(box: Path, places: list[str], word: str, capsys):
     """It was the folder in which the command is given."""
     assert main(["cluster", *places, *HERE]) == 2
-    assert f"{word} is empty: name a folder" in one_line_error(capsys.readouterr().err)
+    assert word in one_line_error(capsys.readouterr().err)
     assert files(box) == ["box/a.png", "box/deep/b.png", "photo.jpg"]
 
 

@@ -5,6 +5,7 @@ Not here: what is done with them (``batch.run``).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import glob
 import os
@@ -36,6 +37,7 @@ __all__ = [
     "name_pattern",
     "own_stem",
     "path_key",
+    "real_key",
     "reason_of",
 ]
 
@@ -371,6 +373,15 @@ def path_key(path: Path) -> str:
     """Return one text for every spelling of a path; symbolic links stay apart."""
     key = os.path.abspath(path)  # noqa: PTH100 (`resolve` follows links, `absolute` keeps `..`)
     return key.casefold() if sys.platform in ("win32", "darwin") else key
+
+
+def real_key(name: str) -> str:
+    """Return ``path_key`` of what a person named, with no link above it, or in a folder's name."""
+    path = Path(name)
+    with contextlib.suppress(OSError, ValueError):  # a name with a NUL, or too long
+        folder = os.path.realpath(path if path.is_dir() else path.parent)
+        return path_key(Path(folder) if path.is_dir() else Path(folder, path.name))
+    return name
 
 
 def reason_of(error: OSError | ValueError) -> str:

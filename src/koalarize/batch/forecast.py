@@ -11,19 +11,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from koalarize.batch.plan import Outcome, Task
 from koalarize.color import thread_count
 
 if TYPE_CHECKING:
     from koalarize.batch.journal import Journal
+    from koalarize.batch.rates import Rates
     from koalarize.film.result import Outlook
 
 __all__ = [
     "Cost",
     "Forecast",
-    "Rates",
     "film_cost",
     "lack_of_room",
     "lasting",
@@ -56,14 +56,6 @@ _USUAL_MORE = {
 _USUAL_FILMS = (0.018, 0.085e-6)
 _USUAL_ROOM = {"x264": 0.08, "x265": 0.04, "prores": 0.65, "ffv1": 0.6}
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
-
-
-class Rates(Protocol):
-    """What knows how long pictures took, as a ``Journal``."""
-
-    def rates(self, model: str) -> tuple[float, float] | None:
-        """Return a model's seconds, and bytes of results, for each byte of pictures so far."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -156,23 +148,27 @@ class Forecast:
         """Seconds a picture that the model, or all of a blend, takes more than koala."""
         return sum(_USUAL_MORE.get(part, 0.0) for part in self._parts)
 
+    def _usual(self, pictures: float, size: float) -> float:
+        """Return the usual seconds of some pictures that have some bytes together, on one core."""
+        return pictures * (_USUAL_SECONDS + self._more) + size * _USUAL_RATES[0]
+
     def cost(
         self, journals: Iterable[Rates], workers: int, of_films: Iterable[Journal] = ()
     ) -> Cost:
         """Return about how long it takes and what room it needs, as ``sentence`` says it."""
         known = next((rates for one in journals if (rates := one.rates(self._model))), None)
-        seconds, ratio = known or _USUAL_RATES
-        time, room = self._bytes * seconds / workers, self._bytes * ratio
         pictures = self.counts["colored"] - len(self._films)
+        time, room = self._usual(pictures, self._bytes) / workers, self._bytes * _USUAL_RATES[1]
         usual = known is None and pictures > 0
-        if usual:
-            time += pictures * (_USUAL_SECONDS + self._more) / workers
+        if known is not None:  # the journal's pictures may be much larger, or smaller, than these
+            time *= known.seconds / self._usual(known.files, 1)
+            room = self._bytes * known.room
         films = [film for film, _ in self._films]
         if films:
             known_of_films = (one.rates(self._model, films=True) for one in of_films)
             rates = next(filter(None, known_of_films), None)
             size = sum(size for _, size in self._films)
-            more = _cost(films) if rates is None else (size * rates[0], size * rates[1])
+            more = _cost(films) if rates is None else (size * rates.seconds, size * rates.room)
             time, room, usual = time + more[0], room + more[1], usual or rates is None
         return Cost(time, room, usual)
 

@@ -1,4 +1,4 @@
-"""A full disk ends a run at once: each later picture would fail alike.
+"""What a system has no more of: a full disk ends a run at once, since each later picture fails.
 
 Not here: how much room a plan takes (``forecast``), what else a picture may meet (``run``).
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from koalarize.errors import NO_ROOM, OutputError
 
-__all__ = ["full_disk"]
+__all__ = ["full_disk", "no_thread"]
 
 
 def full_disk(error: Exception, target: object) -> OutputError | None:
@@ -27,6 +27,16 @@ def full_disk(error: Exception, target: object) -> OutputError | None:
         if isinstance(cause, OSError) and cause.errno in NO_ROOM:
             return _no_room(target)
     return None
+
+
+def no_thread(error: BaseException) -> str | None:
+    """Return what is said where the system starts no more threads; None of another error."""
+    if not isinstance(error, RuntimeError) or "start new thread" not in str(error):
+        return None
+    return (
+        "no thread can be started: memory is short, or processes are (`ulimit -v` and `ulimit -u` "
+        "say how many there may be); close other programs, or lower --workers"
+    )
 
 
 def _no_room(target: object) -> OutputError:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from koalarize.batch.rates import Pace
 from koalarize.errors import OptionError, OutputError
 from koalarize.film.names import FILM_EXTENSIONS, FILM_RESULTS
 from koalarize.photo.files import EXTENSIONS, HEIF_EXTENSIONS, sha256_of
@@ -133,12 +134,13 @@ class Journal:
             if not (readonly and path.is_file()):
                 self._database.executescript(_TABLES)
         except (sqlite3.Error, UnicodeError, OSError) as error:
+            why = "a folder has its name" if path.is_dir() else error
             where = "its folder may not be written to: name a folder for the results with -o, or"
             raise _refused(path, error) or OutputError(
                 f"the journal `{path}` cannot be made ({error}); {where} another journal with "
                 "--journal"
                 if new
-                else f"the journal `{path}` cannot be opened ({error}): name another with --journal"
+                else f"the journal `{path}` cannot be opened ({why}): name another with --journal"
             ) from error
         self._readonly = readonly
         self._lock = threading.RLock()
@@ -224,20 +226,20 @@ class Journal:
         self._do("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", row)
         self._commit_now_and_then()
 
-    def rates(self, model: str | None = None, *, films: bool = False) -> tuple[float, float] | None:
-        """Return seconds, and bytes of results, for each byte of pictures, or of films, so far.
+    def rates(self, model: str | None = None, *, films: bool = False) -> Pace | None:
+        """Return seconds, bytes of results and files for each byte of pictures, or films, so far.
 
         Only of a model, if one is named; ``Made.settings`` begins with its name.
         """
         query = (
-            "SELECT sum(seconds), sum(size), sum(source_size) FROM results "
+            "SELECT sum(seconds), sum(size), count(*), sum(source_size) FROM results "
             f"WHERE seconds > 0 AND ({_IS_FILM}) = ? AND substr(settings, 1, length(?)) = ? "
             "HAVING sum(source_size) > 0"
         )
         begins = "" if model is None else f"{model} "
         asked = films, begins, begins
         rows = self._do(query, asked) or self._asked_of_others(query, asked)
-        return (rows[0][0] / rows[0][2], rows[0][1] / rows[0][2]) if rows else None
+        return Pace(*(sum_ / rows[0][3] for sum_ in rows[0][:3])) if rows else None
 
     def commit(self) -> None:
         """Bring all to the disk."""

@@ -11,6 +11,7 @@ import secrets
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from koalarize.batch.find import Job
@@ -27,6 +28,8 @@ DEFAULT_NAME = "{stem}.color"
 LAYER_NAME = "{stem}.layer"
 #: Bytes of a template; names of files have 255 on most systems.
 _LONGEST = 200
+#: Names of a folder that are looked at for one with letters.
+_LOOKED_AT = 100
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -116,7 +119,7 @@ class Naming:
         if where not in self._folded:
             if len(self._folded) > 1000:
                 self._folded.clear()
-            self._folded[where] = _folds(folder) if self.probes else os.name == "nt"
+            self._folded[where] = (_folds if self.probes else _seems_folded)(folder)
         return self._folded[where]
 
 
@@ -135,3 +138,14 @@ def _folds(folder: Path) -> bool:
     finally:
         with suppress(OSError):  # a file system that is only read refuses this too
             probe.unlink(missing_ok=True)
+
+
+def _seems_folded(folder: Path) -> bool:
+    """Tell the same without a file of our own, by a name that is there, or the folder's own."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        paths = (Path(entry.path) for entry in islice(entries, _LOOKED_AT))
+        for path in (*paths, folder.absolute()):
+            other = path.parent / path.name.swapcase()
+            if other != path:
+                return os.path.lexists(other) and other.samefile(path)
+    return os.name == "nt"

@@ -5,14 +5,13 @@ Not here: doing it (``run``), how an existing result stands (``standing``), name
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from koalarize.batch.compare import compare_path
-from koalarize.batch.find import Job, is_own, path_key, reason_of
+from koalarize.batch.find import Job, is_own, path_key, real_key, reason_of
 from koalarize.batch.journal import JOURNAL, Journal, Stamp
 from koalarize.batch.misnamed import meant
 from koalarize.batch.naming import DEFAULT_NAME, LAYER_NAME, Naming
@@ -224,7 +223,11 @@ class Planner:
         return self._judges.get(self._journal_path(job))
 
     def decide(self, job: Job) -> Task | Outcome | None:
-        """Return what is to be done for a job, or what became of it; None if it is not ours."""
+        """Return what is to be done for a job, or what became of it; None if it is not ours.
+
+        Raises:
+            OutputError: if the journal of all jobs cannot be used.
+        """
         options = self._options
         if job.problem is not None:
             return Outcome(job.source, None, "failed", job.problem, reason=job.reason)
@@ -237,6 +240,8 @@ class Planner:
         try:
             judge = self.judge(job)
         except OutputError as error:
+            if options.output or options.journal or len(job.named) == 1:
+                raise  # it is that of all pictures
             return Outcome(job.source, None, "failed", str(error), reason="cannot be written")
         passed_over = self._passed_over(job, judge)
         if passed_over is not None:
@@ -375,7 +380,7 @@ class Planner:
         if is_own(target) or target.name.startswith("."):
             return False
         if self._real[0] is not job.named:  # one for all jobs of a search
-            self._real = job.named, frozenset(map(_real_key, job.named))
+            self._real = job.named, frozenset(map(real_key, job.named))
         place, named, output = Path(os.path.realpath(target.parent)), self._real[1], None
         if path_key(place / target.name) in named:
             return True
@@ -389,12 +394,3 @@ class Planner:
             for top in (place, *place.parents)
             if output is None or top.is_relative_to(output)
         )
-
-
-def _real_key(name: str) -> str:
-    """Return ``path_key`` of what a person named, with no link above it, or in a folder's name."""
-    path = Path(name)
-    with contextlib.suppress(OSError, ValueError):  # a name with a NUL, or too long
-        folder = os.path.realpath(path if path.is_dir() else path.parent)
-        return path_key(Path(folder) if path.is_dir() else Path(folder, path.name))
-    return name

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from koalarize.batch.compare import compare_path
 from koalarize.batch.find import Job, reason_of
-from koalarize.batch.full import full_disk
+from koalarize.batch.full import full_disk, no_thread
 from koalarize.batch.journal import Made, Stamp
 from koalarize.batch.large import LARGE, check_kind
 from koalarize.batch.plan import OWN, BatchOptions, Outcome, Planner, Task
@@ -350,6 +350,8 @@ def failed_at(task: Task, error: Exception, seconds: float) -> Outcome:
             f"not enough memory for this {what}; close other programs or colour a smaller copy"
         )
         reason = "not enough memory"
+    elif (short := no_thread(error)) is not None:
+        problem, reason = short, "not enough memory"
     elif isinstance(error, OSError):
         where = f" (`{error.filename}`)" if error.filename else ""
         problem = f"cannot be read or written: {reason_of(error)}{where}"

@@ -219,6 +219,12 @@ def main(args: Sequence[str] | None = None) -> int:
         return _reader_left()
     except MemoryError:
         return _fail("not enough memory for this picture; close other programs", 1)
+    except RuntimeError as error:
+        from koalarize.batch.full import no_thread
+
+        if (short := no_thread(error)) is None:
+            raise
+        return _fail(short, 1)
     except OSError as error:
         if _is_of_stdout(error):
             return _stdout_failed(error)

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperGroup, TyperOption
 
 from koalarize import __version__
+from koalarize.cli.empty_words import FilledCommand
 from koalarize.cli.folder_options import (
     AlsoFilms,
     FilesFrom,
@@ -89,7 +90,7 @@ _OPTIONS = "Options"
 _HEADINGS = (_OPTIONS, COLORS, MODELS, FOLDERS, FILMS)
 
 
-class PicturesCommand(TyperCommand):
+class PicturesCommand(FilledCommand):
     """The default command; its help is that of the whole program."""
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
@@ -233,13 +234,11 @@ def pictures(
         from koalarize.cli.listing import listed_names
 
         listed = listed_names(files_from, inputs, null=null)
-    if listed is None and series is not None:
-        inputs = inputs or [series]
+    inputs = inputs or ([] if series is None or listed is not None else [series])
     if not inputs and listed is None:
         typer.echo(ctx.get_help(), err=True)
         return 2
-    inputs = inputs or []
-    if "" in (*inputs, output, series):
+    if "" in inputs:
         raise OptionError("a file name is empty: name a picture, a folder or a glob")
     named = films_among(inputs, None if films else output)
     if films:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from typer.core import TyperCommand
+from koalarize.cli.empty_words import FilledCommand
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
@@ -39,7 +39,7 @@ def help_record(parameter: Parameter, ctx: Context) -> tuple[str, str] | None:
     return words.lstrip(" /"), text
 
 
-class PlainCommand(TyperCommand):
+class PlainCommand(FilledCommand):
     """A command whose help is in plain words."""
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:

@@ -395,5 +395,15 @@ def test_a_plan_takes_the_times_of_its_own_model(box: Path, out: Path):
     for model, seconds in (("koala", 1.0), ("slow", 100.0)):
         row = Row(model, f"{model}.png", "colored", model=model, seconds=seconds)
         archive._index.add_rows([dataclasses.replace(row, source=size, made=size)])
-    assert archive.rates("slow") == (0.1, 1.0)
+    assert archive.rates("slow") == (0.1, 1.0, 0.001)
     assert archive.rates("other") is None
+
+
+def test_results_of_another_name_are_no_pictures(box: Path, out: Path, red: Reddener):
+    """Only their marks tell; a folder run passes over them too."""
+    run(red, box, box, name="{stem} (color)")
+    shutil.rmtree(box / "_koalarize")  # by its rows they are known
+    (box / "b (color).bmp").unlink()  # bears no mark
+    assert sorted(told(run(red, box, out))) == [("colored", "new"), ("colored", "new"), OWN]
+    assert sorted(told(run(red, box, out))) == [DONE, DONE, OWN]
+    assert results(out) == ["a.color.png", "b.color.bmp"]

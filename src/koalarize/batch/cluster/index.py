@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from koalarize.batch.cluster.notes import Announced
 from koalarize.batch.cluster.results import Row
 from koalarize.batch.cluster.stores import Item, Version
+from koalarize.batch.rates import Pace
 from koalarize.batch.spill import temporary_database
 
 __all__ = ["Index", "Known"]
@@ -78,7 +79,7 @@ class Index:
         """
         self._source, self._tables = source, rows_in_tables
         self._database = temporary_database(*_TABLES)
-        self._rates: dict[str, tuple[float, int, int]] = {}
+        self._rates: dict[str, tuple[float, int, int, int]] = {}
         self._meets: bool | None = None
 
     def add_rows(self, rows: Iterable[Row]) -> None:
@@ -106,9 +107,9 @@ class Index:
             do("INSERT OR IGNORE INTO others VALUES (?, ?)", (slot, row.key))
             return
         if row.status == "colored" and row.seconds and row.source.size and row.made.size:
-            before = self._rates.get(row.model, (0.0, 0, 0))
-            more = row.seconds, row.made.size, row.source.size
-            self._rates[row.model] = (before[0] + more[0], before[1] + more[1], before[2] + more[2])
+            seconds, made, files, source = self._rates.get(row.model, (0.0, 0, 0, 0))
+            made, source = made + row.made.size, source + row.source.size
+            self._rates[row.model] = seconds + row.seconds, made, files + 1, source
         query = "SELECT result, time FROM made WHERE slot = ?"
         found = do(query, (slot,)).fetchone()
         if found is not None and self._tables and found[0] != row.result:
@@ -209,10 +210,10 @@ class Index:
             found.setdefault(part, set()).add(key)
         return found
 
-    def rates(self, model: str) -> tuple[float, float] | None:
-        """Return a model's seconds, and bytes of results, for each byte of pictures so far."""
-        seconds, made, source = self._rates.get(model, (0.0, 0, 0))
-        return (seconds / source, made / source) if source else None
+    def rates(self, model: str) -> Pace | None:
+        """Return what pictures took with a model so far."""
+        seconds, made, files, source = self._rates.get(model, (0.0, 0, 0, 0))
+        return Pace(seconds / source, made / source, files / source) if source else None
 
     def add_task(self, task: dict[str, object]) -> None:
         """Keep what is to be done, in order."""

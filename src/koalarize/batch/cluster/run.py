@@ -29,6 +29,7 @@ from koalarize.batch.cluster.stores import Item, LocalStore, Store, unwritable
 from koalarize.batch.cluster.tables import tidy
 from koalarize.batch.orphans import GONE
 from koalarize.batch.plan import Outcome
+from koalarize.batch.rates import Pace
 
 __all__ = ["Archive", "Decided"]
 
@@ -96,8 +97,8 @@ class Archive:
         """The name of the model that is asked."""
         return self._order.asked.model
 
-    def rates(self, model: str) -> tuple[float, float] | None:
-        """Return a model's seconds, and bytes of results, for each byte of pictures so far."""
+    def rates(self, model: str) -> Pace | None:
+        """Return what pictures took with a model so far."""
         return self._index.rates(model)
 
     def plan(self) -> Generator[Decided]:

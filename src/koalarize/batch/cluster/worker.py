@@ -25,7 +25,7 @@ from koalarize.batch.cluster.results import Row, write_part
 from koalarize.batch.cluster.stores import LocalStore, Version
 from koalarize.batch.cluster.tables import TableWriter
 from koalarize.batch.full import full_disk
-from koalarize.batch.plan import Outcome, Task
+from koalarize.batch.plan import OWN, Outcome, Task
 from koalarize.batch.run import asked_of, coloring, run_task
 from koalarize.batch.standing import ORIGINAL, REFUSALS, Standing, how_made
 from koalarize.colorizer.colorizer import Colorizer
@@ -123,6 +123,8 @@ class Worker:
         ruled = self._ruled(task, why, digest, signed)
         if ruled is not None:
             return ruled
+        if why is Standing.FREE and task.entry.table is None and mark_of(data) is not None:
+            return self._row(task, "kept", reason=OWN)  # of another --name, as in folder runs
         return self._colored(task, data, why, portion)
 
     def _standing(

@@ -151,9 +151,12 @@ def _told_how_to_go_on(unfinished: Path | None) -> Generator[None]:
             raise StoppedError(
                 f"interrupted: give the same command again to go on from `{unfinished}`"
             ) from stop
-        raise StoppedError(
-            "interrupted; no score is kept: with -o or --per-picture, scores are kept once a minute"
-        ) from stop
+        how = (
+            "with -o or --per-picture, scores are kept once a minute"
+            if unfinished is None
+            else "the first minute was not over; the same command begins again"
+        )
+        raise StoppedError(f"interrupted; no score is kept: {how}") from stop
 
 
 def _values(
