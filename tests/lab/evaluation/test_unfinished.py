@@ -230,3 +230,18 @@ def test_a_restored_set_metric_adds_up_to_the_same(kind, monkeypatch):
     assert list(made) == list(wanted)
     assert all(np.array_equal(made[name], wanted[name]) for name in wanted)
     assert all(values.any() for values in wanted.values())
+
+
+def test_an_interrupt_before_scores_are_kept_does_not_advise_what_was_given(
+    model, data, tmp_path, monkeypatch, capsys
+):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "_report", stop)
+    monkeypatch.setattr(keeping.Unfinished, "save", lambda *_, **__: None)
+    words = ["lab", "evaluate", str(model), "--data", str(data), "--metrics", "psnr"]
+    assert main([*words, "-o", str(tmp_path / "report.json")]) == 130
+    assert "no score is kept: the first minute was not over" in capsys.readouterr().err
+    assert main(words) == 130
+    assert "no score is kept: with -o or --per-picture" in capsys.readouterr().err

@@ -366,6 +366,13 @@ class TestShrink:
         assert shrink(self.recipe(steps=6000, segment=250), limit=1000).segment == 250
         assert shrink(self.recipe(**long | {"devices": 2}), limit=20).batch == 2
 
+    def test_the_rate_of_a_small_run_rises_within_its_first_tenth(self):
+        long = {"batch": 32, "epochs": 10, "optimizer": {"warmup": 300}}
+        assert shrink(self.recipe(**long), limit=64).optimizer.warmup == 8
+        assert shrink(self.recipe(**long), limit=80_000).optimizer.warmup == 300
+        kept = shrink(self.recipe(**long), limit=64, given={"optimizer.warmup"})
+        assert kept.optimizer.warmup == 300
+
     def test_a_recipe_of_few_pictures_keeps_its_batches(self):
         few = self.recipe(data={"limit": 4}, batch=4, epochs=500)
         assert shrink(few, limit=4).batch == 4
@@ -409,6 +416,16 @@ def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
     assert loaded.data.validation == "photos/~/x"
     assert loaded.network.start == "/home/ada/koala.onnx"
     assert load_recipe(path, {"data.validation": "{split: 3}"}).data.validation == SplitOptions(3)
+
+
+def test_a_key_without_a_space_behind_its_colon_is_told_so(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "name: a\nnetwork: {name: unet-mini}\ndata: {train: a, validation: {split:9}}\n"
+    )
+    words = "`data.validation.split:9` lacks a space behind its colon: write `split: 9`"
+    with pytest.raises(OptionError, match=f"^{words}$"):
+        load_recipe(path)
 
 
 def test_a_whole_number_written_as_a_fraction_is_told_how_to_write_it(tmp_path):

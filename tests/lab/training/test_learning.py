@@ -196,15 +196,23 @@ class TestValidation:
         scores = {"loss", "ssim", "inverse-ssim", "psnr", "colorfulness"}
         assert {f"validation/{name}" for name in scores} <= set(scalars)
         assert {"train/loss", "train/learning_rate", "train/wait_share"} <= set(scalars)
-        first = events.Scalars("train/loss")[0]
-        assert (first.step, math.isfinite(first.value)) == (0, True)  # Lightning counts from 0
+        assert [event.step for event in events.Scalars("train/loss")] == [1, 4]
+        assert all(math.isfinite(event.value) for event in events.Scalars("train/loss"))
         assert events.Scalars("train/learning_rate")[0].value == pytest.approx(0.01 / 3)
         assert "validation/0" in images
         (psnr,) = events.Scalars("validation/psnr")
-        assert psnr.step == 3  # Lightning counts a segment's scores to its last step, from 0
+        assert psnr.step == 4
         assert math.isfinite(psnr.value)
         shown = events.Images("validation/0")[0]
+        assert shown.step == 4
         assert (shown.width, shown.height) == (2 * 56, 40)
+
+
+@pytest.mark.parametrize(("steps", "told"), [(1, True), (2, False)])
+def test_a_run_that_ends_before_its_rate_has_risen_says_so(tiny, tmp_path, caplog, steps, told):
+    optimizer = {"learning_rate": 0.01, "warmup": 2}
+    train_recipe(tiny(steps=steps, segment=steps, optimizer=optimizer), tmp_path)
+    assert ("`optimizer.warmup` is 2 but `steps` 1: the run ends" in caplog.text) == told
 
 
 class TestSplit:
@@ -234,7 +242,7 @@ class TestSplit:
 
     def test_some_must_be_left(self, tiny, photos, tmp_path):
         data = {"train": str(photos), "workers": 0, "validation": {"split": 7}}
-        with pytest.raises(DataError, match=r"split` is 7 but there are 7 pictures in all"):
+        with pytest.raises(DataError, match=r"split` is 7 but 7 in all can be used"):
             train_recipe(tiny(data=data, validate_every=1), tmp_path)
 
     def test_a_split_has_a_picture(self, tiny, photos):

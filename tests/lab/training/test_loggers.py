@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 from lightning.pytorch import loggers
 from lightning.pytorch.loggers import Logger
 
@@ -30,6 +32,7 @@ class Noted(Logger):
         self.options = options
         self.recipe: dict[str, Any] = {}
         self.names: set[str] = set()
+        self.epochs: dict[int | None, float] = {}
         Noted.made.append(self)
 
     @property
@@ -45,6 +48,8 @@ class Noted(Logger):
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self.names |= metrics.keys()
+        if "epoch" in metrics:
+            self.epochs[step] = metrics["epoch"]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("wandb", "WandbLogger"), ("mlflow", "MLFlowLogger")])
@@ -61,6 +66,24 @@ def test_it_gets_the_recipe_and_the_numbers(photos, tmp_path, monkeypatch, name,
     assert noted.recipe["batch"] == 2
     assert {"train/loss", "train/learning_rate", "train/wait_share"} <= noted.names
     assert (tmp_path / "run" / "tensorboard").is_dir()
+    with (tmp_path / "run" / "history.csv").open(newline="") as table:
+        rows = {int(row["step"]): float(row["epoch"]) for row in csv.DictReader(table)}
+    assert noted.epochs == pytest.approx({step: rows[step] for step in noted.epochs})
+
+
+def test_tensorboard_knows_the_recipe_by_the_keys_of_set(photos, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    train_recipe(tiny_recipe(photos, logger=None), tmp_path)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    known = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert known["batch"].number_value == 2
+    assert known["data.train"].string_value == str(photos)
+    assert known["network.start"].string_value == "null"
+    written = yaml.safe_load((tmp_path / "tensorboard" / "hparams.yaml").read_text())
+    assert written["optimizer"]["learning_rate"] == known["optimizer.learning_rate"].number_value
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])

@@ -180,6 +180,11 @@ def _explained(error: ValidationError, kind: type[Any], where: str) -> str:
                 break
     if fault["type"] == "unexpected_keyword_argument":
         known = [field.name for field in dataclasses.fields(holder)]
+        key, colon, value = str(place[-1]).partition(":")
+        if colon and key in known:  # YAML takes `{split:9}` for one key without a value
+            return (
+                f"`{_dotted(where, place)}` lacks a space behind its colon: write `{key}: {value}`"
+            )
         return (
             f"`{_dotted(where, place)}` is not a key of a recipe"
             f"{did_you_mean(str(place[-1]), known)} (known here: {', '.join(known)})"

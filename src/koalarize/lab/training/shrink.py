@@ -33,11 +33,11 @@ def shrink(
         size: what the largest of ``crop.sizes`` becomes; the others, ``crop.resize`` and ``size``
             follow, crops to multiples of the network's stride. The width of ``cnn`` follows too.
         limit: at most this many pictures to learn from, and no more to validate with; at most a
-            quarter as many are held out of them. Batches and segments shrink with them, so that
-            there is a curve to see: an epoch has at least eight steps, the run ten segments. A
-            recipe of no more pictures than that keeps its batches.
-        given: keys of the recipe that a person has set for this run; `batch` and `segment` stay as
-            they are if they are among them.
+            quarter as many are held out of them. Batches, segments and warmup shrink with them, so
+            that there is a curve to see: an epoch has at least eight steps, the run ten segments,
+            in the first of which the rate rises. A recipe of no more pictures keeps its batches.
+        given: keys of the recipe that a person has set for this run; `batch`, `segment` and
+            `optimizer.warmup` stay as they are if they are among them.
 
     Raises:
         OptionError: if ``size`` is no multiple of the network's stride, or ``limit`` is below 1.
@@ -90,10 +90,13 @@ def _with_fewer_pictures(recipe: Recipe, limit: int, given: Collection[str]) -> 
     if fewer and "batch" not in given:
         batch = max(1, min(batch, limit // _STEPS_OF_AN_EPOCH) // world) * world
     recipe = dataclasses.replace(recipe, data=data, batch=batch)
-    if "segment" in given:
-        return recipe
     steps = recipe.steps
     if recipe.epochs is not None:
         steps = math.ceil(limit * recipe.epochs / recipe.samples_a_step)
-    segment = min(recipe.segment, max(1, steps // _SEGMENTS))
-    return dataclasses.replace(recipe, segment=segment)
+    most = max(1, steps // _SEGMENTS)
+    if "segment" not in given:
+        recipe = dataclasses.replace(recipe, segment=min(recipe.segment, most))
+    if "optimizer.warmup" not in given:
+        optimizer = dataclasses.replace(recipe.optimizer, warmup=min(recipe.optimizer.warmup, most))
+        recipe = dataclasses.replace(recipe, optimizer=optimizer)
+    return recipe

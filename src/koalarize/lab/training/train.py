@@ -160,6 +160,8 @@ def _run(recipe: Recipe, network: ColorNetwork, folder: Path, earlier: EarlierRu
             log.info("going on after step %d of %d", earlier.taken, recipe.steps)
         if not ends and not earlier.judged_alike and validation is not None:
             log.info("the validation loss is another than before: `best.safetensors` begins again")
+    if not ends and is_first_process():
+        _tell_of_warmup(recipe)
     bins = network.ab_bins if isinstance(network, ClassifyingNetwork) else color.default_bins()
     shares = bin_shares(pictures, bins)
     weights = bin_weights(shares, uniform=recipe.loss.uniform, power=recipe.loss.power)
@@ -278,13 +280,26 @@ def hold_out(pictures: Pictures, count: int, seed: int) -> Sequence[npt.NDArray[
         return []
     if count >= len(pictures):
         raise DataError(
-            f"`data.validation.split` is {count} but there are {len(pictures)} pictures in all: "
+            f"`data.validation.split` is {count} but {len(pictures)} in all can be used: "
             "hold fewer out, or give a folder as `data.validation`"
         )
     chosen = np.random.default_rng((seed, count, len(pictures))).permutation(len(pictures))[:count]
     every, taken = pictures.arrays, set(chosen.tolist())
     pictures.arrays = Chosen(every, [n for n in range(len(every)) if n not in taken])
     return Chosen(every, chosen.tolist())
+
+
+def _tell_of_warmup(recipe: Recipe) -> None:
+    """Warn of a run that ends while its learning rate still rises: it hardly learns."""
+    warmup, steps = recipe.optimizer.warmup, recipe.steps
+    if warmup > steps:
+        log.warning(
+            "`optimizer.warmup` is %d but `steps` %d: the run ends before its learning rate has "
+            "risen, and learns little; a tenth of the steps is enough, `--set optimizer.warmup=%d`",
+            warmup,
+            steps,
+            steps // 10,
+        )
 
 
 def _with_steps(recipe: Recipe, pictures: int) -> Recipe:
@@ -304,7 +319,7 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights, pictures: 
         accumulate_grad_batches=recipe.optimizer.accumulate,
         gradient_clip_val=recipe.optimizer.clip,
         plugins=[WholeFiles()],
-        logger=run_loggers(recipe, folder),
+        logger=run_loggers(recipe, folder, pictures),
         callbacks=[
             GoOn(),
             EMAWeightAveraging(decay=recipe.ema),
@@ -323,7 +338,7 @@ def _trainer(recipe: Recipe, folder: Path, save_weights: SaveWeights, pictures: 
         check_val_every_n_epoch=max(1, recipe.validate_every),
         limit_val_batches=1.0 if recipe.validate_every and recipe.data.validation else 0,
         num_sanity_val_steps=0,
-        log_every_n_steps=LOOK_EVERY,
+        log_every_n_steps=min(LOOK_EVERY, recipe.segment),
         enable_progress_bar=False,  # Lightning's counts segments as epochs without an end
         enable_model_summary=False,
         **trainer_devices(recipe),
