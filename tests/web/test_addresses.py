@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from koalarize.cli.serve import _tell_others
-from koalarize.web.addresses import own_addresses, url_of
+from koalarize.errors import OptionError
+from koalarize.web.addresses import checked_host, own_addresses, url_of
 from koalarize.web.qr import qr_code, qr_text
+from koalarize.web.studio.settings import Settings
 
 URL = "http://192.168.178.23:8765/?token=" + "aB3_-xYz9" * 20
 
@@ -94,3 +96,28 @@ def test_its_lines_show_its_modules():
         pixels.append([letter in "▄ " for letter in line])
         pixels.append([letter in "▀ " for letter in line])
     assert [row[2:-2] for row in pixels[2 : 2 + len(modules)]] == modules
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("Photos.example", "photos.example"),
+        ("photos.example.", "photos.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("my_host", "my_host"),
+        ("[::1]", "::1"),
+        ("192.168.0.7", "192.168.0.7"),
+        ("*", "*"),
+    ],
+)
+def test_a_host_is_named_as_a_header_names_it(given, name):
+    assert checked_host(given) == name
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["https://photos.example", "photos.example:443", "a.example,b.example", "*.example", "a/b"],
+)
+def test_what_no_header_names_is_refused(given):
+    with pytest.raises(OptionError, match="leave out scheme, port and path"):
+        Settings(hosts=(given,))

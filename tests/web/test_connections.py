@@ -57,7 +57,9 @@ def closes(connection, within=3.0):
 def until(connection, end):
     read = b""
     while not read.endswith(end):
-        read += connection.recv(1000)
+        piece = connection.recv(1000)
+        assert piece, f"closed after {read!r}"
+        read += piece
     return read
 
 
@@ -159,3 +161,21 @@ def test_an_answer_that_nobody_reads():
             time.sleep(0.05)
         assert not server.server_state.connections
         connection.close()
+
+
+def test_what_is_no_http_is_told_what_to_do():
+    with serving() as (address, _), socket.create_connection(address, timeout=5) as client:
+        client.sendall("GET /?name=über HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        read = until(client, b"this server")
+        assert read.startswith(b"HTTP/1.1 400")
+        assert b"percent-encoded" in read
+
+
+def test_no_http_behind_an_answer_closes_without_a_word(caplog):
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving() as (address, _), socket.create_connection(address) as client:
+        client.sendall(head)
+        until(client, b"well")
+        client.sendall(b"no number\r\n")
+        assert closes(client)
+    assert "Fatal error" not in caplog.text

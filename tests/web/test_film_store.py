@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 from collections import namedtuple
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from koalarize.errors import OutputError
 from koalarize.web.studio import film_work
 from koalarize.web.studio.film_store import FilmStore, Render
 from koalarize.web.studio.problems import Problem
@@ -186,3 +188,30 @@ def test_the_page_says_what_could_not_be_read_as_the_command_does(tmp_path, monk
     assert notes[1].startswith("0:00:00.500 to 0:00:00.540 is damaged")
     made = FilmResult(tmp_path, 9, notes=("no sound",))
     assert film_work.colored(film, None, b"[]", 0.5, render) == ("no sound",)  # type: ignore[arg-type]
+
+
+def caused(error):
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk has no room"),
+        (caused(OutputError("choose another folder")), "the disk has no room"),
+        (ZeroDivisionError(), "please report it"),
+    ],
+)
+def test_what_ends_a_colouring_is_told_and_a_bug_is_logged(opened, caplog, error, said):
+    store = opened()
+    film = keep(store, 1, 100)
+
+    def work(render):
+        raise error
+
+    render = store.begin(film, work, film.file)
+    store._rendering.shutdown()
+    assert render.state == "failed"
+    assert said in render.problem
+    assert ("ZeroDivisionError" in caplog.text) == isinstance(error, ZeroDivisionError)

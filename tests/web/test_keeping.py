@@ -20,8 +20,8 @@ from rest import API, client, picture, problem, studio_of
 HOLD = """
 import sys, time
 from koalarize.web.studio.folder import Folder
-folder = Folder()
-(folder.path / "photo").write_bytes(b"secret")
+folder = Folder("photos")
+(folder.path / "photos" / "photo").write_bytes(b"secret")
 print(folder.path, flush=True)
 time.sleep(60)
 """
@@ -78,13 +78,13 @@ class TestLeftovers:
             left = Path(holder.stdout.readline().strip())
             assert left.parent == temporary
             os.utime(left, (0, 0))
-            sweep()
-            assert (left / "photo").exists()  # its owner lives
+            sweep("photos")
+            assert (left / "photos" / "photo").exists()  # its owner lives
         finally:
             holder.send_signal(signal.SIGKILL)
             holder.wait()
-        assert (left / "photo").exists()
-        folder = Folder()
+        assert (left / "photos" / "photo").exists()
+        folder = Folder("photos")
         assert list(temporary.iterdir()) == [folder.path]
         folder.remove()
         assert list(temporary.iterdir()) == []
@@ -96,9 +96,21 @@ class TestLeftovers:
         (temporary / "koalarize-photos-new").mkdir()  # not locked yet
         (elsewhere / "photo").write_text("")
         (temporary / "koalarize-photos-link").symlink_to(elsewhere)
-        sweep()
+        sweep("photos")
         assert len(list(temporary.iterdir())) == 4
         assert (elsewhere / "photo").exists()
+
+    def test_a_folder_that_a_person_named_alike_stays(self, temporary):
+        mine = temporary / "koalarize-photos-of-oma"
+        (mine / "photos").mkdir(parents=True)
+        (mine / "oma.jpg").write_bytes(b"hers")
+        os.utime(mine, (0, 0))
+        sweep("photos")
+        assert (mine / "oma.jpg").exists()
+        (mine / "oma.jpg").unlink()
+        os.utime(mine, (0, 0))
+        sweep("photos")
+        assert not mine.exists()
 
 
 class TestClearedMeanwhile:
@@ -124,7 +136,7 @@ class TestClearedMeanwhile:
             assert list(temporary.iterdir()) == [folder]
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
             os.utime(folder, (0, 0))
-            sweep()
+            sweep("photos", "films")
             assert len(list((folder / "photos").iterdir())) == 1
         assert list(temporary.iterdir()) == []
 

@@ -107,6 +107,12 @@ def test_its_own_pages_may_post_and_others_may_not(proxy):
         asked(proxy, f"{API}/photos", picture(), **{**bearer, "Origin": "https://evil.example"})
 
 
+def test_the_proxy_may_listen_at_any_port(proxy):
+    bearer = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/octet-stream"}
+    own = {**bearer, "Host": f"{NAME}:8443", "Origin": f"https://{NAME}:8443"}
+    assert asked(proxy, f"{API}/photos", picture(), **own).status in (200, 201)
+
+
 def test_the_token_is_asked_for_behind_it_too(proxy):
     with pytest.raises(urllib.error.HTTPError, match="401"):
         asked(proxy, f"{API}/models")

@@ -197,6 +197,7 @@ class TestSteering:
             ({"alternative": 13}, "alternative"),
             ({"colour": 1}, "`steering.colour` is an unknown key"),
             ({"hints": [{"x": 1, "y": 1}]}, "`steering.hints.0.color` is missing"),
+            ({"crop": [0, 0, 9, 9]}, "`steering.crop` is [0, 0, 9, 9] but must be an object"),
             (
                 {"hints": [{"x": 1, "y": 1, "color": "red"}]},
                 "'red' but must be #rrggbb or #rgb: give",

@@ -69,7 +69,7 @@ def test_damaged_photos_among_many_are_opened_together(page: Page) -> None:
     notice = page.locator("#notice")
     expect(notice).to_contain_text("3 of 4 photos cannot be used", timeout=WAIT)
     expect(notice).to_contain_text("cut.jpg: The file is damaged")  # the one on the table as well
-    notice.get_by_role("button", name=f"{OPEN} of 2").click()
+    notice.get_by_role("button", name=f"{OPEN} of the 2 damaged ones").click()
     wait_for_colour(page)
     expect(page.locator("#film .failed")).to_have_count(1)
 

@@ -41,7 +41,7 @@ WATCHED = """async () => {
   window.said = [];
   new MutationObserver(() => window.said.push(document.querySelector("#announcer").textContent))
     .observe(document.querySelector("#announcer"), {childList: true});
-  new Films(studio, {complain: () => {}});
+  new Films(studio, {complain: () => {}, say: () => {}, isBusy: () => false});
   studio.dispatchEvent(new Event("photo"));
 }"""
 
@@ -245,7 +245,9 @@ def test_a_film_is_watched_through_a_gap_and_told_without_chatter(page: Page) ->
     page.evaluate(WATCHED)
     expect(page.locator("#film-state")).to_have_text("The film is coloured.", timeout=20_000)
     said = page.evaluate("window.said")
-    assert [text for text in said if "frames" in text] == ["0 of 9 frames, 0.0 MB"]
+    first, *others = [text for text in said if "frames" in text]
+    assert first == "0 of 9 frames, 0.0 MB"
+    assert len(others) <= 1  # how long it still takes
     assert said[-1] == "The film is coloured."
 
 

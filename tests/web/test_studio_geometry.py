@@ -205,6 +205,14 @@ def test_what_is_blue_becomes_brown(page: Page) -> None:
     expect(row).to_have_count(0)
 
 
+def test_the_focus_is_not_lost_with_the_divider(page: Page) -> None:
+    page.get_by_role("slider", name="Divider").focus()
+    page.keyboard.press("c")
+    expect(page.locator("#viewer")).to_be_focused()
+    page.keyboard.press("c")
+    expect(page.locator("#compare")).to_have_attribute("aria-pressed", "true")
+
+
 def test_a_click_on_the_dividers_line_sets_a_hint(page: Page) -> None:
     divider = page.get_by_role("slider", name="Divider")
     x, y = spot(page, 300, 80)

@@ -207,7 +207,7 @@ def test_the_command_line_replays_a_session(visit: Visit, photo: Path, tmp_path:
     page.click("#save")
     page.click("#close-all")
     drop(page, (session.name, session.read_bytes()))
-    expect(page.locator("#status")).to_contain_text("drop the photo")
+    expect(page.locator("#status")).to_contain_text("open the photo")
     drop(page, (photo.name, photo.read_bytes()))
     expect(page.locator(".hint")).to_have_count(1)
     assert page.locator("#vividness").input_value() == "1.2"

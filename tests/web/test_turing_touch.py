@@ -112,3 +112,23 @@ def test_pictures_of_a_trial_that_another_window_went_past_are_said_to_be(browse
     page.click("#start")
     expect(page.locator("#trouble-text")).to_contain_text("went on in another window")
     page.close()
+
+
+def test_a_long_name_of_a_model_leaves_its_numbers_in_sight(browser: Browser) -> None:
+    fooled = {"count": 7, "n": 24, "rate": 0.292, "interval": [0.15, 0.49]}
+    name = "a_model_by_somebody-with-a-long-name_v2.safetensors"
+    report = {
+        "mode": "pair", "models": [{"name": name, "fooled": fooled, "p_value": 0.0012}],
+        "catch": {"n": 0}, "excluded": {}, "notes": [],
+    }  # fmt: skip
+    page = browser.new_page()
+    page.route("**/*", answered)
+    page.route("**/api/state", lambda asked: asked.fulfill(json={**STATE, "finished": True}))
+    page.route("**/api/results", lambda asked: asked.fulfill(json=report))
+    page.goto(HOST)
+    page.wait_for_selector("#models td")
+    for width in (320, 560, 710, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        room = page.locator(".scroll").evaluate("(box) => box.clientWidth - box.scrollWidth")
+        assert room >= 0, width
+    page.close()

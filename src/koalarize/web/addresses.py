@@ -1,4 +1,4 @@
-"""Under which addresses other machines reach this one.
+"""Under which addresses other machines reach this one, and what is a host's name.
 
 Not here: listening (``web.server``). Nothing is sent to find out: a socket for datagrams that is
 connected only asks the system which of its own addresses it would send from.
@@ -8,12 +8,36 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import socket
 
-__all__ = ["own_addresses", "url_of"]
+from koalarize.errors import OptionError
+
+__all__ = ["checked_host", "own_addresses", "url_of"]
+
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 #: Addresses that documentation keeps free, so that nobody is meant by them.
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+
+
+def checked_host(text: str) -> str:
+    """Return a host's name or address as it stands in a ``Host`` header; ``*`` is every one.
+
+    Raises:
+        OptionError: if it is neither.
+    """
+    name = text.strip().lower().strip("[]")
+    if name == "*" or _address(name) is not None:
+        return name
+    with contextlib.suppress(UnicodeError):  # no name of the internet is as long, or has such signs
+        coded = name.encode("idna").decode("ascii").removesuffix(".")
+        if _NAME.fullmatch(coded):
+            return coded
+    raise OptionError(
+        f"the host `{text}` must be a name or an address alone, as in `photos.example`: leave out "
+        "scheme, port and path, and give each name by itself"
+    )
 
 
 def own_addresses(host: str) -> list[str]:
@@ -46,8 +70,14 @@ def url_of(host: str, port: int, path: str) -> str:
 
 
 def _is_reachable(text: str) -> bool:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:  # an IPv6 address with its network card
+    address = _address(text)
+    if address is None:
         return False
     return not (address.is_loopback or address.is_unspecified or address.is_link_local)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None

@@ -10,9 +10,16 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 __all__ = ["Bounds", "bounded_protocol"]
+
+_NO_HTTP = (
+    "this is no HTTP/1.1 request: an address must be percent-encoded where it holds spaces or "
+    "letters beyond ASCII (`?name=%C3%BCber%20uns.jpg`), and https:// is for a proxy before this "
+    "server"
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,12 @@ def bounded_protocol(bounds: Bounds) -> type[asyncio.Protocol]:
 
         def _unsupported_upgrade_warning(self) -> None:
             pass  # Java's client asks for HTTP/2 each time, and is answered in HTTP/1.1
+
+        def send_400_response(self, msg: str) -> None:
+            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                super().send_400_response(_NO_HTTP)
+            else:
+                self.transport.abort()  # it has its answer, or a part of it
 
         def on_response_complete(self) -> None:
             unread = self.cycle.more_body

@@ -15,9 +15,9 @@ from koalarize.web.server import App, Message, Receive, Send
 __all__ = ["Cors", "checked_origin"]
 
 _METHODS = b"GET, HEAD, POST, DELETE"
-_TAKEN = b"authorization, content-type, accept"
+_TAKEN = b"authorization, content-type, accept, range"
 #: Headers of answers that a page may read.
-_SHOWN = b"content-disposition, location, retry-after, koalarize-notes"
+_SHOWN = b"content-disposition, content-range, location, retry-after, koalarize-notes"
 _SECONDS = b"600"
 _PORTS = {"http": 80, "https": 443}
 

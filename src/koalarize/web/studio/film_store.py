@@ -6,6 +6,7 @@ folder under names of its own. The extra `video` is loaded only when a film come
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from koalarize.batch.full import full_disk
 from koalarize.errors import KoalarizeError
 from koalarize.web.studio.film_room import Claim, standing
 from koalarize.web.studio.problems import Problem
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from koalarize.film.seek import Index
 
 __all__ = ["Film", "FilmShot", "FilmStore", "Render"]
+
+_LOG = logging.getLogger(__name__)
 
 #: More shots than a page can show as pictures.
 MOST_SHOTS = 300
@@ -273,11 +277,8 @@ class FilmStore:
                 render.state = "done"
             except Stopped:
                 render.state = "cancelled"
-            except KoalarizeError as error:
-                render.problem, render.state = film.told(error), "failed"
-            except BaseException:
-                render.problem, render.state = "something went wrong that should not", "failed"
-                raise
+            except BaseException as error:  # noqa: BLE001 (who asks for the film gets it)
+                render.problem, render.state = _said(film, error), "failed"
             film.used = time.monotonic()
             self.sweep()
 
@@ -334,11 +335,8 @@ class FilmStore:
             work()
         except Stopped:
             return
-        except KoalarizeError as error:
-            film.problem, film.state = film.told(error), "failed"
-        except BaseException:
-            film.problem, film.state = "something went wrong that should not", "failed"
-            raise
+        except BaseException as error:  # noqa: BLE001 (who asks for the film gets it)
+            film.problem, film.state = _said(film, error), "failed"
 
     def _expire(self) -> None:
         """Drop what is too old; called with the lock held."""
@@ -374,6 +372,16 @@ class FilmStore:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+def _said(film: Film, error: BaseException) -> str:
+    """Return what a client is told of an error in a thread of its film; a bug is logged."""
+    if isinstance(error, Exception) and full_disk(error, film.name) is not None:
+        return "the disk has no room for the film's colours: free some, and colour it again"
+    if isinstance(error, KoalarizeError):
+        return film.told(error)
+    _LOG.error("work on a film ended in a bug", exc_info=error)
+    return "something went wrong that should not: please report it"
 
 
 def _ending(name: str) -> str:

@@ -34,7 +34,7 @@ class Folder:
         Args:
             rooms: names of folders in it, which are made with it.
         """
-        sweep()
+        sweep(*rooms)
         self._rooms = rooms
         self._making = threading.Lock()
         self._made = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
@@ -71,14 +71,21 @@ class Folder:
             self._lock = None
 
 
-def sweep() -> None:
-    """Remove the folders of this user whose service is gone."""
+def sweep(*rooms: str) -> None:
+    """Remove the folders of this user whose service is gone.
+
+    Args:
+        rooms: names of all folders that a service makes in its own; what holds other things is
+            a person's.
+    """
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             facts = folder.lstat()
             own = not hasattr(os, "getuid") or facts.st_uid == os.getuid()
             young = time.time() - facts.st_mtime < _YOUNG
             if not own or young or not stat.S_ISDIR(facts.st_mode):
+                continue
+            if not {one.name for one in folder.iterdir()} <= set(rooms):
                 continue
             lock = _lock(folder)
         except OSError:

@@ -39,6 +39,7 @@ SLUGS: Mapping[int, tuple[str, str]] = {
     409: ("other-photo", "The session belongs to another photo"),
     413: ("too-large", "Too large"),
     415: ("not-a-picture", "Cannot be read as a picture"),
+    416: ("no-such-part", "No such part of the file"),
     421: ("other-host", "Another host's name"),
     422: ("not-allowed", "A value is not allowed"),
     429: ("busy", "Too many requests at once"),
@@ -84,9 +85,9 @@ def refusal(status: int, detail: str) -> tuple[str, bytes]:
     return MEDIA_TYPE, _body(status, detail)
 
 
-def answer(problem: Problem) -> Response:
-    """Return a problem as an answer, for what stands before the endpoints."""
-    return _answer(problem.status, problem.sentence, slug=problem.slug)
+def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem as an answer, for what stands before the endpoints or behind them."""
+    return _answer(problem.status, problem.sentence, headers=headers, slug=problem.slug)
 
 
 def _body(
@@ -175,7 +176,9 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 
 def _rule(error: Mapping[str, Any]) -> str:
-    """Return what a value must be, with no regular expression in it."""
+    """Return what a value must be, with no regular expression and no word of Python's in it."""
+    if "dictionary" in error["msg"]:
+        return "Input should be an object: see /api/v1/docs for its keys"
     if error["type"] == "string_pattern_mismatch":
         return f"String should {_PATTERNS.get(error['ctx']['pattern'], _ID)}"
     return str(error["msg"]).replace(" after validation", "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from koalarize.errors import OptionError
+from koalarize.web.addresses import checked_host
 from koalarize.web.cors import checked_origin
 
 __all__ = ["Settings"]
@@ -66,6 +67,7 @@ class Settings:
     grace: float = 300.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "hosts", tuple(map(checked_host, self.hosts)))
         object.__setattr__(self, "origins", tuple(map(checked_origin, self.origins)))
         counts = ("max_bytes", "max_film", "max_json", "max_pixels", "workers", "photos", "disk")
         for name in (*counts, "memory", "upload_rate"):

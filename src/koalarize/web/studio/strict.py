@@ -23,12 +23,13 @@ from koalarize.errors import OptionError, did_you_mean
 from koalarize.web.server import App, Message, Receive, Send
 from koalarize.web.studio.problems import Problem, described
 
-__all__ = ["BYTES", "Head", "StrictRoute"]
+__all__ = ["BYTES", "Head", "StrictRoute", "asked_method"]
 
 #: The media type of bytes of any kind.
 BYTES = "application/octet-stream"
 
 _MOST_KEYS = 1000  # of one JSON object: more than any that is asked for has
+_ASKED = "koalarize.asked_method"  # key of a scope
 _SMALL = 1 << 14  # bytes of JSON that cost the loop less than a thread would
 _AS_DESCRIBED = "send the object that the description shows"
 
@@ -147,4 +148,14 @@ class Head:
         async def headers_only(message: Message) -> None:
             await send({**message, "body": b""} if "body" in message else message)
 
-        await self._app({**scope, "method": "GET"}, receive, headers_only)
+        asked = {**scope, "method": "GET", _ASKED: "HEAD"}
+        try:
+            await self._app(asked, receive, headers_only)
+        finally:
+            if "route" in asked:
+                scope["route"] = asked["route"]  # for the log
+
+
+def asked_method(scope: Message) -> str:
+    """Return the method that a client asked by, which ``Head`` replaces."""
+    return scope.get(_ASKED, scope["method"])

@@ -16,11 +16,12 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter
 from fastapi import Path as PathPart
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from koalarize.errors import KoalarizeError, OptionError
 from koalarize.steering.steering import Steering
 from koalarize.web.studio import film_work
+from koalarize.web.studio.film_file import FilmFile
 from koalarize.web.studio.film_room import Claim
 from koalarize.web.studio.film_schemas import FilmAsked, FilmInfo
 from koalarize.web.studio.film_store import Film
@@ -38,7 +39,13 @@ _T = TypeVar("_T")
 _BUFFER = 1 << 20  # bytes of an upload that are written at once
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {"requestBody": {"required": True, "content": {BYTES: _BINARY}}}
-_FILE = {200: {"description": "the file", "content": {"video/*": _BINARY, BYTES: _BINARY}}}
+_FILE = {
+    200: {"description": "the file", "content": {"video/*": _BINARY, BYTES: _BINARY}},
+    206: {
+        "description": "the part that `Range` names, or several",
+        "content": {BYTES: _BINARY, "multipart/byteranges": _BINARY},
+    },
+}
 _LIST = {
     200: {
         "description": "the list, as `koalarize film.mp4 --shots` takes it",
@@ -214,17 +221,20 @@ async def cancel(studio: Shared, id: Id) -> None:
     "/films/{id}/file",
     operation_id="getColoredFilm",
     summary="The coloured film",
-    description="Is there once its colouring is done.",
-    response_class=FileResponse,
-    responses={**_FILE, **problems(404)},
+    description=(
+        "Is there once its colouring is done. A `Range` of bytes gives a part of it, so that a "
+        "download that broke off goes on."
+    ),
+    response_class=FilmFile,
+    responses={**_FILE, **problems(404, 416)},
 )
-async def file(studio: Shared, id: Id) -> FileResponse:
+async def file(studio: Shared, id: Id) -> FilmFile:
     film = studio.films.get(id)
     if film.render is None or film.render.state != "done" or not film.render.target.exists():
         raise Problem(404, "this film is not coloured yet: ask for that first")
     path = film.render.target
     headers = {"content-disposition": attachment(f"{_stem(film)}.color{path.suffix}")}
-    return FileResponse(path, headers=headers, media_type=BYTES)
+    return FilmFile(path, headers=headers, media_type=BYTES)
 
 
 async def _computed(studio: Studio, request: Request, film: Film, work: Callable[[], _T]) -> _T:

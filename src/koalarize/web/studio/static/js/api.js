@@ -9,7 +9,6 @@
 import { capital, prose } from "./dom.js";
 
 const BASE = new URL("api/v1/", document.baseURI);
-const MOST_TRIES = 12; // of a request that finds the server busy
 const LONGEST_WAIT = 8; // seconds between two tries
 const OTHERS_STEP = ", or ask for what there is of it (`tolerant=true`)"; // the page has a button
 
@@ -69,7 +68,7 @@ export const connection = new Connection();
 let waiting = 0;
 
 /**
- * Ask the service, again where it is busy.
+ * Ask the service, where it is busy again and again until there is a turn, or nobody wants the answer any more.
  *
  * @param {string} path
  * @param {Asked} options
@@ -77,12 +76,12 @@ let waiting = 0;
  * @returns {Promise<Response>}
  */
 export async function request(path, { signal, ...options } = {}, progress = null) {
-  for (let tries = 1; ; tries += 1) {
+  for (;;) {
     const response = await send(path, { signal, ...options }, progress);
     if (response.ok) return response;
     const problem = await problemOf(response);
     // What took too long would take as long again; only a full queue empties.
-    if (problem.slug !== "busy" || tries >= MOST_TRIES) throw problem;
+    if (problem.slug !== "busy") throw problem;
     const seconds = Number(response.headers.get("Retry-After")) || 1;
     await pause(Math.min(LONGEST_WAIT, seconds * (1 + Math.random() * 0.5)), signal);
   }

@@ -86,7 +86,8 @@ export class Arrivals {
     };
     /** @type {[string, () => void][]} */
     const actions = [[failed.length > 1 ? "Remove them" : "Remove it", remove]];
-    const some = damaged.length < failed.length ? ` of ${damaged.length}` : "";
+    const them = damaged.length > 1 ? `the ${damaged.length} damaged ones` : "the damaged one";
+    const some = damaged.length < failed.length ? ` of ${them}` : "";
     if (damaged.length) actions.unshift([`${OPEN_PARTLY}${some}`, open]);
     this.complain({ title, detail: lines.join("\n") }, { from: "files", actions });
     this.#named = failed;

@@ -35,7 +35,7 @@ export class CropFrame extends HTMLElement {
     class: "crop-box",
     role: "group",
     tabindex: "0",
-    "data-own-pointer": "",
+    "data-own-pointer": "one",
     "aria-label":
       "Part of the photo that is kept. Arrow keys move it, its corners change its size.",
   });
@@ -43,7 +43,7 @@ export class CropFrame extends HTMLElement {
     h("button", {
       class: "crop-corner",
       type: "button",
-      "data-own-pointer": "",
+      "data-own-pointer": "one",
       "data-x": String(corner.x),
       "data-y": String(corner.y),
       "aria-label": `${corner.name} of the crop`,
@@ -79,7 +79,7 @@ export class CropFrame extends HTMLElement {
 
   set editing(on) {
     this.#editing = on;
-    if (!on) this.#putBack();
+    if (!on) this.putBack();
     this.place();
   }
 
@@ -121,6 +121,10 @@ export class CropFrame extends HTMLElement {
 
   #down(event) {
     if (event.button > 0 || !this.#editing) return;
+    if (this.#drag && !event.isPrimary) {
+      this.putBack(); // two fingers are a pinch
+      return;
+    }
     this.frame.setPointerCapture(event.pointerId);
     const corner = event.target.closest(".crop-corner");
     this.#drag = {
@@ -147,9 +151,10 @@ export class CropFrame extends HTMLElement {
   }
 
   /** End a drag, with the frame where it was. */
-  #putBack() {
+  putBack() {
     if (this.#drag) this.#crop = this.#drag.before;
     this.#drag = null;
+    this.place();
   }
 
   /** A crop with a corner, or all of it, moved by photo pixels; it stays inside of the photo. */
@@ -183,7 +188,7 @@ export class CropFrame extends HTMLElement {
     if (event.key === "Escape" || ends) {
       event.preventDefault();
       event.stopPropagation();
-      if (this.#drag && event.key === "Escape") this.#putBack();
+      if (this.#drag && event.key === "Escape") this.putBack();
       else this.#tell("done");
       this.place();
       return;

@@ -11,22 +11,27 @@ import { nameOf } from "./names.js";
 
 const SIDE = 560; // the longer side it is kept at, pixels
 const AROUND = 2; // a picked colour is the mean of this many pixels each way
+const FIRST = "Drop a colour picture here, or choose one, and take colours from it";
+const ANOTHER = "Drop or choose another picture";
 
 export class EyeDropper extends HTMLElement {
   #cross = [0.5, 0.5];
 
+  asked = h("span", {}, FIRST);
   ask = h(
     "button",
     { class: "drop-zone small", type: "button", onclick: () => this.#choose() },
     icon("pipette"),
-    h("span", {}, "Drop a colour picture here, or choose one, and take colours from it"),
+    this.asked,
   );
   canvas = h("canvas", { tabindex: "0", role: "img", hidden: true });
   cross = h("span", { class: "cross", hidden: true });
+  problem = h("p", { class: "problem", role: "alert", hidden: true });
 
   connectedCallback() {
     if (this.contains(this.canvas)) return;
-    this.append(this.ask, h("div", { class: "eye-stage" }, this.canvas, this.cross));
+    const stage = h("div", { class: "eye-stage" }, this.canvas, this.cross);
+    this.append(stage, this.problem, this.ask);
     this.canvas.addEventListener("pointerdown", (event) => {
       this.canvas.setPointerCapture(event.pointerId);
       this.#point(event);
@@ -43,7 +48,8 @@ export class EyeDropper extends HTMLElement {
 
   /** Show this picture (an ImageBitmap), or none. */
   show(bitmap) {
-    this.ask.hidden = Boolean(bitmap);
+    this.problem.hidden = true;
+    this.asked.textContent = bitmap ? ANOTHER : FIRST;
     this.canvas.hidden = this.cross.hidden = !bitmap;
     if (!bitmap || this.bitmap === bitmap) return;
     this.bitmap = bitmap;
@@ -53,6 +59,13 @@ export class EyeDropper extends HTMLElement {
     const context = drawingOn(this.canvas, { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0, this.canvas.width, this.canvas.height);
     this.#place();
+  }
+
+  /** Say what is wrong with a picture that was given. */
+  complain(text) {
+    this.problem.textContent = text;
+    this.problem.hidden = false;
+    this.problem.scrollIntoView({ block: "nearest" });
   }
 
   async #choose() {

@@ -38,6 +38,7 @@ export class Film {
     this.element.append(this.more);
     this.element.addEventListener("keydown", (event) => this.#key(event));
     studio.addEventListener("photos", () => this.show());
+    api.connection.addEventListener("online", () => this.#colourOthers());
   }
 
   show() {
@@ -158,7 +159,10 @@ export class Film {
         const { edit } = photo;
         const values = { steering: this.studio.steering(photo), side: 320 };
         const asked = this.studio.tried(photo, (id) => api.preview(id, values));
-        const bitmap = await asked.catch(() => null);
+        const bitmap = await asked.catch((problem) => {
+          if (api.isOffline(problem)) photo.hasTile = false;
+        });
+        if (!photo.hasTile && !api.connection.online) break; // they come when the service is back
         if (photo.edit === edit) this.picture(photo, bitmap);
       }
     } finally {

@@ -6,9 +6,9 @@
  */
 
 import { asJson, connection, fileOf, isOffline, leave, Problem, request } from "./api.js";
-import { $, announce, download, h, prose, report } from "./dom.js";
-import { FIRST_EDIT } from "./fields.js";
-import { drop, keep, keptOf } from "./kept-films.js";
+import { $, announce, download, h, report } from "./dom.js";
+import { isAsked, isBusy, isEqual, Pace, wordsOf } from "./film-progress.js";
+import { drop, keep, keptOf, noRoom } from "./kept-films.js";
 
 const POLL = 600; // milliseconds between two questions how far it is
 const ENDINGS =
@@ -39,6 +39,7 @@ async function pause(signal = null) {
 export class Films {
   /** @type {Map<string, any>} what the service says of each film, by its id */
   #infos = new Map();
+  #pace = new Pace();
   /** @type {Set<string>} films that are asked about */
   #watched = new Set();
   /** @type {AbortController | null} */
@@ -47,12 +48,16 @@ export class Films {
   #turn = Promise.resolve(); // films come one after the other
 
   /**
+   * `isBusy()` tells whether a person is about to do something at the photo on the table.
+   *
    * @param {import("./studio.js").Studio} studio
-   * @param {{complain: (problem: any) => void}} commands
+   * @param {{complain: (problem: any) => void, say: (text: string) => void, isBusy: () => boolean}} commands
    */
-  constructor(studio, { complain }) {
+  constructor(studio, { complain, say, isBusy: isAtWork }) {
     this.studio = studio;
     this.complain = complain;
+    this.say = say;
+    this.isAtWork = isAtWork;
     $("#film-render").addEventListener("click", () => this.#guarded(() => this.#render()));
     $("#film-cancel").addEventListener("click", () =>
       this.#guarded(() => request(at(this.#id, "/render"), { method: "DELETE" })),
@@ -83,16 +88,26 @@ export class Films {
     return this.studio.photos.filter(({ film }) => film?.id === id);
   }
 
-  /** Open a film once those before it are here. */
-  open(file) {
-    this.#turn = this.#turn.then(() => this.#open(file));
+  /**
+   * Open films, each once those before it are here. The first comes on the table, unless it is to come `aside`, or a
+   * person does something else until it is here.
+   *
+   * @param {File[]} files
+   * @param {{aside?: boolean}} options
+   */
+  open(files, { aside = false } = {}) {
+    const { active } = this.studio;
+    const edit = active?.edit;
+    const isFree = () =>
+      !aside && this.studio.active === active && active?.edit === edit && !this.isAtWork();
+    for (const file of files) this.#turn = this.#turn.then(() => this.#open(file, isFree));
     return this.#turn;
   }
 
   /** Give a film to the service, and put those of its shots that are not there on the strip. */
-  async #open(file) {
+  async #open(file, isFree) {
     try {
-      await this.#cancellable((signal) => this.#insisting(file, signal));
+      await this.#cancellable((signal) => this.#insisting(file, { signal, isFree }));
     } catch (problem) {
       if (problem.name === "AbortError") announce(`${file.name} was cancelled`);
       else this.complain(problem);
@@ -100,10 +115,11 @@ export class Films {
   }
 
   /** Begin again where the service went away meanwhile, and with it what it had of the film. */
-  async #insisting(file, signal) {
+  async #insisting(file, way) {
+    const { signal } = way;
     for (let forgotten = 0; ;) {
       try {
-        return await this.#placed(file, signal);
+        return await this.#placed(file, way);
       } catch (problem) {
         forgotten += Number(Boolean(problem.forgotten));
         if (!isOffline(problem) && (!problem.forgotten || forgotten > 1)) throw problem;
@@ -113,12 +129,12 @@ export class Films {
     }
   }
 
-  async #placed(file, signal) {
+  async #placed(file, { signal, isFree }) {
     const info = await this.#upload(file, signal);
     const there = this.#shots(info.id);
     const numbers = new Set(there.map(({ film }) => film?.number));
     const missing = info.shots.filter(({ number }) => !numbers.has(number));
-    if (!missing.length) return this.studio.select(there[0]);
+    if (!missing.length) return isFree() && this.studio.select(there[0]);
     const pictures = [];
     for (const { number } of missing) {
       this.#arriving(`Fetching shot ${number + 1} of ${info.shots.length}…`);
@@ -127,13 +143,19 @@ export class Films {
       const name = `${file.name.replace(/\.[^.]+$/, "")}, shot ${number + 1}.png`;
       pictures.push(new File([blob], name, { type: "image/png" }));
     }
-    keep({ id: info.id, file, name: file.name });
+    keep({ id: info.id, file, name: file.name }).then(
+      (found) => found || this.complain(noRoom(file)),
+    );
     const films = missing.map(({ number, time }) => ({ id: info.id, number, time }));
-    const added = this.studio.addShots(pictures, films);
+    const aside = !isFree();
+    const added = this.studio.addShots(pictures, films, { aside });
     const model = there[0]?.edit.model; // one colours the film
     if (model) for (const photo of added) photo.amend({ model });
     const more = info.more ? `; ${info.more} more are coloured as the network sees them` : "";
-    announce(`${file.name}: ${info.shots.length} shots${more}`);
+    const count = info.shots.length === 1 ? "1 shot" : `${info.shots.length} shots`;
+    const told = `${file.name}: ${count}${more}`;
+    if (aside) this.say(`${told}, in the film strip`);
+    else announce(told);
     return this.#show();
   }
 
@@ -318,28 +340,12 @@ export class Films {
   #showRender(info) {
     const render = info?.render;
     const shots = info ? this.#shots(info.id) : [];
-    const coloured = shots.some(({ film }) => film?.fewer)
-      ? "The film is coloured as it was asked before you removed a shot."
-      : shots.some(({ made }) => !made)
-        ? "The film was coloured earlier, perhaps with other settings: colour it again to be sure."
-        : shots.every(({ made, edit }) => isEqual(made, edit))
-          ? "The film is coloured."
-          : "The film is coloured as it was asked before your last change.";
     const busy = isBusy(render);
     const total = Math.max(render?.total ?? 0, render?.done ?? 0);
     const bar = $("#film-progress");
     bar.hidden = !busy;
     bar.value = total ? render.done / total : 0;
-    const texts = {
-      waiting: "Waits until another film is coloured…",
-      running: total
-        ? `${render.done} of ${total} frames, ${(render.bytes / 1e6).toFixed(1)} MB`
-        : "Beginning…",
-      done: [coloured, ...(render?.notes ?? []).map(prose)].join(" Note: "),
-      cancelled: "Cancelled. What is coloured is kept, and the next time goes on from there.",
-      failed: prose(render?.problem ?? ""),
-    };
-    report($("#film-state"), render ? texts[render.state] : "");
+    report($("#film-state"), wordsOf(render, shots, this.#pace.left(info?.id, render)));
     $("#film-render").hidden = busy;
     $("#film-render").textContent = render?.state === "done" ? "Colour again" : "Colour the film";
     $("#film-render").className = render?.state === "done" ? "quiet" : "primary";
@@ -347,6 +353,13 @@ export class Films {
     const link = $("#film-download");
     link.hidden = render?.state !== "done";
     if (info) link.href = new URL(`api/v1/${at(info.id, "/file")}`, document.baseURI).href;
+  }
+
+  /** A film has come to an end while a person works on something else. */
+  #tellAside({ name, render }) {
+    if (render?.state === "done") this.say(`${name} is coloured: download it at one of its frames`);
+    if (render?.state === "failed")
+      this.complain(new Problem(`${name} was not coloured`, render.problem ?? ""));
   }
 
   /** Ask how far a film is, as long as it is being coloured; it goes on while the service is away. */
@@ -359,7 +372,7 @@ export class Films {
           if (!isOffline(problem)) throw problem;
         });
         if (id === this.#id) this.#showRender(this.#infos.get(id));
-        else if (info?.render?.state === "done") announce("The film is coloured");
+        else if (info) this.#tellAside(info);
         if ((info && !isBusy(info.render)) || !this.#shots(id).length) break;
         await pause();
       }
@@ -372,21 +385,6 @@ export class Films {
       this.#watched.delete(id);
     }
   }
-}
-
-/** Whether a film is being coloured, or waits for it. */
-function isBusy(render) {
-  return render?.state === "running" || render?.state === "waiting";
-}
-
-/** Whether an edit asks anything of a shot; the model is that of the whole film. */
-function isAsked(edit) {
-  return !isEqual({ ...edit, model: null }, { ...FIRST_EDIT, model: null });
-}
-
-/** Whether two edits ask the same; one that was kept is another object. */
-function isEqual(one, other) {
-  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }
 
 /**

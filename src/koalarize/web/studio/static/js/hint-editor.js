@@ -223,6 +223,7 @@ export class HintEditor extends HTMLElement {
   suggest(colours, now) {
     this.now = now;
     this.asIs.disabled = false;
+    this.problem.hidden = true;
     this.nowChip.style.setProperty("background", now);
     const seen = new Set();
     const named = colours

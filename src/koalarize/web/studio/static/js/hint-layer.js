@@ -32,7 +32,8 @@ export class HintLayer extends HTMLElement {
   connectedCallback() {
     this.append(this.ring, this.ghost);
     // Before all others hear of the key: it closes nothing while a hint is dragged.
-    addEventListener("keydown", (event) => this.#putBack(event), { capture: true });
+    const escape = (event) => event.key === "Escape" && this.putBack() && event.stopPropagation();
+    addEventListener("keydown", escape, { capture: true });
   }
 
   /** Show these hints ({id, x, y, radius, color or null}) on this view. */
@@ -126,7 +127,7 @@ export class HintLayer extends HTMLElement {
     const button = h("button", {
       class: "hint",
       type: "button",
-      "data-own-pointer": "",
+      "data-own-pointer": "one",
       "aria-haspopup": "dialog",
     });
     // A drag ends in a click as well, which is not meant to open the editor.
@@ -151,6 +152,10 @@ export class HintLayer extends HTMLElement {
 
   #down(event, id) {
     if (event.button > 0) return;
+    if (this.#drag && !event.isPrimary) {
+      this.putBack(); // two fingers drag no hint
+      return;
+    }
     event.currentTarget.setPointerCapture(event.pointerId);
     this.#dragged = false;
     const { x, y } = this.#hint(id);
@@ -180,14 +185,14 @@ export class HintLayer extends HTMLElement {
     this.#dragged = true;
   }
 
-  /** Esc ends a drag, and the hint is where it was. */
-  #putBack(event) {
+  /** End a drag, with the hint where it was; tells whether there was one. */
+  putBack() {
     const drag = this.#drag;
-    if (!drag || event.key !== "Escape") return;
-    event.stopPropagation();
+    if (!drag) return false;
     this.#drag = null;
     this.#dragged = true; // the button that is still held ends in a click
     if (drag.moved) this.#moveTo(drag.id, drag.x, drag.y, true);
+    return true;
   }
 
   #moveTo(id, x, y, done) {

@@ -9,6 +9,7 @@
 
 import { $, debounce, drawingOn, h } from "./dom.js";
 import { FIRST_EDIT } from "./fields.js";
+import { dropOthers } from "./kept-films.js";
 
 const SETTLE = 300; // milliseconds without a change after which it is kept
 const LATEST = 2000; // milliseconds after which it is kept though changes go on
@@ -62,6 +63,7 @@ export class Keeping {
         .filter(({ closed }) => closed)
         .sort((one, other) => other.closed - one.closed);
       this.studio.restore(works); // always: what the page does not show is not kept any longer
+      dropOthers(works.flatMap(({ film }) => film?.id ?? []));
     } catch {
       this.#lost(); // cookies and site data may be blocked; the page works without
       return;

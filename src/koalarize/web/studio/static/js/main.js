@@ -31,6 +31,7 @@ import { Saving } from "./saving.js";
 import { Studio } from "./studio.js";
 import { Table } from "./table.js";
 import { takeFiles } from "./taking.js";
+import { listenToUpgrades } from "./upgrade.js";
 
 const STATUS_SECONDS = 4;
 const TIP_SECONDS = 10;
@@ -49,7 +50,7 @@ new Arrivals(studio, { complain });
 printPhotos(studio);
 listenToBack(table);
 const saving = new Saving(studio, { say, complain });
-const films = new Films(studio, { complain });
+const films = new Films(studio, { complain, say, isBusy: () => table.isBusy });
 
 let statusTimer = 0;
 let answering = false; // whether what stands there answers a person
@@ -256,8 +257,8 @@ async function take(given) {
   const sessions = files.filter(
     (file) => file.name?.toLowerCase().endsWith(".json") || file.type === "application/json",
   );
-  studio.add(files.filter((file) => !sessions.includes(file) && !isFilm(file)));
-  for (const file of files.filter(isFilm)) await films.open(file);
+  const photos = studio.add(files.filter((file) => !sessions.includes(file) && !isFilm(file)));
+  films.open(files.filter(isFilm), { aside: photos.length > 0 });
   for (const file of sessions) {
     try {
       await saving.openSession(file);
@@ -295,7 +296,8 @@ onDetail(previews, "state", ({ photo, busy, seconds, problem }) => {
   if (photo !== studio.active) return;
   $("#progress").hidden = !busy;
   clearTimeout(waitTimer);
-  if (busy) waitTimer = setTimeout(() => say("No answer yet. The page waits for it…"), PATIENCE);
+  const waits = () => say("No answer yet. The page waits for it…", { byItself: true });
+  if (busy) waitTimer = setTimeout(waits, PATIENCE);
   const again = () => {
     putRight("preview");
     previews.retry();
@@ -337,6 +339,8 @@ async function mend(photo, problem) {
 
 api.connection.addEventListener("online", () => {
   putRight("offline");
+  for (const said of document.querySelectorAll(".problem"))
+    if (said instanceof HTMLElement && said.textContent === api.AWAY) said.hidden = true;
   for (const photo of studio.photos) if (api.isOffline(photo.failure)) studio.retry(photo);
   previews.retry();
   panel.settled(); // its colourings may not have come
@@ -345,7 +349,7 @@ api.connection.addEventListener("offline", () => {
   complain({ title: "No answer from koalarize", detail: api.AWAY }, { from: "offline" });
 });
 onDetail(api.connection, "busy", ({ waiting }) => {
-  if (waiting) say("The server is busy; waiting for a turn…");
+  if (waiting) say("The server is busy; waiting for a turn…", { byItself: true });
 });
 
 async function showExamples() {
@@ -386,5 +390,6 @@ async function learnModels() {
 
 showExamples().catch(complain);
 const asked = learnModels();
+listenToUpgrades(complain);
 // Work is kept and brought back whatever else fails.
 new Keeping(studio, { complain }).start().catch(complain);

@@ -21,6 +21,8 @@ export class Previews extends EventTarget {
   #photo = null;
   /** @type {AbortController | null} */
   #request = null; // the AbortController of the newest picture after
+  /** @type {import("./photos.js").Edit | null} */
+  #asked = null; // the edit whose picture after is on its way
   #dragging = false;
   #again = false;
   #tilt = 0; // degrees
@@ -107,7 +109,8 @@ export class Previews extends EventTarget {
     const photo = this.#photo;
     if (!photo?.info) return;
     if (!photo.pictures.before) this.#fetchBefore(photo);
-    if (photo.pictures.edit !== photo.edit) this.#refresh();
+    // The very answer that tells that the server is back may bring it.
+    if (![photo.pictures.edit, this.#asked].includes(photo.edit)) this.#refresh();
   }
 
   /** Keep the pictures of the photos shown last, not of hundreds. */
@@ -178,6 +181,7 @@ export class Previews extends EventTarget {
     const { edit, pictures } = photo;
     this.#request?.abort();
     const controller = (this.#request = new AbortController());
+    this.#asked = edit;
     const started = performance.now();
     this.#state(photo, { busy: true });
     try {
@@ -192,6 +196,8 @@ export class Previews extends EventTarget {
       this.#later();
     } catch (problem) {
       if (problem.name !== "AbortError") this.#state(photo, { problem });
+    } finally {
+      if (controller === this.#request) this.#asked = null;
     }
   }
 

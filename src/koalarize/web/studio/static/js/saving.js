@@ -108,7 +108,7 @@ export class Saving {
   async openSession(file) {
     const answer = await this.studio.openSession(await file.text());
     this.say(
-      answer === "waiting" ? "Session ready. Now drop the photo it belongs to." : "Session opened.",
+      answer === "waiting" ? "Session ready. Now open the photo it belongs to." : "Session opened.",
     );
   }
 

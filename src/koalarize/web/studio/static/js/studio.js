@@ -57,13 +57,13 @@ export class Studio extends EventTarget {
     return this.#place(files.map((file) => new Photo(file)));
   }
 
-  /** Put the frames of a film's shots on the film strip; each knows its {id, number, time}. */
-  addShots(files, films) {
+  /** Put frames of shots, each with its {id, number, time}, on the film strip, perhaps `aside` of a photo on the table. */
+  addShots(files, films, { aside = false } = {}) {
     const photos = files.map((file) => new Photo(file));
     photos.forEach((photo, index) => {
       photo.film = films[index];
     });
-    return this.#place(photos);
+    return this.#place(photos, (aside && this.active) || photos[0]);
   }
 
   /**

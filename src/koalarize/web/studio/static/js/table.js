@@ -7,6 +7,7 @@
 import * as api from "./api.js";
 import { $, announce, onDetail } from "./dom.js";
 import "./crop-frame.js";
+import { FIELDS } from "./fields.js";
 import "./hint-editor.js";
 import "./hint-layer.js";
 import { Level } from "./level.js";
@@ -18,6 +19,8 @@ export class Table {
   #pose = ""; // of the photo as it is shown
   /** @type {import("./photos.js").Hint | null} */
   #shown = null; // the open hint as it was last
+  /** @type {number | null} */
+  #unanswered = null; // the hint whose suggestions did not come, since the service was away
   /** @type {{x: number, y: number, answer: Promise<any>} | null} */
   #early = null; // suggestions asked for before it was known that a click is no double click
 
@@ -48,6 +51,10 @@ export class Table {
       else this.#showHints();
     });
     studio.addEventListener("pending", () => this.#showHints());
+    api.connection.addEventListener("online", () => {
+      const open = studio.active?.hints.find(({ id }) => id === this.#unanswered);
+      if (open && this.editor.hintId === open.id) this.#suggest(open);
+    });
   }
 
   show() {
@@ -64,7 +71,7 @@ export class Table {
   /** Put a hint in the middle of what is in sight, to be moved and opened by keyboard. */
   addHint() {
     const photo = this.studio.active;
-    if (!photo?.info || !this.#accepts()) return;
+    if (!photo?.info || !this.#accepts() || this.#isFull(photo)) return;
     const { x, y, width, height } = this.viewer.view.visible();
     const hint = this.studio.newHint(x + width / 2, y + height / 2);
     this.layer.focusHint(hint.id);
@@ -101,6 +108,16 @@ export class Table {
     return this.studio.modelOf(this.studio.active)?.accepts_hints !== false;
   }
 
+  /** Whether a photo has as many hints as are taken; a person is told. */
+  #isFull(photo) {
+    const most = FIELDS.hints.maxItems ?? Infinity;
+    if (photo.edit.hints.length < most) return false;
+    const detail = "Delete one that is not needed, then set another.";
+    const problem = new api.Problem(`${most} hints are the most that a photo takes`, detail);
+    this.studio.dispatchEvent(new CustomEvent("problem", { detail: { problem } }));
+    return true;
+  }
+
   #focusEditor() {
     if (!matchMedia("(pointer: coarse)").matches)
       $("header button:last-child", this.editor).focus({ preventScroll: true });
@@ -110,7 +127,7 @@ export class Table {
   async #suggest(hint) {
     const asked = this.#early;
     const early = asked?.x === hint.x && asked?.y === hint.y ? asked?.answer : null;
-    this.#early = null;
+    this.#early = this.#unanswered = null;
     try {
       const found = await (early ?? this.#fetchSuggestions(hint));
       if (this.editor.hintId !== hint.id) return;
@@ -119,6 +136,7 @@ export class Table {
       this.#placeEditor();
     } catch (problem) {
       if (problem.name === "AbortError" || this.editor.hintId !== hint.id) return;
+      if (api.isOffline(problem)) this.#unanswered = hint.id;
       this.editor.fail(problem.detail || problem.message);
     }
   }
@@ -138,6 +156,10 @@ export class Table {
       this.frame.place();
       this.#placeEditor();
     });
+    viewer.addEventListener("pinch", () => {
+      this.layer.putBack();
+      this.frame.putBack();
+    });
     onDetail(viewer, "aim", (detail) => {
       const open = !this.editor.hidden;
       const free = !open && this.#accepts() && !this.#placing;
@@ -152,6 +174,7 @@ export class Table {
       if (!this.studio.active?.info || !this.#accepts() || this.#placing) return;
       // A click beside an open editor only closes it.
       if (!this.editor.hidden) return this.editor.close();
+      if (this.#isFull(this.studio.active)) return undefined;
       const hint = this.studio.newHint(detail.x, detail.y);
       return this.openHint(hint.id);
     });
@@ -199,10 +222,11 @@ export class Table {
         photo.eyePicture = await createImageBitmap(file);
         editor.dropper.show(photo.eyePicture);
       } catch {
-        editor.fail(
+        editor.dropper.complain(
           `${file.name} is no picture that this browser reads: take a JPEG, PNG or WebP.`,
         );
       }
+      this.#placeEditor(); // it is higher now
     });
   }
 

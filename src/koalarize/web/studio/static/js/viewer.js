@@ -3,9 +3,11 @@
  *
  * Not here: where pictures come from (`previews.js`), hints (`hint-layer.js`). Fires "view" when
  * the photo moved on the screen, "place" {x, y} on a click, "aim" {x, y} at the first of a possible
- * double click.
+ * double click, "pinch" when a second finger comes. What lies over the photo keeps pointers that go down on it by
+ * `data-own-pointer`; with "one" only a single one, two are a pinch.
  */
 
+import { newDivider, shareByKey } from "./divider.js";
 import { clamp, drawingOn, h } from "./dom.js";
 import { View } from "./view.js";
 
@@ -33,19 +35,7 @@ export class KoalaViewer extends HTMLElement {
   photoSize = null;
 
   canvas = h("canvas", { "aria-hidden": "true" });
-  divider = h(
-    "div",
-    {
-      class: "divider",
-      role: "slider",
-      tabindex: "0",
-      "aria-label": "Divider between before and after",
-      "aria-valuemin": "0",
-      "aria-valuemax": "100",
-      "aria-orientation": "horizontal",
-    },
-    h("span", { class: "divider-handle" }),
-  );
+  divider = newDivider();
   tags = [
     h("span", { class: "tag tag-before" }, "Before"),
     h("span", { class: "tag tag-after" }, "After"),
@@ -238,6 +228,7 @@ export class KoalaViewer extends HTMLElement {
   }
 
   #placeDivider(both, middle, top, bottom) {
+    if (!both && document.activeElement === this.divider) this.focus({ preventScroll: true });
     this.divider.hidden = !both;
     for (const tag of this.tags) tag.hidden = !both;
     if (!both) return;
@@ -278,9 +269,16 @@ export class KoalaViewer extends HTMLElement {
   }
 
   #down(event) {
-    if (event.button > 0 || event.target.closest("[data-own-pointer]") || !this.photoSize) return;
-    this.setPointerCapture(event.pointerId);
+    const own = event.target.closest("[data-own-pointer]")?.dataset.ownPointer;
+    if (event.button > 0 || own === "" || !this.photoSize) return;
+    if (event.isPrimary) this.#pointers.clear(); // none is down: the end of one that was lost may not have come
     this.#pointers.set(event.pointerId, this.#position(event));
+    if (own && this.#pointers.size === 1) {
+      this.#gesture = null;
+      return;
+    }
+    if (!own) this.setPointerCapture(event.pointerId);
+    if (this.#pointers.size > 1) this.dispatchEvent(new CustomEvent("pinch"));
     const onDivider = event.target.closest(".divider");
     if (onDivider) {
       event.preventDefault();
@@ -296,7 +294,10 @@ export class KoalaViewer extends HTMLElement {
     if (!before) return;
     const now = this.#position(event);
     const gesture = this.#gesture;
-    if (!gesture) return;
+    if (!gesture) {
+      this.#pointers.set(event.pointerId, now);
+      return;
+    }
     if (this.#pointers.size === 2) return this.#pinch(event.pointerId, before, now);
     gesture.moved ||= Math.hypot(now[0] - gesture.start[0], now[1] - gesture.start[1]) > SLOP;
     if (!gesture.moved) return;
@@ -376,21 +377,11 @@ export class KoalaViewer extends HTMLElement {
   }
 
   #dividerKey(event) {
-    const step = event.shiftKey ? 0.1 : 0.02;
-    const targets = {
-      ArrowLeft: this.#share - step,
-      ArrowDown: this.#share - step,
-      ArrowRight: this.#share + step,
-      ArrowUp: this.#share + step,
-      PageDown: this.#share - 0.1,
-      PageUp: this.#share + 0.1,
-      Home: 0,
-      End: 1,
-    };
-    if (!(event.key in targets)) return;
+    const share = shareByKey(event, this.#share);
+    if (share === null) return;
     event.preventDefault();
     event.stopPropagation();
-    this.#setShare(targets[event.key]);
+    this.#setShare(share);
   }
 }
 
