@@ -9,8 +9,18 @@ import pytest
 from PIL import Image
 
 from fakes import FakeEngine
-from koalarize.colorizer.bars import BarFinder, Bars, bars_of, filled_in, filled_side, plain_lines
+from koalarize.colorizer.bars import (
+    BarFinder,
+    Bars,
+    bars_of,
+    filled_in,
+    filled_side,
+    mirrored_over,
+    plain_lines,
+)
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.engines.engine import Prediction
+from koalarize.photo.mend import FILLED
 from koalarize.photo.photo import Photo
 
 Float32 = npt.NDArray[np.float32]
@@ -163,6 +173,10 @@ def test_a_row_that_is_filled_partly_goes_with_the_filled_side(turns: int) -> No
     missing = np.zeros(plane.shape, np.bool_)
     missing[96:], missing[87:, 70:] = True, True
     assert (np.rot90(filled_in(turned, side), -turns) == missing).all()
+    seen = np.rot90(mirrored_over(turned, side), -turns)
+    assert (seen[~missing] == plane[~missing]).all()
+    assert (seen[87:, 70:] == plane[86:37:-1, 70:]).all()
+    assert (seen[96:, :70] == plane[77:37:-1, :70]).all()
 
 
 def test_what_is_missing_of_a_damaged_photo_stays_grey() -> None:
@@ -175,3 +189,19 @@ def test_what_is_missing_of_a_damaged_photo_stays_grey() -> None:
     assert chroma[-16:].max() == 0
     whole = dataclasses.replace(photo, notes=())
     assert np.ptp(Colorizer(FakeEngine(), threads=1).photo(whole).photo.pixels[-1], axis=1).max()
+
+
+def test_a_network_is_not_shown_what_is_missing_of_a_damaged_photo() -> None:
+    sound = (scene() * 2.55).astype(np.uint8)
+    filled = np.pad(sound, ((0, 96), (0, 0)), constant_values=128)
+    shown = []
+
+    class Seeing(FakeEngine):
+        def run(self, lightness: Float32, hints: Float32 | None = None) -> Prediction:
+            shown.append(lightness[0])
+            return super().run(lightness, hints)
+
+    for notes in ((), (FILLED,)):
+        Colorizer(Seeing(), threads=1).photo(Photo(filled, notes=notes))
+    plain, mirrored = shown
+    assert np.ptp(plain[-8:, :]) < 1 < np.ptp(mirrored[-8:, :])

@@ -287,7 +287,31 @@ def test_several_threads(grey):
             assert np.array_equal(out, expected)
 
 
+@pytest.mark.parametrize("side", [16, 24, 32])
+def test_a_tiny_photo_is_a_photo(side):
+    blocks = np.random.default_rng(0).uniform(20, 235, (side // 4, side // 4))
+    scene = np.asarray(Image.fromarray(blocks.astype(np.uint8)).resize((side, side)))
+    look = Colorizer(FakeEngine()).look(Photo.read(scene), size=256)
+    assert look.calm.max() > 0.9
+    shading = np.add.outer(np.arange(side), np.arange(side)).astype(np.uint8) + 60
+    assert Colorizer(FakeEngine()).look(Photo.read(shading), size=256).calm.max() < 0.5
+
+
 class TestFiles:
+    @pytest.mark.parametrize("pages", [1, 2])
+    def test_what_shows_nothing_to_colour_says_so(self, colorizer, tmp_path, pages):
+        source = tmp_path / "wall.tif"
+        first, *others = [Image.fromarray(np.full((40, 50), 128, np.uint8))] * pages
+        first.save(source, save_all=True, append_images=others)
+        for layer in (False, True):
+            (note,) = colorizer.file(source, layer=layer).notes
+            assert note.startswith("it stays grey, since it shows nothing that could have a colour")
+        asked = Steering(vividness=0)
+        assert colorizer.file(source, steering=asked, overwrite=True).notes == ()
+        hinted = Steering(hints=(Hint(9, 9, "#c03020"),))
+        notes = colorizer.file(source, steering=hinted, overwrite=True).notes
+        assert not any("grey" in note for note in notes)
+
     def test_a_layer_of_another_part_says_so(self, colorizer, grey, tmp_path):
         source, plain = tmp_path / "photo.png", tmp_path / "plain.png"
         Image.fromarray(grey).save(source)
@@ -296,6 +320,15 @@ class TestFiles:
         notes = colorizer.file(source, tmp_path / "moved.png", moved, layer=True).notes
         said = "the layer fits the photo after --negative, --turn and --crop, not the file as it is"
         assert notes == (said,)
+
+    @pytest.mark.parametrize("pages", [1, 2])
+    def test_a_layer_that_shows_nothing_says_so(self, colorizer, grey, tmp_path, pages):
+        source, plain = tmp_path / "photo.tif", tmp_path / "plain.tif"
+        first, *others = [Image.fromarray(grey)] * pages
+        first.save(source, save_all=True, append_images=others)
+        (note,) = colorizer.file(source, steering=Steering(vividness=0), layer=True).notes
+        assert note == "the layer is empty: nothing in the picture is coloured"
+        assert colorizer.file(source, plain, layer=True).notes == ()
 
     def test_a_layer_needs_transparency(self, colorizer, grey, tmp_path):
         Image.fromarray(grey).save(tmp_path / "photo.png")

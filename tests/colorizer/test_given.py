@@ -16,6 +16,7 @@ import koalarize
 from fakes import FakeEngine
 from koalarize.colorizer.colorize import colorize
 from koalarize.colorizer.colorizer import Colorizer
+from koalarize.colorizer.given import steering_of
 from koalarize.errors import ModelError, OptionError, OutputError, PhotoError
 from koalarize.photo.photo import Photo
 from koalarize.steering.session import Session
@@ -170,6 +171,26 @@ def test_a_file_that_exists_says_where_overwriting_is_allowed(colorizer, tmp_pat
     colorizer(path)
     with pytest.raises(koalarize.OutputError, match=r"overwrite=True of `Colorizer\.file`"):
         colorizer(path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"output": "b.png"}, r"`Colorizer\.file` takes the file to write, as `target`"),
+        ({"overwrite": True}, r"`Colorizer\.file` takes it"),
+        ({"threads": 1}, r"`Colorizer\.load` takes it"),
+        ({"tolerant": True}, r"`Colorizer\.file`, `Colorizer\.data` and `Photo\.read` take it"),
+        ({"self": 1}, "known are vividness, warmth"),
+    ],
+)
+def test_what_another_call_takes_is_said_with_the_call(wrong, said):
+    with pytest.raises(OptionError, match=f"`{next(iter(wrong))}` is nothing .*{said}"):
+        steering_of(Steering(), wrong)
+
+
+def test_a_damaged_file_says_what_python_calls_reading_it_in_part():
+    with pytest.raises(PhotoError, match=r"--tolerant`, in Python `tolerant=True`"):
+        Photo.read(png()[:-40])
 
 
 def test_sessions_are_read_by_a_path_as_text():

@@ -46,7 +46,7 @@ def test_color_film_gets_a_note(tmp_path, colorizer):
     film = ((255 - data.astronaut()[:120, :160].astype(float)) * [0.9, 0.58, 0.36]).astype(np.uint8)
     assert looks_like_color_negative(Photo.read(film))
     Image.fromarray(film).save(tmp_path / "film.png")
-    note = "it looks like a colour negative: --negative inverts it first"
+    note = "it looks like a colour negative: --negative (in Python negative=True) inverts it first"
     assert colorizer.file(tmp_path / "film.png").notes == (note,)
     asked = Steering(negative=True)
     assert colorizer.file(tmp_path / "film.png", steering=asked, overwrite=True).notes == ()
@@ -54,7 +54,8 @@ def test_color_film_gets_a_note(tmp_path, colorizer):
         tmp_path / "film.png", tmp_path / "kept.png", Steering(negative=True, keep_color=True)
     )
     assert kept.notes == (
-        "it looks like a colour negative: --keep-color keeps what its mask leaves",
+        "it looks like a colour negative: --keep-color (in Python keep_color=True) keeps what its "
+        "mask leaves",
     )
 
 

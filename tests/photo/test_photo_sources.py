@@ -196,6 +196,9 @@ class TestBadInput:
             (b"\xff\xd8\xff\xf7", "a JPEG-LS picture"),
             (b"P7\nWIDTH 4\n", "a PAM picture"),
             (b" <svg xmlns='", "an SVG drawing"),
+            (b"gimp xcf v011\0", r"a GIMP document \(XCF\)"),
+            (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+            (bytes(128) + b"DICM", "a DICOM picture"),
         ],
     )
     def test_what_is_known_but_not_read_is_named(self, head, kind):
@@ -217,6 +220,9 @@ class TestBadInput:
             (b"\0\5\x16\7\0\2\0\0Mac OS X", r".* \(AppleDouble\): give the file named so"),
             (b"version https://git-lfs", "a pointer of Git LFS: fetch .* `git lfs pull`"),
             (b"data:image/jpeg;base64,", "a data address: save the picture"),
+            (b"/9j/4AAQSkZJRg", "a picture as text .* `base64 -d`"),
+            (b"\0\0\1\xb3\x16\0\xf0", "a film: give it as a file"),
+            (bytes(2000), "zeros, as broken disks .*: copy it again from where it came from"),
         ],
     )
     def test_what_no_program_saves_as_a_picture_gets_another_step(self, head, told):
@@ -291,16 +297,25 @@ class TestBadInput:
     def test_array_out_of_range(self):
         with pytest.raises(PhotoError, match=r"from 0 to 255 but they must be in \[0, 1\]"):
             Photo.read(np.array([[0.0, 255.0]]))
+        with pytest.raises(PhotoError, match=r"take \(array - black\) / \(white - black\)"):
+            Photo.read(np.array([[-1.0, 1.0]]))
 
     def test_text_file_object(self):
         with pytest.raises(PhotoError, match="must be binary"):
             Photo.read(io.StringIO("text"))
 
+    def test_a_file_that_is_written(self, tmp_path):
+        with (
+            (tmp_path / "a.png").open("wb") as stream,
+            pytest.raises(PhotoError, match="is open for writing only: open it with `rb`"),
+        ):
+            Photo.read(stream)
+
     @pytest.mark.parametrize("source", [None, 3, [1, 2]])
     def test_wrong_type(self, source):
-        with pytest.raises(PhotoError, match=r"`source` is of type .* must be a path"):
+        with pytest.raises(PhotoError, match=r"the picture is of type .* must be a path"):
             Photo.read(source)
-        with pytest.raises(PhotoError, match=r"`source` is of type .* must be a path"):
+        with pytest.raises(PhotoError, match=r"the picture is of type .* must be a path"):
             next(Photo.each(source))
 
     @settings(max_examples=150, deadline=None)

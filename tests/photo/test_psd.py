@@ -148,3 +148,16 @@ def test_damaged_rows_leave_the_others():
     photo = Photo.read(bad, tolerant=True)
     assert photo.notes == (DAMAGED,)
     assert np.array_equal(photo.pixels[[0, 2]], levels[[0, 2], :, 0])
+
+
+@pytest.mark.parametrize("bit", [4, 6])
+def test_a_run_of_a_wrong_length_is_damage_though_enough_bytes_come(bit):
+    levels = levels_of(1, 8)
+    whole = psd(levels, GREY)
+    first = len(whole) - HEIGHT * (WIDTH + 2)  # the length of the first row's first run
+    bad = whole[:first] + bytes([whole[first] ^ 1 << bit]) + whole[first + 1 :]
+    with pytest.raises(PhotoError, match="its runs do not fill its rows"):
+        Photo.read(bad)
+    photo = Photo.read(bad, tolerant=True)
+    assert photo.notes == (DAMAGED,)
+    assert np.array_equal(photo.pixels[1:], levels[1:, :, 0])

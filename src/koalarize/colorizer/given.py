@@ -5,6 +5,7 @@ Not here: arrays and files (``photo.read``), what may be asked (``steering.steer
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from koalarize.colorizer.reference import Reference, palette_of
 from koalarize.engines.engine import Engine
 from koalarize.errors import ModelError, OptionError, OutputError, PhotoError
 from koalarize.photo.arguments import path_of
+from koalarize.photo.embed import listed
 from koalarize.photo.photo import Photo
 from koalarize.photo.sources import seekable
 from koalarize.steering.fields import Bounds, check
@@ -49,6 +51,7 @@ _ARGUMENTS = {
     "tolerant": Bounds(bool),
     "layer": Bounds(bool),
 }
+_OTHER_WORDS_FOR_TARGET = ("output", "out", "output_path", "path", "save", "destination")
 
 
 def check_arguments(**given: object) -> None:
@@ -148,6 +151,23 @@ def steering_of(steering: Steering, changes: Mapping[str, object]) -> Steering:
         PhotoError: if the reference cannot be read.
     """
     given = dict(changes)
+    for name in given:
+        if places := _takers(name):
+            raise OptionError(f"`{name}` is nothing that can be asked of a colouring: {places}")
     if "reference" in given:
         given["reference"] = palette_of(cast("Reference | None", given["reference"]))
     return checked(steering, Steering).changed(given)
+
+
+def _takers(name: str) -> str:
+    """Return which calls take something that is no field of ``Steering``; empty if none does."""
+    from koalarize.colorizer.colorizer import Colorizer
+
+    if name in _OTHER_WORDS_FOR_TARGET:
+        return "`Colorizer.file` takes the file to write, as `target`"
+    calls = (Colorizer.file, Colorizer.data, Colorizer.load, Photo.read)
+    beside = {
+        call: set(inspect.signature(call).parameters) - {"self", "steering"} for call in calls
+    }
+    found = tuple(f"`{call.__qualname__}`" for call, names in beside.items() if name in names)
+    return f"{listed(found)} {'takes' if len(found) == 1 else 'take'} it" if found else ""

@@ -33,7 +33,13 @@ Array = npt.NDArray[Any]
 
 #: After these a photo is another than its file, which an editor opens.
 _MOVES = ("negative", "turn", "straighten", "crop")
-_INVERT = "--negative inverts it first"
+_EMPTY = "the layer is empty: nothing in the picture is coloured"
+_GREY = (
+    "it stays grey, since it shows nothing that could have a colour (a page, a drawing, plain "
+    "shading): hints colour it"
+)
+_KEPT = "--keep-color (in Python keep_color=True) keeps what its mask leaves"
+_INVERT = "--negative (in Python negative=True) inverts it first"
 #: Pixels from which a PNG or TIFF file is coloured in strips while it is written.
 IN_STRIPS = 1 << 25
 
@@ -85,7 +91,7 @@ def encode_each(
         note = f"the layer fits the photo after {listed(moved)}, not the file as it is"
         first = dataclasses.replace(first, notes=(*first.notes, note))
     if (not asked.negative or asked.keep_color) and looks_like_color_negative(first):
-        step = "--keep-color keeps what its mask leaves" if asked.negative else _INVERT
+        step = _KEPT if asked.negative else _INVERT
         note = f"it looks like a colour negative: {step}"
         first = dataclasses.replace(first, notes=(*first.notes, note))
     colored = color(first, steering)
@@ -93,6 +99,7 @@ def encode_each(
     if kind is None:
         notes = first.notes_as(format)
         shown, srgb = _shown(colored.base, first, layer)
+        notes = (*notes, *_emptiness(colored.stays_grey, layer and _is_empty(shown)))
         parts = shown.encode_parts(colored.rows or srgb, format=format, threads=threads)
         return parts, dataclasses.replace(colored, notes=notes)
     if first.frame is not None and lead is not None and steering.reference is None:
@@ -100,26 +107,31 @@ def encode_each(
         colored = color(first, steering)
     unhinted = dataclasses.replace(steering, hints=())
     notes_of_each = [first.notes_as(kind, pages=first.pages)]
-    had_colors = colored.had_colors
+    had_colors, grey, empty = colored.had_colors, colored.stays_grey, layer
 
     def pages() -> Iterator[tuple[Photo, Array]]:
-        nonlocal had_colors
-        yield _shown(colored.base, first, layer)
+        nonlocal had_colors, grey, empty
+        shown, srgb = _shown(colored.base, first, layer)
+        empty = empty and _is_empty(shown)
+        yield shown, srgb
         for photo in pictures:
             notes_of_each.append(photo.notes_as(kind, pages=first.pages))
             where = f"{first.called} {len(notes_of_each)} of {first.pages}"
             later = _named(where, color, photo, unhinted)
             had_colors |= later.had_colors
-            yield _shown(later.base, photo, layer)
+            grey &= later.stays_grey
+            shown, srgb = _shown(later.base, photo, layer)
+            empty = empty and _is_empty(shown)
+            yield shown, srgb
 
     parts = encode_pages(pages(), kind, threads=threads)
-    notes = notes_of_pages(notes_of_each, first.called)
+    notes = (*notes_of_pages(notes_of_each, first.called), *_emptiness(grey, empty))
     if steering.hints:
         notes = (f"hints act on {first.called} 1 only", *notes)
     if len(notes_of_each) < first.pages:
         missing = f"{first.called}s from {len(notes_of_each) + 1} to {first.pages}"
         notes = (*notes, f"it is cut short: {missing} are missing")
-    return parts, dataclasses.replace(colored, notes=notes, had_colors=had_colors)
+    return parts, dataclasses.replace(colored, notes=notes, had_colors=had_colors, stays_grey=grey)
 
 
 def _named(
@@ -136,6 +148,16 @@ def _shown(colored: Photo, before: Photo, layer: bool) -> tuple[Photo, Array]:
     if not layer:
         return colored, colored.pixels
     return color_layer(colored, over_grey=before.is_grey)
+
+
+def _is_empty(layer: Photo) -> bool:
+    """Tell whether nothing is seen of a layer."""
+    return layer.alpha is not None and not layer.alpha.any()
+
+
+def _emptiness(grey: bool, empty: bool) -> tuple[str, ...]:
+    """Return a note on a picture without any colour: one that shows nothing, or as it was asked."""
+    return (_GREY,) if grey else (_EMPTY,) if empty else ()
 
 
 def in_strips(photo: Photo, steering: Steering, format: str | None) -> bool:

@@ -31,7 +31,7 @@ DAMAGED = "its data are damaged: what cannot be read of it is black, grey or noi
 #: Said of a picture that is cut short and read as far as it goes.
 FILLED = "it is cut short: what is missing of it is filled up"
 #: What else can be done with a picture that is damaged, where what there is of it can be read.
-PARTLY = ", or colour what there is of it: `koalarize FILE --tolerant`"
+PARTLY = ", or colour what there is of it: `koalarize FILE --tolerant`, in Python `tolerant=True`"
 #: Formats whose decoders give nothing of a picture that is cut short.
 WHOLE_ONLY = frozenset({"AVIF", "HEIF", "ICNS", "ICO", "JPEG2000", "WEBP", "XBM", "XPM"})
 

@@ -39,6 +39,9 @@ _KINDS: dict[int, tuple[int, Space]] = {
 _DEPTHS = {0: (1,), 1: (8, 16, 32), 3: (8, 16, 32)}  # bits by kind; of all others 8 and 16
 _TRANSPARENT = (b"Mtrn", b"Mt16")  # blocks that say so where the layers do not
 _MOST_BLOCKS = 1000
+#: How many bytes a run takes and gives, by the byte that says its length.
+_TAKES = np.array([*range(2, 130), 1, *[2] * 127])
+_GIVES = np.array([*range(1, 129), 0, *range(128, 1, -1)])
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def _unpacked(packed: bytes, rows: Array, line: int, tolerant: bool) -> tuple[by
         ValueError, OSError: if it is damaged.
     """
     try:
+        _check_runs(packed, rows, line)
         return unpacked_by_libtiff(packed, _PACK_BITS, len(rows) * line), True
     except (ValueError, OSError):
         if not tolerant:
@@ -188,6 +192,33 @@ def _unpacked(packed: bytes, rows: Array, line: int, tolerant: bool) -> tuple[by
     parts = (packed[end - size : end] for end, size in zip(ends, rows, strict=True))
     unpacked = (unpacked_by_libtiff(one, _PACK_BITS, line, tolerant=True) for one in parts)
     return b"".join(one.ljust(line, b"\0") for one in unpacked), False
+
+
+def _check_runs(packed: bytes, rows: Array, line: int) -> None:
+    """Check that the runs of each row fill it: a wrong length would move all that follows.
+
+    All rows are gone through at a time, a run a step.
+
+    Args:
+        packed: as ``_unpacked`` takes it.
+        rows: as ``_unpacked`` takes it.
+        line: as ``_unpacked`` takes it.
+
+    Raises:
+        ValueError: if one has more or fewer pixels than the picture.
+    """
+    data = np.frombuffer(packed, np.uint8)
+    ends = np.cumsum(rows)
+    at, left = ends - rows, np.full(len(rows), line, np.int64)
+    while len(at):
+        unfinished = at < ends
+        if not unfinished.all():
+            if np.any(at > ends) or np.any(left[~unfinished]):
+                raise ValueError("its runs do not fill its rows")
+            at, ends, left = at[unfinished], ends[unfinished], left[unfinished]
+        lengths = data[at]
+        at = at + _TAKES[lengths]
+        left = left - _GIVES[lengths]
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:

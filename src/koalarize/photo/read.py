@@ -28,7 +28,7 @@ from koalarize.photo.planes import check_mask
 from koalarize.photo.profiles import strip_to_srgb, through_profile
 from koalarize.photo.shortage import is_short, webp_size
 from koalarize.photo.sources import head_apart
-from koalarize.photo.unread import kind_of, step_for
+from koalarize.photo.unread import BEGINNING, kind_of, step_for
 
 __all__ = [
     "DECODE_ERRORS",
@@ -50,8 +50,9 @@ _UNITS_OF_JFIF = (1, 2)  # the inch and the centimeter
 _PER_CENTIMETER = 3
 _MOST_BRANDS = 256  # bytes
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx", b"hevm", b"hevs")
-# These start another program or draw vectors: never for a picture from somebody else.
-_REFUSED = frozenset({"EPS", "WMF"})
+# These start another program or draw vectors: never for a picture from somebody else. The others
+# know their files but decode none.
+_REFUSED = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
 # What Pillow's readers are known to raise on a damaged file.
 DECODE_ERRORS = (
     OSError,
@@ -80,7 +81,8 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
         PhotoError: if no reader knows the content, or the reader finds it damaged.
     """
     stream.seek(0)
-    head = stream.read(16)
+    start = stream.read(BEGINNING)
+    head = start[:16]
     if not head:
         raise PhotoError(f"{name} is empty (0 bytes): copy it again from where it came from.")
     heic = head[4:8] == b"ftyp" and head[8:12] in _HEIC
@@ -109,7 +111,7 @@ def open_image(stream: BinaryIO, name: str) -> Image.Image:
                 if kind == "XPM":  # of which Pillow reads no named colours
                     raise PhotoError(f"{name} is an XPM of a rare kind: save it as PNG.") from error
                 raise PhotoError(damaged(name, error, partly=False)) from error
-    if (kind := kind_of(head)) is not None:
+    if (kind := kind_of(start)) is not None:
         raise PhotoError(f"{name} is not a picture in a known format but {kind}: {step_for(kind)}.")
     if failed and "-bit layers" in failed:
         raise PhotoError(
@@ -380,9 +382,12 @@ def _checked_values(array: Array) -> Array:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise PhotoError("the array has values that are not finite: replace them before colouring.")
     if low < -1e-4 or high > 1 + 1e-4:
+        step = (
+            "divide them by their white" if low >= 0 else "take (array - black) / (white - black)"
+        )
         raise PhotoError(
             f"the array has floating-point values from {low:g} to {high:g} but they must be in "
-            "[0, 1]: divide them by their white."
+            f"[0, 1]: {step}."
         )
     array = array.astype(np.float32, copy=False)
     return array if low >= 0 and high <= 1 else np.clip(array, 0, 1)

@@ -33,8 +33,8 @@ def seekable(given: object) -> BinaryIO:
     """
     if not hasattr(given, "read"):
         raise PhotoError(
-            f"`source` is of type {type(given).__name__} but must be a path, bytes, a binary file, "
-            "a PIL image or a NumPy array: convert it first."
+            f"the picture is of type {type(given).__name__} but must be a path, bytes, a binary "
+            "file, a PIL image or a NumPy array: convert it first."
         )
     stream = cast("BinaryIO", given)
     try:
@@ -43,6 +43,9 @@ def seekable(given: object) -> BinaryIO:
             return stream
         data = stream.read()
     except (OSError, AttributeError, ValueError) as error:
+        if isinstance(error, io.UnsupportedOperation):
+            step = "is open for writing only: open it with `rb`."
+            raise PhotoError(f"the given file {step}") from error
         raise PhotoError(f"the given file cannot be read ({error}): open it again.") from error
     if not isinstance(cast(object, data), bytes):
         raise PhotoError("the given file is open as text but must be binary: open it with `rb`.")

@@ -5,9 +5,15 @@ Not here: pictures that are read (``read``), a camera's raw files that are TIFF 
 
 from __future__ import annotations
 
-__all__ = ["kind_of", "step_for"]
+__all__ = ["BEGINNING", "kind_of", "step_for"]
+
+#: Bytes of a file by which its kind is known.
+BEGINNING = 1024
 
 _RAW = "a camera's raw file"
+_BASE64 = "a picture as text (Base64)"
+_DICOM = "a DICOM picture"
+_ZEROS = "zeros, as broken disks and downloads leave them"
 _BRANDS = {
     b"crx ": _RAW,
     b"isom": "a film",
@@ -30,6 +36,21 @@ _BEGINNINGS = (
     (b"%!PS", "a PostScript document"),
     (b"\x76\x2f\x31\x01", "an OpenEXR picture"),
     (b"#?RADIANCE", "a Radiance picture"),
+    (b"gimp xcf", "a GIMP document (XCF)"),
+    (b"\0\xffKA", "an Affinity document"),
+    (b"Paint Shop Pro Image", "a Paint Shop Pro document"),
+    (b"II\xbc\1", "a JPEG XR picture"),
+    (b"AT&TFORM", "a DjVu document"),
+    (b"\xc5\xd0\xd3\xc6", "a PostScript document"),
+    (b"BPG\xfb", "a BPG picture"),
+    (b"FLIF", "a FLIF picture"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"/9j/", _BASE64),
+    (b"iVBORw0KGgo", _BASE64),
+    (b"\0\0\1\xba", "a film"),
+    (b"\0\0\1\xb3", "a film"),
+    (b"FOVb", _RAW),
     (b"FUJIFILMCCD-RAW", _RAW),
     (b"II\x1a\0\0\0HEAPCCDR", _RAW),
     (b"IIU\0", _RAW),
@@ -69,6 +90,9 @@ _STEPS = {
     "a data address": "save the picture that it holds",
     "a DPX picture": "save it as PNG or TIFF, or make a film of a scan's frames (docs/films.md)",
     "a web page": "download the picture itself",
+    "a NumPy array": "give the array itself, in Python",
+    _BASE64: "decode it, as by `base64 -d`",
+    _ZEROS: "copy it again from where it came from",
 }
 
 
@@ -81,8 +105,12 @@ def kind_of(head: bytes) -> str | None:
     """Return what a file is called that is not read, with its article; None if it is not known.
 
     Args:
-        head: its first 16 bytes.
+        head: its first ``BEGINNING`` bytes.
     """
+    if head[128:132] == b"DICM":
+        return _DICOM
+    if not any(head):
+        return _ZEROS
     if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
         return "a film"
     if head[4:8] == b"ftyp":
