@@ -138,7 +138,7 @@ class Look(Locked):
                 calm[:] = 0
                 bars.inside(calm)[:] = photo
             if self.page is not None:
-                calm *= color.resize(self.page.prints.other[None], *calm.shape)[0]
+                calm *= color.resize(self.page.prints.other[None], *self.grid.shape)[0]
             self._calm = calm
         return self._calm
 
