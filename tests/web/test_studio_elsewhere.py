@@ -284,6 +284,16 @@ def wait_for_entry(page: Page, wanted: bool) -> None:
     raise AssertionError(f"the entry is {'not there' if wanted else 'left behind'}")
 
 
+def wait_for_viewer(page: Page, place: tuple[float, float]) -> None:
+    """Wait until nothing lies over a place of the viewer."""
+    above = "([x, y]) => document.elementFromPoint(x, y)?.closest('#viewer') != null"
+    for _ in range(100):
+        if page.evaluate(above, place):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("something lies over the viewer")
+
+
 def test_back_closes_what_is_open_and_leaves_nothing_behind(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     drop_and_wait(page, OMA)
@@ -298,6 +308,7 @@ def test_back_closes_what_is_open_and_leaves_nothing_behind(page: Page) -> None:
         wait_for_entry(page, True)
         page.evaluate("history.back()")
         expect(page.locator(shown)).to_be_hidden()
+    wait_for_viewer(page, spot(page, 45, 20, 60, 40))  # the sheet slides away
     page.mouse.click(*spot(page, 45, 20, 60, 40))
     expect(page.locator("#editor")).to_be_visible()
     wait_for_entry(page, True)

@@ -127,7 +127,7 @@ class TestUsed:
         found = suggestions(look, PLAIN, (40, 30), 5)
         assert 1 <= len(found) <= 5
         assert sum(one.probability for one in found) <= 1.001
-        assert plan(look, PLAIN).at(3, 3, 50).shape == (3,)
+        assert plan(look, PLAIN).at(0.5, 0.5, 50).shape == (3,)
 
     def test_a_reference_leads_siggraph17(self, converted):
         colorizer = Colorizer.load(converted["siggraph17"][1])
