@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from koalarize.cli.browser import browser
 from koalarize.cli.cluster import cluster
 from koalarize.cli.models import models
 from koalarize.cli.pictures import PicturesCommand, pictures
@@ -104,7 +105,7 @@ def _app(*, lab: bool) -> typer.Typer:
         },
     )
     app.command(_DEFAULT, cls=PicturesCommand, hidden=True)(pictures)
-    _add(app, {"serve": serve, "cluster": cluster})
+    _add(app, {"serve": serve, "browser": browser, "cluster": cluster})
     app.add_typer(models, name="models", short_help="List the models; fetch other people's.")
     group = typer.Typer(
         help="The laboratory: train, export, measure and compare colorizers.",

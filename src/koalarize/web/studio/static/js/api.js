@@ -20,6 +20,9 @@ export const AWAY =
 export const LOCKED =
   "It was started again with another one. What you did is kept in this browser: enter the token that “koalarize serve” printed, and go on.";
 
+/** What has become of photos that have come. */
+export const ARRIVED = "uploaded";
+
 /** What went wrong, in words for a person. */
 export class Problem extends Error {
   constructor(title, detail, { status = 0, slug = "" } = {}) {

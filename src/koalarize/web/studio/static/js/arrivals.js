@@ -4,7 +4,7 @@
  * Not here: uploading them (`studio.js`), the one on the table (`main.js`).
  */
 
-import { isDamaged, isOffline, isOfFile } from "./api.js";
+import { ARRIVED, isDamaged, isOffline, isOfFile } from "./api.js";
 import { $, report } from "./dom.js";
 
 const FEW = 3; // no more than that are not counted
@@ -52,7 +52,7 @@ export class Arrivals {
     const count = this.#all.size;
     const told = $("#photos-arriving");
     told.hidden = !coming.length || count <= FEW;
-    if (!told.hidden) report(told, `${count - coming.length} of ${count} photos uploaded`);
+    if (!told.hidden) report(told, `${count - coming.length} of ${count} photos ${ARRIVED}`);
     if (coming.length) return;
     const failed = [...this.#all].filter(({ failure }) => failure && !isOffline(failure));
     this.#all.clear();
