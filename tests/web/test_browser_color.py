@@ -26,17 +26,16 @@ from koalarize.photo.photo import Photo
 from koalarize.steering.recolor import Recolor
 from koalarize.web.browser.runtime import taken
 from koalarize.web.browser.site import write_site
+from sites import RUNTIME, WITH_RUNTIME
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-RUNTIME = ROOT / "node_modules" / "onnxruntime-web"
 DRIVER = Path(__file__).with_name("colored_in_node.mjs")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("node") is None or not RUNTIME.is_dir(), reason="no onnxruntime-web: npm ci"
-    ),
+    WITH_RUNTIME,
+    pytest.mark.skipif(shutil.which("node") is None, reason="no node"),
 ]
 
 UInt8 = npt.NDArray[np.uint8]
@@ -134,7 +133,9 @@ CASES = {
         example,
         {"hints": [SUIT, EYE, {"x": 30, "y": 30, "color": "#d00000"}], "reach": 0.2},
     ),
-    "bright": Case(example, {"hints": [{"x": 440.0, "y": 80.0, "color": "#ff2020"}]}),
+    "bright": Case(
+        lambda: example("coffee"), {"hints": [{"x": 250.0, "y": 30.0, "color": "#ff2020"}]}
+    ),
     "wide": Case(example, {"hints": [{**SUIT, "radius": 60.0}]}),
     "steered": Case(example, {"vividness": 1.4, "warmth": 0.4, "tint": -0.3}),
     "recoloured": Case(

@@ -1,4 +1,4 @@
-"""The studio in Firefox: a photo, a hint, and the picture changes; skipped without firefox-esr.
+"""The pages in Firefox: a photo, a hint, and the picture changes; skipped without firefox-esr.
 
 Firefox is driven by its own protocol, Marionette, which geckodriver wraps: each message is its
 length, a colon and JSON.
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from rest import picture
+from sites import WITH_RUNTIME, served
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 pytestmark = [
@@ -106,6 +107,16 @@ def firefox(tmp_path: Path) -> Iterator[Marionette]:
 
 
 def test_a_hint_changes_the_picture(firefox: Marionette, address: str) -> None:
+    check_hint(firefox, address)
+
+
+@WITH_RUNTIME
+def test_the_page_that_colours_in_the_browser(firefox: Marionette, tmp_path: Path) -> None:
+    with served(tmp_path / "site") as own:
+        check_hint(firefox, own)
+
+
+def check_hint(firefox: Marionette, address: str) -> None:
     firefox.tell("WebDriver:Navigate", url=address)
     firefox.wait("document.querySelector('.example')")
     photo = base64.b64encode(picture(600, 400, "PNG")).decode()

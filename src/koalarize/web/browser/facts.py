@@ -158,13 +158,13 @@ def facts_of(info: ModelInfo, file: str, weights: bytes, summary: str = "") -> b
     return json.dumps(facts, separators=(",", ":")).encode()
 
 
-def schema() -> dict[str, Any]:
+def schema() -> dict[str, dict[str, dict[str, object]]]:
     """Return the JSON schema of what may be asked, with a mark at what the page obeys.
 
     The page makes a control of each number and each switch: what it does not obey has no type.
     """
     found = SteeringAsked.model_json_schema()
-    properties: dict[str, dict[str, Any]] = found["properties"]
+    properties: dict[str, dict[str, object]] = found["properties"]
     for name, field in properties.items():
         field["here"] = name in HERE
         if name not in HERE:

@@ -1,7 +1,7 @@
 """Write the static page: all its files into one folder, whole or not at all.
 
-Not here: what the JavaScript is told (``facts``), ONNX Runtime (``runtime``), the page itself
-(``static``).
+Not here: what the JavaScript is told (``facts``), ONNX Runtime (``runtime``). The page is the
+studio's (``web/studio/static``), with what lies in ``root`` beside it or in the place of its parts.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _CHANGES = (
     ("on this machine.", "in your browser. Nothing is uploaded."),
     (
         "Drop one, or a film, anywhere on this page. </span>Nothing is sent to the internet.",
-        "Drop one anywhere on this page. </span>It is coloured in your browser, and never "
+        "Drop one anywhere on this page. </span>Photos are coloured in your browser, and never "
         "uploaded.",
     ),
     (
