@@ -122,25 +122,28 @@ class Look(Locked):
         Of a page that has prints they count as the page: they are looked at by themselves.
         """
         if self._calm is None:
-            shows = calmness(self.lightness)
-            if self._small is not None:
-                shows = max(shows, calmness(self._small))
-            calm = np.full(self.lightness.shape, shows, np.float32)
-            if (mat := mat_of(self.lightness)) is not None:
-                calm[mat] = 0
-            # 2026-12-02, 1,000 validation photos: 17 have bars by this, of which one is a flower's
-            # dark ground; grey bars at two sides had a mean chroma of 13 to 15 (40 photos).
-            bars = bars_of(self.lightness)
-            if self._filled is not None and bars is None:
-                calm[filled_in(self.lightness, self._filled)] = 0
-            if bars is not None:
-                photo = bars.inside(calm).copy()
-                calm[:] = 0
-                bars.inside(calm)[:] = photo
-            if self.page is not None:
-                calm *= color.resize(self.page.prints.other[None], *self.grid.shape)[0]
-            self._calm = calm
+            self._calm = self._factor()
         return self._calm
+
+    def _factor(self) -> Float32:
+        shows = calmness(self.lightness)
+        if self._small is not None:
+            shows = max(shows, calmness(self._small))
+        calm = np.full(self.lightness.shape, shows, np.float32)
+        if (mat := mat_of(self.lightness)) is not None:
+            calm[mat] = 0
+        # 2026-12-02, 1,000 validation photos: 17 have bars by this, of which one is a flower's
+        # dark ground; grey bars at two sides had a mean chroma of 13 to 15 (40 photos).
+        bars = bars_of(self.lightness)
+        if self._filled is not None and bars is None:
+            calm[filled_in(self.lightness, self._filled)] = 0
+        if bars is not None:
+            photo = bars.inside(calm).copy()
+            calm[:] = 0
+            bars.inside(calm)[:] = photo
+        if self.page is not None:
+            calm *= color.resize(self.page.prints.other[None], *self.grid.shape)[0]
+        return calm
 
     @property
     def tint(self) -> Tint | None:
