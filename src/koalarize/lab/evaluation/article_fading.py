@@ -21,7 +21,7 @@ from koalarize.lab.evaluation.pictures import UsablePictures
 from koalarize.lab.evaluation.protocols import resize_rule
 from koalarize.lab.evaluation.report import at_commit, source_commit
 from koalarize.lab.metrics.metrics import Measured, article_ssim, unit_plane
-from koalarize.lab.tables import markdown_table
+from koalarize.lab.tables import markdown_code, markdown_table
 
 __all__ = ["ARTICLE_SCALES", "ArticleFading", "measure_article_fading"]
 
@@ -66,7 +66,7 @@ class ArticleFading:
         table = markdown_table(["a in [0, 1] ×", "SSIM of a"], rows, words=0)
         count = f"{self.pictures} picture{'' if self.pictures == 1 else 's'}"
         source = (
-            f"{count} of `{self.data}` (sha256 {self.data_sha256[:12]}), "
+            f"{count} of {markdown_code(self.data)} (sha256 {self.data_sha256[:12]}), "
             f"{self.resize}. koalarize {self.koalarize}{at_commit(self.commit)}."
         )
         return "\n\n".join([table, source, f"    {self.command}"])

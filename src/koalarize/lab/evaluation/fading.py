@@ -31,7 +31,7 @@ from koalarize.lab.metrics.metrics import Measured, Picture
 from koalarize.lab.metrics.perceptual import LPIPS
 from koalarize.lab.metrics.tally import Tally
 from koalarize.lab.own import is_own, source_of
-from koalarize.lab.tables import markdown_table
+from koalarize.lab.tables import markdown_code, markdown_table
 from koalarize.photo.files import sha256_of
 
 __all__ = ["FADING_METRICS", "NOISES", "SCALES", "Fading", "add_noise", "fade", "measure_fading"]
@@ -94,8 +94,9 @@ class Fading:
         parts = [
             _table("chroma ×", self.scales, self.faded),
             _table("noise σ", self.noises, self.noisy),
-            f"{self.pictures} pictures of `{self.data}` (sha256 {self.data_sha256[:12]}), "
-            f"{self.resize}. koalarize {self.koalarize}{at_commit(self.commit)}.",
+            f"{self.pictures} pictures of {markdown_code(self.data)} "
+            f"(sha256 {self.data_sha256[:12]}), {self.resize}. "
+            f"koalarize {self.koalarize}{at_commit(self.commit)}.",
             "\n".join(f"- {name}: {backend}" for name, backend in self.metrics.items()),
             *(f"`{name}` was left out: {reason}." for name, reason in self.left_out.items()),
             f"    {self.command}",

@@ -25,7 +25,7 @@ from koalarize.lab.evaluation.pictures import UsablePictures
 from koalarize.lab.evaluation.report import at_commit, source_commit
 from koalarize.lab.evaluation.reveal import revealed_hints
 from koalarize.lab.metrics.metrics import Measured, picture_scores
-from koalarize.lab.tables import markdown_table
+from koalarize.lab.tables import markdown_code, markdown_table
 
 __all__ = ["CHANGES", "Probe", "probe"]
 
@@ -89,13 +89,14 @@ class Probe:
                     f"{self.equal} pictures equal their originals and are left out of the PSNR."
                 )
         else:
-            parts.append(f"`{self.model}` takes no hints.")
+            parts.append(f"{markdown_code(self.model)} takes no hints.")
         moves = [[name, f"{value:.2f}"] for name, value in self.steadiness.items()]
         parts += [
             markdown_table(["change of the picture", "mean ab distance"], moves, words=1),
-            f"`{self.model}` (sha256 {self.model_sha256[:12]}) on {self.count} pictures of "
-            f"`{self.data}` (sha256 {self.data_sha256[:12]}), short side at most "
-            f"{self.short_side} px. koalarize {self.koalarize}{at_commit(self.commit)}.",
+            f"{markdown_code(self.model)} (sha256 {self.model_sha256[:12]}) on "
+            f"{self.count} pictures of {markdown_code(self.data)} "
+            f"(sha256 {self.data_sha256[:12]}), short side at most {self.short_side} px. "
+            f"koalarize {self.koalarize}{at_commit(self.commit)}.",
         ]
         return "\n\n".join(parts)
 

@@ -17,7 +17,7 @@ import koalarize
 from koalarize.lab.evaluation.seeds import Scores, Seeds
 from koalarize.lab.metrics.definitions import Metric, metric_of
 from koalarize.lab.outputs import TABLE
-from koalarize.lab.tables import markdown_table
+from koalarize.lab.tables import markdown_code, markdown_table
 
 __all__ = ["MetricBackend", "Protocol", "Report", "Row", "at_commit", "source_commit"]
 
@@ -168,7 +168,8 @@ class Report:
         facts = self.protocol
         left_out = ", ".join(f"{count} {reason}" for reason, count in facts.left_out.items())
         sentences = [
-            f"{facts.pictures} pictures of `{facts.data}` (sha256 {facts.data_sha256[:12]}"
+            f"{facts.pictures} pictures of {markdown_code(facts.data)} "
+            f"(sha256 {facts.data_sha256[:12]}"
             f"{f'; left out: {left_out}' if left_out else ''}), {facts.resize}; {facts.coloring}.",
             f"koalarize {facts.koalarize}{at_commit(facts.commit)}.",
         ]

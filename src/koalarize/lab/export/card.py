@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote
 
 import onnx
 import yaml
@@ -19,6 +21,7 @@ from koalarize.lab.export.export import without_folders
 from koalarize.lab.own import is_own
 from koalarize.lab.runs.checkpoint import Checkpoint, load_checkpoint
 from koalarize.lab.runs.history import History
+from koalarize.lab.tables import markdown_code, markdown_table, markdown_text
 from koalarize.photo.files import check_place, sha256_of, write_bytes
 
 __all__ = ["card_path", "check_card", "write_card"]
@@ -61,7 +64,7 @@ def check_card(model: Path, sheet: Path | None = None) -> None:
 
 
 def _shown(sheet: Path) -> str:
-    return f"![grey, original, coloured]({sheet.name})"
+    return f"![grey, original, coloured]({quote(sheet.name)})"
 
 
 def write_card(checkpoint: Path, model: Path, samples: Path | None = None) -> Path:
@@ -85,7 +88,7 @@ def write_card(checkpoint: Path, model: Path, samples: Path | None = None) -> Pa
         )
     loaded = load_checkpoint(checkpoint)
     parts = [
-        f"# {loaded.recipe.name}",
+        f"# {markdown_text(loaded.recipe.name)}",
         _summary(loaded, model),
         *([_shown(samples)] if samples is not None else []),
         "## Data",
@@ -101,13 +104,14 @@ def write_card(checkpoint: Path, model: Path, samples: Path | None = None) -> Pa
 def _summary(loaded: Checkpoint, model: Path) -> str:
     count = sum(weights.numel() for weights in loaded.network.parameters())
     facts = loaded.facts
+    use = ["koalarize", "photo.jpg", "--model", model.name]
     return (
         f"{_OPENING}{loaded.recipe.network.name}` with "
         f"{count:,} parameters, trained by koalarize {facts.get('koalarize', '(unknown)')} for "
         f"{facts.get('steps', 0):,} steps on {facts.get('samples', 0):,} crops. Colours are "
         f"plausible guesses, not history.\n\n"
-        f"`{model.name}`, sha256 `{sha256_of(model)}`. Use it by "
-        f"`koalarize photo.jpg --model {model.name}`.{_needed(loaded)}{_settings(loaded, model)}"
+        f"{markdown_code(model.name)}, sha256 `{sha256_of(model)}`. Use it by "
+        f"{markdown_code(shlex.join(use))}.{_needed(loaded)}{_settings(loaded, model)}"
     )
 
 
@@ -153,8 +157,9 @@ def _data(loaded: Checkpoint) -> str:
     facts = loaded.facts
     left_out = cast(dict[str, int], facts.get("left_out") or {})
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+    source = str(facts.get("data", without_folders(loaded.recipe).data.train))
     lines = [
-        f"- `{facts.get('data', without_folders(loaded.recipe).data.train)}`: "
+        f"- {markdown_code(source)}: "
         f"{facts.get('pictures', 0):,} pictures to learn from; left out: {reasons or 'none'}",
         f"- sha256 of their encoded bytes, in order, those left out or held out too: "
         f"`{facts.get('data_sha256') or 'not known'}`",
@@ -180,14 +185,14 @@ def _scores(loaded: Checkpoint, checkpoint: Path) -> str:
     if not validated:
         return "None: the run did not validate. `koalarize lab evaluate` measures a model."
     last = validated[-1]
-    table = "\n".join(
-        f"| {name.removeprefix(prefix)} | {float(value):.4g} |"
+    scores = [
+        (name.removeprefix(prefix), f"{float(value):.4g}")
         for name, value in last.items()
         if name.startswith(prefix)
-    )
+    ]
     return (
         f"Of the run's validation pictures after step {last['step']} (docs/training.md says how "
-        f"each is measured):\n\n| score | value |\n|---|---|\n{table}"
+        f"each is measured):\n\n{markdown_table(['score', 'value'], scores)}"
     )
 
 

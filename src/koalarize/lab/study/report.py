@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from koalarize.lab.study.statistics import Share
-from koalarize.lab.tables import markdown_table
+from koalarize.lab.tables import markdown_table, markdown_text
 
 __all__ = ["ModelRow", "PersonRow", "Report"]
 
@@ -116,8 +116,12 @@ class Report:
             "notes": self.notes(),
         }
 
-    def notes(self) -> list[str]:
-        """Return the sentences without which the numbers could be misread."""
+    def notes(self, shown: Callable[[str], str] = str) -> list[str]:
+        """Return the sentences without which the numbers could be misread.
+
+        Args:
+            shown: how a person's name is written.
+        """
         notes = [
             "Intervals are 95 % Wilson intervals over answers"
             + ("; they hold for this person, not for people." if len(self.people) == 1 else ".")
@@ -148,13 +152,13 @@ class Report:
                 "of trials and checks show the same photos."
             )
         notes += [
-            f"{row.person} answered {row.catch.count} of {row.catch.n} attention checks right: "
-            "look at these answers before you trust them."
+            f"{shown(row.person)} answered {row.catch.count} of {row.catch.n} attention "
+            "checks right: look at these answers before you trust them."
             for row in self.people
             if row.catch.n and row.catch.count < _ATTENTIVE * row.catch.n
         ]
         notes += [
-            f"{row.person} has answered {row.answered} of {row.planned} trials so far."
+            f"{shown(row.person)} has answered {row.answered} of {row.planned} trials so far."
             for row in self.people
             if row.answered < row.planned
         ]
@@ -188,7 +192,7 @@ class Report:
         if self.left_out:
             files = ", ".join(f"{count} {why}" for why, count in sorted(self.left_out.items()))
             lines += ["", f"Files left out: {files}."]
-        lines += ["", *(f"- {note}" for note in self.notes())]
+        lines += ["", *(f"- {note}" for note in self.notes(markdown_text))]
         return "\n".join(lines)
 
     def _model_columns(self) -> _Columns:

@@ -29,6 +29,7 @@ from koalarize.lab.datasets.kept import Chosen, Reading, keep_pictures
 from koalarize.lab.datasets.sources import Pictures, check_there, load_pictures, passed_over
 from koalarize.lab.networks import ClassifyingNetwork, ColorNetwork
 from koalarize.lab.own import is_own
+from koalarize.lab.runs.folders import run_folder
 from koalarize.lab.runs.recipe import Recipe, SplitOptions, load_recipe
 from koalarize.lab.training.bar import Bar
 from koalarize.lab.training.callbacks import LOOK_EVERY, Progress, SaveWeights
@@ -86,13 +87,8 @@ def train(
     """
     loaded = load_recipe(recipe, overrides)
     loaded = shrink(loaded, limit=limit, size=size, given=(overrides or {}).keys())
-    name = loaded.name
-    if output is None and (name in ("", "..") or Path(name).name != name):
-        raise OptionError(
-            f"`name` is {name!r} but must be the name of a folder in `runs`: choose another, or "
-            "say where the run goes by -o FOLDER"
-        )
-    return train_recipe(loaded, output or Path("runs") / name, resume=resume)
+    folder = run_folder(loaded.name) if output is None else output
+    return train_recipe(loaded, folder, resume=resume)
 
 
 def train_recipe(recipe: Recipe, folder: Path, *, resume: bool = False) -> Path:
