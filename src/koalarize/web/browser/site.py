@@ -117,7 +117,8 @@ def write_site(
         _place(folder, files, index, earlier)
     except OSError as error:
         raise OutputError(
-            f"`{folder}` cannot be written ({error.strerror or error}){advice(folder, error.errno)}"
+            f"`{folder}` cannot be written ({error.strerror or error}): "
+            f"{advice(folder, error.errno)}"
         ) from error
     return sum(map(len, files.values())) + len(index)
 
