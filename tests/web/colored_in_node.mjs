@@ -8,6 +8,7 @@ const { site, photos } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const own = (path) => import(pathToFileURL(`${site}/static/js/${path}`).href);
 const { Colorizer } = await own("color/look.js");
 const { merge } = await own("color/merge.js");
+const { runnerOf } = await own("color/running.js");
 const { tablesOf } = await own("color/tables.js");
 const colors = await own("color.js");
 
@@ -18,17 +19,7 @@ facts.tables = tablesOf(facts, bytes.buffer.slice(from, from + bytes.length));
 ort.env.wasm.numThreads = 1;
 const session = await ort.InferenceSession.create(readFileSync(`${site}/${facts.model.file}`));
 
-const colorizer = new Colorizer(facts, colors, async (lightness, hints) => {
-  const { height, width } = lightness;
-  const planes = new Float32Array(3 * height * width);
-  hints.forEach(({ data }, number) => planes.set(data, number * height * width));
-  const { logits } = await session.run({
-    l: new ort.Tensor("float32", lightness.data, [1, 1, height, width]),
-    hints: new ort.Tensor("float32", planes, [1, 3, height, width]),
-  });
-  const [, bins, rows, columns] = logits.dims;
-  return { data: logits.data.slice(), bins, height: rows, width: columns };
-});
+const colorizer = new Colorizer(facts, colors, runnerOf(ort, session));
 
 const told = [];
 for (const { path, width, height, steering, spot, restore } of photos) {

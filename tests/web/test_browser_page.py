@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from pages import (
     leave_empty,
     spot,
     wait_for_colour,
+    wait_until_kept,
 )
 from sites import WITH_RUNTIME, served
 
@@ -51,7 +53,10 @@ def opened(browser: Browser, address: str) -> Iterator[Visit]:
     """A visit for all tests, whose network is loaded once."""
     visit = Visit(browser, address)
     visit.page.on("dialog", lambda dialog: dialog.accept())  # changes that no file holds
+    sent: list[str] = []
+    visit.context.on("request", lambda asked: asked.method == "GET" or sent.append(asked.url))
     yield visit
+    assert not sent  # nothing is uploaded, to its own host either
     visit.leave()
 
 
@@ -202,6 +207,22 @@ def test_it_works_without_a_network_once_it_was_opened(browser: Browser, address
     drop_and_wait(page, ("oma.png", grey()))
     visit.context.set_offline(False)
     visit.leave()
+
+
+def test_work_outlives_a_reload_and_all_photos_are_saved_at_once(visit: Visit) -> None:
+    page = visit.page
+    drop_and_wait(page, ("oma.png", grey()), ("opa.jpg", grey(200, 300, "JPEG")))
+    page.locator("#warmth").focus()
+    page.keyboard.press("ArrowRight")
+    wait_until_kept(page, "(photos) => photos.length === 2 && photos[0].edit.warmth > 0")
+    page.reload()
+    wait_for_colour(page)
+    expect(page.locator("#warmth")).not_to_have_value("0")
+    with page.expect_download() as download:
+        page.click("#save")
+        page.click("#save-all")
+    with zipfile.ZipFile(download.value.path()) as saved_all:
+        assert saved_all.namelist() == ["oma.color.png", "opa.color.jpg"]
 
 
 def test_what_only_the_program_does_is_not_shown(visit: Visit) -> None:

@@ -116,11 +116,6 @@ export async function request(path) {
   return new Response(JSON.stringify({ version: (await ask("facts")).version }));
 }
 
-/** A request with a JSON body, which nothing here sends. */
-export function asJson(values, signal) {
-  return { method: "POST", body: JSON.stringify(values), signal };
-}
-
 /** The one model that the page was built with. */
 export async function models() {
   return [(await ask("facts")).model];
@@ -200,9 +195,4 @@ export async function palette() {
     "Not in the browser",
     "The palette of another picture is taken by the program: “koalarize photo.jpg --reference picture.jpg”.",
   );
-}
-
-/** The file of a service's answer; there is none here. */
-export async function fileOf(response) {
-  return { blob: await response.blob(), name: "photo.color.png", notes: [] };
 }

@@ -8,6 +8,7 @@
 import { carried } from "./carry.js";
 import { Colorizer } from "./color/look.js";
 import { merge } from "./color/merge.js";
+import { runnerOf } from "./color/running.js";
 import { tablesOf } from "./color/tables.js";
 import * as colors from "./color.js";
 import { writtenKind } from "./kinds.js";
@@ -258,17 +259,7 @@ async function load() {
   const most = self.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
   ort.env.wasm.numThreads = Math.min(4, most);
   const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
-  return new Colorizer(found, colors, async (lightness, hints) => {
-    const { height, width } = lightness;
-    const planes = new Float32Array(3 * height * width);
-    hints.forEach(({ data }, number) => planes.set(data, number * height * width));
-    const { logits } = await session.run({
-      l: new ort.Tensor("float32", lightness.data, [1, 1, height, width]),
-      hints: new ort.Tensor("float32", planes, [1, 3, height, width]),
-    });
-    const [, bins, rows, columns] = logits.dims;
-    return { data: logits.data.slice(), bins, height: rows, width: columns };
-  });
+  return new Colorizer(found, colors, runnerOf(ort, session));
 }
 
 async function fetched(name) {
