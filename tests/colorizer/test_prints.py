@@ -257,3 +257,44 @@ def test_colours_reach_the_edges_of_a_print():
         seen = ring & (levels > 40) & (levels < 215)
         there = chroma[top : top + height, left : left + width]
         assert there[seen].mean() > 0.6 * there[~ring].mean()
+
+
+def many(count, side=60, sheet=(600, 600)):
+    """Return a page with so many small prints in rows."""
+    page = ground(110, sheet, slope=2.0)
+    across = sheet[1] // (side + 20)
+    levels = np.array(Image.fromarray(PRINT).resize((side, side)))
+    for number in range(count):
+        row, column = divmod(number, across)
+        top, left = 20 + row * (side + 20), 20 + column * (side + 20)
+        page[top : top + side, left : left + side] = levels
+    return page
+
+
+def test_more_prints_than_a_contact_sheet_has_are_a_pattern():
+    assert len(found(many(40)) or ()) == 40
+    assert found(many(41)) is None
+
+
+def test_few_stamps_on_a_large_sheet_are_no_page():
+    assert found(many(16)) is None  # a sixth of the sheet
+    assert len(found(many(25)) or ()) == 25
+
+
+def test_writing_on_a_page_is_no_part_of_a_print():
+    page = album(215)
+    page[120:124, 120:300] = 20  # a line of ink from one print to its neighbour
+    page[122:126, 200:206] = 20
+    boxes = found(page)
+    assert boxes is not None
+    assert len(boxes) == len(PLACES)
+
+
+def test_hints_of_other_prints_do_not_change_what_is_likely():
+    colorizer = Colorizer(ClassifyingEngine())
+    look = colorizer.look(Photo(album(border=0)))
+    top, left, _ = PLACES[1]
+    other = Hint(PLACES[0][1] + 20.0, PLACES[0][0] + 20.0, "#ff0000")
+    spot = (left + 20, top + 60)
+    plain, hinted = (suggestions(look, Steering(hints=h), spot, 3) for h in ((), (other,)))
+    assert plain == hinted
