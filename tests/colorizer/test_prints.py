@@ -13,6 +13,7 @@ from fakes import ClassifyingEngine, FakeEngine
 from koalarize import color
 from koalarize.colorizer.colorizer import Colorizer
 from koalarize.colorizer.look import Look
+from koalarize.colorizer.pages import asked_of_each
 from koalarize.colorizer.plan import plan, suggestions
 from koalarize.colorizer.prints import SIDE, has_page, prints_of
 from koalarize.engines.engine import AuthorsWay
@@ -298,3 +299,40 @@ def test_hints_of_other_prints_do_not_change_what_is_likely():
     spot = (left + 20, top + 60)
     plain, hinted = (suggestions(look, Steering(hints=h), spot, 3) for h in ((), (other,)))
     assert plain == hinted
+
+
+def test_a_print_with_fewer_other_colourings_keeps_the_network_s_own(monkeypatch):
+    look = Colorizer(ClassifyingEngine()).look(Photo(album(border=0)))
+    assert look.page is not None
+    fewer = look.page.looks[1]
+    count = look.count_alternatives()
+    found = fewer.alternatives()[: count - 1]
+    monkeypatch.setattr(fewer, "alternatives", lambda: found)
+    asked = asked_of_each(Steering(alternative=count), look.page)
+    assert [one.alternative for one in asked] == [count, 0, count]
+    page = album(border=0)
+    plain, other = (plan(look, Steering(alternative=n)).paint(page) for n in (0, count))
+    left, top, right, bottom = look.page.inner[1]
+    assert (plain[top:bottom, left:right] == other[top:bottom, left:right]).all()
+    assert (plain != other).any()
+
+
+def test_the_page_in_the_corners_of_an_askew_print_s_box_stays_grey():
+    page = np.array(Image.fromarray(ground(215)))
+    sheet, lies = Image.new("L", (240, 240), 90), Image.new("L", (240, 240), 255)
+    turned = [one.rotate(3.0, expand=True) for one in (sheet, lies)]
+    image = Image.fromarray(page)
+    image.paste(turned[0], (60, 60), turned[1])
+    page = np.array(image)
+    look = Colorizer(FakeEngine()).look(Photo(page))
+    assert look.page is not None
+    ((left, top, right, bottom),) = look.page.prints.scaled(*page.shape)
+    coloured = color.srgb_to_lab(Colorizer(FakeEngine())(page))
+    chroma = np.hypot(*np.moveaxis(coloured[..., 1:], -1, 0))
+    rows, columns = np.indices(page.shape)
+    box = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    paper = box & (page > 190)
+    assert paper.sum() > 1000
+    print_s = chroma[box & (page == 90)].mean()
+    assert print_s > 8
+    assert chroma[paper].mean() < print_s / 3  # not 0: this engine's grid is coarse

@@ -137,20 +137,18 @@ def _page_of(lightness: Float32) -> Bool | None:
     rows, columns = (np.r_[:wide, n - wide : n] for n in (height, width))
     tone = np.concatenate([lightness[rows].ravel(), lightness[:, columns].ravel()])
     alike = np.abs(tone - np.median(tone)) <= _MOST_ALIKE
-    if alike.mean() < _SIDE_PLAIN:
-        return None
     slopes = np.ones((3, len(tone)))
     np.concatenate([np.repeat(down[rows], width), np.repeat(down, len(columns))], out=slopes[1])
     np.concatenate([np.tile(across, len(rows)), np.tile(across[columns], height)], out=slopes[2])
     fitted, spread = np.zeros(3), 0.0
     for _ in range(3):
+        if alike.mean() < _SIDE_PLAIN:
+            return None
         known = slopes[:, alike]
         fitted = np.linalg.solve(known @ known.T, known @ tone[alike])
         off = np.abs(tone - fitted @ slopes)
         spread = 1.4826 * float(np.median(off))  # of a normal distribution its standard deviation
         alike = off <= max(3.0, 3 * spread)
-        if alike.mean() < _SIDE_PLAIN:
-            return None
     if np.abs(fitted[1:]).max() > _MOST_TILT:
         return None
     expected = fitted[0] + fitted[1] * down[:, None] + fitted[2] * across
